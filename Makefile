@@ -1,0 +1,40 @@
+# `make help` lists what can be made. Everything is installed into .venv; nothing outside this folder is touched,
+# except that `make demo` may install the sandbox bubblewrap when it runs as root and finds no engine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.complete ## install Palio and all it needs into .venv
+
+# The stamp is written last, so that an interrupted installation is taken up again.
+$(VENV)/.complete: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Palio needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 12; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Palio and its parts into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mednist,dev]'
+	@touch $@
+
+demo: setup ## the whole story on real images: train, pack, run, score, show
+	@$(BIN)/palio demo
+
+test: setup ## every test that this machine can run; says what it leaves out
+	@$(BIN)/python -m pytest
+
+check: setup ## what CI runs beside the tests: format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## time Palio against its baselines, side by side
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove what the commands made here: .venv, runs, demo
+	rm -rf $(VENV) runs palio-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The domain: bundles, submissions, jobs, evaluation, ranking. Knows no web, no engine, no terminal."""

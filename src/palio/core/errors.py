@@ -1,0 +1,341 @@
+"""Every failure Palio can report: its code, whose turn it is, what it says and what to do next. One table.
+
+Raise `PalioError("code", fact=..., evidence=[...])`; the sentence, the next step and the exit code come from the
+table. What is not in the table and reaches the user is a bug in Palio (exit code 1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Whose turn it is."""
+
+    USAGE = "usage"  # the command line was not understood or cannot be obeyed
+    PARTICIPANT = "participant"
+    ORGANIZER = "organizer"
+    PLATFORM = "platform"  # the operator of this machine
+
+
+EXIT_CODES = {Cause.USAGE: 2, Cause.PARTICIPANT: 10, Cause.ORGANIZER: 11, Cause.PLATFORM: 12}
+EXIT_CANCELLED = 130  # what shells expect of a command ended by Ctrl-C
+
+
+@dataclass(frozen=True)
+class FailureKind:
+    """One row of the table. `message` and `next_step` are format strings over the facts given when it is raised."""
+
+    cause: Cause
+    message: str
+    next_step: str
+
+
+_U, _P, _O, _S = Cause.USAGE, Cause.PARTICIPANT, Cause.ORGANIZER, Cause.PLATFORM
+
+FAILURES: dict[str, FailureKind] = {
+    # -- the command line
+    "usage": FailureKind(_U, "{problem}", "{next_step}"),
+    "target-not-empty": FailureKind(
+        _U,
+        "{path} already exists and is not empty, and nothing there is overwritten.",
+        "Name another folder, or remove this one first.",
+    ),
+    # -- what a participant hands in
+    "submission-unknown": FailureKind(
+        _P,
+        "{name} is none of the kinds of submission that Palio knows: {reason}.",
+        "Hand in a zip with a Dockerfile at its root (make one with `palio pack FOLDER`), or predictions as a "
+        ".csv or a zip of it.",
+    ),
+    "submission-kind-refused": FailureKind(
+        _P,
+        "{name} is a submission of kind `{kind}`, and the phase “{phase}” takes {allowed}.",
+        "Hand in one of the kinds named above.",
+    ),
+    "submission-kind-unsupported": FailureKind(
+        _S,
+        "Submissions of kind `{kind}` cannot be evaluated by this version of Palio on the engine `{engine}`.",
+        "{next_step}",
+    ),
+    "archive-invalid": FailureKind(
+        _P,
+        "{name} cannot be read as a zip archive: {reason}.",
+        "Make it again with `palio pack FOLDER`, and compare its size with the original if it was copied.",
+    ),
+    "archive-unsafe": FailureKind(
+        _P,
+        "{name} was refused before anything was unpacked: {count} of its entries are not allowed.",
+        "Make it again from a plain folder with `palio pack FOLDER`.",
+    ),
+    "dockerfile-missing": FailureKind(
+        _P,
+        "{name} holds no Dockerfile at its root.",
+        "Put a file named exactly `Dockerfile` at the top level of the zip, not inside a folder. {hint}",
+    ),
+    "folder-unfit": FailureKind(
+        _P,
+        "{path} is not ready to be packed: {count} found.",
+        "Mend what is listed, then run `palio pack` again.",
+    ),
+    "build-failed": FailureKind(
+        _P,
+        "The Dockerfile did not build: {step} failed{reason}.",
+        "Mend that line; `docker build .` in the unpacked folder shows the same. The whole log is build.log in the "
+        "run folder.",
+    ),
+    "base-image-missing": FailureKind(
+        _P,
+        "The Dockerfile starts from `{image}`, and that image is neither here nor could it be pulled{reason}.",
+        "Check the name and tag; if they are right, the operator can `docker pull {image}` on this machine.",
+    ),
+    "build-time-limit": FailureKind(
+        _P,
+        "Building the image took longer than its limit of {limit}.",
+        "Move slow steps into the base image, or fetch less while building.",
+    ),
+    "build-memory-limit": FailureKind(
+        _P,
+        "A step of the build used more memory than its limit of {limit}.",
+        "Build with less in memory at once, for example by compiling with fewer processes.",
+    ),
+    "build-image-size": FailureKind(
+        _P,
+        "The built image is {size}, more than the limit of {limit}.",
+        "Start from a smaller base image and clean package caches in the step that fills them.",
+    ),
+    "predict-exit": FailureKind(
+        _P,
+        "The container ended with exit code {exit_code}, so its predictions were not taken.",
+        "Read the last lines of its log, and try the same on your own machine with `palio run`.",
+    ),
+    "predict-time-limit": FailureKind(
+        _P,
+        "The container ran longer than its limit of {limit} and was stopped.",
+        "Make it faster or process images in batches; it had {cpus} CPU(s).",
+    ),
+    "predict-memory-limit": FailureKind(
+        _P,
+        "The container used more memory than its limit of {limit} and was stopped.",
+        "Use smaller batches; shared memory and files in /tmp count as memory too.",
+    ),
+    "predict-pids-limit": FailureKind(
+        _P,
+        "The container reached its limit of {limit} processes and threads, and ended with exit code {exit_code}.",
+        "Start fewer workers or threads.",
+    ),
+    "predict-output-size": FailureKind(
+        _P,
+        "The container wrote more than the {limit} it may leave in its output folder and was stopped.",
+        "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
+    ),
+    "predict-output-files": FailureKind(
+        _P,
+        "The container wrote more than the {limit} files it may leave in its output folder and was stopped.",
+        "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
+    ),
+    "predict-output-refused": FailureKind(
+        _P,
+        "The output folder holds {count} that cannot be taken: only regular files with plain names are.",
+        "Write the predictions as ordinary files, without links, devices or pipes.",
+    ),
+    "predict-no-output": FailureKind(
+        _P,
+        "The container ended with exit code 0 but left no file in its output folder, /mnt/out.",
+        "Write the predictions to /mnt/out, not to the working directory.",
+    ),
+    "predict-not-started": FailureKind(
+        _P,
+        "The container could not be started: {reason}.",
+        "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program that is in the image.",
+    ),
+    "predictions-missing": FailureKind(
+        _P,
+        "The predictions lack the file {file}, which this challenge asks for; {found}.",
+        "Write the predictions to a file of exactly that name.",
+    ),
+    "predictions-unmapped": FailureKind(
+        _P,
+        "{file} could not be read as predictions: {count}.",
+        "Name each input as it was named in the input folder, in the column `{column}`.",
+    ),
+    "predictions-invalid": FailureKind(
+        _P,
+        "The scoring program refused the predictions: {count}.",
+        "Mend what is listed and hand in again.",
+    ),
+    # -- what an organizer has made
+    "bundle-missing": FailureKind(
+        _O,
+        "{path} holds no competition.yaml, so it is not a challenge.",
+        "Name the folder (or zip) that has competition.yaml at its top level.",
+    ),
+    "bundle-invalid": FailureKind(
+        _O,
+        "{path} has {count}.",
+        "Mend what is listed, then run `palio check {folder}` again.",
+    ),
+    "phase-unknown": FailureKind(
+        _U,
+        "The challenge has no phase named “{phase}”; it has {phases}.",
+        "Name one of these with --phase.",
+    ),
+    "data-missing": FailureKind(
+        _O,
+        "{path}, which competition.yaml names as {field}, is not there or is empty.",
+        "{next_step}",
+    ),
+    "data-mismatch": FailureKind(
+        _O,
+        "The images in {source} are not the ones in {manifest}: {count}.",
+        "Take the data from its original source, or leave out --from to have it downloaded.",
+    ),
+    "split-impossible": FailureKind(
+        _O,
+        "{source} cannot be split as asked: {reason}.",
+        "{next_step}",
+    ),
+    "program-command-missing": FailureKind(
+        _O,
+        "{program} does not say how it is started: {reason}.",
+        "Add a metadata.yaml with a line such as `command: python $program/score.py $input $output`.",
+    ),
+    "score-image-failed": FailureKind(
+        _O,
+        "The image for the scoring program did not build: {step} failed{reason}.",
+        "Try the same with `docker build {program}`; the whole log is score.log in the run folder.",
+    ),
+    "score-exit": FailureKind(
+        _O,
+        "The scoring program ended with exit code {exit_code}.",
+        "The end of its log shows why; `palio score` repeats this stage alone.",
+    ),
+    "score-not-started": FailureKind(
+        _O,
+        "The scoring program could not be started: {reason}.",
+        "Check the `command` in its metadata.yaml and the image it runs in.",
+    ),
+    "score-time-limit": FailureKind(
+        _O,
+        "The scoring program ran longer than its limit of {limit} and was stopped.",
+        "Make it faster, or raise palio.limits.score.time in competition.yaml.",
+    ),
+    "score-memory-limit": FailureKind(
+        _O,
+        "The scoring program used more memory than its limit of {limit} and was stopped.",
+        "Make it leaner, or raise palio.limits.score.memory in competition.yaml.",
+    ),
+    "score-output-refused": FailureKind(
+        _O,
+        "The scoring program's output cannot be taken: {reason}.",
+        "Let it write ordinary files within palio.limits.score.output and .files of competition.yaml.",
+    ),
+    "scores-missing": FailureKind(
+        _O,
+        "The scoring program ended with exit code 0 but wrote neither scores.json nor scores.txt.",
+        "Let it write one of them to its output folder.",
+    ),
+    "scores-invalid": FailureKind(
+        _O,
+        "{file} cannot be used as scores: {count}.",
+        "Let the scoring program write one finite number for each column of the leaderboard.",
+    ),
+    "training-failed": FailureKind(
+        _O,
+        "The training container ended with exit code {exit_code}, and nothing was written to {target}.",
+        "Its output above says why.",
+    ),
+    "training-stopped": FailureKind(
+        _O,
+        "The training container was stopped: {reason}. Nothing was written to {target}.",
+        "Give it more with --time or --memory, or train for less.",
+    ),
+    # -- what the operator of this machine can mend
+    "engine-missing": FailureKind(_S, "No engine can run containers on this machine: {reason}.", "{next_step}"),
+    "engine-fault": FailureKind(
+        _S,
+        "The engine `{engine}` failed at {action}: {reason}.",
+        "Run `palio doctor`; nobody is charged for this, and the same command can be run again.",
+    ),
+    "limit-unavailable": FailureKind(
+        _S,
+        "The challenge asks for {setting} = {value}, and {engine} on this machine cannot give it: {reason}.",
+        "{next_step}",
+    ),
+    "disk-full": FailureKind(
+        _S,
+        "The disk that holds {path} is full ({free} free).",
+        "Free some space there and run the same command again; nothing that was there before was changed.",
+    ),
+    "target-unwritable": FailureKind(
+        _S,
+        "{path} cannot be written: {reason}.",
+        "Name another folder, or give this user the right to write there.",
+    ),
+    "source-unreadable": FailureKind(
+        _S,
+        "{path} cannot be read: {reason}.",
+        "Check that it exists and that this user may read it.",
+    ),
+    "network-unavailable": FailureKind(
+        _S,
+        "{what} could not be downloaded from {url}: {reason}.",
+        "{next_step}",
+    ),
+    "download-corrupt": FailureKind(
+        _S,
+        "What was downloaded from {url} is not what it should be: {reason}.",
+        "Run the same command again; the broken file was removed.",
+    ),
+    "package-missing": FailureKind(
+        _S,
+        "{what} needs the Python package `{package}`, which is not installed.",
+        "Install it with: {command}",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, whose turn it is, and the next step; plain data, the same on terminal, page and API."""
+
+    code: str
+    cause: Cause
+    stage: str | None
+    message: str
+    evidence: tuple[str, ...]
+    next_step: str
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self) | {"evidence": list(self.evidence)}
+
+
+class PalioError(Exception):
+    """A failure on its way to whoever can mend it.
+
+    `code` is a key of FAILURES, `facts` fill its sentences, `evidence` are lines that show it (a limit and its
+    value, the end of a log, each problem of a file).
+    """
+
+    def __init__(
+        self, code: str, *, stage: str | None = None, evidence: Sequence[str] = (), **facts: object
+    ) -> None:
+        kind = FAILURES[code]
+        self.failure = Failure(
+            code=code,
+            cause=kind.cause,
+            stage=stage,
+            message=kind.message.format(**facts),
+            evidence=tuple(evidence),
+            next_step=kind.next_step.format(**facts).strip(),
+        )
+        super().__init__(self.failure.message)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.failure.cause]
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 file`, `3 files`, `1,000 entries`: a count as it reads in a sentence."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

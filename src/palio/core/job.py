@@ -1,0 +1,184 @@
+"""A job is one container run on an engine; `Engine` is what Palio asks of whatever runs containers.
+
+Names of jobs are identities: starting a job that exists is a no-op, so whoever was killed in between can start it
+again and finds it. How a job ended is said by the engine, never read from a stream that the job can write.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+JOB_UID = JOB_GID = 10001  # whom every job runs as, whatever its image says
+LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # what is kept of a log: its beginning and its end
+GRACE_S = 1.0  # between asking a job to end (TERM) and ending it (KILL)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may use. Sizes in bytes, times in seconds; memory includes swap, /tmp and /dev/shm."""
+
+    time_s: float
+    memory_bytes: int
+    cpus: float
+    pids: int = 512
+    shm_bytes: int = 64 * MIB
+    output_bytes: int = 64 * MIB
+    output_files: int = 10_000
+    open_files: int = 4096
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """What building an image may use; `size_bytes` bounds the image that comes out."""
+
+    time_s: float
+    memory_bytes: int
+    size_bytes: int
+    network: bool
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host that a job sees read-only at `target` (absolute, inside the container)."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """An image to be made from a folder with a Dockerfile, known by the digest of what makes it.
+
+    The same `digest` is never built twice. `log` is where the engine writes what the build printed.
+    """
+
+    name: str
+    digest: str
+    context: Path
+    limits: BuildLimits
+    log: Path
+    dockerfile: str = "Dockerfile"
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a container, without network, as JOB_UID, on a read-only root.
+
+    `image` is what an engine's build gave; `command` replaces the image's own (its entry point stays), `workdir` its
+    working directory. `output` is the one folder inside that the job may write and that is collected afterwards.
+    `log` is where the engine writes what the job printed.
+    """
+
+    name: str
+    image: str
+    limits: Limits
+    log: Path
+    output: str
+    mounts: tuple[Mount, ...] = ()
+    command: tuple[str, ...] | None = None
+    workdir: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class End(StrEnum):
+    """How a job or build ended, as the engine saw it."""
+
+    EXITED = "exited"
+    TIME = "time limit"
+    MEMORY = "memory limit"
+    OUTPUT_SIZE = "output size limit"
+    OUTPUT_FILES = "output file limit"
+    IMAGE_SIZE = "image size limit"
+    BASE_MISSING = "base image missing"
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job or build ended. Times are aware UTC; what the engine could not observe is None.
+
+    `detail` is the engine's own words where `end` needs them: the step of the Dockerfile that failed, why a container
+    could not be started, which limit was passed by how much.
+    """
+
+    end: End
+    exit_code: int | None
+    started: datetime
+    finished: datetime
+    peak_memory_bytes: int | None = None
+    peak_pids: int | None = None
+    cpu_s: float | None = None
+    image: str | None = None  # of a build: what a Job's `image` takes
+    detail: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.end is End.EXITED and self.exit_code == 0
+
+    @property
+    def wall_s(self) -> float:
+        return (self.finished - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was copied out of a job's output folder; `refused` says per entry why it was not taken."""
+
+    files: tuple[str, ...]
+    total_bytes: int
+    refused: tuple[str, ...] = ()
+
+
+class Enforcement(StrEnum):
+    KERNEL = "enforced by the kernel"
+    WATCHING = "enforced by watching"
+    NONE = "not available"
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """One property of a job's isolation and how this engine on this machine keeps it."""
+
+    property: str
+    enforcement: Enforcement
+    detail: str = ""
+
+
+class Engine(Protocol):
+    """What runs builds and jobs. All methods return at once, or within a second; only `poll` tells of an end.
+
+    Faults of the engine itself are raised as PalioError("engine-fault").
+    """
+
+    name: str
+
+    def describe(self) -> str:
+        """One line for people: product and version, as in `Docker 28.2`."""
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """How each property of the isolation contract is kept here, in the contract's order."""
+
+    def check(self, limits: Limits) -> None:
+        """Raises PalioError("limit-unavailable") if a limit cannot be given at all."""
+
+    def start(self, work: Job | Build) -> None:
+        """Starts it, unless something of this name exists."""
+
+    def poll(self, work: Job | Build) -> JobResult | None:
+        """The result, or None while it runs. Enforces, when called, the limits that are watched."""
+
+    def stop(self, work: Job | Build) -> None:
+        """Ends it and everything it started; returns when nothing runs any more. Unknown names are fine."""
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        """Copies the regular files of an ended job's output folder below `destination`, following nothing."""
+
+    def remove(self, work: Job | Build) -> None:
+        """Removes what the engine keeps for it: container, output folder. Built images stay. Unknown is fine."""

@@ -1,0 +1,56 @@
+"""What a test may ask for: the real images, an engine. What this machine lacks is skipped and said;
+with PALIO_TEST_ALL=1 (as in CI) it fails instead, so that nothing is skipped unnoticed.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
+
+
+def lacking(what: str) -> None:
+    """Ends the test: skipped, or failed where everything must run."""
+    if NOTHING_MAY_BE_SKIPPED:
+        pytest.fail(f"PALIO_TEST_ALL=1, and {what}", pytrace=False)
+    pytest.skip(what)
+
+
+def answers(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture(scope="session")
+def docker_answers() -> bool:
+    return answers("docker", "version", "--format", "{{.Server.Version}}")
+
+
+@pytest.fixture(scope="session")
+def bubblewrap_answers() -> bool:
+    # --unshare-all needs user namespaces, which some kernels refuse
+    return answers("bwrap", "--ro-bind", "/", "/", "--unshare-all", "true")
+
+
+@pytest.fixture(autouse=True)
+def _needs(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("docker") and not request.getfixturevalue("docker_answers"):
+        lacking("no Docker engine answers")
+    if request.node.get_closest_marker("bubblewrap") and not request.getfixturevalue("bubblewrap_answers"):
+        lacking("bubblewrap cannot make a sandbox here")
+
+
+@pytest.fixture(scope="session")
+def mednist() -> Path:
+    """The real images: training-data/, validation-data/, testing-data/ and the three *_solution.csv files."""
+    for folder in (os.environ.get("PALIO_MEDNIST"), ROOT.parent / "shared" / "mednist"):
+        if folder and (Path(folder) / "testing_solution.csv").is_file():
+            return Path(folder)
+    lacking("the MedNIST images are not here (PALIO_MEDNIST names no folder that holds them)")
+    raise AssertionError
+
