@@ -167,8 +167,8 @@ FAILURES: dict[str, FailureKind] = {
     # -- what an organizer has made
     "bundle-missing": FailureKind(
         _O,
-        "{path} holds no competition.yaml, so it is not a challenge.",
-        "Name the folder (or zip) that has competition.yaml at its top level.",
+        "{path} is not a challenge: {reason}.",
+        "Name the folder that has competition.yaml at its top level.",
     ),
     "bundle-invalid": FailureKind(
         _O,
@@ -179,6 +179,11 @@ FAILURES: dict[str, FailureKind] = {
         _U,
         "The challenge has no phase named “{phase}”; it has {phases}.",
         "Name one of these with --phase.",
+    ),
+    "tasks-several": FailureKind(
+        _S,
+        "The phase “{phase}” has {count} tasks, and this version of Palio evaluates phases with exactly one.",
+        "Give each task a phase of its own in competition.yaml.",
     ),
     "data-missing": FailureKind(
         _O,
@@ -317,9 +322,7 @@ class PalioError(Exception):
     value, the end of a log, each problem of a file).
     """
 
-    def __init__(
-        self, code: str, *, stage: str | None = None, evidence: Sequence[str] = (), **facts: object
-    ) -> None:
+    def __init__(self, code: str, *, stage: str | None = None, evidence: Sequence[str] = (), **facts: object) -> None:
         kind = FAILURES[code]
         self.failure = Failure(
             code=code,

@@ -87,6 +87,23 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+def environment(job: Job) -> dict[str, str]:
+    """What every engine puts into a job's environment, beside its image's own; nothing of the host's is among it."""
+    cpus = max(1, int(job.limits.cpus))
+    return {
+        "HOME": "/tmp",  # noqa: S108 - inside the container, where nothing else is writable
+        "TMPDIR": "/tmp",  # noqa: S108
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # so that the log has what was printed before a kill
+        "OMP_NUM_THREADS": str(cpus),  # libraries count the host's CPUs, not the job's
+        "PALIO_OUTPUT": job.output,
+        "PALIO_CPUS": f"{job.limits.cpus:g}",
+        "PALIO_MEMORY_BYTES": str(job.limits.memory_bytes),
+        "PALIO_TIME_S": f"{job.limits.time_s:g}",
+        **job.environment,
+    }
+
+
 class End(StrEnum):
     """How a job or build ended, as the engine saw it."""
 

@@ -25,6 +25,11 @@ class LogPolicy(StrEnum):
     ORGANIZER = "organizer"
 
 
+class Severity(StrEnum):
+    ERROR = "error"  # the challenge cannot be run as it is
+    WARNING = "warning"  # it can, but perhaps not as its organizer thinks
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in competition.yaml or what it names. `line` counts from 1; None where no line fits."""
@@ -33,6 +38,7 @@ class Problem:
     line: int | None
     field: str  # dotted path of the key, such as phases[0].start
     message: str  # what was found, what is allowed, what to do
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -1,0 +1,67 @@
+"""The command line. Commands raise; `main` alone turns what they raise into words and an exit code."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from palio import __version__
+from palio.cli import rendering
+from palio.cli.board import board
+from palio.cli.check import check
+from palio.cli.data import data
+from palio.cli.demo import demo
+from palio.cli.doctor import doctor
+from palio.cli.pack import pack
+from palio.cli.run import run, score
+from palio.cli.train import train
+from palio.core.errors import EXIT_CANCELLED, PalioError
+
+EXIT_BUG = 1
+EXIT_USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="palio")
+def palio() -> None:
+    """Run image-AI challenges that are won by code: build, predict and score in a sandbox, and rank.
+
+    The whole story on this machine: palio demo
+    """
+
+
+for _command in (demo, doctor, data, train, pack, run, score, board, check):
+    palio.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code (see `EXIT_CODES`) and lets nothing but a bug show a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # a `kill` cleans up like Ctrl-C
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in argv
+    try:
+        outcome = palio.main(argv, prog_name="palio", standalone_mode=False)
+    except PalioError as error:
+        rendering.failure(error.failure, as_json=as_json)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Cancelled.", err=True)
+        return EXIT_CANCELLED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        sys.stdout = None  # type: ignore[assignment]  # so that the interpreter does not flush it at exit
+        return 0
+    except Exception:  # noqa: BLE001 - whatever is not a failure of the table is a bug, and is shown as one
+        traceback.print_exc()
+        click.echo("This is a bug in Palio. Please report it with the lines above.", err=True)
+        return EXIT_BUG
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

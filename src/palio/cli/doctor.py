@@ -1,0 +1,124 @@
+"""`palio doctor`: what this machine can run, and the command that adds what it cannot."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from palio.cli import rendering
+from palio.core.errors import EXIT_CODES, Cause
+
+FREE_GIB_WANTED = 10
+REFERENCE_PACKAGES = ("torch", "monai", "sklearn")  # what the MedNIST programs import
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `next_step` is empty where nothing is missing."""
+
+    subject: str
+    fine: bool
+    text: str
+    next_step: str = ""
+
+
+@click.command()
+@rendering.as_json_option
+def doctor(as_json: bool) -> int:
+    """Say what this machine can run: engines and how they isolate, disk, memory, packages.
+
+    For each thing that is missing: the command that adds it. Exit code 0 if at least one engine can be used, else 12.
+    """
+    from palio.engines import ENGINES, find_fault, open_engine
+
+    findings = [_python(), _system(), _memory(), _disk(), *_packages(), *_proxy()]
+    isolation: dict[str, list[dict[str, str]]] = {}
+    for name in ENGINES:
+        if fault := find_fault(name):
+            findings.append(Finding(name, False, fault.reason, fault.next_step))
+            continue
+        engine, _ = open_engine(name)
+        findings.append(Finding(name, True, f"{engine.describe()} can be used"))
+        isolation[name] = [asdict(guarantee) for guarantee in engine.guarantees()]
+    if as_json:
+        rendering.echo_json({"findings": [asdict(finding) for finding in findings], "isolation": isolation})
+    else:
+        _show(findings, isolation)
+    return 0 if isolation else EXIT_CODES[Cause.PLATFORM]
+
+
+def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]]) -> None:
+    for finding in findings:
+        mark = click.style("ok     ", fg="green") if finding.fine else click.style("missing", fg="yellow")
+        click.echo(f"{mark} {finding.subject:<11} {finding.text}")
+        if finding.next_step:
+            click.echo(f"{'':<20}{finding.next_step}")
+    for name, guarantees in isolation.items():
+        click.echo(f"\nIsolation on {name}:")
+        rows = [(each["property"], each["enforcement"], each["detail"]) for each in guarantees]
+        width = max(len(row[0]) for row in rows)
+        for kept, enforcement, detail in rows:
+            click.echo(f"  {kept:<{width}}  {enforcement:<23}  {detail}".rstrip())
+    if not isolation:
+        click.echo("\nNo engine can be used here, so nothing can be run yet; one of the steps above changes that.")
+    elif len(isolation) == 1:
+        click.echo("\nOne engine is enough.")
+
+
+def _python() -> Finding:
+    return Finding("Python", True, f"{platform.python_version()} at {sys.executable}")
+
+
+def _system() -> Finding:
+    text = f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} CPUs"
+    if "microsoft" in platform.release().lower():
+        return Finding(
+            "System", True, f"{text} (WSL)", "Keep challenges on the Linux side; files below /mnt/c are read slowly."
+        )
+    return Finding("System", True, text)
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Finding("Memory", True, f"{total / 1024**3:.1f} GiB")
+
+
+def _disk() -> Finding:
+    free_gib = shutil.disk_usage(Path.cwd()).free / 1024**3
+    text = f"{free_gib:.0f} GiB free at {Path.cwd()}"
+    if free_gib < FREE_GIB_WANTED:
+        return Finding(
+            "Disk",
+            False,
+            text,
+            f"Free some space: images and runs want {FREE_GIB_WANTED} GiB. `docker system df` helps.",
+        )
+    return Finding("Disk", True, text)
+
+
+def _packages() -> list[Finding]:
+    missing = [name for name in REFERENCE_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        text = f"{', '.join(missing)} not installed; bubblewrap runs submissions on this Python, which lacks them"
+        return [Finding("Packages", False, text, f"{sys.executable} -m pip install 'palio[mednist]'")]
+    return [Finding("Packages", True, "PyTorch, MONAI and scikit-learn are installed, for submissions on bubblewrap")]
+
+
+def _proxy() -> list[Finding]:
+    proxies = sorted({os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)})
+    if not proxies:
+        return []
+    return [
+        Finding(
+            "Proxy",
+            True,
+            "a proxy is configured for this user",
+            "Docker pulls images through its own: see https://docs.docker.com/engine/daemon/proxy.",
+        )
+    ]

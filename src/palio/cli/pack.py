@@ -1,0 +1,44 @@
+"""`palio pack`: a submission from a folder."""
+
+from pathlib import Path
+
+import click
+
+from palio.cli import rendering
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("submission.zip"),
+    show_default=True,
+    metavar="FILE",
+    help="The zip to write.",
+)
+@rendering.as_json_option
+def pack(folder: Path, output: Path, as_json: bool) -> None:
+    """Make a submission from FOLDER, checked as the platform will check it.
+
+    FOLDER has a Dockerfile at its root, or is a challenge whose Dockerfile lies in docker_code_inference/. The same
+    content always gives the same bytes.
+    """
+    from palio.core.pack import pack as pack_folder
+    from palio.core.quantities import size_text
+
+    packed = pack_folder(folder, output)
+    if as_json:
+        rendering.echo_json(
+            {
+                "path": str(packed.path.resolve()),
+                "sha256": packed.digest,
+                "size_bytes": packed.size_bytes,
+                "files": list(packed.files),
+            }
+        )
+        return
+    click.echo(f"{packed.path}: {size_text(packed.size_bytes)}, sha256 {packed.digest}")
+    for name in packed.files:
+        click.echo(f"  {name}")

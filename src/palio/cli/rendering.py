@@ -1,0 +1,47 @@
+"""How results and failures look on a terminal, and as JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import click
+
+from palio.core.errors import Cause, Failure
+
+TURNS = {
+    Cause.USAGE: "the command line",
+    Cause.PARTICIPANT: "the participant's turn",
+    Cause.ORGANIZER: "the organizer's turn",
+    Cause.PLATFORM: "this machine's operator's turn",
+}
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def echo_json(value: Mapping[str, object]) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def failure(what: Failure, *, as_json: bool = False) -> None:
+    """A failure for whoever is in front of the terminal; with `as_json` also as an object on standard output."""
+    if as_json:
+        echo_json({"failure": what.as_json()})
+    where = f" at {what.stage}" if what.stage else ""
+    click.echo(click.style(f"Failed{where} — {TURNS[what.cause]}.", fg="red", bold=True), err=True)
+    click.echo(what.message, err=True)
+    for line in what.evidence:
+        click.echo(f"  | {line}", err=True)
+    click.echo(f"Next: {what.next_step}", err=True)
+    click.echo(click.style(f"({what.code})", dim=True), err=True)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
+    """Columns as wide as their widest cell; the first is left-aligned, numbers on the right."""
+    widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
+    lines = []
+    for row in [header, *rows]:
+        cells = [
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(indent + "  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,171 @@
+"""`palio run` and `palio score`: evaluate here exactly as the platform does."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from palio.cli import rendering
+from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
+
+if TYPE_CHECKING:
+    from palio.core.evaluate import Evaluation
+    from palio.core.run_folder import Stage
+
+POLL_S = 0.02
+KINDS = ("context", "image", "results", "code", "monai")
+
+challenge_option = click.option(
+    "--challenge",
+    "-c",
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="BUNDLE",
+    help="The folder that holds competition.yaml.",
+)
+phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the one that is open]")
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "bubblewrap"]),
+    default="auto",
+    show_default=True,
+    envvar="PALIO_ENGINE",
+    show_envvar=True,
+    help="Where containers run. auto: Docker if it answers, else bubblewrap.",
+)
+folder_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run folder to make. [default: runs/<time>-<id>]",
+)
+
+
+@click.command()
+@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@challenge_option
+@phase_option
+@engine_option
+@folder_option
+@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: found from its content]")
+@click.option("--label", help="What the board calls it. [default: the file's name]")
+@rendering.as_json_option
+def run(
+    submission: Path,
+    challenge: Path,
+    phase: str | None,
+    engine: str,
+    output: Path | None,
+    kind: str | None,
+    label: str | None,
+    as_json: bool,
+) -> int:
+    """Evaluate SUBMISSION exactly as the platform does, and write the run folder.
+
+    It is built, run on the hidden images in a sandbox, and scored. SUBMISSION is a zip with a Dockerfile at its root,
+    or predictions as a .csv or a zip.
+    """
+    return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
+
+
+@click.command()
+@click.argument("predictions", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@challenge_option
+@phase_option
+@engine_option
+@folder_option
+@rendering.as_json_option
+def score(
+    predictions: Path, challenge: Path, phase: str | None, engine: str, output: Path | None, as_json: bool
+) -> int:
+    """Score PREDICTIONS, a .csv or a zip, without building or running anything else."""
+    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
+
+
+def evaluate(
+    path: Path,
+    challenge: Path,
+    phase_name: str | None,
+    engine_name: str,
+    output: Path | None,
+    kind: str | None,
+    label: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Steps one evaluation to its end, shows its stages as they pass, and returns the exit code of its verdict."""
+    # Here and not above: `palio --help` needs none of it.
+    from palio.core.bundle.model import SubmissionKind
+    from palio.core.bundle.read import read_bundle
+    from palio.core.evaluate import Attempt, Evaluation
+    from palio.core.lock import is_phantom
+    from palio.core.phases import pick_phase, pick_task
+    from palio.core.run_folder import RunFolder, Verdict, new_identity
+    from palio.core.submission import read_submission
+    from palio.engines import open_engine
+
+    bundle = read_bundle(challenge)
+    phase = pick_phase(bundle, phase_name)
+    task = pick_task(phase)
+    submission = read_submission(path, SubmissionKind(kind) if kind else None)
+    engine, why = open_engine(engine_name)
+    identity = new_identity()
+    folder = RunFolder.create(output, identity)
+    attempt = Attempt(identity, submission, bundle, phase, task, label or submission.name)
+
+    def say(text: str, *, newline: bool = True) -> None:
+        click.echo(text, nl=newline, err=as_json)
+
+    heading = " — on PHANTOM images: synthetic pictures, not medical ones" if is_phantom(task) else ""
+    say(f"{bundle.title}, phase {phase.name}{heading}")
+    say(f"  submission  {submission.name} ({submission.kind}, sha256 {submission.digest[:12]})")
+    for note in submission.notes:
+        say(f"  note        {note}")
+    say(f"  engine      {engine.describe()} ({why})")
+    evaluation = Evaluation(attempt, engine, folder)
+    try:
+        _watch(evaluation, say)
+    except KeyboardInterrupt:
+        evaluation.cancel()
+        say("\nCancelled: the job was stopped and nothing is left running.")
+    result = evaluation.result
+    if as_json:
+        rendering.echo_json({**result.as_json(), "run_folder": str(folder.root)})
+    if result.scores is not None:
+        shown = [column for column in bundle.leaderboard.columns if column.key in result.scores]
+        cells = [f"{result.scores[column.key]:.{column.precision}f}" for column in shown]
+        say("\n" + rendering.table([column.title for column in shown], [cells]))
+    if result.failure:
+        rendering.failure(result.failure)
+    say(f"\nRun folder: {folder.root}")
+    if result.verdict is Verdict.CANCELLED:
+        return EXIT_CANCELLED
+    return EXIT_CODES[result.failure.cause] if result.failure else 0
+
+
+def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
+    """Steps the evaluation; a line for each stage: its name when it begins, how long it took when it has ended."""
+    shown: Stage | None = None
+    while evaluation.step():
+        if evaluation.stage is not shown:
+            _close(evaluation, shown, say)
+            shown = evaluation.stage
+            say(f"  {shown:<10}  ", newline=False)
+        time.sleep(POLL_S)
+    _close(evaluation, shown, say)
+
+
+def _close(evaluation: "Evaluation", stage: "Stage | None", say: Callable[..., None]) -> None:
+    from palio.core.quantities import duration_text, size_text
+
+    record = evaluation.result.stages.get(stage) if stage else None
+    if stage is None:
+        return
+    if record is None or record.wall_s is None:
+        say("stopped")
+        return
+    memory = f", at most {size_text(record.peak_memory_bytes)}" if record.peak_memory_bytes else ""
+    say(f"{duration_text(record.wall_s)}{memory}")

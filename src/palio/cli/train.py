@@ -1,0 +1,129 @@
+"""`palio train`: build and run a challenge's training image."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from palio.cli import rendering
+from palio.cli.run import POLL_S, engine_option
+from palio.core.errors import PalioError
+
+if TYPE_CHECKING:
+    from palio.core.job import JobResult
+
+
+@click.command()
+@click.argument("challenge", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@engine_option
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the trained model goes. [default: CHALLENGE/model_output]",
+)
+@click.option("--time", "time_s", type=click.FloatRange(min=1), default=3600, show_default=True, help="Limit in s.")
+@click.option("--memory", "memory_gib", type=click.FloatRange(min=0.1), default=8, show_default=True, help="In GiB.")
+@rendering.as_json_option
+def train(challenge: Path, engine: str, to: Path | None, time_s: float, memory_gib: float, as_json: bool) -> None:
+    """Build and run CHALLENGE's training image on its training and validation data.
+
+    What it writes to /mnt/out goes to CHALLENGE/model_output, replacing what was there, and only when it succeeded.
+    """
+    target = train_challenge(challenge, engine, to, time_s, memory_gib, quiet=as_json)
+    if as_json:
+        rendering.echo_json({"target": str(target), "files": sorted(path.name for path in target.iterdir())})
+
+
+def train_challenge(
+    challenge: Path,
+    engine_name: str,
+    to: Path | None = None,
+    time_s: float = 3600,
+    memory_gib: float = 8,
+    *,
+    quiet: bool = False,
+) -> Path:
+    """Trains, showing what the training prints as it comes; returns the folder that the model went to."""
+    from palio.core import train as training
+    from palio.core.job import GIB, MIB, BuildLimits, Limits
+    from palio.core.quantities import duration_text
+    from palio.core.run_folder import new_identity
+    from palio.engines import open_engine
+
+    code, data = challenge / training.TRAINING_CODE, challenge / "input_data"
+    if not (code / "Dockerfile").is_file():
+        raise PalioError(
+            "usage",
+            problem=f"{challenge} has no {training.TRAINING_CODE}/Dockerfile, so there is nothing to train with.",
+            next_step="Name a challenge folder that has one, such as challenges/mednist.",
+        )
+    if not data.is_dir() or not any(data.iterdir()):
+        raise PalioError(
+            "data-missing",
+            path="input_data",
+            field="the training data",
+            next_step=f"Run `palio data get mednist --to {challenge}`.",
+        )
+    engine, why = open_engine(engine_name)
+    click.echo(f"Training on {engine.describe()} ({why})", err=quiet)
+    work = Path(tempfile.mkdtemp(prefix="palio-train-"))
+    request = training.Training(
+        identity=new_identity(),
+        code=code.resolve(),
+        data=data.resolve(),
+        target=(to or challenge / training.MODEL_OUTPUT).resolve(),
+        work=work,
+        build_limits=BuildLimits(time_s=1800, memory_bytes=8 * GIB, size_bytes=40 * GIB, network=True),
+        limits=Limits(
+            time_s=time_s,
+            memory_bytes=int(memory_gib * GIB),
+            cpus=os.cpu_count() or 1,
+            pids=1024,
+            shm_bytes=256 * MIB,
+            output_bytes=2 * GIB,
+        ),
+    )
+    try:
+        result = _show(training.train(request, engine), quiet=quiet)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    click.echo(f"Trained in {duration_text(result.wall_s)}; the model is in {request.target}", err=quiet)
+    return request.target
+
+
+def _show(steps: "Generator[Path, None, JobResult]", *, quiet: bool) -> "JobResult":
+    """Waits for a training's end and passes on what its log gains meanwhile."""
+    current: Path | None = None
+    shown = 0
+    try:
+        while True:
+            try:
+                log = next(steps)
+            except StopIteration as end:
+                if current:
+                    _pass_on(current, shown, quiet=quiet)
+                return end.value
+            if log != current:
+                current, shown = log, 0
+            shown = _pass_on(log, shown, quiet=quiet)
+            time.sleep(POLL_S)
+    finally:
+        steps.close()
+
+
+def _pass_on(log: Path, shown: int, *, quiet: bool) -> int:
+    """Prints what the log has beyond `shown` bytes, in whole lines; returns how far it got."""
+    if not log.is_file():
+        return shown
+    with log.open("rb") as file:
+        file.seek(shown)
+        lines, newline, _ = file.read().rpartition(b"\n")
+    for line in lines.decode(errors="replace").splitlines():
+        click.echo(f"  | {line}", err=quiet)
+    return shown + len(lines) + len(newline)

@@ -1,0 +1,154 @@
+"""Zip archives from strangers: looked through before anything is written, unpacked without trusting what they claim.
+
+Covered: absolute and climbing names, links and other special entries, encryption, duplicate and case-colliding names,
+too many entries, too large a content (counted while unpacking, not believed), names that no file system should hold.
+Accepted with a note: `__MACOSX` and `.DS_Store` (left out), one extra top folder (taken off).
+Not covered: zips inside the zip; they stay files.
+"""
+
+import errno
+import shutil
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from palio.core.errors import PalioError
+from palio.core.job import GIB
+from palio.core.quantities import size_text
+
+MAX_ENTRIES = 100_000
+MAX_BYTES = 20 * GIB
+MAX_NAME_BYTES = 255
+MAX_DEPTH = 32
+_SHOWN = 5
+_LEFT_OUT = {"__MACOSX", ".DS_Store", "Thumbs.db"}
+_READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an archive holds, once found harmless: file names (without an extra top folder) and notes for its maker."""
+
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    top: str  # the extra top folder, with its slash, or ""
+
+
+def look_through(path: Path, name: str | None = None) -> Content:
+    """What is inside. Raises PalioError "archive-invalid" or "archive-unsafe", with each refused entry named."""
+    name = name or path.name
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = [entry for entry in archive.infolist() if not _is_left_out(entry.filename)]
+            left_out = len(archive.infolist()) - len(entries)
+    except _READ_ERRORS as error:
+        raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
+    faults = _faults(entries)
+    if faults:
+        shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
+        raise PalioError("archive-unsafe", name=name, count=f"{len(faults):,}", evidence=shown)
+    files = [entry.filename for entry in entries if not entry.is_dir()]
+    top = _extra_top_folder(files)
+    notes = [f"{left_out} entries that macOS or Windows added were left out"] if left_out else []
+    if top:
+        notes.append(f"everything lies in one folder, {top}, which was taken off")
+    return Content(tuple(sorted(file.removeprefix(top) for file in files)), tuple(notes), top)
+
+
+def unpack(path: Path, destination: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
+    """Writes the archive's regular files below `destination`, which is made; modes are 0644, or 0755 if executable."""
+    name = name or path.name
+    content = look_through(path, name)
+    room = max_bytes
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.is_dir() or _is_left_out(entry.filename):
+                    continue
+                target = destination / entry.filename.removeprefix(content.top)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                room -= _write(archive, entry, target, room, name)
+    except _READ_ERRORS as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault, not the archive's; EINVAL is an offset before the file's beginning
+        raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
+    return content
+
+
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int, name: str) -> int:
+    if entry.file_size > room:
+        raise PalioError("archive-unsafe", name=name, count=1, evidence=[_too_large(entry.filename, room)])
+    with archive.open(entry) as source, target.open("wb") as copy:
+        # zipfile itself stops at the size that the entry claims and checks its CRC
+        shutil.copyfileobj(source, copy, 1 << 20)
+    executable = (entry.external_attr >> 16) & 0o111
+    target.chmod(0o755 if executable else 0o644)
+    return entry.file_size
+
+
+def _faults(entries: list[zipfile.ZipInfo]) -> list[str]:
+    if len(entries) > MAX_ENTRIES:
+        return [f"it holds {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"]
+    faults = [f"{_shown(entry.filename)}: {fault}" for entry in entries if (fault := _fault(entry))]
+    if sum(entry.file_size for entry in entries) > MAX_BYTES:
+        faults.append(_too_large("the whole content", MAX_BYTES))
+    files = [entry.filename for entry in entries if not entry.is_dir()]
+    twice = [file for file, count in Counter(files).items() if count > 1]
+    faults += [f"{_shown(file)}: stands in the archive more than once" for file in twice]
+    folded = Counter(file.casefold() for file in set(files))
+    collide = sorted(file for file in set(files) if folded[file.casefold()] > 1)
+    faults += [f"{_shown(file)}: differs from another name only in upper and lower case" for file in collide]
+    folders = {str(parent) for file in files for parent in PurePosixPath(file).parents}
+    faults += [f"{_shown(file)}: is a file and a folder at once" for file in files if file in folders]
+    return faults
+
+
+def _fault(entry: zipfile.ZipInfo) -> str | None:
+    name, mode = entry.filename, entry.external_attr >> 16
+    parts = name.rstrip("/").split("/")
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":") or "\\" in name:
+        return "an absolute or Windows path"
+    if ".." in parts:
+        return "climbs out of the folder"
+    if any(part in ("", ".") for part in parts):
+        return "an empty part in its name"
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in name):
+        return "control characters in its name"
+    if len(parts) > MAX_DEPTH or any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
+        return "too deep, or a name that is too long"
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+    if entry.flag_bits & 0x1:
+        return "encrypted"
+    return None
+
+
+def _is_left_out(name: str) -> bool:
+    return not _LEFT_OUT.isdisjoint(name.split("/"))
+
+
+def _extra_top_folder(files: list[str]) -> str:
+    tops = {file.split("/", 1)[0] for file in files if "/" in file}
+    if len(tops) == 1 and all("/" in file for file in files):
+        return f"{tops.pop()}/"
+    return ""
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if path.stat().st_size == 0:
+        return "it is empty"
+    with path.open("rb") as file:
+        start = file.read(2)
+    return str(error).strip().rstrip(".") or type(error).__name__ if start == b"PK" else "it does not start like one"
+
+
+def _too_large(what: str, room: int) -> str:
+    return f"{_shown(what)}: more than the {size_text(room)} that are left for it when unpacked"
+
+
+def _shown(name: str) -> str:
+    text = name.encode("unicode_escape").decode() if not name.isprintable() else name
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,111 @@
+"""Hidden inputs under opaque names, and the answers' names mapped back.
+
+A submission sees files named by random numbers, in random order, with the same times, owner and permissions: nothing
+but their content tells them apart. Which name stands for which input is kept by the platform alone.
+"""
+
+import csv
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from palio.core.bundle.model import BlindPolicy, Restore
+from palio.core.errors import PalioError, counted
+
+_SHOWN = 5
+_TIME_NS = 946_684_800 * 10**9  # 2000-01-01: one time for all
+csv.field_size_limit(1 << 20)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Opaque name -> real name, both as paths relative to the input folder."""
+
+    real: Mapping[str, str]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(dict(self.real)))
+
+    @classmethod
+    def load(cls, path: Path) -> "Names":
+        return cls(json.loads(path.read_text()))
+
+
+def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) -> Names:
+    """Copies the input folder to `destination`, which is made, with uniform times and permissions.
+
+    With a policy, files whose name matches its glob get opaque names (32 hex digits and their extension in lower
+    case); everything else keeps its name. The copies are written in the order of their new names.
+    """
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    names: dict[str, str] = {}
+    for path in files:
+        real = path.relative_to(source).as_posix()
+        hidden = policy is not None and fnmatch(path.name.lower(), policy.inputs.lower())
+        names[f"{secrets.token_hex(16)}{path.suffix.lower()}" if hidden else real] = real
+    destination.mkdir(parents=True)
+    for name in sorted(names):
+        target = destination / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / names[name], target)
+        target.chmod(0o644)
+        os.utime(target, ns=(_TIME_NS, _TIME_NS))
+    for folder in [destination, *(path for path in destination.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+        os.utime(folder, ns=(_TIME_NS, _TIME_NS))
+    return Names(names)
+
+
+def restore_names(predictions: Path, restore: Restore, names: Names) -> None:
+    """Puts the real names back into one column of a CSV file below `predictions`; rows end up sorted by them.
+
+    Raises PalioError "predictions-missing" if the file is not there and "predictions-unmapped", with all problems, if
+    it cannot be read or names what was not among the inputs.
+    """
+    path = predictions / restore.csv
+    if not path.is_file():
+        found = sorted(entry.name for entry in predictions.iterdir())[:_SHOWN]
+        listing = f"there is {', '.join(found)}" if found else "there is nothing"
+        raise PalioError("predictions-missing", stage="predict", file=restore.csv, found=listing)
+    header, rows = _read(path, restore)
+    column = header.index(restore.column)
+    by_name = {PurePosixPath(opaque).name: PurePosixPath(real).name for opaque, real in names.real.items()}
+    unknown: list[str] = []
+    for number, row in enumerate(rows, 2):
+        name = row[column].strip().replace("\\", "/").rsplit("/", 1)[-1] if len(row) > column else ""
+        if name in by_name:
+            row[column] = by_name[name]
+        else:
+            unknown.append(f"{restore.csv}, line {number}: {row[column] if len(row) > column else ''!r} is no input")
+    if unknown:
+        count = counted(len(unknown), "row names", "rows name") + " no input file"
+        raise _unmapped(restore, count, unknown)
+    rows.sort(key=lambda row: row[column])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _read(path: Path, restore: Restore) -> tuple[list[str], list[list[str]]]:
+    try:
+        table = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unmapped(restore, "it is not a CSV file in UTF-8", [str(error)]) from error
+    header, rows = (table[0], [row for row in table[1:] if row]) if table else ([], [])
+    if restore.column not in header:
+        found = f"its first line is {','.join(header)!r}" if header else "it is empty"
+        raise _unmapped(restore, f"it has no column `{restore.column}`", [found])
+    return header, rows
+
+
+def _unmapped(restore: Restore, count: str, faults: list[str]) -> PalioError:
+    shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
+    return PalioError(
+        "predictions-unmapped", stage="predict", file=restore.csv, column=restore.column, count=count, evidence=shown
+    )

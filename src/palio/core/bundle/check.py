@@ -1,0 +1,206 @@
+"""Whether a bundle is sound beyond what its text says: the files are there, and they fit each other.
+
+Nothing is run and nothing is built; that a scoring program truly works is shown by running it.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from palio.core.bundle.contents import Contents, contents_of
+from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.bundle.read import NAME
+from palio.core.bundle.wording import quoted
+from palio.core.digest import UnfitFile
+from palio.core.errors import PalioError
+from palio.core.quantities import duration_text
+
+LONG_S = 24 * 3600.0
+SEARCHED_BYTES = 1024 * 1024  # of each file of a scoring program
+_RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
+_INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
+
+
+def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[Problem, ...]:
+    """Errors and warnings (see their `severity`), each once; empty for a sound bundle. `now` is aware."""
+    found = [
+        *_pages(bundle),
+        *_schedule(bundle, now or datetime.now(UTC)),
+        *(problem for task in bundle.tasks for problem in _task(bundle, task)),
+        *(problem for phase in bundle.phases for problem in _phase(bundle, phase)),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _error(field: str, message: str, file: str = NAME) -> Problem:
+    return Problem(file, None, field, message)
+
+
+def _warning(field: str, message: str, file: str = NAME) -> Problem:
+    return Problem(file, None, field, message, Severity.WARNING)
+
+
+def _pages(bundle: Bundle) -> Iterator[Problem]:
+    named = [(f"the page “{page.title}”", page.file) for page in bundle.pages]
+    named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
+    for name, file in named:
+        if not file.read_bytes().strip():
+            yield _error("", f"is empty, and it is {name}; write it or remove it from {NAME}", _name(bundle, file))
+    public = any(phase.rules.data == "public" for phase in bundle.phases)
+    if public and not any(b"public" in page.file.read_bytes().lower() for page in bundle.pages):
+        yield _warning("palio.data", "says public, and no page does; tell participants that data and labels are public")
+
+
+def _schedule(bundle: Bundle, now: datetime) -> Iterator[Problem]:
+    last = bundle.phases[-1].end
+    if last is not None and last <= now:
+        yield _warning(
+            "phases", f"are all over since {last:%Y-%m-%d %H:%M} UTC, so nothing can be handed in; set a later end"
+        )
+    used = {task for phase in bundle.phases for task in phase.tasks}
+    for task in bundle.tasks:
+        if task not in used:
+            yield _warning("tasks", f"has {_title(task)}, which no phase names; name it under a phase or remove it")
+
+
+def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
+    yield from _data(bundle, "input_data", task.input_data)
+    yield from _data(bundle, "reference_data", task.reference_data)
+    for field, path in (("scoring_program", task.scoring_program), ("ingestion_program", task.ingestion_program)):
+        if path is not None:
+            yield from _program(bundle, field, path)
+    texts = _texts(task.scoring_program)
+    for column in bundle.leaderboard.columns:
+        if not column.computation and not any(column.key.encode() in text for text in texts):
+            yield _warning(
+                "leaderboards",
+                f"has the column `{column.key}`, and no file of {_name(bundle, task.scoring_program)} mentions that "
+                "key; let the scoring program write it, or correct the key",
+            )
+
+
+def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
+    rules = phase.rules
+    for stage, time_s in (
+        ("build", rules.build.time_s),
+        ("predict", rules.predict.time_s),
+        ("score", rules.score.time_s),
+    ):
+        if time_s > LONG_S:
+            yield _warning(
+                f"palio.limits.{stage}.time",
+                f"is {duration_text(time_s)} in “{phase.name}”; one submission may then keep a machine busy for days",
+            )
+    if rules.sample:
+        yield from _data(bundle, "palio.sample.input", rules.sample.input)
+        yield from _data(bundle, "palio.sample.expect", rules.sample.expect)
+    yield from _data(bundle, "starting_kit", phase.starting_kit)
+    yield from _data(bundle, "public_data", phase.public_data)
+    for task in phase.tasks:
+        yield from _fit(phase, task)
+
+
+def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
+    """Whether the rules of a phase and the files of one of its tasks fit each other."""
+    rules = phase.rules
+    kinds = set(rules.submissions)
+    if kinds & _RUNS_A_CONTAINER and task.input_data is None:
+        yield _error(
+            "input_data", f"is missing from {_title(task)}, and “{phase.name}” takes containers, which read it; name it"
+        )
+    if SubmissionKind.CODE in kinds and task.ingestion_program is None and task.input_data is None:
+        yield _error(
+            "palio.submissions",
+            f"takes code in “{phase.name}”, and {_title(task)} has neither an ingestion_program nor input_data for it",
+        )
+    if rules.blind and task.input_data and (inputs := _contents(task.input_data)) and inputs.names:
+        names = [PurePosixPath(name).name for name in inputs.names]
+        if not any(fnmatchcase(name, rules.blind.inputs) for name in names):
+            yield _error(
+                "palio.blind.inputs",
+                f"is {quoted(rules.blind.inputs)}, and none of the {len(names):,} files of the input_data of "
+                f"{_title(task)} is called so (the first is {quoted(names[0])}); correct the pattern",
+            )
+    if rules.statistics:
+        cases = rules.statistics.cases.encode()
+        if not any(cases in text for text in _texts(task.scoring_program)):
+            yield _warning(
+                "palio.statistics.cases",
+                f"is {quoted(rules.statistics.cases)}, and no file of the scoring program mentions it; let the "
+                "scoring program write it to its output folder",
+            )
+
+
+def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
+    """Hidden and public data must be there by the time that submissions are."""
+    if path is None:
+        return
+    name = _name(bundle, path)
+    if not path.exists():
+        yield _error(field, f"is {quoted(name)}, which is not there; put the data there, or correct the path")
+        return
+    try:
+        empty = not contents_of(path).names or (path.is_file() and path.stat().st_size == 0)
+    except (UnfitFile, OSError) as fault:
+        yield _error(field, f"is {quoted(name)}, which cannot be read: {fault}")
+        return
+    if empty:
+        yield _error(field, f"is {quoted(name)}, which is empty; put the data there")
+
+
+def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
+    try:
+        program = read_program(path)
+        names = contents_of(path).names
+    except PalioError as error:
+        yield _error(field, f"{error.failure.message} {error.failure.next_step}")
+        return
+    for file in _files_of_command(program.command or ()):
+        if file not in names:
+            yield _error(
+                field,
+                f"is started with `{shlex.join(program.command or ())}`, and {_name(bundle, path)} holds no "
+                f"{quoted(file)}; correct the command or add the file",
+            )
+
+
+def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
+    """The files of the program's own folder that a command surely needs: what it starts, and with what."""
+    words = with_container_paths(command, ingestion=False, scoring=True)
+    for position, word in enumerate(words):
+        started = position == 0 and "/" in word and not word.startswith("/")
+        script = position == 1 and _INTERPRETERS.fullmatch(words[0]) and re.fullmatch(r"[^-/].*\.\w+", word)
+        if word.startswith("/app/program/") and PurePosixPath(word).suffix:
+            yield word.removeprefix("/app/program/")
+        elif started or script:
+            yield PurePosixPath(word).as_posix()
+
+
+def _contents(path: Path) -> Contents | None:
+    """None for what another check has already complained of."""
+    try:
+        return contents_of(path)
+    except (UnfitFile, OSError):
+        return None
+
+
+def _texts(path: Path) -> Iterable[bytes]:
+    contents = _contents(path)
+    if contents is None:
+        return []
+    try:
+        return [contents.head(name, SEARCHED_BYTES) for name in contents.names]
+    except (UnfitFile, OSError):
+        return []
+
+
+def _name(bundle: Bundle, path: Path) -> str:
+    return path.relative_to(bundle.root).as_posix()
+
+
+def _title(task: Task) -> str:
+    return f"the task “{task.name}”"

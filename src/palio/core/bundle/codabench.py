@@ -1,0 +1,129 @@
+"""The dialect of Codabench, `version: 2`, which is also our own."""
+
+from pathlib import Path
+
+from palio.core.bundle.codabench_board import read_leaderboard
+from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
+from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
+from palio.core.bundle.paths import Paths
+from palio.core.bundle.phases import (
+    MAX_NAME,
+    Surroundings,
+    Words,
+    check_sequence,
+    read_phase,
+    read_task,
+)
+from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.times import moment
+from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
+from palio.core.bundle.values import Refused, Section, Value, accept
+
+WORDS = Words(
+    name="name",
+    start="start",
+    auto_migrate="auto_migrate_to_this_phase",
+    ingestion_only_during_scoring="ingestion_only_during_scoring",
+    max_submissions_per_day=MAX_SUBMISSIONS_PER_DAY,
+)
+MAX_INDEX = 10_000
+
+
+def read_codabench(top: Section, root: Path) -> Bundle:
+    """All that competition.yaml says; problems are left in the findings of `top`, and stand-ins in the bundle."""
+    paths = Paths(root)
+    leaderboard = read_leaderboard(top)
+    tasks = _tasks(top, paths)
+    phases = _phases(top, paths, tasks, leaderboard)
+    bundle = Bundle(
+        root=root,
+        digest="",
+        title=top.require("title", text_up_to(MAX_NAME), "", "give the challenge a title"),
+        description=top.read("description", text, ""),
+        logo=top.read("image", paths.file, None),
+        terms=top.read("terms", paths.file, None),
+        pages=_pages(top, paths),
+        docker_image=top.read("docker_image", text_up_to(128), DOCKER_IMAGE),
+        auto_approve=top.read("registration_auto_approve", boolean, False),
+        tasks=tuple(tasks.values()),
+        phases=phases,
+        leaderboard=leaderboard,
+        warnings=(),
+    )
+    top.drop(CODABENCH)
+    return bundle
+
+
+def _pages(top: Section, paths: Paths) -> tuple[Page, ...]:
+    advice = "name at least one page as `- {title: Overview, file: pages/overview.md}`"
+    return tuple(
+        Page(
+            title=page.require("title", text_up_to(MAX_NAME), "", "give the page a title"),
+            file=page.require("file", paths.file, paths.root, "name the .md or .html file of the page"),
+        )
+        for page in top.require_sections("pages", advice)
+    )
+
+
+def _tasks(top: Section, paths: Paths) -> dict[int, Task]:
+    tasks: dict[int, Task] = {}
+    for section in top.require_sections("tasks", "name at least one task, with its index and scoring_program"):
+        index = section.require("index", integer(0, MAX_INDEX), -1, "number the tasks from 0; phases name them so")
+        name = section.read("name", text_up_to(MAX_NAME), f"Task {index + 1}")
+        section.drop(CODABENCH_TASK)
+        if section.take("key") and not section.take("scoring_program"):
+            section.value.error(
+                "is the key of a task on another platform; download that task and write its scoring_program, "
+                "input_data and reference_data here as paths"
+            )
+            tasks.setdefault(index, _no_task(index, paths))
+            continue
+        task = read_task(section, WORDS, paths, index, name)
+        if index in tasks and index >= 0:
+            section.value.error(f"has the index {index}, as another task above has; give each task its own")
+        tasks.setdefault(index, task)
+    return tasks
+
+
+def _no_task(index: int, paths: Paths) -> Task:
+    return Task(index, "", "", paths.root, None, None, None, False)
+
+
+def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Leaderboard) -> tuple[Phase, ...]:
+    sections = top.require_sections("phases", "name at least one phase, with its name, start and tasks")
+    palio = top.take("palio")
+    around = Surroundings(
+        words=WORDS,
+        paths=paths,
+        palio=palio,
+        native="palio" in top or any("palio" in section for section in sections),
+        submission_rule=leaderboard.submission_rule,
+    )
+    in_order = sorted(sections, key=lambda section: section.read("index", integer(0, MAX_INDEX), 0))
+    read = []
+    for index, section in enumerate(in_order):
+        section.drop(CODABENCH_PHASE)
+        end = section.read("end", moment, None)
+        own = _tasks_of_phase(section, tasks)
+        read.append((section, read_phase(section, around, index=index, end=end, tasks=own)))
+    for section, phase in read[:-1]:
+        if section.take("end") is None:
+            section.missing("end", f"only the last phase may go on for ever; write when “{phase.name}” ends")
+    check_sequence(read, WORDS)
+    return tuple(phase for _, phase in read)
+
+
+def _tasks_of_phase(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:
+    def known(value: Value) -> Task:
+        index = integer(0, MAX_INDEX)(value)
+        if index not in tasks:
+            there = ", ".join(str(number) for number in sorted(tasks) if number >= 0) or "none"
+            raise Refused(f"{value.found}, and no task has that index (there are: {there})")
+        return tasks[index]
+
+    value = section.take("tasks")
+    if value is None or value.content == ():
+        section.missing("tasks", "write the indexes of its tasks as a list, such as [0]")
+        return ()
+    named = [task for item in value.items() if (task := accept(item, known, None))]
+    return tuple(dict.fromkeys(named))

@@ -1,0 +1,133 @@
+"""The dialect of CodaLab Competitions, versions 1 to 1.8, read for what it meant there.
+
+Where Codabench reads it differently, the author's platform is followed: times keep their hours, a phase ends when the
+next one starts (not a day earlier), registration is open unless asked for, submissions per day are not cut to five,
+and the parallel datasets of 1.8 are the tasks of one phase.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+from palio.core.bundle.codalab_board import read_leaderboard
+from palio.core.bundle.defaults import DOCKER_IMAGE
+from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
+from palio.core.bundle.paths import Paths
+from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Surroundings, Words, check_sequence, read_phase, read_task
+from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.times import moment
+from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
+from palio.core.bundle.values import Section, Value
+
+WORDS = Words(
+    name="label",
+    start="start_date",
+    auto_migrate="auto_migration",
+    ingestion_only_during_scoring="ingestion_program_only_during_scoring",
+    max_submissions_per_day=999,
+)
+MAX_NUMBER = 10_000
+
+
+def read_codalab(top: Section, root: Path) -> Bundle:
+    """All that competition.yaml says; problems are left in the findings of `top`, and stand-ins in the bundle."""
+    paths = Paths(root)
+    leaderboard = read_leaderboard(top)
+    phases = _phases(top, paths, leaderboard)
+    pages = _pages(top, paths)
+    bundle = Bundle(
+        root=root,
+        digest="",
+        title=top.require("title", text_up_to(MAX_NAME), "", "give the challenge a title"),
+        description=top.read("description", text, ""),
+        logo=top.read("image", paths.file, None),
+        terms=pages.pop("terms", None),
+        pages=tuple(Page(name.replace("_", " ").capitalize(), file) for name, file in pages.items()),
+        docker_image=top.read("competition_docker_image", text_up_to(128), DOCKER_IMAGE),
+        auto_approve=not top.read("has_registration", boolean, False),
+        tasks=tuple(task for phase in phases for task in phase.tasks),
+        phases=phases,
+        leaderboard=leaderboard,
+        warnings=(),
+    )
+    top.drop(CODALAB)
+    return bundle
+
+
+def _pages(top: Section, paths: Paths) -> dict[str, Path]:
+    """The files of `html` by name; each name there is a page, and `terms` are the terms."""
+    if top.take("html") is None:
+        top.missing("html", "name the pages, as in `html: {overview: overview.html, terms: terms.html}`")
+    html = top.section("html")
+    pages = {name: html.read(name, paths.file, None) for name in html}
+    return {name: file for name, file in pages.items() if file}
+
+
+def _phases(top: Section, paths: Paths, leaderboard: Leaderboard) -> tuple[Phase, ...]:
+    sections = top.require_sections("phases", "name at least one phase, with its label and start_date")
+    around = Surroundings(
+        words=WORDS,
+        paths=paths,
+        palio=top.take("palio"),
+        native="palio" in top or any("palio" in section for section in sections),
+        submission_rule=leaderboard.submission_rule,
+    )
+    numbers = {section: section.read("phasenumber", integer(0, MAX_NUMBER), 0) for section in sections}
+    in_order = sorted(sections, key=numbers.__getitem__)
+    parts = _parallel_parts(in_order, numbers)
+    tasks: list[Task] = []
+    read: list[tuple[Section, Phase]] = []
+    for section in in_order:
+        if any(section in group for group in parts.values()):
+            continue
+        own = tuple(_task(part, paths, len(tasks) + n) for n, part in enumerate(parts.get(section, [section])))
+        tasks += own
+        section.drop(_unused_in(section))
+        if section in parts:
+            section.drop(CODALAB_PARENT)
+        read.append((section, read_phase(section, around, index=len(read), end=None, tasks=own)))
+    for part in chain.from_iterable(parts.values()):
+        part.drop(_unused_in(part) | CODALAB_PART)
+    read = _with_ends(read, _end_of_challenge(top))
+    check_sequence(read, WORDS)
+    return tuple(phase for _, phase in read)
+
+
+def _parallel_parts(sections: Sequence[Section], numbers: dict[Section, int]) -> dict[Section, list[Section]]:
+    """The phases that version 1.8 calls parallel parents, each with the phases that are its parts."""
+    parents = {numbers[s]: s for s in sections if s.read("is_parallel_parent", boolean, False)}
+    parts: dict[Section, list[Section]] = {}
+    for section in sections:
+        number = section.read("parent_phasenumber", integer(0, MAX_NUMBER), None)
+        if number is None or section in parents.values():
+            continue
+        if number in parents:
+            parts.setdefault(parents[number], []).append(section)
+        elif value := section.take("parent_phasenumber"):
+            value.error(f"says {number}, and no phase with that phasenumber has `is_parallel_parent: true`")
+    return parts
+
+
+def _task(section: Section, paths: Paths, index: int) -> Task:
+    label = section.require("label", text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name")
+    return read_task(section, WORDS, paths, index, f"{label} Task")
+
+
+def _unused_in(section: Section) -> dict[str, str]:
+    images = [key for key in section if key.endswith("_docker_image")]
+    return CODALAB_PHASE | dict.fromkeys(images, "competition_docker_image holds for all of them")
+
+
+def _end_of_challenge(top: Section) -> datetime | None:
+    def never_or_moment(value: Value) -> datetime | None:
+        return None if text(value) == "null" else moment(value)  # a quoted null, as some exports have it
+
+    return top.read("end_date", never_or_moment, None)
+
+
+def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[tuple[Section, Phase]]:
+    """Each phase ends when the next one starts, the last one at the end of the challenge."""
+    following = [phase.start if phase.start > UNKNOWN else None for _, phase in read[1:]]
+    return [(section, replace(phase, end=end)) for (section, phase), end in zip(read, [*following, end], strict=False)]

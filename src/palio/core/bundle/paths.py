@@ -1,0 +1,73 @@
+"""Paths that a bundle names: each must stay inside it, whatever is written and whatever links lie there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from palio.core.bundle.readers import text
+from palio.core.bundle.values import Refused, Value
+from palio.core.bundle.wording import quoted, suggestion
+
+_DATASET_KEY = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Readers of paths below `root`, which is absolute and free of links."""
+
+    root: Path
+
+    def file(self, value: Value) -> Path:
+        """A file that is there."""
+        path = self._existing(value)
+        if not path.is_file():
+            raise Refused(f"names the folder {quoted(text(value))}; name a file")
+        return path
+
+    def program(self, value: Value) -> Path:
+        """A folder, or a zip of one, that is there."""
+        path = self._existing(value)
+        if not path.is_dir() and path.suffix.lower() != ".zip":
+            raise Refused(f"names the file {quoted(text(value))}; name a folder or a .zip")
+        return path
+
+    def data(self, value: Value) -> Path:
+        """A folder or file that may come later: hidden data is often kept elsewhere until it is needed."""
+        written = text(value)
+        if _DATASET_KEY.fullmatch(written):
+            raise Refused(
+                f"is {quoted(written)}, the key of a dataset on another platform; download that dataset, put it into "
+                "the bundle and write its path here"
+            )
+        if "://" in written:
+            raise Refused(f"is the address {quoted(written)}; put the file into the bundle and write its path here")
+        if "\\" in written:
+            raise Refused(f"is {quoted(written)}; write / between folders, not \\")
+        parts = PurePosixPath(written).parts
+        if not parts or written.startswith("/") or ".." in parts:
+            raise Refused(f"is {quoted(written)}; write a path inside the bundle, without a leading / and without ..")
+        path = self.root.joinpath(*parts)
+        try:
+            leaves = not path.resolve().is_relative_to(self.root)
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+            raise Refused(f"is {quoted(written)}, which cannot be followed ({error})") from None
+        if leaves:
+            raise Refused(f"is {quoted(written)}, a link that leads out of the bundle; put the content itself there")
+        return path
+
+    def _existing(self, value: Value) -> Path:
+        path = self.data(value)
+        try:
+            if path.exists():
+                return path
+            near = self._near(path)
+        except OSError as error:  # a name that is too long for the file system, a folder we may not enter
+            raise Refused(f"is {quoted(text(value))}, which cannot be read ({error.strerror})") from None
+        raise Refused(f"is {quoted(text(value))}, and the bundle holds no such path{near}")
+
+    def _near(self, path: Path) -> str:
+        """The most similar name in the deepest folder that is there."""
+        while not path.parent.is_dir():
+            path = path.parent
+        names = [entry.relative_to(self.root).as_posix() for entry in path.parent.iterdir()]
+        return suggestion(path.relative_to(self.root).as_posix(), names)

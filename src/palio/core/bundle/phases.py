@@ -1,0 +1,115 @@
+"""Tasks and phases, which both dialects have, and which they name with different words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from palio.core.bundle.defaults import MAX_SUBMISSIONS, default_rules
+from palio.core.bundle.model import Phase, Task
+from palio.core.bundle.paths import Paths
+from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.rules import read_rules
+from palio.core.bundle.times import ADVICE, moment
+from palio.core.bundle.units import duration
+from palio.core.bundle.values import Section, Value, merged
+
+MAX_NAME = 256
+UNKNOWN = datetime.min.replace(tzinfo=UTC)  # stands for a start that could not be read
+
+
+@dataclass(frozen=True)
+class Words:
+    """The keys of one dialect, and its default where the two differ."""
+
+    name: str
+    start: str
+    auto_migrate: str
+    ingestion_only_during_scoring: str
+    max_submissions_per_day: int
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What reading a phase needs to know of the rest of the file."""
+
+    words: Words
+    paths: Paths
+    palio: Value | None  # the block at top level
+    native: bool  # there is such a block, here or under a phase
+    submission_rule: str
+
+
+def read_task(section: Section, words: Words, paths: Paths, index: int, name: str) -> Task:
+    return Task(
+        index=index,
+        name=name,
+        description=section.read("description", text, ""),
+        scoring_program=section.require(
+            "scoring_program", paths.program, paths.root, "name the folder or .zip of the scoring program"
+        ),
+        ingestion_program=section.read("ingestion_program", paths.program, None),
+        input_data=section.read("input_data", paths.data, None),
+        reference_data=section.read("reference_data", paths.data, None),
+        ingestion_only_during_scoring=section.read(words.ingestion_only_during_scoring, boolean, False),
+    )
+
+
+def read_phase(
+    section: Section, around: Surroundings, *, index: int, end: datetime | None, tasks: tuple[Task, ...]
+) -> Phase:
+    words, paths = around.words, around.paths
+    hide_output = section.read("hide_output", boolean, False)
+    defaults = default_rules(
+        tasks,
+        native=around.native,
+        time_limit_s=section.read("execution_time_limit", duration, None),
+        hide_output=hide_output,
+        submission_rule=around.submission_rule,
+    )
+    return Phase(
+        index=index,
+        name=section.require(words.name, text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name"),
+        description=section.read("description", text, ""),
+        start=section.require(words.start, moment, UNKNOWN, ADVICE),
+        end=end,
+        tasks=tasks,
+        max_submissions_per_day=_quota(section, "max_submissions_per_day", words.max_submissions_per_day),
+        max_submissions=_quota(section, "max_submissions", MAX_SUBMISSIONS),
+        auto_migrate=section.read(words.auto_migrate, boolean, False),
+        hide_output=hide_output,
+        hide_prediction_output=section.read("hide_prediction_output", boolean, False),
+        hide_score_output=section.read("hide_score_output", boolean, False),
+        starting_kit=section.read("starting_kit", paths.data, None),
+        public_data=section.read("public_data", paths.data, None),
+        rules=read_rules(merged(around.palio, section.take("palio")), defaults, paths),
+    )
+
+
+def check_sequence(read: Sequence[tuple[Section, Phase]], words: Words) -> None:
+    """Phases follow each other: each ends after it starts, and no later than the next one starts."""
+    for section, phase in read:
+        if phase.start > UNKNOWN and phase.end is not None and phase.end <= phase.start:
+            section.value.error(
+                f"“{phase.name}” ends at {_shown(phase.end)}, not after its start at {_shown(phase.start)}; "
+                "a phase ends after it starts"
+            )
+    for (_, phase), (next_section, following) in pairwise(read):
+        start = next_section.take(words.start)
+        if phase.end is not None and start is not None and UNKNOWN < following.start < phase.end:
+            start.error(
+                f"“{following.name}” starts at {_shown(following.start)}, before “{phase.name}” ends at "
+                f"{_shown(phase.end)}; phases follow each other"
+            )
+    if read and read[0][1].auto_migrate and (value := read[0][0].take(words.auto_migrate)):
+        value.error("says true, and the first phase has none before it; remove it")
+
+
+def _quota(section: Section, key: str, default: int) -> int | None:
+    """How many submissions; 0 and null mean any number."""
+    number = section.read(key, integer(0, 1_000_000), default)
+    return None if section.is_null(key) else number or None
+
+
+def _shown(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"

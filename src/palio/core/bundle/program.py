@@ -1,0 +1,94 @@
+"""How a program of a bundle (scoring, ingestion) is started.
+
+A `metadata.yaml`, or `metadata`, in its folder says `command: python $program/score.py $input $output`. No shell reads
+it: quotes group words, and `&&`, `*` and variables other than the ones below are passed on as they are. A folder with
+a Dockerfile may leave the command to the image.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from palio.core.bundle.contents import Contents, contents_of
+from palio.core.bundle.readers import text
+from palio.core.bundle.values import Findings
+from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
+from palio.core.digest import UnfitFile
+from palio.core.errors import PalioError
+
+METADATA = ("metadata.yaml", "metadata")  # the first one counts
+DOCKERFILE = "Dockerfile"
+_STARTS = re.compile(rb"^\s*(CMD|ENTRYPOINT)\s+\S", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Program:
+    """`command` as written, in words; None: the image of its Dockerfile says how it starts."""
+
+    command: tuple[str, ...] | None
+    has_dockerfile: bool
+
+
+def read_program(path: Path) -> Program:
+    """The program in a folder or zip. Raises PalioError("program-command-missing") with the reason."""
+    try:
+        contents = contents_of(path)
+        command, reason = _command(contents)
+        has_dockerfile = DOCKERFILE in contents.names
+        image_starts = has_dockerfile and _STARTS.search(contents.head(DOCKERFILE, MAX_BYTES)) is not None
+    except UnfitFile as fault:
+        raise PalioError("program-command-missing", program=path.name, reason=fault) from None
+    except OSError as error:
+        raise PalioError("source-unreadable", path=path, reason=error.strerror or error) from error
+    if command is None and not image_starts:
+        if has_dockerfile:
+            reason += ", and its Dockerfile has neither CMD nor ENTRYPOINT"
+        raise PalioError("program-command-missing", program=path.name, reason=reason)
+    return Program(command, has_dockerfile)
+
+
+def with_container_paths(command: tuple[str, ...], *, ingestion: bool, scoring: bool) -> tuple[str, ...]:
+    """The words with `$input` and its like replaced by the paths of the /app layout.
+
+    `ingestion` tells whose command it is, `scoring` in which stage it runs. Replacement is plain and in a fixed
+    order, so that `$input_data` becomes `/app/input_data`, as old programs rely on.
+    """
+    paths = {
+        "$input": "/app/input_data" if ingestion else "/app/input",
+        "$output": "/app/output",
+        "$program": "/app/program",
+        "$ingestion_program": "/app/program",
+        "$hidden": "/app/input/ref",
+        "$shared": "/app/shared",
+        "$submission_program": "/app/ingested_program",
+        "$tmp": "/app/output",
+        "$predictions": "/app/input/res" if scoring else "/app/output",
+    }
+    replaced = []
+    for word in command:
+        for name, path in paths.items():
+            word = word.replace(name, path)
+        replaced.append(word)
+    return tuple(replaced)
+
+
+def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
+    """The command, or None and why there is none."""
+    name = next((name for name in METADATA if name in contents.names), None)
+    if name is None:
+        deeper = [file for file in contents.names if file.rpartition("/")[2] in METADATA]
+        found = f" at its top level, but {deeper[0]} is there" if deeper else ""
+        return None, f"it holds no {' or '.join(METADATA)}{found}"
+    findings = Findings(name)
+    document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)
+    command = None
+    if document is not None:
+        top = document.section()
+        command = top.require("command", text, None, "write the command there")
+    if command is None or findings.errors:
+        return None, "; ".join(str(problem) for problem in findings.errors)
+    try:
+        return tuple(shlex.split(command)) or None, f"{name}: command: is empty"
+    except ValueError as error:
+        return None, f"{name}: command: cannot be split into words ({error})"

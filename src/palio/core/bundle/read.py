@@ -1,0 +1,133 @@
+"""A bundle from its folder: competition.yaml in either dialect, with all its problems at once."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from palio.core.bundle.codabench import read_codabench
+from palio.core.bundle.codalab import read_codalab
+from palio.core.bundle.model import Bundle, Severity
+from palio.core.bundle.readers import text
+from palio.core.bundle.values import Findings, Section, Value
+from palio.core.bundle.yaml_source import read_yaml
+from palio.core.digest import IGNORED_NAMES, UnfitFile, digest_entries, files_below
+from palio.core.errors import PalioError, counted
+
+NAME = "competition.yaml"
+OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")
+NEWER_VERSIONS = ("2", "2.0")
+
+
+def read_bundle(path: Path) -> Bundle:
+    """The bundle in a folder, named by the folder or by its competition.yaml.
+
+    Hidden data and public data need not be there; `check_bundle` looks at them. Raises PalioError "bundle-missing",
+    "bundle-invalid" with a line for each problem, "source-unreadable", and "usage" for an archive.
+    """
+    findings = Findings(NAME)
+    try:
+        root = _locate(path, findings)
+        document = read_yaml(root / NAME, findings)
+        bundle = _read_document(document, root) if document else None
+        if bundle is None or findings.errors:
+            raise _invalid(path, findings)
+        digest = digest_entries(_named_files(bundle))
+    except UnfitFile as fault:
+        findings.add(None, "", f"names a program that cannot be taken: {fault}")
+        raise _invalid(path, findings) from None
+    except OSError as error:
+        raise PalioError("source-unreadable", path=error.filename, reason=error.strerror or error) from error
+    return replace(bundle, digest=digest, warnings=findings.warnings)
+
+
+def _read_document(document: Value, root: Path) -> Bundle | None:
+    top = document.section()
+    if not isinstance(document.content, dict):  # noted; that every key is missing would only confuse
+        return None
+    bundle = (read_codabench if _is_codabench(top) else read_codalab)(top, root)
+    top.finish()
+    return bundle
+
+
+def _is_codabench(top: Section) -> bool:
+    """Which dialect; without a version that is understood, the file's shape tells."""
+    version = top.read("version", text, "")
+    html, phases = top.take("html"), top.take("phases")
+    older = html is not None or (phases is not None and isinstance(phases.content, dict))
+    if not version:
+        if not older:
+            top.value.findings.add(
+                top.value.line,
+                "version",
+                "is missing and taken as 2; add version: 2, because Codabench takes its absence as 1.5",
+                Severity.WARNING,
+            )
+        return not older
+    value = top.take("version")
+    if version in OLDER_VERSIONS:
+        return False
+    if value and version not in NEWER_VERSIONS:
+        value.error(f"{value.found}; write 2, or 1.5 for a challenge in the format of CodaLab")
+        return not older
+    if value and version != "2":
+        value.warn(f"{value.found} and is taken as 2; write 2, because Codabench knows no other spelling")
+    return True
+
+
+def _locate(path: Path, findings: Findings) -> Path:
+    """The bundle's folder, absolute and free of links."""
+    if path.name == NAME and path.is_file():
+        return path.resolve().parent
+    if path.is_file():
+        raise PalioError(
+            "usage",
+            problem=f"{path} is a file, and a challenge is read from its folder.",
+            next_step="Unpack it if it is an archive, and name the folder that has competition.yaml.",
+        )
+    if not path.is_dir():
+        raise PalioError("bundle-missing", path=path, reason="there is no such folder")
+    root = path.resolve()
+    if (root / NAME).is_file():
+        return root
+    folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not _is_junk(entry.name)]
+    holding = [folder for folder in folders if (folder / NAME).is_file() and not folder.is_symlink()]
+    if holding and len(folders) == 1:
+        message = f"lies one folder deeper, in {holding[0].name}; Codabench wants it at the top level of a bundle"
+        findings.add(None, "", message, Severity.WARNING)
+        return holding[0]
+    reason = f"it holds no {NAME}"
+    if holding:
+        reason += f" at its top level, but {' and '.join(f'{folder.name}/{NAME}' for folder in holding)} is there"
+    raise PalioError("bundle-missing", path=path, reason=reason)
+
+
+def _is_junk(name: str) -> bool:
+    """Whether zipping and editors leave such a folder beside the one that was meant."""
+    return name in IGNORED_NAMES or name.startswith(".")
+
+
+def _named_files(bundle: Bundle) -> Iterable[tuple[str, Path]]:
+    """competition.yaml and what it names apart from data, each file once, by its path in the bundle."""
+    named = [bundle.root / NAME, *(page.file for page in bundle.pages)]
+    named += [path for path in (bundle.logo, bundle.terms) if path]
+    for task in bundle.tasks:
+        named += [path for path in (task.scoring_program, task.ingestion_program) if path]
+    files: dict[str, Path] = {}
+    for path in named:
+        name = path.relative_to(bundle.root).as_posix()
+        if path.is_dir():
+            files.update({f"{name}/{below}": file for below, file in files_below(path)})
+        else:
+            files[name] = path
+    return files.items()
+
+
+def _invalid(path: Path, findings: Findings) -> PalioError:
+    errors = findings.errors
+    return PalioError(
+        "bundle-invalid",
+        path=path,
+        count=counted(len(errors), "problem"),
+        folder=path.parent if path.name == NAME else path,
+        evidence=[str(problem) for problem in errors],
+    )

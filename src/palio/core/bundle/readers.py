@@ -1,0 +1,59 @@
+"""Readers of single words, numbers and texts; see `values` for what a reader is."""
+
+import re
+from collections.abc import Callable
+
+from palio.core.bundle.values import Refused, Scalar, Value
+from palio.core.bundle.wording import suggestion
+
+
+def text(value: Value) -> str:
+    if not isinstance(value.content, Scalar):
+        raise Refused(f"{value.found}; write a text here")
+    written = value.content.text.strip()
+    if not written:
+        raise Refused("is empty; write a text here, or remove the key")
+    return written
+
+
+def text_up_to(characters: int) -> Callable[[Value], str]:
+    def read(value: Value) -> str:
+        written = text(value)
+        if len(written) > characters:
+            raise Refused(f"has {len(written):,} characters; at most {characters} are allowed")
+        return written
+
+    return read
+
+
+def boolean(value: Value) -> bool:
+    written = text(value).lower()
+    if written in {"true", "yes", "on", "1"}:
+        return True
+    if written in {"false", "no", "off", "0"}:
+        return False
+    raise Refused(f"{value.found}; write true or false")
+
+
+def integer(minimum: int, maximum: int) -> Callable[[Value], int]:
+    def read(value: Value) -> int:
+        allowed = f"write a whole number from {minimum:,} to {maximum:,}"
+        written = text(value)
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", written):
+            raise Refused(f"{value.found}; {allowed}")
+        if not minimum <= int(written) <= maximum:
+            raise Refused(f"{value.found}, which is out of range; {allowed}")
+        return int(written)
+
+    return read
+
+
+def choice(*options: str) -> Callable[[Value], str]:
+    def read(value: Value) -> str:
+        written = text(value)
+        if written in options:
+            return written
+        allowed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+        raise Refused(f"{value.found}; write {allowed}{suggestion(written, options)}")
+
+    return read

@@ -1,0 +1,140 @@
+"""The `palio:` block of competition.yaml: what Palio adds to the formats of others."""
+
+from pathlib import PurePosixPath
+
+from palio.core.bundle.model import (
+    BlindPolicy,
+    LogPolicy,
+    RankingPolicy,
+    Restore,
+    Rules,
+    SamplePolicy,
+    StatisticsPolicy,
+    SubmissionKind,
+)
+from palio.core.bundle.paths import Paths
+from palio.core.bundle.readers import boolean, choice, integer, text
+from palio.core.bundle.units import duration, number, size
+from palio.core.bundle.values import Refused, Section, Value, accept
+from palio.core.bundle.wording import quoted
+from palio.core.job import BuildLimits, Limits
+
+# The finest scoring programs write many files; more than this no page could show.
+MAX_FILES = 1_000_000
+KINDS_OF_STATISTICS = ("classification",)
+
+
+def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
+    """The rules of one phase from its block, already merged with the one at top level."""
+    if block is None:
+        return defaults
+    top = block.section()
+    limits = top.section("limits")
+    logs = top.section("logs")
+    rules = Rules(
+        data=top.read("data", choice("public", "held-out", "private"), defaults.data),
+        submissions=top.read("submissions", _kinds, defaults.submissions),
+        build=_build_limits(limits.section("build"), defaults.build),
+        predict=_limits(limits.section("predict"), defaults.predict),
+        score=_limits(limits.section("score"), defaults.score),
+        logs_sample=logs.read("sample", _log_of_job, defaults.logs_sample),
+        logs_predict=logs.read("predict", _log_of_job, defaults.logs_predict),
+        logs_score=logs.read("score", _log_of_score, defaults.logs_score),
+        sample=_sample(top.section("sample"), paths) if top.take("sample") else None,
+        blind=_blind(top.section("blind")) if top.take("blind") else None,
+        statistics=_statistics(top.section("statistics")) if top.take("statistics") else None,
+        ranking=_ranking(top.section("ranking"), defaults.ranking),
+    )
+    top.finish()
+    return rules
+
+
+def _kinds(value: Value) -> tuple[SubmissionKind, ...]:
+    if value.content == ():
+        raise Refused(f"names no kind of submission; write a list of {', '.join(SubmissionKind)}")
+    one_kind = choice(*SubmissionKind)
+    kinds = [SubmissionKind(kind) for item in value.items() if (kind := accept(item, one_kind, None))]
+    return tuple(dict.fromkeys(kinds))
+
+
+def _build_limits(section: Section, defaults: BuildLimits) -> BuildLimits:
+    return BuildLimits(
+        time_s=section.read("time", duration, defaults.time_s),
+        memory_bytes=section.read("memory", size, defaults.memory_bytes),
+        size_bytes=section.read("size", size, defaults.size_bytes),
+        network=section.read("network", boolean, defaults.network),
+    )
+
+
+def _limits(section: Section, defaults: Limits) -> Limits:
+    limits = Limits(
+        time_s=section.read("time", duration, defaults.time_s),
+        memory_bytes=section.read("memory", size, defaults.memory_bytes),
+        cpus=section.read("cpus", number(0.1, 1024), defaults.cpus),
+        pids=section.read("pids", integer(1, 4_000_000), defaults.pids),
+        shm_bytes=section.read("shm", size, defaults.shm_bytes),
+        output_bytes=section.read("output", size, defaults.output_bytes),
+        output_files=section.read("files", integer(1, MAX_FILES), defaults.output_files),
+        gpus=section.read("gpus", integer(0, 64), defaults.gpus),
+    )
+    if limits.shm_bytes > limits.memory_bytes:
+        section.value.error(
+            "gives more shared memory (shm) than memory, of which it is a part; raise `memory` or lower `shm`"
+        )
+    return limits
+
+
+def _log_of_job(value: Value) -> LogPolicy:
+    return LogPolicy(choice(LogPolicy.NONE, LogPolicy.TAIL, LogPolicy.FULL)(value))
+
+
+def _log_of_score(value: Value) -> LogPolicy:
+    return LogPolicy(choice(*LogPolicy)(value))
+
+
+def _sample(section: Section, paths: Paths) -> SamplePolicy:
+    return SamplePolicy(
+        input=section.require("input", paths.data, paths.root, "name the folder of public inputs"),
+        expect=section.read("expect", paths.data, None),
+    )
+
+
+def _blind(section: Section) -> BlindPolicy:
+    restore = []
+    for part in section.sections("restore"):
+        csv = part.require("csv", _file_name, "", "name the file of answers, such as predictions.csv")
+        column = part.require("column", text, "", "name the column that holds the names of inputs")
+        restore.append(Restore(csv, column))
+    inputs = section.require("inputs", _pattern, "*", 'write which inputs to rename, such as "*.jpg"')
+    return BlindPolicy(inputs, tuple(restore))
+
+
+def _statistics(section: Section) -> StatisticsPolicy:
+    return StatisticsPolicy(
+        cases=section.require("cases", _file_name, "", "name the CSV of single cases, such as cases.csv"),
+        kind=section.require("kind", choice(*KINDS_OF_STATISTICS), "", "write classification"),
+        metric=section.require("metric", text, "", "name the metric, such as f1_weighted"),
+    )
+
+
+def _ranking(section: Section, defaults: RankingPolicy) -> RankingPolicy:
+    return RankingPolicy(
+        choose=section.read("choose", choice("best", "last"), defaults.choose),
+        ties=section.read("ties", choice("min"), defaults.ties),
+    )
+
+
+def _file_name(value: Value) -> str:
+    """A name without folders, of a CSV."""
+    name = text(value)
+    if "/" in name or "\\" in name or not PurePosixPath(name).stem or PurePosixPath(name).suffix.lower() != ".csv":
+        raise Refused(f"{value.found}; write the plain name of a CSV file, such as cases.csv, without folders")
+    return name
+
+
+def _pattern(value: Value) -> str:
+    """A glob over plain names."""
+    pattern = text(value)
+    if "/" in pattern or "\\" in pattern or pattern in {".", ".."}:
+        raise Refused(f"is {quoted(pattern)}; write a pattern over file names, without folders, such as *.jpg")
+    return pattern

@@ -1,0 +1,112 @@
+"""Keys of other platforms that Palio makes no use of, and why or what to do instead; each is warned of, none lost
+in silence. One table for the readers and for the documentation.
+"""
+
+_NO_COUNTERPART = "it has no counterpart here and changes no score"
+_ON_A_PAGE = "tell of it on a page"
+_QUEUE = "the operator decides where submissions run"
+_RESULTS = "palio.logs.score says who may read what the scoring program leaves"
+_CHOICE = "palio.ranking.choose says which submission stands on the board"
+_LIMITS = "palio.limits bounds what a submission may use"
+
+_BOTH = {
+    "queue": _QUEUE,
+    "reward": _ON_A_PAGE,
+    "enable_detailed_results": _RESULTS,
+    "show_detailed_results_in_submission_panel": _RESULTS,
+    "show_detailed_results_in_leaderboard": _RESULTS,
+    "make_programs_available": "offer programs to participants in a starting_kit",
+    "make_input_data_available": "offer data to participants as public_data",
+    "auto_run_submissions": "every submission is run when its turn comes",
+    "can_participants_make_submissions_public": "submissions stay with their team and the organizers",
+}
+
+CODABENCH = _BOTH | {
+    "competition_type": "it is a label only",
+    "fact_sheet": "participants are asked for their submission only",
+    "contact_email": _ON_A_PAGE,
+    "forum_enabled": "there is no forum",
+    "solutions": "offer an example submission in a starting_kit",
+}
+CODABENCH_PHASE = {
+    "accepts_only_result_submissions": "write `submissions: [results]` under `palio:` instead",
+    "solutions": "it has no meaning there on Codabench either",
+}
+CODABENCH_TASK = {"is_public": "tasks are not shared between challenges"}
+
+CODALAB = (
+    _BOTH
+    | {
+        "start_date": "a challenge starts with its first phase",
+        "admin_names": "name the organizers on the server",
+        "force_submission_to_leaderboard": _CHOICE,
+        "disallow_leaderboard_modifying": _CHOICE,
+        "upper_bound_max_submission_size": _LIMITS,
+        "last_phase_migration": "auto_migration of a phase says it",
+    }
+    | dict.fromkeys(
+        (
+            "url_redirect",
+            "image_url_base",
+            "published",
+            "secret_key",
+            "enable_medical_image_viewer",
+            "show_datasets_from_yaml",
+            "allow_teams",
+            "enable_teams",
+            "require_team_approval",
+            "allow_organizer_teams",
+            "enable_per_submission_metadata",
+            "allow_public_submissions",
+            "enable_forum",
+            "anonymous_leaderboard",
+            "hide_top_three",
+            "hide_chart",
+        ),
+        _NO_COUNTERPART,
+    )
+)
+CODALAB_PHASE = {
+    "is_scoring_only": "the kinds of submissions follow from the programs, or are named in palio.submissions",
+    "leaderboard_management_mode": "palio.ranking says how the board is made",
+    "force_best_submission_to_leaderboard": _CHOICE,
+    "phase_never_ends": "a phase ends when the next one starts, the last one at end_date",
+    "datasets": "put files for participants into public_data",
+    "max_submission_size": _LIMITS,
+    "participant_max_storage_use": _LIMITS,
+    "disable_custom_docker_image": "each submission runs in its own image or in the challenge's",
+    "color": _NO_COUNTERPART,
+    "delete_submissions_except_best_and_last": _NO_COUNTERPART,
+}
+# Of the parallel datasets of version 1.8: the parent is the phase, and its parts are the tasks.
+CODALAB_PARENT = dict.fromkeys(
+    (
+        "scoring_program",
+        "ingestion_program",
+        "input_data",
+        "reference_data",
+        "ingestion_program_only_during_scoring",
+    ),
+    "the parts of a parallel phase bring their own",
+)
+CODALAB_PART = dict.fromkeys(
+    (
+        "start_date",
+        "max_submissions",
+        "max_submissions_per_day",
+        "execution_time_limit",
+        "auto_migration",
+        "hide_output",
+        "hide_prediction_output",
+        "hide_score_output",
+        "starting_kit",
+        "public_data",
+        "palio",
+    ),
+    "its parallel parent says it for all parts",
+)
+CODALAB_COLUMN = {
+    "column_group": "columns stand side by side, without groups",
+    "selection_default": "the first column by rank decides the order of the board",
+}
+CODALAB_COMPUTED = {"weights": "all columns count alike"}

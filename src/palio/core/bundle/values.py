@@ -1,0 +1,194 @@
+"""A user's file as values that know where they stand, and readers that refuse them with a sentence.
+
+A reader is a function from a Value to what the program wants; it raises Refused with what was found and what is
+allowed. `Section.read` calls readers, notes refusals with file, line and field, and goes on with the default, so that
+one reading lists everything that is wrong. What a section was never asked for is unknown, and warned of.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from palio.core.bundle.model import Problem, Severity
+from palio.core.bundle.wording import joined, nearest, quoted, suggestion
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Refused(Exception):  # noqa: N818 - it says what happened to the value
+    """A value cannot be taken; the text is a sentence without its full stop."""
+
+
+class Findings:
+    """What is wrong in one file, each thing once and in the order of its lines."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._problems: dict[Problem, None] = {}  # an ordered set
+
+    def add(self, line: int | None, field_name: str, message: str, severity: Severity = Severity.ERROR) -> None:
+        self._problems[Problem(self.file, line, field_name, message, severity)] = None
+
+    def of(self, severity: Severity) -> tuple[Problem, ...]:
+        found = (problem for problem in self._problems if problem.severity is severity)
+        return tuple(sorted(found, key=lambda problem: problem.line or 0))
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return self.of(Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        return self.of(Severity.WARNING)
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A single word, number or text; `kind` is what YAML takes it for: str, int, float, bool, timestamp, null."""
+
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of the file: a scalar, a list or a mapping, with its line (from 1) and its dotted path."""
+
+    findings: Findings
+    line: int
+    field: str
+    content: "Scalar | tuple[Value, ...] | dict[str, Value]"
+
+    @property
+    def is_null(self) -> bool:
+        return isinstance(self.content, Scalar) and self.content.kind == "null"
+
+    @property
+    def found(self) -> str:
+        """What stands there, for the beginning of a sentence about it."""
+        if isinstance(self.content, Scalar):
+            return f"says {quoted(self.content.text)}"
+        return "is a list" if isinstance(self.content, tuple) else "is a mapping"
+
+    def error(self, message: str) -> None:
+        self.findings.add(self.line, self.field, message)
+
+    def warn(self, message: str) -> None:
+        self.findings.add(self.line, self.field, message, Severity.WARNING)
+
+    def section(self) -> "Section":
+        if isinstance(self.content, dict):
+            return Section(self, self.content)
+        self.error(f"{self.found}; write a mapping here, that is lines of `key: value`")
+        return Section(self, {})
+
+    def items(self) -> "tuple[Value, ...]":
+        """The elements of a list; of a mapping, as older files number their lists, its values."""
+        if isinstance(self.content, tuple):
+            return self.content
+        if isinstance(self.content, dict):
+            return tuple(self.content.values())
+        self.error(f"{self.found}; write a list here, as [a, b] or as lines that start with `-`")
+        return ()
+
+
+class Section:
+    """A mapping that is being read; it remembers which keys it was asked for. A null counts as absent."""
+
+    def __init__(self, value: Value, entries: Mapping[str, Value]) -> None:
+        self.value = value
+        self._entries = entries
+        self._asked: dict[str, None] = {}
+        self._dropped: dict[str, str] = {}
+        self._parts: list[Section] = []
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def take(self, key: str) -> Value | None:
+        self._asked[key] = None
+        value = self._entries.get(key)
+        return None if value is None or value.is_null else value
+
+    def is_null(self, key: str) -> bool:
+        return key in self._entries and self._entries[key].is_null
+
+    def read(self, key: str, reader: Callable[[Value], T], default: D) -> T | D:
+        value = self.take(key)
+        return default if value is None else accept(value, reader, default)
+
+    def require(self, key: str, reader: Callable[[Value], T], instead: D, advice: str) -> T | D:
+        """As `read`, but its absence is an error; `advice` says what to write. `instead` lets the reading go on."""
+        if self.take(key) is None:
+            self.missing(key, advice)
+        return self.read(key, reader, instead)
+
+    def missing(self, key: str, advice: str) -> None:
+        near = nearest(key, (other for other in self._entries if other not in self._asked))
+        unless = f", unless {quoted(near)} in line {self._entries[near].line} is meant" if near else ""
+        self.value.findings.add(self.value.line, joined(self.value.field, key), f"is missing{unless}; {advice}")
+
+    def adopt(self, value: Value) -> "Section":
+        """The value as a mapping that is finished together with this one."""
+        part = value.section()
+        self._parts.append(part)
+        return part
+
+    def section(self, key: str) -> "Section":
+        """The mapping under `key`, empty if it is absent."""
+        value = self.take(key)
+        return Section(self.value, {}) if value is None else self.adopt(value)
+
+    def sections(self, key: str) -> "tuple[Section, ...]":
+        """The mappings in the list under `key`, none if it is absent."""
+        value = self.take(key)
+        return () if value is None else tuple(self.adopt(item) for item in value.items())
+
+    def require_sections(self, key: str, advice: str) -> "tuple[Section, ...]":
+        """As `sections`, but having none is an error; `advice` says what to write."""
+        value = self.take(key)
+        if value is None or value.content in ((), {}):
+            self.missing(key, advice)
+            return ()
+        return self.sections(key)
+
+    def drop(self, reasons: Mapping[str, str]) -> None:
+        """Tells of keys that belong to the format and that Palio makes no use of: why, or what to do instead."""
+        self._dropped.update(reasons)
+
+    def finish(self) -> None:
+        """Warns of every key that nothing asked for, here and in the sections below."""
+        for key, value in self._entries.items():
+            if key in self._dropped:
+                if not value.is_null:
+                    value.warn(f"is not used by Palio: {self._dropped[key]}")
+            elif key not in self._asked:
+                known = [*self._asked, *self._dropped]
+                value.warn(f"is not a key known here, so it is ignored{suggestion(key, known)}")
+        for part in self._parts:
+            part.finish()
+
+
+def accept(value: Value, reader: Callable[[Value], T], default: D) -> T | D:
+    """What the reader makes of the value, or the default with the refusal noted."""
+    try:
+        return reader(value)
+    except Refused as refusal:
+        value.error(str(refusal))
+        return default
+
+
+def merged(under: Value | None, over: Value | None) -> Value | None:
+    """Both values as one: `over` wins, key by key where both are mappings."""
+    if under is None or over is None:
+        return over if under is None else under
+    if not (isinstance(under.content, dict) and isinstance(over.content, dict)):
+        return over
+    content = dict(under.content)
+    for key, value in over.content.items():
+        content[key] = merged(content.get(key), value) or value
+    return Value(over.findings, over.line, over.field, content)

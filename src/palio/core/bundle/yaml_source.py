@@ -1,0 +1,169 @@
+"""YAML text as a tree of Values with line numbers; every fault of the YAML itself is found here.
+
+Covered: text that is not UTF-8, tabs, syntax, duplicate keys, several documents, aliases that repeat or contain
+themselves without end, nesting and sizes beyond reason, control characters. Nothing of YAML's tags is carried out:
+a stranger's file makes texts, lists and mappings and nothing else.
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from palio.core.bundle.values import Findings, Scalar, Value
+from palio.core.bundle.wording import joined, quoted
+from palio.core.errors import PalioError
+from palio.core.quantities import size_text
+
+MAX_BYTES = 256 * 1024
+MAX_VALUES = 10_000  # once aliases are followed
+MAX_DEPTH = 30
+_UNFIT_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def read_yaml(path: Path, findings: Findings) -> Value | None:
+    """The file's content, or None with the reason in `findings`. Other problems are noted there too.
+
+    Raises PalioError("source-unreadable") if the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PalioError("source-unreadable", path=path, reason=error.strerror or error) from error
+    return parse_bytes(data, findings)
+
+
+def parse_bytes(data: bytes, findings: Findings) -> Value | None:
+    if len(data) > MAX_BYTES:
+        findings.add(None, "", f"is larger than {size_text(MAX_BYTES)}; put long texts into pages")
+        return None
+    try:
+        written = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        findings.add(line, "", f"has a byte that is not UTF-8 (0x{data[error.start]:02x}); save it as UTF-8")
+        return None
+    return _parse(written, findings)
+
+
+def _parse(written: str, findings: Findings) -> Value | None:
+    try:
+        node = yaml.compose(written, _BoundedLoader)
+        if node is None:
+            findings.add(None, "", "is empty; write a mapping here, that is lines of `key: value`")
+            return None
+        return _Tree(findings).value(node, "", node.start_mark.line + 1, depth=0)
+    except yaml.reader.ReaderError as error:
+        line = written.count("\n", 0, error.position) + 1
+        findings.add(line, "", f"has the character U+{ord(written[error.position]):04X}, which YAML forbids; remove it")
+    except yaml.MarkedYAMLError as error:
+        _note_syntax(error, written, findings)
+    except _Unbounded as error:
+        findings.add(error.line, "", str(error))
+    return None
+
+
+class _Unbounded(Exception):  # noqa: N818 - it describes the file
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class _BoundedLoader(yaml.SafeLoader):
+    """Stops at nesting that would exhaust the interpreter's stack."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        if self.depth > MAX_DEPTH:
+            raise _Unbounded(self.line + 1, f"is nested more than {MAX_DEPTH} levels deep; make it flatter")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class _Tree:
+    """Turns nodes into Values. Aliases are followed, so the counts bound what a small file can grow to."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._values = 0
+
+    def value(self, node: Node, field: str, line: int, depth: int) -> Value:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _Unbounded(line, f"has more than {MAX_VALUES:,} values once its aliases are followed; shorten it")
+        if depth > MAX_DEPTH:
+            raise _Unbounded(line, "has an alias (`*name`) that leads into itself; remove it")
+        if isinstance(node, ScalarNode):
+            return Value(self._findings, line, field, self._scalar(node, field, line))
+        if isinstance(node, SequenceNode):
+            items = tuple(
+                self.value(item, f"{field}[{index}]", item.start_mark.line + 1, depth + 1)
+                for index, item in enumerate(node.value)
+            )
+            return Value(self._findings, line, field, items)
+        assert isinstance(node, MappingNode)  # noqa: S101 - there is no fourth kind of node
+        return Value(self._findings, line, field, self._mapping(node, field, depth))
+
+    def _scalar(self, node: ScalarNode, field: str, line: int) -> Scalar:
+        written = node.value
+        if unfit := _UNFIT_CHARACTERS.search(written):
+            self._findings.add(line, field, f"holds the character U+{ord(unfit.group()):04X}; remove it")
+            written = _UNFIT_CHARACTERS.sub("\ufffd", written)
+        return Scalar(written, node.tag.rpartition(":")[2])
+
+    def _mapping(self, node: MappingNode, field: str, depth: int) -> dict[str, Value]:
+        content: dict[str, Value] = {}
+        inherited: dict[str, Value] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, ScalarNode):
+                self._findings.add(line, field, "has a list or mapping as a key; keys are plain words")
+                continue
+            key = self._scalar(key_node, field, line).text
+            name = joined(field, quoted(key)[1:-1])
+            value = self.value(value_node, field if key == "<<" else name, line, depth + 1)
+            if key == "<<":
+                self._inherit(value, inherited)
+            elif key in content:
+                first = content[key].line
+                self._findings.add(line, name, f"stands here a second time, first in line {first}; keep one of them")
+            else:
+                content[key] = value
+        return inherited | content
+
+    def _inherit(self, value: Value, inherited: dict[str, Value]) -> None:
+        """Takes in what `<<:` names: one mapping or a list of them, the first one winning."""
+        for source in value.content if isinstance(value.content, tuple) else (value,):
+            if isinstance(source.content, dict):
+                inherited.update(source.content | inherited)
+            else:
+                source.error("`<<` takes the keys of a mapping over; name a mapping after it")
+
+
+def _note_syntax(error: yaml.MarkedYAMLError, written: str, findings: Findings) -> None:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    if r"'\t'" in (error.problem or ""):
+        tabbed = [number for number, text in enumerate(written.split("\n"), 1) if re.match(r" *\t", text)]
+        for number in tabbed or [line]:
+            findings.add(number, "", "has a tab in front; YAML indents with spaces only")
+        return
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    findings.add(line, "", f"is not YAML: {said}{_likely_cause(said)}")
+
+
+def _likely_cause(said: str) -> str:
+    if "mapping values are not allowed" in said:
+        return "; put quotes around a text that holds a colon, and let lines of one mapping begin in one column"
+    if "expected <block end>" in said or "could not find expected ':'" in said:
+        return "; look at this line and the one above it: indentation, a missing colon, an open quote or bracket"
+    if "undefined alias" in said:
+        return "; an alias `*name` needs an anchor `&name` above it"
+    if "expected a single document" in said:
+        return "; remove the line `---` between documents"
+    return "; look at this line and the one above it"

@@ -1,0 +1,267 @@
+"""The one story of an evaluation: build, predict, collect, score. Nothing else knows it.
+
+`Evaluation.step()` advances an attempt by one move and returns at once, so that a command line can step one in a loop
+and a server many. Job names derive from the attempt and the stage, and starting a job that exists is a no-op: an
+evaluation made anew for the same run folder finds its jobs and goes on with them.
+"""
+
+import shutil
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from palio.core import verdicts
+from palio.core.archive import unpack
+from palio.core.blind import Names, restore_names, stage_inputs
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
+from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.digest import IGNORED_NAMES, digest_folder
+from palio.core.errors import PalioError
+from palio.core.job import Build, Engine, Job, JobResult, Mount
+from palio.core.lock import lock
+from palio.core.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
+from palio.core.scores import read_scores
+from palio.core.staging import writing
+from palio.core.submission import Submission, unpack_results
+
+INPUT, OUTPUT = "/mnt/in", "/mnt/out"
+PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
+REPORT = "detailed_results.html"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One pass of a submission through the stages. `identity` names its jobs and is unique on the engine."""
+
+    identity: str
+    submission: Submission
+    bundle: Bundle
+    phase: Phase
+    task: Task
+    label: str
+
+    def job_name(self, stage: Stage | str) -> str:
+        return f"palio-{self.identity}-{stage}"
+
+
+class Evaluation:
+    """An attempt on its way. `result` grows with each step; `stage` is where it is."""
+
+    def __init__(self, attempt: Attempt, engine: Engine, folder: RunFolder, *, any_kind: bool = False) -> None:
+        """With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant."""
+        self.attempt = attempt
+        self._any_kind = any_kind
+        self.folder = folder
+        self.stage = Stage.BUILD
+        self.result = Result(started=datetime.now(UTC), stages={})
+        self._engine = engine
+        self._started: list[Job | Build] = []
+        self._story = self._tell()
+
+    def step(self) -> bool:
+        """One move; False once the attempt has ended and `result` has its verdict."""
+        return next(self._story, None) is not None
+
+    def cancel(self) -> None:
+        """Stops what runs, removes it, and ends the attempt as cancelled."""
+        if self.result.verdict is None:
+            self._story.close()
+            self._end(Verdict.CANCELLED)
+
+    # -- the story
+
+    def _tell(self) -> Generator[Stage, None, None]:
+        try:
+            with writing(self.folder.root):
+                yield from self._stages()
+            self._end(Verdict.SCORED)
+        except PalioError as error:
+            self.result.failure = error.failure
+            self._end(Verdict.FAILED)
+        finally:
+            self._clean_up()
+
+    def _stages(self) -> Generator[Stage, None, None]:
+        attempt = self.attempt
+        self._ask()
+        if not self._any_kind:
+            verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
+        self._engine.check(attempt.phase.rules.score)
+        if attempt.submission.kind is SubmissionKind.RESULTS:
+            unpack_results(attempt.submission, self.folder.predictions)
+            self._write_metadata(exit_code=0, wall_s=0)
+            self._lock(image=None)
+        else:
+            self._engine.check(attempt.phase.rules.predict)
+            image = yield from self._build()
+            self._lock(image=image)
+            yield from self._predict(image)
+        yield from self._score()
+
+    def _build(self) -> Generator[Stage, None, str]:
+        self.stage = Stage.BUILD
+        context = self.folder.work / "context"
+        unpack(self.attempt.submission.path, context)
+        build = Build(
+            name=self.attempt.job_name(Stage.BUILD),
+            digest=digest_folder(context),
+            context=context,
+            limits=self.attempt.phase.rules.build,
+            log=self.folder.log(Stage.BUILD),
+        )
+        result = yield from self._run(build)
+        verdicts.raise_if_build_failed(result, build)
+        return result.image or ""
+
+    def _predict(self, image: str) -> Generator[Stage, None, None]:
+        self.stage = Stage.PREDICT
+        rules = self.attempt.phase.rules
+        staged = self.folder.work / "in"
+        names = stage_inputs(self._unzipped("input_data", self.attempt.task.input_data), staged, rules.blind)
+        job = Job(
+            name=self.attempt.job_name(Stage.PREDICT),
+            image=image,
+            limits=rules.predict,
+            log=self.folder.log(Stage.PREDICT),
+            mounts=(Mount(staged, INPUT),),
+            output=OUTPUT,
+            environment={"PALIO_INPUT": INPUT},
+        )
+        result = yield from self._run(job)
+        verdicts.raise_if_predict_failed(result, job)
+        self._collect_predictions(job, result, names)
+
+    def _collect_predictions(self, job: Job, result: JobResult, names: Names) -> None:
+        collected = self._engine.collect(job, self.folder.predictions)
+        verdicts.raise_if_output_unfit(collected, job)
+        rules = self.attempt.phase.rules
+        for restore in rules.blind.restore if rules.blind else ():
+            restore_names(self.folder.predictions, restore, names)
+        self._write_metadata(exit_code=result.exit_code, wall_s=result.wall_s)
+
+    def _write_metadata(self, *, exit_code: int | None, wall_s: float) -> None:
+        """What older scoring programs read; written last, so that it is the platform's word and not a submission's."""
+        text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
+        (self.folder.predictions / "metadata").write_text(text)
+
+    def _score(self) -> Generator[Stage, None, None]:
+        self.stage = Stage.SCORE
+        task, rules = self.attempt.task, self.attempt.phase.rules
+        program = self._copied("program", self._unzipped("scoring_program", task.scoring_program))
+        reference = self._copied("ref", self._unzipped("reference_data", task.reference_data))
+        command = read_program(program).command
+        image = yield from self._scoring_image(program)
+        job = Job(
+            name=self.attempt.job_name(Stage.SCORE),
+            image=image,
+            limits=rules.score,
+            log=self.folder.log(Stage.SCORE),
+            mounts=(
+                Mount(program, PROGRAM),
+                Mount(reference, REFERENCE),
+                Mount(self.folder.predictions, RESULTS),
+            ),
+            output=SCORES,
+            command=with_container_paths(command, ingestion=False, scoring=True) if command else None,
+            workdir=PROGRAM if command else "/app",  # an image's own command finds `input` and `output` there
+            environment={"PALIO_INPUT": "/app/input"},
+        )
+        result = yield from self._run(job)
+        verdicts.raise_if_score_stopped(result, job)
+        collected = self._engine.collect(job, self.folder.scores)
+        verdicts.raise_if_scores_refused(collected, result, job, self.folder.scores)
+        if (report := self.folder.scores / REPORT).is_file():
+            shutil.copyfile(report, self.folder.report)
+        self.result.scores = read_scores(self.folder.scores, self.attempt.bundle.leaderboard.columns)
+
+    def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
+        """From the program's own Dockerfile, else from the image that the bundle names; built once per digest."""
+        context = program
+        if not (program / "Dockerfile").is_file():
+            context = self.folder.work / "scoring-image"
+            context.mkdir()
+            (context / "Dockerfile").write_text(f"FROM {self.attempt.bundle.docker_image}\n")
+        build = Build(
+            name=self.attempt.job_name("score-image"),
+            digest=digest_folder(context),
+            context=context,
+            limits=self.attempt.phase.rules.build,
+            log=self.folder.log(Stage.SCORE),
+        )
+        result = yield from self._run(build, recorded=False)
+        verdicts.raise_if_scoring_image_failed(result, build, self.attempt.task.scoring_program)
+        return result.image or ""
+
+    # -- its parts
+
+    def _run(self, work: Job | Build, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
+        """Starts it, waits for its end, and writes down how it ended."""
+        started = datetime.now(UTC)
+        if recorded:
+            self.result.stages[self.stage] = StageRecord(started=started)
+        self._started.append(work)
+        self._engine.start(work)
+        while (result := self._engine.poll(work)) is None:
+            yield self.stage
+        if recorded:
+            self.result.stages[self.stage] = StageRecord.of(result, started)
+            self.folder.write_json("result.json", self.result.as_json())
+        return result
+
+    def _clean_up(self) -> None:
+        while self._started:
+            self._engine.remove(self._started.pop())
+        self.folder.remove_work()
+
+    def _end(self, verdict: Verdict) -> None:
+        self.result.verdict = verdict
+        self.result.finished = datetime.now(UTC)
+        with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
+            self.folder.write_json("result.json", self.result.as_json())
+
+    def _ask(self) -> None:
+        attempt = self.attempt
+        self.folder.write_json(
+            "config.json",
+            {
+                "label": attempt.label,
+                "submission": attempt.submission.path.resolve(),
+                "challenge": attempt.bundle.root,
+                "phase": attempt.phase.name,
+                "engine": self._engine.name,
+                "created": self.result.started,
+                "identity": attempt.identity,
+            },
+        )
+
+    def _lock(self, image: str | None) -> None:
+        attempt = self.attempt
+        resolved = lock(
+            bundle=attempt.bundle,
+            phase=attempt.phase,
+            task=attempt.task,
+            submission=attempt.submission,
+            engine=self._engine,
+            image=image,
+        )
+        self.folder.write_json("lock.json", resolved)
+
+    def _unzipped(self, field: str, path: Path | None) -> Path:
+        """What the bundle names as `field`, as a folder."""
+        if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            raise verdicts.data_missing(self.attempt.bundle, field, path)
+        if path.is_dir():
+            return path
+        folder = self.folder.work / f"{field}-unzipped"
+        unpack(path, folder)
+        return folder
+
+    def _copied(self, name: str, source: Path) -> Path:
+        """A copy of an organizer's folder that every user may read, as the job's user has to."""
+        target = self.folder.work / name
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*IGNORED_NAMES), copy_function=shutil.copyfile)
+        for path in (target, *target.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        return target

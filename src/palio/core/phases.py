@@ -1,0 +1,29 @@
+"""Which phase and task a submission is evaluated for."""
+
+from datetime import UTC, datetime
+
+from palio.core.bundle.model import Bundle, Phase, Task
+from palio.core.errors import PalioError
+
+
+def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
+    """The phase of that name; without one, the phase that is open now, else the last that was, else the first.
+
+    Dates do not stop anybody from evaluating on their own machine; only the platform enforces them.
+    """
+    if name is not None:
+        for phase in bundle.phases:
+            if phase.name.casefold() == name.casefold():
+                return phase
+        names = ", ".join(f"“{phase.name}”" for phase in bundle.phases)
+        raise PalioError("phase-unknown", phase=name, phases=names)
+    now = now or datetime.now(UTC)
+    begun = [phase for phase in bundle.phases if phase.start <= now]
+    return begun[-1] if begun else bundle.phases[0]
+
+
+def pick_task(phase: Phase) -> Task:
+    """The phase's one task. Raises PalioError "tasks-several" where it has more, which are not evaluated yet."""
+    if len(phase.tasks) != 1:
+        raise PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
+    return phase.tasks[0]

@@ -1,0 +1,146 @@
+"""Everything about one attempt, on disk, readable without Palio; the same on a laptop and on a server.
+
+config.json   what was asked            lock.json    what it resolved to: digests, limits, versions
+result.json   verdict, failure, scores, and per stage when, how long and how it ended
+build.log  predict.log  score.log       what each stage printed
+predictions/  scores/  report.html      what was collected
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from palio.core.errors import Failure, PalioError
+from palio.core.job import JobResult
+from palio.core.staging import writing
+
+
+class Stage(StrEnum):
+    """The stages of an evaluation, in their order; each is one container or none."""
+
+    BUILD = "build"
+    PREDICT = "predict"
+    SCORE = "score"
+
+
+class Verdict(StrEnum):
+    SCORED = "scored"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """When a stage ran and how its container ended; what was not observed is None."""
+
+    started: datetime
+    finished: datetime | None = None
+    end: str | None = None
+    exit_code: int | None = None
+    peak_memory_bytes: int | None = None
+    peak_pids: int | None = None
+    cpu_s: float | None = None
+
+    @classmethod
+    def of(cls, result: JobResult, started: datetime) -> Self:
+        return cls(
+            started=started,
+            finished=datetime.now(UTC),
+            end=result.end.value,
+            exit_code=result.exit_code,
+            peak_memory_bytes=result.peak_memory_bytes,
+            peak_pids=result.peak_pids,
+            cpu_s=result.cpu_s,
+        )
+
+    @property
+    def wall_s(self) -> float | None:
+        return (self.finished - self.started).total_seconds() if self.finished else None
+
+    def as_json(self) -> dict[str, object]:
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)} | {"wall_s": self.wall_s}
+
+
+@dataclass
+class Result:
+    """What result.json says; grows while the attempt is evaluated."""
+
+    started: datetime
+    stages: dict[Stage, StageRecord]
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    scores: Mapping[str, float] | None = None
+    finished: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "verdict": self.verdict,
+            "scores": dict(self.scores) if self.scores is not None else None,
+            "failure": self.failure.as_json() if self.failure else None,
+            "started": _plain(self.started),
+            "finished": _plain(self.finished),
+            "stages": {stage.value: record.as_json() for stage, record in self.stages.items()},
+        }
+
+
+class RunFolder:
+    """The paths of a run folder; `work` holds what is staged for containers and is removed at the end."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.work = root / ".work"
+        self.predictions = root / "predictions"
+        self.scores = root / "scores"
+        self.report = root / "report.html"
+
+    @classmethod
+    def create(cls, root: Path | None, identity: str) -> Self:
+        """A new, empty one: at `root`, else at runs/<time>-<identity>/ in the current folder.
+
+        Raises PalioError "target-not-empty", "target-unwritable" or "disk-full".
+        """
+        if root is None:
+            root = Path("runs") / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{identity}"
+        with writing(root):
+            if root.exists() and (not root.is_dir() or any(root.iterdir())):
+                raise PalioError("target-not-empty", path=root)
+            folder = cls(root.resolve())
+            folder.work.mkdir(parents=True)
+            folder.work.chmod(0o700)  # hidden inputs are staged there
+        return folder
+
+    def log(self, stage: Stage) -> Path:
+        return self.root / f"{stage.value}.log"
+
+    def write_json(self, name: str, value: object) -> None:
+        """Writes so that a reader sees the old content or the new, never half of it."""
+        partial = self.root / f".{name}.{secrets.token_hex(4)}"
+        partial.write_text(json.dumps(value, indent=2, default=_plain) + "\n", encoding="utf-8")
+        partial.replace(self.root / name)
+
+    def read_json(self, name: str) -> Any:
+        return json.loads((self.root / name).read_text(encoding="utf-8"))
+
+    def remove_work(self) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+
+
+def new_identity() -> str:
+    return secrets.token_hex(4)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, tuple | frozenset | set):
+        return list(value)
+    return value

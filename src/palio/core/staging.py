@@ -1,0 +1,130 @@
+"""Files that appear whole or not at all: built in a hidden folder beside their places, then moved in by renames.
+
+Covered: an exception, Ctrl-C, a full disk, and a process killed at any moment. Whoever is killed before its files
+are complete changes nothing; whoever is killed while they are being moved in (a few renames) is finished by the
+next `staged` or `settle` in the same folder. Two at once in one folder do not remove each other's work.
+Not covered: loss of power, because nothing is forced out to the disk.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from palio.core.errors import PalioError
+from palio.core.quantities import size_text
+
+_PREFIX = ".palio-staging-"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EIO, errno.EFBIG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+}
+
+
+@contextmanager
+def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """Paths at which to build new files or folders, one for each of `targets`, which lie in one folder.
+
+    On a clean exit what was built takes the place of its target, whatever was there before; a target for which
+    nothing was built stays as it is. On any exception all stay as they are. Raises PalioError `disk-full` or
+    `target-unwritable`; errors of reading sources inside the block belong in `reading`.
+    """
+    parent = targets[0].parent
+    if any(target.parent != parent for target in targets):
+        raise ValueError("all targets of one stage lie in one folder")
+    with writing(targets[0]):
+        parent.mkdir(parents=True, exist_ok=True)
+    settle(parent)
+    with writing(targets[0]), _stage(parent) as stage:
+        building = stage / "building"
+        yield tuple(building / target.name for target in targets)
+        building.rename(stage / "ready")  # from here on the new state is the one that counts
+        _move_in(stage)
+
+
+def settle(folder: Path) -> None:
+    """Finishes, or removes, what processes that were killed have left in `folder`; leaves what a living one builds."""
+    for stage in folder.glob(_PREFIX + "*"):
+        with suppress(OSError):  # still locked, or not ours to touch
+            try:
+                lock = (stage / "lock").open("r+b")
+            except FileNotFoundError:  # killed while removing it
+                shutil.rmtree(stage)
+                continue
+            with lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (stage / "ready").is_dir():
+                    _move_in(stage)
+                shutil.rmtree(stage)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals to write at `path` into `disk-full` or `target-unwritable`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+            raise PalioError("disk-full", path=path, free=size_text(shutil.disk_usage(there).free)) from error
+        if error.errno in _REFUSED:
+            raise PalioError("target-unwritable", path=path, reason=why(error)) from error
+        raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals to read `path` into `source-unreadable`."""
+    try:
+        yield
+    except OSError as error:
+        raise PalioError("source-unreadable", path=path, reason=why(error)) from error
+
+
+def why(error: OSError) -> str:
+    """What the operating system says, as the end of a sentence: `no such file or directory`."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
+@contextmanager
+def _stage(parent: Path) -> Iterator[Path]:
+    """A fresh folder in `parent`, locked while its process lives: `building/`, later `ready/`, and `old/`."""
+    nascent = Path(tempfile.mkdtemp(prefix=".palio-nascent-", dir=parent))
+    with (nascent / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (nascent / "building").mkdir()
+        (nascent / "old").mkdir()
+        # only now does it get a name that `settle` looks for: never unlocked under that name while we live
+        stage = nascent.rename(parent / (_PREFIX + nascent.name.removeprefix(".palio-nascent-")))
+        try:
+            yield stage
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move_in(stage: Path) -> None:
+    """Moves each entry of `ready/` to its place and what was there to `old/`; all of them or none."""
+    moves: list[tuple[Path, Path]] = []
+
+    def move(source: Path, target: Path) -> None:
+        moves.append((source, target))  # noted first, so that Ctrl-C in between loses nothing
+        source.rename(target)
+
+    try:
+        for new in sorted((stage / "ready").iterdir()):
+            place = stage.parent / new.name
+            if os.path.lexists(place):
+                move(place, Path(tempfile.mkdtemp(dir=stage / "old")) / new.name)
+            move(new, place)
+    except BaseException:
+        for source, target in reversed(moves):
+            if os.path.lexists(target) and not os.path.lexists(source):
+                target.rename(source)
+        (stage / "ready").rename(stage / "building")
+        raise

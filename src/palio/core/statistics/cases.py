@@ -1,0 +1,96 @@
+"""The single cases behind a score: which is which class in truth, and what a submission said."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from palio.core.errors import PalioError, counted
+from palio.core.log import harmless
+from palio.core.statistics.metrics import Codes
+from palio.core.untrusted_file import UnreadableFileError, read_untrusted
+
+COLUMNS = ("file", "truth", "prediction")
+LIMIT_BYTES = 64 * 1024**2
+_SHOWN = 20  # problems; the rest is counted
+
+
+@dataclass(frozen=True)
+class Cases:
+    """One submission's cases, in the order of their files."""
+
+    files: tuple[str, ...]
+    truths: tuple[str, ...]
+    predictions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What M submissions said of the same n cases, as numbers of classes."""
+
+    classes: tuple[str, ...]
+    truth: Codes  # shape (n,)
+    predictions: Codes  # shape (M, n)
+
+    @classmethod
+    def of(cls, cases: Sequence[Cases]) -> "Answers":
+        """Classes are all that occur, sorted. Raises ValueError if files or truths differ, or of nothing."""
+        if not cases:
+            raise ValueError("there are no submissions")
+        first = cases[0]
+        if any((other.files, other.truths) != (first.files, first.truths) for other in cases):
+            raise ValueError("the submissions were not scored on the same cases")
+        classes = sorted({*first.truths}.union(*(one.predictions for one in cases)))
+        number = {name: index for index, name in enumerate(classes)}
+        truth = np.array([number[name] for name in first.truths], dtype=np.intp)
+        predictions = np.array([[number[name] for name in one.predictions] for one in cases], dtype=np.intp)
+        return cls(tuple(classes), truth, predictions)
+
+
+def read_cases(path: Path) -> Cases:
+    """Reads a CSV with the columns file, truth and prediction, and maybe more, one row for each case.
+
+    Raises FileNotFoundError where nothing is, PalioError "scores-invalid" with all problems at once.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(read_untrusted(path, LIMIT_BYTES), newline=""), strict=True))
+        problems = _problems(rows)
+    except (UnreadableFileError, csv.Error) as error:
+        reason = error if isinstance(error, UnreadableFileError) else f"is not CSV: {error}"
+        problems = [f"{path.name} {reason}"]
+    if problems:
+        more = [f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else []
+        count = counted(len(problems), "problem")
+        evidence = [harmless(problem.encode("utf-8", "replace")) for problem in problems[:_SHOWN]] + more
+        raise PalioError("scores-invalid", stage="score", file=path.name, count=count, evidence=evidence)
+    places = [rows[0].index(name) for name in COLUMNS]
+    files, truths, predictions = zip(*sorted([row[place] for place in places] for row in rows[1:] if row), strict=True)
+    return Cases(files, truths, predictions)
+
+
+def _problems(rows: Sequence[Sequence[str]]) -> list[str]:
+    header = rows[0] if rows else []
+    if missing := [name for name in COLUMNS if header.count(name) != 1]:
+        return [f"the first line has to name the column {name}, once" for name in missing]
+    if not any(rows[1:]):
+        return ["there is no case below the first line"]
+    return list(_row_problems(header, rows))
+
+
+def _row_problems(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    places = {name: header.index(name) for name in COLUMNS}
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != len(header):
+            yield f"row {number}: {counted(len(row), 'field')} where the first line has {len(header)}"
+            continue
+        yield from (f"row {number}: no {name}" for name, place in places.items() if not row[place])
+        file = row[places["file"]]
+        if file in seen:
+            yield f"row {number}: {file!r} is in row {seen[file]} already"
+        seen.setdefault(file, number)

@@ -1,0 +1,106 @@
+"""Intervals for one submission: how far its score may be from what it would be on endlessly many such cases."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from palio.core.statistics.draws import SEED, batches, generator
+from palio.core.statistics.metrics import METRICS, Counts, Floats
+
+CONFIDENCE = 0.95
+CONFUSION_DRAWS = 4_000
+MEAN_DRAWS = 10_000
+_FEW_CASES = 100
+
+
+@dataclass(frozen=True)
+class Interval:
+    low: float
+    high: float
+
+
+def confusion_interval(
+    matrix: Floats, metric: str, *, confidence: float = CONFIDENCE, draws: int = CONFUSION_DRAWS, seed: int = SEED
+) -> Interval:
+    """Jeffreys-Dirichlet interval of any metric in METRICS, from a confusion matrix of shape (K, K).
+
+    Draws q ~ Dirichlet(matrix + A), with A = 0.5/K on the diagonal and 0.5/(K(K-1)) off it, computes the metric of
+    each and takes quantiles. The accuracy of such a q is Beta(right + 1/2, wrong + 1/2), which is the Jeffreys
+    interval for a proportion (Brown, Cai & DasGupta 2001, Statistical Science 16:101); and as there, an observed
+    value beyond a quantile, such as 1 when nothing is wrong, becomes the end of the interval. Near 1, where the
+    bootstrap fails (it has zero width when nothing is wrong), coverage stays near what it should be.
+    """
+    matrix = np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix  # one class can be confused with something else
+    classes = len(matrix)
+    prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
+    np.fill_diagonal(prior, 0.5 / classes)
+    random, shape = generator(seed), (-1, classes, classes)
+    values = [
+        METRICS[metric](Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
+        for size in batches(draws, prior.size)
+    ]
+    low, high = np.quantile(np.concatenate(values), _tails(confidence))
+    observed = float(METRICS[metric](Counts.of_matrix(matrix)))
+    return Interval(min(float(low), observed), max(float(high), observed))
+
+
+def wilson_interval(right: int, cases: int, *, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson's score interval (1927, JASA 22:209) of a proportion: of an accuracy, or of one class's recall."""
+    z = NormalDist().inv_cdf(_tails(confidence)[1])
+    share = right / cases
+    centre = (share + z * z / (2 * cases)) / (1 + z * z / cases)
+    half = z / (1 + z * z / cases) * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
+    # Rounding must not carry an end past the value that it equals exactly.
+    return Interval(0.0 if right == 0 else centre - half, 1.0 if right == cases else centre + half)
+
+
+def mean_interval(
+    values: Sequence[float], *, confidence: float = CONFIDENCE, draws: int = MEAN_DRAWS, seed: int = SEED
+) -> Interval:
+    """Bootstrap interval of a mean over cases, such as of Dice: BCa below 100 cases, percentile from there on.
+
+    BCa is Efron's (1987, JASA 82:171). Of width zero where all values are equal. Raises ValueError for fewer than two
+    values: one case says nothing of others.
+    """
+    if len(values) < 2:
+        raise ValueError("an interval needs at least two cases")
+    sample = np.asarray(values, dtype=np.float64)
+    means = _bootstrap_means(sample, draws, seed)
+    tails = _bca_tails(sample, means, confidence) if len(sample) < _FEW_CASES else _tails(confidence)
+    low, high = np.quantile(means, tails)
+    return Interval(float(low), float(high))
+
+
+def _tails(confidence: float) -> tuple[float, float]:
+    return (1 - confidence) / 2, (1 + confidence) / 2
+
+
+def _bootstrap_means(sample: Floats, draws: int, seed: int) -> Floats:
+    random, cases = generator(seed), len(sample)
+    parts = [
+        sample[random.integers(0, cases, (size, cases))].mean(axis=1) for size in batches(draws, numbers_per_draw=cases)
+    ]
+    return np.concatenate(parts)
+
+
+def _bca_tails(sample: Floats, means: Floats, confidence: float) -> tuple[float, float]:
+    """The quantiles of the bootstrap to take instead of the plain tails, corrected for bias and acceleration."""
+    mean = sample.mean()
+    share_below = ((means < mean).mean() + (means <= mean).mean()) / 2
+    spread = sample - mean  # what the jackknife's means lack of the mean, up to a factor that cancels
+    cubed = (spread**2).sum() ** 1.5
+    if not cubed or not 0 < share_below < 1:
+        return _tails(confidence)
+    normal = NormalDist()
+    bias = normal.inv_cdf(float(share_below))
+    acceleration = float((spread**3).sum() / (6 * cubed))
+
+    def corrected(tail: float) -> float:
+        z = bias + normal.inv_cdf(tail)
+        return normal.cdf(bias + z / (1 - acceleration * z))
+
+    low, high = _tails(confidence)
+    return corrected(low), corrected(high)

@@ -1,0 +1,98 @@
+"""Metrics of a classification, as functions of three counts per class: right, true and predicted.
+
+Every metric here depends on the confusion matrix through its diagonal and its two margins only, which is what makes
+thousands of redraws cheap. Values equal scikit-learn's with `zero_division=0`; a class that occurs neither among the
+truths nor among the predictions changes nothing, so classes may be listed that some runs never name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts or shares of cases per class, each of shape (..., K): any number of redraws at once."""
+
+    right: Floats  # of this class and predicted as it
+    true: Floats  # of this class
+    predicted: Floats  # predicted as this class
+
+    @classmethod
+    def of_matrix(cls, matrix: Floats) -> "Counts":
+        """From confusion matrices of shape (..., K, K): rows are truths, columns are predictions."""
+        return cls(np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2))
+
+    @classmethod
+    def of_codes(cls, truth: Codes, prediction: Codes, classes: int) -> "Counts":
+        """From the class numbers of single cases, each of shape (n,)."""
+        return cls.of_matrix(confusion_matrix(truth, prediction, classes))
+
+
+def confusion_matrix(truth: Codes, prediction: Codes, classes: int) -> Floats:
+    """Shape (K, K): how many cases of each true class (rows) were predicted as each class (columns)."""
+    flat = np.bincount(truth * classes + prediction, minlength=classes * classes)
+    return flat.reshape(classes, classes).astype(np.float64)
+
+
+def accuracy(counts: Counts) -> Floats:
+    return _total(counts.right) / _total(counts.true)
+
+
+def balanced_accuracy(counts: Counts) -> Floats:
+    """The mean recall of the classes that occur among the truths."""
+    return _mean(_ratio(counts.right, counts.true), counts.true > 0)
+
+
+def _recall(counts: Counts) -> Floats:
+    return _ratio(counts.right, counts.true)
+
+
+def _precision(counts: Counts) -> Floats:
+    return _ratio(counts.right, counts.predicted)
+
+
+def _f1(counts: Counts) -> Floats:
+    return _ratio(2 * counts.right, counts.true + counts.predicted)
+
+
+def _weighted(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
+    """Averaged with the classes' shares among the truths."""
+    return lambda counts: _total(per_class(counts) * counts.true) / _total(counts.true)
+
+
+def _macro(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
+    """Averaged over the classes that occur at all."""
+    return lambda counts: _mean(per_class(counts), counts.true + counts.predicted > 0)
+
+
+METRICS: dict[str, Callable[[Counts], Floats]] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "recall_weighted": accuracy,  # the same number, always
+    "recall_macro": _macro(_recall),
+    "precision_weighted": _weighted(_precision),
+    "precision_macro": _macro(_precision),
+    "f1_weighted": _weighted(_f1),
+    "f1_macro": _macro(_f1),
+}
+MEANS_OVER_CASES = frozenset({"accuracy", "recall_weighted"})  # each case counts 0 or 1, whatever the others are
+
+
+def _total(values: Floats) -> Floats:
+    return np.asarray(values.sum(axis=-1))
+
+
+def _mean(values: Floats, where: NDArray[np.bool_]) -> Floats:
+    return np.asarray(_total(values * where) / where.sum(axis=-1))
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """Zero where the whole is."""
+    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)

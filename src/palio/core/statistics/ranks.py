@@ -1,0 +1,61 @@
+"""How certain the places on a board are: the range that each holds, and how often each would be taken.
+
+The range is what may be said of a place. The frequencies are a picture beside it, and no interval: as one, they
+would miss the true place too often.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from palio.core.statistics.cases import Answers
+from palio.core.statistics.comparisons import EQUAL, Comparison
+from palio.core.statistics.draws import SEED, batches, generator
+from palio.core.statistics.metrics import METRICS, Counts, Floats
+
+SIGNIFICANT = 0.05
+REDRAWS = 2_000
+
+
+def rank_ranges(
+    scores: Sequence[float], comparisons: Iterable[Comparison], level: float = SIGNIFICANT
+) -> list[tuple[int, int]]:
+    """For each of M submissions the first and the last place that it may hold; higher scores are better.
+
+    It lies in [1 + number significantly better than it, M - number that it is significantly better than], where
+    significant means that the p-value, adjusted over all pairs, is below `level`. A pair that was not compared
+    counts as not significant, which can only widen a range.
+    """
+    first, last = [1] * len(scores), [len(scores)] * len(scores)
+    for pair in comparisons:
+        if pair.adjusted < level and scores[pair.a] != scores[pair.b]:
+            better, worse = (pair.a, pair.b) if scores[pair.a] > scores[pair.b] else (pair.b, pair.a)
+            first[worse] += 1
+            last[better] -= 1
+    return list(zip(first, last, strict=True))
+
+
+def rank_frequencies(answers: Answers, metric: str, *, draws: int = REDRAWS, seed: int = SEED) -> Floats:
+    """Shape (M, M): how often submission i (row) takes place j + 1 (column) if the cases were drawn anew.
+
+    A bootstrap over cases, in which all submissions meet the same redraw; equal scores share the better place.
+    """
+    runs, cases = answers.predictions.shape
+    identity = np.eye(len(answers.classes))
+    random = generator(seed)
+    places = np.zeros((runs, runs))
+    for size in batches(draws, cases):
+        weights = random.multinomial(cases, np.full(cases, 1 / cases), size).astype(np.float64)
+        true = weights @ identity[answers.truth]
+        scores = np.stack([_redrawn(weights, true, answers, run, identity, metric) for run in range(runs)])
+        for run in range(runs):
+            better = (scores > scores[run] + EQUAL).sum(axis=0)
+            places[run] += np.bincount(better, minlength=runs)
+    return places / draws
+
+
+def _redrawn(weights: Floats, true: Floats, answers: Answers, run: int, identity: Floats, metric: str) -> Floats:
+    said = answers.predictions[run]
+    predicted = identity[said]
+    right = predicted * (said == answers.truth)[:, np.newaxis]
+    return METRICS[metric](Counts(weights @ right, true, weights @ predicted))

@@ -1,0 +1,160 @@
+"""From how a container ended to whose turn it is. Each function raises the one failure that fits, or returns.
+
+Evidence is the limit with its value and the end of the stage's own log. The first failing stage is the failure: a
+later one is never reached.
+"""
+
+from pathlib import Path
+
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.errors import PalioError, counted
+from palio.core.job import Build, Collected, End, Job, JobResult
+from palio.core.log import last_lines
+from palio.core.quantities import duration_text, size_text
+from palio.core.run_folder import Stage
+from palio.core.submission import Submission
+
+PREDICTIONS_INVALID = 10  # how a scoring program says that the predictions, and not it, are at fault
+PROBLEMS_FILE = "problems.txt"
+EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.RESULTS)
+_SHOWN = 20
+
+
+def refuse_unfit(submission: Submission, phase: Phase, engine: str) -> None:
+    """Raises if the phase does not take this kind of submission, or Palio cannot evaluate it."""
+    allowed = phase.rules.submissions
+    if submission.kind not in allowed:
+        raise PalioError(
+            "submission-kind-refused",
+            name=submission.name,
+            kind=submission.kind,
+            phase=phase.name,
+            allowed=", ".join(f"`{kind}`" for kind in allowed),
+        )
+    if submission.kind not in EVALUATED_KINDS:
+        raise PalioError(
+            "submission-kind-unsupported",
+            kind=submission.kind,
+            engine=engine,
+            next_step="Hand in a zip with a Dockerfile at its root instead.",
+        )
+
+
+def raise_if_build_failed(result: JobResult, build: Build) -> None:
+    if result.succeeded:
+        return
+    limits, log = build.limits, last_lines(build.log)
+    step, _, reason = result.detail.partition("\n")
+    match result.end:
+        case End.TIME:
+            raise PalioError("build-time-limit", stage=Stage.BUILD, limit=duration_text(limits.time_s), evidence=log)
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError("build-memory-limit", stage=Stage.BUILD, limit=limit, evidence=[step, *log])
+        case End.IMAGE_SIZE:
+            sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
+            raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
+        case End.BASE_MISSING:
+            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, reason=f" ({reason})", evidence=log)
+        case _:
+            raise PalioError("build-failed", stage=Stage.BUILD, **_failed_step(result), evidence=log)
+
+
+def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
+    if not result.succeeded:
+        facts = _failed_step(result)
+        raise PalioError(
+            "score-image-failed", stage=Stage.SCORE, program=program, **facts, evidence=last_lines(build.log)
+        )
+
+
+def raise_if_predict_failed(result: JobResult, job: Job) -> None:
+    if result.succeeded:
+        return
+    limits, log = job.limits, last_lines(job.log)
+    match result.end:
+        case End.TIME:
+            facts = {"limit": duration_text(limits.time_s), "cpus": f"{limits.cpus:g}"}
+            used = f"time: {duration_text(result.wall_s)} of {duration_text(limits.time_s)}"
+            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=[used, *log])
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError(
+                "predict-memory-limit", stage=Stage.PREDICT, limit=limit, evidence=[_memory(result, job), *log]
+            )
+        case End.OUTPUT_SIZE:
+            limit = size_text(limits.output_bytes)
+            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=log)
+        case End.OUTPUT_FILES:
+            raise PalioError(
+                "predict-output-files", stage=Stage.PREDICT, limit=f"{limits.output_files:,}", evidence=log
+            )
+        case End.NOT_STARTED:
+            raise PalioError("predict-not-started", stage=Stage.PREDICT, reason=result.detail, evidence=log)
+        case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:
+            facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
+            raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, evidence=log)
+        case _:
+            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, evidence=log)
+
+
+def raise_if_output_unfit(collected: Collected, job: Job) -> None:
+    if collected.refused:
+        count = counted(len(collected.refused), "entry", "entries")
+        raise PalioError(
+            "predict-output-refused", stage=Stage.PREDICT, count=count, evidence=collected.refused[:_SHOWN]
+        )
+    if not collected.files:
+        raise PalioError("predict-no-output", stage=Stage.PREDICT, evidence=last_lines(job.log))
+
+
+def raise_if_score_stopped(result: JobResult, job: Job) -> None:
+    """What the engine had to end or could not start; a plain exit code is judged with the output beside it."""
+    limits, log = job.limits, last_lines(job.log)
+    match result.end:
+        case End.TIME:
+            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=duration_text(limits.time_s), evidence=log)
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError("score-memory-limit", stage=Stage.SCORE, limit=limit, evidence=[_memory(result, job)])
+        case End.OUTPUT_SIZE | End.OUTPUT_FILES:
+            reason = f"it passed its {result.end} of {_output_limits(job)}"
+            raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=log)
+        case End.NOT_STARTED:
+            raise PalioError("score-not-started", stage=Stage.SCORE, reason=result.detail, evidence=log)
+
+
+def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
+    problems = output / PROBLEMS_FILE
+    if result.exit_code == PREDICTIONS_INVALID and problems.is_file():
+        lines = last_lines(problems, count=_SHOWN, width=500)
+        raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
+    if result.exit_code != 0:
+        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, evidence=last_lines(job.log))
+    if collected.refused:
+        reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} no ordinary files"
+        raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
+
+
+def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
+    shown = path.relative_to(bundle.root) if path and path.is_relative_to(bundle.root) else path
+    get = "Put the data there, or name the folder that holds it in competition.yaml."
+    if (bundle.root / "manifest.csv").is_file():
+        get = f"Run `palio data get mednist --to {bundle.root}`."
+    return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
+
+
+def _failed_step(result: JobResult) -> dict[str, str]:
+    step, _, reason = result.detail.partition("\n")
+    exit_code = f" with exit code {result.exit_code}" if result.exit_code and not reason else ""
+    return {"step": f"`{step}`" if " " in step else step or "it", "reason": f": {reason}" if reason else exit_code}
+
+
+def _memory(result: JobResult, job: Job) -> str:
+    limit = job.limits.memory_bytes
+    used = size_text(result.peak_memory_bytes or limit)
+    return f"memory: {used} of {size_text(limit)}, stopped at {duration_text(result.wall_s)}"
+
+
+def _output_limits(job: Job) -> str:
+    return f"{size_text(job.limits.output_bytes)} in {job.limits.output_files:,} files"

@@ -1,0 +1,56 @@
+"""Which data a challenge has in place: the real images, the phantom, or none that is whole."""
+
+import hashlib
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from palio.core.errors import PalioError
+from palio.core.lock import PHANTOM_NOTICE
+from palio.core.staging import settle
+from palio.data.layout import INPUTS, MANIFEST, REFERENCE, expected_files, found_files, read_manifest
+
+PHANTOM_SENTENCE = "These are synthetic pictures, not MedNIST."
+
+
+def data_in_place(challenge: Path) -> Literal["mednist", "phantom"] | None:
+    """`mednist` if every image of manifest.csv is there and nothing else, `phantom` if the phantom is whole.
+
+    Every file is read and compared by its SHA-256 (0.1 s for MedNIST).
+    """
+    settle(challenge)
+    found = found_files(challenge)
+    if is_phantom(challenge):
+        note = hashlib.sha256(phantom_note(found).encode()).hexdigest()
+        notes = [found.get(f"{folder}/{PHANTOM_NOTICE}") for folder in (INPUTS, REFERENCE)]
+        return "phantom" if notes == [note, note] else None
+    if not (challenge / MANIFEST).is_file():
+        return None
+    return "mednist" if found == expected_files(read_manifest(challenge / MANIFEST)) else None
+
+
+def is_phantom(challenge: Path) -> bool:
+    """Whether its data are synthetic pictures, whole or not; whatever uses them then says so in every heading."""
+    return any((challenge / folder / PHANTOM_NOTICE).is_file() for folder in (INPUTS, REFERENCE))
+
+
+def phantom_note(files: Mapping[str, str]) -> str:
+    """The text of PHANTOM.txt for a phantom of these files (path below the challenge -> SHA-256)."""
+    lines = sorted(f"{sha256} {path}\n" for path, sha256 in files.items() if not path.endswith(PHANTOM_NOTICE))
+    return (
+        f"{PHANTOM_SENTENCE}\n"
+        "They were drawn by a program, for machines with neither the images nor a network. No score on them says\n"
+        "anything about medical images. Keep nothing of your own here: the real images replace this folder.\n"
+        f"SHA-256 of the list of all other files: {hashlib.sha256(''.join(lines).encode()).hexdigest()}\n"
+    )
+
+
+def refuse_foreign(challenge: Path, found: Iterable[str], ours: Container[str]) -> None:
+    """Raises `target-not-empty` if the data folders hold files that Palio would not have put there."""
+    for top in (INPUTS, REFERENCE):
+        foreign = [path for path in found if path.startswith(top) and path not in ours]
+        if foreign:
+            evidence = [f"not one of the files that belong there: {path}" for path in foreign[:10]]
+            if len(foreign) > 10:
+                evidence.append(f"and {len(foreign) - 10:,} more")
+            raise PalioError("target-not-empty", path=challenge / top, evidence=evidence)

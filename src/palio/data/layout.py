@@ -1,0 +1,177 @@
+"""How a challenge keeps its images: three folders, three lists of labels, one manifest.
+
+    manifest.csv                            split,file,class,sha256[,source]: the organizer's; holds every label
+    input_data/{training,validation,testing}-data/<file>
+    input_data/{training,validation}_solution.csv   file,class, with file as `training-data/<file>`
+    reference_data/testing_solution.csv             the only list of the testing images' labels
+
+What participants may see is input_data/, so no label of a testing image is ever written there.
+"""
+
+import csv
+import hashlib
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palio.core.errors import PalioError, counted
+from palio.core.staging import reading
+
+SPLITS = ("training", "validation", "testing")
+INPUTS, REFERENCE, MANIFEST = "input_data", "reference_data", "manifest.csv"
+# One time for all files: when an image was made, or in which order they were, may tell its class.
+FILE_TIME_S = 315_532_800  # 1980-01-01, the oldest that a zip can hold
+_COLUMNS = ("split", "file", "class", "sha256")
+
+
+@dataclass(frozen=True)
+class Image:
+    """One row of a manifest. `file` is a bare name, `sha256` is lower-case hex, `source` where it was before."""
+
+    split: str
+    file: str
+    label: str
+    sha256: str
+    source: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As the lists of labels name it: `training-data/000001.jpg`."""
+        return f"{self.split}-data/{self.file}"
+
+
+def read_manifest(path: Path) -> tuple[Image, ...]:
+    """The images of a manifest.csv. Raises `source-unreadable`, or `bundle-invalid` with all problems, by line."""
+    with reading(path):
+        content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unsound(path, [f"byte {error.start}: not UTF-8"]) from error
+    rows = csv.reader(io.StringIO(text, newline=""))
+    header = next(rows, [])
+    if tuple(header[:4]) != _COLUMNS or header[4:] not in ([], ["source"]):
+        found = ",".join(header) or "nothing"
+        raise _unsound(path, [f"line 1: the columns are {found}, allowed are {','.join(_COLUMNS)}[,source]"])
+    images: list[Image] = []
+    problems: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        if not row:
+            continue
+        if problem := _problem(row, len(header), seen):
+            problems.append(f"line {rows.line_num}: {problem}")
+        else:
+            images.append(Image(*row))
+    if problems or not images:
+        raise _unsound(path, problems or ["line 2: there are no images"])
+    return tuple(images)
+
+
+def manifest_csv(images: Iterable[Image]) -> str:
+    """The text of a manifest, sorted by split and file; with the column `source` if the images know theirs."""
+    order = sorted(images, key=lambda image: (SPLITS.index(image.split), image.file))
+    rows = [(image.split, image.file, image.label, image.sha256, image.source) for image in order]
+    if all(image.source is None for image in order):
+        return _csv(_COLUMNS, (row[:4] for row in rows))
+    return _csv((*_COLUMNS, "source"), rows)
+
+
+def solutions(images: Sequence[Image]) -> dict[str, str]:
+    """The three lists of labels: path below the challenge -> text."""
+    return {
+        f"{REFERENCE if split == 'testing' else INPUTS}/{split}_solution.csv": _csv(
+            ("file", "class"),
+            sorted((image.name, image.label) for image in images if image.split == split),
+        )
+        for split in SPLITS
+    }
+
+
+def expected_files(images: Sequence[Image]) -> dict[str, str]:
+    """Everything that belongs into input_data/ and reference_data/: path below the challenge -> SHA-256."""
+    lists = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in solutions(images).items()}
+    return lists | {f"{INPUTS}/{image.name}": image.sha256 for image in images}
+
+
+def found_files(challenge: Path) -> dict[str, str]:
+    """What input_data/ and reference_data/ hold now, hidden files left out: path below the challenge -> SHA-256."""
+    found = {}
+    for top in (challenge / INPUTS, challenge / REFERENCE):
+        paths = [top] if top.is_file() else sorted(Path(at, name) for at, _, names in os.walk(top) for name in names)
+        for path in paths:
+            if not path.name.startswith("."):
+                with reading(path), path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                found[path.relative_to(challenge).as_posix()] = digest
+    return found
+
+
+def lay_out(images: Sequence[Image], put: Callable[[Image, Path], object], inputs: Path, reference: Path) -> None:
+    """Makes `inputs` (an input_data/) and `reference` (a reference_data/); `put(image, path)` writes one image.
+
+    Whatever the umask, everybody may read them: containers run as another user.
+    """
+    for folder in (inputs, *(inputs / f"{split}-data" for split in SPLITS), reference):
+        folder.mkdir(parents=True)
+        folder.chmod(0o755)
+    for image in images:
+        path = inputs / image.name
+        put(image, path)
+        seal(path)
+    for place, text in solutions(images).items():
+        top, name = place.split("/")
+        path = (inputs if top == INPUTS else reference) / name
+        path.write_text(text, newline="")
+        seal(path)
+
+
+def seal(path: Path) -> None:
+    """Readable by everybody, and with the one time that all files have."""
+    path.chmod(0o644)
+    os.utime(path, (FILE_TIME_S, FILE_TIME_S))
+
+
+def sizes(images: Iterable[Image]) -> dict[str, int]:
+    """How many images each split has, in the order of SPLITS."""
+    count = Counter(image.split for image in images)
+    return {split: count[split] for split in SPLITS}
+
+
+def _problem(row: Sequence[str], columns: int, seen: set[tuple[str, str]]) -> str | None:
+    if len(row) != columns:
+        return f"{counted(len(row), 'value')}, but {counted(columns, 'column')}"
+    split, file, label, sha256 = row[:4]
+    if split not in SPLITS:
+        return f"split is {split!r}, allowed are {', '.join(SPLITS)}"
+    if not file or file.startswith(".") or not {"/", "\\", "\0"}.isdisjoint(file):
+        return f"file is {file!r}, allowed is a bare name"
+    if not label:
+        return "class is empty"
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        return f"sha256 is {sha256!r}, allowed are 64 lower-case hexadecimal digits"
+    if (split, file) in seen:
+        return f"{split} has {file} twice"
+    seen.add((split, file))
+    return None
+
+
+def _unsound(path: Path, problems: Sequence[str]) -> PalioError:
+    return PalioError(
+        "bundle-invalid",
+        path=path,
+        count=counted(len(problems), "problem"),
+        folder=path.parent,
+        evidence=problems,
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,6 @@
+"""Jobs on a Docker engine, through its API (Podman's Docker-compatible socket answers too)."""
+
+from palio.engines.docker.connection import has_image, why_unavailable
+from palio.engines.docker.engine import DockerEngine
+
+__all__ = ["DockerEngine", "has_image", "why_unavailable"]

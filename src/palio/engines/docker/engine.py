@@ -1,0 +1,407 @@
+"""The Docker engine.
+
+Covered: no network; read-only root; a fresh /tmp in memory; uid 10001 without groups, capabilities or new privileges;
+the engine's seccomp profile; memory without swap, CPU, process, file and core limits by the kernel; inputs read-only;
+one writable folder, a volume of its own, whose size and number of files are watched; wall-clock time enforced from
+outside; private IPC and PID namespaces; the log kept by the engine and bounded there.
+
+Not covered: faults of the kernel that containers share with the host. Where the volume's files cannot be reached from
+this process (another machine's engine, an unprivileged user), its size is asked of the engine, and the number of files
+is checked only when they are collected.
+
+All state is the engine's: containers and volumes are found by the job's name, so a new process goes on with them.
+"""
+
+import io
+import tarfile
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
+
+from palio.core.collect import collect_folder, collect_tar
+from palio.core.errors import PalioError
+from palio.core.job import (
+    GRACE_S,
+    JOB_GID,
+    JOB_UID,
+    Build,
+    Collected,
+    End,
+    Enforcement,
+    Guarantee,
+    Job,
+    JobResult,
+    Limits,
+    environment,
+)
+from palio.engines.docker.build import BuildThread, existing_image, log_reused
+from palio.engines.docker.connection import connect, faults_named
+from palio.engines.docker.logs import LogFollower, save_log
+from palio.engines.docker.usage import Usage, folder_usage, volume_folder, volume_usage
+
+JOB_LABEL = "palio.job"
+OWNED_FOLDER_IMAGE = "palio-owned-folder:1"
+NOT_FOUND_CODES = (126, 127)
+
+
+class DockerEngine:
+    name = "docker"
+
+    def __init__(self) -> None:
+        with faults_named("connecting"):
+            self._client = connect()
+            self._info: dict[str, Any] = self._client.info()
+        self._builds: dict[str, BuildThread | JobResult] = {}
+        self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
+        self._followers: dict[str, LogFollower] = {}
+        self._usage: dict[str, Usage] = {}
+
+    def describe(self) -> str:
+        product = "Podman" if "podman" in str(self._client.version().get("Components", "")).lower() else "Docker"
+        return f"{product} {self._info['ServerVersion']}"
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
+        options = " ".join(self._info.get("SecurityOptions") or [])
+        memory = kernel if self._info.get("MemoryLimit") else none
+        swap = "" if self._info.get("SwapLimit") else "swap is not counted by this kernel"
+        return (
+            Guarantee("network", kernel, "none but loopback"),
+            Guarantee("root file system", kernel, "read-only; /tmp in memory"),
+            Guarantee("user", kernel, f"{JOB_UID}:{JOB_GID}, no groups"),
+            Guarantee(
+                "capabilities",
+                kernel,
+                f"none, no new privileges{', seccomp' if 'seccomp' in options else ''}",
+            ),
+            Guarantee("memory", memory, swap),
+            Guarantee("cpus", kernel if self._info.get("CpuCfsQuota") else none),
+            Guarantee("pids", kernel if self._info.get("PidsLimit") else none),
+            Guarantee("shared memory", kernel),
+            Guarantee("input", kernel, "read-only"),
+            Guarantee("output", watching, "total size and number of files"),
+            Guarantee("time", watching, "wall clock, from outside"),
+            Guarantee("log", kernel, "bounded where the engine keeps it"),
+            Guarantee("environment", kernel, "a fixed list"),
+            Guarantee("devices", kernel, "none but GPUs that are declared"),
+            Guarantee("host", kernel, "own process, IPC and host name spaces"),
+        )
+
+    def check(self, limits: Limits) -> None:
+        def refuse(setting: str, value: object, reason: str, next_step: str) -> None:
+            raise PalioError(
+                "limit-unavailable",
+                setting=setting,
+                value=value,
+                engine=self.name,
+                reason=reason,
+                next_step=next_step,
+            )
+
+        if limits.cpus > self._info["NCPU"]:
+            refuse(
+                "cpus",
+                limits.cpus,
+                f"the engine has {self._info['NCPU']}",
+                "Give the engine more CPUs, or lower the limit in competition.yaml.",
+            )
+        if limits.memory_bytes > self._info["MemTotal"]:
+            refuse(
+                "memory",
+                limits.memory_bytes,
+                f"the engine has {self._info['MemTotal']} bytes",
+                "Give the engine more memory, or lower the limit in competition.yaml.",
+            )
+        if limits.gpus and "nvidia" not in self._info.get("Runtimes", {}):
+            refuse(
+                "gpus",
+                limits.gpus,
+                "the engine has no NVIDIA runtime",
+                "Install the NVIDIA Container Toolkit, or set gpus to 0 in competition.yaml.",
+            )
+        for key, setting in (("MemoryLimit", "memory"), ("PidsLimit", "pids"), ("CpuCfsQuota", "cpus")):
+            if not self._info.get(key):
+                refuse(
+                    setting,
+                    "any limit",
+                    "this kernel does not let the engine limit it",
+                    "Enable the cgroup controllers memory, pids and cpu for the engine.",
+                )
+
+    # -- builds and jobs
+
+    def start(self, work: Job | Build) -> None:
+        with faults_named(f"starting {work.name}"):
+            if isinstance(work, Build):
+                self._start_build(work)
+            elif work.name not in self._refused and self._inspect(work.name) is None:
+                self._start_job(work)
+
+    def poll(self, work: Job | Build) -> JobResult | None:
+        with faults_named(f"watching {work.name}"):
+            return self._poll_build(work) if isinstance(work, Build) else self._poll_job(work)
+
+    def stop(self, work: Job | Build) -> None:
+        with faults_named(f"stopping {work.name}"):
+            if isinstance(work, Build):
+                running = self._builds.get(work.name)
+                if isinstance(running, BuildThread):
+                    running.stop(End.EXITED)
+                return
+            with suppress(NotFound):
+                self._client.api.stop(work.name, timeout=int(GRACE_S))
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        limits = {"max_bytes": job.limits.output_bytes, "max_files": job.limits.output_files}
+        with faults_named(f"collecting the output of {job.name}"):
+            if folder := volume_folder(self._client, _volume(job)):
+                return collect_folder(folder, destination, **limits)
+            chunks, _ = self._client.api.get_archive(job.name, job.output)
+            prefix = job.output.rpartition("/")[2]
+            return collect_tar(io.BufferedReader(_Chunks(chunks)), destination, prefix=prefix, **limits)
+
+    def remove(self, work: Job | Build) -> None:
+        self.stop(work)
+        if isinstance(work, Build):
+            self._builds.pop(work.name, None)
+            return
+        self._refused.pop(work.name, None)
+        if usage := self._usage.pop(work.name, None):
+            usage.close()
+        if follower := self._followers.pop(work.name, None):
+            follower.close()
+        with faults_named(f"removing {work.name}"):
+            with suppress(NotFound):
+                self._client.api.remove_container(work.name, force=True, v=True)
+            with suppress(NotFound):
+                self._client.api.remove_volume(_volume(work), force=True)
+
+    # -- builds
+
+    def _start_build(self, build: Build) -> None:
+        if build.name in self._builds:
+            return
+        if image := existing_image(self._client, build.digest):
+            log_reused(build.log, image)
+            now = datetime.now(UTC)
+            self._builds[build.name] = JobResult(End.EXITED, 0, now, now, image=image)
+        else:
+            self._builds[build.name] = BuildThread(build)
+
+    def _poll_build(self, build: Build) -> JobResult | None:
+        running = self._builds[build.name]
+        return running.poll() if isinstance(running, BuildThread) else running
+
+    # -- jobs
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        try:
+            return cast("dict[str, Any]", self._client.api.inspect_container(name))
+        except NotFound:
+            return None
+
+    def _start_job(self, job: Job) -> None:
+        self._make_output_volume(job)
+        try:
+            self._create_container(job)
+        except ImageNotFound:
+            raise
+        except APIError as error:
+            if error.response is not None and error.response.status_code == 400:
+                now = datetime.now(UTC)
+                reason = str(error.explanation)
+                self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
+                return
+            if error.response is not None and error.response.status_code == 409:
+                return  # somebody else has just started it
+            raise
+        self._run_container(job)
+
+    def _run_container(self, job: Job) -> None:
+        # A program that cannot be started leaves its reason in the container's state, where poll finds it.
+        with suppress(APIError):
+            self._client.api.start(job.name)
+        self._followers[job.name] = LogFollower(job.name, job.log)
+
+    def _make_output_volume(self, job: Job) -> None:
+        """An empty volume that belongs to the job's user.
+
+        A new volume belongs to root. It takes the owner of the folder it first covers, so it is shown once to a
+        container (never run) of an image that holds nothing but such a folder.
+        """
+        self._client.api.create_volume(_volume(job), labels={JOB_LABEL: job.name})
+        carrier = f"{job.name}-volume"
+        mount = Mount("/out", _volume(job), type="volume")
+        config = self._client.api.create_host_config(mounts=[mount], network_mode="none")
+        for _ in range(2):
+            try:
+                made = self._client.api.create_container(
+                    OWNED_FOLDER_IMAGE, ["-"], name=carrier, host_config=config, labels={JOB_LABEL: job.name}
+                )
+                break
+            except ImageNotFound:
+                self._client.api.import_image_from_data(_owned_folder(), *OWNED_FOLDER_IMAGE.split(":"))
+        self._client.api.remove_container(made["Id"], v=False)
+
+    def _create_container(self, job: Job) -> None:
+        limits = job.limits
+        declared = self._client.api.inspect_image(job.image)["Config"].get("Volumes") or {}
+        # A volume that an image declares would be a writable place on disk: memory covers it.
+        in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
+        in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
+        mounts = [Mount(mount.target, str(mount.source), type="bind", read_only=True) for mount in job.mounts]
+        mounts.append(Mount(job.output, _volume(job), type="volume", no_copy=True))
+        config = self._client.api.create_host_config(
+            network_mode="none",
+            read_only=True,
+            tmpfs=in_memory,
+            mounts=mounts,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=limits.memory_bytes,
+            memswap_limit=limits.memory_bytes,
+            nano_cpus=int(limits.cpus * 1e9),
+            pids_limit=limits.pids,
+            shm_size=limits.shm_bytes,
+            ulimits=[
+                Ulimit(name="core", soft=0, hard=0),
+                Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
+            ],
+            ipc_mode="private",
+            log_config=LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"}),
+            device_requests=[DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
+        )
+        self._client.api.create_container(
+            job.image,
+            list(job.command) if job.command else None,
+            name=job.name,
+            hostname="palio",
+            user=f"{JOB_UID}:{JOB_GID}",
+            working_dir=job.workdir,
+            environment=environment(job),
+            labels={JOB_LABEL: job.name},
+            healthcheck={"test": ["NONE"]},
+            host_config=config,
+        )
+
+    def _poll_job(self, job: Job) -> JobResult | None:
+        if refused := self._refused.get(job.name):
+            return refused
+        container = self._inspect(job.name)
+        if container is None:
+            raise PalioError("engine-fault", engine=self.name, action=f"watching {job.name}", reason="it is gone")
+        state = container["State"]
+        if state["Status"] == "created":
+            if state["Error"]:
+                now = datetime.now(UTC)
+                return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=_plain(state["Error"]))
+            self._run_container(job)  # whoever made it was stopped before starting it
+            return None
+        usage = self._usage.setdefault(job.name, Usage(job.name))
+        started = _time(state["StartedAt"])
+        if state["Running"]:
+            usage.sample(container["Id"], state["Pid"])
+            self._enforce(job, started)
+            return None
+        return self._ended(job, state, started, usage)
+
+    def _enforce(self, job: Job, started: datetime) -> None:
+        elapsed = (datetime.now(UTC) - started).total_seconds()
+        with suppress(APIError):  # it may have ended since it was looked at
+            if elapsed > job.limits.time_s + GRACE_S or self._output_excess(job):
+                self._client.api.kill(job.name, "SIGKILL")
+            elif elapsed > job.limits.time_s:
+                self._client.api.kill(job.name, "SIGTERM")
+
+    def _output_excess(self, job: Job) -> tuple[End, str] | None:
+        """Which limit on the output folder is passed, and by what the job wrote."""
+        limits = job.limits
+        usage = self._usage.setdefault(job.name, Usage(job.name))
+        if time.monotonic() < usage.next_output_look:
+            return None
+        begin = time.monotonic()
+        if folder := volume_folder(self._client, _volume(job)):
+            size, files = folder_usage(folder, limits.output_bytes, limits.output_files)
+        else:
+            size, files = volume_usage(self._client, _volume(job)), 0
+        usage.looked_at_output(time.monotonic() - begin)
+        if size > limits.output_bytes:
+            return End.OUTPUT_SIZE, str(size)
+        if files > limits.output_files:
+            return End.OUTPUT_FILES, str(files)
+        return None
+
+    def _ended(self, job: Job, state: dict[str, Any], started: datetime, usage: Usage) -> JobResult:
+        finished = _time(state["FinishedAt"])
+        follower = self._followers.pop(job.name, None)
+        save_log(self._client, job.name, job.log, follower)
+        usage.next_output_look = 0.0
+        result = JobResult(
+            End.EXITED,
+            int(state["ExitCode"]),
+            started,
+            finished,
+            peak_memory_bytes=usage.peak_memory_bytes,
+            peak_pids=usage.peak_pids,
+            cpu_s=usage.cpu_s,
+        )
+        if state["OOMKilled"] and result.exit_code != 0:
+            return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
+        if result.wall_s >= job.limits.time_s:
+            return replace(result, end=End.TIME)
+        if excess := self._output_excess(job):
+            return replace(result, end=excess[0], detail=excess[1])
+        if result.exit_code in NOT_FOUND_CODES and state["Error"]:
+            return replace(result, end=End.NOT_STARTED, detail=_plain(state["Error"]))
+        return result
+
+
+def _volume(job: Job) -> str:
+    return f"{job.name}-out"
+
+
+def _owned_folder() -> bytes:
+    """A tar with one folder, /out, that belongs to the job's user."""
+    folder = tarfile.TarInfo("out")
+    folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o755, JOB_UID, JOB_GID
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.addfile(folder)
+    return data.getvalue()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _plain(error: str) -> str:
+    """The end of the runtime's chain of causes, which is the part that says something: `exec: "foo": not found`."""
+    return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()
+
+
+class _Chunks(io.RawIOBase):
+    """A stream over the pieces that the engine sends."""
+
+    def __init__(self, chunks: Any) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -1,0 +1,147 @@
+"""What a running job uses, as far as it can be seen: its container's counters and the size of its output folder.
+
+The counters are the kernel's own where the engine runs on this machine. Elsewhere (Docker Desktop, another host) the
+engine is asked for them in a thread, as it takes up to a second to answer, and short peaks are missed.
+"""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from palio.engines.docker.connection import connect
+
+CGROUPS = Path("/sys/fs/cgroup")
+_LOOK_S = 0.1
+_LOOK_SHARE = 10  # looking at a large folder takes at most a tenth of the time
+_CPU_FIELD = "usage_usec"
+
+
+class Usage:
+    """The peaks of one container that were seen so far; None where nothing was."""
+
+    def __init__(self, name: str) -> None:
+        self.peak_memory_bytes: int | None = None
+        self.peak_pids: int | None = None
+        self.cpu_s: float | None = None
+        self.next_output_look = 0.0
+        self._name = name
+        self._sampler: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def sample(self, container_id: str, pid: int) -> None:
+        """Takes the counters of now; `pid` is the container's first process as the engine's machine numbers it."""
+        groups = _control_groups(container_id, pid)
+        if groups:
+            self._take_counters(groups)
+        elif self._sampler is None:
+            self._sampler = threading.Thread(target=self._ask, name=f"{self._name}-usage", daemon=True)
+            self._sampler.start()
+
+    def close(self) -> None:
+        self._ended.set()
+
+    def looked_at_output(self, took_s: float) -> None:
+        self.next_output_look = time.monotonic() + max(_LOOK_S, took_s * _LOOK_SHARE)
+
+    def _take_counters(self, groups: Mapping[str, Path]) -> None:
+        memory, pids, cpu = groups.get("memory"), groups.get("pids"), groups.get("cpuacct")
+        if memory:
+            self._see_memory(
+                _number(memory / "memory.peak")  # version 2
+                or _number(memory / "memory.max_usage_in_bytes")  # version 1
+                or _number(memory / "memory.current")  # version 2 before Linux 5.19
+            )
+        if pids:
+            self._see_pids(_number(pids / "pids.peak") or _number(pids / "pids.current"))
+        if cpu:
+            nanoseconds = _number(cpu / "cpuacct.usage")
+            microseconds = _number(cpu / "cpu.stat", _CPU_FIELD)
+            self.cpu_s = nanoseconds / 1e9 if nanoseconds else microseconds / 1e6 if microseconds else self.cpu_s
+
+    def _see_memory(self, used_bytes: int | None) -> None:
+        self.peak_memory_bytes = max(self.peak_memory_bytes or 0, used_bytes or 0) or None
+
+    def _see_pids(self, count: int | None) -> None:
+        self.peak_pids = max(self.peak_pids or 0, count or 0) or None
+
+    def _ask(self) -> None:
+        # A count that is missed is not worth an error.
+        with suppress(APIError, DockerException, requests.RequestException, OSError):
+            client = connect()
+            while not self._ended.wait(0.2):
+                stats: dict[str, Any] = client.api.stats(self._name, stream=False, one_shot=True)
+                memory = stats.get("memory_stats", {})
+                self._see_memory(memory.get("max_usage") or memory.get("usage"))
+                self._see_pids(stats.get("pids_stats", {}).get("current"))
+                if total := stats.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage"):
+                    self.cpu_s = total / 1e9
+            client.close()
+
+
+def _control_groups(container_id: str, pid: int) -> dict[str, Path]:
+    """The container's control groups by controller; empty if `pid` is not a process of it on this machine."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return {}
+    groups: dict[str, Path] = {}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if container_id not in path:
+            continue
+        for controller in controllers.split(","):
+            groups[controller] = CGROUPS / controllers / path.lstrip("/")
+    unified = groups.pop("", None)  # version 2 has one group for all; where both versions are mounted, 1 counts
+    return groups or (dict.fromkeys(("memory", "pids", "cpuacct"), unified) if unified else {})
+
+
+def _number(file: Path, field: str | None = None) -> int | None:
+    try:
+        text = file.read_text()
+        if field:
+            text = next(line.split()[1] for line in text.splitlines() if line.startswith(f"{field} "))
+        return int(text)
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def volume_folder(client: docker.DockerClient, volume: str) -> Path | None:
+    """Where the volume's files lie, if this process may read all of them: as root, on the engine's own machine."""
+    if os.geteuid() != 0 or not client.api.base_url.startswith("http+docker://"):
+        return None
+    folder = Path(client.api.inspect_volume(volume)["Mountpoint"])
+    return folder if folder.is_dir() else None
+
+
+def volume_usage(client: docker.DockerClient, volume: str) -> int:
+    """Bytes in the volume, as the engine counts them; 0 where it does not know."""
+    for entry in client.api.df().get("Volumes") or []:
+        if entry["Name"] == volume:
+            return max(0, int((entry.get("UsageData") or {}).get("Size", 0)))
+    return 0
+
+
+def folder_usage(folder: Path, enough_bytes: int, enough_files: int) -> tuple[int, int]:
+    """Bytes on disk and entries below `folder`, following no link; stops counting once either is passed."""
+    size = entries = 0
+    pending = [str(folder)]
+    while pending:
+        with suppress(OSError), os.scandir(pending.pop()) as listing:
+            for entry in listing:
+                entries += 1
+                found = entry.stat(follow_symlinks=False)
+                size += max(found.st_size, found.st_blocks * 512) if stat.S_ISREG(found.st_mode) else 0
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                if size > enough_bytes or entries > enough_files:
+                    return size, entries
+    return size, entries

@@ -1,0 +1,94 @@
+"""What `palio check` finds in a bundle whose competition.yaml is in order."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from palio.core.bundle.check import check_bundle
+from palio.core.bundle.model import Severity
+from palio.core.bundle.read import read_bundle
+
+WriteBundle = Callable[..., Path]
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+SOUND = """\
+version: 2
+title: Sound
+pages: [{title: Overview, file: pages/overview.md}]
+terms: pages/terms.md
+tasks:
+  - {index: 0, name: Classify, scoring_program: scoring_program, input_data: hidden, reference_data: truth.csv}
+phases: [{name: Only, start: 2025-01-01, end: 2026-01-01, tasks: [0]}]
+leaderboards: [{columns: [{key: f1, sorting: desc}]}]
+palio:
+  data: public
+  blind: {inputs: "*.jpg"}
+  statistics: {cases: cases.csv, kind: classification, metric: f1_weighted}
+"""
+DATA = {"hidden/1.jpg": "image", "truth.csv": "file,class\n"}
+
+
+def found(root: Path, now: datetime = NOW) -> list[str]:
+    problems = check_bundle(read_bundle(root), now)
+    return [("" if problem.severity is Severity.ERROR else "warning: ") + str(problem) for problem in problems]
+
+
+def test_a_sound_bundle_has_no_problems(write_bundle: WriteBundle) -> None:
+    assert found(write_bundle(SOUND, DATA)) == []
+
+
+def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> None:
+    text = (
+        SOUND.replace("key: f1,", "key: dice,")
+        .replace("2026-01-01", "2025-02-01")
+        .replace("*.jpg", "*.png")
+        .replace("tasks:\n", "tasks:\n  - {index: 5, name: Spare, scoring_program: spare.zip}\n")
+        + "  limits: {predict: {time: 2 d}}\n  sample: {input: sample}\n"
+    )
+    root = write_bundle(
+        text,
+        {
+            "hidden/1.jpg": "image",
+            "truth.csv": "",
+            "pages/overview.md": "Guess.",
+            "pages/terms.md": " \n",
+            "scoring_program/score.py": None,
+            "spare.zip": "no zip",
+        },
+    )
+    assert found(root) == []
+
+
+def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> None:
+    root = write_bundle(SOUND)
+    (root / "hidden").mkdir()
+    assert found(root) == [
+        "competition.yaml: input_data: is `hidden`, which is empty; put the data there",
+        "competition.yaml: reference_data: is `truth.csv`, which is not there; put the data there, or correct the path",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [
+        ("python3 $program/score.py $input $output", None),
+        ("python3 score.py", None),
+        ("python3 -m score", None),
+        ("python3 -u $program/scores.py", "scores.py"),
+        ("python3 scores.py", "scores.py"),
+        ("./run.sh a.py", "run.sh"),
+    ],
+)
+def test_the_file_that_a_command_names_must_be_there(
+    write_bundle: WriteBundle, command: str, missing: str | None
+) -> None:
+    root = write_bundle(SOUND, DATA | {"scoring_program/metadata.yaml": f"command: {command}\n"})
+    expected = [
+        f"competition.yaml: scoring_program: is started with `{command}`, and scoring_program holds no `{missing}`; "
+        "correct the command or add the file"
+    ]
+    assert [problem.replace("'$program/scores.py'", "$program/scores.py") for problem in found(root)] == (
+        expected if missing else []
+    )

@@ -1,0 +1,190 @@
+"""competition.yaml in CodaLab's dialect, with the anchors that its files always have."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from palio.core.bundle.defaults import NATIVE
+from palio.core.bundle.model import Bundle, Column, Leaderboard, LogPolicy, Page, Phase, SubmissionKind, Task
+from palio.core.bundle.read import read_bundle
+from palio.core.errors import PalioError
+
+WriteBundle = Callable[..., Path]
+
+IRIS = """\
+title: Iris
+description: Three flowers
+image: logo.png
+has_registration: True
+competition_docker_image: codalab/codalab-legacy:py3
+end_date: 2024-12-31 23:00:00
+html:
+  overview: pages/overview.md
+  learn_the_details: pages/overview.md
+  terms: pages/terms.md
+phases:
+  2:
+    phasenumber: 2
+    label: Final
+    start_date: 2024-06-01
+    scoring_program: scoring_program
+    reference_data: reference.zip
+    auto_migration: True
+  1:
+    phasenumber: 1
+    label: "Development"
+    start_date: 2024-01-01 06:30:00
+    is_scoring_only: False
+    max_submissions: 50
+    max_submissions_per_day: 5
+    scoring_program: scoring_program
+    ingestion_program: scoring_program
+    ingestion_program_only_during_scoring: True
+    reference_data: reference.zip
+    datasets: {1: {name: Public data}}
+leaderboard:
+  leaderboards:
+    OTHER: &OTHER {label: Other, rank: 2}
+    RESULTS: &RESULTS
+      label: Results
+      rank: 1
+  columns:
+    set2: {leaderboard: *RESULTS, label: Set 2, rank: 3, column_group: x}
+    set1: {leaderboard: *RESULTS, label: Set 1, rank: 2, sort: asc, numeric_format: 4, hidden: True}
+    mean: {leaderboard: *RESULTS, rank: 1, sort: asc, computed: {operation: Avg, fields: "set1, set2"}}
+    time: {leaderboard: *OTHER, rank: 1}
+"""
+
+PARALLEL = IRIS.replace("    label: Final", "    is_parallel_parent: true\n    label: Final").replace(
+    "leaderboard:\n  lead",
+    """\
+  4: {phasenumber: 4, label: B, start_date: 2024-06-01, parent_phasenumber: 2, scoring_program: scoring_program}
+  3: {phasenumber: 3, label: A, start_date: 2024-06-01, parent_phasenumber: 2, scoring_program: scoring_program}
+leaderboard:
+  lead""",
+    1,
+)
+
+
+def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
+    root = write_bundle(IRIS)
+    bundle = read_bundle(root)
+    program, reference = root / "scoring_program", root / "reference.zip"
+    development = Task(0, "Development Task", "", program, program, None, reference, True)
+    final = Task(1, "Final Task", "", program, None, None, reference, False)
+    results_only = replace(
+        NATIVE,
+        submissions=(SubmissionKind.RESULTS,),
+        predict=replace(NATIVE.predict, time_s=600),
+        score=replace(NATIVE.score, time_s=600),
+        logs_predict=LogPolicy.TAIL,
+    )
+    first = Phase(
+        index=0,
+        name="Development",
+        description="",
+        start=datetime(2024, 1, 1, 6, 30, tzinfo=UTC),
+        end=datetime(2024, 6, 1, tzinfo=UTC),
+        tasks=(development,),
+        max_submissions_per_day=5,
+        max_submissions=50,
+        auto_migrate=False,
+        hide_output=False,
+        hide_prediction_output=False,
+        hide_score_output=False,
+        starting_kit=None,
+        public_data=None,
+        rules=replace(results_only, submissions=(SubmissionKind.CODE, SubmissionKind.RESULTS)),
+    )
+    mean = Column("mean", "mean", False, 2, False, "avg_rank", ("set1", "set2"))
+    assert bundle == Bundle(
+        root=root,
+        digest=bundle.digest,
+        title="Iris",
+        description="Three flowers",
+        logo=root / "logo.png",
+        terms=root / "pages/terms.md",
+        pages=(
+            Page("Overview", root / "pages/overview.md"),
+            Page("Learn the details", root / "pages/overview.md"),
+        ),
+        docker_image="codalab/codalab-legacy:py3",
+        auto_approve=False,
+        tasks=(development, final),
+        phases=(
+            first,
+            replace(
+                first,
+                index=1,
+                name="Final",
+                start=datetime(2024, 6, 1, tzinfo=UTC),
+                end=datetime(2024, 12, 31, 23, tzinfo=UTC),
+                tasks=(final,),
+                max_submissions_per_day=999,
+                max_submissions=100,
+                auto_migrate=True,
+                rules=results_only,
+            ),
+        ),
+        leaderboard=Leaderboard(
+            title="Results",
+            key="RESULTS",
+            hidden=False,
+            submission_rule="Add",
+            columns=(
+                mean,
+                Column("set1", "Set 1", descending=False, precision=4, hidden=True),
+                Column("set2", "Set 2", descending=True, precision=2, hidden=False),
+            ),
+            primary=mean,
+        ),
+        warnings=bundle.warnings,
+    )
+    assert [str(warning) for warning in bundle.warnings] == [
+        "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: the kinds of submissions follow from the "
+        "programs, or are named in palio.submissions",
+        "competition.yaml:30: phases.1.datasets: is not used by Palio: put files for participants into public_data",
+        "competition.yaml:33: leaderboard.leaderboards.OTHER: is not used: a challenge shows its first leaderboard "
+        "only, as on Codabench",
+        "competition.yaml:38: leaderboard.columns.set2: does not say `sort`, so larger counts as better; write "
+        "sort: desc or sort: asc",
+        "competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns stand side by side, "
+        "without groups",
+        "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, and only the first "
+        "leaderboard is shown",
+    ]
+
+
+def test_parallel_phases_become_tasks_of_one_phase(write_bundle: WriteBundle) -> None:
+    bundle = read_bundle(write_bundle(PARALLEL))
+    assert [(phase.name, [task.name for task in phase.tasks]) for phase in bundle.phases] == [
+        ("Development", ["Development Task"]),
+        ("Final", ["A Task", "B Task"]),
+    ]
+    assert [task.index for task in bundle.tasks] == [0, 1, 2]
+
+
+def test_problems_of_a_codalab_bundle_are_listed_at_once(write_bundle: WriteBundle) -> None:
+    text = (
+        IRIS.replace("start_date: 2024-06-01", "start_date: 2023-06-01")
+        .replace("scoring_program: scoring_program", "scoring_program: scoring.zip", 1)
+        .replace("set1, set2", "set1, set3")
+        .replace("terms.md", "term.md")
+        .replace("numeric_format: 4", "numeric_format: .4f")
+    )
+    with pytest.raises(PalioError) as raised:
+        read_bundle(write_bundle(text))
+    assert raised.value.failure.evidence == (
+        "competition.yaml:10: html.terms: is `pages/term.md`, and the bundle holds no such path; did you mean "
+        "`pages/terms.md`?",
+        "competition.yaml:16: phases.2.scoring_program: is `scoring.zip`, and the bundle holds no such path; did you "
+        "mean `scoring_program`?",
+        "competition.yaml:18: phases.1: “Development” ends at 2023-06-01 00:00 UTC, not after its start at 2024-01-01 "
+        "06:30 UTC; a phase ends after it starts",
+        "competition.yaml:39: leaderboard.columns.set1.numeric_format: says `.4f`; write a whole number from 0 to 15",
+        "competition.yaml:40: leaderboard.columns.mean.computed.fields: names `set3`, and there is no such column; did "
+        "you mean `set2`?",
+    )

@@ -1,0 +1,107 @@
+"""How programs say that they are started."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from palio.core.bundle.program import Program, read_program, with_container_paths
+from palio.core.errors import PalioError
+
+
+def written(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_metadata_yaml_goes_before_metadata(tmp_path: Path) -> None:
+    folder = written(
+        tmp_path,
+        {"metadata.yaml": "command: python3 score.py 'a b' && rm *\ndescription: x\n", "metadata": "command: old\n"},
+    )
+    assert read_program(folder) == Program(("python3", "score.py", "a b", "&&", "rm", "*"), has_dockerfile=False)
+
+
+def test_metadata_without_an_ending_is_enough(tmp_path: Path) -> None:
+    assert read_program(written(tmp_path, {"metadata": "command: ./run\n"})) == Program(("./run",), False)
+
+
+def test_a_dockerfile_may_say_the_command(tmp_path: Path) -> None:
+    folder = written(tmp_path, {"Dockerfile": "FROM python\nCMD [\"python\", \"score.py\"]\n"})
+    assert read_program(folder) == Program(None, has_dockerfile=True)
+
+
+def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
+        archive.writestr("metadata", "command: python3 score.py\n")
+    assert read_program(tmp_path / "program.zip") == Program(("python3", "score.py"), has_dockerfile=False)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"score.py": ""}, "it holds no metadata.yaml or metadata"),
+        (
+            {"program/metadata": "command: x"},
+            "it holds no metadata.yaml or metadata at its top level, but program/metadata is there",
+        ),
+        (
+            {"Dockerfile": "FROM python\n"},
+            "it holds no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
+        ),
+        ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command there"),
+        ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
+        ({"metadata": "command: ''\n"}, "metadata:1: command: is empty; write a text here, or remove the key"),
+        ({"metadata": "command: \"''\"\n"}, "metadata:1: command: names an empty program; write what to start"),
+        ({"metadata": "command: a 'b\n"}, "metadata:1: command: cannot be split into words (No closing quotation)"),
+        ({"metadata": "\tcommand: a\n"}, "metadata:1: has a tab in front; YAML indents with spaces only"),
+    ],
+)
+def test_a_program_that_does_not_say_its_command_is_refused(
+    tmp_path: Path, files: Mapping[str, str], reason: str
+) -> None:
+    folder = written(tmp_path / "scoring_program", files)
+    with pytest.raises(PalioError) as raised:
+        read_program(folder)
+    assert raised.value.failure.code == "program-command-missing"
+    assert str(raised.value) == f"scoring_program does not say how it is started: {reason}."
+
+
+def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "program.zip").write_text("no zip")
+    with pytest.raises(PalioError) as raised:
+        read_program(tmp_path / "program.zip")
+    assert str(raised.value) == (
+        "program.zip does not say how it is started: it cannot be read as a zip (File is not a zip file); make it "
+        "again."
+    )
+
+
+LEGACY = (
+    "$program/run $input $output $hidden $shared $tmp $predictions $ingestion_program $submission_program $input_data"
+)
+
+
+@pytest.mark.parametrize(
+    ("ingestion", "scoring", "expected"),
+    [
+        (
+            False,
+            True,
+            "/app/program/run /app/input /app/output /app/input/ref /app/shared /app/output /app/input/res "
+            "/app/program /app/ingested_program /app/input_data",
+        ),
+        (
+            True,
+            False,
+            "/app/program/run /app/input_data /app/output /app/input/ref /app/shared /app/output /app/output "
+            "/app/program /app/ingested_program /app/input_data_data",
+        ),
+    ],
+)
+def test_legacy_words_become_container_paths(ingestion: bool, scoring: bool, expected: str) -> None:
+    command = with_container_paths(tuple(LEGACY.split()), ingestion=ingestion, scoring=scoring)
+    assert command == tuple(expected.split())

@@ -1,0 +1,484 @@
+"""competition.yaml in Codabench's dialect with the `palio:` block: whole bundles, whole lists of problems."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from palio.core.bundle.defaults import NATIVE
+from palio.core.bundle.model import (
+    BlindPolicy,
+    Bundle,
+    Column,
+    Leaderboard,
+    LogPolicy,
+    Page,
+    Phase,
+    RankingPolicy,
+    Restore,
+    Rules,
+    SamplePolicy,
+    StatisticsPolicy,
+    SubmissionKind,
+    Task,
+)
+from palio.core.bundle.read import read_bundle
+from palio.core.errors import PalioError
+from palio.core.job import GIB, MIB, BuildLimits, Limits
+
+WriteBundle = Callable[..., Path]
+
+WHOLE = """\
+version: 2
+title: MedNIST
+description: Which part of the body?
+image: logo.png
+terms: pages/terms.md
+docker_image: local/score_image:latest
+registration_auto_approve: true
+pages:
+  - {title: Overview, file: pages/overview.md}
+tasks:
+  - index: 0
+    name: Classify
+    scoring_program: scoring_program
+    input_data: input_data/testing-data/
+    reference_data: reference_data
+phases:
+  - index: 1
+    name: Final
+    start: 2025-03-01 12:30:00+01:00
+    tasks: [0]
+    max_submissions: 3
+    max_submissions_per_day: 0
+    auto_migrate_to_this_phase: true
+    palio:
+      limits: {predict: {time: 2 h}}
+      logs: {predict: none}
+  - name: Development
+    start: 2025-01-01
+    end: "2025-03-01 11:30"
+    tasks: [0]
+leaderboards:
+  - title: Results
+    key: results
+    primary_index: 2
+    columns:
+      - {index: 0, key: precision, title: Precision, sorting: desc, precision: 4}
+      - {index: 1, key: recall, title: Recall, sorting: desc, precision: 4, hidden: true}
+      - {index: 2, key: f1, title: F1, sorting: desc, precision: 4}
+      - {index: 3, key: rank, title: Rank, sorting: asc, computation: avg_rank, computation_indexes: [0, 1]}
+palio:
+  data: public
+  submissions: [context, image, results, monai]
+  limits:
+    build: {time: 10 min, memory: 2 GiB, network: no, size: 500 MB}
+    predict: {time: 60, memory: 1 GiB, cpus: 0.5, pids: 64, shm: 16 MiB, output: 1048576, files: 10, gpus: 1}
+    score: {time: 30 s, memory: 512 MiB, cpus: 1}
+  logs: {sample: tail, predict: tail, score: full}
+  sample: {input: sample_data/, expect: sample_expected/}
+  blind: {inputs: "*.jpg", restore: [{csv: classification_results.csv, column: file}]}
+  statistics: {cases: cases.csv, kind: classification, metric: f1_weighted}
+  ranking: {choose: last, ties: min}
+"""
+
+MINIMAL = """\
+version: 2
+title: Small
+pages: [{title: Overview, file: pages/overview.md}]
+tasks: [{index: 0, scoring_program: scoring_program}]
+phases: [{name: Only, start: 2025-01-01, tasks: [0]}]
+leaderboards: [{columns: [{key: f1, sorting: desc}]}]
+"""
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(PalioError) as raised:
+        read_bundle(path)
+    assert raised.value.failure.code == "bundle-invalid"
+    return list(raised.value.failure.evidence)
+
+
+def warnings(path: Path) -> list[str]:
+    return [str(warning) for warning in read_bundle(path).warnings]
+
+
+def test_a_whole_bundle_is_read(write_bundle: WriteBundle) -> None:
+    root = write_bundle(WHOLE)
+    task = Task(
+        index=0,
+        name="Classify",
+        description="",
+        scoring_program=root / "scoring_program",
+        ingestion_program=None,
+        input_data=root / "input_data/testing-data",
+        reference_data=root / "reference_data",
+        ingestion_only_during_scoring=False,
+    )
+    development = Rules(
+        data="public",
+        submissions=(
+            SubmissionKind.CONTEXT,
+            SubmissionKind.IMAGE,
+            SubmissionKind.RESULTS,
+            SubmissionKind.MONAI,
+        ),
+        build=BuildLimits(time_s=600, memory_bytes=2 * GIB, size_bytes=500_000_000, network=False),
+        predict=Limits(
+            time_s=60,
+            memory_bytes=GIB,
+            cpus=0.5,
+            pids=64,
+            shm_bytes=16 * MIB,
+            output_bytes=MIB,
+            output_files=10,
+            gpus=1,
+        ),
+        score=Limits(time_s=30, memory_bytes=512 * MIB, cpus=1),
+        logs_sample=LogPolicy.TAIL,
+        logs_predict=LogPolicy.TAIL,
+        logs_score=LogPolicy.FULL,
+        sample=SamplePolicy(root / "sample_data", root / "sample_expected"),
+        blind=BlindPolicy("*.jpg", (Restore("classification_results.csv", "file"),)),
+        statistics=StatisticsPolicy("cases.csv", "classification", "f1_weighted"),
+        ranking=RankingPolicy("last", "min"),
+    )
+    final = replace(development, predict=replace(development.predict, time_s=7200), logs_predict=LogPolicy.NONE)
+    f1 = Column("f1", "F1", descending=True, precision=4, hidden=False)
+    phase = Phase(
+        index=0,
+        name="Development",
+        description="",
+        start=datetime(2025, 1, 1, tzinfo=UTC),
+        end=datetime(2025, 3, 1, 11, 30, tzinfo=UTC),
+        tasks=(task,),
+        max_submissions_per_day=5,
+        max_submissions=100,
+        auto_migrate=False,
+        hide_output=False,
+        hide_prediction_output=False,
+        hide_score_output=False,
+        starting_kit=None,
+        public_data=None,
+        rules=development,
+    )
+    bundle = read_bundle(root)
+    assert bundle == Bundle(
+        root=root,
+        digest=bundle.digest,
+        title="MedNIST",
+        description="Which part of the body?",
+        logo=root / "logo.png",
+        terms=root / "pages/terms.md",
+        pages=(Page("Overview", root / "pages/overview.md"),),
+        docker_image="local/score_image:latest",
+        auto_approve=True,
+        tasks=(task,),
+        phases=(
+            phase,
+            replace(
+                phase,
+                index=1,
+                name="Final",
+                start=datetime(2025, 3, 1, 11, 30, tzinfo=UTC),
+                end=None,
+                max_submissions_per_day=None,
+                max_submissions=3,
+                auto_migrate=True,
+                rules=final,
+            ),
+        ),
+        leaderboard=Leaderboard(
+            title="Results",
+            key="results",
+            hidden=False,
+            submission_rule="Add",
+            columns=(
+                Column("precision", "Precision", descending=True, precision=4, hidden=False),
+                Column("recall", "Recall", descending=True, precision=4, hidden=True),
+                f1,
+                Column("rank", "Rank", False, 2, False, "avg_rank", ("precision", "recall")),
+            ),
+            primary=f1,
+        ),
+        warnings=(),
+    )
+
+
+def test_many_problems_are_listed_at_once(write_bundle: WriteBundle) -> None:
+    root = write_bundle(
+        """\
+version: 3
+titel: Broken
+image: pages
+pages:
+  - {title: Overview, file: pages/overveiw.md}
+  - {title: Secret, file: ../secret.md}
+  - {file: /etc/passwd}
+tasks:
+  - {index: 0, scoring_program: 8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f}
+  - {index: 0, scoring_program: scoring_program, ingestion_program: logo.png}
+  - {index: one, scoring_program: scoring_program}
+phases:
+  - {name: A, start: 2025-02-30, tasks: [0]}
+  - {name: B, start: 2025-01-01, end: 2025-02-01, tasks: [0, 7], max_submissions: many}
+  - {name: C, start: 2025-01-15, end: 2025-01-10, tasks: []}
+leaderboards:
+  - primary_index: 9
+    submission_rule: Force_best
+    columns:
+      - {index: 0, key: f1, sorting: descending}
+      - {index: 1, key: f1, sorting: asc}
+      - {index: 2, key: mean, sorting: desc, computation: mean, computation_indexes: [2, 5]}
+      - {index: 3, key: total, sorting: desc, computation: sum}
+palio:
+  data: secret
+  submissions: [context, docker]
+  limits:
+    predict: {time: soon, memory: 8 Gib, cpus: 0, shm: 5 GiB, network: true}
+  blind: {inputs: images/*.jpg, restore: [{csv: res/a.csv}]}
+  statistics: {cases: cases.csv, kind: guess}
+  ranking: best
+"""
+    )
+    assert [problem.removeprefix("competition.yaml:") for problem in problems(root)] == [
+        "1: version: says `3`; write 2, or 1.5 for a challenge in the format of CodaLab",
+        "1: title: is missing, unless `titel` in line 2 is meant; give the challenge a title",
+        "3: image: names the folder `pages`; name a file",
+        "5: pages[0].file: is `pages/overveiw.md`, and the bundle holds no such path; did you mean `pages/overview.md`?",
+        "6: pages[1].file: is `../secret.md`; write a path inside the bundle, without a leading / and without ..",
+        "7: pages[2].title: is missing, unless `file` in line 7 is meant; give the page a title",
+        "7: pages[2].file: is `/etc/passwd`; write a path inside the bundle, without a leading / and without ..",
+        "9: tasks[0].scoring_program: is `8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f`, the key of a dataset on another platform; download that dataset, put it into the bundle and write its path here",
+        "10: tasks[1].ingestion_program: names the file `logo.png`; name a folder or a .zip",
+        "10: tasks[1]: has the index 0, as another task above has; give each task its own",
+        "11: tasks[2].index: says `one`; write a whole number from 0 to 10,000",
+        "13: phases[0].start: says `2025-02-30`, and there is no such day or time; write a date or time such as 2025-01-31 or 2025-01-31 23:59:00+01:00 (UTC if it names no offset)",
+        "13: phases[0].end: is missing; only the last phase may go on for ever; write when “A” ends",
+        "14: phases[1].tasks[1]: says `7`, and no task has that index (there are: 0)",
+        "14: phases[1].max_submissions: says `many`; write a whole number from 0 to 1,000,000",
+        "15: phases[2].tasks: is missing; write the indexes of its tasks as a list, such as [0]",
+        "15: phases[2]: “C” ends at 2025-01-10 00:00 UTC, not after its start at 2025-01-15 00:00 UTC; a phase ends after it starts",
+        "15: phases[2].start: “C” starts at 2025-01-15 00:00 UTC, before “B” ends at 2025-02-01 00:00 UTC; phases follow each other",
+        "17: leaderboards[0].primary_index: says `9`, and no column has that index (there are: 0, 1, 2, 3)",
+        "18: leaderboards[0].submission_rule: says `Force_best`; write Add, Add_And_Delete, Add_And_Delete_Multiple, Force_Last, Force_Latest_Multiple or Force_Best; did you mean `Force_Best`?",
+        "20: leaderboards[0].columns[0].sorting: says `descending`; write asc or desc",
+        "21: leaderboards[0].columns[1]: has the key `f1`, as leaderboards[0].columns[0] has; give each column its own",
+        "22: leaderboards[0].columns[2].computation: says `mean`; write avg, sum, min, max or avg_rank",
+        "22: leaderboards[0].columns[2].computation_indexes[1]: says `5`, and no column has that index (there are: 0, 1, 2, 3)",
+        "22: leaderboards[0].columns[2]: computes `mean` from `mean`, and so from itself; compute it from other columns",
+        "23: leaderboards[0].columns[3].computation_indexes: is missing; write the indexes of the columns to compute from, such as [0, 1]",
+        "25: palio.data: says `secret`; write public, held-out or private",
+        "26: palio.submissions[1]: says `docker`; write context, image, results, code or monai",
+        "28: palio.limits.predict.time: says `soon`, which is not understood; write a duration such as 500 s, 30 min or 2 h, or a number of seconds",
+        "28: palio.limits.predict.memory: says `8 Gib`, which has the unknown unit Gib; write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes; did you mean `GiB`?",
+        "28: palio.limits.predict.cpus: says `0`, which is out of range; write a number from 0.1 to 1024",
+        "28: palio.limits.predict: gives more shared memory (shm) than memory, of which it is a part; raise `memory` or lower `shm`",
+        "29: palio.blind.restore[0].csv: says `res/a.csv`; write the plain name of a CSV file, such as cases.csv, without folders",
+        "29: palio.blind.restore[0].column: is missing; name the column that holds the names of inputs",
+        "29: palio.blind.inputs: is `images/*.jpg`; write a pattern over file names, without folders, such as *.jpg",
+        "30: palio.statistics.kind: says `guess`; write classification",
+        "30: palio.statistics.metric: is missing; name the metric, such as f1_weighted",
+        "31: palio.ranking: says `best`; write a mapping here, that is lines of `key: value`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("competition", "expected"),
+    [
+        ("", ["competition.yaml: is empty; write a mapping here, that is lines of `key: value`"]),
+        ("- a\n", ["competition.yaml:1: is a list; write a mapping here, that is lines of `key: value`"]),
+        (b"title: caf\xe9\n", ["competition.yaml:1: has a byte that is not UTF-8 (0xe9); save it as UTF-8"]),
+        ("a: 1\nb: \0", ["competition.yaml:2: has the character U+0000, which YAML forbids; remove it"]),
+        (
+            "title:\n\t- a\n  \t- b\n",
+            [
+                "competition.yaml:2: has a tab in front; YAML indents with spaces only",
+                "competition.yaml:3: has a tab in front; YAML indents with spaces only",
+            ],
+        ),
+        (
+            "title: a: b\n",
+            [
+                "competition.yaml:1: is not YAML: mapping values are not allowed here; put quotes around a text that "
+                "holds a colon, and let lines of one mapping begin in one column"
+            ],
+        ),
+        (
+            "a: *b\n",
+            [
+                "competition.yaml:1: is not YAML: found undefined alias 'b'; an alias `*name` needs an anchor `&name` "
+                "above it"
+            ],
+        ),
+        ("a: &a [*a]\n", ["competition.yaml:1: has an alias (`*name`) that leads into itself; remove it"]),
+        ("[" * 5000, ["competition.yaml:1: is nested more than 30 levels deep; make it flatter"]),
+        (
+            "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in ("ab", "bc", "cd", "de", "ef")),
+            [
+                "competition.yaml:1: has more than 10,000 values once its aliases are followed; shorten it",
+            ],
+        ),
+        ("a: " + "x" * 300_000, ["competition.yaml: is larger than 256.0 KiB; put long texts into pages"]),
+    ],
+)
+def test_a_file_that_is_not_usable_yaml_is_refused(
+    write_bundle: WriteBundle, competition: str | bytes, expected: list[str]
+) -> None:
+    assert problems(write_bundle(competition)) == expected
+
+
+def test_a_key_that_stands_twice_is_an_error_beside_all_others(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("title: Small", "titel: Small") + "tasks: []\n"
+    assert problems(write_bundle(text)) == [
+        "competition.yaml:1: title: is missing, unless `titel` in line 2 is meant; give the challenge a title",
+        "competition.yaml:7: tasks: stands here a second time, first in line 4; keep one of them",
+    ]
+
+
+def test_what_is_left_out_has_the_documented_defaults(write_bundle: WriteBundle) -> None:
+    bundle = read_bundle(write_bundle(MINIMAL + "palio: {data: private}\n"))
+    assert bundle.warnings == ()
+    assert bundle.phases[0].rules == replace(NATIVE, data="private")
+    assert bundle.leaderboard.primary == Column("f1", "f1", descending=True, precision=2, hidden=False)
+    assert (bundle.docker_image, bundle.auto_approve) == ("codalab/codalab-legacy:py37", False)
+
+
+def test_a_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("tasks: [0]", "tasks: [0], execution_time_limit: 1200, hide_output: true").replace(
+        "[{columns", "[{submission_rule: Force_Last, columns"
+    )
+    assert read_bundle(write_bundle(text)).phases[0].rules == replace(
+        NATIVE,
+        submissions=(SubmissionKind.RESULTS,),
+        predict=replace(NATIVE.predict, time_s=1200),
+        score=replace(NATIVE.score, time_s=1200),
+        logs_predict=LogPolicy.NONE,
+        ranking=RankingPolicy("last", "min"),
+    )
+
+
+def test_a_bundle_with_an_ingestion_program_takes_code_and_results(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("index: 0,", "index: 0, ingestion_program: scoring_program,")
+    rules = read_bundle(write_bundle(text)).phases[0].rules
+    assert rules.submissions == (SubmissionKind.CODE, SubmissionKind.RESULTS)
+    assert (rules.predict.time_s, rules.score.time_s) == (600, 600)
+
+
+def test_unknown_and_unused_keys_are_warned_of(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("sorting: desc", "title: F1").replace("leaderboards", "leaderboard")
+    text = text.replace("version: 2\n", "") + (
+        "queue: 8d3a\nforum_enabled:\nphasess: 3\npalio:\n  limts: {}\n  limits: {predict: {mem: 3}}\n"
+    )
+    assert warnings(write_bundle(text)) == [
+        "competition.yaml:1: version: is missing and taken as 2; add version: 2, because Codabench takes its absence "
+        "as 1.5",
+        "competition.yaml:5: leaderboard: is read as `leaderboards`; write that, because Codabench knows no other name",
+        "competition.yaml:5: leaderboard[0].columns[0]: does not say `sorting`, so larger counts as better; write "
+        "sorting: desc or sorting: asc",
+        "competition.yaml:6: queue: is not used by Palio: the operator decides where submissions run",
+        "competition.yaml:8: phasess: is not a key known here, so it is ignored; did you mean `phases`?",
+        "competition.yaml:10: palio.limts: is not a key known here, so it is ignored; did you mean `limits`?",
+        "competition.yaml:11: palio.limits.predict.mem: is not a key known here, so it is ignored; did you mean "
+        "`memory`?",
+    ]
+
+
+def test_columns_that_are_computed_in_a_circle_are_refused(write_bundle: WriteBundle) -> None:
+    circle = (
+        "{key: a, sorting: desc, computation: sum, computation_indexes: [1]}, "
+        "{key: b, sorting: desc, computation: sum, computation_indexes: [0]}"
+    )
+    assert problems(write_bundle(MINIMAL.replace("{key: f1, sorting: desc}", circle))) == [
+        "competition.yaml:6: leaderboards[0].columns[0]: computes `a` from `b`, and so from itself; compute it from "
+        "other columns",
+        "competition.yaml:6: leaderboards[0].columns[1]: computes `b` from `a`, and so from itself; compute it from "
+        "other columns",
+    ]
+
+
+def test_the_key_of_a_task_elsewhere_is_refused(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("scoring_program: scoring_program", "key: 8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f")
+    assert problems(write_bundle(text)) == [
+        "competition.yaml:4: tasks[0]: is the key of a task on another platform; download that task and write its "
+        "scoring_program, input_data and reference_data here as paths"
+    ]
+
+
+def test_links_that_leave_the_bundle_are_refused(write_bundle: WriteBundle, tmp_path: Path) -> None:
+    (tmp_path / "secret.md").write_text("secret")
+    root = write_bundle(MINIMAL.replace("pages/overview.md", "pages/link.md"))
+    (root / "pages/link.md").symlink_to(tmp_path / "secret.md")
+    assert problems(root) == [
+        "competition.yaml:3: pages[0].file: is `pages/link.md`, a link that leads out of the bundle; put the content "
+        "itself there"
+    ]
+
+
+def test_a_link_inside_a_program_that_leaves_it_is_refused(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "scoring_program/truth").symlink_to(root / "pages/overview.md")
+    assert problems(root) == [
+        "competition.yaml: names a program that cannot be taken: truth is a link that leads outside; put the file "
+        "itself there"
+    ]
+
+
+def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL)
+    (root.parent / "__MACOSX").mkdir()
+    assert read_bundle(root.parent).root == root
+    assert warnings(root.parent) == [
+        "competition.yaml: lies one folder deeper, in bundle; Codabench wants it at the top level of a bundle"
+    ]
+    assert read_bundle(root / "competition.yaml") == read_bundle(root)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("nowhere", "there is no such folder"),
+        ("bundle/pages", "it holds no competition.yaml"),
+        (".", "it holds no competition.yaml at its top level, but bundle/competition.yaml is there"),
+    ],
+)
+def test_a_folder_without_competition_yaml_is_no_challenge(
+    write_bundle: WriteBundle, tmp_path: Path, where: str, reason: str
+) -> None:
+    write_bundle(MINIMAL)
+    (tmp_path / "another").mkdir()
+    with pytest.raises(PalioError) as raised:
+        read_bundle(tmp_path / where)
+    assert raised.value.failure.code == "bundle-missing"
+    assert str(raised.value) == f"{tmp_path / where} is not a challenge: {reason}."
+
+
+def test_an_archive_is_a_matter_of_usage(tmp_path: Path) -> None:
+    (tmp_path / "bundle.zip").write_bytes(b"PK")
+    with pytest.raises(PalioError) as raised:
+        read_bundle(tmp_path / "bundle.zip")
+    assert raised.value.failure.code == "usage"
+    assert raised.value.failure.message == (
+        f"{tmp_path / 'bundle.zip'} is a file, and a challenge is read from its folder."
+    )
+
+
+def test_the_digest_covers_what_is_named_and_not_the_data(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL.replace("index: 0,", "index: 0, input_data: hidden,"))
+    before = read_bundle(root).digest
+    for name in ("hidden", "scoring_program/__pycache__"):
+        (root / name).mkdir()
+        (root / name / "a.jpg").write_bytes(b"image")
+    assert read_bundle(root).digest == before
+    (root / "scoring_program/score.py").write_text("changed")
+    assert read_bundle(root).digest != before
+
+
+def test_the_bundles_of_this_repository_are_read_without_a_word() -> None:
+    folder = Path(__file__).parents[3] / "challenges" / "mednist"
+    if not (folder / "competition.yaml").is_file():
+        pytest.skip("challenges/mednist has no competition.yaml yet")
+    assert warnings(folder) == []

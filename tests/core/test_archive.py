@@ -1,0 +1,158 @@
+import random
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from palio.core import archive
+from palio.core.archive import Content, look_through, unpack
+from palio.core.errors import PalioError
+
+
+def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as target:
+        for name, content in entries.items():
+            target.writestr(name, content)
+    return path
+
+
+def make_entry(path: Path, name: str, mode: int, content: bytes = b"x") -> Path:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = mode << 16
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr(entry, content)
+    return path
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_unpack_plain_zip(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", {"Dockerfile": b"FROM x\n", "a/b.py": b"1"})
+    assert unpack(source, tmp_path / "out") == Content(("Dockerfile", "a/b.py"), (), "")
+    assert files_below(tmp_path / "out") == {"Dockerfile": b"FROM x\n", "a/b.py": b"1"}
+
+
+def test_unpack_extra_top_folder_and_macos_entries(tmp_path: Path) -> None:
+    entries = {"s/Dockerfile": b"1", "s/.DS_Store": b"2", "__MACOSX/s/._Dockerfile": b"3"}
+    source = make_zip(tmp_path / "s.zip", entries)
+    assert unpack(source, tmp_path / "out") == Content(
+        ("Dockerfile",),
+        (
+            "2 entries that macOS or Windows added were left out",
+            "everything lies in one folder, s/, which was taken off",
+        ),
+        "s/",
+    )
+    assert files_below(tmp_path / "out") == {"Dockerfile": b"1"}
+
+
+def test_unpack_modes(tmp_path: Path) -> None:
+    unpack(make_entry(tmp_path / "s.zip", "run.sh", stat.S_IFREG | 0o4777), tmp_path / "out")
+    assert stat.S_IMODE((tmp_path / "out/run.sh").stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("/etc/passwd", "an absolute or Windows path"),
+        ("C:/x", "an absolute or Windows path"),
+        ("a\\b", "an absolute or Windows path"),
+        ("../x", "climbs out of the folder"),
+        ("a/../../x", "climbs out of the folder"),
+        ("a//b", "an empty part in its name"),
+        ("./a", "an empty part in its name"),
+        ("a\nb", "control characters in its name"),
+        ("/".join("x" * 40), "too deep, or a name that is too long"),
+        ("x" * 256, "too deep, or a name that is too long"),
+    ],
+)
+def test_look_through_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
+    source = make_zip(tmp_path / "s.zip", {name: b"x"})
+    with pytest.raises(PalioError) as refusal:
+        look_through(source)
+    shown = name.encode("unicode_escape").decode() if "\n" in name else name
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
+    assert refusal.value.failure.message == (
+        "s.zip was refused before anything was unpacked: 1 of its entries are not allowed."
+    )
+    assert refusal.value.failure.evidence == (f"{shown}: {fault}",)
+    assert refusal.value.exit_code == 10
+
+
+@pytest.mark.parametrize(
+    ("mode", "fault"),
+    [(stat.S_IFLNK | 0o777, "a link"), (stat.S_IFIFO | 0o666, "neither a file nor a folder")],
+)
+def test_look_through_refuses_special_entry(tmp_path: Path, mode: int, fault: str) -> None:
+    with pytest.raises(PalioError) as refusal:
+        look_through(make_entry(tmp_path / "s.zip", "x", mode, b"/etc/shadow"))
+    assert refusal.value.failure.evidence == (f"x: {fault}",)
+
+
+def test_look_through_lists_all_faults(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(tmp_path / "s.zip", "w") as target:
+        for name in ("a", "a", "B", "b", "f", "f/g", "../up"):
+            target.writestr(name, b"x")
+    with pytest.raises(PalioError) as refusal:
+        look_through(tmp_path / "s.zip")
+    assert refusal.value.failure.evidence == (
+        "../up: climbs out of the folder",
+        "a: stands in the archive more than once",
+        "B: differs from another name only in upper and lower case",
+        "b: differs from another name only in upper and lower case",
+        "f: is a file and a folder at once",
+    )
+
+
+def test_look_through_too_many_entries(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(archive.MAX_ENTRIES + 1)})
+    with pytest.raises(PalioError) as refusal:
+        look_through(source)
+    assert refusal.value.failure.evidence == ("it holds 100,001 entries; at most 100,000 are allowed",)
+
+
+def test_unpack_counts_bytes_while_unpacking(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("zeros", bytes(10_000_000))
+    assert (tmp_path / "s.zip").stat().st_size < 20_000
+    with pytest.raises(PalioError) as refusal:
+        unpack(tmp_path / "s.zip", tmp_path / "out", max_bytes=1_000_000)
+    assert refusal.value.failure.evidence == ("zeros: more than the 976.6 KiB that are left for it when unpacked",)
+    assert files_below(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "it is empty"), (b"hello", "it does not start like one"), (b"PK\x03\x04abc", "File is not a zip file")],
+)
+def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "s.zip").write_bytes(content)
+    with pytest.raises(PalioError) as refusal:
+        look_through(tmp_path / "s.zip")
+    assert refusal.value.failure.message == f"s.zip cannot be read as a zip archive: {reason}."
+    assert refusal.value.failure.code == "archive-invalid"
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), flips=st.integers(1, 40))
+def test_unpack_mutated_zip(tmp_path: Path, seed: int, flips: int) -> None:
+    """Whatever is done to a zip's bytes: a refusal with a sentence, or files below the folder; nothing else."""
+    generator = random.Random(seed)  # noqa: S311 - no secret
+    home = tmp_path / str(seed)
+    home.mkdir(exist_ok=True)
+    source = make_zip(home / "s.zip", {"Dockerfile": b"FROM x\n" * 50, "a/b.py": bytes(300)})
+    data = bytearray(source.read_bytes())
+    for _ in range(flips):
+        data[generator.randrange(len(data))] = generator.randrange(256)
+    source.write_bytes(data[: generator.choice([len(data), generator.randrange(len(data))])])
+    before = {path for path in tmp_path.rglob("*") if home not in path.parents}
+    try:
+        unpack(source, home / "out", max_bytes=100_000)
+    except PalioError as refusal:
+        assert refusal.failure.code in ("archive-invalid", "archive-unsafe")
+    assert {path for path in tmp_path.rglob("*") if home not in path.parents} == before

@@ -1,0 +1,308 @@
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from palio.core.bundle.read import read_bundle
+from palio.core.errors import Failure, PalioError
+from palio.core.evaluate import Attempt, Evaluation
+from palio.core.job import End, Job, JobResult
+from palio.core.run_folder import RunFolder, Verdict
+from palio.core.submission import read_submission
+from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write_bundle
+from tests.fakes import FakeEngine, ended
+
+Program = Callable[[Job, Path], JobResult | None]
+
+
+def predict_well(job: Job, output: Path) -> None:
+    inputs = job.mounts[0].source
+    yes_or_no = {path.name: "yes" if path.read_text()[0] in "aeiou" else "no" for path in inputs.iterdir()}
+    (output / "answers.csv").write_text(answers(yes_or_no))
+
+
+def score_all_right(job: Job, output: Path) -> None:
+    (output / "scores.json").write_text('{"accuracy": 1.0}')
+    (output / "detailed_results.html").write_text("<p>3 right</p>")
+
+
+def writing(name: str, content: str, exit_code: int = 0) -> Program:
+    def program(job: Job, output: Path) -> JobResult:
+        (output / name).write_text(content)
+        return ended(exit_code=exit_code)
+
+    return program
+
+
+class Stage:
+    """One challenge, one submission and a fake engine; `evaluate` runs the whole story."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.home = tmp_path
+        self.bundle = write_bundle(tmp_path / "bundle")
+        self.submission = tmp_path / "s.zip"
+        with zipfile.ZipFile(self.submission, "w") as archive:
+            archive.writestr("Dockerfile", DOCKERFILE)
+            archive.writestr("predict.py", PREDICT)
+        self.engine = FakeEngine(tmp_path / "engine", {"predict": predict_well, "score": score_all_right})
+        self.run = tmp_path / "run"
+
+    def evaluation(self) -> Evaluation:
+        bundle = read_bundle(self.bundle)
+        submission = read_submission(self.submission)
+        attempt = Attempt("0a0b", submission, bundle, bundle.phases[0], bundle.tasks[0], "team")
+        return Evaluation(attempt, self.engine, RunFolder.create(self.run, "0a0b"))
+
+    def evaluate(self) -> Evaluation:
+        evaluation = self.evaluation()
+        while evaluation.step():
+            pass
+        return evaluation
+
+    def failure(self) -> Failure:
+        result = self.evaluate().result
+        assert result.verdict is Verdict.FAILED
+        assert result.failure is not None
+        assert json.loads((self.run / "result.json").read_text())["failure"] == result.failure.as_json()
+        return result.failure
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_evaluate_scores(stage: Stage) -> None:
+    evaluation = stage.evaluate()
+    assert (evaluation.result.verdict, evaluation.result.scores) == (Verdict.SCORED, {"accuracy": 1.0})
+    assert (stage.run / "predictions/answers.csv").read_text() == answers(dict(sorted(ANSWERS.items())))
+    assert (stage.run / "predictions/metadata").read_text() == "exitCode: 0\nelapsedTime: 1.500\n"
+    assert (stage.run / "report.html").read_text() == "<p>3 right</p>"
+    assert sorted(path.name for path in stage.run.iterdir()) == [
+        "build.log",
+        "config.json",
+        "lock.json",
+        "predict.log",
+        "predictions",
+        "report.html",
+        "result.json",
+        "score.log",
+        "scores",
+    ]
+
+
+def test_evaluate_leaves_nothing_on_the_engine(stage: Stage) -> None:
+    stage.evaluate()
+    assert stage.engine.calls == [
+        "start build",
+        "start predict",
+        "start score-image",
+        "start score",
+        "remove score",
+        "remove score-image",
+        "remove predict",
+        "remove build",
+    ]
+
+
+def test_evaluate_shows_jobs_what_they_may_see(stage: Stage) -> None:
+    seen: dict[str, object] = {}
+
+    def predict(job: Job, output: Path) -> None:
+        seen["names"] = [path.name for path in job.mounts[0].source.iterdir()]
+        seen["targets"] = [mount.target for mount in job.mounts]
+        predict_well(job, output)
+
+    def score(job: Job, output: Path) -> None:
+        seen["score targets"] = [mount.target for mount in job.mounts]
+        seen["command"] = job.command
+        score_all_right(job, output)
+
+    stage.engine.programs = {"predict": predict, "score": score}
+    stage.evaluate()
+    names = seen.pop("names")
+    assert isinstance(names, list)
+    assert all(re.fullmatch(r"[0-9a-f]{32}\.txt", name) for name in names)
+    assert len(names) == len(CONTENTS)
+    assert seen == {
+        "targets": ["/mnt/in"],
+        "score targets": ["/app/program", "/app/input/ref", "/app/input/res"],
+        "command": ("python", "/app/program/score.py", "/app/input", "/app/output"),
+    }
+
+
+def test_evaluate_results_skips_build_and_predict(stage: Stage) -> None:
+    stage.submission = stage.home / "mine.csv"
+    stage.submission.write_text(answers(ANSWERS))
+    assert stage.evaluate().result.verdict is Verdict.SCORED
+    assert [call for call in stage.engine.calls if "start" in call] == ["start score-image", "start score"]
+    assert (stage.run / "predictions/mine.csv").read_text() == answers(ANSWERS)
+
+
+def test_evaluate_refuses_limit_before_it_starts(stage: Stage) -> None:
+    facts = {"setting": "cpus", "value": 8, "engine": "fake", "reason": "it has 2", "next_step": "Lower it."}
+    stage.engine.refuse = PalioError("limit-unavailable", **facts)
+    assert stage.failure().code == "limit-unavailable"
+    assert stage.engine.calls == []
+
+
+def test_evaluate_refuses_kind(stage: Stage) -> None:
+    yaml = stage.bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("[context, results]", "[results]"))
+    assert stage.failure().message == (
+        "s.zip is a submission of kind `context`, and the phase “Final” takes `results`."
+    )
+
+
+def test_evaluate_build_fails(stage: Stage) -> None:
+    stage.engine.build_result = ended(exit_code=2, detail="RUN make")
+    stage.engine.build_log = "Step 2/3 : RUN make\nmake: *** no makefile. Stop.\n"
+    failure = stage.failure()
+    assert failure.message == "The Dockerfile did not build: `RUN make` failed with exit code 2."
+    assert failure.evidence == ("Step 2/3 : RUN make", "make: *** no makefile. Stop.")
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "message"),
+    [
+        (
+            ended(exit_code=3),
+            "predict-exit",
+            "The container ended with exit code 3, so its predictions were not taken.",
+        ),
+        (
+            ended(End.TIME, 137, seconds=20.7),
+            "predict-time-limit",
+            "The container ran longer than its limit of 20 s and was stopped.",
+        ),
+        (
+            ended(End.MEMORY, 137),
+            "predict-memory-limit",
+            "The container used more memory than its limit of 256.0 MiB and was stopped.",
+        ),
+        (
+            ended(exit_code=1, peak_pids=64),
+            "predict-pids-limit",
+            "The container reached its limit of 64 processes and threads, and ended with exit code 1.",
+        ),
+        (
+            ended(End.OUTPUT_SIZE, 137),
+            "predict-output-size",
+            "The container wrote more than the 1.00 MiB it may leave in its output folder and was stopped.",
+        ),
+        (
+            ended(End.OUTPUT_FILES, 137),
+            "predict-output-files",
+            "The container wrote more than the 20 files it may leave in its output folder and was stopped.",
+        ),
+        (
+            ended(End.NOT_STARTED, 127, detail="no such program"),
+            "predict-not-started",
+            "The container could not be started: no such program.",
+        ),
+        (ended(), "predict-no-output", "The container ended with exit code 0 but left no file in its output folder, /mnt/out."),
+    ],
+)
+def test_evaluate_predict_fails(stage: Stage, result: JobResult, code: str, message: str) -> None:
+    stage.engine.programs = {"predict": lambda job, output: result}
+    failure = stage.failure()
+    assert (failure.code, failure.message, failure.stage, failure.cause) == (code, message, "predict", "participant")
+
+
+def test_evaluate_predict_links(stage: Stage) -> None:
+    def program(job: Job, output: Path) -> None:
+        (output / "answers.csv").symlink_to("/etc/passwd")
+
+    stage.engine.programs = {"predict": program}
+    failure = stage.failure()
+    assert failure.code == "predict-output-refused"
+    assert failure.evidence == ("answers.csv: a symbolic link",)
+
+
+def test_evaluate_ignores_metadata_of_the_submission(stage: Stage) -> None:
+    def program(job: Job, output: Path) -> None:
+        predict_well(job, output)
+        (output / "metadata").write_text("elapsedTime: 0\n")
+
+    stage.engine.programs = {"predict": program, "score": score_all_right}
+    stage.evaluate()
+    assert (stage.run / "predictions/metadata").read_text() == "exitCode: 0\nelapsedTime: 1.500\n"
+
+
+def test_evaluate_predictions_invalid(stage: Stage) -> None:
+    refuse = writing("problems.txt", "2 files are missing.\n1 file is unknown.\n", exit_code=10)
+    stage.engine.programs = {"predict": predict_well, "score": refuse}
+    failure = stage.failure()
+    assert (failure.code, failure.cause) == ("predictions-invalid", "participant")
+    assert failure.message == "The scoring program refused the predictions: 2 problems."
+    assert failure.evidence == ("2 files are missing.", "1 file is unknown.")
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        (lambda job, output: ended(exit_code=1), "score-exit"),
+        (lambda job, output: ended(exit_code=10), "score-exit"),  # without the file that says why
+        (lambda job, output: ended(End.TIME, 137), "score-time-limit"),
+        (lambda job, output: ended(End.MEMORY, 137), "score-memory-limit"),
+        (lambda job, output: ended(End.NOT_STARTED, 127, detail="no python"), "score-not-started"),
+        (lambda job, output: ended(), "scores-missing"),
+        (writing("scores.json", '{"accuracy": NaN}'), "scores-invalid"),
+        (writing("scores.json", '{"precision": 1}'), "scores-invalid"),
+        (writing("scores.json", "nonsense"), "scores-invalid"),
+    ],
+)
+def test_evaluate_score_fails(stage: Stage, program: Program, code: str) -> None:
+    stage.engine.programs = {"predict": predict_well, "score": program}
+    failure = stage.failure()
+    assert (failure.code, failure.cause, failure.stage) == (code, "organizer", "score")
+
+
+def test_evaluate_data_missing(stage: Stage) -> None:
+    for path in (stage.bundle / "input_data").iterdir():
+        path.unlink()
+    failure = stage.failure()
+    assert (failure.code, failure.cause) == ("data-missing", "organizer")
+    assert failure.message == "input_data, which competition.yaml names as input_data, is not there or is empty."
+
+
+def test_evaluate_cancelled(stage: Stage) -> None:
+    evaluation = stage.evaluation()
+    assert evaluation.step()  # the build is running
+    evaluation.cancel()
+    assert evaluation.result.verdict is Verdict.CANCELLED
+    assert not evaluation.step()
+    assert stage.engine.calls == ["start build", "remove build"]
+    assert json.loads((stage.run / "result.json").read_text())["verdict"] == "cancelled"
+    assert not (stage.run / ".work").exists()
+
+
+def test_evaluate_bug_in_engine_leaves_nothing(stage: Stage) -> None:
+    def broken(job: Job, output: Path) -> None:
+        raise RuntimeError("a bug")
+
+    stage.engine.programs = {"predict": broken}
+    with pytest.raises(RuntimeError, match="a bug"):
+        stage.evaluate()
+    assert stage.engine.calls[-2:] == ["remove predict", "remove build"]
+    assert not (stage.run / ".work").exists()
+
+
+def test_evaluate_target_not_empty(stage: Stage) -> None:
+    stage.run.mkdir()
+    (stage.run / "mine").write_text("x")
+    with pytest.raises(PalioError, match="is not empty, and nothing there is overwritten"):
+        stage.evaluate()
+    assert [path.name for path in stage.run.iterdir()] == ["mine"]
+
+
+def test_lock_is_the_same_twice(stage: Stage, tmp_path: Path) -> None:
+    stage.evaluate()
+    first = (stage.run / "lock.json").read_text()
+    stage.run = tmp_path / "again"
+    stage.engine.polled.clear()
+    stage.evaluate()
+    assert (stage.run / "lock.json").read_text() == first
