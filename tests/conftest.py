@@ -4,6 +4,7 @@ with PALIO_TEST_ALL=1 (as in CI) it fails instead, so that nothing is skipped un
 
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,23 @@ def _needs(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def mednist() -> Path:
     """The real images: training-data/, validation-data/, testing-data/ and the three *_solution.csv files."""
-    for folder in (os.environ.get("PALIO_MEDNIST"), ROOT.parent / "shared" / "mednist"):
-        if folder and (Path(folder) / "testing_solution.csv").is_file():
-            return Path(folder)
-    lacking("the MedNIST images are not here (PALIO_MEDNIST names no folder that holds them)")
+    folder = os.environ.get("PALIO_MEDNIST")
+    if folder and (Path(folder) / "testing_solution.csv").is_file():
+        return Path(folder)
+    lacking("PALIO_MEDNIST names no folder that holds the MedNIST images")
     raise AssertionError
 
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_images_left(docker_answers: bool) -> Iterator[None]:
+    """Removes the images that the tests' submissions were built into."""
+    before = built_images() if docker_answers else set()
+    yield
+    if docker_answers and (made := built_images() - before):
+        subprocess.run(["docker", "image", "rm", "--force", *made], capture_output=True, check=False)
+
+
+def built_images() -> set[str]:
+    listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"]
+    return set(subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split())

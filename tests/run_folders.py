@@ -52,9 +52,9 @@ def write_run(
         result = {"verdict": "scored", "scores": scores, "failure": None}
     if result.get("verdict") == "scored":
         _write(folder / "lock.json", lock)
+        if wrong is not None:
+            write_cases(folder / "scores" / "cases.csv", wrong)
     _write(folder / "result.json", dict(result))
-    if wrong is not None:
-        write_cases(folder / "scores" / "cases.csv", wrong)
     return folder
 
 

@@ -2,18 +2,18 @@
 
     python score.py [INPUT OUTPUT]          (default: input output)
 
-INPUT/ref and INPUT/res each hold one CSV file with the columns file and class; rows are joined by file name, folders
+INPUT/ref and INPUT/res each hold one CSV file with the columns file and class. Rows are joined by file name; folders
 do not count. OUTPUT receives
 
-    scores.txt, scores.json   precision, recall and f1: scikit-learn's weighted averages, to the last bit
+    scores.txt, scores.json   precision, recall and f1: the weighted averages of scikit-learn's classification_report
     cases.csv                 file, truth, prediction
-    detailed_results.html     the table of classification_report and the confusion matrix, in one file
+    detailed_results.html     that report's table and the confusion matrix as a picture, in one file
     problems.txt              instead of all these: what is wrong with the predictions, one sentence a line
 
-Exit status: 0 scored; 10 the predictions cannot be scored (the sentences are on standard error too); 11 the fault lies
-with the reference or with the folders this program was given.
+Exit status: 0 scored; 10 the predictions cannot be scored (the sentences are on standard error too); 11 the fault
+lies with the reference or with the folders that this program was given.
 
-Needs nothing but Python: it starts in a moment and runs on whatever image or machine is at hand.
+Standard library only: it starts in a moment and runs on any image.
 """
 
 import argparse
@@ -22,32 +22,332 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
 from pathlib import Path
 
 CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
-COLUMNS = ["file", "class"]
 OUTPUTS = ("scores.txt", "scores.json", "cases.csv", "detailed_results.html", "problems.txt")
-PREDICTIONS_AT_FAULT, ORGANIZER_AT_FAULT = 10, 11
-EXAMPLES = 5
-
-# What can be wrong with rows, and what to do about it.
-ROW_PROBLEMS = {
-    "fields": ("without exactly two fields", "Write one file name and one class in each row, separated by a comma."),
-    "nameless": ("without a file name", "Name the image in each row."),
-    "unknown": ("for files that are not asked for", "Remove them, or correct the names; folders in names do not count."),
-    "repeated": ("for files that have one already", "Keep one row for each file; folders in names do not count."),
-    "classless": ("without a class", f"Write one of {', '.join(CLASSES)}."),
-    "misclassed": ("with an unknown class", f"Allowed are {', '.join(CLASSES)}, spelled exactly so."),
-}
-
-type_of_answers = dict[str, str]
+SCORED, PREDICTIONS_AT_FAULT, ORGANIZER_AT_FAULT = 0, 10, 11
 
 
-class Unscorable(Exception):
-    """The sentences that say why a CSV file cannot be used."""
+class UnusableError(Exception):
+    """A CSV file cannot be used; its arguments are the sentences that say why."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
+
+@dataclass
+class Finding:
+    """One kind of problem with rows: how many have it, and the first few of them."""
+
+    what: str
+    advice: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, example: str) -> None:
+        self.count += 1
+        if len(self.examples) < 5:
+            self.examples.append(example)
+
+    def __str__(self) -> str:
+        rows = "1 row" if self.count == 1 else f"{self.count:,} rows"
+        more = f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+        return f"{rows} {self.what}: {', '.join(self.examples)}{more}. {self.advice}"
+
+
+def read_answers(folder: Path, asked: Collection[str] | None = None) -> dict[str, str]:
+    """The class of each file, from the one CSV file in the folder; UnusableError lists all that is wrong with it.
+
+    With `asked`, the file must name exactly these. Memory grows with the answers kept, not with the rows read.
+    """
+    path = only_csv(folder)
+    name = shown(f"{folder.name}/{path.name}")
+    fields = Finding("without exactly two fields", "Write one file name and one class in each row.")
+    nameless = Finding("without a file name", "Name the image in each row.")
+    unknown = Finding("for files that are not asked for", "Remove them or correct their names.")
+    repeated = Finding("for files that an earlier row names", "Keep one row for each file; folders do not count.")
+    classless = Finding("without a class", f"Write one of {', '.join(CLASSES)}.")
+    misclassed = Finding("with an unknown class", f"Allowed are {', '.join(CLASSES)}, spelled exactly so.")
+    missing = Finding("missing", "Add one row for each of these files.")
+
+    answers: dict[str, str] = {}
+    broken = ""
+    rows = csv.reader(text(path, name), strict=True)
+    try:
+        header = next(rows, [])
+        if sorted(header) != ["class", "file"]:
+            raise UnusableError(
+                f"{name} begins with {shown(','.join(header))}; its first line has to be 'file,class': "
+                "name exactly these two columns, in either order."
+            )
+        file_column, class_column = header.index("file"), header.index("class")
+        for row in rows:
+            if len(row) != 2:
+                if row:  # an empty line is no row
+                    fields.add(f"line {rows.line_num} ({len(row)} fields)")
+                continue
+            file, answer = row[file_column], row[class_column]
+            base = file.replace("\\", "/").rpartition("/")[2]
+            if not base:
+                nameless.add(f"line {rows.line_num}")
+            elif asked is not None and base not in asked:
+                unknown.add(f"{shown(file)} (line {rows.line_num})")
+            elif base in answers:
+                repeated.add(f"{shown(file)} (line {rows.line_num})")
+            else:
+                answers[base] = answer
+            if answer not in CLASSES:
+                if answer.strip():
+                    misclassed.add(f"{shown(answer)} (line {rows.line_num})")
+                else:
+                    classless.add(f"line {rows.line_num}")
+    except csv.Error as error:
+        broken = f"{name} is not CSV from line {rows.line_num} on: {error}. Close each quotation mark that opens."
+    if not broken:
+        for file in sorted(asked or ()):
+            if file not in answers:
+                missing.add(shown(file))
+    findings = (fields, nameless, unknown, repeated, classless, misclassed, missing)
+    problems = [f"{name} has {finding}" for finding in findings if finding.count]
+    if broken:
+        problems.append(broken)
+    elif not problems and not answers:
+        problems.append(f"{name} has no rows. Write one row for each file below its header.")
+    if problems:
+        raise UnusableError(*problems)
+    return answers
+
+
+def only_csv(folder: Path) -> Path:
+    """The one CSV file in the folder, whatever else lies there."""
+    # Names with a leading dot are other systems' notes ("._predictions.csv" in archives made on a Mac).
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.name[0] != ".")
+    if len(found) != 1:
+        names = f" ({', '.join(shown(path.name) for path in found[:5])}{', ...' if len(found) > 5 else ''})"
+        raise UnusableError(
+            f"The folder {shown(folder.name)} holds {len(found) or 'no'} CSV files{names if found else ''}; "
+            "put exactly one there, with the columns file and class."
+        )
+    return found[0]
+
+
+def text(path: Path, name: str) -> Iterable[str]:
+    """The lines of a UTF-8 file, with or without a byte order mark."""
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise UnusableError(f"{name} holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text.")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnusableError(f"{name} is not UTF-8 text: see line {line}. Save it as UTF-8 text.") from error
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+
+
+def shown(foreign: str) -> str:
+    """Somebody else's text in quotes, safe to print: short, on one line, without control characters."""
+    return repr(foreign if len(foreign) <= 80 else foreign[:77] + "...")
+
+
+@dataclass(frozen=True)
+class Scores:
+    precision: float
+    recall: float
+    f1: float
+
+
+def class_scores(matrix: Sequence[Sequence[int]]) -> list[Scores]:
+    """Per class, from a confusion matrix with a row for each truth and a column for each prediction."""
+
+    def ratio(part: int, whole: int) -> float:
+        return part / whole if whole else 0.0  # zero_division=0
+
+    scores = []
+    for k, row in enumerate(matrix):
+        hits, support, predicted = row[k], sum(row), sum(other[k] for other in matrix)
+        scores.append(Scores(ratio(hits, predicted), ratio(hits, support), ratio(2 * hits, support + predicted)))
+    return scores
+
+
+def average(scores: Sequence[Scores], weights: Sequence[int]) -> Scores:
+    """Weighted averages that equal NumPy's, hence scikit-learn's, to the last bit."""
+
+    def mean(values: Iterable[float]) -> float:
+        total = 0.0  # not sum(): since Python 3.12 it corrects rounding errors, which NumPy keeps
+        for value, weight in zip(values, weights, strict=True):
+            total += value * weight
+        return total / sum(weights)
+
+    return Scores(mean(s.precision for s in scores), mean(s.recall for s in scores), mean(s.f1 for s in scores))
+
+
+STYLE = """
+:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --soft: #59636e; --rule: #d5dae0; --empty: #f3f5f7;
+        --right: #1a56c4; --wrong: #c2410c; --on: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #14171c; --ink: #e8eaed; --soft: #9aa4b0; --rule: #343a43; --empty: #1d2127;
+          --right: #6ea8fe; --wrong: #ff9e64; --on: #0b0d10 } }
+body { margin: 0 auto; max-width: 46rem; padding: 2rem 1.25rem 3rem; background: var(--page); color: var(--ink);
+       font: 16px/1.5 system-ui, sans-serif }
+h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2.25rem 0 .75rem } p { color: var(--soft) }
+dl { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: 1.5rem 0 0 } dt { color: var(--soft) }
+dd { margin: 0; font-size: 1.75rem; font-weight: 600; font-variant-numeric: tabular-nums }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { padding: .4rem .5rem; text-align: right; border-bottom: 1px solid var(--rule) }
+th:first-child { text-align: left } thead th { color: var(--soft); font-weight: 500 } tbody th { font-weight: 500 }
+tfoot tr:first-child > * { border-top: 2px solid var(--rule) } tfoot th { font-weight: 600 }
+figure { margin: 0 } figcaption { color: var(--soft); margin-top: .75rem } svg { display: block; width: 100% }
+svg text { fill: var(--ink); font: 15px system-ui, sans-serif } svg .axis { fill: var(--soft) }
+svg .none { fill: var(--soft) } svg .strong { fill: var(--on); font-weight: 600 }
+svg .empty { fill: var(--empty) } svg .right { fill: var(--right) } svg .wrong { fill: var(--wrong) }
+"""
+
+
+def report_page(matrix: Sequence[Sequence[int]]) -> str:
+    scores, support = class_scores(matrix), [sum(row) for row in matrix]
+    total, hits = sum(support), sum(row[k] for k, row in enumerate(matrix))
+    weighted = average(scores, support)
+
+    def table_row(heading: str, s: Scores, count: int) -> str:
+        cells = "".join(f"<td>{value:.4f}</td>" for value in (s.precision, s.recall, s.f1))
+        return f'<tr><th scope="row">{escape(heading)}</th>{cells}<td>{count:,}</td></tr>\n'
+
+    body = "".join(map(table_row, CLASSES, scores, support))
+    foot = (
+        f'<tr><th scope="row">accuracy</th><td></td><td></td><td>{hits / total:.4f}</td><td>{total:,}</td></tr>\n'
+        + table_row("macro avg", average(scores, [1] * len(scores)), total)
+        + table_row("weighted avg", weighted, total)
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>MedNIST: detailed results</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>Detailed results</h1>
+<dl>
+<div><dt>F1, weighted</dt><dd>{weighted.f1:.4f}</dd></div>
+<div><dt>Precision, weighted</dt><dd>{weighted.precision:.4f}</dd></div>
+<div><dt>Recall, weighted</dt><dd>{weighted.recall:.4f}</dd></div>
+<div><dt>Correct</dt><dd>{hits:,} of {total:,}</dd></div>
+</dl>
+<h2>Classification report</h2>
+<table>
+<thead><tr><th scope="col">Class</th><th scope="col">precision</th><th scope="col">recall</th>\
+<th scope="col">f1-score</th><th scope="col">support</th></tr></thead>
+<tbody>
+{body}</tbody>
+<tfoot>
+{foot}</tfoot>
+</table>
+<h2>Confusion matrix</h2>
+<figure>
+{confusion_picture(matrix)}<figcaption id="mistakes">{escape(mistakes(matrix))}</figcaption>
+</figure>
+</body>
+</html>
+"""
+
+
+def confusion_picture(matrix: Sequence[Sequence[int]]) -> str:
+    """The matrix as an SVG: a cell is as strong as its share of its row, blue where right, orange where wrong."""
+    left, top, width, height = 110, 62, 98, 54
+    shapes = [f'<text class="axis" x="{left + 3 * width}" y="18" text-anchor="middle">Prediction</text>']
+    shapes.append('<text class="axis" x="0" y="48">Truth</text>')
+    for k, name in enumerate(CLASSES):
+        across, down = left + (k + 0.5) * width, top + (k + 0.5) * height + 5
+        shapes.append(f'<text x="{across}" y="48" text-anchor="middle">{escape(name)}</text>')
+        shapes.append(f'<text x="0" y="{down}">{escape(name)}</text>')
+        for j, count in enumerate(matrix[k]):
+            x, y, share = left + j * width, top + k * height, count / max(sum(matrix[k]), 1)
+            box = f'x="{x + 1}" y="{y + 1}" width="{width - 2}" height="{height - 2}" rx="3"'
+            shapes.append(f'<rect class="empty" {box}/>')
+            if count:  # a single mistake among thousands is still to be seen
+                kind = "right" if j == k else "wrong"
+                shapes.append(f'<rect class="{kind}" fill-opacity="{0.3 + 0.7 * share:.3f}" {box}/>')
+            look = "none" if not count else "strong" if share > 0.6 else "some"
+            shapes.append(
+                f'<text class="{look}" x="{x + width / 2}" y="{down}" text-anchor="middle">{count:,}</text>'
+            )
+    return (
+        f'<svg viewBox="0 0 {left + 6 * width} {top + 6 * height}" role="img" aria-labelledby="picture" '
+        'aria-describedby="mistakes">\n<title id="picture">Confusion matrix, truth by prediction</title>\n'
+        + "\n".join(shapes)
+        + "\n</svg>\n"
+    )
+
+
+def mistakes(matrix: Sequence[Sequence[int]]) -> str:
+    """The picture in words."""
+    wrong = [
+        (-matrix[t][p], f"{matrix[t][p]:,} {CLASSES[t]} taken for {CLASSES[p]}")
+        for t in range(len(CLASSES))
+        for p in range(len(CLASSES))
+        if t != p and matrix[t][p]
+    ]
+    return f"Mistakes: {', '.join(words for _, words in sorted(wrong))}." if wrong else "No mistakes."
+
+
+def plain(value: float) -> str:
+    """Every digit and no exponent: YAML, which scores.txt is often read as, takes 1e-05 for a word."""
+    return f"{Decimal(repr(value)):f}"
+
+
+def score(source: Path, target: Path) -> int:
+    """Scores source/res by source/ref into target; returns the exit status."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in OUTPUTS:  # a run that fails must not leave an earlier run's scores
+        (target / name).unlink(missing_ok=True)
+    try:
+        truth = read_answers(source / "ref")
+    except UnusableError as error:
+        print(*error.args, sep="\n", file=sys.stderr)
+        return ORGANIZER_AT_FAULT
+    try:
+        predictions = read_answers(source / "res", asked=truth)
+    except UnusableError as error:
+        print(*error.args, sep="\n", file=sys.stderr)
+        (target / "problems.txt").write_text("".join(f"{problem}\n" for problem in error.args), encoding="utf-8")
+        return PREDICTIONS_AT_FAULT
+
+    pairs = Counter((truth[file], predictions[file]) for file in truth)
+    matrix = [[pairs[actual, predicted] for predicted in CLASSES] for actual in CLASSES]
+    weighted = average(class_scores(matrix), [sum(row) for row in matrix])
+    result = {"precision": weighted.precision, "recall": weighted.recall, "f1": weighted.f1}
+    lines = "".join(f"{key}: {plain(value)}\n" for key, value in result.items())
+    with (target / "cases.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "truth", "prediction"])
+        writer.writerows((name, truth[name], predictions[name]) for name in sorted(truth))
+    (target / "detailed_results.html").write_text(report_page(matrix), encoding="utf-8")
+    (target / "scores.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
+    (target / "scores.txt").write_text(lines, encoding="utf-8")
+    print(lines, end="")
+    return SCORED
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Scores the predictions in INPUT/res against the reference in INPUT/ref, into OUTPUT."
+    )
+    parser.add_argument("input", type=Path, nargs="?", default=Path("input"), help="holds ref and res (input)")
+    parser.add_argument("output", type=Path, nargs="?", default=Path("output"), help="receives the scores (output)")
+    options = parser.parse_args()
+    try:
+        return score(options.input, options.output)
+    except OSError as error:
+        print(
+            f"Cannot use {shown(str(error.filename or options.output))}: {error.strerror}. Give this program an INPUT "
+            "folder with ref and res that it may read, and an OUTPUT folder on a disk with space that it may write.",
+            file=sys.stderr,
+        )
+        return ORGANIZER_AT_FAULT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """The board as one HTML file: no script, nothing loaded from elsewhere, readable on a phone and in the dark."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,32 +10,31 @@ import palio
 from palio.cli.board import rank_text
 from palio.core.bundle.model import Column
 from palio.core.errors import counted
-from palio.core.remarks import percent
 from palio.core.standings import Place, Standings
 
-PHANTOM = "Phantom images: synthetic pictures, not medical ones. These scores say nothing of any real task."
+PHANTOM = "The images are synthetic pictures, not medical ones: these scores say nothing of any real task."
 _STYLE = Path(__file__).with_suffix(".css")
 _SHOWN_FREQUENCIES = 30  # runs; beyond that the picture is a carpet
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """A scale from `low` to `high` with round ticks; positions are percent of its length."""
+    """A scale with a few round ticks; positions are percent of its length."""
 
     low: float
     high: float
-    ticks: tuple[float, ...]
-    digits: int
+    ticks: tuple[str, ...]
 
     @classmethod
-    def around(cls, values: Iterable[float]) -> "_Axis":
-        values = list(values)
-        span = (max(values) - min(values)) or 1.0
-        power = math.floor(math.log10(span / 2))
-        step = next(size for size in (m * 10.0**power for m in (1, 2, 5, 10)) if span / size <= 4)
-        first, last = math.floor(min(values) / step), math.ceil(max(values) / step)
-        ticks = tuple(number * step for number in range(first, last + 1))
-        return cls(first * step, last * step, ticks, max(0, -math.floor(math.log10(step * 1.000001))))
+    def around(cls, ends: Sequence[float]) -> "_Axis":
+        low, high = min(ends), max(ends)
+        margin = (high - low) / 25 or 0.5
+        low, high = low - margin, high + margin
+        power = math.floor(math.log10((high - low) / 5))
+        multiple = next(multiple for multiple in (1, 2, 5, 10) if (high - low) / 5 <= multiple * 10.0**power)
+        step, digits = multiple * 10.0**power, max(0, -power)
+        numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
+        return cls(low, high, tuple(f"{number * step:.{digits}f}" for number in numbers))
 
     def at(self, value: float) -> float:
         return round(100 * (value - self.low) / (self.high - self.low), 3)
@@ -44,17 +43,17 @@ class _Axis:
 def board_page(standings: Standings, remarks: Sequence[str]) -> str:
     """A whole HTML document. Whatever comes from a run folder is escaped."""
     lock = standings.lock
-    title = f"{lock.bundle.title} · {lock.phase}"
+    title = f"{lock.bundle.title}{' on PHANTOM images' if lock.phantom else ''}"
     runs = counted(len(standings.places) + len(standings.unplaced), "run")
     cases = f", compared on {counted(standings.certainty.cases, 'case')}" if standings.certainty.cases else ""
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{'PHANTOM · ' if lock.phantom else ''}{escape(title)}</title>",
+            f"<title>{escape(title)}</title>",
             f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body>",
             f'<p class="phantom" role="note">{PHANTOM}</p>' if lock.phantom else "",
-            f"<h1>{escape(lock.bundle.title)}</h1>",
+            f"<h1>{escape(title)}</h1>",
             f'<p class="soft">{escape(lock.phase)}: {runs}{cases}. ↑ higher is better, ↓ lower is.</p>',
             f'<ul class="remarks">{"".join(f"<li>{escape(said)}</li>" for said in remarks)}</ul>',
             _board(standings),
@@ -69,7 +68,7 @@ def board_page(standings: Standings, remarks: Sequence[str]) -> str:
 def _board(standings: Standings) -> str:
     primary, columns = standings.primary, standings.columns
     intervals = [place.interval for place in standings.places if place.interval] if primary in columns else []
-    axis = _Axis.around(end for found in intervals for end in (found.low, found.high)) if intervals else None
+    axis = _Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
     others = [column for column in columns if column != primary]
     head = ['<th class="rank" scope="col">Rank</th><th class="run" scope="col">Run</th>']
     if primary in columns:
@@ -90,7 +89,8 @@ def _row(place: Place, primary: Column | None, others: Sequence[Column], axis: _
         f'<th class="run" scope="row">{escape(place.label)}</th>',
     ]
     if primary:
-        cells.append(f"<td>{_value(place, primary)}{_interval_text(place, primary)}</td>")
+        score = f"{_value(place, primary)}{_interval_text(place, primary)}"
+        cells.append(f'<td class="primary" data-title="{_title(primary)}">{score}</td>')
     if axis:
         cells.append(f'<td class="strip">{_strip(place, axis, place.values[primary.key]) if primary else ""}</td>')
     cells += [f'<td class="other" data-title="{_title(column)}">{_value(place, column)}</td>' for column in others]
@@ -116,7 +116,7 @@ def _interval_text(place: Place, column: Column) -> str:
 def _strip(place: Place, axis: _Axis, value: float) -> str:
     """The interval on the common axis. Strokes keep their width while the picture is stretched to its cell."""
     fixed = 'vector-effect="non-scaling-stroke"'
-    lines = [f'<path class="grid" {fixed} d="M{axis.at(tick)} 0V10"/>' for tick in axis.ticks]
+    lines = [f'<path class="grid" {fixed} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks]
     if place.interval:
         low, high = axis.at(place.interval.low), axis.at(place.interval.high)
         lines.append(f'<path class="whisker" {fixed} d="M{low} 5H{high}"/>')
@@ -125,7 +125,7 @@ def _strip(place: Place, axis: _Axis, value: float) -> str:
 
 
 def _ticks(axis: _Axis) -> str:
-    marks = [f'<span style="left:{axis.at(tick)}%">{tick:.{axis.digits}f}</span>' for tick in axis.ticks]
+    marks = [f'<span style="left:{axis.at(float(tick))}%">{tick}</span>' for tick in axis.ticks]
     return f'<span class="axis" aria-hidden="true">{"".join(marks)}</span>'
 
 
@@ -136,7 +136,7 @@ def _frequencies(standings: Standings) -> str:
     head = "".join(f'<th scope="col">{number}</th>' for number in range(1, len(places) + 1))
     rows = [
         f'<tr><th class="run" scope="row">{escape(place.label)}</th>'
-        + "".join(f'<td style="--share:{share:.3f}">{percent(share) if share else ""}</td>' for share in shares)
+        + "".join(f'<td style="--share:{share:.3f}">{_often(share)}</td>' for share in shares)
         + "</tr>"
         for place, shares in zip(places, frequencies, strict=True)
     ]
@@ -146,6 +146,10 @@ def _frequencies(standings: Standings) -> str:
         '<div class="card scroll"><table class="often"><thead><tr><th class="run" scope="col">Run</th>'
         f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _often(share: float) -> str:
+    return "" if not share else "&lt;1 %" if share < 0.01 else f"{share * 100:.0f} %"
 
 
 def _unplaced(standings: Standings) -> str:

@@ -242,8 +242,8 @@ FAILURES: dict[str, FailureKind] = {
     ),
     "scores-invalid": FailureKind(
         _O,
-        "{file} cannot be used as scores: {count}.",
-        "Let the scoring program write one finite number for each column of the leaderboard.",
+        "{file}, which the scoring program wrote, cannot be used: {count}.",
+        "Let the scoring program write one finite number for each column of the leaderboard, and each case once.",
     ),
     "training-failed": FailureKind(
         _O,

@@ -203,6 +203,7 @@ class Evaluation:
             self.result.stages[self.stage] = StageRecord(started=started)
         self._started.append(work)
         self._engine.start(work)
+        yield self.stage
         while (result := self._engine.poll(work)) is None:
             yield self.stage
         if recorded:

@@ -40,7 +40,8 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
     with writing(targets[0]):
         parent.mkdir(parents=True, exist_ok=True)
     settle(parent)
-    with writing(targets[0]), _stage(parent) as stage:
+    # the inner one sees a full disk before the stage is removed, the outer one what making the stage meets
+    with writing(targets[0]), _stage(parent) as stage, writing(targets[0]):
         building = stage / "building"
         yield tuple(building / target.name for target in targets)
         building.rename(stage / "ready")  # from here on the new state is the one that counts

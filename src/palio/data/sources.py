@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB
+from palio.core.job import MIB
 from palio.core.quantities import size_text
 from palio.core.staging import reading
 
 FILE_LIMIT_BYTES = MIB  # what is larger is passed over: an image of MedNIST has a few thousand bytes
-ARCHIVE_LIMIT_BYTES = GIB  # inflated; MedNIST has about 100 MiB
+ARCHIVE_LIMIT_BYTES = 512 * MIB  # inflated; MedNIST has about 100 MiB
 _DAMAGE = (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile)
 
 

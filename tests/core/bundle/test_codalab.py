@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sentences stand here as they are shown
 """competition.yaml in CodaLab's dialect, with the anchors that its files always have."""
 
 from collections.abc import Callable
@@ -144,17 +145,27 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
         warnings=bundle.warnings,
     )
     assert [str(warning) for warning in bundle.warnings] == [
-        "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: the kinds of submissions follow from the "
-        "programs, or are named in palio.submissions",
+        (
+            "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: the kinds of submissions follow from the "
+            "programs, or are named in palio.submissions"
+        ),
         "competition.yaml:30: phases.1.datasets: is not used by Palio: put files for participants into public_data",
-        "competition.yaml:33: leaderboard.leaderboards.OTHER: is not used: a challenge shows its first leaderboard "
-        "only, as on Codabench",
-        "competition.yaml:38: leaderboard.columns.set2: does not say `sort`, so larger counts as better; write "
-        "sort: desc or sort: asc",
-        "competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns stand side by side, "
-        "without groups",
-        "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, and only the first "
-        "leaderboard is shown",
+        (
+            "competition.yaml:33: leaderboard.leaderboards.OTHER: is not used: a challenge shows its first leaderboard "
+            "only, as on Codabench"
+        ),
+        (
+            "competition.yaml:38: leaderboard.columns.set2: does not say `sort`, so larger counts as better; write "
+            "sort: desc or sort: asc"
+        ),
+        (
+            "competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns stand side by side, "
+            "without groups"
+        ),
+        (
+            "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, and only the first "
+            "leaderboard is shown"
+        ),
     ]
 
 
@@ -178,13 +189,21 @@ def test_problems_of_a_codalab_bundle_are_listed_at_once(write_bundle: WriteBund
     with pytest.raises(PalioError) as raised:
         read_bundle(write_bundle(text))
     assert raised.value.failure.evidence == (
-        "competition.yaml:10: html.terms: is `pages/term.md`, and the bundle holds no such path; did you mean "
-        "`pages/terms.md`?",
-        "competition.yaml:16: phases.2.scoring_program: is `scoring.zip`, and the bundle holds no such path; did you "
-        "mean `scoring_program`?",
-        "competition.yaml:18: phases.1: “Development” ends at 2023-06-01 00:00 UTC, not after its start at 2024-01-01 "
-        "06:30 UTC; a phase ends after it starts",
+        (
+            "competition.yaml:10: html.terms: is `pages/term.md`, and the bundle holds no such path; did you mean "
+            "`pages/terms.md`?"
+        ),
+        (
+            "competition.yaml:16: phases.2.scoring_program: is `scoring.zip`, and the bundle holds no such path; did you "
+            "mean `scoring_program`?"
+        ),
+        (
+            "competition.yaml:19: phases.1: “Development” ends at 2023-06-01 00:00 UTC, not after its start at 2024-01-01 "
+            "06:30 UTC; a phase ends after it starts"
+        ),
         "competition.yaml:39: leaderboard.columns.set1.numeric_format: says `.4f`; write a whole number from 0 to 15",
-        "competition.yaml:40: leaderboard.columns.mean.computed.fields: names `set3`, and there is no such column; did "
-        "you mean `set2`?",
+        (
+            "competition.yaml:40: leaderboard.columns.mean.computed.fields: names `set3`, and there is no such column; did "
+            "you mean `set2`?"
+        ),
     )

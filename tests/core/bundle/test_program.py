@@ -30,7 +30,7 @@ def test_metadata_without_an_ending_is_enough(tmp_path: Path) -> None:
 
 
 def test_a_dockerfile_may_say_the_command(tmp_path: Path) -> None:
-    folder = written(tmp_path, {"Dockerfile": "FROM python\nCMD [\"python\", \"score.py\"]\n"})
+    folder = written(tmp_path, {"Dockerfile": 'FROM python\nCMD ["python", "score.py"]\n'})
     assert read_program(folder) == Program(None, has_dockerfile=True)
 
 
@@ -52,11 +52,17 @@ def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
             {"Dockerfile": "FROM python\n"},
             "it holds no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
         ),
-        ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command there"),
+        ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write there how it is started"),
         ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
         ({"metadata": "command: ''\n"}, "metadata:1: command: is empty; write a text here, or remove the key"),
-        ({"metadata": "command: \"''\"\n"}, "metadata:1: command: names an empty program; write what to start"),
-        ({"metadata": "command: a 'b\n"}, "metadata:1: command: cannot be split into words (No closing quotation)"),
+        (
+            {"metadata": "command: \"''\"\n"},
+            "metadata:1: command: says `''`, which names no program; write what to start",
+        ),
+        (
+            {"metadata": "command: a 'b\n"},
+            "metadata:1: command: cannot be split into words (No closing quotation); check its quotes",
+        ),
         ({"metadata": "\tcommand: a\n"}, "metadata:1: has a tab in front; YAML indents with spaces only"),
     ],
 )
@@ -91,14 +97,18 @@ LEGACY = (
         (
             False,
             True,
-            "/app/program/run /app/input /app/output /app/input/ref /app/shared /app/output /app/input/res "
-            "/app/program /app/ingested_program /app/input_data",
+            (
+                "/app/program/run /app/input /app/output /app/input/ref /app/shared /app/output /app/input/res "
+                "/app/program /app/ingested_program /app/input_data"
+            ),
         ),
         (
             True,
             False,
-            "/app/program/run /app/input_data /app/output /app/input/ref /app/shared /app/output /app/output "
-            "/app/program /app/ingested_program /app/input_data_data",
+            (
+                "/app/program/run /app/input_data /app/output /app/input/ref /app/shared /app/output /app/output "
+                "/app/program /app/ingested_program /app/input_data_data"
+            ),
         ),
     ],
 )

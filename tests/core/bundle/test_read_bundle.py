@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sentences stand here as they are shown
 """competition.yaml in Codabench's dialect with the `palio:` block: whole bundles, whole lists of problems."""
 
 from collections.abc import Callable
@@ -302,15 +303,19 @@ palio:
         (
             "title: a: b\n",
             [
-                "competition.yaml:1: is not YAML: mapping values are not allowed here; put quotes around a text that "
-                "holds a colon, and let lines of one mapping begin in one column"
+                (
+                    "competition.yaml:1: is not YAML: mapping values are not allowed here; put quotes around a text that "
+                    "holds a colon, and let lines of one mapping begin in one column"
+                )
             ],
         ),
         (
             "a: *b\n",
             [
-                "competition.yaml:1: is not YAML: found undefined alias 'b'; an alias `*name` needs an anchor `&name` "
-                "above it"
+                (
+                    "competition.yaml:1: is not YAML: found undefined alias 'b'; an alias `*name` needs an anchor `&name` "
+                    "above it"
+                )
             ],
         ),
         ("a: &a [*a]\n", ["competition.yaml:1: has an alias (`*name`) that leads into itself; remove it"]),
@@ -374,16 +379,22 @@ def test_unknown_and_unused_keys_are_warned_of(write_bundle: WriteBundle) -> Non
         "queue: 8d3a\nforum_enabled:\nphasess: 3\npalio:\n  limts: {}\n  limits: {predict: {mem: 3}}\n"
     )
     assert warnings(write_bundle(text)) == [
-        "competition.yaml:1: version: is missing and taken as 2; add version: 2, because Codabench takes its absence "
-        "as 1.5",
+        (
+            "competition.yaml:1: version: is missing and taken as 2; add version: 2, because Codabench takes its absence "
+            "as 1.5"
+        ),
         "competition.yaml:5: leaderboard: is read as `leaderboards`; write that, because Codabench knows no other name",
-        "competition.yaml:5: leaderboard[0].columns[0]: does not say `sorting`, so larger counts as better; write "
-        "sorting: desc or sorting: asc",
+        (
+            "competition.yaml:5: leaderboard[0].columns[0]: does not say `sorting`, so larger counts as better; write "
+            "sorting: desc or sorting: asc"
+        ),
         "competition.yaml:6: queue: is not used by Palio: the operator decides where submissions run",
         "competition.yaml:8: phasess: is not a key known here, so it is ignored; did you mean `phases`?",
         "competition.yaml:10: palio.limts: is not a key known here, so it is ignored; did you mean `limits`?",
-        "competition.yaml:11: palio.limits.predict.mem: is not a key known here, so it is ignored; did you mean "
-        "`memory`?",
+        (
+            "competition.yaml:11: palio.limits.predict.mem: is not a key known here, so it is ignored; did you mean "
+            "`memory`?"
+        ),
     ]
 
 
@@ -393,18 +404,24 @@ def test_columns_that_are_computed_in_a_circle_are_refused(write_bundle: WriteBu
         "{key: b, sorting: desc, computation: sum, computation_indexes: [0]}"
     )
     assert problems(write_bundle(MINIMAL.replace("{key: f1, sorting: desc}", circle))) == [
-        "competition.yaml:6: leaderboards[0].columns[0]: computes `a` from `b`, and so from itself; compute it from "
-        "other columns",
-        "competition.yaml:6: leaderboards[0].columns[1]: computes `b` from `a`, and so from itself; compute it from "
-        "other columns",
+        (
+            "competition.yaml:6: leaderboards[0].columns[0]: computes `a` from `b`, and so from itself; compute it from "
+            "other columns"
+        ),
+        (
+            "competition.yaml:6: leaderboards[0].columns[1]: computes `b` from `a`, and so from itself; compute it from "
+            "other columns"
+        ),
     ]
 
 
 def test_the_key_of_a_task_elsewhere_is_refused(write_bundle: WriteBundle) -> None:
     text = MINIMAL.replace("scoring_program: scoring_program", "key: 8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f")
     assert problems(write_bundle(text)) == [
-        "competition.yaml:4: tasks[0]: is the key of a task on another platform; download that task and write its "
-        "scoring_program, input_data and reference_data here as paths"
+        (
+            "competition.yaml:4: tasks[0]: is the key of a task on another platform; download that task and write its "
+            "scoring_program, input_data and reference_data here as paths"
+        )
     ]
 
 
@@ -413,8 +430,10 @@ def test_links_that_leave_the_bundle_are_refused(write_bundle: WriteBundle, tmp_
     root = write_bundle(MINIMAL.replace("pages/overview.md", "pages/link.md"))
     (root / "pages/link.md").symlink_to(tmp_path / "secret.md")
     assert problems(root) == [
-        "competition.yaml:3: pages[0].file: is `pages/link.md`, a link that leads out of the bundle; put the content "
-        "itself there"
+        (
+            "competition.yaml:3: pages[0].file: is `pages/link.md`, a link that leads out of the bundle; put the content "
+            "itself there"
+        )
     ]
 
 
@@ -422,8 +441,10 @@ def test_a_link_inside_a_program_that_leaves_it_is_refused(write_bundle: WriteBu
     root = write_bundle(MINIMAL)
     (root / "scoring_program/truth").symlink_to(root / "pages/overview.md")
     assert problems(root) == [
-        "competition.yaml: names a program that cannot be taken: truth is a link that leads outside; put the file "
-        "itself there"
+        (
+            "competition.yaml: names a program that cannot be taken: truth is a link that leads outside; put the file "
+            "itself there"
+        )
     ]
 
 

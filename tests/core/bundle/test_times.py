@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sentences stand here as they are shown
 """Times keep their hours and offsets, whichever way they are written."""
 
 from datetime import UTC, datetime
@@ -37,8 +38,10 @@ def test_a_month_first_date_is_taken_and_warned_of() -> None:
     start = value("8-7-2019 12:00")
     assert moment(start) == datetime(2019, 8, 7, 12, tzinfo=UTC)
     assert [str(warning) for warning in start.findings.warnings] == [
-        "competition.yaml:1: start: says `8-7-2019 12:00`, taken as 7 August 2019, the month first as Codabench does; "
-        "write 2019-08-07 to be sure"
+        (
+            "competition.yaml:1: start: says `8-7-2019 12:00`, taken as 7 August 2019, the month first as Codabench does; "
+            "write 2019-08-07 to be sure"
+        )
     ]
 
 

@@ -4,8 +4,7 @@ Nothing is run and nothing is built; that a scoring program truly works is shown
 """
 
 import re
-import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.digest import UnfitFile
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, counted
 from palio.core.quantities import duration_text
 
 LONG_S = 24 * 3600.0
@@ -75,7 +74,7 @@ def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
             yield from _program(bundle, field, path)
     texts = _texts(task.scoring_program)
     for column in bundle.leaderboard.columns:
-        if not column.computation and not any(column.key.encode() in text for text in texts):
+        if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             yield _warning(
                 "leaderboards",
                 f"has the column `{column.key}`, and no file of {_name(bundle, task.scoring_program)} mentions that "
@@ -122,12 +121,12 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
         if not any(fnmatchcase(name, rules.blind.inputs) for name in names):
             yield _error(
                 "palio.blind.inputs",
-                f"is {quoted(rules.blind.inputs)}, and none of the {len(names):,} files of the input_data of "
-                f"{_title(task)} is called so (the first is {quoted(names[0])}); correct the pattern",
+                f"is {quoted(rules.blind.inputs)}, and no input of {_title(task)} is called so (it has "
+                f"{counted(len(names), 'file')}, the first is {quoted(names[0])}); correct the pattern",
             )
     if rules.statistics:
-        cases = rules.statistics.cases.encode()
-        if not any(cases in text for text in _texts(task.scoring_program)):
+        cases, texts = rules.statistics.cases.encode(), _texts(task.scoring_program)
+        if texts and not any(cases in text for text in texts):
             yield _warning(
                 "palio.statistics.cases",
                 f"is {quoted(rules.statistics.cases)}, and no file of the scoring program mentions it; let the "
@@ -154,8 +153,11 @@ def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     try:
-        program = read_program(path)
         names = contents_of(path).names
+        program = read_program(path)
+    except (UnfitFile, OSError) as fault:
+        yield _error(field, f"is {quoted(_name(bundle, path))}, and {fault}")
+        return
     except PalioError as error:
         yield _error(field, f"{error.failure.message} {error.failure.next_step}")
         return
@@ -163,7 +165,7 @@ def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
         if file not in names:
             yield _error(
                 field,
-                f"is started with `{shlex.join(program.command or ())}`, and {_name(bundle, path)} holds no "
+                f"is started with `{' '.join(program.command or ())}`, and {_name(bundle, path)} holds no "
                 f"{quoted(file)}; correct the command or add the file",
             )
 
@@ -188,7 +190,8 @@ def _contents(path: Path) -> Contents | None:
         return None
 
 
-def _texts(path: Path) -> Iterable[bytes]:
+def _texts(path: Path) -> Sequence[bytes]:
+    """What the files of a program say; nothing if it cannot be read."""
     contents = _contents(path)
     if contents is None:
         return []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.readers import text
-from palio.core.bundle.values import Findings
+from palio.core.bundle.values import Findings, Refused, Value
 from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
 from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError
@@ -82,13 +82,16 @@ def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
         return None, f"it holds no {' or '.join(METADATA)}{found}"
     findings = Findings(name)
     document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)
-    command = None
-    if document is not None:
-        top = document.section()
-        command = top.require("command", text, None, "write the command there")
-    if command is None or findings.errors:
-        return None, "; ".join(str(problem) for problem in findings.errors)
+    advice = "write there how it is started"
+    command = None if document is None else document.section().require("command", _words, None, advice)
+    return command, "; ".join(str(problem) for problem in findings.errors)
+
+
+def _words(value: Value) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(command)) or None, f"{name}: command: is empty"
+        words = tuple(shlex.split(text(value)))
     except ValueError as error:
-        return None, f"{name}: command: cannot be split into words ({error})"
+        raise Refused(f"cannot be split into words ({error}); check its quotes") from None
+    if not words or not words[0]:
+        raise Refused(f"{value.found}, which names no program; write what to start")
+    return words

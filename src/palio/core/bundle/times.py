@@ -35,14 +35,14 @@ def moment(value: Value) -> datetime:
         raise Refused(f"{value.found}, which is not understood as a time; {ADVICE}")
     try:
         month, day = _month(match["month"]), int(match["day"])
-        month_first = match.re is _MONTH_FIRST
-        if month_first and month > 12:  # 31.12.2024 can only be day first
-            month, day = day, month
+        doubtful = match.re is _MONTH_FIRST and month != day and day <= 12  # elsewhere the day comes first
+        if match.re is _MONTH_FIRST and month > 12:  # 31.12.2024 can only be day first
+            month, day, doubtful = day, month, False
         local = datetime(int(match["year"]), month, day, tzinfo=_zone(match["zone"])) + _clock(match)
         instant = local.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused(f"{value.found}, and there is no such day or time; {ADVICE}") from None
-    if month_first and month != day:
+    if doubtful:
         value.warn(
             f"{value.found}, taken as {local.day} {local:%B %Y}, the month first as Codabench does; "
             f"write {local:%Y-%m-%d} to be sure"

@@ -1,0 +1,328 @@
+"""`palio run` and `palio score` on real engines, with small submissions to a small challenge."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from palio.cli import main
+from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle, write_context
+from tests.conftest import lacking
+
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    exit_code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def palio(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Outcome:
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Outcome(code, out, err)
+
+    return run
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle")
+
+
+@dataclass
+class Submitter:
+    """Packs a folder and runs it; what comes back is the outcome and the failure in it."""
+
+    palio: Callable[..., Outcome]
+    bundle: Path
+    home: Path
+    engine: str
+
+    def run(self, *, predict: str = PREDICT, dockerfile: str = DOCKERFILE) -> Outcome:
+        context = write_context(self.home / "context", predict=predict, dockerfile=dockerfile)
+        subprocess.run(["zip", "-q", "-r", self.home / "s.zip", "."], cwd=context, check=True)
+        return self.palio("run", "s.zip", "--challenge", self.bundle, "--engine", self.engine, "-o", "run", "--json")
+
+    def failure(self, **submission: str) -> dict[str, object]:
+        outcome = self.run(**submission)
+        failure: dict[str, object] = json.loads(outcome.out)["failure"]
+        assert failure["message"] in outcome.err
+        assert outcome.exit_code == {"participant": 10, "organizer": 11, "platform": 12}[str(failure["cause"])]
+        return failure
+
+
+@pytest.fixture
+def submitter(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path, engine: str) -> Submitter:
+    return Submitter(palio, bundle, tmp_path, engine)
+
+
+# -- what goes well
+
+
+def test_run_scores(submitter: Submitter) -> None:
+    outcome = submitter.run()
+    result = json.loads(outcome.out)
+    assert (outcome.exit_code, result["verdict"], result["scores"]) == (0, "scored", {"accuracy": 1.0})
+    assert list(result["stages"]) == ["build", "predict", "score"]
+    run = Path(result["run_folder"])
+    assert (run / "predictions/answers.csv").read_text() == answers(dict(sorted(ANSWERS.items())))
+    lock = json.loads((run / "lock.json").read_text())
+    assert (lock["engine"]["name"], lock["blind"], lock["phantom"]) == (submitter.engine, True, False)
+
+
+def test_run_says_what_passes(palio: Callable[..., Outcome], submitter: Submitter) -> None:
+    submitter.run()
+    outcome = palio("run", "s.zip", "--challenge", "bundle", "--engine", submitter.engine, "-o", "again")
+    lines = outcome.out.splitlines()
+    assert lines[0] == "Vowels, phase Final"
+    assert [line.split()[0] for line in lines[1:6]] == ["submission", "engine", "build", "predict", "score"]
+    assert [line.strip() for line in lines[-4:-2]] == ["Accuracy", "1.000"]
+    assert lines[-1] == f"Run folder: {Path('again').resolve()}"
+
+
+def test_score_predictions(palio: Callable[..., Outcome], bundle: Path, engine: str) -> None:
+    Path("answers.csv").write_text(answers(ANSWERS | {"two.txt": "yes"}))
+    outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", engine, "--json")
+    assert json.loads(outcome.out)["scores"] == {"accuracy": pytest.approx(2 / 3)}
+    assert outcome.exit_code == 0
+
+
+def test_score_names_what_is_missing(palio: Callable[..., Outcome], bundle: Path, engine: str) -> None:
+    Path("answers.csv").write_text(answers({"one.txt": "yes", "three.txt": "yes"}))
+    outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", engine)
+    assert outcome.exit_code == 10
+    assert "The scoring program refused the predictions: 1 problem." in outcome.err
+    assert "  | answers.csv: 1 files are missing: two.txt" in outcome.err
+
+
+# -- what a participant got wrong
+
+
+def test_run_program_fails(submitter: Submitter) -> None:
+    failure = submitter.failure(predict="import sys\nprint('loading')\nsys.exit('no such model')\n")
+    assert failure["message"] == "The container ended with exit code 1, so its predictions were not taken."
+    assert failure["evidence"] == ["loading", "no such model"]
+
+
+def test_run_program_fails_after_complete_predictions(submitter: Submitter) -> None:
+    assert submitter.failure(predict=f"{PREDICT}\nraise SystemExit(3)\n")["code"] == "predict-exit"
+
+
+def test_run_writes_nothing(submitter: Submitter) -> None:
+    assert submitter.failure(predict="print('done')\n")["message"] == (
+        "The container ended with exit code 0 but left no file in its output folder, /mnt/out."
+    )
+
+
+def test_run_writes_garbage(submitter: Submitter) -> None:
+    failure = submitter.failure(predict="open('/mnt/out/answers.csv', 'wb').write(bytes(range(256)))\n")
+    assert failure["message"] == "answers.csv could not be read as predictions: it is not a CSV file in UTF-8."
+
+
+def test_run_writes_other_file(submitter: Submitter) -> None:
+    failure = submitter.failure(predict="open('/mnt/out/out.csv', 'w').write('x')\n")
+    assert failure["message"] == (
+        "The predictions lack the file answers.csv, which this challenge asks for; there is out.csv."
+    )
+
+
+def test_run_over_time(submitter: Submitter) -> None:
+    yaml = submitter.bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("predict: {time: 20 s", "predict: {time: 1 s"))
+    failure = submitter.failure(predict="import time\nprint('begin')\ntime.sleep(60)\n")
+    assert failure["message"] == "The container ran longer than its limit of 1.0 s and was stopped."
+    evidence = failure["evidence"]
+    assert isinstance(evidence, list)
+    assert evidence[1:] == ["begin"]
+
+
+def test_run_over_memory(submitter: Submitter) -> None:
+    failure = submitter.failure(predict="held = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20))\n")
+    assert failure["message"] == "The container used more memory than its limit of 256.0 MiB and was stopped."
+
+
+def test_run_copies_missing_file(submitter: Submitter) -> None:
+    failure = submitter.failure(dockerfile="FROM python:3.11-slim\nCOPY model.pth /opt/\n")
+    assert failure["code"] == "build-failed"
+    assert "`COPY model.pth /opt/`" in str(failure["message"])
+
+
+def test_run_misspelt_instruction(submitter: Submitter) -> None:
+    failure = submitter.failure(dockerfile="FROM python:3.11-slim\nCOPPY predict.py /opt/\n")
+    assert failure["code"] == "build-failed"
+    assert "COPPY" in json.dumps(failure)
+
+
+@pytest.mark.docker
+def test_run_build_step_fails(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path) -> None:
+    submitter = Submitter(palio, bundle, tmp_path, "docker")
+    failure = submitter.failure(dockerfile="FROM python:3.11-slim\nRUN echo compiling && exit 7\n")
+    assert failure["message"] == (
+        "The Dockerfile did not build: `RUN echo compiling && exit 7` failed with exit code 7."
+    )
+    assert "compiling" in str(failure["evidence"])
+
+
+@pytest.mark.docker
+def test_run_base_image_missing(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path) -> None:
+    submitter = Submitter(palio, bundle, tmp_path, "docker")
+    failure = submitter.failure(dockerfile="FROM palio-test/no-such-image:1\nCMD [\"true\"]\n")
+    assert failure["code"] == "base-image-missing"
+    assert "`palio-test/no-such-image:1`" in str(failure["message"])
+
+
+def test_run_no_zip(palio: Callable[..., Outcome], bundle: Path) -> None:
+    Path("s.zip").write_text("hello")
+    outcome = palio("run", "s.zip", "--challenge", bundle)
+    assert outcome.exit_code == 10
+    assert "s.zip cannot be read as a zip archive: it does not start like one." in outcome.err
+
+
+def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
+    write_context(Path("context/inner"))
+    Path("context/README.md").write_text("x")
+    subprocess.run(["zip", "-q", "-r", "../s.zip", "."], cwd="context", check=True)
+    outcome = palio("run", "s.zip", "--challenge", bundle, "--json")
+    assert outcome.exit_code == 10
+    assert json.loads(outcome.out)["failure"]["message"] == "s.zip holds no Dockerfile at its root."
+    assert "The zip holds inner/Dockerfile, which is not at its root." in outcome.err
+
+
+# -- what an organizer got wrong
+
+
+def test_run_no_competition_yaml(palio: Callable[..., Outcome], tmp_path: Path) -> None:
+    Path("s.csv").write_text("x")
+    Path("empty").mkdir()
+    outcome = palio("score", "s.csv", "--challenge", "empty")
+    assert outcome.exit_code == 11
+    assert "empty is not a challenge: it holds no competition.yaml." in outcome.err
+
+
+def test_run_broken_competition_yaml(palio: Callable[..., Outcome], bundle: Path) -> None:
+    Path("s.csv").write_text("x")
+    yaml = bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("sorting: desc", "sorting: down").replace("tasks: [0]", "tasks: [4]"))
+    outcome = palio("score", "s.csv", "--challenge", bundle)
+    assert outcome.exit_code == 11
+    assert outcome.err.splitlines()[:4] == [
+        "Failed — the organizer's turn.",
+        f"{bundle} has 2 problems.",
+        "  | competition.yaml:20: phases[0].tasks[0]: says `4`, and no task has that index (there are: 0)",
+        "  | competition.yaml:25: leaderboards[0].columns[0].sorting: says `down`; write asc or desc",
+    ]
+
+
+def test_score_program_fails(palio: Callable[..., Outcome], tmp_path: Path, engine: str) -> None:
+    write_bundle(tmp_path / "bundle", score="raise ValueError('a mistake')\n")
+    Path("answers.csv").write_text(answers(ANSWERS))
+    outcome = palio("score", "answers.csv", "--challenge", "bundle", "--engine", engine)
+    assert outcome.exit_code == 11
+    assert "Failed at score — the organizer's turn." in outcome.err
+    assert "  | ValueError: a mistake" in outcome.err
+
+
+# -- what this machine lacks
+
+
+def test_run_no_engine(palio: Callable[..., Outcome], bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("answers.csv").write_text(answers(ANSWERS))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setenv("PATH", "/nowhere")
+    outcome = palio("score", "answers.csv", "--challenge", bundle)
+    assert outcome.exit_code == 12
+    assert "No engine can run containers on this machine" in outcome.err
+    assert "bubblewrap" in outcome.err
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own, mounted with the options that are asked for."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        lacking("mounting a file system needs root")
+
+    def mount(options: str) -> Path:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        return folder
+
+    yield mount
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.bubblewrap
+def test_run_full_disk(palio: Callable[..., Outcome], bundle: Path, small_disk: Callable[[str], Path]) -> None:
+    disk = small_disk("size=16k")
+    Path("answers.csv").write_text(answers(ANSWERS))
+    outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", "bubblewrap", "-o", disk / "run")
+    assert outcome.exit_code == 12
+    assert f"The disk that holds {disk / 'run'} is full" in outcome.err
+
+
+@pytest.mark.bubblewrap
+def test_run_read_only_target(palio: Callable[..., Outcome], bundle: Path, small_disk: Callable[[str], Path]) -> None:
+    disk = small_disk("ro")
+    Path("answers.csv").write_text(answers(ANSWERS))
+    outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", "bubblewrap", "-o", disk / "run")
+    assert outcome.exit_code == 12
+    assert f"{disk / 'run'} cannot be written: read-only file system." in outcome.err
+
+
+# -- being stopped
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_run_interrupted_leaves_nothing(
+    bundle: Path, tmp_path: Path, engine: str, sent: signal.Signals
+) -> None:
+    context = write_context(tmp_path / "context", predict="import time\nprint('begin', flush=True)\ntime.sleep(60)\n")
+    subprocess.run(["zip", "-q", "-r", tmp_path / "s.zip", "."], cwd=context, check=True)
+    command = [sys.executable, "-m", "palio", "run", "s.zip", "-c", "bundle", "--engine", engine, "-o", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    log = tmp_path / "run/predict.log"
+    deadline = time.monotonic() + 60
+    while not (log.is_file() and "begin" in log.read_text()):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    identity = json.loads((tmp_path / "run/config.json").read_text())["identity"]
+    process.send_signal(sent)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Cancelled: the job was stopped and nothing is left running." in out
+    assert json.loads((tmp_path / "run/result.json").read_text())["verdict"] == "cancelled"
+    assert not (tmp_path / "run/.work").exists()
+    assert left_over(identity) == []
+
+
+def left_over(identity: str) -> list[str]:
+    """Processes, containers and volumes that bear an attempt's name."""
+    found = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if path.exists() and identity.encode() in path.read_bytes()
+    ]
+    for kind in (["ps", "-a"], ["volume", "ls"]):
+        listing = subprocess.run(["docker", *kind, "-q", "--filter", f"name={identity}"], capture_output=True, text=True)
+        found += listing.stdout.split()
+    return found
