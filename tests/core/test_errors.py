@@ -26,7 +26,9 @@ def test_exit_codes_by_cause() -> None:
 def test_failures_are_sentences(code: str) -> None:
     """With every fact filled in, message and next step begin with a capital and end with a full stop."""
     kind = FAILURES[code]
-    facts = {name: "X" for text in (kind.message, kind.next_step) for _, name, _, _ in string.Formatter().parse(text) if name}
+    facts = {
+        name: "X" for text in (kind.message, kind.next_step) for _, name, _, _ in string.Formatter().parse(text) if name
+    }
     failure = PalioError(code, **facts).failure
     for text in (failure.message, failure.next_step):
         assert text[0].isupper()

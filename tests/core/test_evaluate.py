@@ -203,7 +203,11 @@ def test_evaluate_build_fails(stage: Stage) -> None:
             "predict-not-started",
             "The container could not be started: no such program.",
         ),
-        (ended(), "predict-no-output", "The container ended with exit code 0 but left no file in its output folder, /mnt/out."),
+        (
+            ended(),
+            "predict-no-output",
+            "The container ended with exit code 0 but left no file in its output folder, /mnt/out.",
+        ),
     ],
 )
 def test_evaluate_predict_fails(stage: Stage, result: JobResult, code: str, message: str) -> None:

@@ -22,10 +22,7 @@ def test_log_writer_keeps_beginning_and_end(tmp_path: Path) -> None:
         log.write_end(b"x" + b"z" * LOG_TAIL_BYTES)
     text = (tmp_path / "x.log").read_text()
     assert text == (
-        "a" * (LOG_HEAD_BYTES - 1)
-        + "b"
-        + "\n[palio: the middle of this log was cut here]\n"
-        + "z" * LOG_TAIL_BYTES
+        "a" * (LOG_HEAD_BYTES - 1) + "b" + "\n[palio: the middle of this log was cut here]\n" + "z" * LOG_TAIL_BYTES
     )
 
 

@@ -1,7 +1,6 @@
 import hashlib
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -12,13 +11,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.data.conftest import Server
 
 from palio.core.errors import PalioError
+from palio.core.staging import settle
 from palio.data.getting import Report, find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.layout import found_files, read_manifest
 from palio.data.phantom import draw_phantom
-from tests.data.conftest import Server
 
 SHIPPED = Path(__file__).resolve().parents[2] / "challenges" / "mednist"
 SIZES = {"training": 600, "validation": 600, "testing": 600}
@@ -192,7 +192,12 @@ def test_get_mednist_offline_says_what_to_do(
     assert error.exit_code == 12
 
 
-GETS = "import sys; from pathlib import Path; from palio.data.getting import get_mednist as get; get(*map(Path, sys.argv[1:]))"
+GETS = """
+import sys
+from pathlib import Path
+from palio.data.getting import get_mednist
+get_mednist(*map(Path, sys.argv[1:]))
+"""
 
 
 def test_get_mednist_killed_at_any_time_leaves_the_old_state_or_the_new(mednist: Path, challenge: Path) -> None:
@@ -208,6 +213,7 @@ def test_get_mednist_killed_at_any_time_leaves_the_old_state_or_the_new(mednist:
         process.wait()
         found = found_files(challenge)
         outcomes.append("old" if found == old else "new" if found == new else "neither")
+        settle(challenge)
         shutil.rmtree(challenge / "input_data" / "testing-data")
         shutil.copytree(mednist / "testing-data", challenge / "input_data" / "testing-data")
         (challenge / "input_data" / "testing-data").chmod(0o755)
@@ -215,7 +221,7 @@ def test_get_mednist_killed_at_any_time_leaves_the_old_state_or_the_new(mednist:
     assert "neither" not in outcomes
     get_mednist(challenge, mednist)
     assert found_files(challenge) == new
-    assert sorted(os.listdir(challenge)) == ["input_data", "manifest.csv", "reference_data"]
+    assert sorted(path.name for path in challenge.iterdir()) == ["input_data", "manifest.csv", "reference_data"]
 
 
 def test_find_challenge_looks_upwards_and_then_in_the_checkout(tmp_path: Path) -> None:

@@ -271,9 +271,7 @@ def confusion_picture(matrix: Sequence[Sequence[int]]) -> str:
                 kind = "right" if j == k else "wrong"
                 shapes.append(f'<rect class="{kind}" fill-opacity="{0.3 + 0.7 * share:.3f}" {box}/>')
             look = "none" if not count else "strong" if share > 0.6 else "some"
-            shapes.append(
-                f'<text class="{look}" x="{x + width / 2}" y="{down}" text-anchor="middle">{count:,}</text>'
-            )
+            shapes.append(f'<text class="{look}" x="{x + width / 2}" y="{down}" text-anchor="middle">{count:,}</text>')
     return (
         f'<svg viewBox="0 0 {left + 6 * width} {top + 6 * height}" role="img" aria-labelledby="picture" '
         'aria-describedby="mistakes">\n<title id="picture">Confusion matrix, truth by prediction</title>\n'

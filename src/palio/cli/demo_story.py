@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from palio.cli.board import show_board
+from palio.cli.board import board
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
 from palio.core.digest import digest_folder
@@ -150,7 +150,7 @@ class Demo:
     def _show(self) -> None:
         runs = sorted(path for path in (self.folder / "runs").iterdir() if (path / "result.json").is_file())
         self._heading("Show the board")
-        show_board(runs, self.folder / "board.html")
+        click.get_current_context().invoke(board, runs=runs, html=self.folder / "board.html")
         self._heading("Look at it")
         click.echo(f"  report  {self._run_folder / 'report.html'}")
         click.echo(f"  board   {self.folder / 'board.html'}")

@@ -12,11 +12,13 @@ import shutil
 import stat
 import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from palio.core.job import MIB, Collected
+from palio.core.quantities import size_text
 
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 255
@@ -55,10 +57,12 @@ def collect_folder(source: Path, destination: Path, *, max_bytes: int, max_files
 
 def collect_tar(stream: IO[bytes], destination: Path, *, prefix: str, max_bytes: int, max_files: int) -> Collected:
     """The same from a tar stream, whose members all lie below the folder `prefix`."""
-    with _intake(destination, max_bytes, max_files) as intake:
-        with tarfile.open(fileobj=stream, mode="r|*", encoding="utf-8") as archive:
-            for member in archive:
-                _take_member(archive, member, prefix, intake)
+    with (
+        _intake(destination, max_bytes, max_files) as intake,
+        tarfile.open(fileobj=stream, mode="r|*", encoding="utf-8") as archive,
+    ):
+        for member in archive:
+            _take_member(archive, member, prefix, intake)
     return intake.collected()
 
 
@@ -124,7 +128,7 @@ class _Intake:
         if len(self.files) >= self.max_files:
             self.stop(f"more than {self.max_files:,} files")
         if self.total_bytes + size_bytes > self.max_bytes:
-            self.stop(f"{printable(path)} would make it more than {self.max_bytes / MIB:g} MiB")
+            self.stop(f"{printable(path)} would make it more than {size_text(self.max_bytes)}")
         self._make_folder(path.rpartition("/")[0])
         descriptor = os.open(path, _CREATE, 0o644, dir_fd=self.destination)
         os.fchmod(descriptor, 0o644)  # whatever the umask is
@@ -136,7 +140,7 @@ class _Intake:
         if path not in self.folders:
             self._make_folder(path.rpartition("/")[0])
             os.mkdir(path, dir_fd=self.destination)
-            os.chmod(path, 0o755, dir_fd=self.destination)
+            os.chmod(path, 0o755, dir_fd=self.destination)  # noqa: S103 - uniform, whatever the umask is
             self.folders.add(path)
 
 
@@ -154,16 +158,17 @@ def _intake(destination: Path, max_bytes: int, max_files: int) -> Iterator[_Inta
 
 def _take_tree(source: Path, intake: _Intake) -> None:
     """Depth first, in order of names, with one descriptor open per level and so at most MAX_DEPTH of them."""
-    with ExitStack() as opened:
-        top = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        opened.callback(os.close, top)
+    top = os.open(source, _READ | os.O_DIRECTORY)
+    try:
         _take_folder(top, (), intake)
+    finally:
+        os.close(top)
 
 
 def _take_folder(folder: int, parts: tuple[str, ...], intake: _Intake) -> None:
     with os.scandir(folder) as found:
-        # One more than may be taken is enough to see that it is too many.
-        entries = [entry for entry, _ in zip(found, range(2 * intake.max_files + MAX_REFUSALS + 1), strict=False)]
+        # More than may be taken, seen or refused is enough to reach a cap; the rest of a million is not even listed.
+        entries = list(islice(found, 2 * intake.max_files + MAX_REFUSALS + 1))
     for entry in sorted(entries, key=lambda entry: entry.name):
         inner = (*parts, entry.name)
         path = "/".join(inner)
@@ -240,8 +245,8 @@ def _take_member(archive: tarfile.TarFile, member: tarfile.TarInfo, prefix: str,
         intake.refuse(path, "named twice")
     else:
         content = archive.extractfile(member)
-        assert content is not None  # noqa: S101 -- a regular member has content
-        with open(intake.create(path, member.size), "wb") as target, content:
+        assert content is not None  # noqa: S101 - a regular member has content
+        with os.fdopen(intake.create(path, member.size), "wb") as target, content:
             shutil.copyfileobj(content, target, MIB)
 
 

@@ -190,6 +190,11 @@ FAILURES: dict[str, FailureKind] = {
         "{path}, which competition.yaml names as {field}, is not there or is empty.",
         "{next_step}",
     ),
+    "folder-unreadable": FailureKind(
+        _O,
+        "{path} cannot be taken as it is: {reason}.",
+        "Let it hold only files and folders of its own.",
+    ),
     "data-mismatch": FailureKind(
         _O,
         "The images in {source} are not the ones in {manifest}: {count}.",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import palio
 from palio.core.bundle.model import Bundle, Phase, Rules, Task
-from palio.core.digest import digest_entries, digest_folder
+from palio.core.digest import UnfitFile, digest_entries, digest_folder
+from palio.core.errors import PalioError
 from palio.core.job import Engine
 from palio.core.submission import Submission
 
@@ -55,7 +56,10 @@ def is_phantom(task: Task) -> bool:
 def _digest(path: Path | None) -> dict[str, str] | None:
     if path is None or not path.exists():
         return None
-    return {"digest": digest_folder(path) if path.is_dir() else digest_entries([(path.name, path)])}
+    try:
+        return {"digest": digest_folder(path) if path.is_dir() else digest_entries([(path.name, path)])}
+    except UnfitFile as fault:
+        raise PalioError("folder-unreadable", path=path, reason=fault) from fault
 
 
 def _limits(rules: Rules) -> dict[str, object]:

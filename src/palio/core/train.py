@@ -5,7 +5,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from palio.core.digest import digest_folder
+from palio.core.digest import UnfitFile, digest_folder
 from palio.core.errors import PalioError
 from palio.core.job import Build, BuildLimits, End, Engine, Job, JobResult, Limits, Mount
 from palio.core.quantities import duration_text, size_text
@@ -30,9 +30,13 @@ class Training:
 
     @property
     def build(self) -> Build:
+        try:
+            digest = digest_folder(self.code)
+        except UnfitFile as fault:
+            raise PalioError("folder-unreadable", path=self.code, reason=fault) from fault
         return Build(
             name=f"palio-{self.identity}-train-image",
-            digest=digest_folder(self.code),
+            digest=digest,
             context=self.code,
             limits=self.build_limits,
             log=self.work / "build.log",

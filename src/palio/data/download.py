@@ -53,8 +53,7 @@ def fetch(url: str, to: Path, *, md5: str, next_step: str, progress: Progress | 
                 _complete(url, file, next_step, progress)
             file.flush()
             if not _has_md5(part, md5):
-                part.unlink()
-                raise PalioError("download-corrupt", url=url, reason=f"its MD5 is not {md5}")
+                raise _corrupt(url, part, f"its MD5 is not {md5}")
             part.replace(to)
     return to
 
@@ -99,9 +98,7 @@ def _transfer(url: str, file: BinaryIO, progress: Progress | None) -> None:
             file.write(chunk)
             have += len(chunk)
             if have > SIZE_LIMIT_BYTES:
-                file.truncate(0)
-                limit = f"it is larger than {size_text(SIZE_LIMIT_BYTES)}"
-                raise PalioError("download-corrupt", url=url, reason=limit)
+                raise _corrupt(url, Path(file.name), f"it is larger than {size_text(SIZE_LIMIT_BYTES)}")
             if progress:
                 progress(have, total)
     if total is not None and have < total:
@@ -119,7 +116,9 @@ def _network() -> Iterator[None]:
     except URLError as error:
         raise _CutError(why(error.reason) if isinstance(error.reason, OSError) else error.reason) from error
     except (HTTPException, OSError) as error:
-        raise _CutError(f"the connection was cut ({why(error) if isinstance(error, OSError) else type(error).__name__})") from error
+        raise _CutError(
+            f"the connection was cut ({why(error) if isinstance(error, OSError) else type(error).__name__})"
+        ) from error
 
 
 def _has_md5(path: Path, md5: str) -> bool:
@@ -129,6 +128,11 @@ def _has_md5(path: Path, md5: str) -> bool:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
     except FileNotFoundError:
         return False
+
+
+def _corrupt(url: str, part: Path, reason: str) -> PalioError:
+    part.unlink()
+    return PalioError("download-corrupt", url=url, reason=reason)
 
 
 def _unavailable(url: str, reason: str, next_step: str) -> PalioError:

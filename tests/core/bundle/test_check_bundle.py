@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.check import check_bundle
-from palio.core.bundle.model import Severity
 from palio.core.bundle.read import read_bundle
 
 WriteBundle = Callable[..., Path]
@@ -31,9 +30,9 @@ palio:
 DATA = {"hidden/1.jpg": "image", "truth.csv": "file,class\n"}
 
 
-def found(root: Path, now: datetime = NOW) -> list[str]:
-    problems = check_bundle(read_bundle(root), now)
-    return [("" if problem.severity is Severity.ERROR else "warning: ") + str(problem) for problem in problems]
+def found(root: Path) -> list[str]:
+    errors, warnings = check_bundle(read_bundle(root), NOW)
+    return [*(str(error) for error in errors), *(f"warning: {warning}" for warning in warnings)]
 
 
 def test_a_sound_bundle_has_no_problems(write_bundle: WriteBundle) -> None:
@@ -61,16 +60,16 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
     )
     assert found(root) == [
         "pages/terms.md: is empty, and it is the terms; write it or remove it from competition.yaml",
-        "warning: competition.yaml: palio.data: says public, and no page does; tell participants that data and labels are public",
-        "warning: competition.yaml: phases: are all over since 2025-02-01 00:00 UTC, so nothing can be handed in; set a later end",
-        "warning: competition.yaml: tasks: has the task “Spare”, which no phase names; name it under a phase or remove it",
         "competition.yaml: scoring_program: is `spare.zip`, and it cannot be read as a zip (File is not a zip file); make it again",
         "competition.yaml: reference_data: is `truth.csv`, which is empty; put the data there",
         "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, and scoring_program holds no `score.py`; correct the command or add the file",
-        "warning: competition.yaml: leaderboards: has the column `dice`, and no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
-        "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may then keep a machine busy for days",
         "competition.yaml: palio.sample.input: is `sample`, which is not there; put the data there, or correct the path",
         "competition.yaml: palio.blind.inputs: is `*.png`, and no input of the task “Classify” is called so (it has 1 file, the first is `1.jpg`); correct the pattern",
+        "warning: competition.yaml: palio.data: says public, and no page does; tell participants that data and labels are public",
+        "warning: competition.yaml: phases: are all over since 2025-02-01 00:00 UTC, so nothing can be handed in; set a later end",
+        "warning: competition.yaml: tasks: has the task “Spare”, which no phase names; name it under a phase or remove it",
+        "warning: competition.yaml: leaderboards: has the column `dice`, and no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
+        "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may then keep a machine busy for days",
         "warning: competition.yaml: palio.statistics.cases: is `cases.csv`, and no file of the scoring program mentions it; let the scoring program write it to its output folder",
     ]
 

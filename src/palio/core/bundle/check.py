@@ -24,15 +24,18 @@ _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKin
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
-def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[Problem, ...]:
-    """Errors and warnings (see their `severity`), each once; empty for a sound bundle. `now` is aware."""
-    found = [
-        *_pages(bundle),
-        *_schedule(bundle, now or datetime.now(UTC)),
-        *(problem for task in bundle.tasks for problem in _task(bundle, task)),
-        *(problem for phase in bundle.phases for problem in _phase(bundle, phase)),
-    ]
-    return tuple(dict.fromkeys(found))
+def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Errors and warnings, each once; both empty for a sound bundle. `now` is aware, the present if left out."""
+    found = dict.fromkeys(
+        (
+            *_pages(bundle),
+            *_schedule(bundle, now or datetime.now(UTC)),
+            *(problem for task in bundle.tasks for problem in _task(bundle, task)),
+            *(problem for phase in bundle.phases for problem in _phase(bundle, phase)),
+        )
+    )
+    errors = tuple(problem for problem in found if problem.severity is Severity.ERROR)
+    return errors, tuple(problem for problem in found if problem.severity is Severity.WARNING)
 
 
 def _error(field: str, message: str, file: str = NAME) -> Problem:

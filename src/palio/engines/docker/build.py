@@ -18,22 +18,22 @@ from typing import IO, Any
 
 import docker
 import requests
+from docker.errors import ImageNotFound
 from docker.types import CancellableStream
 from docker.utils.build import create_archive, exclude_paths
 
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
-from palio.engines.docker.connection import connect
+from palio.engines.docker.connection import ANSWER_S, connect
 
-DIGEST_LABEL = "palio.digest"
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
 _KILLED = 137
 
 
 def image_tag(digest: str) -> str:
-    """The name of the image made from what has this digest."""
-    return f"palio-build:{digest[:40]}"
+    """The name of the image made from what has this digest (SHA-256 in hex)."""
+    return f"palio-build:{digest}"
 
 
 class BuildThread:
@@ -110,7 +110,6 @@ class BuildThread:
                 "t": image_tag(self._build.digest),
                 "dockerfile": self._build.dockerfile,
                 "buildargs": json.dumps(dict(self._build.arguments)),
-                "labels": json.dumps({DIGEST_LABEL: self._build.digest}),
                 "memory": limits.memory_bytes,
                 "memswap": limits.memory_bytes,
                 "networkmode": "default" if limits.network else "none",
@@ -118,7 +117,7 @@ class BuildThread:
                 "forcerm": "true",
             },
             stream=True,
-            timeout=(ANSWER_TO_CONNECT_S, limits.time_s + 60),
+            timeout=(ANSWER_S, limits.time_s + 60),
         )
         if response.status_code != requests.codes.ok:
             yield {"error": response.json().get("message", response.text)}
@@ -129,9 +128,6 @@ class BuildThread:
         for line in self._stream:
             if line:
                 yield json.loads(line)
-
-
-ANSWER_TO_CONNECT_S = 60
 
 
 def _failed(ended: JobResult, step: str, error: str) -> JobResult:
@@ -159,10 +155,9 @@ def _write_context(build: Build, spool: IO[bytes]) -> None:
 def existing_image(client: docker.DockerClient, digest: str) -> str | None:
     """The id of the image that was built from what has this digest, if it is here."""
     try:
-        image = client.images.get(image_tag(digest))
-    except docker.errors.ImageNotFound:
+        return str(client.images.get(image_tag(digest)).id)
+    except ImageNotFound:
         return None
-    return str(image.id) if image.labels.get(DIGEST_LABEL) == digest else None
 
 
 def log_reused(log: Path, image: str) -> None:

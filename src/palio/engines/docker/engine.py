@@ -13,6 +13,7 @@ All state is the engine's: containers and volumes are found by the job's name, s
 """
 
 import io
+import os
 import tarfile
 import time
 from contextlib import suppress
@@ -232,10 +233,13 @@ class DockerEngine:
     def _make_output_volume(self, job: Job) -> None:
         """An empty volume that belongs to the job's user.
 
-        A new volume belongs to root. It takes the owner of the folder it first covers, so it is shown once to a
-        container (never run) of an image that holds nothing but such a folder.
+        A new volume belongs to root. Where its folder is out of reach, it is shown once to a container (never run) of
+        an image that holds nothing but a folder of the right owner: a volume takes the owner of what it first covers.
         """
         self._client.api.create_volume(_volume(job), labels={JOB_LABEL: job.name})
+        if folder := volume_folder(self._client, _volume(job)):
+            os.chown(folder, JOB_UID, JOB_GID)
+            return
         carrier = f"{job.name}-volume"
         mount = Mount("/out", _volume(job), type="volume")
         config = self._client.api.create_host_config(mounts=[mount], network_mode="none")

@@ -1,0 +1,61 @@
+"""Medians of several runs of two things in turn, and what their difference or ratio is."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one thing: the median of its runs and their range."""
+
+    name: str
+    median_s: float
+    lowest_s: float
+    highest_s: float
+    runs: int
+
+    @classmethod
+    def of(cls, name: str, seconds: list[float]) -> "Timing":
+        return cls(name, statistics.median(seconds), min(seconds), max(seconds), len(seconds))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One benchmark. `overhead_s` is the median of the differences run by run, which drift of the machine spares."""
+
+    title: str
+    baseline: Timing
+    palio: Timing
+    overhead_s: float
+
+    @property
+    def ratio(self) -> float:
+        return self.palio.median_s / self.baseline.median_s
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self) | {"ratio": self.ratio}
+
+
+def side_by_side(
+    title: str,
+    baseline: tuple[str, Callable[[int], None]],
+    palio: tuple[str, Callable[[int], None]],
+    *,
+    runs: int,
+) -> Comparison:
+    """Times both in turn, `runs` times; each is called with the number of the run, for inputs nobody has cached."""
+    seconds: dict[str, list[float]] = {baseline[0]: [], palio[0]: []}
+    for number in range(runs):
+        for name, call in (baseline, palio):
+            begin = time.perf_counter()
+            call(number)
+            seconds[name].append(time.perf_counter() - begin)
+    differences = [ours - theirs for theirs, ours in zip(seconds[baseline[0]], seconds[palio[0]], strict=True)]
+    return Comparison(
+        title,
+        Timing.of(baseline[0], seconds[baseline[0]]),
+        Timing.of(palio[0], seconds[palio[0]]),
+        statistics.median(differences),
+    )
