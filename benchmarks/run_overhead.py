@@ -13,8 +13,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from benchmarks.measuring import Comparison, side_by_side
 from tests.bundles import DOCKERFILE, write_bundle, write_context
+
+from benchmarks.measuring import Comparison, side_by_side
 
 COPY = """\
 import csv, os

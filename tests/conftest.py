@@ -56,7 +56,6 @@ def mednist() -> Path:
     raise AssertionError
 
 
-
 @pytest.fixture(scope="session", autouse=True)
 def _no_images_left(docker_answers: bool) -> Iterator[None]:
     """Removes the images that the tests' submissions were built into."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from palio.cli import main
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle, write_context
 from tests.conftest import lacking
+
+from palio.cli import main
 
 ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 
@@ -65,7 +65,7 @@ class Submitter:
     def failure(self, **submission: str) -> dict[str, object]:
         outcome = self.run(**submission)
         failure: dict[str, object] = json.loads(outcome.out)["failure"]
-        assert failure["message"] in outcome.err
+        assert str(failure["message"]) in outcome.err
         assert outcome.exit_code == {"participant": 10, "organizer": 11, "platform": 12}[str(failure["cause"])]
         return failure
 
@@ -187,7 +187,7 @@ def test_run_build_step_fails(palio: Callable[..., Outcome], bundle: Path, tmp_p
 @pytest.mark.docker
 def test_run_base_image_missing(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path) -> None:
     submitter = Submitter(palio, bundle, tmp_path, "docker")
-    failure = submitter.failure(dockerfile="FROM palio-test/no-such-image:1\nCMD [\"true\"]\n")
+    failure = submitter.failure(dockerfile='FROM palio-test/no-such-image:1\nCMD ["true"]\n')
     assert failure["code"] == "base-image-missing"
     assert "`palio-test/no-such-image:1`" in str(failure["message"])
 
@@ -294,9 +294,7 @@ def test_run_read_only_target(palio: Callable[..., Outcome], bundle: Path, small
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_run_interrupted_leaves_nothing(
-    bundle: Path, tmp_path: Path, engine: str, sent: signal.Signals
-) -> None:
+def test_run_interrupted_leaves_nothing(bundle: Path, tmp_path: Path, engine: str, sent: signal.Signals) -> None:
     context = write_context(tmp_path / "context", predict="import time\nprint('begin', flush=True)\ntime.sleep(60)\n")
     subprocess.run(["zip", "-q", "-r", tmp_path / "s.zip", "."], cwd=context, check=True)
     command = [sys.executable, "-m", "palio", "run", "s.zip", "-c", "bundle", "--engine", engine, "-o", "run"]
@@ -325,6 +323,8 @@ def left_over(identity: str) -> list[str]:
         if path.exists() and identity.encode() in path.read_bytes()
     ]
     for kind in (["ps", "-a"], ["volume", "ls"]):
-        listing = subprocess.run(["docker", *kind, "-q", "--filter", f"name={identity}"], capture_output=True, text=True)
+        listing = subprocess.run(
+            ["docker", *kind, "-q", "--filter", f"name={identity}"], capture_output=True, text=True
+        )
         found += listing.stdout.split()
     return found

@@ -142,7 +142,7 @@ def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> Non
 @given(seed=st.integers(0, 2**32), flips=st.integers(1, 40))
 def test_unpack_mutated_zip(tmp_path: Path, seed: int, flips: int) -> None:
     """Whatever is done to a zip's bytes: a refusal with a sentence, or files below the folder; nothing else."""
-    generator = random.Random(seed)  # noqa: S311 - no secret
+    generator = random.Random(seed)
     home = tmp_path / str(seed)
     home.mkdir(exist_ok=True)
     source = make_zip(home / "s.zip", {"Dockerfile": b"FROM x\n" * 50, "a/b.py": bytes(300)})

@@ -1,4 +1,3 @@
-import os
 import re
 from pathlib import Path
 
@@ -107,4 +106,4 @@ def test_restore_names_unreadable(tmp_path: Path, content: bytes, message: str, 
 def test_names_saved_and_loaded(tmp_path: Path) -> None:
     NAMES.save(tmp_path / "names.json")
     assert Names.load(tmp_path / "names.json") == NAMES
-    assert os.listdir(tmp_path) == ["names.json"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "names.json"]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write_bundle
+from tests.fakes import FakeEngine, ended
 
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import Failure, PalioError
@@ -12,8 +14,6 @@ from palio.core.evaluate import Attempt, Evaluation
 from palio.core.job import End, Job, JobResult
 from palio.core.run_folder import RunFolder, Verdict
 from palio.core.submission import read_submission
-from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write_bundle
-from tests.fakes import FakeEngine, ended
 
 Program = Callable[[Job, Path], JobResult | None]
 
@@ -143,8 +143,9 @@ def test_evaluate_results_skips_build_and_predict(stage: Stage) -> None:
 
 
 def test_evaluate_refuses_limit_before_it_starts(stage: Stage) -> None:
-    facts = {"setting": "cpus", "value": 8, "engine": "fake", "reason": "it has 2", "next_step": "Lower it."}
-    stage.engine.refuse = PalioError("limit-unavailable", **facts)
+    stage.engine.refuse = PalioError(
+        "limit-unavailable", setting="cpus", value=8, engine="fake", reason="it has 2", next_step="Lower it."
+    )
     assert stage.failure().code == "limit-unavailable"
     assert stage.engine.calls == []
 

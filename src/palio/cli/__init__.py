@@ -1,5 +1,6 @@
 """The command line. Commands raise; `main` alone turns what they raise into words and an exit code."""
 
+import os
 import signal
 import sys
 import traceback
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Cancelled.", err=True)
         return EXIT_CANCELLED
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
-        sys.stdout = None  # type: ignore[assignment]  # so that the interpreter does not flush it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter can flush at exit
         return 0
     except Exception:  # noqa: BLE001 - whatever is not a failure of the table is a bug, and is shown as one
         traceback.print_exc()

@@ -6,16 +6,11 @@ root, with just the files that it copies. The zip is byte-identical for identica
 sorted, times and permissions uniform, nothing compressed (compressors differ, and weights hardly shrink).
 """
 
-import os
-import shutil
-import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.archive import look_through
-from palio.core.digest import IGNORED_NAMES, digest_file
-from palio.core.dockerfile import Instruction, copy_sources, read_dockerfile
+from palio.core.digest import digest_file
 from palio.core.errors import PalioError, counted
 from palio.core.staging import staged
 

@@ -29,10 +29,12 @@ def open_engine(name: str = "auto") -> tuple[Engine, str]:
 def find_fault(name: str) -> Unavailable | None:
     """Why the engine of that name cannot be used on this machine; None if it can."""
     if name == "docker":
-        from palio.engines.docker import why_unavailable  # the SDK takes a fifth of a second to import
-    else:
-        from palio.engines.bubblewrap import why_unavailable
-    return why_unavailable()
+        from palio.engines import docker  # here, as the SDK takes a fifth of a second to import
+
+        return docker.why_unavailable()
+    from palio.engines import bubblewrap
+
+    return bubblewrap.why_unavailable()
 
 
 def has_docker_image(reference: str) -> bool:

@@ -41,8 +41,8 @@ def test_worked_case(wrong: int, score: float, low: float, high: float) -> None:
 @pytest.mark.parametrize("wrong", [1, 5, 40, 300, 600])
 def test_the_interval_of_accuracy_is_that_of_jeffreys(wrong: int) -> None:
     exact = stats.beta.ppf([0.025, 0.975], 600 - wrong + 0.5, wrong + 0.5)
-    interval = confusion_interval(matrix_of(wrong), "accuracy", draws=100_000)
-    assert [interval.low, interval.high] == pytest.approx(exact, abs=0.0005)
+    interval = confusion_interval(matrix_of(wrong), "accuracy", draws=40_000)
+    assert [interval.low, interval.high] == pytest.approx(exact, abs=0.0008)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -56,8 +56,8 @@ def test_at_the_ends_it_has_a_width_and_holds_the_observed_value(metric: str) ->
 
 def test_one_class_only() -> None:
     exact = stats.beta.ppf(0.025, 100.5, 0.5)
-    interval = confusion_interval(np.array([[100.0]]), "accuracy", draws=100_000)
-    assert interval.low == pytest.approx(exact, abs=0.0005)
+    interval = confusion_interval(np.array([[100.0]]), "accuracy", draws=40_000)
+    assert interval.low == pytest.approx(exact, abs=0.0008)
     assert interval.high == 1
 
 
@@ -67,7 +67,7 @@ def test_the_same_matrix_gives_the_same_interval() -> None:
     assert confusion_interval(matrix_of(3), "f1_weighted", seed=1) != first
 
 
-def covered(true: float, per_class: int, boards: int = 300, draws: int = 500) -> tuple[float, float]:
+def covered(true: float, per_class: int, boards: int = 150, draws: int = 500) -> tuple[float, float]:
     """How often 95 % intervals of weighted F1 hold the true value: a percentile bootstrap's, and ours."""
     random = np.random.default_rng(int(true * 1e5) + per_class)
     shares = np.full((CLASSES, CLASSES), (1 - true) / (CLASSES * (CLASSES - 1)))
@@ -98,10 +98,8 @@ def covered(true: float, per_class: int, boards: int = 300, draws: int = 500) ->
     ],
 )
 def test_coverage_of_95_percent_intervals(true: float, per_class: int, bootstrap: float, ours: float) -> None:
-    """300 boards instead of thousands, so within three standard errors of such a share."""
-    of_bootstrap, of_ours = covered(true, per_class)
-    assert of_bootstrap == pytest.approx(bootstrap, abs=3 * (bootstrap * (1 - bootstrap) / 300) ** 0.5 + 0.01)
-    assert of_ours == pytest.approx(ours, abs=3 * (ours * (1 - ours) / 300) ** 0.5 + 0.01)
+    """Within what 150 boards instead of thousands, and 500 draws instead of 4,000, leave to chance."""
+    assert covered(true, per_class) == (pytest.approx(bootstrap, abs=0.08), pytest.approx(ours, abs=0.05))
 
 
 # -- Wilson

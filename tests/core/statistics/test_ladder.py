@@ -35,7 +35,7 @@ def test_a_guessing_attack_feeds_on_a_plain_board_and_starves_on_the_ladder() ->
     """1,000 random answers to 600 two-class cases; the attacker takes the majority of those that the board liked."""
     random = np.random.default_rng(2015)
     plain, guarded = [], []
-    for _ in range(10):
+    for _ in range(5):
         truth = random.integers(0, 2, 600)
         guesses = random.integers(0, 2, (1_000, 600))
         right = (guesses == truth).astype(float)
@@ -45,7 +45,7 @@ def test_a_guessing_attack_feeds_on_a_plain_board_and_starves_on_the_ladder() ->
             if ladder_shows((right[number] - right[shown[-1]]).tolist()):
                 shown.append(number)
         guarded.append(majority_is_right(guesses[shown], truth))
-    assert np.mean(plain) == pytest.approx(0.773, abs=0.015)
+    assert np.mean(plain) == pytest.approx(0.773, abs=0.02)
     assert np.mean(guarded) == pytest.approx(0.522, abs=0.03)
 
 

@@ -28,7 +28,7 @@ def test_every_metric_is_compared() -> None:
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("skew", [False, True])
 def test_metrics_are_those_of_scikit_learn(metric: str, skew: bool) -> None:
-    for _ in range(20):
+    for _ in range(8):
         classes = int(RANDOM.integers(2, 7))
         truth = np.concatenate([np.arange(classes), RANDOM.integers(0, 2 if skew else classes, 60)])
         said = np.where(RANDOM.random(len(truth)) < 0.7, truth, RANDOM.integers(0, 2, len(truth)))

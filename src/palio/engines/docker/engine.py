@@ -44,7 +44,13 @@ from palio.core.job import (
 from palio.engines.docker.build import BuildThread, existing_image, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.logs import LogFollower, save_log
-from palio.engines.docker.usage import Usage, folder_usage, volume_folder, volume_usage
+from palio.engines.docker.usage import (
+    Usage,
+    folder_usage,
+    volume_folder,
+    volume_usage,
+    volumes_are_in_reach,
+)
 
 JOB_LABEL = "palio.job"
 OWNED_FOLDER_IMAGE = "palio-owned-folder:1"
@@ -54,10 +60,14 @@ NOT_FOUND_CODES = (126, 127)
 class DockerEngine:
     name = "docker"
 
-    def __init__(self) -> None:
+    def __init__(self, volumes_in_reach: bool | None = None) -> None:
+        """`volumes_in_reach`: whether this process can read volumes itself; found out if not given."""
         with faults_named("connecting"):
             self._client = connect()
             self._info: dict[str, Any] = self._client.info()
+            if volumes_in_reach is None:
+                volumes_in_reach = volumes_are_in_reach(self._client)
+        self._volumes_in_reach = volumes_in_reach
         self._builds: dict[str, BuildThread | JobResult] = {}
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
         self._followers: dict[str, LogFollower] = {}
@@ -86,7 +96,7 @@ class DockerEngine:
             Guarantee("pids", kernel if self._info.get("PidsLimit") else none),
             Guarantee("shared memory", kernel),
             Guarantee("input", kernel, "read-only"),
-            Guarantee("output", watching, "total size and number of files"),
+            Guarantee("output", watching, "total size and number of files" if self._volumes_in_reach else "total size; number of files when collected"),
             Guarantee("time", watching, "wall clock, from outside"),
             Guarantee("log", kernel, "bounded where the engine keeps it"),
             Guarantee("environment", kernel, "a fixed list"),
@@ -161,8 +171,8 @@ class DockerEngine:
     def collect(self, job: Job, destination: Path) -> Collected:
         limits = {"max_bytes": job.limits.output_bytes, "max_files": job.limits.output_files}
         with faults_named(f"collecting the output of {job.name}"):
-            if folder := volume_folder(self._client, _volume(job)):
-                return collect_folder(folder, destination, **limits)
+            if self._volumes_in_reach:
+                return collect_folder(volume_folder(self._client, _volume(job)), destination, **limits)
             chunks, _ = self._client.api.get_archive(job.name, job.output)
             prefix = job.output.rpartition("/")[2]
             return collect_tar(io.BufferedReader(_Chunks(chunks)), destination, prefix=prefix, **limits)
@@ -237,8 +247,8 @@ class DockerEngine:
         an image that holds nothing but a folder of the right owner: a volume takes the owner of what it first covers.
         """
         self._client.api.create_volume(_volume(job), labels={JOB_LABEL: job.name})
-        if folder := volume_folder(self._client, _volume(job)):
-            os.chown(folder, JOB_UID, JOB_GID)
+        if self._volumes_in_reach:
+            os.chown(volume_folder(self._client, _volume(job)), JOB_UID, JOB_GID)
             return
         carrier = f"{job.name}-volume"
         mount = Mount("/out", _volume(job), type="volume")
@@ -255,7 +265,7 @@ class DockerEngine:
 
     def _create_container(self, job: Job) -> None:
         limits = job.limits
-        declared = self._client.api.inspect_image(job.image)["Config"].get("Volumes") or {}
+        declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         # A volume that an image declares would be a writable place on disk: memory covers it.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
         in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
@@ -330,7 +340,8 @@ class DockerEngine:
         if time.monotonic() < usage.next_output_look:
             return None
         begin = time.monotonic()
-        if folder := volume_folder(self._client, _volume(job)):
+        if self._volumes_in_reach:
+            folder = volume_folder(self._client, _volume(job))
             size, files = folder_usage(folder, limits.output_bytes, limits.output_files)
         else:
             size, files = volume_usage(self._client, _volume(job)), 0

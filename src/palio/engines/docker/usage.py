@@ -114,12 +114,15 @@ def _number(file: Path, field: str | None = None) -> int | None:
         return None
 
 
-def volume_folder(client: docker.DockerClient, volume: str) -> Path | None:
-    """Where the volume's files lie, if this process may read all of them: as root, on the engine's own machine."""
-    if os.geteuid() != 0 or not client.api.base_url.startswith("http+docker://"):
-        return None
-    folder = Path(client.api.inspect_volume(volume)["Mountpoint"])
-    return folder if folder.is_dir() else None
+def volumes_are_in_reach(client: docker.DockerClient) -> bool:
+    """Whether this process may read what any job writes to a volume: as root, on the engine's own machine."""
+    on_this_machine = client.api.base_url.startswith("http+docker://")  # a Unix socket
+    return on_this_machine and os.geteuid() == 0 and Path(client.info()["DockerRootDir"]).is_dir()
+
+
+def volume_folder(client: docker.DockerClient, volume: str) -> Path:
+    """Where the volume's files lie on the engine's machine."""
+    return Path(client.api.inspect_volume(volume)["Mountpoint"])
 
 
 def volume_usage(client: docker.DockerClient, volume: str) -> int:

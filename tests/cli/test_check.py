@@ -1,0 +1,42 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from palio.cli import main
+from tests.bundles import SCORE, write_bundle
+
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+
+def test_check_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(write_bundle(tmp_path / "b"))]) == 0
+    assert capsys.readouterr().out == "Vowels\n  nothing to complain of\n\nIt can be used.\n"
+
+
+def test_check_hidden_data_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "b")
+    (bundle / "reference_data/answers.csv").unlink()
+    assert main(["check", str(bundle), "--json"]) == 11
+    report = json.loads(capsys.readouterr().out)
+    assert (report["sound"], len(report["errors"]), report["trials"]) == (False, 1, [])
+    assert "reference_data" in report["errors"][0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_check_by_experiment(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "b")
+    assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 0
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [trial["fine"] for trial in trials] == [True, True, True]
+    assert [trial["outcome"] for trial in trials[:2]] == ["accuracy 1", "the same scores"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_check_by_experiment_scores_nothing(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scoring program that gives everybody a random score, with predictions or without."""
+    lucky = SCORE.split("truth =")[0] + '(target / "scores.json").write_text(json.dumps({"accuracy": hash("x") % 997}))\n'
+    bundle = write_bundle(tmp_path / "b", score=lucky)
+    assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 11
+    trials = json.loads(capsys.readouterr().out)["trials"]
+    assert [trial["fine"] for trial in trials] == [True, False, False]

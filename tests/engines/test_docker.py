@@ -1,0 +1,151 @@
+"""What only the Docker engine has: the way to volumes that this process cannot read, declared volumes, builds."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from palio.core.digest import digest_folder
+from palio.core.errors import PalioError
+from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
+from palio.engines.docker import DockerEngine
+from palio.engines.docker.engine import OWNED_FOLDER_IMAGE
+
+pytestmark = pytest.mark.docker
+
+LIMITS = Limits(time_s=20, memory_bytes=128 * MIB, cpus=1, pids=64, output_bytes=2 * MIB, output_files=20)
+BUILD_LIMITS = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=2 * GIB, network=False)
+
+
+class Far:
+    """An engine whose volumes are out of this process's reach, as on another machine or for an ordinary user."""
+
+    def __init__(self, home: Path) -> None:
+        self.engine = DockerEngine(volumes_in_reach=False)
+        self.home = home
+
+    def finish(self, work: Job | Build) -> JobResult:
+        self.engine.start(work)
+        while (result := self.engine.poll(work)) is None:
+            time.sleep(0.02)
+        return result
+
+    def build(self, dockerfile: str, **limits: float) -> tuple[Build, JobResult]:
+        context = self.home / "context"
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text(dockerfile)
+        build = Build(
+            name=f"palio-test-{self.home.name}-build",
+            digest=digest_folder(context),
+            context=context,
+            limits=BuildLimits(**(vars(BUILD_LIMITS) | limits)),
+            log=self.home / "build.log",
+        )
+        result = self.finish(build)
+        self.engine.remove(build)
+        return build, result
+
+    def run(self, code: str, image: str = "python:3.11-slim") -> tuple[JobResult, Collected]:
+        job = Job(
+            name=f"palio-test-{self.home.name}",
+            image=image,
+            limits=LIMITS,
+            log=self.home / "job.log",
+            output="/mnt/out",
+            command=("python", "-c", code),
+        )
+        try:
+            result = self.finish(job)
+            return result, self.engine.collect(job, self.home / "out")
+        finally:
+            self.engine.remove(job)
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Far:
+    return Far(tmp_path)
+
+
+def test_far_output_is_collected(far: Far) -> None:
+    code = "import os\nos.makedirs('/mnt/out/a/b')\nopen('/mnt/out/a/b/c.csv', 'w').write('x')\nos.symlink('/etc', '/mnt/out/l')"
+    result, collected = far.run(code)
+    assert (result.end, result.exit_code) == (End.EXITED, 0)
+    assert collected == Collected(("a/b/c.csv",), 1, ("l: a symbolic link",))
+    assert (far.home / "out/a/b/c.csv").read_text() == "x"
+
+
+def test_far_output_folder_without_carrier_image(far: Far) -> None:
+    subprocess.run(["docker", "image", "rm", "--force", OWNED_FOLDER_IMAGE], capture_output=True, check=False)
+    result, _ = far.run("open('/mnt/out/x', 'w')")
+    assert result.exit_code == 0
+
+
+def test_far_output_size_is_watched(far: Far) -> None:
+    result, _ = far.run("import time\nopen('/mnt/out/x', 'wb').write(bytes(8 << 20))\ntime.sleep(15)")
+    assert result.end is End.OUTPUT_SIZE
+    assert result.wall_s < 14
+
+
+def test_far_output_files_are_counted_when_collected(far: Far) -> None:
+    result, collected = far.run("for i in range(30): open(f'/mnt/out/{i}', 'w')")
+    assert result.succeeded
+    assert (len(collected.files), collected.refused) == (20, ("the rest was not looked at: more than 20 files",))
+
+
+def test_declared_volume_is_memory(far: Far) -> None:
+    """A VOLUME of the image would be a writable place on the host's disk, unwatched."""
+    _, built = far.build("FROM python:3.11-slim\nVOLUME /data\n")
+    assert built.image
+    result, _ = far.run("import os\nopen('/data/x', 'wb').write(bytes(32 << 20))", built.image)
+    assert result.exit_code == 1
+    assert "No space left on device" in (far.home / "job.log").read_text()
+
+
+def test_build_over_time_is_stopped(far: Far) -> None:
+    begin = time.monotonic()
+    _, result = far.build("FROM python:3.11-slim\nRUN sleep 60\n", time_s=2)
+    assert (result.end, result.detail) == (End.TIME, "RUN sleep 60")
+    assert time.monotonic() - begin < 10
+    running = subprocess.run(["docker", "ps", "--format", "{{.Command}}"], capture_output=True, text=True, check=True)
+    assert "sleep 60" not in running.stdout
+
+
+def test_build_over_memory(far: Far) -> None:
+    greedy = "RUN python -c 'x = [bytearray(1 << 20) for _ in range(1000)]'"
+    _, result = far.build(f"FROM python:3.11-slim\n{greedy}\n", memory_bytes=64 * MIB)
+    assert (result.end, result.detail) == (End.MEMORY, greedy)
+
+
+def test_build_over_size(far: Far) -> None:
+    _, result = far.build("FROM python:3.11-slim\nRUN echo too large\n", size_bytes=100 * MIB)
+    assert result.end is End.IMAGE_SIZE
+    assert int(result.detail) > 100 * MIB
+
+
+def test_build_has_no_network(far: Far) -> None:
+    _, result = far.build("FROM python:3.11-slim\nRUN test $(ls /sys/class/net | wc -l) = 1\n")
+    assert result.succeeded
+
+
+def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
+    with pytest.raises(PalioError, match="The challenge asks for cpus = 4096, and docker on this machine cannot give it"):
+        far.engine.check(Limits(time_s=1, memory_bytes=MIB, cpus=4096))
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    def listing() -> list[str]:
+        commands: list[list[str]] = [["ps", "-aq"], ["volume", "ls", "-q"]]
+        run: Callable[[list[str]], str] = lambda c: subprocess.run(["docker", *c], capture_output=True, text=True).stdout
+        return [run(command) for command in commands]
+
+    before = listing()
+    yield
+    assert listing() == before
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_nothing_is_left(far: Far) -> None:
+    far.run("open('/mnt/out/x', 'w')")
