@@ -17,7 +17,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert [name for name in ("board", "check", "data", "demo", "doctor", "pack", "run", "score", "train") if name not in out] == []
+    assert [
+        name
+        for name in ("board", "check", "data", "demo", "doctor", "pack", "run", "score", "train")
+        if name not in out
+    ] == []
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from tests.data.conftest import Server
 
 from palio.core.errors import PalioError
-from palio.core.staging import settle
 from palio.data.getting import Report, find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.layout import found_files, read_manifest
@@ -192,35 +190,38 @@ def test_get_mednist_offline_says_what_to_do(
     assert error.exit_code == 12
 
 
-GETS = """
-import sys
+# Gets MedNIST, or dies by SIGKILL just before it does something for the n-th time.
+DIES = """
+import os, signal, sys
 from pathlib import Path
 from palio.data.getting import get_mednist
-get_mednist(*map(Path, sys.argv[1:]))
+
+challenge, source, deed, deadline = sys.argv[1:]
+count = 0
+
+def watch(event, _arguments):
+    global count
+    if event == deed:
+        count += 1
+        if count == int(deadline):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+get_mednist(Path(challenge), Path(source))
 """
 
 
-def test_get_mednist_killed_at_any_time_leaves_the_old_state_or_the_new(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_killed_leaves_the_old_state_or_the_new(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     new = found_files(challenge)
     (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()
     old = found_files(challenge)
-    outcomes = []
-    for delay_s in (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5):
-        process = subprocess.Popen([sys.executable, "-c", GETS, challenge, mednist])
-        time.sleep(delay_s)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        found = found_files(challenge)
-        outcomes.append("old" if found == old else "new" if found == new else "neither")
-        settle(challenge)
-        shutil.rmtree(challenge / "input_data" / "testing-data")
-        shutil.copytree(mednist / "testing-data", challenge / "input_data" / "testing-data")
-        (challenge / "input_data" / "testing-data").chmod(0o755)
-        (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()
-    assert "neither" not in outcomes
-    get_mednist(challenge, mednist)
-    assert found_files(challenge) == new
+    # while images are written (each is given its mode), before the new state is declared, and while it is moved in
+    for deed, deadline, outcome in (("os.chmod", 1000, old), ("os.rename", 2, old), ("os.rename", 4, new)):
+        died = subprocess.run([sys.executable, "-c", DIES, challenge, mednist, deed, str(deadline)], check=False)
+        assert died.returncode == -signal.SIGKILL
+        assert (data_in_place(challenge) == "mednist") == (outcome == new)
+        assert found_files(challenge) == outcome
     assert sorted(path.name for path in challenge.iterdir()) == ["input_data", "manifest.csv", "reference_data"]
 
 

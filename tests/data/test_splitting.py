@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_split_folder_is_exact_stratified_and_says_what_went_where(folder: Path,
     to = tmp_path / "out"
     report = split_folder(folder, to, COUNTS, seed="7")
     assert report.images == COUNTS
-    assert report.classes == dict.fromkeys(("cat", "dog"), {"training": 6, "validation": 3, "testing": 3})
+    assert report.classes == {label: {"training": 6, "validation": 3, "testing": 3} for label in ("cat", "dog")}
     images = read_manifest(to / "manifest.csv")
     assert found_files(to) == expected_files(images)
     for image in images:
@@ -65,7 +66,7 @@ def test_split_folder_gives_names_and_times_that_say_nothing(folder: Path, tmp_p
     assert all(re.fullmatch(r"training-data/[0-9a-f]{24}\.jpg", row["file"]) for row in rows)
     labels = [row["class"] for row in rows]
     # names in order, classes not: neither halves nor alternating
-    changes = sum(one != other for one, other in zip(labels, labels[1:], strict=False))
+    changes = sum(one != other for one, other in pairwise(labels))
     assert 4 < changes < 20
     assert {path.stat().st_mtime for path in to.rglob("*") if path.is_file()} == {315532800}
 
@@ -165,10 +166,14 @@ import os, signal, sys
 from pathlib import Path
 from palio.data.splitting import split_folder
 
-def watch(event, _arguments, count=[0]):
-    count[0] += event == sys.argv[3]
-    if count[0] == int(sys.argv[4]):
-        os.kill(os.getpid(), signal.SIGKILL)
+count = 0
+
+def watch(event, _arguments):
+    global count
+    if event == sys.argv[3]:
+        count += 1
+        if count == int(sys.argv[4]):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(watch)
 split_folder(Path(sys.argv[1]), Path(sys.argv[2]), {"training": 12, "validation": 6, "testing": 6})

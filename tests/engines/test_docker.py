@@ -130,7 +130,9 @@ def test_build_has_no_network(far: Far) -> None:
 
 
 def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
-    with pytest.raises(PalioError, match="The challenge asks for cpus = 4096, and docker on this machine cannot give it"):
+    with pytest.raises(
+        PalioError, match="The challenge asks for cpus = 4096, and docker on this machine cannot give it"
+    ):
         far.engine.check(Limits(time_s=1, memory_bytes=MIB, cpus=4096))
 
 
@@ -138,7 +140,9 @@ def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
 def nothing_left() -> Iterator[None]:
     def listing() -> list[str]:
         commands: list[list[str]] = [["ps", "-aq"], ["volume", "ls", "-q"]]
-        run: Callable[[list[str]], str] = lambda c: subprocess.run(["docker", *c], capture_output=True, text=True).stdout
+        run: Callable[[list[str]], str] = lambda c: (
+            subprocess.run(["docker", *c], capture_output=True, text=True).stdout
+        )
         return [run(command) for command in commands]
 
     before = listing()

@@ -1,22 +1,31 @@
 """A submission from a folder: the files that its Dockerfile takes, checked as the platform will check them.
 
-Two kinds of folder: one with a Dockerfile at its root, all of which is packed; and one of a challenge's published
-shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder itself: it is put at the zip's
-root, with just the files that it copies. The zip is byte-identical for identical content, on every machine: entries
-sorted, times and permissions uniform, nothing compressed (compressors differ, and weights hardly shrink).
+Two kinds of folder: one with a Dockerfile at its root, all of which is packed but for what .dockerignore leaves out; and
+one of a challenge's published shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder itself:
+it is put at the zip's root, with just the files that it copies. The zip is byte-identical for identical content, on every
+machine: entries sorted, times and permissions uniform, nothing compressed (compressors differ, and weights hardly shrink).
 """
 
+import re
+import shutil
+import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.archive import look_through
-from palio.core.digest import digest_file
+from palio.core.digest import UnfitFile, digest_file, files_below
+from palio.core.dockerfile import DockerfileError, Instruction, parse, words
+from palio.core.dockerignore import ignored_by, wildcard
 from palio.core.errors import PalioError, counted
-from palio.core.staging import staged
+from palio.core.job import GIB
+from palio.core.quantities import size_text
+from palio.core.staging import reading, staged
 
 INFERENCE_CODE = "docker_code_inference"
-MAX_BYTES = 20 * 1024**3
+MAX_BYTES = 20 * GIB
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
+_MODE = 0o100644 << 16
 _SHOWN = 20
 
 
@@ -29,20 +38,93 @@ class Packed:
 
 
 def pack(folder: Path, target: Path) -> Packed:
-    """Writes the submission zip of `folder` to `target`. Raises PalioError "folder-unfit" with all problems."""
-    dockerfile = _dockerfile(folder)
+    """Writes the submission zip of `folder` to `target`, replacing what is there only by a whole new one.
+
+    Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
+    """
+    dockerfile = _find_dockerfile(folder)
+    here = _files(folder, leave_out=target)
     problems: list[str] = []
-    files = {"Dockerfile": dockerfile}
-    if dockerfile.parent == folder:
-        files |= {name: path for name, path in _walk(folder) if path.resolve() != target.resolve()}
-    files |= _copied(folder, dockerfile, problems)
-    problems += _outside(folder, files)
-    if sum(path.stat().st_size for path in files.values() if path.is_file()) > MAX_BYTES:
-        problems.append(f"the files come to more than {MAX_BYTES / 1024**3:.0f} GiB")
+    copied = _copied_files(dockerfile, here, problems)
+    wanted = here if dockerfile.parent == folder else copied
+    files = {**{name: here[name] for name in wanted}, "Dockerfile": dockerfile}
+    size = sum(path.stat().st_size for path in files.values())
+    if size > MAX_BYTES:
+        problems.append(f"the files come to {size_text(size)}; at most {size_text(MAX_BYTES)} are taken")
     if problems:
-        count = counted(len(problems), "problem was", "problems were")
-        raise PalioError("folder-unfit", path=folder, count=count, evidence=problems[:_SHOWN])
+        raise _unfit(folder, problems)
     with staged(target.absolute()) as (fresh,):
         _write(fresh, files)
         look_through(fresh, target.name)
     return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)))
+
+
+def _find_dockerfile(folder: Path) -> Path:
+    for candidate in (folder / "Dockerfile", folder / INFERENCE_CODE / "Dockerfile"):
+        if candidate.is_file():
+            return candidate
+    raise _unfit(folder, [f"there is no Dockerfile, neither here nor in {INFERENCE_CODE}/"])
+
+
+def _files(folder: Path, leave_out: Path) -> dict[str, Path]:
+    """Everything that a build from `folder` could see, by its name relative to it."""
+    ignore = folder / ".dockerignore"
+    ignored = ignored_by(ignore.read_text(encoding="utf-8") if ignore.is_file() else "")
+    try:
+        with reading(folder):
+            found = dict(files_below(folder))
+    except UnfitFile as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    return {name: path for name, path in found.items() if path != leave_out.resolve() and not ignored(name)}
+
+
+def _copied_files(dockerfile: Path, here: Iterable[str], problems: list[str]) -> set[str]:
+    """The names among `here` that COPY and ADD take; a source that takes none becomes a problem."""
+    taken: set[str] = set()
+    try:
+        instructions = parse(dockerfile.read_text(encoding="utf-8"))
+        if not any(instruction.keyword == "FROM" for instruction in instructions):
+            problems.append("the Dockerfile has no FROM, so there is nothing to build on")
+        for instruction in instructions:
+            if instruction.keyword in ("COPY", "ADD") and "from" not in instruction.flags:
+                for source in words(instruction, {})[:-1]:
+                    taken |= _matching(source, here) or _complain(instruction, source, problems)
+    except DockerfileError as fault:
+        where = f", {fault.instruction}" if fault.instruction else ""
+        problems.append(f"the Dockerfile{where}: {fault.reason}")
+    except UnicodeDecodeError:
+        problems.append("the Dockerfile is not a text in UTF-8")
+    return taken
+
+
+def _matching(source: str, here: Iterable[str]) -> set[str]:
+    pattern = source.removeprefix("./").strip("/")
+    if pattern in ("", "."):
+        return set(here)
+    expression = re.compile(f"{wildcard(pattern)}(/.*)?")
+    return {name for name in here if expression.fullmatch(name)}
+
+
+def _complain(instruction: Instruction, source: str, problems: list[str]) -> set[str]:
+    if source.startswith(("http://", "https://")):
+        return set()
+    hint = "; `palio train` makes it" if source.removeprefix("./").startswith("model_output/") else ""
+    outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
+    problems.append(f"the Dockerfile, {instruction}: there is no {source}{outside}{hint}")
+    return set()
+
+
+def _write(target: Path, files: dict[str, Path]) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.create_system, entry.external_attr = 3, _MODE  # as if made on Unix, wherever it is made
+            entry.file_size = files[name].stat().st_size  # so that large files get the large-file format
+            with reading(files[name]), files[name].open("rb") as source, archive.open(entry, "w") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _unfit(folder: Path, problems: list[str]) -> PalioError:
+    count = counted(len(problems), "problem was", "problems were")
+    shown = problems[:_SHOWN] + ([f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else [])
+    return PalioError("folder-unfit", path=folder, count=count, evidence=shown)

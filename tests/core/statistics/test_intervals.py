@@ -67,7 +67,7 @@ def test_the_same_matrix_gives_the_same_interval() -> None:
     assert confusion_interval(matrix_of(3), "f1_weighted", seed=1) != first
 
 
-def covered(true: float, per_class: int, boards: int = 150, draws: int = 500) -> tuple[float, float]:
+def covered(true: float, per_class: int, boards: int = 250, draws: int = 500) -> tuple[float, float]:
     """How often 95 % intervals of weighted F1 hold the true value: a percentile bootstrap's, and ours."""
     random = np.random.default_rng(int(true * 1e5) + per_class)
     shares = np.full((CLASSES, CLASSES), (1 - true) / (CLASSES * (CLASSES - 1)))
@@ -98,7 +98,7 @@ def covered(true: float, per_class: int, boards: int = 150, draws: int = 500) ->
     ],
 )
 def test_coverage_of_95_percent_intervals(true: float, per_class: int, bootstrap: float, ours: float) -> None:
-    """Within what 150 boards instead of thousands, and 500 draws instead of 4,000, leave to chance."""
+    """Within what 250 boards instead of thousands, and 500 draws instead of 4,000, leave to chance."""
     assert covered(true, per_class) == (pytest.approx(bootstrap, abs=0.08), pytest.approx(ours, abs=0.05))
 
 

@@ -96,7 +96,13 @@ class DockerEngine:
             Guarantee("pids", kernel if self._info.get("PidsLimit") else none),
             Guarantee("shared memory", kernel),
             Guarantee("input", kernel, "read-only"),
-            Guarantee("output", watching, "total size and number of files" if self._volumes_in_reach else "total size; number of files when collected"),
+            Guarantee(
+                "output",
+                watching,
+                "total size and number of files"
+                if self._volumes_in_reach
+                else "total size; number of files when collected",
+            ),
             Guarantee("time", watching, "wall clock, from outside"),
             Guarantee("log", kernel, "bounded where the engine keeps it"),
             Guarantee("environment", kernel, "a fixed list"),
