@@ -11,6 +11,7 @@ def test_palio_error_fills_its_sentences() -> None:
         code="predict-exit",
         cause=Cause.PARTICIPANT,
         stage="predict",
+        charged=True,
         message="The container ended with exit code 3, so its predictions were not taken.",
         evidence=("Traceback",),
         next_step="Read the last lines of its log, and try the same on your own machine with `palio run`.",

@@ -35,7 +35,8 @@ def board(runs: Sequence[Path], phase: str | None, html: Path | None, as_json: b
     from palio.core.staging import staged
     from palio.core.standings import stand
 
-    found = [read_run(folder) for folder in dict.fromkeys(runs)]
+    once = {folder.resolve(): folder for folder in reversed(runs)}  # a run named twice is still one run
+    found = [read_run(folder) for folder in reversed(once.values())]
     standings = stand(_of_phase(found, phase) if phase else found)
     said = remarks(standings)
     if html:
@@ -98,6 +99,7 @@ def _table(standings: "Standings") -> str:
 
 def _as_json(standings: "Standings", said: Sequence[str], html: Path | None) -> dict[str, object]:
     certain, keys = standings.certainty, [column.key for column in standings.columns]
+    shown = standings.primary.key in keys  # a hidden column's interval is hidden with it
     return {
         "challenge": {"title": standings.lock.bundle.title, "digest": standings.lock.bundle.digest},
         "phase": standings.lock.phase,
@@ -115,7 +117,7 @@ def _as_json(standings: "Standings", said: Sequence[str], html: Path | None) -> 
                 "rank": place.rank,
                 "rank_range": place.rank_range,
                 "scores": {key: place.values[key] for key in keys if key in place.values},
-                "interval": [place.interval.low, place.interval.high] if place.interval else None,
+                "interval": [place.interval.low, place.interval.high] if place.interval and shown else None,
                 "no_interval": place.no_interval,
                 "rank_frequencies": certain.frequencies[position] if certain.frequencies else None,
             }

@@ -167,8 +167,13 @@ def _footer(standings: Standings) -> str:
     reference = (
         f", reference data <code>{escape(lock.reference_data.digest[:12])}</code>" if lock.reference_data else ""
     )
+    intervals = "Intervals: Jeffreys-Dirichlet on the confusion matrix, 95 %. "
+    ranks = (
+        "Ranks: paired tests on the same cases, Holm-adjusted at 5 %; a rank is the range of places that these leave "
+        "open. "
+    )
     return (
-        '<footer class="soft">Intervals: Jeffreys-Dirichlet on the confusion matrix, 95 %. Ranks: paired tests on the '
-        "same cases, Holm-adjusted at 5 %; a rank is the range of places that these leave open. Challenge "
+        f'<footer class="soft">{intervals if any(standings.certainty.intervals) else ""}'
+        f"{ranks if standings.certainty.ranges else ''}Challenge "
         f"<code>{escape(lock.bundle.digest[:12])}</code>{reference}. Palio {palio.__version__}.</footer>"
     )

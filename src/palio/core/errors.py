@@ -24,11 +24,17 @@ EXIT_CANCELLED = 130  # what shells expect of a command ended by Ctrl-C
 
 @dataclass(frozen=True)
 class FailureKind:
-    """One row of the table. `message` and `next_step` are format strings over the facts given when it is raised."""
+    """One row of the table. `message` and `next_step` are format strings over the facts given when it is raised.
+
+    `charged`: it counts against a participant's number of tries, as hidden data was touched and the fault is theirs.
+    `retried`: it may go away by itself, so the platform tries again.
+    """
 
     cause: Cause
     message: str
     next_step: str
+    charged: bool = False
+    retried: bool = False
 
 
 _U, _P, _O, _S = Cause.USAGE, Cause.PARTICIPANT, Cause.ORGANIZER, Cause.PLATFORM
@@ -108,61 +114,73 @@ FAILURES: dict[str, FailureKind] = {
         _P,
         "The container ended with exit code {exit_code}, so its predictions were not taken.",
         "Read the last lines of its log, and try the same on your own machine with `palio run`.",
+        charged=True,
     ),
     "predict-time-limit": FailureKind(
         _P,
         "The container ran longer than its limit of {limit} and was stopped.",
         "Make it faster or process images in batches; it had {cpus} CPU(s).",
+        charged=True,
     ),
     "predict-memory-limit": FailureKind(
         _P,
         "The container used more memory than its limit of {limit} and was stopped.",
         "Use smaller batches; shared memory and files in /tmp count as memory too.",
+        charged=True,
     ),
     "predict-pids-limit": FailureKind(
         _P,
         "The container reached its limit of {limit} processes and threads, and ended with exit code {exit_code}.",
         "Start fewer workers or threads.",
+        charged=True,
     ),
     "predict-output-size": FailureKind(
         _P,
         "The container wrote more than the {limit} it may leave in its output folder and was stopped.",
         "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
+        charged=True,
     ),
     "predict-output-files": FailureKind(
         _P,
         "The container wrote more than the {limit} files it may leave in its output folder and was stopped.",
         "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
+        charged=True,
     ),
     "predict-output-refused": FailureKind(
         _P,
         "The output folder holds {count} that cannot be taken: only regular files with plain names are.",
         "Write the predictions as ordinary files, without links, devices or pipes.",
+        charged=True,
     ),
     "predict-no-output": FailureKind(
         _P,
         "The container ended with exit code 0 but left no file in its output folder, /mnt/out.",
         "Write the predictions to /mnt/out, not to the working directory.",
+        charged=True,
     ),
     "predict-not-started": FailureKind(
         _P,
         "The container could not be started: {reason}.",
         "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program that is in the image.",
+        charged=True,
     ),
     "predictions-missing": FailureKind(
         _P,
         "The predictions lack the file {file}, which this challenge asks for; {found}.",
         "Write the predictions to a file of exactly that name.",
+        charged=True,
     ),
     "predictions-unmapped": FailureKind(
         _P,
         "{file} could not be read as predictions: {count}.",
         "Name each input as it was named in the input folder, in the column `{column}`.",
+        charged=True,
     ),
     "predictions-invalid": FailureKind(
         _P,
         "The scoring program refused the predictions: {count}.",
         "Mend what is listed and hand in again.",
+        charged=True,
     ),
     # -- what an organizer has made
     "bundle-missing": FailureKind(
@@ -266,6 +284,7 @@ FAILURES: dict[str, FailureKind] = {
         _S,
         "The engine `{engine}` failed at {action}: {reason}.",
         "Run `palio doctor`; nobody is charged for this, and the same command can be run again.",
+        retried=True,
     ),
     "limit-unavailable": FailureKind(
         _S,
@@ -312,6 +331,7 @@ class Failure:
     code: str
     cause: Cause
     stage: str | None
+    charged: bool
     message: str
     evidence: tuple[str, ...]
     next_step: str
@@ -333,6 +353,7 @@ class PalioError(Exception):
             code=code,
             cause=kind.cause,
             stage=stage,
+            charged=kind.charged and stage != "sample",
             message=kind.message.format(**facts),
             evidence=tuple(evidence),
             next_step=kind.next_step.format(**facts).strip(),

@@ -27,9 +27,10 @@ def read_untrusted(path: Path, limit_bytes: int) -> str:
             "is a link, and links are not followed" if path.is_symlink() else f"cannot be opened ({error.strerror})"
         )
         raise UnreadableFileError(reason) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnreadableFileError("is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnreadableFileError("is not a regular file")
         content = file.read(limit_bytes + 1)
     if len(content) > limit_bytes:
         raise UnreadableFileError(f"is larger than {limit_bytes:,} bytes")

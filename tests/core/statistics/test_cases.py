@@ -77,8 +77,3 @@ def test_answers_to_the_same_cases() -> None:
 def test_answers_to_different_cases(other: Cases) -> None:
     with pytest.raises(ValueError, match=r"^the submissions were not scored on the same cases$"):
         Answers.of([Cases(("1", "2"), ("b", "a"), ("b", "c")), other])
-
-
-def test_answers_of_nobody() -> None:
-    with pytest.raises(ValueError, match=r"^there are no submissions$"):
-        Answers.of([])

@@ -4,5 +4,5 @@
     intervals    of one submission's score                comparisons  of two submissions
     ranks        the range of places each may hold        ladder       what may be shown without being fed upon
 
-All draws have a fixed seed: the same runs give the same board, to the last digit.
+All draws have a fixed seed: with one version of numpy the same runs give the same board, to the last digit.
 """

@@ -29,6 +29,8 @@ def certainty(scores: Sequence[float], cases: Sequence[Cases | None], metric: st
     """
     intervals = tuple(None if found is None else _interval(found, metric) for found in cases)
     compared = [place for place, found in enumerate(cases) if found is not None]
+    if len(compared) < 2:
+        return Certainty(intervals)
     try:
         answers = Answers.of([found for found in cases if found is not None])
     except ValueError:

@@ -6,46 +6,53 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LINKS = "/.python"  # inside: where `python` and `python3` lie if the interpreter's own folder lacks them
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """`folders` hold the interpreter and its packages, at the same paths inside as outside."""
+    """`places` are the folders and links that make it up, at the same paths inside as outside."""
 
     executable: str
     version: str
-    folders: tuple[str, ...]
-    links: tuple[str, ...]  # names by which it must be found in LINKS
+    places: tuple[str, ...]
+    links: tuple[str, ...]  # names under which it has to be found in LINKS
 
     @property
     def path(self) -> str:
         """The PATH on which `python` is this interpreter."""
-        own = os.path.dirname(self.executable)  # noqa: PTH120 - a path inside the sandbox
-        return ":".join([LINKS, SYSTEM_PATH] if self.links else [own, SYSTEM_PATH])
+        return f"{LINKS if self.links else Path(self.executable).parent}:{SYSTEM_PATH}"
 
 
 def this_interpreter() -> Interpreter:
     executable = Path(sys.executable)
-    # An environment's interpreter is a link, often to a link; each one's folder must be there for it to be followed.
-    folders = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
+    places = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
+    places += [place.resolve() for place in places]
+    # An environment's interpreter is a link, often to a link. Of each only the link itself is needed, never its
+    # folder, which may be somebody's ~/.local.
     link = executable
     while link.is_symlink():
+        places.append(link)
         link = Path(os.path.normpath(link.parent / link.readlink()))
-        folders.append(link.parent.parent)
-    folders += [folder.resolve() for folder in folders]
     kept: list[str] = []
-    for folder in sorted({str(folder) for folder in folders}):
-        if not any(_within(folder, outer) for outer in ("/usr", *kept)):
-            kept.append(folder)
-    lacking = [name for name in ("python", "python3") if not (executable.parent / name).exists()]
+    for place in sorted({str(place) for place in places}):
+        if not any(_within(place, outer) for outer in (*SYSTEM_FOLDERS, *kept)):
+            kept.append(place)
+    complete = all((executable.parent / name).exists() for name in ("python", "python3"))
     return Interpreter(
         executable=str(executable),
         version=platform.python_version(),
-        folders=tuple(kept),
-        links=("python", "python3") if lacking else (),
+        places=tuple(kept),
+        links=() if complete else ("python", "python3"),
     )
+
+
+def too_wide(interpreter: Interpreter) -> str | None:
+    """A folder of the interpreter that holds more than an interpreter should: somebody's home, or everything."""
+    home = str(Path.home())
+    return next((place for place in interpreter.places if place == "/" or _within(home, place)), None)
 
 
 def _within(path: str, folder: str) -> bool:

@@ -1,0 +1,107 @@
+"""What is seen inside, as bubblewrap's arguments: the system, the interpreter, the image's files and the mounts.
+
+bubblewrap 0.8 cannot lay one folder over another. So each folder to which one layer alone contributes is bound as a
+whole, and where several meet, or something is mounted further down, a new folder is made and its entries are bound
+one by one. The root itself is such a folder, in memory, and is made read-only at the end.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palio.core.job import Job
+from palio.engines.bubblewrap.image import Image
+from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
+
+Operation = tuple[str, ...]  # one of bubblewrap's options; of a bind, the second word is a path of the host
+
+# What the dynamic linker reads, the links that Debian keeps there, and what libraries look for without being asked.
+_ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl", "pki", "ca-certificates", "mime.types")
+_CPU_FACTS = "/sys/devices/system/cpu"  # numerical libraries choose their code and thread counts by it
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A file, link or folder of the host that is seen at `target`."""
+
+    target: str
+    source: Path
+
+
+def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path) -> list[Operation]:
+    """`root` holds the image's files, `etc` the few files made for /etc, `output` what the job may write to."""
+    layers = [Layer(folder, Path(folder)) for folder in (*SYSTEM_FOLDERS, *image.interpreter.places)]
+    layers += [Layer(f"/etc/{name}", Path("/etc", name)) for name in _ETC]
+    layers += [Layer(_CPU_FACTS, Path(_CPU_FACTS)), Layer("/etc", etc), Layer("/", root)]
+    limits = job.limits
+    mounted: dict[str, list[Operation]] = {
+        "/proc": [("--proc", "/proc")],
+        "/dev": [
+            ("--dev", "/dev"),
+            *_in_memory("/dev/shm", limits.shm_bytes),  # noqa: S108 - the sandbox's own
+            ("--remount-ro", "/dev"),
+        ],
+        "/tmp": _in_memory("/tmp", limits.memory_bytes),  # noqa: S108
+        **{mount.target: [("--ro-bind", str(mount.source), mount.target)] for mount in job.mounts},
+        job.output: [("--bind", str(output), job.output)],
+    }
+    executable = image.interpreter.executable
+    links = [("--symlink", executable, f"{LINKS}/{name}") for name in image.interpreter.links]
+    found = [*links, *_lay("/", layers, tuple(mounted))]
+    for target in sorted(mounted):  # an outer one before what is mounted inside it
+        found += mounted[target]
+    return [*found, ("--remount-ro", "/")]
+
+
+def _in_memory(target: str, size_bytes: int) -> list[Operation]:
+    return [("--perms", "1777"), ("--size", str(size_bytes)), ("--tmpfs", target)]
+
+
+def _lay(path: str, layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator[Operation]:
+    if path in mounted:
+        return
+    sources = [source for layer in layers if (source := _at(layer, path)) and os.path.lexists(source)]
+    if sources and (top := sources[-1]) and (top.is_symlink() or not top.is_dir()):
+        yield ("--symlink", str(top.readlink()), path) if top.is_symlink() else ("--ro-bind", str(top), path)
+        return
+    folders = [source for source in sources if source.is_dir() and not source.is_symlink()]
+    inside = [target for target in (*(layer.target for layer in layers), *mounted) if _is_below(target, path)]
+    if len(folders) == 1 and not any(os.path.lexists(source) for source in _placed(inside, layers, mounted)):
+        yield ("--ro-bind", str(folders[0]), path)
+    elif folders or inside:
+        if path != "/":
+            yield ("--dir", path)
+        names = {target.removeprefix(path).lstrip("/").split("/")[0] for target in inside}
+        for folder in folders:
+            names.update(_entries(folder))
+        for name in sorted(names):
+            yield from _lay(f"{path.rstrip('/')}/{name}", layers, mounted)
+
+
+def _placed(inside: Sequence[str], layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator[Path]:
+    """Host paths of what is to be seen further down; a mount counts always, a layer only if it exists."""
+    for layer in layers:
+        if layer.target in inside:
+            yield layer.source
+    for target in mounted:
+        if target in inside:
+            yield Path("/")
+
+
+def _at(layer: Layer, path: str) -> Path | None:
+    """Where the layer has what is seen at `path`, if that lies within it."""
+    if layer.target == path:
+        return layer.source
+    return layer.source / path[len(layer.target) :].lstrip("/") if _is_below(path, layer.target) else None
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path != folder and path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are what is wanted
+    except PermissionError:
+        return []

@@ -1,0 +1,109 @@
+"""The processes of a sandbox as seen from outside: who they are, how much memory they use, and how they are ended.
+
+A sandbox has its own PID namespace, whose first process is known here by its PID outside. All others are its
+descendants; when it dies, the kernel ends every one of them before it is gone.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+
+_INODE_BYTES = 1024  # what a file in memory costs beside its content
+
+
+def start_time(pid: int) -> str | None:
+    """When the process started, in ticks since boot; with the PID, that names a process for ever. None: it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - read often
+            fields = file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def kill_process(pid: int, started: str, number: int) -> bool:
+    """Sends a signal to that very process, never to a later one with its PID. False if it is gone."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if start_time(pid) != started:
+            return False
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+class Processes:
+    """What runs in the sandbox whose first process is `first`."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._in_memory: list[int] = []
+
+    def open_in_memory(self, *targets: str) -> None:
+        """Where the sandbox has file systems in memory. To be called before the job runs, while these lie as mounted."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._in_memory = [os.open(f"/proc/{self._first}/root{target}", flags) for target in targets]
+
+    def members(self) -> Iterator[int]:
+        pending = [self._first]
+        while pending:
+            pid = pending.pop()
+            yield pid
+            with suppress(OSError):
+                for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+                    with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+                        pending += map(int, file.read().split())
+
+    def terminate(self) -> None:
+        """TERM for all but the first, which is bubblewrap's own."""
+        for pid in list(self.members())[1:]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGTERM)
+
+    def usage(self, limit_bytes: int) -> tuple[int, int]:
+        """Bytes of memory and number of processes and threads.
+
+        The sum of what each process has of its own is quickly read but counts pages twice that two of them share, as
+        after fork. Only where that sum is beyond the limit are shared pages looked at, which takes milliseconds.
+        """
+        members = list(self.members())
+        private = shared = threads = 0
+        for pid in members:
+            facts = _fields(f"/proc/{pid}/status", ("RssAnon", "RssShmem", "VmSwap", "Threads"))
+            private += (facts["RssAnon"] + facts["VmSwap"]) * 1024
+            shared += facts["RssShmem"] * 1024
+            threads += facts["Threads"]
+        files = self._files_in_memory_bytes()
+        if private + max(shared, files) > limit_bytes:
+            private = shared = 0
+            for pid in members:
+                facts = _fields(f"/proc/{pid}/smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
+                private += (facts["Pss_Anon"] + facts["SwapPss"]) * 1024
+                shared += facts["Pss_Shmem"] * 1024
+        # A file in /dev/shm that is mapped is among both; the larger of the two has each byte at least once, or
+        # half of them where a job has as much in unmapped files as in other shared memory.
+        return private + max(shared, files), max(0, threads - 1)
+
+    def _files_in_memory_bytes(self) -> int:
+        total = 0
+        for descriptor in self._in_memory:
+            facts = os.fstatvfs(descriptor)
+            total += (facts.f_blocks - facts.f_bfree) * facts.f_bsize + (facts.f_files - facts.f_ffree) * _INODE_BYTES
+        return total
+
+
+def _fields(path: str, names: tuple[str, ...]) -> dict[str, int]:
+    found = dict.fromkeys(names, 0)
+    with suppress(OSError), open(path) as file:  # noqa: PTH123
+        for line in file:
+            name, _, content = line.partition(":")
+            if name in found:
+                found[name] = int(content.split()[0])
+    return found
