@@ -5,7 +5,7 @@ import pytest
 from tests.run_folders import F1, SECONDS, write_run
 
 from palio.core.bundle.model import StatisticsPolicy
-from palio.core.errors import Cause, Failure, PalioError
+from palio.core.errors import Failure, PalioError
 from palio.core.finished_run import read_run
 from palio.core.run_folder import Verdict
 
@@ -34,10 +34,13 @@ def test_a_scored_run(tmp_path: Path) -> None:
 
 
 def test_a_failed_run_needs_no_lock(tmp_path: Path) -> None:
-    failure = Failure("build-failed", Cause.PARTICIPANT, "build", "It did not build.", ("a", "b"), "Mend it.")
-    result = {"verdict": "failed", "scores": None, "failure": failure.as_json()}
+    failure = {"stage": "build", "message": "It did not build.", "evidence": ["a"], "of a later version": 1}
+    result = {"verdict": "failed", "scores": None, "failure": failure}
     run = read_run(write_run(tmp_path / "a", result=result))
-    assert (run.verdict, run.scores, run.failure, run.lock) == (Verdict.FAILED, None, failure, None)
+    assert (run.verdict, run.scores, run.lock) == (Verdict.FAILED, None, None)
+    assert run.failure is not None
+    assert (run.failure.stage, run.failure.message) == ("build", "It did not build.")
+    assert run.failure.model_dump() == failure
 
 
 @pytest.mark.parametrize("content", ['{"verdict": null, "stages": {}}', None])

@@ -129,7 +129,7 @@ def _as_json(standings: "Standings", said: Sequence[str], html: Path | None) -> 
                 "run_folder": str(run.run.folder),
                 "verdict": run.run.verdict,
                 "reason": run.reason,
-                "failure": run.run.failure.as_json() if run.run.failure else None,
+                "failure": run.run.failure.model_dump() if run.run.failure else None,
             }
             for run in standings.unplaced
         ],

@@ -98,22 +98,24 @@ def train_challenge(
 
 
 def _show(steps: "Generator[Path, None, JobResult]", *, quiet: bool) -> "JobResult":
-    """Waits for a training's end and passes on what its log gains meanwhile."""
+    """Waits for a training's end and passes on what its logs gain meanwhile, to the last line."""
     current: Path | None = None
     shown = 0
     try:
         while True:
-            try:
-                log = next(steps)
-            except StopIteration as end:
+            log = next(steps)
+            if log != current:
                 if current:
                     _pass_on(current, shown, quiet=quiet)
-                return end.value
-            if log != current:
                 current, shown = log, 0
             shown = _pass_on(log, shown, quiet=quiet)
             time.sleep(POLL_S)
+    except StopIteration as end:
+        result: JobResult = end.value
+        return result
     finally:
+        if current:
+            _pass_on(current, shown, quiet=quiet)
         steps.close()
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Self, TypeVar
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
 from palio.core.bundle.model import Column, StatisticsPolicy
-from palio.core.errors import Failure, PalioError, counted
+from palio.core.errors import PalioError, counted
 from palio.core.run_folder import Verdict
 from palio.core.staging import reading
 
@@ -52,6 +52,13 @@ class Lock(BaseModel):
     phantom: bool
 
 
+class RecordedFailure(BaseModel, extra="allow"):
+    """What a board shows of a failure; whatever else result.json says of it is kept and passed on."""
+
+    stage: str | None
+    message: str
+
+
 class _Config(BaseModel):
     label: str
     phase: str
@@ -61,7 +68,7 @@ class _Config(BaseModel):
 class _Result(BaseModel):
     verdict: Verdict | None = None  # also where result.json is not there yet
     scores: dict[str, _Score] | None = None
-    failure: Failure | None = None
+    failure: RecordedFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class FinishedRun:
     created: datetime
     verdict: Verdict | None
     scores: dict[str, float] | None
-    failure: Failure | None
+    failure: RecordedFailure | None
     lock: Lock | None
 
 

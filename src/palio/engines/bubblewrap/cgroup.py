@@ -46,9 +46,12 @@ class Cgroup:
 
     def memory_bytes(self) -> int:
         """What is used now, less cached files, which the kernel gives back on demand."""
-        name, cached = ("usage_in_bytes", "total_inactive_file") if self.version == 1 else ("current", "inactive_file")
-        used = self._number("memory", f"memory.{name}")
-        return max(0, used - self._field("memory", "memory.stat", cached))
+        cached = "total_inactive_file" if self.version == 1 else "inactive_file"
+        return max(0, self.used_memory_bytes() - self._field("memory", "memory.stat", cached))
+
+    def used_memory_bytes(self) -> int:
+        """What is used now, cached files included."""
+        return self._number("memory", f"memory.{'usage_in_bytes' if self.version == 1 else 'current'}")
 
     def peak_memory_bytes(self) -> int:
         """The most that was ever used, cached files included; 0 where the kernel does not say."""

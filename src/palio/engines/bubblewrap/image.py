@@ -102,7 +102,9 @@ class _Building:
 
     def _take_from(self, instruction: Instruction) -> None:
         if self.begun:
-            raise DockerfileError("builds of several stages need an engine that can run them, such as Docker", instruction)
+            raise DockerfileError(
+                "builds of several stages need an engine that can run them, such as Docker", instruction
+            )
         if not words(instruction, self._globals):
             raise DockerfileError("FROM names no image", instruction)
         self.begun = True
@@ -195,7 +197,7 @@ def _ignored(context: Path, dockerfile: str) -> Callable[[str], bool]:
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (path := context / name).is_file() and not path.is_symlink():
             return ignored_by(path.read_text(errors="replace"))
-    return lambda path: False
+    return ignored_by("")
 
 
 class _Files:
@@ -266,7 +268,7 @@ class _Files:
                 f"{folder}/{name}".lstrip("/")
                 for folder in found
                 if (self._context / folder).is_dir() and not (self._context / folder).is_symlink()
-                for name in sorted(os.listdir(self._context / folder))
+                for name in sorted(path.name for path in (self._context / folder).iterdir())
                 if expression.fullmatch(name)
             ]
         return found
@@ -313,5 +315,9 @@ def _parts(path: str) -> tuple[str, ...]:
     """Components below the root, with /bin and its like as the links into /usr that they are on this machine."""
     first, *rest = PurePosixPath(path.lstrip("/")).parts or ("",)
     if first in _MERGED and (link := Path("/", first)).is_symlink():
-        return (*link.readlink().parts, *rest) if not link.readlink().is_absolute() else (*link.readlink().parts[1:], *rest)
+        return (
+            (*link.readlink().parts, *rest)
+            if not link.readlink().is_absolute()
+            else (*link.readlink().parts[1:], *rest)
+        )
     return (first, *rest) if first else ()

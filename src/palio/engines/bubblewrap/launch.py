@@ -60,7 +60,7 @@ def launch(
     descriptors: dict[str, int],
     printed: int,
 ) -> int:
-    """The PID of bubblewrap. `descriptors` are options that take one, such as --seccomp; `printed` takes what is said."""
+    """The PID of bubblewrap. `descriptors` are options that take one (--seccomp); `printed` takes what is said."""
     child = os.fork()
     if child == 0:
         try:
@@ -82,6 +82,7 @@ def _become(
     printed: int,
 ) -> NoReturn:
     group.join()
+    Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine runs out of memory, this goes first
     if os.geteuid() == 0:
         operations = _within_reach(operations)
         os.setgroups([])
@@ -93,7 +94,6 @@ def _become(
         hard = resource.getrlimit(kind)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (most, most))
-    Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine runs out of memory, this goes first
     if cpus:
         os.sched_setaffinity(0, cpus)
     # The arguments go through a descriptor: the command line of the sandbox's first process can be read inside.
@@ -111,7 +111,7 @@ def _become(
 def memory_file(content: bytes) -> int:
     """A descriptor to be read from its beginning."""
     descriptor = os.memfd_create("palio")
-    with open(descriptor, "wb", closefd=False) as file:  # noqa: PTH123
+    with open(descriptor, "wb", closefd=False) as file:
         file.write(content)
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
@@ -119,11 +119,11 @@ def memory_file(content: bytes) -> int:
 
 def _within_reach(operations: Sequence[Operation]) -> list[Operation]:
     """The same operations with sources that JOB_UID can reach."""
-    sources = sorted({operation[1] for operation in operations if operation[0] in _BINDS})
-    opened = {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in sources}
     if _libc().unshare(_CLONE_NEWNS):
         raise OSError(ctypes.get_errno(), "this process may not make a mount namespace")
     _mount("none", "/", _MS_REC | _MS_PRIVATE)
+    sources = sorted({operation[1] for operation in operations if operation[0] in _BINDS})
+    opened = {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in sources}  # some may be in _REACH
     _mount("tmpfs", _REACH, _MS_NOSUID | _MS_NODEV, "tmpfs", "mode=0755")
     places: dict[str, str] = {}
     for number, (source, descriptor) in enumerate(opened.items()):
@@ -153,20 +153,24 @@ def attempt(bwrap: str) -> str | None:
 
     Tried in a process of its own, as whoever asks may have threads, and a fork of those is not safe.
     """
-    code = f"import sys; sys.path.insert(0, {_package_root()!r}); from {__name__} import _attempt; _attempt({bwrap!r})"
+    code = f"import sys; sys.path.insert(0, {package_root()!r}); from {__name__} import _attempt; _attempt({bwrap!r})"
     tried = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30)
     lines = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]
     return None if tried.returncode == 0 else (lines or ["it ended without a word"])[-1]
 
 
 def _attempt(bwrap: str) -> NoReturn:
-    operations = [("--ro-bind", "/", "/"), ("--proc", "/proc"), ("--dev", "/dev"), ("--size", str(MIB)), ("--tmpfs", "/mnt")]
-    child = launch(
-        bwrap, operations, ["true"], limits={}, cpus=None, group=Cgroup({}, 1), descriptors={}, printed=1
-    )
+    operations = [
+        ("--ro-bind", "/", "/"),
+        ("--proc", "/proc"),
+        ("--dev", "/dev"),
+        ("--size", str(MIB)),
+        ("--tmpfs", "/mnt"),
+    ]
+    child = launch(bwrap, operations, ["true"], limits={}, cpus=None, group=Cgroup({}, 1), descriptors={}, printed=1)
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
-def _package_root() -> str:
+def package_root() -> str:
     """The folder to import Palio from, for an interpreter that does not look anywhere by itself."""
     return str(Path(__file__).parents[3])

@@ -29,7 +29,7 @@ class Layer:
     source: Path
 
 
-def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path) -> list[Operation]:
+def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, workdir: str) -> list[Operation]:
     """`root` holds the image's files, `etc` the few files made for /etc, `output` what the job may write to."""
     layers = [Layer(folder, Path(folder)) for folder in (*SYSTEM_FOLDERS, *image.interpreter.places)]
     layers += [Layer(f"/etc/{name}", Path("/etc", name)) for name in _ETC]
@@ -51,7 +51,9 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path) -
     found = [*links, *_lay("/", layers, tuple(mounted))]
     for target in sorted(mounted):  # an outer one before what is mounted inside it
         found += mounted[target]
-    return [*found, ("--remount-ro", "/")]
+    if _is_below(workdir, "/tmp"):  # noqa: S108 - what the image has there is covered
+        found.append(("--dir", workdir))
+    return [*found, ("--remount-ro", "/"), ("--chdir", workdir)]
 
 
 def _in_memory(target: str, size_bytes: int) -> list[Operation]:

@@ -49,7 +49,7 @@ class OutputWatch:
 
     def _deleted_bytes(self) -> int:
         """In files of the output's file system that have no name any more but are still held open."""
-        device, deadline = os.stat(self._folder).st_dev, time.monotonic() + _DELETED_LOOK_S
+        device, deadline = Path(self._folder).stat().st_dev, time.monotonic() + _DELETED_LOOK_S
         found: dict[int, int] = {}
         for pid in self._processes.members():
             if time.monotonic() > deadline:
@@ -135,7 +135,7 @@ def discard(folder: Path, output: Path) -> None:
         output.rename(_free(flat, numbers))
     place = os.open(flat, _OPEN)
     try:
-        while names := os.listdir(place):
+        while names := os.listdir(place):  # noqa: PTH208 - names are what is wanted
             for name in names:
                 _flatten(name, place, flat, numbers)
     finally:

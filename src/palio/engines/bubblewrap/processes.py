@@ -47,7 +47,7 @@ class Processes:
         self._in_memory: list[int] = []
 
     def open_in_memory(self, *targets: str) -> None:
-        """Where the sandbox has file systems in memory. To be called before the job runs, while these lie as mounted."""
+        """Where the sandbox has file systems in memory; to be called when it is made."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self._in_memory = [os.open(f"/proc/{self._first}/root{target}", flags) for target in targets]
 

@@ -1,0 +1,135 @@
+"""Whether sandboxes can be made here, and what would change that; and what they can be promised to keep."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from palio.core.job import JOB_GID, JOB_UID, Enforcement, Guarantee
+from palio.engines.bubblewrap.cgroup import available as available_controllers
+from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
+from palio.engines.bubblewrap.launch import attempt
+from palio.engines.bubblewrap.limits import counts_by_namespace
+from palio.engines.bubblewrap.seccomp import seccomp_filter
+from palio.engines.fault import Unavailable
+
+OLDEST = (0, 8, 0)  # the first that can forbid further user namespaces inside
+_INSTALL = {
+    "debian": "sudo apt-get install bubblewrap",
+    "fedora": "sudo dnf install bubblewrap",
+    "rhel": "sudo dnf install bubblewrap",
+    "suse": "sudo zypper install bubblewrap",
+    "arch": "sudo pacman -S bubblewrap",
+    "alpine": "sudo apk add bubblewrap",
+}
+# What forbids user namespaces to ordinary users, the value that does, and the command that allows them again.
+_SWITCHES = (
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    ("kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+    ("user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+)
+
+
+def why_unavailable() -> Unavailable | None:
+    """What keeps sandboxes from being made here, found out by making one; None if nothing does."""
+    if sys.platform != "linux":
+        return Unavailable("bubblewrap needs Linux", "Use Docker on this machine.")
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        return Unavailable("bubblewrap is not installed", f"Install it with `{install_command()}`.")
+    if (found := version(bwrap)) < OLDEST:
+        return Unavailable(
+            f"bubblewrap {_dotted(found)} is too old: {_dotted(OLDEST)} is needed",
+            "Install a newer one, or use Docker.",
+        )
+    if folder := too_wide(this_interpreter()):
+        return Unavailable(
+            f"this Python lies in {folder}, and a sandbox that shows it would show far more",
+            "Run Palio from a virtual environment in a folder of its own.",
+        )
+    if reason := attempt(bwrap):
+        return Unavailable(f"bubblewrap cannot make a sandbox ({reason})", _way_out())
+    return None
+
+
+def install_command() -> str:
+    """What installs bubblewrap on this distribution."""
+    fields = {}
+    for path in (Path("/etc/os-release"), Path("/usr/lib/os-release")):
+        if path.is_file():
+            lines = [line.partition("=") for line in path.read_text().splitlines()]
+            fields = {key: content.strip("\"'") for key, _, content in lines}
+            break
+    names = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
+    return next((_INSTALL[name] for name in names if name in _INSTALL), _INSTALL["debian"])
+
+
+def version(bwrap: str) -> tuple[int, ...]:
+    said = subprocess.run([bwrap, "--version"], capture_output=True, text=True, check=False).stdout
+    match = re.search(r"(\d+)\.(\d+)\.(\d+)", said)
+    return tuple(map(int, match.groups())) if match else (0, 0, 0)
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
+
+
+def _way_out() -> str:
+    for name, value, command in _SWITCHES:
+        path = Path("/proc/sys", name)
+        if path.is_file() and path.read_text().strip() == value:
+            return f"This system forbids user namespaces to ordinary users. Allow them with `{command}`."
+    if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
+        return "A container forbids it unless it was started with `--privileged`. Run Palio outside, or use Docker."
+    return "Run `bwrap --ro-bind / / --unshare-all true` to see the same; a security module may forbid it."
+
+
+def guarantees() -> tuple[Guarantee, ...]:
+    """How each property of the isolation contract is kept on this machine at this moment, in the contract's order."""
+    kernel, watching = Enforcement.KERNEL, Enforcement.WATCHING
+    controllers = available_controllers()
+    root = os.geteuid() == 0
+    as_user = "a real user of the machine" if root else "this machine's user, under that number"
+    filtered = ", system calls filtered" if seccomp_filter() else ", system calls not filtered on this processor"
+    by_group = "by a control group"
+    memory = (
+        Guarantee("memory", kernel, f"{by_group}, /tmp and /dev/shm among it")
+        if "memory" in controllers
+        else Guarantee("memory", watching, "every 50 ms or sooner, /tmp and /dev/shm among it; killed at the limit")
+    )
+    cpus = (
+        Guarantee("cpus", kernel, by_group)
+        if "cpu" in controllers
+        else Guarantee("cpus", kernel, "bound to whole CPUs, rounded up, which other programs may use too")
+    )
+    if "pids" in controllers:
+        pids = Guarantee("pids", kernel, by_group)
+    elif counts_by_namespace() and not root:
+        pids = Guarantee("pids", kernel, "by a limit counted in the sandbox's own user namespace")
+    else:
+        pids = Guarantee("pids", watching, "killed at the limit")
+    return (
+        Guarantee("network", kernel, "none but loopback"),
+        Guarantee("root file system", kernel, "read-only; /tmp in memory"),
+        Guarantee("user", kernel, f"{JOB_UID}:{JOB_GID}, {as_user}, no groups"),
+        Guarantee("capabilities", kernel, f"none, no new privileges, no further user namespaces{filtered}"),
+        memory,
+        cpus,
+        pids,
+        Guarantee("shared memory", kernel),
+        Guarantee("input", kernel, "read-only"),
+        Guarantee("output", watching, "total size and number of files, every 100 ms or a tenth of the time"),
+        Guarantee("time", watching, "wall clock, from outside"),
+        Guarantee("log", watching, "bounded where it is written"),
+        Guarantee("environment", kernel, "a fixed list"),
+        Guarantee("devices", kernel, "none but null, zero, full, random, urandom and tty"),
+        Guarantee(
+            "host", kernel, "own process, IPC, host and user name spaces; /usr and this Python are seen, read-only"
+        ),
+    )

@@ -1,0 +1,290 @@
+"""The bubblewrap engine: jobs in sandboxes on this machine, without Docker and without special rights.
+
+Covered: new user, mount, PID, IPC, network, host-name and control-group namespaces; a read-only root that shows the
+system's programs, this Python and the image's files; uid 10001 without groups, capabilities, new privileges or further
+user namespaces; a filter of system calls; a fresh /tmp and /dev/shm in memory; inputs read-only; one writable folder;
+memory, processes and CPU by control groups where this user may make them, else watched or counted by the user
+namespace; wall-clock time, output size and number of files watched; everything ended together, whatever ends first.
+
+Not covered: faults of the kernel that sandboxes share with the host; files in /usr and in this Python's folders, which
+a job can read; a disk filled faster than it is looked at (every 100 ms); memory used within milliseconds where it is
+watched; an image's own system, as RUN is not run and every FROM is this Python.
+
+All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. Whoever starts a job hands its lock to the
+supervisor, which holds it as long as it lives. So any process finds every job, and can tell one that runs from one
+whose supervisor was killed.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+from palio.core.collect import collect_folder
+from palio.core.errors import PalioError
+from palio.core.job import (
+    GRACE_S,
+    JOB_GID,
+    JOB_UID,
+    Build,
+    Collected,
+    End,
+    Guarantee,
+    Job,
+    JobResult,
+    Limits,
+    environment,
+)
+from palio.engines.bubblewrap import availability, cgroup
+from palio.engines.bubblewrap.builds import build, load_image
+from palio.engines.bubblewrap.launch import package_root
+from palio.engines.bubblewrap.layers import operations
+from palio.engines.bubblewrap.limits import refuse_unavailable
+from palio.engines.bubblewrap.output import discard
+from palio.engines.bubblewrap.processes import kill_process, start_time
+from palio.engines.bubblewrap.supervisor import RESULT, SANDBOX, SUPERVISOR, TASK, write_whole
+
+_LOCK, _OUTPUT, _ETC, _FAULTS = "lock", "output", "etc", "supervisor.log"
+_STOPPED_S = GRACE_S + 4
+# The interpreter that reads this forks and goes on as nobody's child, so that it neither ends with whoever started it
+# nor waits for him as a zombie. Only then does it import anything.
+_SUPERVISE = """
+import os, sys
+if os.fork(): os._exit(0)
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from palio.engines.bubblewrap.supervisor import main
+main(Path(sys.argv[2]))
+"""
+
+
+class BubblewrapEngine:
+    name = "bubblewrap"
+
+    def __init__(self, state: Path | None = None) -> None:
+        """`state` is where images and jobs are kept; by default the user's cache folder."""
+        self._state = (state or _default_state()).resolve()
+        self._jobs, self._images = self._state / "jobs", self._state / "images"
+
+    def describe(self) -> str:
+        bwrap = shutil.which("bwrap")
+        return f"bubblewrap {'.'.join(map(str, availability.version(bwrap))) if bwrap else '(not installed)'}"
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        return availability.guarantees()
+
+    def check(self, limits: Limits) -> None:
+        refuse_unavailable(limits)
+
+    def start(self, work: Job | Build) -> None:
+        with self._faults_named("starting", work):
+            folder = self._folder(work)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _lock(folder) as lock:
+                # Whoever holds the lock is at it; and what has begun is never begun again.
+                if lock is None or (folder / RESULT).exists() or (folder / SANDBOX).exists():
+                    return
+                if isinstance(work, Build):
+                    write_whole(folder / RESULT, _as_json(build(work, self._images)))
+                else:
+                    self._start_job(work, folder, lock)
+
+    def poll(self, work: Job | Build) -> JobResult | None:
+        with self._faults_named("watching", work):
+            folder = self._folder(work)
+            if not folder.is_dir():
+                raise self._fault("watching", work, "it is gone")
+            if result := self._result(work, folder):
+                return result
+            with _lock(folder) as lock:
+                if lock is None:
+                    return None
+                if result := self._result(work, folder):  # written since
+                    return result
+                _end_orphans(folder)
+            words = (folder / _FAULTS).read_text() if (folder / _FAULTS).exists() else ""
+            reason = words.strip().rpartition("\n")[2] or "the process that watched it was killed"
+            raise self._fault("watching", work, reason)
+
+    def stop(self, work: Job | Build) -> None:
+        with self._faults_named("stopping", work):
+            folder = self._folder(work)
+            asked, deadline = False, time.monotonic() + _STOPPED_S
+            while folder.is_dir():
+                with _lock(folder) as lock:
+                    if lock is not None:
+                        _end_orphans(folder)
+                        return
+                if not asked:
+                    asked = _signal_supervisor(folder, SIGTERM)
+                elif time.monotonic() > deadline:
+                    _signal_supervisor(folder, SIGKILL)
+                time.sleep(0.01)
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        limits = job.limits
+        with self._faults_named("collecting the output of", job):
+            output = self._folder(job) / _OUTPUT
+            return collect_folder(output, destination, max_bytes=limits.output_bytes, max_files=limits.output_files)
+
+    def remove(self, work: Job | Build) -> None:
+        self.stop(work)
+        with self._faults_named("removing", work):
+            folder = self._folder(work)
+            if folder.is_dir():
+                discard(folder, folder / _OUTPUT)
+
+    # -- its parts
+
+    def _folder(self, work: Job | Build) -> Path:
+        if "/" in work.name or work.name in ("", ".", ".."):
+            raise ValueError(f"{work.name!r} cannot name a job")
+        return self._jobs / work.name
+
+    def _start_job(self, job: Job, folder: Path, lock: int) -> None:
+        image, root = load_image(self._images, job.image)
+        command = [*image.entrypoint, *(image.command if job.command is None else job.command)]
+        if not command:
+            now = datetime.now(UTC)
+            nothing = JobResult(
+                End.NOT_STARTED, None, now, now, detail="the image names no command, and none was given"
+            )
+            write_whole(folder / RESULT, _as_json(nothing))
+            return
+        _make_output(folder / _OUTPUT)
+        _make_etc(folder / _ETC)
+        variables = {**image.environment, **environment(job)}
+        workdir = job.workdir or image.workdir
+        seen = operations(job, image, root=root, etc=folder / _ETC, output=folder / _OUTPUT, workdir=workdir)
+        task = {
+            "bwrap": shutil.which("bwrap"),
+            "operations": [*(("--setenv", name, value) for name, value in variables.items()), *seen],
+            "command": command,
+            "limits": asdict(job.limits),
+            "log": str(job.log.absolute()),
+            "output": str(folder / _OUTPUT),
+            "group": f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}",
+        }
+        write_whole(folder / TASK, task)
+        _supervise(folder, lock)
+
+    def _result(self, work: Job | Build, folder: Path) -> JobResult | None:
+        try:
+            content: dict[str, Any] = json.loads((folder / RESULT).read_text())
+        except FileNotFoundError:
+            return None
+        if "fault" in content:
+            raise self._fault("running", work, content["fault"])
+        for name in ("started", "finished"):
+            content[name] = datetime.fromisoformat(content[name])
+        return JobResult(**content | {"end": End(content["end"])})
+
+    def _fault(self, action: str, work: Job | Build, reason: str) -> PalioError:
+        return PalioError("engine-fault", engine=self.name, action=f"{action} {work.name}", reason=reason)
+
+    @contextmanager
+    def _faults_named(self, action: str, work: Job | Build) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, subprocess.SubprocessError) as error:
+            raise self._fault(action, work, str(error)) from error
+
+
+def _default_state() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "palio" / "bubblewrap"
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[int | None]:
+    """A descriptor with the lock of a job's folder, or None if somebody else has it.
+
+    The lock lasts as long as any process has the descriptor, and so passes on to one that is given it.
+    """
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # it is being removed
+        yield None
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _supervise(folder: Path, lock: int) -> None:
+    """Starts the supervisor, which inherits the lock and nothing else."""
+    with (folder / _FAULTS).open("w") as faults:
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _SUPERVISE, package_root(), folder],
+            stdin=subprocess.DEVNULL,
+            stdout=faults,
+            stderr=faults,
+            pass_fds=[lock],
+            start_new_session=True,
+            env={},
+            cwd="/",
+            check=True,
+        )
+
+
+def _signal_supervisor(folder: Path, number: int) -> bool:
+    """Whether it was there to be signalled; in its first moments it is not yet known."""
+    try:
+        known = json.loads((folder / SUPERVISOR).read_text())
+    except FileNotFoundError:
+        return False
+    return kill_process(known["pid"], known["started"], number)
+
+
+def _end_orphans(folder: Path) -> None:
+    """Nothing is left of a sandbox whose supervisor was killed when this returns. The kernel ends it anyway, soon."""
+    try:
+        known: dict[str, Any] = json.loads((folder / SANDBOX).read_text())
+    except FileNotFoundError:
+        return
+    while start_time(known["pid"]) == known["started"]:
+        kill_process(known["pid"], known["started"], SIGKILL)
+        time.sleep(0.005)
+    cgroup.remove(map(Path, known["groups"]))
+
+
+def _make_output(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    if os.geteuid() == 0:
+        os.chown(folder, JOB_UID, JOB_GID)
+
+
+def _make_etc(folder: Path) -> None:
+    """The few files of /etc that libraries ask for, with one user and no host but this one in them."""
+    folder.mkdir(exist_ok=True)
+    for name, text in {
+        "passwd": f"palio:x:{JOB_UID}:{JOB_GID}::/tmp:/bin/sh\n",
+        "group": f"palio:x:{JOB_GID}:\n",
+        "hosts": "127.0.0.1 localhost palio\n::1 localhost\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    }.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+
+
+def _as_json(result: JobResult) -> dict[str, Any]:
+    return asdict(result) | {"started": result.started.isoformat(), "finished": result.finished.isoformat()}

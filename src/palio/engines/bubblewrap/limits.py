@@ -1,0 +1,54 @@
+"""Limits that this machine cannot give, and the one that only newer kernels count by sandbox."""
+
+import os
+import resource
+
+from palio.core.errors import PalioError
+from palio.core.job import Limits
+from palio.core.quantities import size_text
+
+
+def refuse_unavailable(limits: Limits) -> None:
+    """Raises PalioError("limit-unavailable") for what cannot be given at all."""
+    cpus = len(os.sched_getaffinity(0))
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if limits.gpus:
+        _refuse("gpus", f"{limits.gpus}", "it gives no job a GPU", "Use the Docker engine, or set gpus to 0")
+    if limits.cpus > cpus:
+        _refuse("cpus", f"{limits.cpus:g}", f"Palio may use {cpus} here", "Use a machine with more CPUs, or lower it")
+    if limits.memory_bytes > memory_bytes:
+        has = f"it has {size_text(memory_bytes)}"
+        _refuse("memory", size_text(limits.memory_bytes), has, "Use a machine with more memory, or lower it")
+
+
+def _refuse(setting: str, value: str, reason: str, next_step: str) -> None:
+    raise PalioError(
+        "limit-unavailable",
+        setting=f"palio.limits.predict.{setting}",
+        value=value,
+        engine="bubblewrap",
+        reason=reason,
+        next_step=f"{next_step} in competition.yaml.",
+    )
+
+
+def limit_processes(first: int, pids: int) -> bool:
+    """Lets the kernel count a sandbox's processes, given its first: RLIMIT_NPROC, where that is counted by namespace.
+
+    To be called when the sandbox is made: set earlier, it would count all that the user runs. False where the kernel
+    counts otherwise or where this process may not set another's limit.
+    """
+    if not counts_by_namespace():
+        return False
+    _, hard = resource.prlimit(first, resource.RLIMIT_NPROC)
+    most = pids + 1 if hard == resource.RLIM_INFINITY else min(pids + 1, hard)  # one is bubblewrap's
+    try:
+        resource.prlimit(first, resource.RLIMIT_NPROC, (most, most))
+    except PermissionError:
+        return False
+    return True
+
+
+def counts_by_namespace() -> bool:
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor.split("-")[0])) >= (5, 14)
