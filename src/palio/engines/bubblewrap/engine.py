@@ -46,6 +46,7 @@ from palio.core.job import (
     Limits,
     environment,
 )
+from palio.core.log import LogWriter
 from palio.engines.bubblewrap import availability, cgroup
 from palio.engines.bubblewrap.builds import build, load_image
 from palio.engines.bubblewrap.launch import package_root
@@ -157,6 +158,8 @@ class BubblewrapEngine:
         command = [*image.entrypoint, *(image.command if job.command is None else job.command)]
         if not command:
             now = datetime.now(UTC)
+            with LogWriter(job.log):
+                pass  # every job has a log
             nothing = JobResult(
                 End.NOT_STARTED, None, now, now, detail="the image names no command, and none was given"
             )

@@ -1,0 +1,7 @@
+import sys
+
+from honest import answers, write
+
+for _ in range(256):
+    sys.stdout.write("x" * (1 << 20))
+write(answers())

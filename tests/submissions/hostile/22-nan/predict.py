@@ -1,0 +1,5 @@
+from honest import answers, write
+
+given = answers()
+given = dict.fromkeys(given, "nan")
+write(given)

@@ -1,0 +1,5 @@
+from honest import answers, write
+
+given = answers()
+given["../../../etc/passwd"] = "yes"
+write(given)

@@ -1,0 +1,3 @@
+from honest import answers, write
+
+write(answers(), encoding="utf-16")
