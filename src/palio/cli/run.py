@@ -103,6 +103,7 @@ def evaluate(
     from palio.core.evaluate import Attempt, Evaluation
     from palio.core.lock import is_phantom
     from palio.core.phases import pick_phase, pick_task
+    from palio.core.receipt.key import machine_key
     from palio.core.run_folder import RunFolder, Verdict, new_identity
     from palio.core.submission import read_submission
     from palio.engines import open_engine
@@ -112,6 +113,7 @@ def evaluate(
     task = pick_task(phase)
     submission = read_submission(path, SubmissionKind(kind) if kind else None)
     engine, why = open_engine(engine_name)
+    key = machine_key()
     identity = new_identity()
     folder = RunFolder.create(output, identity)
     attempt = Attempt(identity, submission, bundle, phase, task, label or submission.name)
@@ -125,7 +127,7 @@ def evaluate(
     for note in submission.notes:
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")
-    evaluation = Evaluation(attempt, engine, folder)
+    evaluation = Evaluation(attempt, engine, folder, key=key)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ does not cover times, owners and permissions, empty folders, and what tools leav
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
 IGNORED_NAMES = frozenset({"__pycache__", ".git", ".DS_Store", "__MACOSX"})
@@ -19,7 +19,7 @@ class UnfitFile(ValueError):  # noqa: N818 - it says what the file is
 
 def digest_file(path: Path) -> str:
     """The SHA-256 of a file's content as 64 hexadecimal digits, read piece by piece."""
-    return _measure(path)[1]
+    return measure(path)[1]
 
 
 def digest_folder(folder: Path) -> str:
@@ -29,14 +29,16 @@ def digest_folder(folder: Path) -> str:
 
 def digest_entries(entries: Iterable[tuple[str, Path]]) -> str:
     """The SHA-256 over one line for each (name, file): `name NUL size NUL sha256 LF`, sorted by name as bytes."""
-    lines = []
-    for name, path in entries:
-        size_bytes, digest = _measure(path)
-        lines.append(b"%s\0%d\0%s\n" % (os.fsencode(name), size_bytes, digest.encode()))
+    return digest_measured((name, *measure(path)) for name, path in entries)
+
+
+def digest_measured(entries: Iterable[tuple[str, int, str]]) -> str:
+    """The same over (name, size in bytes, SHA-256) of files that have been read already."""
+    lines = [b"%s\0%d\0%s\n" % (os.fsencode(name), size_bytes, digest.encode()) for name, size_bytes, digest in entries]
     return hashlib.sha256(b"".join(sorted(lines))).hexdigest()
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tuple[str, Path]]:
     """Every regular file below a folder as (relative path with slashes, path), in a fixed order.
 
     A link to a file inside is taken as that file. Raises UnfitFile for a link that leads outside, to a folder or
@@ -46,7 +48,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     waiting = [root]
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
-            if path.name in IGNORED_NAMES:
+            if path.name in ignored:
                 continue
             name = path.relative_to(root).as_posix()
             if path.is_symlink():
@@ -70,7 +72,7 @@ def _check_link(name: str, link: Path, root: Path) -> None:
         raise UnfitFile(f"{name} is a link to a folder; put the folder itself there")
 
 
-def _measure(path: Path) -> tuple[int, str]:
+def measure(path: Path) -> tuple[int, str]:
     """Size in bytes and digest from one reading, so that they belong together even if the file is being changed."""
     size_bytes, digest = 0, hashlib.sha256()
     with path.open("rb") as file:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from palio.core import verdicts
 from palio.core.archive import unpack
@@ -21,10 +22,14 @@ from palio.core.digest import IGNORED_NAMES, digest_folder
 from palio.core.errors import PalioError
 from palio.core.job import Build, Engine, Job, JobResult, Mount
 from palio.core.lock import lock
+from palio.core.receipt.statement import write_receipt
 from palio.core.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.scores import read_scores
 from palio.core.staging import writing
 from palio.core.submission import Submission, unpack_results
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
@@ -49,10 +54,25 @@ class Attempt:
 class Evaluation:
     """An attempt on its way. `result` grows with each step; `stage` is where it is."""
 
-    def __init__(self, attempt: Attempt, engine: Engine, folder: RunFolder, *, any_kind: bool = False) -> None:
-        """With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant."""
+    def __init__(
+        self,
+        attempt: Attempt,
+        engine: Engine,
+        folder: RunFolder,
+        *,
+        key: "Ed25519PrivateKey | None" = None,
+        any_kind: bool = False,
+        collected: Path | None = None,
+    ) -> None:
+        """With `key`, the end of the attempt is signed with it: its receipt.
+
+        With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant. With
+        `collected`, predictions that another attempt left there are scored, and nothing else is done.
+        """
         self.attempt = attempt
+        self._key = key
         self._any_kind = any_kind
+        self._collected = collected
         self.folder = folder
         self.stage = Stage.BUILD
         self.result = Result(started=datetime.now(UTC), stages={})
@@ -68,7 +88,8 @@ class Evaluation:
         """Stops what runs, removes it, and ends the attempt as cancelled."""
         if self.result.verdict is None:
             self._story.close()
-            self._end(Verdict.CANCELLED)
+            with suppress(OSError):
+                self._end(Verdict.CANCELLED)
 
     # -- the story
 
@@ -76,27 +97,29 @@ class Evaluation:
         try:
             with writing(self.folder.root):
                 yield from self._stages()
-            self._end(Verdict.SCORED)
+                self._end(Verdict.SCORED)
         except PalioError as error:
-            self.result.failure = error.failure
-            self._end(Verdict.FAILED)
+            self.result.failure, self.result.scores = error.failure, None
+            with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
+                self._end(Verdict.FAILED)
         finally:
             self._clean_up()
 
     def _stages(self) -> Generator[Stage, None, None]:
         attempt = self.attempt
         self._ask()
+        self._lock()
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
         self._engine.check(attempt.phase.rules.score)
-        if attempt.submission.kind is SubmissionKind.RESULTS:
+        if self._collected is not None:
+            shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
+        elif attempt.submission.kind is SubmissionKind.RESULTS:
             unpack_results(attempt.submission, self.folder.predictions)
             self._write_metadata(exit_code=0, wall_s=0)
-            self._lock(image=None)
         else:
             self._engine.check(attempt.phase.rules.predict)
             image = yield from self._build()
-            self._lock(image=image)
             yield from self._predict(image)
         yield from self._score()
 
@@ -217,10 +240,12 @@ class Evaluation:
         self.folder.remove_work()
 
     def _end(self, verdict: Verdict) -> None:
+        """The receipt is written before the verdict that it signs: whoever reads a verdict finds its receipt."""
         self.result.verdict = verdict
         self.result.finished = datetime.now(UTC)
-        with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
-            self.folder.write_json("result.json", self.result.as_json())
+        if self._key is not None and verdict is not Verdict.CANCELLED:
+            write_receipt(self.folder, self.result.as_json(), self._key)
+        self.folder.write_json("result.json", self.result.as_json())
 
     def _ask(self) -> None:
         attempt = self.attempt
@@ -237,7 +262,7 @@ class Evaluation:
             },
         )
 
-    def _lock(self, image: str | None) -> None:
+    def _lock(self) -> None:
         attempt = self.attempt
         resolved = lock(
             bundle=attempt.bundle,
@@ -245,7 +270,6 @@ class Evaluation:
             task=attempt.task,
             submission=attempt.submission,
             engine=self._engine,
-            image=image,
         )
         self.folder.write_json("lock.json", resolved)
 

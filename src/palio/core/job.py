@@ -93,6 +93,8 @@ def environment(job: Job) -> dict[str, str]:
     return {
         "HOME": "/tmp",  # noqa: S108 - inside the container, where nothing else is writable
         "TMPDIR": "/tmp",  # noqa: S108
+        "USER": "palio",  # images do not know JOB_UID, and libraries (MONAI) ask for its name when imported
+        "LOGNAME": "palio",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # so that the log has what was printed before a kill
         "OMP_NUM_THREADS": str(cpus),  # libraries count the host's CPUs, not the job's

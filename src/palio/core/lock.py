@@ -14,16 +14,17 @@ from palio.core.submission import Submission
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies beside reference data that belongs to synthetic images
 
 
-def lock(
-    *, bundle: Bundle, phase: Phase, task: Task, submission: Submission, engine: Engine, image: str | None
-) -> dict[str, object]:
-    """The content of lock.json. Two runs whose locks differ only in `engine` and `host` were asked the same thing."""
+def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: Submission, engine: Engine) -> dict[str, object]:
+    """The content of lock.json. Two runs whose locks differ only in `engine` and `host` were asked the same thing.
+
+    The image that the submission is built into is not in it: it follows from the submission, and each engine calls it
+    by an id of its own, which result.json has.
+    """
     return {
         "bundle": {"title": bundle.title, "digest": bundle.digest},
         "phase": phase.name,
         "task": task.name,
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name},
-        "image": image,
         "input_data": _digest(task.input_data),
         "reference_data": _digest(task.reference_data),
         "scoring_program": _digest(task.scoring_program),

@@ -4,6 +4,7 @@ config.json   what was asked            lock.json    what it resolved to: digest
 result.json   verdict, failure, scores, and per stage when, how long and how it ended
 build.log  predict.log  score.log       what each stage printed
 predictions/  scores/  report.html      what was collected
+receipt.json  files.json                all of it, signed; see core/receipt
 """
 
 import json
@@ -47,6 +48,7 @@ class StageRecord:
     peak_memory_bytes: int | None = None
     peak_pids: int | None = None
     cpu_s: float | None = None
+    image: str | None = None  # of a build: how the engine calls what came out
 
     @classmethod
     def of(cls, result: JobResult, started: datetime) -> Self:
@@ -58,6 +60,7 @@ class StageRecord:
             peak_memory_bytes=result.peak_memory_bytes,
             peak_pids=result.peak_pids,
             cpu_s=result.cpu_s,
+            image=result.image,
         )
 
     @property
@@ -122,7 +125,7 @@ class RunFolder:
     def write_json(self, name: str, value: object) -> None:
         """Writes so that a reader sees the old content or the new, never half of it."""
         partial = self.root / f".{name}.{secrets.token_hex(4)}"
-        partial.write_text(json.dumps(value, indent=2, default=_plain) + "\n", encoding="utf-8")
+        partial.write_text(json_text(value), encoding="utf-8")
         partial.replace(self.root / name)
 
     def read_json(self, name: str) -> Any:
@@ -130,6 +133,11 @@ class RunFolder:
 
     def remove_work(self) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def json_text(value: object) -> str:
+    """How every JSON file of a run folder is written."""
+    return json.dumps(value, indent=2, default=_plain) + "\n"
 
 
 def new_identity() -> str:

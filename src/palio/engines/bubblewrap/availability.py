@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from palio.core.job import JOB_GID, JOB_UID, Enforcement, Guarantee
-from palio.engines.bubblewrap.cgroup import available as available_controllers
 from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
 from palio.engines.bubblewrap.launch import attempt
 from palio.engines.bubblewrap.limits import counts_by_namespace
@@ -90,10 +89,9 @@ def _way_out() -> str:
     return "Run `bwrap --ro-bind / / --unshare-all true` to see the same; a security module may forbid it."
 
 
-def guarantees() -> tuple[Guarantee, ...]:
-    """How each property of the isolation contract is kept on this machine at this moment, in the contract's order."""
+def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
+    """How each property of the isolation contract is kept here, given what control groups can limit."""
     kernel, watching = Enforcement.KERNEL, Enforcement.WATCHING
-    controllers = available_controllers()
     root = os.geteuid() == 0
     as_user = "a real user of the machine" if root else "this machine's user, under that number"
     filtered = ", system calls filtered" if seccomp_filter() else ", system calls not filtered on this processor"
@@ -110,7 +108,7 @@ def guarantees() -> tuple[Guarantee, ...]:
     )
     if "pids" in controllers:
         pids = Guarantee("pids", kernel, by_group)
-    elif counts_by_namespace() and not root:
+    elif counts_by_namespace():
         pids = Guarantee("pids", kernel, "by a limit counted in the sandbox's own user namespace")
     else:
         pids = Guarantee("pids", watching, "killed at the limit")

@@ -73,8 +73,12 @@ main(Path(sys.argv[2]))
 class BubblewrapEngine:
     name = "bubblewrap"
 
-    def __init__(self, state: Path | None = None) -> None:
-        """`state` is where images and jobs are kept; by default the user's cache folder."""
+    def __init__(self, state: Path | None = None, *, control_groups: bool = True) -> None:
+        """`state` is where images and jobs are kept; by default the user's cache folder.
+
+        Without `control_groups`, limits are kept as for a user who may not make any.
+        """
+        self._control_groups = control_groups
         self._state = (state or _default_state()).resolve()
         self._jobs, self._images = self._state / "jobs", self._state / "images"
 
@@ -83,7 +87,7 @@ class BubblewrapEngine:
         return f"bubblewrap {'.'.join(map(str, availability.version(bwrap))) if bwrap else '(not installed)'}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees()
+        return availability.guarantees(cgroup.available() if self._control_groups else frozenset())
 
     def check(self, limits: Limits) -> None:
         refuse_unavailable(limits)
@@ -177,7 +181,7 @@ class BubblewrapEngine:
             "limits": asdict(job.limits),
             "log": str(job.log.absolute()),
             "output": str(folder / _OUTPUT),
-            "group": f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}",
+            "group": f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}" if self._control_groups else None,
         }
         write_whole(folder / TASK, task)
         _supervise(folder, lock)

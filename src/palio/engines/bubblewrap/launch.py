@@ -19,7 +19,7 @@ from palio.engines.bubblewrap.cgroup import Cgroup
 
 Operation = Sequence[str]
 
-_BINDS = ("--bind", "--ro-bind")
+_BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
 _REACH = "/tmp"  # noqa: S108 - covered in this process's own mount namespace
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWNS = 0x20000

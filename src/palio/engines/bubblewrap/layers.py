@@ -18,6 +18,7 @@ Operation = tuple[str, ...]  # one of bubblewrap's options; of a bind, the secon
 
 # What the dynamic linker reads, the links that Debian keeps there, and what libraries look for without being asked.
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl", "pki", "ca-certificates", "mime.types")
+_HIDDEN = ("/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kallsyms")  # facts about the host
 _CPU_FACTS = "/sys/devices/system/cpu"  # numerical libraries choose their code and thread counts by it
 
 
@@ -36,7 +37,7 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
     layers += [Layer(_CPU_FACTS, Path(_CPU_FACTS)), Layer("/etc", etc), Layer("/", root)]
     limits = job.limits
     mounted: dict[str, list[Operation]] = {
-        "/proc": [("--proc", "/proc")],
+        "/proc": [("--proc", "/proc"), *(("--ro-bind-try", "/dev/null", path) for path in _HIDDEN)],
         "/dev": [
             ("--dev", "/dev"),
             *_in_memory("/dev/shm", limits.shm_bytes),  # noqa: S108 - the sandbox's own

@@ -4,7 +4,7 @@ import os
 import resource
 
 from palio.core.errors import PalioError
-from palio.core.job import Limits
+from palio.core.job import JOB_GID, JOB_UID, Limits
 from palio.core.quantities import size_text
 
 
@@ -32,21 +32,35 @@ def _refuse(setting: str, value: str, reason: str, next_step: str) -> None:
     )
 
 
-def limit_processes(first: int, pids: int) -> bool:
+def limit_processes(first: int, pids: int) -> None:
     """Lets the kernel count a sandbox's processes, given its first: RLIMIT_NPROC, where that is counted by namespace.
 
-    To be called when the sandbox is made: set earlier, it would count all that the user runs. False where the kernel
-    counts otherwise or where this process may not set another's limit.
+    To be called when the sandbox is made: set earlier, it would count all that the user runs.
     """
     if not counts_by_namespace():
-        return False
-    _, hard = resource.prlimit(first, resource.RLIMIT_NPROC)
+        return
+    if os.geteuid() != 0:
+        _set_processes(first, pids)
+        return
+    # Whoever has the same user may set another's limit, which root without CAP_SYS_RESOURCE may not.
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setresgid(JOB_GID, JOB_GID, JOB_GID)
+            os.setresuid(JOB_UID, JOB_UID, JOB_UID)
+            _set_processes(first, pids)
+            code = 0
+        finally:
+            os._exit(code)
+    if os.waitpid(child, 0)[1]:
+        raise OSError("the number of processes could not be limited")
+
+
+def _set_processes(first: int, pids: int) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
     most = pids + 1 if hard == resource.RLIM_INFINITY else min(pids + 1, hard)  # one is bubblewrap's
-    try:
-        resource.prlimit(first, resource.RLIMIT_NPROC, (most, most))
-    except PermissionError:
-        return False
-    return True
+    resource.prlimit(first, resource.RLIMIT_NPROC, (most, most))
 
 
 def counts_by_namespace() -> bool:

@@ -62,7 +62,7 @@ class _Supervision:
         self._folder = folder
         self._task: dict[str, Any] = json.loads((folder / TASK).read_text())
         self._limits = Limits(**self._task["limits"])
-        self._group = cgroup.make(self._task["group"])
+        self._group = cgroup.make(self._task["group"]) if self._task["group"] else cgroup.Cgroup({}, 1)
         self._ending: tuple[End, str] | None = None  # why the job is being ended, if it is
         self._kill_at = math.inf
         self._peak_memory_bytes = self._peak_pids = 0

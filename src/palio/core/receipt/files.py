@@ -1,0 +1,59 @@
+"""files.json: every file of a run folder with its size and SHA-256, so that what was changed can be named.
+
+The receipt has the digest of this list, not the list: a receipt may be shown to everybody, and names of predictions may
+be those of hidden inputs. What has a digest of its own in the receipt is not in the list, nor is what begins with a dot
+at the top of the run folder.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from palio.core.digest import UnfitFile, digest_measured, files_below, measure
+
+NAME = "files.json"
+RECORDS = ("lock.json", "result.json", NAME)  # whose digests the receipt has
+PREDICTIONS, SCORES = "predictions", "scores"
+METADATA = f"{PREDICTIONS}/metadata"  # the platform writes it, and it has a time in it
+
+
+@dataclass(frozen=True)
+class File:
+    bytes: int
+    sha256: str
+
+
+Files = Mapping[str, File]  # by path, relative to the run folder and with slashes
+
+
+def list_files(root: Path) -> Files:
+    """What is in a run folder now. Raises UnfitFile for links that lead elsewhere, pipes and devices; and OSError."""
+    return {name: File(*measure(path)) for name, path in _paths(root)}
+
+
+def digest_below(folder: str, files: Files) -> str | None:
+    """The digest of one folder of a run, without what the platform itself has put there; None if it has no file."""
+    prefix = f"{folder}/"
+    below = [
+        (name.removeprefix(prefix), file.bytes, file.sha256)
+        for name, file in files.items()
+        if name.startswith(prefix) and name != METADATA
+    ]
+    return digest_measured(below) if below else None
+
+
+def files_as_json(files: Files) -> dict[str, object]:
+    return {name: asdict(file) for name, file in sorted(files.items())}
+
+
+def _paths(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in root.iterdir():
+        name = path.name
+        if name.startswith(".") or name in {"receipt.json", *RECORDS}:
+            continue
+        if path.is_dir():
+            yield from ((f"{name}/{below}", file) for below, file in files_below(path, ignored=frozenset()))
+        elif path.is_file():
+            yield name, path
+        else:
+            raise UnfitFile(f"{name} is neither a file nor a folder")

@@ -1,0 +1,65 @@
+"""What a receipt states, and the bytes that are signed.
+
+    format       which fields there are           lock         lock.json: digests, limits, engine, versions
+    attempt      its identity                     result       result.json, of a failure only the code
+    predictions  digest of what was collected     scores       digest of what the scoring program wrote
+    records      digests of lock.json, result.json and files.json, byte for byte
+
+The signature is over the canonical encoding of the statement: JSON with sorted keys, no spaces, UTF-8, numbers as Python
+writes them. That is a way to write a statement down, not to read it: readers take receipt.json.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from palio.core.digest import digest_file
+from palio.core.receipt import files
+from palio.core.receipt.key import sign
+from palio.core.run_folder import RunFolder, json_text
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+NAME = "receipt.json"
+FORMAT = "palio-receipt/1"
+
+
+def canonical(statement: object) -> bytes:
+    """Equal statements have equal bytes. Raises ValueError for numbers that are not finite.
+
+    Keys are sorted by code points, floats are the shortest digits that read back the same, and half of a surrogate
+    pair, as names of files may have it, is encoded like any other character.
+    """
+    text = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def write_receipt(folder: RunFolder, result: Mapping[str, object], key: "Ed25519PrivateKey") -> None:
+    """Writes files.json and receipt.json for the result.json that the caller writes next."""
+    listed = files.list_files(folder.root)
+    folder.write_json(files.NAME, files.files_as_json(listed))
+    statement = _state(folder, json_text(result), listed)
+    folder.write_json(NAME, {"statement": statement, "signature": sign(canonical(statement), key)})
+
+
+def stated_result(result: Any) -> Any:
+    """Of a failure only the code: its message and evidence may name what a receipt's readers must not see."""
+    failure = result.get("failure") if isinstance(result, dict) else None
+    return result | {"failure": failure["code"]} if isinstance(failure, dict) and "code" in failure else result
+
+
+def _state(folder: RunFolder, result_text: str, listed: files.Files) -> dict[str, object]:
+    locked = (folder.root / "lock.json").is_file()  # not if the attempt failed before
+    records = {"result.json": hashlib.sha256(result_text.encode()).hexdigest()}
+    records |= {name: digest_file(folder.root / name) for name in (files.NAME, *["lock.json"][:locked])}
+    return {
+        "format": FORMAT,
+        "attempt": folder.read_json("config.json")["identity"],
+        "lock": folder.read_json("lock.json") if locked else None,
+        "result": stated_result(json.loads(result_text)),
+        files.PREDICTIONS: files.digest_below(files.PREDICTIONS, listed),
+        files.SCORES: files.digest_below(files.SCORES, listed),
+        "records": records,
+    }
