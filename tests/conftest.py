@@ -57,6 +57,14 @@ def mednist() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests sign with a key of their own, and leave the user's alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALIO_HOME", str(tmp_path_factory.mktemp("palio-home")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_images_left(docker_answers: bool) -> Iterator[None]:
     """Removes the images that the tests' submissions were built into."""
     before = built_images() if docker_answers else set()

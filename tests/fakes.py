@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from palio.core.collect import collect_folder
-from palio.core.job import Build, Collected, End, Guarantee, Job, JobResult, Limits
+from palio.core.job import Collected, End, Guarantee, Job, JobResult, Limits, Work
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,6 +30,7 @@ class FakeEngine:
     build_log: str = ""
     refuse: Exception | None = None
     name: str = "fake"
+    loads_images: bool = True
     calls: list[str] = field(default_factory=list)
     polled: set[str] = field(default_factory=set)
     results: dict[str, JobResult] = field(default_factory=dict)
@@ -44,9 +45,9 @@ class FakeEngine:
         if self.refuse:
             raise self.refuse
 
-    def start(self, work: Job | Build) -> None:
+    def start(self, work: Work) -> None:
         self.calls.append(f"start {self._what(work)}")
-        if isinstance(work, Build):
+        if not isinstance(work, Job):
             work.log.write_text(self.build_log)
             self.results[work.name] = self.build_result
             return
@@ -55,13 +56,13 @@ class FakeEngine:
         output.mkdir(parents=True)
         self.results[work.name] = self.programs[self._what(work)](work, output) or ended()
 
-    def poll(self, work: Job | Build) -> JobResult | None:
+    def poll(self, work: Work) -> JobResult | None:
         if work.name not in self.polled:
             self.polled.add(work.name)
             return None
         return self.results[work.name]
 
-    def stop(self, work: Job | Build) -> None:
+    def stop(self, work: Work) -> None:
         self.calls.append(f"stop {self._what(work)}")
 
     def collect(self, job: Job, destination: Path) -> Collected:
@@ -70,12 +71,12 @@ class FakeEngine:
             self._output(job), destination, max_bytes=limits.output_bytes, max_files=limits.output_files
         )
 
-    def remove(self, work: Job | Build) -> None:
+    def remove(self, work: Work) -> None:
         self.calls.append(f"remove {self._what(work)}")
         if isinstance(work, Job):
             shutil.rmtree(self._output(work), ignore_errors=True)
 
-    def _what(self, work: Job | Build) -> str:
+    def _what(self, work: Work) -> str:
         return work.name.split("-", 2)[2]
 
     def _output(self, job: Job) -> Path:

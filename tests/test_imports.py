@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("django", "torch", "docker", "kubernetes", "numpy", "scipy", "PIL", "pydantic", "yaml")
+HEAVY = ("cryptography", "django", "torch", "docker", "kubernetes", "numpy", "scipy", "PIL", "pydantic", "yaml")
 
 
 def test_cli_imports_nothing_heavy() -> None:

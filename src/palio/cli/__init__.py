@@ -19,6 +19,7 @@ from palio.cli.doctor import doctor
 from palio.cli.pack import pack
 from palio.cli.run import run, score
 from palio.cli.train import train
+from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
 
 EXIT_BUG = 1
@@ -34,7 +35,7 @@ def palio() -> None:
     """
 
 
-for _command in (demo, doctor, data, train, pack, run, score, board, check):
+for _command in (demo, doctor, data, train, pack, run, score, board, check, verify):
     palio.add_command(_command)
 
 

@@ -74,6 +74,26 @@ FAILURES: dict[str, FailureKind] = {
         "{name} was refused before anything was unpacked: {count} of its entries are not allowed.",
         "Make it again from a plain folder with `palio pack FOLDER`.",
     ),
+    "image-invalid": FailureKind(
+        _P,
+        "{name} cannot be used as a saved image: {reason}.",
+        "Save one image again with `docker save IMAGE | gzip > image.tar.gz`, and compare sizes if it was copied.",
+    ),
+    "image-unsafe": FailureKind(
+        _P,
+        "{name} was refused before anything of it was loaded: it has {count}.",
+        "Build the image with a Dockerfile and save it with `docker save IMAGE | gzip > image.tar.gz`.",
+    ),
+    "image-load-failed": FailureKind(
+        _P,
+        "The saved image could not be loaded: {reason}.",
+        "Try `docker load` with it on your own machine, and build it again if that fails too.",
+    ),
+    "image-load-time-limit": FailureKind(
+        _P,
+        "Looking through the saved image and loading it took longer than the limit of {limit}.",
+        "Make the image smaller: a smaller base image, and caches cleaned in the step that fills them.",
+    ),
     "dockerfile-missing": FailureKind(
         _P,
         "{name} holds no Dockerfile at its root.",
@@ -277,6 +297,53 @@ FAILURES: dict[str, FailureKind] = {
         _O,
         "The training container was stopped: {reason}. Nothing was written to {target}.",
         "Give it more with --time or --memory, or train for less.",
+    ),
+    # -- receipts
+    "receipt-missing": FailureKind(
+        _U,
+        "{path} holds no receipt.json.",
+        "Name a receipt or a run folder; an attempt that was cancelled, or has not ended, has none.",
+    ),
+    "receipt-invalid": FailureKind(
+        _S,
+        "{path} cannot be read as a receipt of the form {format}.",
+        "Get it again from where it came from: it is damaged, of another version of Palio, or no receipt at all.",
+    ),
+    "receipt-changed": FailureKind(
+        _S,
+        "{path}, or what lies beside it, is not what was signed: {count}.",
+        "Believe nothing of what is listed; get the run folder again from where it came from.",
+    ),
+    "receipt-signer-unknown": FailureKind(
+        _U,
+        "What was signed is unchanged, but nothing says whose key it was signed with: {signer}. Anybody can make a key "
+        "and sign with it.",
+        "If you have the signer's public key from a source that you trust, compare by naming it with --key.",
+    ),
+    "receipt-signer-other": FailureKind(
+        _S,
+        "What was signed is unchanged, but the key that was given has not signed it: it was {signer}.",
+        "Ask whoever showed you the receipt whose key that is.",
+    ),
+    "receipt-challenge-differs": FailureKind(
+        _O,
+        "{path} is not the challenge that the receipt names: {count}.",
+        "Name the challenge as it was when the receipt was written, with the same data.",
+    ),
+    "receipt-scores-differ": FailureKind(
+        _O,
+        "The scoring program gives other scores than the receipt states: {count}.",
+        "`palio check --run` shows whether the program gives the same scores twice; if it does, do not believe these.",
+    ),
+    "receipt-key-exposed": FailureKind(
+        _S,
+        "{path}, this machine's key, can be read by other users, so that what it signs could be theirs.",
+        "If nobody else can have read it, run `chmod 600 {path}`; otherwise remove it, and a new key is made.",
+    ),
+    "receipt-key-unusable": FailureKind(
+        _S,
+        "{path} cannot be used as this machine's key: {reason}.",
+        "Name a folder that this user may write, and where the key is kept from now on, in PALIO_HOME.",
     ),
     # -- what the operator of this machine can mend
     "engine-missing": FailureKind(_S, "No engine can run containers on this machine: {reason}.", "{next_step}"),

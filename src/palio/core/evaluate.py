@@ -6,6 +6,7 @@ evaluation made anew for the same run folder finds its jobs and goes on with the
 """
 
 import shutil
+import time
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.digest import IGNORED_NAMES, digest_folder
 from palio.core.errors import PalioError
-from palio.core.job import Build, Engine, Job, JobResult, Mount
+from palio.core.job import Build, Engine, Job, JobResult, Load, Mount, Work
 from palio.core.lock import lock
 from palio.core.receipt.statement import write_receipt
 from palio.core.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
 REPORT = "detailed_results.html"
+_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,21 @@ class Evaluation:
         self.stage = Stage.BUILD
         self.result = Result(started=datetime.now(UTC), stages={})
         self._engine = engine
-        self._started: list[Job | Build] = []
+        self._started: list[Work] = []
         self._story = self._tell()
 
     def step(self) -> bool:
         """One move; False once the attempt has ended and `result` has its verdict."""
         return next(self._story, None) is not None
+
+    def finish(self) -> Result:
+        """Steps to the end, for who has nothing else to do; an interruption cancels it."""
+        try:
+            while self.step():
+                time.sleep(_POLL_S)
+        finally:
+            self.cancel()  # does nothing once it has ended
+        return self.result
 
     def cancel(self) -> None:
         """Stops what runs, removes it, and ends the attempt as cancelled."""
@@ -119,12 +130,30 @@ class Evaluation:
             self._write_metadata(exit_code=0, wall_s=0)
         else:
             self._engine.check(attempt.phase.rules.predict)
-            image = yield from self._build()
+            image = yield from self._image()
             yield from self._predict(image)
         yield from self._score()
 
-    def _build(self) -> Generator[Stage, None, str]:
+    def _image(self) -> Generator[Stage, None, str]:
         self.stage = Stage.BUILD
+        is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
+        return (yield from self._load() if is_saved else self._build())
+
+    def _load(self) -> Generator[Stage, None, str]:
+        verdicts.refuse_unloadable(self._engine)
+        submission = self.attempt.submission
+        load = Load(
+            name=self.attempt.job_name(Stage.BUILD),
+            digest=submission.digest,
+            archive=submission.path,
+            limits=self.attempt.phase.rules.build,
+            log=self.folder.log(Stage.BUILD),
+        )
+        result = yield from self._run(load)
+        verdicts.raise_if_load_failed(result, load)
+        return result.image or ""
+
+    def _build(self) -> Generator[Stage, None, str]:
         context = self.folder.work / "context"
         unpack(self.attempt.submission.path, context)
         build = Build(
@@ -219,7 +248,7 @@ class Evaluation:
 
     # -- its parts
 
-    def _run(self, work: Job | Build, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
+    def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
         """Starts it, waits for its end, and writes down how it ended."""
         started = datetime.now(UTC)
         if recorded:

@@ -1,43 +1,39 @@
 """A saved image from a stranger, looked through in one reading before an engine sees any of it; nothing is extracted.
 
-Covered: an archive that is not whole, in both layouts of `docker save` and that of the OCI; more or less than one image;
-another platform than the engine's; content that does not have the digest it is named by, so that an image cannot borrow
-the layers of another one on the engine; names that climb out or are absolute, in the archive and in each layer; links
-that lead out of the archive; device nodes but those that every base image has; sparse files, whose size is only claimed;
-too many bytes or entries, unpacked (a bomb is read up to its limit, never stored).
-Not covered: what the image's programs do, which the sandbox is for; symbolic links inside a layer, which every engine
-resolves inside the image's own root; layers that two readers of tar understand differently: the engine's own checks
-stand behind these.
+Covered: an archive that is not whole, in both layouts of `docker save` and that of the OCI; more or less than one
+image; another platform than the engine's; content that has not the digest that is told, so that no image can borrow a
+layer of another one on the engine; in the archive, odd names and whatever is no file, folder or link within; in each
+layer, what image_layer covers; too many bytes or entries, unpacked (a bomb is read up to its limit, never stored).
+Not covered: what the image's programs do, which the sandbox is for; layers that two readers of tar take differently,
+and what image_layer leaves: the engine's own checks stand behind these.
 """
 
 import io
-import tarfile
+import posixpath
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tarfile import TarInfo
 
 from palio.core.collect import name_refusal, printable
 from palio.core.errors import PalioError, counted
+from palio.core.image_layer import Layer, look_through_layer, path_fault
 from palio.core.image_manifest import ManifestError, Parts, find_parts, plain_name, read_config
 from palio.core.job import MIB
-from palio.core.quantities import size_text
 from palio.core.tar_stream import BLOCK_BYTES, GZIP_MAGIC, BrokenTarError, Budget, BudgetError, MemberFile, TarStream
 
 MAX_MEMBERS = 10_000
 MAX_LAYER_ENTRIES = 1_000_000
-DOCUMENT_BYTES = 4 * MIB
-DOCUMENTS_BYTES = 32 * MIB  # of all together, as they are kept in memory
+MAX_DOCUMENT_BYTES = 4 * MIB
+MAX_DOCUMENTS_BYTES = 32 * MIB  # of all together, as they are kept in memory
+TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_TAR_MAGIC_AT, _TAR_MAGIC = 257, b"ustar"
-# null, zero, full, random, urandom; tty, console, ptmx: what a job has of its own anyway
-_USUAL_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)}
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
 class SavedImage:
-    """An image found fit to be loaded: the members of its archive to load, and its size unpacked."""
+    """An image found fit to be loaded: which members of its archive it consists of, and its size unpacked."""
 
     parts: Parts
     size_bytes: int
@@ -52,63 +48,116 @@ def look_through(
     "image-invalid", with all that is wrong.
     """
     reading = _Reading(max_bytes, between)
-    try:
-        with path.open("rb") as file:
-            reading.read(file)
-        parts = find_parts(reading.documents)
-        reading.judge(parts, platform)
-    except BudgetError as error:
-        reading.unsafe.append(f"it {error}")
-    except BrokenTarError as error:
-        reading.invalid.append(f"it {error}")
-    except ManifestError as error:
-        reading.invalid.append(str(error))
-    _raise(path.name, reading)
-    return SavedImage(parts, reading.unpacked.used_bytes)
-
-
-def _raise(name: str, reading: "_Reading") -> None:
+    with path.open("rb") as file:
+        parts = reading.judge(file, platform)
     found = reading.unsafe + reading.invalid
     shown = found[:_SHOWN] + ([f"and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else [])
     if reading.unsafe:
-        raise PalioError("image-unsafe", name=name, count=counted(len(found), "fault"), evidence=shown)
-    if reading.invalid:
+        raise PalioError("image-unsafe", name=path.name, count=counted(len(found), "fault"), evidence=shown)
+    if parts is None or found:
         reason = found[0] if len(found) == 1 else counted(len(found), "fault")
-        raise PalioError("image-invalid", name=name, reason=reason, evidence=shown if len(found) > 1 else [])
+        raise PalioError("image-invalid", name=path.name, reason=reason, evidence=shown if len(found) > 1 else [])
+    return SavedImage(parts, reading.unpacked.used_bytes)
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A member that is a tar of its own: the SHA-256 of what it unpacks to, or why it does not."""
-
-    sha256: str = ""
-    fault: str = ""
-
-
-@dataclass
 class _Reading:
-    max_bytes: int
-    between: Callable[[], None]
-    unsafe: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
-    documents: dict[str, bytes] = field(default_factory=dict)
-    layers: dict[str, _Layer] = field(default_factory=dict)
-    links: dict[str, str] = field(default_factory=dict)
+    """What one reading of an archive has come to know: its JSON documents, layers and links by name, and its faults."""
 
-    def __post_init__(self) -> None:
-        self.unpacked = Budget(self.max_bytes, MAX_LAYER_ENTRIES)
+    def __init__(self, max_bytes: int, between: Callable[[], None]) -> None:
+        self.unsafe: list[str] = []
+        self.invalid: list[str] = []
+        self.unpacked = Budget(max_bytes, MAX_LAYER_ENTRIES, between)
+        self._packed = Budget(max_bytes, MAX_MEMBERS, between)
+        self._documents: dict[str, bytes] = {}
+        self._documents_room = MAX_DOCUMENTS_BYTES
+        self._layers: dict[str, Layer | str] = {}  # or why it cannot be one
+        self._links: dict[str, str] = {}
         self._names: set[str] = set()
-        self._documents_room = DOCUMENTS_BYTES
 
-    def read(self, file: io.BufferedReader) -> None:
-        stream = TarStream(file, Budget(self.max_bytes, MAX_MEMBERS, self.between))
-        for member in stream.members():
-            name = plain_name(member.name)
-            if fault := _member_fault(member, name in self._names):
-                self.unsafe.append(f"{printable(member.name)}: {fault}")
-            elif member.isreg():
-                self._take(name, member, stream)
-            elif member.issym() or member.islnk():
-                self._take_link(name, member)
-            if not member.isdir():
-                self._names.add(name)
+    def judge(self, file: io.BufferedReader, platform: str) -> Parts | None:
+        """Reads all and notes the faults; the image's parts, if there is one."""
+        try:
+            stream = TarStream(file, self._packed)
+            for member in stream.members():
+                self._take(member, stream)
+            return self._judge_image(platform)
+        except BudgetError as error:
+            self.unsafe.append(f"it {error}")
+        except (BrokenTarError, ManifestError) as error:
+            self.invalid.append(_shown(f"it {error}" if isinstance(error, BrokenTarError) else str(error)))
+        return None
+
+    def _take(self, member: TarInfo, stream: TarStream) -> None:
+        name = plain_name(member.name)
+        if fault := self._fault(name, member):
+            self.unsafe.append(f"{printable(member.name)}: {fault}")
+        elif member.isreg():
+            self._take_file(name, member, stream)
+        elif not member.isdir():
+            self._links[name] = _target(member)
+        if not member.isdir():
+            self._names.add(name)
+
+    def _fault(self, name: str, member: TarInfo) -> str | None:
+        if name in self._names:
+            return "stands in the archive more than once"
+        if name in ("", ".") and member.isdir():
+            return None
+        if fault := path_fault(name) or name_refusal(name.split("/")):
+            return fault
+        if member.issym() or member.islnk():
+            return "a link that leads out" if path_fault(_target(member)) else None
+        return None if member.isdir() or (member.isreg() and not member.issparse()) else "neither a file nor a folder"
+
+    def _take_file(self, name: str, member: TarInfo, stream: TarStream) -> None:
+        """Keeps a document, looks through a layer, and leaves everything else aside. Told apart by how they begin."""
+        file = io.BufferedReader(MemberFile(stream, member), BLOCK_BYTES)
+        start = file.peek(TAR_MAGIC_AT + len(TAR_MAGIC))[:BLOCK_BYTES]
+        if start[TAR_MAGIC_AT:].startswith(TAR_MAGIC) or start.startswith(GZIP_MAGIC) or (start and not any(start)):
+            try:
+                self._layers[name] = look_through_layer(file, self.unpacked)
+            except BrokenTarError as error:
+                self._layers[name] = str(error)
+        elif start.startswith(_ZSTD_MAGIC):
+            self._layers[name] = "is compressed with zstd; save the image with its layers in gzip or plain"
+        elif start.lstrip()[:1] in (b"{", b"[") and member.size <= MAX_DOCUMENT_BYTES:
+            self._documents_room -= member.size
+            if self._documents_room < 0:
+                raise BudgetError(f"holds more than {MAX_DOCUMENTS_BYTES // MIB} MiB of JSON documents")
+            self._documents[name] = file.read()
+
+    def _judge_image(self, platform: str) -> Parts:
+        found = find_parts(self._documents)
+        config = read_config(found.config, self._documents)
+        parts = Parts(found.config, tuple(self._links.get(name, name) for name in found.layers))
+        if config.platform != platform:
+            advice = f"build it with `docker build --platform {platform}`"
+            self.invalid.append(_shown(f"it is for {config.platform}, and this engine runs {platform}; {advice}"))
+        if len(parts.layers) != len(config.diff_ids):
+            told = counted(len(config.diff_ids), "layer")
+            self.invalid.append(
+                f"it holds {counted(len(parts.layers), 'layer')}, and its configuration tells of {told}"
+            )
+        for name, diff_id in zip(parts.layers, config.diff_ids, strict=False):
+            self._judge_layer(name, diff_id)
+        return parts
+
+    def _judge_layer(self, name: str, diff_id: str) -> None:
+        layer = self._layers.get(name, "is named as a layer, and no tar of that name is in the archive")
+        if isinstance(layer, str):
+            self.invalid.append(_shown(f"{name}: {layer}"))
+            return
+        self.unsafe += [f"{printable(name)}: {printable(entry)}: {fault}" for entry, fault in layer.faults]
+        if layer.sha256 != diff_id:
+            self.invalid.append(f"{printable(name)}: its content is not what the image's configuration says")
+
+
+def _target(link: TarInfo) -> str:
+    """Where a link in the archive leads, as a name in the archive."""
+    folder = posixpath.dirname(link.name) if link.issym() else ""
+    return posixpath.normpath(posixpath.join(folder, link.linkname))
+
+
+def _shown(text: str) -> str:
+    """Text that holds strings of the image's JSON, which need not be Unicode that can be written."""
+    return printable(text.encode("utf-8", "backslashreplace").decode())

@@ -68,6 +68,22 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Load:
+    """An image to be taken from the archive that `docker save` made of it, known by the archive's SHA-256.
+
+    The engine looks through the archive before it loads any of it (core.image_archive), and gives the image no name
+    that anybody else's could have. The same `digest` is never loaded twice. `log` is where the engine writes what it
+    found.
+    """
+
+    name: str
+    digest: str
+    archive: Path
+    limits: BuildLimits
+    log: Path
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of a container, without network, as JOB_UID, on a read-only root.
 
@@ -85,6 +101,9 @@ class Job:
     command: tuple[str, ...] | None = None
     workdir: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+
+
+Work = Job | Build | Load  # what an engine starts, and what then ends
 
 
 def environment(job: Job) -> dict[str, str]:
@@ -107,7 +126,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 class End(StrEnum):
-    """How a job or build ended, as the engine saw it."""
+    """How a job, build or load ended, as the engine saw it."""
 
     EXITED = "exited"
     TIME = "time limit"
@@ -121,7 +140,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job or build ended. Times are aware UTC; what the engine could not observe is None.
+    """How a job, build or load ended. Times are aware UTC; what the engine could not observe is None.
 
     `detail` is the engine's own words where `end` needs them: the step of the Dockerfile that failed, why a container
     could not be started, which limit was passed by how much.
@@ -134,7 +153,7 @@ class JobResult:
     peak_memory_bytes: int | None = None
     peak_pids: int | None = None
     cpu_s: float | None = None
-    image: str | None = None  # of a build: what a Job's `image` takes
+    image: str | None = None  # of a build or load: what a Job's `image` takes
     detail: str = ""
 
     @property
@@ -173,10 +192,12 @@ class Guarantee:
 class Engine(Protocol):
     """What runs builds and jobs. All methods return at once, or within a second; only `poll` tells of an end.
 
-    Faults of the engine itself are raised as PalioError("engine-fault").
+    Faults of the engine itself are raised as PalioError("engine-fault"). For a Load, `poll` raises what
+    core.image_archive refuses; an engine that does not load images is never given one.
     """
 
     name: str
+    loads_images: bool
 
     def describe(self) -> str:
         """One line for people: product and version, as in `Docker 28.2`."""
@@ -187,17 +208,17 @@ class Engine(Protocol):
     def check(self, limits: Limits) -> None:
         """Raises PalioError("limit-unavailable") if a limit cannot be given at all."""
 
-    def start(self, work: Job | Build) -> None:
+    def start(self, work: Work) -> None:
         """Starts it, unless something of this name exists."""
 
-    def poll(self, work: Job | Build) -> JobResult | None:
+    def poll(self, work: Work) -> JobResult | None:
         """The result, or None while it runs. Enforces, when called, the limits that are watched."""
 
-    def stop(self, work: Job | Build) -> None:
+    def stop(self, work: Work) -> None:
         """Ends it and everything it started; returns when nothing runs any more. Unknown names are fine."""
 
     def collect(self, job: Job, destination: Path) -> Collected:
         """Copies the regular files of an ended job's output folder below `destination`, following nothing."""
 
-    def remove(self, work: Job | Build) -> None:
+    def remove(self, work: Work) -> None:
         """Removes what the engine keeps for it: container, output folder. Built images stay. Unknown is fine."""

@@ -14,6 +14,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from tarfile import TarInfo
+from typing import Any
 
 from palio.core.errors import counted
 from palio.core.job import KIB, MIB
@@ -57,14 +58,14 @@ class Budget:
 class TarStream:
     """One archive, plain or in gzip, being read. `read`, `seek` and `tell` are for tarfile."""
 
-    def __init__(self, file: io.BufferedReader, budget: Budget) -> None:
+    def __init__(self, file: "io.BufferedReader[Any]", budget: Budget, *, hashed: bool = False) -> None:
         zipped = file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
         self._file = gzip.GzipFile(fileobj=file) if zipped else file
         self._budget = budget
         self._position = 0
         self._header_room = HEADER_BYTES
         self._last = b""
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
 
     def members(self) -> Iterator[TarInfo]:
         """Each member in turn; the data of one can be read until the next is asked for.
@@ -74,7 +75,7 @@ class TarStream:
         try:
             archive = tarfile.TarFile(fileobj=self, encoding="utf-8")  # type: ignore[arg-type]
             while (member := archive.next()) is not None:
-                archive.members.clear()  # type: ignore[attr-defined] - the list that tarfile keeps of all it has read
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all it has read
                 self._budget.spend_member()
                 if set(archive.pax_headers) - {"comment"}:
                     raise BrokenTarError("changes the headers of all its members by a global one")
@@ -102,8 +103,8 @@ class TarStream:
         return block
 
     def sha256(self) -> str:
-        """Of all that was read so far, unpacked; of the whole archive once `members` has ended."""
-        return self._hash.hexdigest()
+        """Of the whole archive, unpacked, once `members` has ended; for a stream that is `hashed`."""
+        return self._hash.hexdigest() if self._hash else ""
 
     # -- what tarfile asks for
 
@@ -133,7 +134,8 @@ class TarStream:
             raise BrokenTarError(_reason(error)) from error
         self._budget.spend_bytes(len(block))
         self._position += len(block)
-        self._hash.update(block)
+        if self._hash:
+            self._hash.update(block)
         return block
 
     def _drain(self) -> None:
@@ -151,7 +153,7 @@ class MemberFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         if self._left <= 0:
             return 0
         block = self._stream.take(min(len(buffer), self._left))

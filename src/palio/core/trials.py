@@ -1,6 +1,5 @@
 """Is a bundle sound? by experiment: its scoring program is run on answers whose outcome is known beforehand."""
 
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from palio.core.job import Engine
 from palio.core.phases import pick_task
 from palio.core.run_folder import Result, RunFolder, Verdict, new_identity
 from palio.core.submission import Submission, read_submission
-
-_POLL_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,7 @@ def _score(bundle: Bundle, phase: Phase, engine: Engine, answers: Path, folder: 
     identity = new_identity()
     submission: Submission = read_submission(answers, SubmissionKind.RESULTS)
     attempt = Attempt(identity, submission, bundle, phase, pick_task(phase), label=answers.name)
-    evaluation = Evaluation(attempt, engine, RunFolder.create(folder, identity), any_kind=True)
-    try:
-        while evaluation.step():
-            time.sleep(_POLL_S)
-    finally:
-        evaluation.cancel()  # does nothing once it has ended
-    return evaluation.result
+    return Evaluation(attempt, engine, RunFolder.create(folder, identity), any_kind=True).finish()
 
 
 def _reference_as_answers(phase: Phase, target: Path) -> Path:

@@ -13,8 +13,8 @@ class UnreadableFileError(Exception):
     """The file is there and says nothing that can be used; the text goes on after its name, as in `is a link`."""
 
 
-def read_untrusted(path: Path, limit_bytes: int) -> str:
-    """The text of a regular UTF-8 file of at most `limit_bytes`, without a byte order mark.
+def read_untrusted(path: Path, limit_bytes: int, encoding: str = "utf-8-sig") -> str:
+    """The text of a regular UTF-8 file of at most `limit_bytes`, without a byte order mark unless read as "utf-8".
 
     Raises FileNotFoundError where nothing is, UnreadableFileError for all else that is not such a file.
     """
@@ -35,6 +35,6 @@ def read_untrusted(path: Path, limit_bytes: int) -> str:
     if len(content) > limit_bytes:
         raise UnreadableFileError(f"is larger than {limit_bytes:,} bytes")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise UnreadableFileError(f"is not UTF-8 text (at byte {error.start + 1:,})") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
-from palio.core.job import Build, Collected, End, Job, JobResult
+from palio.core.job import Build, Collected, End, Engine, Job, JobResult, Load
 from palio.core.log import last_lines
 from palio.core.quantities import duration_text, size_text
 from palio.core.run_folder import Stage
@@ -16,7 +16,7 @@ from palio.core.submission import Submission
 
 PREDICTIONS_INVALID = 10  # how a scoring program says that the predictions, and not it, are at fault
 PROBLEMS_FILE = "problems.txt"
-EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.RESULTS)
+EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
 _SHOWN = 20
 
 
@@ -38,6 +38,31 @@ def refuse_unfit(submission: Submission, phase: Phase, engine: str) -> None:
             engine=engine,
             next_step="Hand in a zip with a Dockerfile at its root instead.",
         )
+
+
+def refuse_unloadable(engine: Engine) -> None:
+    """Raises if the engine has no images of its own, so that it cannot load one."""
+    if not engine.loads_images:
+        raise PalioError(
+            "submission-kind-unsupported",
+            kind=SubmissionKind.IMAGE,
+            engine=engine.name,
+            next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or hand "
+            "in the folder that the image was built from, packed with `palio pack`.",
+        )
+
+
+def raise_if_load_failed(result: JobResult, load: Load) -> None:
+    limits, log = load.limits, last_lines(load.log)
+    match result.end:
+        case End.TIME:
+            limit = duration_text(limits.time_s)
+            raise PalioError("image-load-time-limit", stage=Stage.BUILD, limit=limit, evidence=log)
+        case End.IMAGE_SIZE:
+            sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
+            raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
+        case _ if not result.succeeded:
+            raise PalioError("image-load-failed", stage=Stage.BUILD, reason=result.detail, evidence=log)
 
 
 def raise_if_build_failed(result: JobResult, build: Build) -> None:

@@ -26,9 +26,21 @@ class File:
 Files = Mapping[str, File]  # by path, relative to the run folder and with slashes
 
 
-def list_files(root: Path) -> Files:
-    """What is in a run folder now. Raises UnfitFile for links that lead elsewhere, pipes and devices; and OSError."""
-    return {name: File(*measure(path)) for name, path in _paths(root)}
+def tops(root: Path) -> dict[str, Path]:
+    """The files and folders at the top of a run folder that are to be listed."""
+    return {
+        path.name: path
+        for path in root.iterdir()
+        if not path.name.startswith(".") and path.name not in {"receipt.json", *RECORDS}
+    }
+
+
+def list_files(tops: Mapping[str, Path]) -> Files:
+    """Those files, and all files below those folders.
+
+    Raises UnfitFile for links that lead elsewhere, pipes and devices, and OSError.
+    """
+    return {name: File(*measure(path)) for name, path in _paths(tops)}
 
 
 def digest_below(folder: str, files: Files) -> str | None:
@@ -46,11 +58,8 @@ def files_as_json(files: Files) -> dict[str, object]:
     return {name: asdict(file) for name, file in sorted(files.items())}
 
 
-def _paths(root: Path) -> Iterator[tuple[str, Path]]:
-    for path in root.iterdir():
-        name = path.name
-        if name.startswith(".") or name in {"receipt.json", *RECORDS}:
-            continue
+def _paths(tops: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, path in tops.items():
         if path.is_dir():
             yield from ((f"{name}/{below}", file) for below, file in files_below(path, ignored=frozenset()))
         elif path.is_file():

@@ -38,7 +38,7 @@ def canonical(statement: object) -> bytes:
 
 def write_receipt(folder: RunFolder, result: Mapping[str, object], key: "Ed25519PrivateKey") -> None:
     """Writes files.json and receipt.json for the result.json that the caller writes next."""
-    listed = files.list_files(folder.root)
+    listed = files.list_files(files.tops(folder.root))
     folder.write_json(files.NAME, files.files_as_json(listed))
     statement = _state(folder, json_text(result), listed)
     folder.write_json(NAME, {"statement": statement, "signature": sign(canonical(statement), key)})
@@ -51,13 +51,13 @@ def stated_result(result: Any) -> Any:
 
 
 def _state(folder: RunFolder, result_text: str, listed: files.Files) -> dict[str, object]:
-    locked = (folder.root / "lock.json").is_file()  # not if the attempt failed before
-    records = {"result.json": hashlib.sha256(result_text.encode()).hexdigest()}
-    records |= {name: digest_file(folder.root / name) for name in (files.NAME, *["lock.json"][:locked])}
+    there = [name for name in files.RECORDS if (folder.root / name).is_file()]  # no lock.json if it failed before
+    records = {name: digest_file(folder.root / name) for name in there}
+    records["result.json"] = hashlib.sha256(result_text.encode()).hexdigest()
     return {
         "format": FORMAT,
         "attempt": folder.read_json("config.json")["identity"],
-        "lock": folder.read_json("lock.json") if locked else None,
+        "lock": folder.read_json("lock.json") if "lock.json" in there else None,
         "result": stated_result(json.loads(result_text)),
         files.PREDICTIONS: files.digest_below(files.PREDICTIONS, listed),
         files.SCORES: files.digest_below(files.SCORES, listed),

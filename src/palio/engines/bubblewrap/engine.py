@@ -44,6 +44,7 @@ from palio.core.job import (
     Job,
     JobResult,
     Limits,
+    Work,
     environment,
 )
 from palio.core.log import LogWriter
@@ -72,6 +73,7 @@ main(Path(sys.argv[2]))
 
 class BubblewrapEngine:
     name = "bubblewrap"
+    loads_images = False  # it runs programs on this machine's own system
 
     def __init__(self, state: Path | None = None, *, control_groups: bool = True) -> None:
         """`state` is where images and jobs are kept; by default the user's cache folder.
@@ -92,7 +94,7 @@ class BubblewrapEngine:
     def check(self, limits: Limits) -> None:
         refuse_unavailable(limits)
 
-    def start(self, work: Job | Build) -> None:
+    def start(self, work: Work) -> None:
         with self._faults_named("starting", work):
             folder = self._folder(work)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,10 +104,10 @@ class BubblewrapEngine:
                     return
                 if isinstance(work, Build):
                     write_whole(folder / RESULT, _as_json(build(work, self._images)))
-                else:
+                elif isinstance(work, Job):
                     self._start_job(work, folder, lock)
 
-    def poll(self, work: Job | Build) -> JobResult | None:
+    def poll(self, work: Work) -> JobResult | None:
         with self._faults_named("watching", work):
             folder = self._folder(work)
             if not folder.is_dir():
@@ -122,7 +124,7 @@ class BubblewrapEngine:
             reason = words.strip().rpartition("\n")[2] or "the process that watched it was killed"
             raise self._fault("watching", work, reason)
 
-    def stop(self, work: Job | Build) -> None:
+    def stop(self, work: Work) -> None:
         with self._faults_named("stopping", work):
             folder = self._folder(work)
             asked, deadline = False, time.monotonic() + _STOPPED_S
@@ -143,7 +145,7 @@ class BubblewrapEngine:
             output = self._folder(job) / _OUTPUT
             return collect_folder(output, destination, max_bytes=limits.output_bytes, max_files=limits.output_files)
 
-    def remove(self, work: Job | Build) -> None:
+    def remove(self, work: Work) -> None:
         self.stop(work)
         with self._faults_named("removing", work):
             folder = self._folder(work)
@@ -152,7 +154,7 @@ class BubblewrapEngine:
 
     # -- its parts
 
-    def _folder(self, work: Job | Build) -> Path:
+    def _folder(self, work: Work) -> Path:
         if "/" in work.name or work.name in ("", ".", ".."):
             raise ValueError(f"{work.name!r} cannot name a job")
         return self._jobs / work.name
@@ -186,7 +188,7 @@ class BubblewrapEngine:
         write_whole(folder / TASK, task)
         _supervise(folder, lock)
 
-    def _result(self, work: Job | Build, folder: Path) -> JobResult | None:
+    def _result(self, work: Work, folder: Path) -> JobResult | None:
         try:
             content: dict[str, Any] = json.loads((folder / RESULT).read_text())
         except FileNotFoundError:
@@ -197,11 +199,11 @@ class BubblewrapEngine:
             content[name] = datetime.fromisoformat(content[name])
         return JobResult(**content | {"end": End(content["end"])})
 
-    def _fault(self, action: str, work: Job | Build, reason: str) -> PalioError:
+    def _fault(self, action: str, work: Work, reason: str) -> PalioError:
         return PalioError("engine-fault", engine=self.name, action=f"{action} {work.name}", reason=reason)
 
     @contextmanager
-    def _faults_named(self, action: str, work: Job | Build) -> Iterator[None]:
+    def _faults_named(self, action: str, work: Work) -> Iterator[None]:
         try:
             yield
         except (OSError, subprocess.SubprocessError) as error:

@@ -1,8 +1,4 @@
-"""Building an image with the engine's own builder, in a thread that can be stopped by closing its connection.
-
-The stream of a build is the engine's word on which step failed and why; what the steps print comes through it too, as
-separate events, so that nothing a step prints can be taken for the engine's verdict.
-"""
+"""Building an image with the engine's own builder."""
 
 import json
 import re
@@ -31,55 +27,18 @@ _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
 _KILLED = 137
 
 
-def image_tag(digest: str) -> str:
-    """The name of the image made from what has this digest (SHA-256 in hex)."""
-    return f"palio-build:{digest}"
-
-
-class BuildThread:
-    """One running build. `result` is None until it has ended; `stop` makes the engine give it up."""
+class BuildThread(ImageThread):
+    """One running build."""
 
     def __init__(self, build: Build) -> None:
-        self.result: JobResult | None = None
         self._build = build
-        self._started = datetime.now(UTC)
-        self._deadline = time.monotonic() + build.limits.time_s
-        self._stopped_as: End | None = None
-        self._fault: Exception | None = None
-        self._stream: CancellableStream[bytes] | None = None
-        self._thread = threading.Thread(target=self._run, name=build.name, daemon=True)
-        self._thread.start()
-
-    def poll(self) -> JobResult | None:
-        """The result, or None; ends the build when its time is over. Raises what kept the engine from building."""
-        if self._thread.is_alive() and time.monotonic() > self._deadline:
-            self.stop(End.TIME)
-        if self._fault:
-            raise self._fault
-        return self.result
-
-    def stop(self, why: End) -> None:
-        """Closes the connection, on which the engine ends the running step, and waits until that is so."""
-        self._stopped_as = self._stopped_as or why
-        if self._stream:
-            with suppress(OSError, AttributeError):
-                self._stream.close()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        client = connect()
-        try:
-            self.result = self._follow(client)
-        except Exception as error:  # noqa: BLE001 - it is raised again where the build is polled
-            self._fault = error
-        finally:
-            client.close()
+        super().__init__(build)
 
     def _follow(self, client: docker.DockerClient) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
         with LogWriter(build.log) as log, TemporaryFile() as spool:
             _write_context(build, spool)
-            for event in self._events(client, spool):
+            for event in self._events(client, "build", spool, _parameters(build)):
                 if text := event.get("stream") or event.get("status"):
                     log.write(text.encode() if text.endswith("\n") else f"{text}\n".encode())
                 if match := _STEP.match(event.get("stream", "")):
@@ -87,47 +46,22 @@ class BuildThread:
                 if "error" in event:
                     error = event["error"].strip()
                     log.write(f"{error}\n".encode())
-        ended = JobResult(End.EXITED, None, self._started, datetime.now(UTC))
         if self._stopped_as:
-            return replace(ended, end=self._stopped_as, detail=step)
-        if error:
-            return _failed(ended, step, error)
-        image = client.images.get(image_tag(build.digest))
-        size = int(image.attrs["Size"])
-        if size > build.limits.size_bytes:
-            client.images.remove(image_tag(build.digest))
-            return replace(ended, end=End.IMAGE_SIZE, detail=str(size))
-        return replace(ended, exit_code=0, image=str(image.id))
+            return replace(self._ended(), detail=step)
+        return _failed(self._ended(), step, error) if error else self._made(client)
 
-    def _events(self, client: docker.DockerClient, spool: IO[bytes]) -> Iterator[dict[str, Any]]:
-        """The engine's events, one JSON object a line. Posted here, as the SDK's own build hides its connection."""
-        limits = self._build.limits
-        response = client.api.post(
-            f"{client.api.base_url}/v{client.api.api_version}/build",
-            data=spool,
-            headers={"Content-Type": "application/x-tar"},
-            params={
-                "t": image_tag(self._build.digest),
-                "dockerfile": self._build.dockerfile,
-                "buildargs": json.dumps(dict(self._build.arguments)),
-                "memory": limits.memory_bytes,
-                "memswap": limits.memory_bytes,
-                "networkmode": "default" if limits.network else "none",
-                "rm": "true",
-                "forcerm": "true",
-            },
-            stream=True,
-            timeout=(ANSWER_S, limits.time_s + 60),
-        )
-        if response.status_code != requests.codes.ok:
-            yield {"error": response.json().get("message", response.text)}
-            return
-        self._stream = CancellableStream(response.iter_lines(), response)
-        if self._stopped_as:
-            self._stream.close()
-        for line in self._stream:
-            if line:
-                yield json.loads(line)
+
+def _parameters(build: Build) -> dict[str, str | int]:
+    return {
+        "t": image_tag(build.digest),
+        "dockerfile": build.dockerfile,
+        "buildargs": json.dumps(dict(build.arguments)),
+        "memory": build.limits.memory_bytes,
+        "memswap": build.limits.memory_bytes,
+        "networkmode": "default" if build.limits.network else "none",
+        "rm": "true",
+        "forcerm": "true",
+    }
 
 
 def _failed(ended: JobResult, step: str, error: str) -> JobResult:
@@ -150,14 +84,6 @@ def _write_context(build: Build, spool: IO[bytes]) -> None:
         fileobj=spool,
     )
     spool.seek(0)
-
-
-def existing_image(client: docker.DockerClient, digest: str) -> str | None:
-    """The id of the image that was built from what has this digest, if it is here."""
-    try:
-        return str(client.images.get(image_tag(digest)).id)
-    except ImageNotFound:
-        return None
 
 
 def log_reused(log: Path, image: str) -> None:

@@ -39,10 +39,14 @@ from palio.core.job import (
     Job,
     JobResult,
     Limits,
+    Load,
+    Work,
     environment,
 )
-from palio.engines.docker.build import BuildThread, existing_image, log_reused
+from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
+from palio.engines.docker.image_thread import ImageThread, existing_image
+from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
 from palio.engines.docker.usage import (
     Usage,
@@ -59,6 +63,7 @@ NOT_FOUND_CODES = (126, 127)
 
 class DockerEngine:
     name = "docker"
+    loads_images = True
 
     def __init__(self, volumes_in_reach: bool | None = None) -> None:
         """`volumes_in_reach`: whether this process can read volumes itself; found out if not given."""
@@ -68,7 +73,7 @@ class DockerEngine:
             if volumes_in_reach is None:
                 volumes_in_reach = volumes_are_in_reach(self._client)
         self._volumes_in_reach = volumes_in_reach
-        self._builds: dict[str, BuildThread | JobResult] = {}
+        self._images: dict[str, ImageThread | JobResult] = {}
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
         self._followers: dict[str, LogFollower] = {}
         self._usage: dict[str, Usage] = {}
@@ -153,22 +158,22 @@ class DockerEngine:
 
     # -- builds and jobs
 
-    def start(self, work: Job | Build) -> None:
+    def start(self, work: Work) -> None:
         with faults_named(f"starting {work.name}"):
-            if isinstance(work, Build):
-                self._start_build(work)
+            if not isinstance(work, Job):
+                self._start_image(work)
             elif work.name not in self._refused and self._inspect(work.name) is None:
                 self._start_job(work)
 
-    def poll(self, work: Job | Build) -> JobResult | None:
+    def poll(self, work: Work) -> JobResult | None:
         with faults_named(f"watching {work.name}"):
-            return self._poll_build(work) if isinstance(work, Build) else self._poll_job(work)
+            return self._poll_job(work) if isinstance(work, Job) else self._poll_image(work)
 
-    def stop(self, work: Job | Build) -> None:
+    def stop(self, work: Work) -> None:
         with faults_named(f"stopping {work.name}"):
-            if isinstance(work, Build):
-                running = self._builds.get(work.name)
-                if isinstance(running, BuildThread):
+            if not isinstance(work, Job):
+                running = self._images.get(work.name)
+                if isinstance(running, ImageThread):
                     running.stop(End.EXITED)
                 return
             with suppress(NotFound):
@@ -183,10 +188,10 @@ class DockerEngine:
             prefix = job.output.rpartition("/")[2]
             return collect_tar(io.BufferedReader(_Chunks(chunks)), destination, prefix=prefix, **limits)
 
-    def remove(self, work: Job | Build) -> None:
+    def remove(self, work: Work) -> None:
         self.stop(work)
-        if isinstance(work, Build):
-            self._builds.pop(work.name, None)
+        if not isinstance(work, Job):
+            self._images.pop(work.name, None)
             return
         self._refused.pop(work.name, None)
         if usage := self._usage.pop(work.name, None):
@@ -199,21 +204,23 @@ class DockerEngine:
             with suppress(NotFound):
                 self._client.api.remove_volume(_volume(work), force=True)
 
-    # -- builds
+    # -- images
 
-    def _start_build(self, build: Build) -> None:
-        if build.name in self._builds:
+    def _start_image(self, work: Build | Load) -> None:
+        if work.name in self._images:
             return
-        if image := existing_image(self._client, build.digest):
-            log_reused(build.log, image)
+        if image := existing_image(self._client, work.digest):
+            log_reused(work.log, image)
             now = datetime.now(UTC)
-            self._builds[build.name] = JobResult(End.EXITED, 0, now, now, image=image)
+            self._images[work.name] = JobResult(End.EXITED, 0, now, now, image=image)
+        elif isinstance(work, Build):
+            self._images[work.name] = BuildThread(work)
         else:
-            self._builds[build.name] = BuildThread(build)
+            self._images[work.name] = LoadThread(work, platform_of(self._info))
 
-    def _poll_build(self, build: Build) -> JobResult | None:
-        running = self._builds[build.name]
-        return running.poll() if isinstance(running, BuildThread) else running
+    def _poll_image(self, work: Build | Load) -> JobResult | None:
+        running = self._images[work.name]
+        return running.poll() if isinstance(running, ImageThread) else running
 
     # -- jobs
 

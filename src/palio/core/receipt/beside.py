@@ -1,0 +1,143 @@
+"""What lies beside a receipt, held against what it states: each record by its fields, each file by its digest.
+
+What is not there is no difference, as a run folder may be handed on without its predictions; `not_there` names it.
+Inside predictions/ and scores/, a file that is missing or was added is a difference.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from palio.core.digest import UnfitFile
+from palio.core.receipt.difference import NOTHING, Difference, differences
+from palio.core.receipt.files import (
+    METADATA,
+    NAME,
+    PREDICTIONS,
+    RECORDS,
+    SCORES,
+    File,
+    Files,
+    digest_below,
+    list_files,
+    tops,
+)
+from palio.core.receipt.reading import Receipt, Statement
+from palio.core.receipt.statement import stated_result
+from palio.core.untrusted_file import UnreadableFileError, read_untrusted
+
+_LIMIT_BYTES = 64 * 1024**2
+_FILES = TypeAdapter(dict[str, File])
+
+
+@dataclass(frozen=True)
+class Beside:
+    differences: tuple[Difference, ...]
+    not_there: tuple[str, ...]
+
+
+def look_beside(receipt: Receipt, predictions: Path | None) -> Beside:
+    """`predictions` is taken instead of the folder beside the receipt. Raises OSError."""
+    root, stated = receipt.path.parent, receipt.statement
+    listed = _listed(root, stated)
+    # Without the list, nothing says that this is a run folder at all: other files are none of a receipt's business.
+    there = tops(root) if listed else {name: root / name for name in (PREDICTIONS, SCORES) if (root / name).is_dir()}
+    if predictions is not None:
+        there[PREDICTIONS] = predictions
+    found = [difference for name in RECORDS for difference in _record(root, name, stated)]
+    found += [*_attempt(root, stated), *_files(there, listed, stated)]
+    return Beside(tuple(found), tuple(_not_there(root, there, listed, stated)))
+
+
+def _listed(root: Path, stated: Statement) -> Files | None:
+    """What files.json lists; None if it is not there, or is not as it was signed."""
+    try:
+        text = read_untrusted(root / NAME, _LIMIT_BYTES, encoding="utf-8")
+        return _FILES.validate_json(text) if _digest(text) == stated.records.get(NAME) else None
+    except (FileNotFoundError, UnreadableFileError, ValidationError):
+        return None
+
+
+def _record(root: Path, name: str, stated: Statement) -> Iterator[Difference]:
+    """By its fields where these tell the difference, else by its digest."""
+    signed = stated.records.get(name, NOTHING)
+    try:
+        text = read_untrusted(root / name, _LIMIT_BYTES, encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except UnreadableFileError as error:
+        yield Difference(name, signed, f"it {error}")
+        return
+    changed = _digest(text) != signed
+    fields = list(_fields(name, text, stated, changed=changed))
+    yield from fields
+    if changed and not fields:
+        yield Difference(name, signed, _digest(text))
+
+
+def _fields(name: str, text: str, stated: Statement, *, changed: bool) -> Iterator[Difference]:
+    """Where the file is as it was signed and its fields are not those of the receipt, it is the receipt that differs."""
+    try:
+        content = json.loads(text)
+        match name:
+            case "lock.json":
+                field, said = "lock", stated.lock
+            case "result.json":
+                field, said, content = "result", stated.result, stated_result(content)
+            case _:
+                return
+        if changed:
+            yield from differences(name, said, content)
+        else:
+            yield from differences(f"receipt.json: statement.{field}", content, said)
+    except (ValueError, RecursionError):  # no JSON, or a trap: the digest tells
+        return
+
+
+def _attempt(root: Path, stated: Statement) -> Iterator[Difference]:
+    """The one field that no record has."""
+    try:
+        identity = json.loads(read_untrusted(root / "config.json", _LIMIT_BYTES))["identity"]
+    except (FileNotFoundError, UnreadableFileError, ValueError, RecursionError, TypeError, KeyError):
+        return  # a config.json that is not as it was is found by its digest
+    yield from differences("receipt.json: statement.attempt, and config.json: identity", identity, stated.attempt)
+
+
+def _files(there: Mapping[str, Path], listed: Files | None, stated: Statement) -> Iterator[Difference]:
+    try:
+        found = list_files(there)
+    except UnfitFile as fault:
+        yield Difference("the run folder", "files and folders of its own", str(fault))
+        return
+    changed = [] if listed is None else list(_unlike(there, listed, found))
+    yield from changed
+    for folder, signed in ((PREDICTIONS, stated.predictions), (SCORES, stated.scores)):
+        named = any(difference.where.startswith(f"{folder}/") for difference in changed)
+        if folder in there and not named and (digest := digest_below(folder, found)) != signed:
+            yield Difference(f"{folder}/", signed or NOTHING, digest or NOTHING)
+
+
+def _unlike(there: Mapping[str, Path], listed: Files, found: Files) -> Iterator[Difference]:
+    for name in sorted({*listed, *found}):
+        signed, now = listed.get(name), found.get(name)
+        if signed != now and _top(name) in there and not (name == METADATA and now is None):
+            yield Difference(name, signed.sha256 if signed else NOTHING, now.sha256 if now else NOTHING)
+
+
+def _not_there(root: Path, there: Mapping[str, Path], listed: Files | None, stated: Statement) -> Iterator[str]:
+    yield from (name for name in RECORDS if name in stated.records and not (root / name).exists())
+    folders = [name for name, digest in ((PREDICTIONS, stated.predictions), (SCORES, stated.scores)) if digest]
+    wanted = {_top(name): "/" in name for name in listed or {}} | dict.fromkeys(folders, True)
+    yield from (f"{name}/" if is_folder else name for name, is_folder in sorted(wanted.items()) if name not in there)
+
+
+def _top(name: str) -> str:
+    return name.split("/", 1)[0]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,119 @@
+"""An image on its way onto the engine, built or loaded, in a thread that can be stopped by closing its connection.
+
+The stream that the engine answers with is its word on what failed and why. What a build's steps print comes through it
+too, as separate events, so that nothing a step prints can be taken for the engine's verdict.
+"""
+
+import json
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import docker
+import requests
+from docker.errors import ImageNotFound
+from docker.types import CancellableStream
+
+from palio.core.job import Build, End, JobResult, Load
+from palio.engines.docker.connection import ANSWER_S, connect
+
+
+def image_tag(digest: str) -> str:
+    """The name of the image made from what has this digest (SHA-256 in hex)."""
+    return f"palio-build:{digest}"
+
+
+def existing_image(client: docker.DockerClient, digest: str) -> str | None:
+    """The id of the image that was made from what has this digest, if it is here."""
+    try:
+        return str(client.images.get(image_tag(digest)).id)
+    except ImageNotFound:
+        return None
+
+
+class ImageThread(ABC):
+    """One image being made. `result` is None until it has ended; `stop` makes the engine give it up."""
+
+    def __init__(self, work: Build | Load) -> None:
+        self.result: JobResult | None = None
+        self._work = work
+        self._started = datetime.now(UTC)
+        self._deadline = time.monotonic() + work.limits.time_s
+        self._stopped_as: End | None = None
+        self._fault: Exception | None = None
+        self._stream: CancellableStream[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, name=work.name, daemon=True)
+        self._thread.start()
+
+    def poll(self) -> JobResult | None:
+        """The result, or None; ends the work when its time is over. Raises what kept the engine from doing it."""
+        if self._thread.is_alive() and time.monotonic() > self._deadline:
+            self.stop(End.TIME)
+        if self._fault:
+            raise self._fault
+        return self.result
+
+    def stop(self, why: End) -> None:
+        """Closes the connection, on which the engine ends what it does, and waits until that is so."""
+        self._stopped_as = self._stopped_as or why
+        if self._stream:
+            with suppress(OSError, AttributeError):
+                self._stream.close()
+        self._thread.join(timeout=5)
+
+    @abstractmethod
+    def _follow(self, client: docker.DockerClient) -> JobResult:
+        """The work itself, to its end."""
+
+    def _run(self) -> None:
+        client = connect()
+        try:
+            self.result = self._follow(client)
+        except Exception as error:  # noqa: BLE001 - it is raised again where the work is polled
+            self._fault = error
+        finally:
+            client.close()
+
+    def _ended(self) -> JobResult:
+        return JobResult(self._stopped_as or End.EXITED, None, self._started, datetime.now(UTC))
+
+    def _made(self, client: docker.DockerClient) -> JobResult:
+        """The end of what went well, unless the image is too large."""
+        tag = image_tag(self._work.digest)
+        image = client.images.get(tag)
+        size = int(image.attrs["Size"])
+        if size > self._work.limits.size_bytes:
+            client.images.remove(tag)
+            return replace(self._ended(), end=End.IMAGE_SIZE, detail=str(size))
+        return replace(self._ended(), exit_code=0, image=str(image.id))
+
+    def _events(
+        self,
+        client: docker.DockerClient,
+        path: str,
+        data: IO[bytes] | Iterable[bytes],
+        params: Mapping[str, str | int],
+    ) -> Iterator[dict[str, Any]]:
+        """The engine's events, one JSON object a line. Posted here, as the SDK's own methods hide their connection."""
+        response = client.api.post(
+            f"{client.api.base_url}/v{client.api.api_version}/{path}",
+            data=data,
+            headers={"Content-Type": "application/x-tar"},
+            params=params,
+            stream=True,
+            timeout=(ANSWER_S, self._work.limits.time_s + 60),
+        )
+        if response.status_code != requests.codes.ok:
+            yield {"error": response.json().get("message", response.text)}
+            return
+        self._stream = CancellableStream(response.iter_lines(), response)
+        if self._stopped_as:
+            self._stream.close()
+        for line in self._stream:
+            if line:
+                yield json.loads(line)

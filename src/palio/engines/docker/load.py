@@ -1,0 +1,110 @@
+"""Loading a saved image so that it can neither replace nor name any image but its own.
+
+The engine is never sent the participant's archive. It is sent a new one, written while the old is read: the image's
+configuration and layers under names of ours, and a manifest of ours, which gives the image one name, made from the
+archive's digest. Tags, annotations, parents and addresses of layers elsewhere stay behind, in whatever layout they stood.
+
+Not covered: an engine that has received the whole archive finishes what it began, even if it is no longer waited for.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tarfile import BLOCKSIZE, TarInfo
+
+import docker
+
+from palio.core.errors import PalioError
+from palio.core.image_archive import MAX_MEMBERS, SavedImage, look_through
+from palio.core.image_manifest import Parts, plain_name
+from palio.core.job import JobResult, Load
+from palio.core.log import LogWriter
+from palio.core.quantities import size_text
+from palio.core.tar_stream import Budget, TarStream
+from palio.engines.docker.image_thread import ImageThread, image_tag
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # as images call them
+
+
+def platform_of(info: dict[str, str]) -> str:
+    """What an engine runs, in the words of images, as in linux/amd64; from what it says of itself."""
+    machine = info["Architecture"]
+    return f"{info['OSType']}/{_ARCHITECTURES.get(machine, machine)}"
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the image any more."""
+
+
+class LoadThread(ImageThread):
+    """One archive being looked through, then loaded."""
+
+    def __init__(self, load: Load, platform: str) -> None:
+        self._load = load
+        self._platform = platform
+        super().__init__(load)
+
+    def _follow(self, client: docker.DockerClient) -> JobResult:
+        load, error = self._load, ""
+        with LogWriter(load.log) as log:
+            try:
+                image = look_through(
+                    load.archive,
+                    platform=self._platform,
+                    max_bytes=load.limits.size_bytes,
+                    between=self._go_on,
+                )
+                log.write(_found(image).encode())
+                content = rewritten(load.archive, image.parts, image_tag(load.digest), self._budget())
+                for event in self._events(client, "images/load", content, {"quiet": 1}):
+                    error = event.get("error", error).strip()
+                    log.write((event.get("stream") or f"{error}\n").encode())
+            except _StoppedError:
+                return self._ended()
+        if self._stopped_as:
+            return self._ended()
+        if error.endswith("no space left on device"):
+            raise PalioError("engine-fault", engine="docker", action="loading an image", reason=error)
+        if error:
+            return replace(self._ended(), exit_code=1, detail=error)
+        return self._made(client)
+
+    def _budget(self) -> Budget:
+        return Budget(self._load.limits.size_bytes, MAX_MEMBERS, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._stopped_as:
+            raise _StoppedError
+
+
+def rewritten(archive: Path, parts: Parts, tag: str, budget: Budget) -> Iterator[bytes]:
+    """The archive that the engine is sent, in blocks: the parts of the image, and nothing else of the participant's."""
+    names = {parts.config: "config.json"} | {layer: f"{number}.tar" for number, layer in enumerate(parts.layers)}
+    layers = [names[layer] for layer in parts.layers]
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [tag], "Layers": layers}]).encode()
+    yield _header("manifest.json", len(manifest)) + manifest + _padding(len(manifest))
+    with archive.open("rb") as file:
+        stream = TarStream(file, budget)
+        for member in stream.members():
+            if member.isreg() and (name := names.get(plain_name(member.name))):
+                yield _header(name, member.size)
+                yield from stream.data(member)
+                yield _padding(member.size)
+    yield bytes(2 * BLOCKSIZE)
+
+
+def _header(name: str, size: int) -> bytes:
+    member = TarInfo(name)
+    member.size = size
+    return member.tobuf()
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % BLOCKSIZE)
+
+
+def _found(image: SavedImage) -> str:
+    size, layers = size_text(image.size_bytes), len(image.parts.layers)
+    return f"One image, {layers} layers, {size} unpacked; nothing in it was refused.\n"
