@@ -108,8 +108,8 @@ def _show(verification: "Verification") -> None:
 
     result, signature = verification.receipt.statement.result, verification.receipt.signature
     outcome = result.get("scores") or result.get("failure")
-    lines = {"states": f"{shown(result.get('verdict'))}: {shown(outcome)}", "signature": "NOT GENUINE"}
-    if verification.genuine:
+    lines = {"states": f"{shown(result.get('verdict'))}, {shown(outcome)}".replace('"', ""), "signature": "NOT GENUINE"}
+    if verification.receipt.genuine:
         lines["signature"] = f"genuine, by {verification.signer or 'an unknown key'} ({signature.fingerprint[:16]})"
     count = len(verification.differences)
     lines["beside it"] = counted(count, "difference") if count else "all as it was signed"
@@ -140,7 +140,7 @@ def _as_json(verification: "Verification", rederivation: "Rederivation | None") 
     scored = rederivation.result if rederivation else None
     return {
         "receipt": str(verification.receipt.path),
-        "genuine": verification.genuine,
+        "genuine": verification.receipt.genuine,
         "signer": {
             "known_as": verification.signer,
             "public_key": signature.public_key,

@@ -142,6 +142,8 @@ def _reason(path: Path, error: Exception) -> str:
         return "it is empty"
     with path.open("rb") as file:
         start = file.read(2)
+    if isinstance(error, UnicodeDecodeError):
+        return "a name in it is not valid UTF-8, as the zip says it is"
     return str(error).strip().rstrip(".") or type(error).__name__ if start == b"PK" else "it does not start like one"
 
 

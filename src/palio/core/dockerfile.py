@@ -126,7 +126,8 @@ def _expand(text: str, variables: Mapping[str, str], instruction: Instruction, *
             word = (word or "") + text[place]
             place += 1
         elif character == "$" and (match := _VARIABLE.match(text, place - 1)):
-            word = (word or "") + _filled(match, variables, instruction)
+            content = _filled(match, variables, instruction)
+            word = (word or "") + content if content else word  # nothing is no word, unless quoted
             place = match.end()
         elif character == quote:
             quote = ""

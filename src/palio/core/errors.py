@@ -184,6 +184,11 @@ FAILURES: dict[str, FailureKind] = {
         "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program that is in the image.",
         charged=True,
     ),
+    "predictions-too-large": FailureKind(
+        _P,
+        "{name} unpacks to {size}, and predictions may take {limit}.",
+        "Hand in the predictions alone.",
+    ),
     "predictions-missing": FailureKind(
         _P,
         "The predictions lack the file {file}, which this challenge asks for; {found}.",

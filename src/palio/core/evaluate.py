@@ -126,7 +126,7 @@ class Evaluation:
         if self._collected is not None:
             shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
         elif attempt.submission.kind is SubmissionKind.RESULTS:
-            unpack_results(attempt.submission, self.folder.predictions)
+            unpack_results(attempt.submission, self.folder.predictions, attempt.phase.rules.predict.output_bytes)
             self._write_metadata(exit_code=0, wall_s=0)
         else:
             self._engine.check(attempt.phase.rules.predict)

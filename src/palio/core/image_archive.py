@@ -20,13 +20,22 @@ from palio.core.errors import PalioError, counted
 from palio.core.image_layer import Layer, look_through_layer, path_fault
 from palio.core.image_manifest import ManifestError, Parts, find_parts, plain_name, read_config
 from palio.core.job import MIB
-from palio.core.tar_stream import BLOCK_BYTES, GZIP_MAGIC, BrokenTarError, Budget, BudgetError, MemberFile, TarStream
+from palio.core.tar_stream import (
+    BLOCK_BYTES,
+    GZIP_MAGIC,
+    TAR_MAGIC,
+    TAR_MAGIC_AT,
+    BrokenTarError,
+    Budget,
+    BudgetError,
+    MemberFile,
+    TarStream,
+)
 
 MAX_MEMBERS = 10_000
 MAX_LAYER_ENTRIES = 1_000_000
 MAX_DOCUMENT_BYTES = 4 * MIB
 MAX_DOCUMENTS_BYTES = 32 * MIB  # of all together, as they are kept in memory
-TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _SHOWN = 20
 

@@ -1,19 +1,26 @@
 """What a participant hands in: found out from its content, known by its SHA-256."""
 
-import gzip
-import tarfile
+import re
+import shutil
 import zipfile
-import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from palio.core.archive import look_through
+from palio.core.archive import look_through, unpack
 from palio.core.bundle.model import SubmissionKind
 from palio.core.digest import digest_file
 from palio.core.errors import PalioError
+from palio.core.image_manifest import plain_name
+from palio.core.job import MIB
+from palio.core.quantities import size_text
+from palio.core.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT, BrokenTarError, Budget, BudgetError, TarStream
 
 _PROGRAM_SUFFIXES = {".py", ".sh", ".r", ".jl", ".ipynb", ".pth", ".pt", ".onnx"}
-_TAR_MAGIC_AT, _TAR_MAGIC = 257, b"ustar"
+# What those who save images (docker, podman, skopeo, crane, buildx) write first into an archive.
+_SAVED_IMAGE = re.compile(
+    r"(?:sha256:)?[0-9a-f]{64}\b.*|blobs(?:/.*)?|manifest\.json|index\.json|oci-layout|repositories"
+)
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,12 @@ def read_submission(path: Path, kind: SubmissionKind | None = None) -> Submissio
 
 def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKind, tuple[str, ...]]:
     with path.open("rb") as file:
-        start = file.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-    if start.startswith(b"\x1f\x8b") or start[_TAR_MAGIC_AT:] == _TAR_MAGIC:
-        if not _is_saved_image(path):
+        start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
+    if start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC:
+        if wanted is not SubmissionKind.IMAGE and not _is_saved_image(path):
             raise PalioError("submission-unknown", name=path.name, reason="a tar archive, but not from `docker save`")
+        if wanted not in (None, SubmissionKind.IMAGE):
+            raise PalioError("submission-unknown", name=path.name, reason=f"a saved image where `{wanted}` was meant")
         return SubmissionKind.IMAGE, ()
     if path.suffix.lower() == ".csv" and not start.startswith(b"PK"):
         return SubmissionKind.RESULTS, ()
@@ -64,23 +73,39 @@ def _kind_of_zip(name: str, files: tuple[str, ...]) -> SubmissionKind:
         return SubmissionKind.RESULTS
     deeper = [file for file in files if PurePosixPath(file).name.lower() == "dockerfile"]
     hint = f"The zip holds {deeper[0]}, which is not at its root." if deeper else ""
+    if not deeper and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
+        hint = "Predictions need none, but at least one file of them has to be a .csv; `--kind results` overrides this."
     raise PalioError("dockerfile-missing", name=name, hint=hint)
 
 
 def _is_saved_image(path: Path) -> bool:
+    """By the first names in it; whether it holds an image that can be loaded is for core.image_archive to judge."""
     try:
-        with tarfile.open(path) as archive:
-            return any(member.name in ("manifest.json", "index.json") for member in archive)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, OSError, zlib.error, ValueError):
+        with path.open("rb") as file:
+            first = islice(TarStream(file, Budget(MIB, 2)).members(), 2)
+            return any(_SAVED_IMAGE.fullmatch(plain_name(member.name)) for member in first)
+    except (BrokenTarError, BudgetError):
         return False
 
 
-def unpack_results(submission: Submission, destination: Path) -> None:
-    """Predictions that were handed in as such, as files below `destination`, which is made."""
-    from palio.core.archive import unpack
+def unpack_results(submission: Submission, destination: Path, max_bytes: int) -> None:
+    """Predictions that were handed in as such, as files below `destination`, which is made.
 
+    Raises PalioError "predictions-too-large", and what core.archive raises of a zip.
+    """
     destination.mkdir(parents=True, exist_ok=True)
-    if zipfile.is_zipfile(submission.path):
-        unpack(submission.path, destination)
+    is_zip = zipfile.is_zipfile(submission.path)
+    size = _claimed_bytes(submission.path) if is_zip else submission.path.stat().st_size
+    if size > max_bytes:
+        sizes = {"size": size_text(size), "limit": size_text(max_bytes)}
+        raise PalioError("predictions-too-large", name=submission.name, **sizes)
+    if is_zip:
+        unpack(submission.path, destination)  # which believes no claim that is too low
     else:
-        (destination / submission.path.name).write_bytes(submission.path.read_bytes())
+        shutil.copyfile(submission.path, destination / submission.path.name)
+
+
+def _claimed_bytes(path: Path) -> int:
+    look_through(path)  # so that a broken zip is refused in its words
+    with zipfile.ZipFile(path) as archive:
+        return sum(entry.file_size for entry in archive.infolist())

@@ -24,6 +24,7 @@ from palio.core.quantities import size_text
 HEADER_BYTES = 16 * KIB
 BLOCK_BYTES = MIB
 GZIP_MAGIC = b"\x1f\x8b"
+TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
 _READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError)
 
 

@@ -47,8 +47,8 @@ def refuse_unloadable(engine: Engine) -> None:
             "submission-kind-unsupported",
             kind=SubmissionKind.IMAGE,
             engine=engine.name,
-            next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or hand "
-            "in the folder that the image was built from, packed with `palio pack`.",
+            next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or "
+            "hand in the folder that the image was built from, packed with `palio pack`.",
         )
 
 
@@ -109,11 +109,12 @@ def raise_if_predict_failed(result: JobResult, job: Job) -> None:
             )
         case End.OUTPUT_SIZE:
             limit = size_text(limits.output_bytes)
-            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=log)
+            used = f"output: {result.detail}"
+            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=[used, *log])
         case End.OUTPUT_FILES:
-            raise PalioError(
-                "predict-output-files", stage=Stage.PREDICT, limit=f"{limits.output_files:,}", evidence=log
-            )
+            used = f"output: {result.detail}"
+            count = f"{limits.output_files:,}"
+            raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used, *log])
         case End.NOT_STARTED:
             raise PalioError("predict-not-started", stage=Stage.PREDICT, reason=result.detail, evidence=log)
         case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:

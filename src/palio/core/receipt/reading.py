@@ -1,4 +1,4 @@
-"""A receipt from a file that anybody may have written: its shape is checked here, that it is genuine in `verify`."""
+"""A receipt from a file that anybody may have written: its shape is checked here, what it is worth in `verify`."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from palio.core.errors import PalioError
 from palio.core.receipt.difference import NOTHING, Difference
+from palio.core.receipt.key import is_signed
 from palio.core.receipt.statement import FORMAT, NAME, canonical
 from palio.core.run_folder import json_text
 from palio.core.staging import reading
@@ -29,7 +30,7 @@ class Statement(BaseModel, strict=True, extra="forbid"):
     result: dict[str, Any]
     predictions: _Hex32 | None
     scores: _Hex32 | None
-    records: dict[Literal["lock.json", "result.json", "files.json"], _Hex32]
+    records: dict[str, _Hex32]
 
 
 class Signature(BaseModel, strict=True, extra="forbid"):
@@ -57,6 +58,11 @@ class Receipt:
     signature: Signature
     message: bytes
     respelled: Difference | None
+
+    @property
+    def genuine(self) -> bool:
+        """Whether the key that it names has signed what it states; whose key that is, is another question."""
+        return is_signed(self.message, self.signature.value, self.signature.public_key)
 
 
 def read_receipt(path: Path) -> Receipt:

@@ -5,8 +5,8 @@
     predictions  digest of what was collected     scores       digest of what the scoring program wrote
     records      digests of lock.json, result.json and files.json, byte for byte
 
-The signature is over the canonical encoding of the statement: JSON with sorted keys, no spaces, UTF-8, numbers as Python
-writes them. That is a way to write a statement down, not to read it: readers take receipt.json.
+The signature is over the canonical encoding of the statement: JSON with sorted keys, no spaces, UTF-8, and numbers as
+Python writes them. Nothing is ever read from that encoding: readers take receipt.json.
 """
 
 import hashlib

@@ -11,9 +11,11 @@ from pathlib import Path
 from palio.core.errors import Failure, PalioError, counted
 from palio.core.receipt.beside import look_beside
 from palio.core.receipt.difference import Difference, differences
-from palio.core.receipt.key import fingerprint, is_signed, machine_public_key
+from palio.core.receipt.key import fingerprint, machine_public_key
 from palio.core.receipt.reading import Receipt
 from palio.core.staging import reading
+
+_SHOWN = 50  # differences, where a person reads them
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,6 @@ class Verification:
     """
 
     receipt: Receipt
-    genuine: bool  # whether the key that the receipt names has signed what the receipt states
     signer: str | None
     differences: tuple[Difference, ...]
     not_there: tuple[str, ...]
@@ -36,15 +37,12 @@ def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: P
     `given` is the public key that has to be the signer's; without it, this machine's. `predictions` is a folder that is
     taken instead of the one beside the receipt. Raises PalioError "source-unreadable" and those of `machine_key`.
     """
-    signature = receipt.signature
-    genuine = is_signed(receipt.message, signature.value, signature.public_key)
     with reading(receipt.path.parent):
         beside = look_beside(receipt, predictions)
     return Verification(
         receipt=receipt,
-        genuine=genuine,
-        signer=_signer(signature.public_key, given),
-        differences=(*_within(receipt, genuine=genuine), *beside.differences),
+        signer=_signer(receipt.signature.public_key, given),
+        differences=(*_within(receipt), *beside.differences),
         not_there=beside.not_there,
     )
 
@@ -53,10 +51,12 @@ def refusals(verification: Verification, *, given: str | None = None) -> Iterato
     """Why not to believe the receipt, the gravest first; nothing if it can be believed."""
     receipt, found = verification.receipt, verification.differences
     if found:
-        evidence = [str(difference) for difference in found]
+        evidence = [str(difference) for difference in found[:_SHOWN]]
+        if len(found) > _SHOWN:
+            evidence.append(f"and {len(found) - _SHOWN:,} more, which --json lists")
         count = counted(len(found), "difference")
         yield PalioError("receipt-changed", path=receipt.path, count=count, evidence=evidence).failure
-    if verification.genuine and verification.signer is None:
+    if receipt.genuine and verification.signer is None:
         code = "receipt-signer-unknown" if given is None else "receipt-signer-other"
         yield PalioError(code, signer=fingerprint(receipt.signature.public_key)).failure
 
@@ -67,12 +67,11 @@ def _signer(public: str, given: str | None) -> str | None:
     return "this machine" if public == machine_public_key() else None
 
 
-def _within(receipt: Receipt, *, genuine: bool) -> Iterator[Difference]:
+def _within(receipt: Receipt) -> Iterator[Difference]:
     """What shows by itself that the receipt was changed."""
-    signature = receipt.signature
-    if not genuine:
+    if not receipt.genuine:
         yield Difference("receipt.json: signature", "one of this statement by this key", "another")
-    expected = fingerprint(signature.public_key)
-    yield from differences("receipt.json: signature.fingerprint", expected, signature.fingerprint)
+    expected = fingerprint(receipt.signature.public_key)
+    yield from differences("receipt.json: signature.fingerprint", expected, receipt.signature.fingerprint)
     if receipt.respelled:
         yield receipt.respelled

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from palio.core.dockerfile import DockerfileError
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
-from palio.engines.bubblewrap.dockerfile import DockerfileError
 from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 

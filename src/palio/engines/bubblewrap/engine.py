@@ -51,7 +51,7 @@ from palio.core.log import LogWriter
 from palio.engines.bubblewrap import availability, cgroup
 from palio.engines.bubblewrap.builds import build, load_image
 from palio.engines.bubblewrap.launch import package_root
-from palio.engines.bubblewrap.layers import operations
+from palio.engines.bubblewrap.layers import InTheWayError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
 from palio.engines.bubblewrap.output import discard
 from palio.engines.bubblewrap.processes import kill_process, start_time
@@ -162,20 +162,18 @@ class BubblewrapEngine:
     def _start_job(self, job: Job, folder: Path, lock: int) -> None:
         image, root = load_image(self._images, job.image)
         command = [*image.entrypoint, *(image.command if job.command is None else job.command)]
-        if not command:
-            now = datetime.now(UTC)
-            with LogWriter(job.log):
-                pass  # every job has a log
-            nothing = JobResult(
-                End.NOT_STARTED, None, now, now, detail="the image names no command, and none was given"
-            )
-            write_whole(folder / RESULT, _as_json(nothing))
-            return
         _make_output(folder / _OUTPUT)
         _make_etc(folder / _ETC)
+        if not command:
+            _not_started(job, folder, "the image names no command, and none was given")
+            return
         variables = {**image.environment, **environment(job)}
         workdir = job.workdir or image.workdir
-        seen = operations(job, image, root=root, etc=folder / _ETC, output=folder / _OUTPUT, workdir=workdir)
+        try:
+            seen = operations(job, image, root=root, etc=folder / _ETC, output=folder / _OUTPUT, workdir=workdir)
+        except InTheWayError as error:
+            _not_started(job, folder, str(error))
+            return
         task = {
             "bwrap": shutil.which("bwrap"),
             "operations": [*(("--setenv", name, value) for name, value in variables.items()), *seen],
@@ -273,6 +271,13 @@ def _end_orphans(folder: Path) -> None:
         kill_process(known["pid"], known["started"], SIGKILL)
         time.sleep(0.005)
     cgroup.remove(map(Path, known["groups"]))
+
+
+def _not_started(job: Job, folder: Path, reason: str) -> None:
+    with LogWriter(job.log) as log:
+        log.write(f"{reason}\n".encode())
+    now = datetime.now(UTC)
+    write_whole(folder / RESULT, _as_json(JobResult(End.NOT_STARTED, None, now, now, detail=reason)))
 
 
 def _make_output(folder: Path) -> None:

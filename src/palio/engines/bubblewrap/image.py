@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from palio.core.collect import printable
-from palio.engines.bubblewrap.dockerfile import DockerfileError, Instruction, json_form, parse, value, words
-from palio.engines.bubblewrap.ignore import ignored_by, wildcard
+from palio.core.dockerfile import DockerfileError, Instruction, json_form, parse, value, words
+from palio.core.dockerignore import ignored_by, wildcard
 from palio.engines.bubblewrap.interpreter import Interpreter
 
 _NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")

@@ -22,6 +22,10 @@ _HIDDEN = ("/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kallsyms"
 _CPU_FACTS = "/sys/devices/system/cpu"  # numerical libraries choose their code and thread counts by it
 
 
+class InTheWayError(Exception):
+    """The image has a file or a link where something has to be mounted."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """A file, link or folder of the host that is seen at `target`."""
@@ -31,7 +35,10 @@ class Layer:
 
 
 def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, workdir: str) -> list[Operation]:
-    """`root` holds the image's files, `etc` the few files made for /etc, `output` what the job may write to."""
+    """`root` holds the image's files, `etc` the few files made for /etc, `output` what the job may write to.
+
+    Raises InTheWayError.
+    """
     layers = [Layer(folder, Path(folder)) for folder in (*SYSTEM_FOLDERS, *image.interpreter.places)]
     layers += [Layer(f"/etc/{name}", Path("/etc", name)) for name in _ETC]
     layers += [Layer(_CPU_FACTS, Path(_CPU_FACTS)), Layer("/etc", etc), Layer("/", root)]
@@ -48,8 +55,8 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
         job.output: [("--bind", str(output), job.output)],
     }
     executable = image.interpreter.executable
-    links = [("--symlink", executable, f"{LINKS}/{name}") for name in image.interpreter.links]
-    found = [*links, *_lay("/", layers, tuple(mounted))]
+    mounted[LINKS] = [("--symlink", executable, f"{LINKS}/{name}") for name in image.interpreter.links]
+    found = list(_lay("/", layers, tuple(mounted)))
     for target in sorted(mounted):  # an outer one before what is mounted inside it
         found += mounted[target]
     if _is_below(workdir, "/tmp"):  # noqa: S108 - what the image has there is covered
@@ -66,6 +73,10 @@ def _lay(path: str, layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator
         return
     sources = [source for layer in layers if (source := _at(layer, path)) and os.path.lexists(source)]
     if sources and (top := sources[-1]) and (top.is_symlink() or not top.is_dir()):
+        # While bubblewrap mounts, the host is within reach under a name of its own: a link must never be on the way.
+        for target in mounted:
+            if _is_below(target, path):
+                raise InTheWayError(f"the image has a file or a link at {path}, where {target} is mounted")
         yield ("--symlink", str(top.readlink()), path) if top.is_symlink() else ("--ro-bind", str(top), path)
         return
     folders = [source for source in sources if source.is_dir() and not source.is_symlink()]

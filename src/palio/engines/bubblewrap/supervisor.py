@@ -43,6 +43,10 @@ class SandboxError(Exception):
 
 def main(folder: Path) -> None:
     """Runs the job that is described in `folder`."""
+    # The lock was handed to this process. It must not go on to the sandbox, which could let go of it or keep it.
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        with suppress(OSError):
+            os.set_inheritable(number, False)
     try:
         result = _Supervision(folder).run()
     except Exception as error:  # noqa: BLE001 - whoever polls has to be told

@@ -2,25 +2,17 @@
 
 import json
 import re
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import docker
-import requests
-from docker.errors import ImageNotFound
-from docker.types import CancellableStream
 from docker.utils.build import create_archive, exclude_paths
 
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
-from palio.engines.docker.connection import ANSWER_S, connect
+from palio.engines.docker.image_thread import ImageThread, image_tag
 
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")

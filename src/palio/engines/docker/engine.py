@@ -43,6 +43,7 @@ from palio.core.job import (
     Work,
     environment,
 )
+from palio.core.quantities import size_text
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.image_thread import ImageThread, existing_image
@@ -360,9 +361,9 @@ class DockerEngine:
             size, files = volume_usage(self._client, _volume(job)), 0
         usage.looked_at_output(time.monotonic() - begin)
         if size > limits.output_bytes:
-            return End.OUTPUT_SIZE, str(size)
+            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(limits.output_bytes)}"
         if files > limits.output_files:
-            return End.OUTPUT_FILES, str(files)
+            return End.OUTPUT_FILES, f"{files:,} files of {limits.output_files:,}"
         return None
 
     def _ended(self, job: Job, state: dict[str, Any], started: datetime, usage: Usage) -> JobResult:

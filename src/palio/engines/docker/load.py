@@ -2,12 +2,11 @@
 
 The engine is never sent the participant's archive. It is sent a new one, written while the old is read: the image's
 configuration and layers under names of ours, and a manifest of ours, which gives the image one name, made from the
-archive's digest. Tags, annotations, parents and addresses of layers elsewhere stay behind, in whatever layout they stood.
+archive's digest. Tags, annotations, parents and addresses of layers elsewhere stay behind, in whatever layout.
 
 Not covered: an engine that has received the whole archive finishes what it began, even if it is no longer waited for.
 """
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,9 +57,9 @@ class LoadThread(ImageThread):
                 )
                 log.write(_found(image).encode())
                 content = rewritten(load.archive, image.parts, image_tag(load.digest), self._budget())
-                for event in self._events(client, "images/load", content, {"quiet": 1}):
+                for event in self._events(client, "images/load", content, {"quiet": 0}):
                     error = event.get("error", error).strip()
-                    log.write((event.get("stream") or f"{error}\n").encode())
+                    log.write(event.get("stream", "").encode())  # and not its progress
             except _StoppedError:
                 return self._ended()
         if self._stopped_as:

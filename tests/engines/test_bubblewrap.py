@@ -1,0 +1,556 @@
+"""What is this engine's own: how it survives being killed, how it looks at what hides, and what it refuses."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palio.core.errors import PalioError
+from palio.core.job import GIB, MIB, Build, BuildLimits, End, Enforcement, Job, JobResult, Limits, Mount
+from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
+from palio.engines.bubblewrap.availability import install_command
+from palio.engines.bubblewrap.cgroup import Cgroup
+from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
+from palio.engines.bubblewrap.output import discard, folder_usage
+from palio.engines.bubblewrap.processes import kill_process, start_time
+from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
+
+LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
+
+
+class Desk:
+    """An engine with one image, and jobs that run a program on it."""
+
+    def __init__(self, folder: Path, **engine: Any) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.engine = BubblewrapEngine(self.state, **engine)
+        self.jobs: list[Job] = []
+
+    def image(self, dockerfile: str = "FROM x\n", **files: str) -> JobResult:
+        context = self.folder / "context"
+        context.mkdir(exist_ok=True)
+        for name, text in {"Dockerfile": dockerfile, **files}.items():
+            (context / name).write_text(text)
+        limits = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=GIB, network=False)
+        build = Build("build", f"{dockerfile}{files}", context, limits, self.folder / "build.log")
+        self.engine.start(build)
+        result = self.engine.poll(build)
+        assert result
+        self.engine.remove(build)
+        return result
+
+    def job(self, program: str, image: str | None = None, **limits: Any) -> Job:
+        source = self.folder / "in"
+        source.mkdir(exist_ok=True)
+        source.chmod(0o755)
+        (source / "program.py").write_text(textwrap.dedent(program))
+        image = image or self.image().image or ""
+        command, mounts = ("python", "/mnt/in/program.py"), (Mount(source, "/mnt/in"),)
+        log, wanted = self.folder / "job.log", replace(LIMITS, **limits)
+        job = Job(f"job-{len(self.jobs)}", image, wanted, log, "/mnt/out", mounts, command)
+        self.jobs.append(job)
+        return job
+
+    def wait(self, job: Job) -> JobResult:
+        self.engine.start(job)
+        deadline = time.monotonic() + 30
+        while (result := self.engine.poll(job)) is None:
+            assert time.monotonic() < deadline, "it does not end"
+            time.sleep(0.01)
+        return result
+
+    def run(self, program: str, **limits: Any) -> tuple[JobResult, str]:
+        job = self.job(program, **limits)
+        return self.wait(job), job.log.read_text()
+
+    def known(self, job: Job, name: str) -> Any:
+        """What the supervisor has written down, once it has."""
+        path, deadline = self.state / "jobs" / job.name / name, time.monotonic() + 10
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{name} is not written"
+            time.sleep(0.01)
+        return json.loads(path.read_text())
+
+    def close(self) -> None:
+        for job in self.jobs:
+            self.engine.remove(job)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> Iterator[Desk]:
+    """As for an ordinary user who may not make control groups."""
+    made = Desk(tmp_path, control_groups=False)
+    yield made
+    made.close()
+
+
+# -- surviving
+
+
+@pytest.mark.bubblewrap
+def test_a_killed_supervisor_takes_its_sandbox_with_it(desk: Desk) -> None:
+    job = desk.job("""
+        import os, signal, time
+        for number in range(1, 65):
+            try: signal.signal(number, signal.SIG_IGN)
+            except (OSError, ValueError): pass
+        os.setsid() if os.fork() == 0 else None
+        while True:
+            open(f"/mnt/out/{os.getpid()}", "w").write(str(time.time()))
+            time.sleep(0.01)
+    """)
+    desk.engine.start(job)
+    sandbox, supervisor = desk.known(job, "sandbox.json"), desk.known(job, "supervisor.json")
+    output = desk.state / "jobs" / job.name / "output"
+    deadline = time.monotonic() + 10
+    while len(list(output.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert kill_process(supervisor["pid"], supervisor["started"], signal.SIGKILL)
+    while start_time(supervisor["pid"]) == supervisor["started"]:
+        time.sleep(0.001)
+    with pytest.raises(PalioError) as raised:
+        desk.engine.poll(job)
+    gone = time.time()
+    assert raised.value.failure.code == "engine-fault"
+    assert "was killed" in raised.value.failure.message
+    assert start_time(sandbox["pid"]) != sandbox["started"]
+    assert [group for group in sandbox["groups"] if Path(group).exists()] == []
+    time.sleep(0.1)
+    assert max(float(path.read_text() or 0) for path in output.iterdir()) <= gone
+    desk.engine.start(job)  # what has begun is not begun again
+    with pytest.raises(PalioError):
+        desk.engine.poll(job)
+
+
+@pytest.mark.bubblewrap
+def test_a_start_that_was_cut_short_is_taken_up_again(desk: Desk) -> None:
+    job = desk.job("print('ran')")
+    (desk.state / "jobs" / job.name / "output").mkdir(parents=True)
+    (desk.state / "jobs" / job.name / "task.part").write_text("{")
+    with pytest.raises(PalioError):
+        desk.engine.poll(job)
+    assert desk.wait(job).succeeded
+
+
+@pytest.mark.bubblewrap
+def test_nothing_is_left_of_a_removed_job(desk: Desk) -> None:
+    mark = f"{desk.folder.name}-{time.time_ns()}"  # in the command line of all that belongs to the job
+
+    def traces() -> tuple[list[str], str, list[Path]]:
+        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        processes = [line for line in listing.splitlines() if mark in line]
+        groups = sorted(Path("/sys/fs/cgroup").rglob("palio-*"))
+        return processes, Path("/proc/self/mountinfo").read_text(), groups
+
+    job = desk.job("import time; open('/mnt/out/x', 'w').close(); time.sleep(30)")
+    job = replace(job, name=f"job-{mark}", command=(*(job.command or ()), mark))
+    before = traces()
+    desk.engine.start(job)
+    output = desk.state / "jobs" / job.name / "output"
+    while not (output / "x").exists():
+        time.sleep(0.01)
+    assert len(traces()[0]) == 4  # the supervisor, bubblewrap twice, the program
+    desk.engine.remove(job)
+    assert traces() == before
+    assert list((desk.state / "jobs").iterdir()) == []
+
+
+@pytest.mark.bubblewrap
+def test_a_sandbox_that_cannot_be_made_is_the_engines_fault(desk: Desk) -> None:
+    job = replace(desk.job(""), mounts=(Mount(desk.folder / "missing", "/mnt/in"),))
+    with pytest.raises(PalioError, match="missing") as raised:
+        desk.wait(job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+@pytest.mark.bubblewrap
+def test_an_unknown_image_is_the_engines_fault(desk: Desk) -> None:
+    with pytest.raises(PalioError) as raised:
+        desk.engine.start(desk.job("", image="no-such-image"))
+    assert raised.value.failure.code == "engine-fault"
+
+
+def test_a_name_that_is_a_path_is_refused(desk: Desk) -> None:
+    for name in ("../elsewhere", "..", ""):
+        with pytest.raises(ValueError, match="cannot name a job"):
+            desk.engine.remove(Job(name, "", LIMITS, desk.folder / "log", "/mnt/out"))
+
+
+def test_state_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    job = Job("job", "image", LIMITS, tmp_path / "log", "/mnt/out")
+    with pytest.raises(PalioError):
+        BubblewrapEngine().start(job)
+    assert (tmp_path / "palio" / "bubblewrap" / "jobs" / "job").is_dir()
+    assert stat.S_IMODE((tmp_path / "palio" / "bubblewrap" / "jobs" / "job").stat().st_mode) == 0o700
+
+
+# -- what a sandbox shows
+
+
+@pytest.mark.bubblewrap
+def test_the_packages_beside_this_python_can_be_imported(desk: Desk) -> None:
+    installed = metadata.version("numpy")
+    assert desk.run("import numpy; print(numpy.__version__)")[1] == f"{installed}\n"
+
+
+@pytest.mark.bubblewrap
+def test_no_path_of_the_host_is_in_the_first_process(desk: Desk) -> None:
+    _, log = desk.run("print(open('/proc/1/cmdline').read(), repr(open('/proc/1/environ').read()))")
+    assert str(desk.folder) not in log
+    assert log.endswith(" ''\n")
+
+
+@pytest.mark.bubblewrap
+def test_no_descriptor_is_inherited(desk: Desk) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        _, log = desk.run("import os; print(sorted(os.listdir('/proc/self/fd')))")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert log == "['0', '1', '2', '3']\n"  # 3 is the listing itself
+
+
+@pytest.mark.bubblewrap
+def test_no_mount_honours_setuid_and_only_three_can_be_written(desk: Desk) -> None:
+    _, log = desk.run("""
+        for line in open("/proc/self/mounts"):
+            _, target, kind, options, *_ = line.split()
+            if "nosuid" not in options.split(","): print("setuid", target)
+            if options.startswith("rw") and kind not in ("proc", "devpts", "devtmpfs"): print(target)
+    """)
+    assert sorted(log.split()) == ["/dev/shm", "/mnt/out", "/tmp"]
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize("link", ["mnt", "mnt/in", "proc", ".python"])
+def test_a_link_in_the_image_cannot_divert_a_mount(desk: Desk, link: str) -> None:
+    """While bubblewrap mounts, /oldroot is the host's root: a link to it must not be followed."""
+    victim = desk.folder / "victim"
+    victim.mkdir()
+    victim.chmod(0o777)
+    context = desk.folder / "context" / "files"
+    (context / link).parent.mkdir(parents=True)
+    (context / link).symlink_to(f"/oldroot{victim}")
+    image = desk.image("FROM x\nCOPY files /\n").image
+    result = desk.wait(desk.job("", image=image))
+    if link == "mnt":
+        assert result.end is End.NOT_STARTED
+        assert result.detail == "the image has a file or a link at /mnt, where /mnt/in is mounted"
+    else:
+        assert result.succeeded  # what is mounted covers the link
+    assert list(victim.iterdir()) == []
+
+
+@pytest.mark.bubblewrap
+def test_a_run_instruction_is_reported_as_not_run(desk: Desk) -> None:
+    assert desk.image("FROM x\nRUN pip install torch\n").succeeded
+    assert "line 2 (RUN pip install torch): not run" in (desk.folder / "build.log").read_text()
+
+
+# -- limits where no control group keeps them
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os; os.memfd_create('hidden')",
+        "import ctypes, sys; sys.exit(ctypes.CDLL(None).shmget(0, 4096, 0o1600) == -1)",
+    ],
+    ids=["memfd", "System V"],
+)
+def test_memory_that_cannot_be_watched_cannot_be_had(watching: Desk, program: str) -> None:
+    assert watching.run(program)[0].exit_code == 1
+
+
+@pytest.mark.bubblewrap
+def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: Desk) -> None:
+    result, log = watching.run("""
+        import os
+        print(len(os.sched_getaffinity(0)))
+        os.sched_setaffinity(0, range(os.cpu_count()))
+    """)
+    assert (result.exit_code, log.splitlines()[0]) == (1, "1")
+    assert "Operation not permitted" in log
+
+
+@pytest.mark.bubblewrap
+def test_shared_pages_are_not_taken_for_more_than_they_are(watching: Desk) -> None:
+    result, _ = watching.run(
+        """
+        import mmap, os, time
+        shared = mmap.mmap(-1, 60 << 20)
+        shared.write(b"x" * (60 << 20))
+        for _ in range(4):
+            if os.fork() == 0:
+                sum(shared[::4096]); time.sleep(0.5); os._exit(0)
+        for _ in range(4): os.wait()
+        """,
+        memory_bytes=128 * MIB,
+    )
+    assert result.succeeded
+    assert result.peak_memory_bytes is not None
+    assert 60 * MIB < result.peak_memory_bytes < 128 * MIB
+
+
+def test_guarantees_say_what_is_watched() -> None:
+    stated = {g.property: g.enforcement for g in BubblewrapEngine(control_groups=False).guarantees()}
+    assert (stated["memory"], stated["output"]) == (Enforcement.WATCHING, Enforcement.WATCHING)
+
+
+# -- what hides in the output folder
+
+
+@pytest.mark.bubblewrap
+def test_deleted_files_that_are_still_open_count_as_output(desk: Desk) -> None:
+    result, _ = desk.run(
+        """
+        import os, time
+        file = open("/mnt/out/hidden", "wb")
+        os.unlink("/mnt/out/hidden")
+        for _ in range(40): file.write(b"x" * (1 << 20))
+        file.flush()
+        time.sleep(20)
+        """,
+        output_bytes=20 * MIB,
+    )
+    assert result.end is End.OUTPUT_SIZE
+
+
+@pytest.mark.bubblewrap
+def test_space_cannot_be_taken_beyond_a_files_size(desk: Desk) -> None:
+    _, log = desk.run("""
+        import ctypes, os
+        libc = ctypes.CDLL(None, use_errno=True)
+        file = os.open("/mnt/out/x", os.O_CREAT | os.O_RDWR)
+        taken = libc.fallocate(file, 1, ctypes.c_int64(0), ctypes.c_int64(1 << 20))
+        print(taken, os.strerror(ctypes.get_errno()))
+    """)
+    assert log == "-1 Operation not supported\n"
+
+
+def test_usage_counts_files_and_folders_and_stops_when_it_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_bytes(b"x" * 1000)
+    (tmp_path / "two").write_bytes(b"x" * 500)
+    (tmp_path / "link").symlink_to("/usr")
+    assert folder_usage(str(tmp_path), 10**6, 100) == (1500 + len("/usr"), 3, 2)
+    for number in range(1000):
+        (tmp_path / f"f{number}").touch()
+    assert folder_usage(str(tmp_path), 10**6, 100)[1] == 101
+
+
+def test_a_folder_is_discarded_though_it_was_begun_before(tmp_path: Path) -> None:
+    folder = tmp_path / "job"
+    (folder / "output" / "a" / "b").mkdir(parents=True)
+    (folder / "output" / "a" / "b" / "file").touch()
+    (folder / "output" / "a").chmod(0)
+    (folder / "discarded" / "0" / "left").mkdir(parents=True)
+    (folder / "discarded" / "7").mkdir()
+    discard(folder, folder / "output")
+    assert not folder.exists()
+
+
+# -- system calls
+
+
+def _decide(program: bytes, architecture: int, number: int, *arguments: int) -> int:
+    """Runs a BPF program as the kernel would, and gives what it returns."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *(*arguments, *[0] * 6)[:6])
+    steps = [struct.unpack_from("=HBBI", program, place) for place in range(0, len(program), 8)]
+    accumulator = place = 0
+    while True:
+        code, if_true, if_false, value = steps[place]
+        place += 1
+        if code == 0x06:
+            return int(value)
+        if code == 0x20:
+            accumulator = struct.unpack_from("=I", data, value)[0]
+            continue
+        holds = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[code]
+        place += if_true if holds else if_false
+
+
+ALLOWED, KILLED = 0x7FFF0000, 0x80000000
+X86, ARM = 0xC000003E, 0xC00000B7
+
+
+def _refused(code: int) -> int:
+    return 0x00050000 | code
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture", "mount", "clone", "socket", "fallocate", "read"),
+    [("x86_64", X86, 165, 56, 41, 285, 0), ("aarch64", ARM, 40, 220, 198, 47, 63)],
+)
+def test_the_filter_decides_by_call_and_argument(
+    machine: str, architecture: int, mount: int, clone: int, socket: int, fallocate: int, read: int
+) -> None:
+    program = seccomp_filter(machine=machine)
+    assert program is not None
+
+    def decide(number: int, *arguments: int) -> int:
+        return _decide(program, architecture, number, *arguments)
+
+    assert decide(read) == ALLOWED
+    assert decide(mount) == _refused(errno.EPERM)
+    assert decide(clone, 0x01200011) == ALLOWED  # fork
+    assert decide(clone, 0x003D0F00) == ALLOWED  # a thread
+    assert decide(clone, 0x10000000 | 17) == _refused(errno.EPERM)  # a user namespace
+    assert decide(435) == _refused(errno.ENOSYS)  # clone3
+    assert decide(425) == _refused(errno.EPERM)  # io_uring_setup
+    assert [decide(socket, family) for family in (1, 2, 10, 16)] == [ALLOWED] * 4
+    assert [decide(socket, family) for family in (0, 17, 38, 40)] == [_refused(errno.EAFNOSUPPORT)] * 4
+    assert decide(fallocate, 3, 0) == ALLOWED
+    assert decide(fallocate, 3, 1) == _refused(errno.EOPNOTSUPP)
+    assert _decide(program, 0x40000003, read) == KILLED  # another architecture's numbers
+
+
+def test_the_filter_refuses_the_second_numbers_of_x86_64() -> None:
+    program = seccomp_filter(machine="x86_64")
+    assert program is not None
+    assert _decide(program, X86, 0x40000000) == _refused(errno.ENOSYS)
+
+
+def test_the_filter_refuses_what_is_asked_for_besides() -> None:
+    plain, more = seccomp_filter(machine="x86_64"), seccomp_filter((*UNWATCHED_MEMORY, *AFFINITY), "x86_64")
+    assert plain is not None
+    assert more is not None
+    assert [_decide(plain, X86, number) for number in (319, 29, 203)] == [ALLOWED] * 3
+    assert [_decide(more, X86, number) for number in (319, 29, 203)] == [
+        _refused(errno.ENOSYS),
+        _refused(errno.ENOSYS),
+        _refused(errno.EPERM),
+    ]
+
+
+def test_there_is_no_filter_for_a_processor_it_does_not_know() -> None:
+    assert seccomp_filter(machine="riscv64") is None
+
+
+# -- control groups
+
+
+def test_limits_of_both_versions_are_written_as_the_kernel_reads_them(tmp_path: Path) -> None:
+    for version, expected in (
+        (
+            1,
+            {
+                "memory.limit_in_bytes": "1000000",
+                "memory.memsw.limit_in_bytes": "1000000",
+                "pids.max": "10",
+                "cpu.cfs_period_us": "100000",
+                "cpu.cfs_quota_us": "150000",
+            },
+        ),
+        (
+            2,
+            {
+                "memory.max": "1000000",
+                "memory.swap.max": "0",
+                "memory.oom.group": "1",
+                "pids.max": "10",
+                "cpu.max": "150000 100000",
+            },
+        ),
+    ):
+        folder = tmp_path / str(version)
+        folder.mkdir()
+        group = Cgroup(dict.fromkeys(("memory", "pids", "cpu"), folder), version)
+        group.limit(memory_bytes=1_000_000, pids=10, cpus=1.5)
+        assert {path.name: path.read_text() for path in folder.iterdir()} == expected
+
+
+def test_what_version_2_reports_is_read(tmp_path: Path) -> None:
+    for name, text in {
+        "memory.current": "900",
+        "memory.peak": "1000",
+        "memory.stat": "anon 500\ninactive_file 300\n",
+        "memory.events": "low 0\noom 1\noom_kill 2\n",
+        "pids.current": "5",
+        "pids.events": "max 3\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    group = Cgroup(dict.fromkeys(("memory", "pids", "cpu"), tmp_path), 2)
+    assert (group.memory_bytes(), group.peak_memory_bytes(), group.pids()) == (600, 1000, 5)
+    assert (group.out_of_memory(), group.refused_pids()) == (True, True)
+
+
+# -- whether it can be used
+
+
+def _fake_bwrap(folder: Path, script: str) -> None:
+    (folder / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bwrap").chmod(0o755)
+    folder.chmod(0o755)
+
+
+@pytest.fixture
+def search_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.bubblewrap
+def test_a_machine_that_can_is_not_complained_of() -> None:
+    assert why_unavailable() is None
+
+
+def test_a_missing_bubblewrap_is_named_with_the_command_that_installs_it(search_path: Path) -> None:
+    fault = why_unavailable()
+    assert fault is not None
+    assert (fault.reason, fault.next_step) == (
+        "bubblewrap is not installed",
+        f"Install it with `{install_command()}`.",
+    )
+
+
+def test_a_bubblewrap_that_is_too_old_is_named(search_path: Path) -> None:
+    _fake_bwrap(search_path, "echo bubblewrap 0.6.1")
+    fault = why_unavailable()
+    assert fault is not None
+    assert fault.reason == "bubblewrap 0.6.1 is too old: 0.8.0 is needed"
+
+
+def test_a_refusal_is_told_in_its_own_words(search_path: Path) -> None:
+    words = "bwrap: setting up uid map: Permission denied"
+    _fake_bwrap(search_path, f'[ "$1" = --version ] && echo bubblewrap 0.9.0 || {{ echo "{words}" >&2; exit 1; }}')
+    fault = why_unavailable()
+    assert fault is not None
+    # As root, the search path of a test is closed to the user that bubblewrap runs as: another refusal.
+    assert fault.reason.startswith("bubblewrap cannot make a sandbox (")
+    assert words in fault.reason or os.geteuid() == 0
+
+
+def test_this_interpreter_shows_no_more_than_itself() -> None:
+    interpreter = this_interpreter()
+    assert too_wide(interpreter) is None
+    assert not {"/", "/root", "/home", str(Path.home())} & set(interpreter.places)
+
+
+@pytest.mark.parametrize("place", ["/", str(Path.home()), str(Path.home().parent)])
+def test_an_interpreter_that_would_show_a_home_is_too_wide(place: str) -> None:
+    assert too_wide(Interpreter("/x/bin/python", "3.11", ("/opt/python", place), ())) == place

@@ -1,0 +1,229 @@
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from palio.core.dockerfile import DockerfileError
+from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
+from palio.engines.bubblewrap.interpreter import Interpreter
+
+PYTHON = Interpreter("/usr/bin/python3", "3.11.7", (), ())
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    folder = tmp_path / "context"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+def _build(context: Path, root: Path, dockerfile: str, size_bytes: int = 10**6, **arguments: str) -> Image:
+    (context / "Dockerfile").write_text(dockerfile)
+    said: list[str] = []
+    return build_image(
+        context,
+        "Dockerfile",
+        arguments,
+        interpreter=PYTHON,
+        root=root,
+        size_bytes=size_bytes,
+        say=said.append,
+    )
+
+
+def _tree(root: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_symlink():
+            found[str(path.relative_to(root))] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[str(path.relative_to(root))] = path.read_text()
+    return found
+
+
+def test_what_a_dockerfile_says_about_running(context: Path, root: Path) -> None:
+    dockerfile = """
+ARG TAG=latest
+FROM projectmonai/monai:${TAG} AS base
+ARG TAG
+ARG EPOCHS=3
+ARG GIVEN=no
+ENV A=$EPOCHS B="two words" PATH=/opt/bin:$PATH
+ENV OLD style with spaces
+ENV A=other C=$A
+LABEL a=b
+EXPOSE 80
+USER nobody
+RUN pip install everything
+WORKDIR /opt
+WORKDIR app/$TAG
+SHELL ["/bin/bash", "-c"]
+ENTRYPOINT ["python", "-u"]
+CMD echo $HOME
+"""
+    image = _build(context, root, dockerfile, GIVEN="yes")
+    assert image == Image(
+        PYTHON,
+        {
+            "PATH": f"/opt/bin:{PYTHON.path}",
+            "A": "other",
+            "B": "two words",
+            "OLD": "style with spaces",
+            "C": "3",
+        },
+        "/opt/app/latest",
+        ["python", "-u"],
+        ["/bin/bash", "-c", "echo $HOME"],
+    )
+    assert (root / "opt/app/latest").is_dir()
+
+
+def test_an_entry_point_keeps_the_command_of_the_same_file(context: Path, root: Path) -> None:
+    image = _build(context, root, 'FROM x\nCMD ["a"]\nENTRYPOINT python app.py\n')
+    assert (image.entrypoint, image.command) == (["/bin/sh", "-c", "python app.py"], ["a"])
+
+
+def test_a_build_argument_is_used_only_where_it_is_declared(context: Path, root: Path) -> None:
+    image = _build(context, root, "FROM x\nENV A=$SECRET\nARG SECRET\nENV B=$SECRET", SECRET="s")  # noqa: S106
+    assert (image.environment["A"], image.environment["B"]) == ("", "s")
+
+
+@pytest.fixture
+def filled(context: Path) -> Path:
+    for path in ("app.py", "model.pth", "data/a.csv", "data/deep/b.csv", "data/.hidden", "other/a.csv"):
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text(path)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("instructions", "expected"),
+    [
+        ("COPY app.py /opt/", {"opt/app.py"}),
+        ("COPY app.py /opt", {"opt/app.py"}),  # a folder that every image has
+        ("COPY app.py /opt/app", {"opt/app"}),
+        ("WORKDIR /opt/app\nCOPY app.py .", {"opt/app/app.py"}),
+        ("WORKDIR /opt/app\nCOPY ./app.py ../x.py", {"opt/x.py"}),
+        ("COPY data /srv/data", {"srv/data/a.csv", "srv/data/deep/b.csv", "srv/data/.hidden"}),
+        ("COPY data/ /srv/", {"srv/a.csv", "srv/deep/b.csv", "srv/.hidden"}),
+        ("COPY app.py model.pth /app/", {"app/app.py", "app/model.pth"}),
+        ("COPY *.p* /app/", {"app/app.py", "app/model.pth"}),
+        ("COPY */a.csv /app/", {"app/a.csv"}),
+        ("COPY data/[a-b]*.csv /app/", {"app/a.csv"}),
+        ('COPY ["app.py", "/with space/"]', {"with space/app.py"}),
+        ("COPY /data/deep /app", {"app/b.csv"}),
+        ("ADD app.py /app/", {"app/app.py"}),
+        ("ARG F=app.py\nCOPY $F ${T:-/t}/", {"t/app.py"}),
+    ],
+)
+def test_where_copies_go(filled: Path, root: Path, instructions: str, expected: set[str]) -> None:
+    _build(filled, root, f"FROM x\n{instructions}")
+    assert set(_tree(root)) == expected
+
+
+def test_everything_is_copied_by_a_dot_but_what_is_ignored(filled: Path, root: Path) -> None:
+    (filled / ".dockerignore").write_text("# large\ndata\n!data/deep/b.csv\n**/*.pth\nDockerfile\n.dockerignore\n")
+    _build(filled, root, "FROM x\nCOPY . /app")
+    assert set(_tree(root)) == {"app/app.py", "app/data/deep/b.csv", "app/other/a.csv"}
+
+
+def test_modes_are_kept_without_special_bits_or_set_as_asked(filled: Path, root: Path) -> None:
+    (filled / "app.py").chmod(0o4755)
+    (filled / "model.pth").chmod(0o640)
+    _build(filled, root, "FROM x\nCOPY app.py model.pth /a/\nCOPY --chmod=555 --chown=me model.pth /b/")
+    modes = [oct((root / path).stat().st_mode & 0o7777) for path in ("a/app.py", "a/model.pth", "b/model.pth")]
+    assert modes == ["0o755", "0o640", "0o555"]
+
+
+def test_links_in_a_folder_are_kept_as_links(filled: Path, root: Path) -> None:
+    (filled / "data/link").symlink_to("/etc/passwd")
+    _build(filled, root, "FROM x\nCOPY data /d")
+    assert _tree(root)["d/link"] == "-> /etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [
+        ("COPY missing.pth /opt/", "missing.pth is not in the context"),
+        ("COPY *.nii /opt/", "*.nii is not in the context"),
+        ("COPY ignored /opt/", "ignored is not in the context"),
+        ("COPY ../secret /opt/", "../secret leads out of the context"),
+        ("COPY data/../../secret /opt/", "data/../../secret leads out of the context"),
+        ("COPY out /opt/", "out is a link that leads out of the context"),
+        ("COPY dangling /opt/", "dangling is a link to nothing"),
+        ("COPY out/secret /opt/", "out/secret is a link that leads out of the context"),
+        ("COPY pipe /opt/", "pipe is no ordinary file"),
+        ("COPY --from=other /a /b", "--from needs an engine that has other images, such as Docker"),
+        ("COPY --chmod=u+x app.py /opt/", "--chmod=u+x is not an octal number such as 755"),
+        ("COPY app.py model.pth /opt/app", "with several sources the target must be a folder and end with /"),
+        ("COPY app.py", "a source and a target are needed"),
+        (
+            "ADD https://example.org/model.pth /opt/",
+            "nothing is fetched from the network; put the file into the context",
+        ),
+        ("ADD archive.tar /opt/", "ADD would unpack archive.tar; unpack it and COPY it"),
+        ("FROM another", "builds of several stages need an engine that can run them, such as Docker"),
+        ("CPOY app.py /opt/", "unknown instruction CPOY"),
+        ("ENV A=1 B", "ENV takes words of the form NAME=value"),
+        ("SHELL /bin/bash", 'SHELL takes a list such as ["/bin/sh", "-c"]'),
+    ],
+)
+def test_what_cannot_be_built_is_named_with_its_line(
+    filled: Path, root: Path, tmp_path: Path, instruction: str, reason: str
+) -> None:
+    (tmp_path / "secret").write_text("the labels")
+    (filled / "ignored").write_text("x")
+    (filled / ".dockerignore").write_text("ignored\n")
+    (filled / "out").symlink_to(tmp_path)
+    (filled / "dangling").symlink_to("nothing")
+    os.mkfifo(filled / "pipe")
+    tarfile.open(filled / "archive.tar", "w").close()
+    with pytest.raises(DockerfileError) as raised:
+        _build(filled, root, f"FROM x\n\n{instruction}")
+    assert (str(raised.value.instruction), raised.value.reason) == (f"line 3 ({instruction})", reason)
+
+
+@pytest.mark.parametrize("path", ["/d/link/x", "/d/link/deeper/x", "/link/x"])
+def test_nothing_is_written_through_a_link_that_was_copied(filled: Path, root: Path, tmp_path: Path, path: str) -> None:
+    (tmp_path / "outside").mkdir()
+    (filled / "data/link").symlink_to(tmp_path / "outside")
+    with pytest.raises(DockerfileError, match="through a link"):
+        _build(filled, root, f"FROM x\nCOPY data /d\nCOPY data /\nCOPY app.py {path}")
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_copied_link_is_replaced_by_a_file_and_not_followed(filled: Path, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("before")
+    (filled / "data/app.py").symlink_to(tmp_path / "victim")
+    _build(filled, root, "FROM x\nCOPY data /d/\nCOPY app.py /d/")
+    assert ((root / "d/app.py").read_text(), (tmp_path / "victim").read_text()) == ("app.py", "before")
+
+
+def test_the_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -> None:
+    (filled / "large").write_bytes(b"x" * 1000)
+    with pytest.raises(ImageTooLargeError) as raised:
+        _build(filled, root, "FROM x\nCOPY app.py /a\nCOPY large /b", size_bytes=500)
+    assert raised.value.size_bytes == 1006
+    assert set(_tree(root)) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "reason"),
+    [("", "has no FROM"), ("RUN x", "must be FROM"), ("FROM\n", "names no image")],
+)
+def test_a_file_without_a_base_is_refused(context: Path, root: Path, dockerfile: str, reason: str) -> None:
+    with pytest.raises(DockerfileError, match=reason):
+        _build(context, root, dockerfile)
+
+
+def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
+    with pytest.raises(DockerfileError, match="Dockerfile cannot be read: No such file"):
+        build_image(context, "Dockerfile", {}, interpreter=PYTHON, root=root, size_bytes=1, say=lambda text: None)
