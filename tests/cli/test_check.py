@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.bundles import SCORE, write_bundle
 
 from palio.cli import main
-from tests.bundles import SCORE, write_bundle
 
 ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 

@@ -22,7 +22,7 @@ for epoch in range(3):
 def challenge(tmp_path: Path) -> Path:
     folder = tmp_path / "challenge"
     for name, content in {
-        "docker_code_training/Dockerfile": "FROM python:3.11-slim\nCOPY app.py /opt/\nCMD [\"python\", \"/opt/app.py\"]\n",
+        "docker_code_training/Dockerfile": 'FROM python:3.11-slim\nCOPY app.py /opt/\nCMD ["python", "/opt/app.py"]\n',
         "docker_code_training/app.py": TRAIN,
         "input_data/training_solution.csv": "file,class\n",
         "model_output/old.txt": "old",
@@ -52,9 +52,7 @@ def test_train_elsewhere(engine: str, challenge: Path, tmp_path: Path, capfd: py
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_train_fails_and_keeps_the_old_model(
-    engine: str, challenge: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_train_fails_and_keeps_the_old_model(engine: str, challenge: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (challenge / "docker_code_training/app.py").write_text(f"{TRAIN}\nraise SystemExit('no convergence')\n")
     assert main(["train", str(challenge), "--engine", engine]) == 11
     assert files(challenge / "model_output") == {"old.txt": "old"}

@@ -1,19 +1,21 @@
 import random
+import shutil
 import stat
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.fuzzing import fuzzed, mutated
 
 from palio.core import archive
 from palio.core.archive import Content, look_through, unpack
 from palio.core.errors import PalioError
 
 
-def make_zip(path: Path, entries: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as target:
+def make_zip(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as target:
         for name, content in entries.items():
             target.writestr(name, content)
     return path
@@ -138,21 +140,59 @@ def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> Non
     assert refusal.value.failure.code == "archive-invalid"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32), flips=st.integers(1, 40))
-def test_unpack_mutated_zip(tmp_path: Path, seed: int, flips: int) -> None:
+def test_look_through_name_that_ends_where_it_begins(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", {"x.csv": b"x"})
+    source.write_bytes(source.read_bytes().replace(b"x.csv", b"\0.csv"))
+    with pytest.raises(PalioError) as refusal:
+        look_through(source)
+    assert refusal.value.failure.evidence == (": an empty part in its name",)
+
+
+def test_look_through_name_not_utf8(tmp_path: Path) -> None:
+    """Old zips hold names in the code page of their maker's; one that says UTF-8 has to be."""
+    source = make_zip(tmp_path / "s.zip", {"häll.csv": b"x"})
+    source.write_bytes(source.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    with pytest.raises(PalioError) as refusal:
+        look_through(source)
+    assert refusal.value.failure.message == (
+        "s.zip cannot be read as a zip archive: a name in it is not valid UTF-8, as the zip says it is."
+    )
+    make_zip(tmp_path / "s.zip", {"hell.csv": b"x"})
+    (tmp_path / "s.zip").write_bytes((tmp_path / "s.zip").read_bytes().replace(b"hell", b"h\x84ll"))
+    assert look_through(tmp_path / "s.zip").files == ("häll.csv",)
+
+
+@fuzzed
+@given(seed=st.integers(0, 2**64))
+def test_unpack_mutated_zip(tmp_path: Path, seed: int) -> None:
     """Whatever is done to a zip's bytes: a refusal with a sentence, or files below the folder; nothing else."""
-    generator = random.Random(seed)
+    chance = random.Random(seed)
     home = tmp_path / str(seed)
     home.mkdir(exist_ok=True)
-    source = make_zip(home / "s.zip", {"Dockerfile": b"FROM x\n" * 50, "a/b.py": bytes(300)})
-    data = bytearray(source.read_bytes())
-    for _ in range(flips):
-        data[generator.randrange(len(data))] = generator.randrange(256)
-    source.write_bytes(data[: generator.choice([len(data), generator.randrange(len(data))])])
+    entries = {"Dockerfile": b"FROM x\n" * 50, "a/b.py": bytes(300)}
+    source = make_zip(home / "s.zip", entries, chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+    content = source.read_bytes()
+    if chance.random() < 0.5:
+        content = with_mutated_names(content, chance)
+    source.write_bytes(mutated(content, chance) if chance.random() < 0.7 else content)
     before = {path for path in tmp_path.rglob("*") if home not in path.parents}
     try:
         unpack(source, home / "out", max_bytes=100_000)
     except PalioError as refusal:
         assert refusal.failure.code in ("archive-invalid", "archive-unsafe")
+        str(refusal.failure.as_json()).encode()
     assert {path for path in tmp_path.rglob("*") if home not in path.parents} == before
+    assert sum(path.stat().st_size for path in (home / "out").rglob("*")) <= 200_000
+    shutil.rmtree(home)
+
+
+def with_mutated_names(content: bytes, chance: random.Random) -> bytes:
+    """A zip in which names and attributes say something else, in one place or in both."""
+    for name in (b"Dockerfile", b"a/b.py"):
+        other = chance.choice((b"../../../../x", b"/////////////", b"\xff\0\x80\n<>:|?*", b"a/a/a/a/a/a/a"))[
+            : len(name)
+        ]
+        content = content.replace(name, other, chance.choice((-1, 0, 1)))
+    at = content.find(b"PK\x01\x02")
+    links = bytes(2) + chance.choice((0o120777, 0o010666, 0o060666, 0o100644)).to_bytes(2, "little")
+    return content[: at + 38] + links + content[at + 42 :] if chance.random() < 0.5 else content

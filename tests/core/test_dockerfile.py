@@ -42,7 +42,7 @@ def test_here_documents_are_refused(text: str) -> None:
         ('["a b", "$X"]', ["a b", "x y"]),
         ("$X ${X}s $NO ${NO:-d} ${EMPTY:-d} ${EMPTY-d} ${X:+yes} ${NO:+yes}", ["x y", "x ys", "d", "d", "yes"]),
         ('"$NO" a${NO}b', ["", "ab"]),
-        (r"\$X '$X' \"$X\" \"", ["$X", "$X", "x y", '"']),
+        (r"\$X '$X' \"$X\" \"", ["$X", "$X", '"x y"', '"']),
         ("${NO:-${X}/z}", ["x y/z"]),
     ],
 )

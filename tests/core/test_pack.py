@@ -3,10 +3,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.bundles import write_context
 
 from palio.core.errors import PalioError
 from palio.core.pack import pack
-from tests.bundles import write_context
 
 
 def problems(folder: Path, tmp_path: Path) -> tuple[str, ...]:
@@ -67,8 +67,10 @@ def test_pack_lists_all_problems(tmp_path: Path) -> None:
         "FROM x\nCOPY docker_code_inference/run.py /opt/\nCOPY model_output/best.pth /opt/\nADD ../other /opt/\n"
     )
     assert problems(folder, tmp_path) == (
-        "the Dockerfile, line 3 (COPY model_output/best.pth /opt/): there is no model_output/best.pth; "
-        "`palio train` makes it",
+        (
+            "the Dockerfile, line 3 (COPY model_output/best.pth /opt/): there is no model_output/best.pth; "
+            "`palio train` makes it"
+        ),
         "the Dockerfile, line 4 (ADD ../other /opt/): there is no ../other inside the folder",
     )
 

@@ -156,22 +156,22 @@ def test_a_start_that_was_cut_short_is_taken_up_again(desk: Desk) -> None:
 def test_nothing_is_left_of_a_removed_job(desk: Desk) -> None:
     mark = f"{desk.folder.name}-{time.time_ns()}"  # in the command line of all that belongs to the job
 
-    def traces() -> tuple[list[str], str, list[Path]]:
-        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-        processes = [line for line in listing.splitlines() if mark in line]
-        groups = sorted(Path("/sys/fs/cgroup").rglob("palio-*"))
-        return processes, Path("/proc/self/mountinfo").read_text(), groups
+    def processes() -> list[str]:
+        listing = subprocess.run(["ps", "-wweo", "args"], capture_output=True, text=True, check=True).stdout
+        return [line for line in listing.splitlines() if mark in line]
 
     job = desk.job("import time; open('/mnt/out/x', 'w').close(); time.sleep(30)")
     job = replace(job, name=f"job-{mark}", command=(*(job.command or ()), mark))
-    before = traces()
     desk.engine.start(job)
-    output = desk.state / "jobs" / job.name / "output"
-    while not (output / "x").exists():
+    groups = desk.known(job, "sandbox.json")["groups"]
+    while not (desk.state / "jobs" / job.name / "output" / "x").exists():
         time.sleep(0.01)
-    assert len(traces()[0]) == 4  # the supervisor, bubblewrap twice, the program
+    assert len(processes()) == 4  # the supervisor, bubblewrap twice, the program
+    assert all(Path(group).is_dir() for group in groups)
     desk.engine.remove(job)
-    assert traces() == before
+    assert processes() == []
+    assert not any(Path(group).exists() for group in groups)
+    assert str(desk.folder) not in Path("/proc/self/mountinfo").read_text()
     assert list((desk.state / "jobs").iterdir()) == []
 
 

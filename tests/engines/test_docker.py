@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,8 +69,8 @@ def far(tmp_path: Path) -> Far:
 
 
 def test_far_output_is_collected(far: Far) -> None:
-    code = "import os\nos.makedirs('/mnt/out/a/b')\nopen('/mnt/out/a/b/c.csv', 'w').write('x')\nos.symlink('/etc', '/mnt/out/l')"
-    result, collected = far.run(code)
+    make = "import os; os.makedirs('/mnt/out/a/b'); open('/mnt/out/a/b/c.csv', 'w').write('x')"
+    result, collected = far.run(f"{make}; os.symlink('/etc', '/mnt/out/l')")
     assert (result.end, result.exit_code) == (End.EXITED, 0)
     assert collected == Collected(("a/b/c.csv",), 1, ("l: a symbolic link",))
     assert (far.home / "out/a/b/c.csv").read_text() == "x"
@@ -139,11 +139,8 @@ def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     def listing() -> list[str]:
-        commands: list[list[str]] = [["ps", "-aq"], ["volume", "ls", "-q"]]
-        run: Callable[[list[str]], str] = lambda c: (
-            subprocess.run(["docker", *c], capture_output=True, text=True).stdout
-        )
-        return [run(command) for command in commands]
+        commands = [["docker", "ps", "-aq"], ["docker", "volume", "ls", "-q"]]
+        return [subprocess.run(command, capture_output=True, text=True).stdout for command in commands]
 
     before = listing()
     yield

@@ -20,7 +20,7 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,13 @@ class InputError(Exception):
     """What was given cannot be used; the message says what to do about it."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Classifies images with the trained MedNIST model.")
     add = parser.add_argument
     add("--input", type=Path, default=Path("/mnt/in"), help="folder with the images (/mnt/in)")
     add("--output", type=Path, default=Path("/mnt/out"), help=f"folder that receives {RESULTS} (/mnt/out)")
     add("--model", type=Path, default=MODEL, help="the weights; their card lies beside them (%(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         classify(options.input, options.output / RESULTS, options.model)
     except InputError as error:

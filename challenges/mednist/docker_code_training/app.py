@@ -27,7 +27,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class InputError(Exception):
     """What was given cannot be used; the message says what to do about it."""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Trains the MedNIST reference model.")
     add = parser.add_argument
     add("--input", type=Path, default=Path("/mnt/in"), help="folder with the images and their classes (/mnt/in)")
@@ -69,7 +69,7 @@ def main() -> int:
     add("--epochs", type=positive(int), default=10, help="passes over the training images (10)")
     add("--batch-size", type=positive(int), default=32, help="images per step (32)")
     add("--learning-rate", type=positive(float), default=3e-3, help="highest learning rate of the cycle (0.003)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         train(options)
     except InputError as error:

@@ -329,13 +329,13 @@ def score(source: Path, target: Path) -> int:
     return SCORED
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Scores the predictions in INPUT/res against the reference in INPUT/ref, into OUTPUT."
     )
     parser.add_argument("input", type=Path, nargs="?", default=Path("input"), help="holds ref and res (input)")
     parser.add_argument("output", type=Path, nargs="?", default=Path("output"), help="receives the scores (output)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         return score(options.input, options.output)
     except OSError as error:

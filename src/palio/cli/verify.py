@@ -114,7 +114,7 @@ def _show(verification: "Verification") -> None:
     count = len(verification.differences)
     lines["beside it"] = counted(count, "difference") if count else "all as it was signed"
     if verification.not_there:
-        lines["not there"] = shown(verification.not_there)
+        lines["not there"] = ", ".join(shown(name).strip('"') for name in verification.not_there)
     click.echo(verification.receipt.path)
     for name, text in lines.items():
         click.echo(f"  {name:<10}  {text}")

@@ -95,7 +95,7 @@ def _faults(entries: list[zipfile.ZipInfo]) -> list[str]:
     faults = [f"{_shown(entry.filename)}: {fault}" for entry in entries if (fault := _fault(entry))]
     if sum(entry.file_size for entry in entries) > MAX_BYTES:
         faults.append(_too_large("the whole content", MAX_BYTES))
-    files = [entry.filename for entry in entries if not entry.is_dir()]
+    files = [entry.filename for entry in entries if not entry.filename.endswith("/")]  # a name may be empty here
     twice = [file for file, count in Counter(files).items() if count > 1]
     faults += [f"{_shown(file)}: stands in the archive more than once" for file in twice]
     folded = Counter(file.casefold() for file in set(files))

@@ -16,10 +16,10 @@ def catalogue() -> str:
     """All failures in Markdown, by whose turn it is; `…` stands for what is filled in."""
     lines = [
         "# Failures",
-        "Every failure that Palio reports, the same on the terminal, in `result.json` and in `--json`. Each has a code, a",
-        "cause, a stage, a message, evidence and a next step. *Charged*: it counts against a participant's tries, because",
-        "hidden data was touched (in the stage `sample`, on public data, nothing is charged). *Retried*: the platform",
-        "tries again by itself.",
+        "Every failure that Palio reports, the same on the terminal, in `result.json` and in `--json`. Each has a",
+        "code, a cause, a stage, a message, evidence and a next step. *Charged*: it counts against a participant's tries,",
+        "because hidden data was touched (in the stage `sample`, on public data, nothing is charged). *Retried*: the",
+        "platform tries again by itself.",
     ]
     for cause, title in _TITLES.items():
         lines += [

@@ -1,11 +1,11 @@
-"""What a .dockerignore leaves out of a build's context. The last pattern that fits a path decides, `!` takes it back."""
+"""What a .dockerignore leaves out of a build's context. The last pattern that fits decides; `!` takes it back."""
 
 import re
 from collections.abc import Callable
 
 
 def ignored_by(text: str) -> Callable[[str], bool]:
-    """A function that says of a path relative to the context (`a/b.txt`) whether the patterns of `text` leave it out."""
+    """A function that says of a path relative to the context (`a/b.txt`) whether `text` leaves it out."""
     patterns: list[tuple[bool, re.Pattern[str]]] = []
     for line in text.removeprefix("\ufeff").splitlines():
         pattern = line.strip()

@@ -338,7 +338,7 @@ FAILURES: dict[str, FailureKind] = {
     "receipt-scores-differ": FailureKind(
         _O,
         "The scoring program gives other scores than the receipt states: {count}.",
-        "`palio check --run` shows whether the program gives the same scores twice; if it does, do not believe these.",
+        "Run `palio check --run`, which shows whether it gives the same scores twice; if so, do not believe these.",
     ),
     "receipt-key-exposed": FailureKind(
         _S,

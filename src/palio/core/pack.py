@@ -1,9 +1,10 @@
 """A submission from a folder: the files that its Dockerfile takes, checked as the platform will check them.
 
-Two kinds of folder: one with a Dockerfile at its root, all of which is packed but for what .dockerignore leaves out; and
-one of a challenge's published shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder itself:
-it is put at the zip's root, with just the files that it copies. The zip is byte-identical for identical content, on every
-machine: entries sorted, times and permissions uniform, nothing compressed (compressors differ, and weights hardly shrink).
+Two kinds of folder: one with a Dockerfile at its root, all of which is packed but for what .dockerignore leaves out;
+and one of a challenge's published shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder
+itself: it is put at the zip's root, with just the files that it copies. The zip is byte-identical for identical
+content, on every machine: entries sorted, times and permissions uniform, nothing compressed (compressors differ, and
+weights hardly shrink).
 """
 
 import re

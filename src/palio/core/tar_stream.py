@@ -83,7 +83,8 @@ class TarStream:
                 yield member
                 self._header_room = HEADER_BYTES
         except _READ_ERRORS as error:
-            raise BrokenTarError(_reason(error)) from error
+            is_tar = self._position > tarfile.BLOCKSIZE or not isinstance(error, tarfile.ReadError)
+            raise BrokenTarError(_reason(error) if is_tar else "is no tar archive") from error
         # tarfile takes whatever is no header for the end, which only a block of zeros or the end of the file is.
         if any(self._last) or len(self._last) not in (0, tarfile.BLOCKSIZE):
             raise BrokenTarError("breaks off")

@@ -67,12 +67,12 @@ def evaluated(tmp_path: Path) -> Evaluated:
 
 
 @pytest.fixture(scope="session")
-def _run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("evaluated")
     return Evaluated(home).run(home / "run")
 
 
 @pytest.fixture
-def run(_run: Path, tmp_path: Path) -> Path:
+def run(original: Path, tmp_path: Path) -> Path:
     """A run folder with its receipt, which the test may change."""
-    return shutil.copytree(_run, tmp_path / "run")
+    return shutil.copytree(original, tmp_path / "run")

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,14 @@ from palio.core.receipt.key import (
     sign,
 )
 
-PRINT_KEY = "from palio.core.receipt.key import machine_key, public_key; print(public_key(machine_key()))"
+PRINT_KEY_WHEN_TOLD = """
+import sys
+import cryptography.hazmat.primitives.asymmetric.ed25519
+from palio.core.receipt.key import machine_key, public_key
+print("ready")
+sys.stdin.read()
+print(public_key(machine_key()))
+"""
 
 
 @pytest.fixture
@@ -55,20 +61,18 @@ def test_machine_key_is_made_once_for_its_owner_alone(home: Path) -> None:
 
 
 def test_machine_key_of_processes_at_once_is_one(home: Path) -> None:
-    home.mkdir()
-    gate = home / "gate"  # all wait for it, so that they are at it together
-    os.mkfifo(gate)
-    code = f"import palio.core.receipt.key, cryptography.hazmat.primitives.asymmetric.ed25519; open({str(gate)!r}).read()"
-    starting = [
-        subprocess.Popen([sys.executable, "-c", f"{code}; {PRINT_KEY}"], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    with gate.open("w"):
-        pass
-    keys = {process.communicate(timeout=60)[0] for process in starting}
-    assert len(keys) == 1
+    command = [sys.executable, "-u", "-c", PRINT_KEY_WHEN_TOLD]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
+        process.stdin = None
+    keys = {process.communicate(timeout=60)[0] for process in processes}
     assert keys == {f"{machine_public_key()}\n"}
-    assert sorted(path.name for path in home.iterdir()) == ["gate", "receipt-key.pem"]
+    assert [path.name for path in home.iterdir()] == ["receipt-key.pem"]
 
 
 def test_machine_key_that_others_may_read(home: Path) -> None:

@@ -1,0 +1,213 @@
+"""`palio verify`: its words and exit codes, and scores derived once more on real engines."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.bundles import write_bundle, write_context
+from tests.core.receipt.conftest import Evaluated
+
+from palio.cli import main
+from palio.core.receipt.key import fingerprint, machine_public_key, public_key
+
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+Palio = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def palio(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Palio:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        return code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder that this machine has signed."""
+    return Evaluated(tmp_path).run(tmp_path / "run")
+
+
+def test_verify_unchanged(palio: Palio, run: Path) -> None:
+    mark = fingerprint(machine_public_key() or "")[:16]
+    code, out, err = palio("verify", "run")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "run/receipt.json",
+        "  states      scored, {accuracy: 1.0}",
+        f"  signature   genuine, by this machine ({mark})",
+        "  beside it   all as it was signed",
+    ]
+
+
+def test_verify_as_json(palio: Palio, run: Path) -> None:
+    code, out, _ = palio("verify", run / "receipt.json", "--json")
+    public = machine_public_key() or ""
+    assert code == 0
+    assert json.loads(out) == {
+        "receipt": str(run / "receipt.json"),
+        "genuine": True,
+        "signer": {"known_as": "this machine", "public_key": public, "fingerprint": fingerprint(public)},
+        "differences": [],
+        "not_there": [],
+        "challenge": None,
+        "scored_again": None,
+        "failures": [],
+    }
+
+
+def test_verify_changed(palio: Palio, run: Path) -> None:
+    receipt = run / "receipt.json"
+    receipt.write_text(receipt.read_text().replace('"accuracy": 1.0', '"accuracy": 1.1'))
+    (run / "predictions/answers.csv").unlink()
+    shutil.rmtree(run / "scores")
+    code, out, err = palio("verify", "run", "--challenge", "bundle")
+    assert code == 12
+    assert out.splitlines()[2:] == [
+        "  signature   NOT GENUINE",
+        "  beside it   3 differences",
+        "  not there   scores/",
+        "  challenge   not compared, as what it would be compared with was changed",
+    ]
+    assert err.splitlines()[:4] == [
+        "Failed — this machine's operator's turn.",
+        "run/receipt.json, or what lies beside it, is not what was signed: 3 differences.",
+        '  | receipt.json: signature: expected "one of this statement by this key", found "another"',
+        "  | receipt.json: statement.result.scores.accuracy: expected 1.0, found 1.1",
+    ]
+    assert err.splitlines()[4].startswith("  | predictions/answers.csv: expected ")
+
+
+def test_verify_changed_as_json(palio: Palio, run: Path) -> None:
+    for number in range(60):
+        (run / f"predictions/{number:02}.csv").write_text("")
+    code, out, _ = palio("verify", "run", "--json")
+    found = json.loads(out)
+    assert (code, found["genuine"], len(found["differences"])) == (12, True, 60)
+    assert found["differences"][0]["where"] == "predictions/00.csv"
+    (failure,) = found["failures"]
+    assert (failure["code"], len(failure["evidence"])) == ("receipt-changed", 51)
+    assert failure["evidence"][-1] == "and 10 more, which --json lists"
+
+
+def test_verify_unknown_signer(palio: Palio, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    Evaluated(tmp_path).run(tmp_path / "run", key=key)
+    mark = fingerprint(public_key(key))
+    code, out, err = palio("verify", "run")
+    assert code == 2
+    assert f"  signature   genuine, by an unknown key ({mark[:16]})\n  beside it   all as it was signed\n" in out
+    assert f"nothing says whose key it was signed with: {mark}. Anybody can make a key and sign with it." in err
+
+
+def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    Evaluated(tmp_path).run(tmp_path / "run", key=key)
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    Path("theirs.pem").write_bytes(pem)
+    for given in (public_key(key), "theirs.pem"):
+        code, out, _ = palio("verify", "run", "--key", given)
+        assert code == 0
+        assert "genuine, by the key given" in out
+    code, _, err = palio("verify", "run", "--key", machine_public_key() or "0" * 64)
+    assert code == 12
+    assert "the key that was given has not signed it" in err
+
+
+@pytest.mark.parametrize("text", ["abc", "run", "bundle/competition.yaml"])
+def test_verify_key_that_is_none(palio: Palio, run: Path, text: str) -> None:
+    code, _, err = palio("verify", "run", "--key", text)
+    assert code == 2
+    assert f"--key {text} is no public key: " in err
+
+
+def test_verify_no_receipt(palio: Palio, run: Path) -> None:
+    (run / "receipt.json").unlink()
+    code, _, err = palio("verify", "run")
+    assert code == 2
+    assert "run holds no receipt.json." in err
+
+
+def test_verify_scores_without_predictions(palio: Palio, run: Path) -> None:
+    shutil.rmtree(run / "predictions")
+    code, _, err = palio("verify", "run", "--challenge", "bundle")
+    assert code == 2
+    assert "The predictions are not beside run/receipt.json" in err
+
+
+# -- on real engines
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_verify_scores_again(palio: Palio, engine: str, submission: Path) -> None:
+    assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", "run")[0] == 0
+    shutil.move("run/predictions", "elsewhere")
+    arguments = ("verify", "run", "-c", "bundle", "--predictions", "elsewhere", "--engine", engine)
+    code, out, err = palio(*arguments)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-2:] == ["  challenge   the same", "  scored now  the same, to the last digit"]
+    found = json.loads(palio(*arguments, "--json")[1])
+    assert found["challenge"] == {"differences": [], "not_there": []}
+    assert found["scored_again"] == {"scores": {"accuracy": 1.0}, "differences": []}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_verify_scores_that_do_not_come_out_again(palio: Palio, engine: str, tmp_path: Path) -> None:
+    """A scoring program that gives everybody another score each time."""
+    lucky = (
+        "import json, sys, time\n"
+        'open(sys.argv[2] + "/scores.json", "w").write(json.dumps({"accuracy": time.time_ns()}))\n'
+    )
+    write_bundle(tmp_path / "bundle", score=lucky)
+    Path("answers.csv").write_text("file,answer\n")
+    assert palio("score", "answers.csv", "-c", "bundle", "--engine", engine, "-o", "run")[0] == 0
+    code, out, err = palio("verify", "run", "-c", "bundle", "--engine", engine)
+    assert code == 11
+    assert out.splitlines()[-1] == "  scored now  other scores"
+    assert "The scoring program gives other scores than the receipt states: 1 difference." in err
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_run_twice_is_the_same(palio: Palio, engine: str, submission: Path) -> None:
+    for folder in ("first", "again"):
+        assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", folder)[0] == 0
+    first, again = statement("first"), statement("again")
+    assert first["lock"] == again["lock"]
+    for name in ("predictions", "scores"):
+        assert first[name] == again[name]
+    assert first["result"]["scores"] == again["result"]["scores"]
+    assert Path("first/predictions/answers.csv").read_bytes() == Path("again/predictions/answers.csv").read_bytes()
+
+
+@pytest.mark.docker
+@pytest.mark.bubblewrap
+def test_run_on_two_engines_is_the_same(palio: Palio, submission: Path) -> None:
+    for engine in ("docker", "bubblewrap"):
+        assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", engine)[0] == 0
+    one, other = statement("docker"), statement("bubblewrap")
+    assert {name for name in one["lock"] if one["lock"][name] != other["lock"][name]} == {"engine"}
+    assert (one["predictions"], one["scores"]) == (other["predictions"], other["scores"])
+    assert Path("docker/lock.json").read_text() != Path("bubblewrap/lock.json").read_text()
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    write_bundle(tmp_path / "bundle")
+    context = write_context(tmp_path / "context")
+    subprocess.run(["zip", "-q", "-r", tmp_path / "s.zip", "."], cwd=context, check=True)
+    return tmp_path / "s.zip"
+
+
+def statement(run: str) -> dict[str, Any]:
+    receipt: dict[str, Any] = json.loads(Path(run, "receipt.json").read_text())
+    return dict(receipt["statement"])

@@ -1,0 +1,180 @@
+"""Saved images on a real Docker engine: what is loaded, and that it takes nobody's name."""
+
+import gzip
+import io
+import json
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.images import Members, classic, config, oci, tar, write
+
+from palio.core.digest import digest_file
+from palio.core.errors import PalioError
+from palio.core.image_archive import MAX_MEMBERS, look_through
+from palio.core.job import GIB, MIB, BuildLimits, End, JobResult, Load
+from palio.core.tar_stream import Budget
+from palio.engines.docker import DockerEngine
+from palio.engines.docker.load import platform_of, rewritten
+
+LIMITS = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=GIB, network=False)
+BASE = "python:3.11-slim"
+
+
+def ids(*references: str) -> list[str]:
+    command = ["docker", "image", "inspect", "--format", "{{.Id}}", *references]
+    return subprocess.run(command, capture_output=True, text=True).stdout.split()
+
+
+def names() -> set[str]:
+    command = ["docker", "image", "ls", "--all", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {line for line in listing if not line.startswith(("palio-", "<none>"))}
+
+
+class Loader:
+    """Loads archives and removes what came of them."""
+
+    def __init__(self, home: Path) -> None:
+        self.engine = DockerEngine()
+        self.home = home
+        self.loads: list[Load] = []
+
+    @property
+    def platform(self) -> str:
+        info = self.engine._client.info()
+        return platform_of(info)
+
+    def load(self, archive: Path, limits: BuildLimits = LIMITS) -> JobResult:
+        work = Load(f"palio-test-{uuid4().hex[:12]}", digest_file(archive), archive, limits, self.home / "load.log")
+        self.loads.append(work)
+        self.engine.start(work)
+        while (result := self.engine.poll(work)) is None:
+            time.sleep(0.02)
+        return result
+
+    def clean(self) -> None:
+        for work in self.loads:
+            self.engine.remove(work)
+            tag = f"palio-build:{work.digest}"
+            subprocess.run(["docker", "image", "rm", "--force", tag], capture_output=True, check=False)
+
+
+@pytest.fixture
+def loader(tmp_path: Path) -> Iterator[Loader]:
+    loader = Loader(tmp_path)
+    yield loader
+    loader.clean()
+
+
+def layers() -> list[bytes]:
+    """Nobody else's: so that what is loaded is new, and goes when it is removed."""
+    return [tar({"opt/a": uuid4().bytes}), tar({"opt/b": b"2"})]
+
+
+# -- what the engine is sent
+
+
+@pytest.mark.parametrize("layout", [classic, oci, lambda layers: oci(layers, manifest_json=False)])
+def test_rewritten_holds_nothing_but_the_image(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
+    given = [tar({"a": b"1"}), tar({"b": b"2"})]
+    path = write(tmp_path / "s.tar.gz", layout([*given, given[0]]))
+    parts = look_through(path, platform="linux/amd64", max_bytes=MIB).parts
+    content = b"".join(rewritten(path, parts, "palio-build:abc", Budget(MIB, MAX_MEMBERS)))
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+        files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
+    manifest = json.loads(files.pop("manifest.json"))
+    (image,) = manifest
+    assert (image["Config"], image["RepoTags"], set(image)) == (
+        "config.json",
+        ["palio-build:abc"],
+        {"Config", "RepoTags", "Layers"},
+    )
+    assert files.pop("config.json") == config([*given, given[0]])
+    unpacked = {name: gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data for name, data in files.items()}
+    assert [unpacked[name] for name in image["Layers"]] == [*given, given[0]]
+    assert set(unpacked) == set(image["Layers"])
+
+
+# -- what the engine makes of it
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    "layout", [classic, oci, lambda *given, **more: oci(*given, **more, manifest_json=False)], ids=["a", "b", "c"]
+)
+def test_load_moves_no_tag(loader: Loader, tmp_path: Path, layout: Callable[..., Members]) -> None:
+    """An archive that calls itself as the base image of everybody does."""
+    if not ids(BASE):
+        pytest.skip(f"{BASE} is not here")
+    before, real = names(), ids(BASE)
+    given = layers()
+    path = write(tmp_path / "s.tar.gz", layout(given, tag=BASE, image=config(given, loader.platform)))
+    result = loader.load(path)
+    assert result.succeeded
+    assert ids(BASE) == real
+    assert result.image not in real
+    assert ids(f"palio-build:{digest_file(path)}") == [result.image]
+    assert names() == before
+
+
+@pytest.mark.docker
+def test_load_is_done_once(loader: Loader, tmp_path: Path) -> None:
+    given = layers()
+    path = write(tmp_path / "s.tar", classic(given, image=config(given, loader.platform)))
+    first, second = loader.load(path), loader.load(path)
+    assert first.image == second.image
+    assert second.wall_s == 0
+
+
+@pytest.mark.docker
+def test_load_refuses_before_the_engine_sees_it(loader: Loader, tmp_path: Path) -> None:
+    given = layers()
+    path = write(tmp_path / "s.tar", classic(given, image=config(given, "linux/s390x")))
+    with pytest.raises(PalioError, match="it is for linux/s390x"):
+        loader.load(path)
+    assert ids(f"palio-build:{digest_file(path)}") == []
+
+
+@pytest.mark.docker
+def test_load_of_what_the_engine_refuses(loader: Loader, tmp_path: Path) -> None:
+    """A hard link to a file that is not there, which only unpacking shows."""
+    missing = tarfile.TarInfo("l")
+    missing.type, missing.linkname = tarfile.LNKTYPE, "nowhere"
+    given = [tar({"a": uuid4().bytes, "l": missing})]
+    result = loader.load(write(tmp_path / "s.tar", classic(given, image=config(given, loader.platform))))
+    assert (result.end, result.exit_code) == (End.EXITED, 1)
+    assert "nowhere" in result.detail
+
+
+@pytest.mark.docker
+def test_load_over_time_is_stopped(loader: Loader, tmp_path: Path) -> None:
+    given = [tar({f"zeros-{uuid4()}": bytes(300 * MIB)})]
+    path = write(tmp_path / "s.tar.gz", classic(given, image=config(given, loader.platform)))
+    begin = time.monotonic()
+    result = loader.load(path, replace(LIMITS, time_s=0.2))
+    assert result.end is End.TIME
+    assert time.monotonic() - begin < 2
+    time.sleep(0.5)
+    assert ids(f"palio-build:{digest_file(path)}") == []
+
+
+@pytest.mark.docker
+def test_load_is_stopped_while_it_is_sent(loader: Loader, tmp_path: Path) -> None:
+    given = [tar({f"zeros-{uuid4()}": bytes(300 * MIB)})]
+    path = write(tmp_path / "s.tar.gz", classic(given, image=config(given, loader.platform)))
+    work = Load(f"palio-test-{uuid4().hex[:12]}", digest_file(path), path, LIMITS, tmp_path / "load.log")
+    loader.loads.append(work)
+    loader.engine.start(work)
+    while not (work.log.exists() and work.log.read_text()):  # looked through; now it is sent
+        time.sleep(0.005)
+    begin = time.monotonic()
+    loader.engine.remove(work)
+    assert time.monotonic() - begin < 2
+    time.sleep(1)
+    assert ids(f"palio-build:{work.digest}") == []
