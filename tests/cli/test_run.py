@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle, write_context
 from tests.conftest import lacking
+from tests.images import classic, tar, write
 
 from palio.cli import main
+from palio.core.digest import digest_file
 
 ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 
@@ -112,6 +115,51 @@ def test_score_names_what_is_missing(palio: Callable[..., Outcome], bundle: Path
     assert outcome.exit_code == 10
     assert "The scoring program refused the predictions: 1 problem." in outcome.err
     assert "  | answers.csv: 1 files are missing: two.txt" in outcome.err
+
+
+@pytest.fixture
+def image(bundle: Path, tmp_path: Path) -> Iterator[Path]:
+    """A saved image that is right about everything, and a challenge that takes it."""
+    yaml = bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
+    write_context(tmp_path / "context")
+    tag = f"palio-test/vowels:{uuid4().hex[:12]}"
+    build = ["docker", "build", "--quiet", "--tag", tag, "context"]
+    subprocess.run(build, cwd=tmp_path, capture_output=True, check=True)
+    subprocess.run(f"docker save {tag} | gzip -1 > image.tar.gz", shell=True, cwd=tmp_path, check=True)  # noqa: S602
+    subprocess.run(["docker", "image", "rm", tag], capture_output=True, check=True)
+    yield tmp_path / "image.tar.gz"
+    made = f"palio-build:{digest_file(tmp_path / 'image.tar.gz')}"
+    subprocess.run(["docker", "image", "rm", "--force", made], capture_output=True, check=False)
+
+
+@pytest.mark.docker
+def test_run_saved_image(palio: Callable[..., Outcome], image: Path) -> None:
+    outcome = palio("run", image, "--challenge", "bundle", "--engine", "docker", "-o", "run", "--json")
+    result = json.loads(outcome.out)
+    assert (outcome.exit_code, result["verdict"], result["scores"]) == (0, "scored", {"accuracy": 1.0})
+    assert list(result["stages"]) == ["build", "predict", "score"]
+    log = Path("run/build.log").read_text().splitlines()
+    assert log[0].endswith("nothing in it was refused.")
+    assert log[1] == f"Loaded image: palio-build:{digest_file(image)}"
+
+
+@pytest.mark.docker
+def test_run_damaged_image(palio: Callable[..., Outcome], image: Path) -> None:
+    image.write_bytes(image.read_bytes()[:-1000])
+    outcome = palio("run", image, "--challenge", "bundle", "--engine", "docker", "-o", "run")
+    assert outcome.exit_code == 10
+    assert "image.tar.gz cannot be used as a saved image: it breaks off." in outcome.err
+
+
+@pytest.mark.bubblewrap
+def test_run_saved_image_without_docker(palio: Callable[..., Outcome], bundle: Path) -> None:
+    yaml = bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
+    write(Path("image.tar"), classic([tar({"a": b"x"})]))
+    outcome = palio("run", "image.tar", "--challenge", bundle, "--engine", "bubblewrap", "-o", "run")
+    assert outcome.exit_code == 12
+    assert "It runs programs on this machine's own system and has no images." in outcome.err
 
 
 # -- what a participant got wrong

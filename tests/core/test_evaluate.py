@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write_bundle
 from tests.fakes import FakeEngine, ended
+from tests.images import classic, tar, write
 
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.job import End, Job, JobResult
+from palio.core.job import GIB, End, Job, JobResult
 from palio.core.run_folder import RunFolder, Verdict
 from palio.core.submission import read_submission
 
@@ -49,6 +50,12 @@ class Stage:
             archive.writestr("predict.py", PREDICT)
         self.engine = FakeEngine(tmp_path / "engine", {"predict": predict_well, "score": score_all_right})
         self.run = tmp_path / "run"
+
+    def take_image(self) -> None:
+        """The submission is a saved image, and the phase takes these."""
+        yaml = self.bundle / "competition.yaml"
+        yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
+        self.submission = write(self.home / "s.tar.gz", classic([tar({"a": b"x"})]))
 
     def evaluation(self) -> Evaluation:
         bundle = read_bundle(self.bundle)
@@ -140,6 +147,75 @@ def test_evaluate_results_skips_build_and_predict(stage: Stage) -> None:
     assert stage.evaluate().result.verdict is Verdict.SCORED
     assert [call for call in stage.engine.calls if "start" in call] == ["start score-image", "start score"]
     assert (stage.run / "predictions/mine.csv").read_text() == answers(ANSWERS)
+
+
+def test_evaluate_results_in_a_folder_beside_others(stage: Stage) -> None:
+    stage.submission = stage.home / "mine.zip"
+    with zipfile.ZipFile(stage.submission, "w") as archive:
+        archive.writestr("mine/answers.csv", answers(ANSWERS))
+        archive.writestr("mine/notes/häll.txt", "x")
+        archive.writestr("__MACOSX/mine/._answers.csv", "x")
+    assert stage.evaluate().result.verdict is Verdict.SCORED
+    predictions = stage.run / "predictions"
+    found = sorted(str(path.relative_to(predictions)) for path in predictions.rglob("*") if path.is_file())
+    assert found == ["answers.csv", "metadata", "notes/häll.txt"]
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.zip"])
+def test_evaluate_results_too_large(stage: Stage, name: str) -> None:
+    stage.submission = stage.home / name
+    rows = "one.txt,yes\n" * 200_000
+    if name == "mine.csv":
+        stage.submission.write_text(rows)
+    else:
+        with zipfile.ZipFile(stage.submission, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("mine.csv", rows)
+    assert stage.failure().message == f"{name} unpacks to 2.29 MiB, and predictions may take 1.00 MiB."
+    assert list((stage.run / "predictions").iterdir()) == []
+
+
+def test_evaluate_image_is_loaded(stage: Stage) -> None:
+    stage.take_image()
+    evaluation = stage.evaluate()
+    assert (evaluation.result.verdict, evaluation.result.scores) == (Verdict.SCORED, {"accuracy": 1.0})
+    assert stage.engine.calls[:2] == ["start build", "start predict"]
+    lock = json.loads((stage.run / "lock.json").read_text())
+    assert lock["submission"]["kind"] == "image"
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "message"),
+    [
+        (
+            ended(End.TIME, None),
+            "image-load-time-limit",
+            "Looking through the saved image and loading it took longer than the limit of 2 min.",
+        ),
+        (
+            ended(End.IMAGE_SIZE, None, detail=str(3 * GIB)),
+            "build-image-size",
+            "The built image is 3.00 GiB, more than the limit of 20.0 GiB.",
+        ),
+        (
+            ended(exit_code=1, detail="no such layer"),
+            "image-load-failed",
+            "The saved image could not be loaded: no such layer.",
+        ),
+    ],
+)
+def test_evaluate_image_fails(stage: Stage, result: JobResult, code: str, message: str) -> None:
+    stage.take_image()
+    stage.engine.build_result = result
+    failure = stage.failure()
+    assert (failure.code, failure.message, failure.stage, failure.cause) == (code, message, "build", "participant")
+
+
+def test_evaluate_image_on_an_engine_without_images(stage: Stage) -> None:
+    stage.take_image()
+    stage.engine.loads_images = False
+    failure = stage.failure()
+    assert (failure.code, failure.cause) == ("submission-kind-unsupported", "platform")
+    assert stage.engine.calls == []
 
 
 def test_evaluate_refuses_limit_before_it_starts(stage: Stage) -> None:
@@ -311,3 +387,61 @@ def test_lock_is_the_same_twice(stage: Stage, tmp_path: Path) -> None:
     stage.engine.polled.clear()
     stage.evaluate()
     assert (stage.run / "lock.json").read_text() == first
+
+
+# -- public cases first
+
+
+@pytest.fixture
+def sampled(stage: Stage) -> Stage:
+    """A challenge with one public case, and where it belongs."""
+    yaml = stage.bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text() + "  sample: {input: sample_data, expect: sample_expected}\n")
+    for name, content in {
+        "sample_data/four.txt": "plum",
+        "sample_expected/answers.csv": answers({"four.txt": "no"}),
+    }.items():
+        (stage.bundle / name).parent.mkdir()
+        (stage.bundle / name).write_text(content)
+    stage.engine.programs = {
+        "sample": predict_well,
+        "sample-score": score_all_right,
+        "predict": predict_well,
+        "score": score_all_right,
+    }
+    return stage
+
+
+def test_sample_runs_before_hidden_data_is_touched(sampled: Stage) -> None:
+    evaluation = sampled.evaluate()
+    assert evaluation.result.verdict is Verdict.SCORED
+    started = [call.removeprefix("start ") for call in sampled.engine.calls if call.startswith("start")]
+    assert started == ["build", "sample", "score-image", "sample-score", "predict", "score-image", "score"]
+    assert (sampled.run / "sample/predictions/answers.csv").read_text() == answers({"four.txt": "no"})
+    assert [stage.value for stage in evaluation.result.stages] == ["build", "sample", "predict", "score"]
+
+
+def test_sample_failure_is_not_charged(sampled: Stage) -> None:
+    sampled.engine.programs = {"sample": lambda job, output: ended(exit_code=1)}
+    failure = sampled.failure()
+    assert (failure.code, failure.stage, failure.cause, failure.charged) == (
+        "predict-exit",
+        "sample",
+        "participant",
+        False,
+    )
+    assert "start predict" not in sampled.engine.calls
+
+
+def test_sample_predictions_refused(sampled: Stage) -> None:
+    refuse = writing("problems.txt", "The header is wrong.\n", exit_code=10)
+    sampled.engine.programs = {"sample": predict_well, "sample-score": refuse}
+    failure = sampled.failure()
+    assert (failure.code, failure.stage, failure.charged) == ("predictions-invalid", "sample", False)
+    assert failure.evidence == ("The header is wrong.",)
+
+
+def test_sample_missing(sampled: Stage) -> None:
+    (sampled.bundle / "sample_data/four.txt").unlink()
+    failure = sampled.failure()
+    assert (failure.code, failure.cause, failure.stage) == ("data-missing", "organizer", "sample")

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.conftest import lacking
 from tests.images import Members, classic, config, oci, tar, write
 
 from palio.core.digest import digest_file
@@ -47,8 +48,8 @@ class Loader:
 
     @property
     def platform(self) -> str:
-        info = self.engine._client.info()
-        return platform_of(info)
+        told = subprocess.run(["docker", "info", "--format", "{{json .}}"], capture_output=True, check=True)
+        return platform_of(json.loads(told.stdout))
 
     def load(self, archive: Path, limits: BuildLimits = LIMITS) -> JobResult:
         work = Load(f"palio-test-{uuid4().hex[:12]}", digest_file(archive), archive, limits, self.home / "load.log")
@@ -106,12 +107,14 @@ def test_rewritten_holds_nothing_but_the_image(tmp_path: Path, layout: Callable[
 
 @pytest.mark.docker
 @pytest.mark.parametrize(
-    "layout", [classic, oci, lambda *given, **more: oci(*given, **more, manifest_json=False)], ids=["a", "b", "c"]
+    "layout",
+    [classic, oci, lambda *given, **more: oci(*given, **more, manifest_json=False)],
+    ids=["classic", "oci", "oci without manifest.json"],
 )
 def test_load_moves_no_tag(loader: Loader, tmp_path: Path, layout: Callable[..., Members]) -> None:
     """An archive that calls itself as the base image of everybody does."""
     if not ids(BASE):
-        pytest.skip(f"{BASE} is not here")
+        lacking(f"{BASE} is not here")
     before, real = names(), ids(BASE)
     given = layers()
     path = write(tmp_path / "s.tar.gz", layout(given, tag=BASE, image=config(given, loader.platform)))
@@ -159,7 +162,7 @@ def test_load_over_time_is_stopped(loader: Loader, tmp_path: Path) -> None:
     begin = time.monotonic()
     result = loader.load(path, replace(LIMITS, time_s=0.2))
     assert result.end is End.TIME
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
     time.sleep(0.5)
     assert ids(f"palio-build:{digest_file(path)}") == []
 
@@ -175,6 +178,6 @@ def test_load_is_stopped_while_it_is_sent(loader: Loader, tmp_path: Path) -> Non
         time.sleep(0.005)
     begin = time.monotonic()
     loader.engine.remove(work)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
     time.sleep(1)
     assert ids(f"palio-build:{work.digest}") == []

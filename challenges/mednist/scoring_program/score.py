@@ -106,9 +106,8 @@ def read_answers(folder: Path, asked: Collection[str] | None = None) -> dict[str
     except csv.Error as error:
         broken = f"{name} is not CSV from line {rows.line_num} on: {error}. Close each quotation mark that opens."
     if not broken:
-        for file in sorted(asked or ()):
-            if file not in answers:
-                missing.add(shown(file))
+        for file in sorted(file for file in asked or () if file not in answers):
+            missing.add(shown(file))
     findings = (fields, nameless, unknown, repeated, classless, misclassed, missing)
     problems = [f"{name} has {finding}" for finding in findings if finding.count]
     if broken:
@@ -313,7 +312,7 @@ def score(source: Path, target: Path) -> int:
         (target / "problems.txt").write_text("".join(f"{problem}\n" for problem in error.args), encoding="utf-8")
         return PREDICTIONS_AT_FAULT
 
-    pairs = Counter((truth[file], predictions[file]) for file in truth)
+    pairs = Counter(zip(truth.values(), map(predictions.__getitem__, truth), strict=True))
     matrix = [[pairs[actual, predicted] for predicted in CLASSES] for actual in CLASSES]
     weighted = average(class_scores(matrix), [sum(row) for row in matrix])
     result = {"precision": weighted.precision, "recall": weighted.recall, "f1": weighted.f1}

@@ -66,7 +66,7 @@ def run(
     """Evaluate SUBMISSION exactly as the platform does, and write the run folder.
 
     It is built, run on the hidden images in a sandbox, and scored. SUBMISSION is a zip with a Dockerfile at its root,
-    or predictions as a .csv or a zip.
+    an image from `docker save`, or predictions as a .csv or a zip.
     """
     return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
 

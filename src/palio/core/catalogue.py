@@ -17,9 +17,9 @@ def catalogue() -> str:
     lines = [
         "# Failures",
         "Every failure that Palio reports, the same on the terminal, in `result.json` and in `--json`. Each has a",
-        "code, a cause, a stage, a message, evidence and a next step. *Charged*: it counts against a participant's tries,",
-        "because hidden data was touched (in the stage `sample`, on public data, nothing is charged). *Retried*: the",
-        "platform tries again by itself.",
+        "code, a cause, a stage, a message, evidence and a next step. *Charged*: it counts against a participant's",
+        "tries, because hidden data was touched (in the stage `sample`, on public data, nothing is charged).",
+        "*Retried*: the platform tries again by itself.",
     ]
     for cause, title in _TITLES.items():
         lines += [

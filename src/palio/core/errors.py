@@ -5,7 +5,7 @@ table. What is not in the table and reaches the user is a bug in Palio (exit cod
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 
 
@@ -425,12 +425,16 @@ class PalioError(Exception):
             code=code,
             cause=kind.cause,
             stage=stage,
-            charged=kind.charged and stage != "sample",
+            charged=kind.charged,
             message=kind.message.format(**facts),
             evidence=tuple(evidence),
             next_step=kind.next_step.format(**facts).strip(),
         )
         super().__init__(self.failure.message)
+
+    def happened_on_sample(self) -> None:
+        """Notes that it was the stage `sample`: on public cases, so that nothing is charged."""
+        self.failure = replace(self.failure, stage="sample", charged=False)
 
     @property
     def exit_code(self) -> int:

@@ -1,4 +1,4 @@
-"""The one story of an evaluation: build, predict, collect, score. Nothing else knows it.
+"""The one story of an evaluation: build, sample, predict, collect, score. Nothing else knows it.
 
 `Evaluation.step()` advances an attempt by one move and returns at once, so that a command line can step one in a loop
 and a server many. Job names derive from the attempt and the stage, and starting a job that exists is a no-op: an
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from palio.core import verdicts
 from palio.core.archive import unpack
-from palio.core.blind import Names, restore_names, stage_inputs
+from palio.core.blind import restore_names, stage_inputs
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.digest import IGNORED_NAMES, digest_folder
@@ -127,10 +127,11 @@ class Evaluation:
             shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
         elif attempt.submission.kind is SubmissionKind.RESULTS:
             unpack_results(attempt.submission, self.folder.predictions, attempt.phase.rules.predict.output_bytes)
-            self._write_metadata(exit_code=0, wall_s=0)
+            self._write_metadata(self.folder.predictions, exit_code=0, wall_s=0)
         else:
             self._engine.check(attempt.phase.rules.predict)
             image = yield from self._image()
+            yield from self._sample(image)
             yield from self._predict(image)
         yield from self._score()
 
@@ -167,73 +168,90 @@ class Evaluation:
         verdicts.raise_if_build_failed(result, build)
         return result.image or ""
 
+    def _sample(self, image: str) -> Generator[Stage, None, None]:
+        """Public cases first: what fails here has touched no hidden data."""
+        policy = self.attempt.phase.rules.sample
+        if policy is None:
+            return
+        self.stage = Stage.SAMPLE
+        predictions = self.folder.sample / "predictions"
+        try:
+            yield from self._run_submission(image, self._unzipped("palio.sample.input", policy.input), predictions)
+            if policy.expect:
+                expected = self._copied("expected", self._unzipped("palio.sample.expect", policy.expect))
+                yield from self._run_scoring(expected, predictions, self.folder.sample / "scores")
+        except PalioError as error:
+            error.happened_on_sample()
+            raise
+
     def _predict(self, image: str) -> Generator[Stage, None, None]:
         self.stage = Stage.PREDICT
+        inputs = self._unzipped("input_data", self.attempt.task.input_data)
+        yield from self._run_submission(image, inputs, self.folder.predictions)
+
+    def _score(self) -> Generator[Stage, None, None]:
+        self.stage = Stage.SCORE
+        reference = self._copied("ref", self._unzipped("reference_data", self.attempt.task.reference_data))
+        yield from self._run_scoring(reference, self.folder.predictions, self.folder.scores)
+        if (report := self.folder.scores / REPORT).is_file():
+            shutil.copyfile(report, self.folder.report)
+        self.result.scores = read_scores(self.folder.scores, self.attempt.bundle.leaderboard.columns)
+
+    # -- its parts
+
+    def _run_submission(self, image: str, inputs: Path, target: Path) -> Generator[Stage, None, None]:
+        """Runs the submission's image on `inputs`, and collects its answers, with real names, into `target`."""
         rules = self.attempt.phase.rules
-        staged = self.folder.work / "in"
-        names = stage_inputs(self._unzipped("input_data", self.attempt.task.input_data), staged, rules.blind)
+        staged = self.folder.work / f"{self.stage}-in"
+        names = stage_inputs(inputs, staged, rules.blind)
         job = Job(
-            name=self.attempt.job_name(Stage.PREDICT),
+            name=self.attempt.job_name(self.stage),
             image=image,
             limits=rules.predict,
-            log=self.folder.log(Stage.PREDICT),
+            log=self.folder.log(self.stage),
             mounts=(Mount(staged, INPUT),),
             output=OUTPUT,
             environment={"PALIO_INPUT": INPUT},
         )
         result = yield from self._run(job)
         verdicts.raise_if_predict_failed(result, job)
-        self._collect_predictions(job, result, names)
-
-    def _collect_predictions(self, job: Job, result: JobResult, names: Names) -> None:
-        collected = self._engine.collect(job, self.folder.predictions)
-        verdicts.raise_if_output_unfit(collected, job)
-        rules = self.attempt.phase.rules
+        verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
         for restore in rules.blind.restore if rules.blind else ():
-            restore_names(self.folder.predictions, restore, names)
-        self._write_metadata(exit_code=result.exit_code, wall_s=result.wall_s)
+            restore_names(target, restore, names)
+        self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
 
-    def _write_metadata(self, *, exit_code: int | None, wall_s: float) -> None:
+    def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
         """What older scoring programs read; written last, so that it is the platform's word and not a submission's."""
         text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
-        (self.folder.predictions / "metadata").write_text(text)
+        (target / "metadata").write_text(text)
 
-    def _score(self) -> Generator[Stage, None, None]:
-        self.stage = Stage.SCORE
-        task, rules = self.attempt.task, self.attempt.phase.rules
-        program = self._copied("program", self._unzipped("scoring_program", task.scoring_program))
-        reference = self._copied("ref", self._unzipped("reference_data", task.reference_data))
+    def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
+        """Runs the scoring program on `results`, and collects what it wrote into `target`."""
+        program = self._copied("program", self._unzipped("scoring_program", self.attempt.task.scoring_program))
         command = read_program(program).command
         image = yield from self._scoring_image(program)
+        is_sample = self.stage is Stage.SAMPLE
         job = Job(
-            name=self.attempt.job_name(Stage.SCORE),
+            name=self.attempt.job_name("sample-score" if is_sample else Stage.SCORE),
             image=image,
-            limits=rules.score,
-            log=self.folder.log(Stage.SCORE),
-            mounts=(
-                Mount(program, PROGRAM),
-                Mount(reference, REFERENCE),
-                Mount(self.folder.predictions, RESULTS),
-            ),
+            limits=self.attempt.phase.rules.score,
+            log=self.folder.sample / "score.log" if is_sample else self.folder.log(Stage.SCORE),
+            mounts=(Mount(program, PROGRAM), Mount(reference, REFERENCE), Mount(results, RESULTS)),
             output=SCORES,
             command=with_container_paths(command, ingestion=False, scoring=True) if command else None,
             workdir=PROGRAM if command else "/app",  # an image's own command finds `input` and `output` there
             environment={"PALIO_INPUT": "/app/input"},
         )
-        result = yield from self._run(job)
+        result = yield from self._run(job, recorded=not is_sample)
         verdicts.raise_if_score_stopped(result, job)
-        collected = self._engine.collect(job, self.folder.scores)
-        verdicts.raise_if_scores_refused(collected, result, job, self.folder.scores)
-        if (report := self.folder.scores / REPORT).is_file():
-            shutil.copyfile(report, self.folder.report)
-        self.result.scores = read_scores(self.folder.scores, self.attempt.bundle.leaderboard.columns)
+        verdicts.raise_if_scores_refused(self._engine.collect(job, target), result, job, target)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """From the program's own Dockerfile, else from the image that the bundle names; built once per digest."""
         context = program
         if not (program / "Dockerfile").is_file():
             context = self.folder.work / "scoring-image"
-            context.mkdir()
+            context.mkdir(exist_ok=True)
             (context / "Dockerfile").write_text(f"FROM {self.attempt.bundle.docker_image}\n")
         build = Build(
             name=self.attempt.job_name("score-image"),
@@ -245,8 +263,6 @@ class Evaluation:
         result = yield from self._run(build, recorded=False)
         verdicts.raise_if_scoring_image_failed(result, build, self.attempt.task.scoring_program)
         return result.image or ""
-
-    # -- its parts
 
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
         """Starts it, waits for its end, and writes down how it ended."""
@@ -309,12 +325,15 @@ class Evaluation:
         if path.is_dir():
             return path
         folder = self.folder.work / f"{field}-unzipped"
-        unpack(path, folder)
+        if not folder.exists():
+            unpack(path, folder)
         return folder
 
     def _copied(self, name: str, source: Path) -> Path:
-        """A copy of an organizer's folder that every user may read, as the job's user has to."""
+        """A copy of an organizer's folder that every user may read, as the job's user has to; made once."""
         target = self.folder.work / name
+        if target.exists():
+            return target
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(*IGNORED_NAMES), copy_function=shutil.copyfile)
         for path in (target, *target.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)

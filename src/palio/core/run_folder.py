@@ -2,8 +2,8 @@
 
 config.json   what was asked            lock.json    what it resolved to: digests, limits, versions
 result.json   verdict, failure, scores, and per stage when, how long and how it ended
-build.log  predict.log  score.log       what each stage printed
-predictions/  scores/  report.html      what was collected
+{build,sample,predict,score}.log        what each stage printed
+predictions/  scores/  report.html      what was collected, and in sample/ the same of the public cases
 receipt.json  files.json                all of it, signed; see core/receipt
 """
 
@@ -27,6 +27,7 @@ class Stage(StrEnum):
     """The stages of an evaluation, in their order; each is one container or none."""
 
     BUILD = "build"
+    SAMPLE = "sample"
     PREDICT = "predict"
     SCORE = "score"
 
@@ -101,6 +102,7 @@ class RunFolder:
         self.work = root / ".work"
         self.predictions = root / "predictions"
         self.scores = root / "scores"
+        self.sample = root / "sample"
         self.report = root / "report.html"
 
     @classmethod

@@ -49,7 +49,8 @@ def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKin
         start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
     if start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC:
         if wanted is not SubmissionKind.IMAGE and not _is_saved_image(path):
-            raise PalioError("submission-unknown", name=path.name, reason="a tar archive, but not from `docker save`")
+            reason = "a tar or gzip file, but no image that `docker save` made"
+            raise PalioError("submission-unknown", name=path.name, reason=reason)
         if wanted not in (None, SubmissionKind.IMAGE):
             raise PalioError("submission-unknown", name=path.name, reason=f"a saved image where `{wanted}` was meant")
         return SubmissionKind.IMAGE, ()
