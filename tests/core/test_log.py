@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES
-from palio.core.log import LogWriter, harmless, last_lines
+from palio.core.log import LogWriter, append_end, harmless, last_lines
 
 
 def test_harmless_shows_controls() -> None:
@@ -33,3 +33,16 @@ def test_last_lines_of_long_log(tmp_path: Path) -> None:
 
 def test_last_lines_of_missing_log(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "x.log") == ()
+
+
+def test_log_writer_puts_together_what_was_split(tmp_path: Path) -> None:
+    with LogWriter(tmp_path / "x.log") as log:
+        for byte in "é\r\n漢\rend\r".encode():
+            log.write(bytes([byte]))
+    assert (tmp_path / "x.log").read_text() == "é\n漢\nend\n"
+
+
+def test_append_end_to_a_cut_log(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("beginning")
+    append_end(tmp_path / "x.log", b"\x1b[0mend")
+    assert (tmp_path / "x.log").read_text() == "beginning\n[palio: the middle of this log was cut here]\n\u241b[0mend"

@@ -103,6 +103,17 @@ def test_allot_keeps_proportions_of_groups_that_span_classes() -> None:
         assert abs(got["cat"] / counts[split] - cats) < 0.05
 
 
+def test_allot_mends_what_many_small_strata_leave() -> None:
+    rng = Random(0)  # noqa: S311
+    labels = [f"class {number}" for number in range(6)]
+    groups = [{label: rng.randint(1, 12) for label in rng.sample(labels, rng.randint(1, 6))} for _ in range(150)]
+    total = sum(sum(group.values()) for group in groups)
+    for left in (0, 100):
+        counts = counts_of(total - 801 - left, 400, 401)
+        answer = allotted(groups, counts)
+        assert (answer.sizes, answer.absent) == (counts, ())
+
+
 def test_allot_that_cannot_be_exact_comes_near_and_that_can_be_had() -> None:
     groups = [{label: 10} for label in ("cat", "dog") for _ in range(10)]
     near = allotted(groups, counts_of(100, 25, 45)).sizes

@@ -23,9 +23,9 @@ from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
 from palio.engines.bubblewrap.availability import install_command
 from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
-from palio.engines.bubblewrap.output import discard, folder_usage
 from palio.engines.bubblewrap.processes import kill_process, start_time
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
+from palio.engines.output_folder import discard, folder_usage
 
 LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
 

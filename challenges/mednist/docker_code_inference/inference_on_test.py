@@ -20,14 +20,13 @@ import json
 import pickle
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from monai.data import PILReader, set_track_meta
 from monai.networks.nets import ResNet
-from monai.transforms import Compose, LoadImage, ScaleIntensityRange
 from PIL import Image
 from torch import Tensor
 
@@ -69,7 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def classify(folder: Path, results: Path, model: Path) -> None:
     start = time.perf_counter()
-    set_track_meta(False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     remove_earlier(results)
     network, classes = load_model(model)
@@ -120,12 +118,11 @@ def list_images(folder: Path) -> list[Path]:
 
 def read_images(paths: list[Path]) -> Tensor:
     """Images [N, 1, 64, 64] between 0 and 1."""
-    read = reader()
     images, unreadable = [], []
     for path in paths:
         try:
-            images.append(read(path))
-        except (OSError, RuntimeError, SyntaxError, ValueError):
+            images.append(read_image(path))
+        except Exception:  # noqa: BLE001 - what Pillow raises on a broken file has no common class
             unreadable.append(path.name)
     if unreadable:
         raise InputError(
@@ -135,13 +132,11 @@ def read_images(paths: list[Path]) -> Tensor:
     return torch.stack(images)
 
 
-def reader() -> Callable[[Path], Tensor]:
-    """Reads an image file as a tensor [1, 64, 64] between 0 and 1; app.py has the same function."""
-    grey = PILReader(converter=lambda image: image.convert("L").resize(SIZE, Image.Resampling.BILINEAR))
-    read: Callable[[Path], Tensor] = Compose(
-        [LoadImage(grey, image_only=True, ensure_channel_first=True), ScaleIntensityRange(0, 255, 0, 1)]
-    )
-    return read
+def read_image(path: Path) -> Tensor:
+    """An image file as a tensor [1, 64, 64] between 0 and 1; app.py has the same function."""
+    with Image.open(path) as image:
+        grey = image.convert("L").resize(SIZE, Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(grey, dtype=np.float32) / 255).unsqueeze(0)
 
 
 def remove_earlier(results: Path) -> None:

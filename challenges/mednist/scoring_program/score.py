@@ -86,7 +86,7 @@ def read_answers(folder: Path, asked: Collection[str] | None = None) -> dict[str
         for row in rows:
             if len(row) != 2:
                 if row:  # an empty line is no row
-                    fields.add(f"line {rows.line_num} ({len(row)} fields)")
+                    fields.add(f"line {rows.line_num} ({len(row)} field{'s' * (len(row) > 1)})")
                 continue
             file, answer = row[file_column], row[class_column]
             base = file.replace("\\", "/").rpartition("/")[2]

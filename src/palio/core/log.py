@@ -1,6 +1,7 @@
 """What a job printed, kept safely: its beginning and its end, the cut marked, nothing in it that steers a terminal."""
 
 import re
+from codecs import getincrementaldecoder
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,8 +15,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-
 
 def harmless(data: bytes) -> str:
     """The text of a log, with each control character as a visible picture of itself; invalid UTF-8 as U+FFFD."""
-    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    return _CONTROL.sub(lambda match: _visible(match[0]), text)
+    return _shown(data.decode("utf-8", errors="replace"))
+
+
+def _shown(text: str) -> str:
+    return _CONTROL.sub(lambda match: _visible(match[0]), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _visible(character: str) -> str:
@@ -24,12 +28,17 @@ def _visible(character: str) -> str:
 
 
 class LogWriter:
-    """Writes a log to `path` as it comes, at most LOG_HEAD_BYTES of it; `full` then says that the rest is not kept."""
+    """Writes a log to `path` as it comes, at most LOG_HEAD_BYTES of it; `full` then says that the rest is not kept.
+
+    What is split between two writes, a character of several bytes or the end of a line, is put together again.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("wb")
         self._room = LOG_HEAD_BYTES
+        self._decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        self._held = ""  # a carriage return whose line end may be still to come
 
     @property
     def full(self) -> bool:
@@ -38,14 +47,23 @@ class LogWriter:
     def write(self, data: bytes) -> None:
         if self.full:
             return
-        self._file.write(harmless(data[: self._room]).encode())
-        self._file.flush()
+        text = self._held + self._decode(data[: self._room])
+        self._held = "\r" if text.endswith("\r") else ""
+        self._put(text.removesuffix("\r"))
         self._room -= len(data)
 
-    def write_end(self, tail: bytes, *, noun: str = "log") -> None:
+    def write_end(self, tail: bytes) -> None:
         """After a cut: says so and adds the last LOG_TAIL_BYTES of what was printed."""
-        self._file.write(f"\n[palio: the middle of this {noun} was cut here]\n".encode())
-        self._file.write(harmless(tail[-LOG_TAIL_BYTES:]).encode())
+        self._finish()
+        self._put(_end_of_cut_log(tail))
+
+    def _put(self, text: str) -> None:
+        self._file.write(_shown(text).encode())
+        self._file.flush()
+
+    def _finish(self) -> None:
+        self._put(self._held + self._decode(b"", final=True))
+        self._held = ""
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +71,18 @@ class LogWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._finish()
         self._file.close()
+
+
+def append_end(path: Path, tail: bytes) -> None:
+    """What `LogWriter.write_end` does, for a log whose kept beginning was written before."""
+    with path.open("ab") as file:
+        file.write(_shown(_end_of_cut_log(tail)).encode())
+
+
+def _end_of_cut_log(tail: bytes) -> str:
+    return f"\n[palio: the middle of this log was cut here]\n{tail[-LOG_TAIL_BYTES:].decode('utf-8', 'replace')}"
 
 
 def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]:

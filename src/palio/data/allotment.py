@@ -3,23 +3,27 @@
 A group is what must stay together (a patient; copies of one image). Without groups each image is one of its own and
 the answer is plain rounding. With groups an exact answer may not exist and finding one is a packing problem, so it
 is searched: groups of the same classes form a stratum, a subset-sum table picks from each stratum groups whose
-sizes add up to its share, what a stratum cannot give exactly is carried over to the next, and the order of the
-strata and the picks are drawn anew up to ATTEMPTS times. An answer that is returned is right; that none was found
+sizes add up to its share, what a stratum cannot give exactly is carried over to the next, what is left at the end
+is mended by exchanging groups between splits, and the order of the strata and the picks are drawn anew up to
+ATTEMPTS times. An answer that is returned is right; that none was found
 does not prove that there is none.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
+from itertools import permutations
+from math import inf
 from random import Random
 
 from palio.core.errors import counted
 from palio.data.layout import SPLITS
+from palio.data.subset_sum import pick
 
-ATTEMPTS = 100
+ATTEMPTS = 50
 # The small ones first: there one image more or less weighs most.
 _ORDER = ("testing", "validation", "training")
+_SPARE = "in no split"
 
 Group = Mapping[str, int]  # class -> how many images of it
 Stratum = frozenset[str]  # the classes that a group has images of
@@ -46,7 +50,7 @@ def allot(groups: Sequence[Group], counts: Mapping[str, int], rng: Random) -> Al
     targets = _targets(groups, counts)
     best: tuple[tuple[int, int, float], Allotment] | None = None
     for _ in range(ATTEMPTS):
-        allotment = _attempt(groups, targets, rng)
+        allotment = _attempt(groups, targets, counts, rng)
         got: Counter[tuple[str, str]] = Counter()
         for split, members in allotment.groups.items():
             for index in members:
@@ -122,7 +126,9 @@ def _targets(groups: Sequence[Group], counts: Mapping[str, int]) -> dict[str, di
     return targets
 
 
-def _attempt(groups: Sequence[Group], targets: Mapping[str, Mapping[Stratum, int]], rng: Random) -> Allotment:
+def _attempt(
+    groups: Sequence[Group], targets: Mapping[str, Mapping[Stratum, int]], counts: Mapping[str, int], rng: Random
+) -> Allotment:
     stock: dict[Stratum, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # by stratum and size
     for index, group in enumerate(groups):
         stock[frozenset(group)][sum(group.values())].append(index)
@@ -131,53 +137,43 @@ def _attempt(groups: Sequence[Group], targets: Mapping[str, Mapping[Stratum, int
             rng.shuffle(members)
     strata = sorted(stock, key=sorted)
     chosen: dict[str, list[int]] = {split: [] for split in SPLITS}
-    sizes = dict.fromkeys(SPLITS, 0)
     for split in _ORDER:
         rng.shuffle(strata)
         carried = 0
         for stratum in strata:
             want = targets[split][stratum] + carried
-            picks = _pick({size: len(members) for size, members in stock[stratum].items()}, want, rng)
+            picks = pick({size: len(members) for size, members in stock[stratum].items()}, want, rng)
             got = sum(size * number for size, number in picks.items())
             carried = want - got
-            sizes[split] += got
             for size, number in picks.items():
                 members = stock[stratum][size]
                 chosen[split] += members[:number]
                 del members[:number]
-    return Allotment(chosen, sizes)
+    chosen[_SPARE] = [index for by_size in stock.values() for members in by_size.values() for index in members]
+    images = [sum(group.values()) for group in groups]
+    while exchange := _find_exchange(chosen, images, counts, rng):
+        giver, taker, given, returned = exchange
+        chosen[giver] = [index for index in chosen[giver] if index != given] + returned
+        chosen[taker] = [index for index in chosen[taker] if index not in returned] + [given]
+    del chosen[_SPARE]
+    return Allotment(chosen, {split: sum(images[index] for index in chosen[split]) for split in SPLITS})
 
 
-def _pick(stock: Mapping[int, int], want: int, rng: Random) -> dict[int, int]:
-    """How many groups of each size to take from `stock` (size -> how many there are), for a sum nearest to `want`.
-
-    Sizes are taken about as often as they occur, so that large groups do not all end in one split.
-    """
-    want = max(want, 0)
-    order = sorted(size for size, there in stock.items() if there)
-    cap = (1 << (want + max(order, default=0) + 1)) - 1
-    reach = [1]  # after i sizes: bit t is set if some of them add up to t
-    for size in order:
-        sums, left, batch = reach[-1], stock[size], 1
-        while left:  # batches of 1, 2, 4, ... make every number up to what is there
-            batch = min(batch, left)
-            sums |= (sums << (batch * size)) & cap
-            left -= batch
-            batch *= 2
-        reach.append(sums)
-    off = next(off for off in range(want + 1) if (reach[-1] >> (want - off) | reach[-1] >> (want + off)) & 1)
-    rest = want - off if reach[-1] >> (want - off) & 1 else want + off
-    share = min(1.0, want / max(1, sum(size * stock[size] for size in order)))
-    picks = {}
-    for i, size in reversed(list(enumerate(order))):  # the large first; the small make up the sum
-        usual = stock[size] * share
-        aim = round(usual + rng.uniform(-1, 1) * sqrt(usual * (1 - share)))
-        possible = (number for number in _outward(aim, stock[size]) if number * size <= rest)
-        picks[size] = next(number for number in possible if reach[i] >> (rest - number * size) & 1)
-        rest -= picks[size] * size
-    return picks
-
-
-def _outward(middle: int, top: int) -> Sequence[int]:
-    """0 to top, the nearest to middle first."""
-    return sorted(range(top + 1), key=lambda number: abs(number - middle))
+def _find_exchange(
+    chosen: Mapping[str, Sequence[int]], images: Sequence[int], counts: Mapping[str, int], rng: Random
+) -> tuple[str, str, int, list[int]] | None:
+    """(giver, taker, group given, at most one group returned) that brings the splits nearest to their counts."""
+    excess: dict[str, float] = {split: sum(images[i] for i in chosen[split]) - counts[split] for split in SPLITS}
+    if not any(excess.values()):
+        return None
+    gap = {  # how many images it helps to move; what is spare may have any number
+        (giver, taker): int(min(excess.get(giver, inf), -excess.get(taker, -inf)))
+        for giver, taker in permutations(chosen, 2)
+    }
+    for giver, taker in sorted(gap, key=lambda pair: -gap[pair]):
+        by_size = {images[index]: [index] for index in rng.sample(chosen[taker], len(chosen[taker]))} | {0: []}
+        for moved in range(gap[giver, taker], 0, -1):
+            for given in rng.sample(chosen[giver], len(chosen[giver])):
+                if images[given] - moved in by_size:
+                    return giver, taker, given, by_size[images[given] - moved]
+    return None

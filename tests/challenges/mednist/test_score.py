@@ -1,12 +1,13 @@
 """The scoring program: its values against scikit-learn, all it accepts, and every sentence with which it refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -96,23 +97,19 @@ def test_the_program_writes_scores_cases_and_report(challenge: Path, tmp_path: P
 @pytest.mark.parametrize(
     "predictions",
     [
-        PREDICTIONS.replace("testing-data/", ""),
-        PREDICTIONS.replace("testing-data/", "/mnt/in/"),
-        PREDICTIONS.replace("testing-data/", "C:\\images\\"),
-        PREDICTIONS.replace("\n", "\r\n"),
-        PREDICTIONS.replace("\n", "\r"),
-        PREDICTIONS.removesuffix("\n"),
-        PREDICTIONS.replace("\n", "\n\n"),
-        "\ufeff" + PREDICTIONS,
-        "\n".join(",".join(reversed(line.split(","))) for line in PREDICTIONS.splitlines()),
-        "\n".join(reversed(PREDICTIONS.splitlines()[1:])).join(["file,class\n", "\n"]),
-        "\n".join(",".join(f'"{field}"' for field in line.split(",")) for line in PREDICTIONS.splitlines()),
+        pytest.param(PREDICTIONS.replace("testing-data/", ""), id="no-folders"),
+        pytest.param(PREDICTIONS.replace("testing-data/", "/mnt/in/"), id="other-folders"),
+        pytest.param(PREDICTIONS.replace("testing-data/", "C:\\images\\"), id="windows-folders"),
+        pytest.param(PREDICTIONS.replace("\n", "\r\n"), id="crlf"),
+        pytest.param(PREDICTIONS.replace("\n", "\r"), id="cr"),
+        pytest.param(PREDICTIONS.removesuffix("\n"), id="no-last-newline"),
+        pytest.param(PREDICTIONS.replace("\n", "\n\n"), id="blank-lines"),
+        pytest.param("\ufeff" + PREDICTIONS, id="bom"),
+        pytest.param(re.sub("(.+),(.+)", r"\2,\1", PREDICTIONS), id="columns-swapped"),
+        pytest.param("file,class\n" + "\n".join(PREDICTIONS.splitlines()[:0:-1]), id="rows-reversed"),
+        pytest.param(re.sub("(.+),(.+)", r'"\1","\2"', PREDICTIONS), id="quoted"),
     ],
-    ids=[
-        "no-folders", "other-folders", "windows-folders", "crlf", "cr", "no-last-newline", "blank-lines", "bom",
-        "columns-swapped", "rows-reversed", "quoted",
-    ],
-)  # fmt: skip
+)
 def test_predictions_in_another_form_score_the_same(
     score: ModuleType, folders: tuple[Path, Path], predictions: str
 ) -> None:
@@ -126,126 +123,131 @@ def test_other_files_beside_the_predictions_do_not_matter(score: ModuleType, fol
     assert run(score, folders, PREDICTIONS) == 0
 
 
+HEADER = "its first line has to be 'file,class': name exactly these two columns, in either order.\n"
+NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text.\n"
+
+
 @pytest.mark.parametrize(
     ("predictions", "problems"),
     [
-        (
-            b"",
-            ["'res/p.csv' begins with ''; its first line has to be 'file,class': name exactly these two columns, in "
-             "either order."],
-        ),
-        (
+        pytest.param("", f"'res/p.csv' begins with ''; {HEADER}", id="empty"),
+        pytest.param(
             PREDICTIONS.replace("file,class", "name,label"),
-            ["'res/p.csv' begins with 'name,label'; its first line has to be 'file,class': name exactly these two "
-             "columns, in either order."],
+            f"'res/p.csv' begins with 'name,label'; {HEADER}",
+            id="wrong-header",
         ),
-        (
+        pytest.param(
             PREDICTIONS.replace("file,class", "file,class,confidence"),
-            ["'res/p.csv' begins with 'file,class,confidence'; its first line has to be 'file,class': name exactly "
-             "these two columns, in either order."],
+            f"'res/p.csv' begins with 'file,class,confidence'; {HEADER}",
+            id="extra-column",
         ),
-        (
+        pytest.param(
             "file,class\n",
-            ["'res/p.csv' has 6 rows missing: '1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg' and 1 more. Add one row for "
-             "each of these files."],
+            "'res/p.csv' has 6 rows missing: '1.jpg', '2.jpg', '3.jpg', '4.jpg', '5.jpg' and 1 more. "
+            "Add one row for each of these files.\n",
+            id="missing",
         ),
-        (
+        pytest.param(
             PREDICTIONS + "7.jpg,Hand\nx/8.jpg,Hand\n",
-            ["'res/p.csv' has 2 rows for files that are not asked for: '7.jpg' (line 8), 'x/8.jpg' (line 9). Remove "
-             "them or correct their names."],
+            "'res/p.csv' has 2 rows for files that are not asked for: '7.jpg' (line 8), 'x/8.jpg' (line 9). "
+            "Remove them or correct their names.\n",
+            id="unknown",
         ),
-        (
+        pytest.param(
             PREDICTIONS + "other/6.jpg,Hand\n",
-            ["'res/p.csv' has 1 row for files that an earlier row names: 'other/6.jpg' (line 8). Keep one row for each "
-             "file; folders do not count."],
+            "'res/p.csv' has 1 row for files that an earlier row names: 'other/6.jpg' (line 8). "
+            "Keep one row for each file; folders do not count.\n",
+            id="duplicate",
         ),
-        (
+        pytest.param(
             PREDICTIONS.replace("CXR", "cxr").replace("ChestCT", " ChestCT"),
-            ["'res/p.csv' has 2 rows with an unknown class: 'cxr' (line 4), ' ChestCT' (line 5). Allowed are "
-             f"{ALLOWED}, spelled exactly so."],
+            "'res/p.csv' has 2 rows with an unknown class: 'cxr' (line 4), ' ChestCT' (line 5). "
+            f"Allowed are {ALLOWED}, spelled exactly so.\n",
+            id="unknown-class",
         ),
-        (
+        pytest.param(
             PREDICTIONS.replace("CXR", "").replace("ChestCT", " "),
-            [f"'res/p.csv' has 2 rows without a class: line 4, line 5. Write one of {ALLOWED}."],
+            f"'res/p.csv' has 2 rows without a class: line 4, line 5. Write one of {ALLOWED}.\n",
+            id="empty-class",
         ),
-        (
+        pytest.param(
             PREDICTIONS + ",Hand\nfolder/,Hand\n",
-            ["'res/p.csv' has 2 rows without a file name: line 8, line 9. Name the image in each row."],
+            "'res/p.csv' has 2 rows without a file name: line 8, line 9. Name the image in each row.\n",
+            id="nameless",
         ),
-        (
+        pytest.param(
             PREDICTIONS + "7.jpg\n8.jpg,Hand,0.9\n",
-            ["'res/p.csv' has 2 rows without exactly two fields: line 8 (1 field), line 9 (3 fields). Write one file "
-             "name and one class in each row."],
+            "'res/p.csv' has 2 rows without exactly two fields: line 8 (1 field), line 9 (3 fields). "
+            "Write one file name and one class in each row.\n",
+            id="fields",
         ),
-        (
+        pytest.param(
             PREDICTIONS + '"7.jpg,Hand\n',
-            ["'res/p.csv' is not CSV from line 8 on: unexpected end of data. Close each quotation mark that opens."],
+            "'res/p.csv' is not CSV from line 8 on: unexpected end of data. Close each quotation mark that opens.\n",
+            id="quote",
         ),
-        (
-            PREDICTIONS.encode("utf-16"),
-            ["'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text."],
+        pytest.param(
+            PREDICTIONS + "x" * 200_000 + ",Hand\n",
+            "'res/p.csv' is not CSV from line 8 on: field larger than field limit (131072). "
+            "Close each quotation mark that opens.\n",
+            id="field-limit",
         ),
-        (
-            PREDICTIONS.encode() + b"\0",
-            ["'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text."],
+        pytest.param(PREDICTIONS.encode("utf-16"), NUL, id="utf-16"),
+        pytest.param(PREDICTIONS + "\0", NUL, id="nul"),
+        pytest.param(
+            PREDICTIONS.encode() + "7.jpg,H\u00e4nd\n".encode("latin-1"),
+            "'res/p.csv' is not UTF-8 text: see line 8. Save it as UTF-8 text.\n",
+            id="latin-1",
         ),
-        (
-            PREDICTIONS.encode() + "7.jpg,Händ\n".encode("latin-1"),
-            ["'res/p.csv' is not UTF-8 text: see line 8. Save it as UTF-8 text."],
-        ),
-        (
+        pytest.param(
             "file,class\n1.jpg\n,Hand\n2.jpg,Hand\n2.jpg,Hand\n3.jpg,\n4.jpg,Foot\n\x1b[31m\u202e9.jpg,Hand\n",
-            [
-                "'res/p.csv' has 1 row without exactly two fields: line 2 (1 field). Write one file name and one class "
-                "in each row.",
-                "'res/p.csv' has 1 row without a file name: line 3. Name the image in each row.",
-                "'res/p.csv' has 1 row for files that are not asked for: '\\x1b[31m\\u202e9.jpg' (line 8). Remove them "
-                "or correct their names.",
-                "'res/p.csv' has 1 row for files that an earlier row names: '2.jpg' (line 5). Keep one row for each "
-                "file; folders do not count.",
-                f"'res/p.csv' has 1 row without a class: line 6. Write one of {ALLOWED}.",
-                f"'res/p.csv' has 1 row with an unknown class: 'Foot' (line 7). Allowed are {ALLOWED}, spelled exactly "
-                "so.",
-                "'res/p.csv' has 3 rows missing: '1.jpg', '5.jpg', '6.jpg'. Add one row for each of these files.",
-            ],
+            "'res/p.csv' has 1 row without exactly two fields: line 2 (1 field). "
+            "Write one file name and one class in each row.\n"
+            "'res/p.csv' has 1 row without a file name: line 3. Name the image in each row.\n"
+            "'res/p.csv' has 1 row for files that are not asked for: '\\x1b[31m\\u202e9.jpg' (line 8). "
+            "Remove them or correct their names.\n"
+            "'res/p.csv' has 1 row for files that an earlier row names: '2.jpg' (line 5). "
+            "Keep one row for each file; folders do not count.\n"
+            f"'res/p.csv' has 1 row without a class: line 6. Write one of {ALLOWED}.\n"
+            "'res/p.csv' has 1 row with an unknown class: 'Foot' (line 7). "
+            f"Allowed are {ALLOWED}, spelled exactly so.\n"
+            "'res/p.csv' has 3 rows missing: '1.jpg', '5.jpg', '6.jpg'. Add one row for each of these files.\n",
+            id="all-at-once",
         ),
     ],
-    ids=[
-        "empty", "wrong-header", "extra-column", "missing", "unknown", "duplicate", "unknown-class", "empty-class",
-        "nameless", "fields", "quote", "utf-16", "nul", "latin-1", "all-at-once",
-    ],
-)  # fmt: skip
+)
 def test_predictions_are_refused_with_all_problems(
     score: ModuleType,
     folders: tuple[Path, Path],
     capsys: pytest.CaptureFixture[str],
     predictions: str | bytes,
-    problems: list[str],
+    problems: str,
 ) -> None:
     assert run(score, folders, predictions) == 10
-    text = "".join(f"{problem}\n" for problem in problems)
-    assert contents(folders[1]) == {"problems.txt": text}
-    assert capsys.readouterr() == ("", text)
+    assert contents(folders[1]) == {"problems.txt": problems}
+    assert capsys.readouterr() == ("", problems)
 
 
 @pytest.mark.parametrize(
-    ("names", "problem"),
+    ("names", "found"),
     [
-        ([], "The folder 'res' holds no CSV files"),
-        (["a.csv", "B.CSV"], "The folder 'res' holds 2 CSV files ('B.CSV', 'a.csv')"),
-        ([f"{n}.csv" for n in range(7)], "The folder 'res' holds 7 CSV files ('0.csv', '1.csv', '2.csv', '3.csv', "
-         "'4.csv', ...)"),
+        pytest.param([], "no CSV files", id="none"),
+        pytest.param(["a.csv", "B.CSV"], "2 CSV files ('B.CSV', 'a.csv')", id="two"),
+        pytest.param(
+            [f"{number}.csv" for number in range(7)],
+            "7 CSV files ('0.csv', '1.csv', '2.csv', '3.csv', '4.csv', ...)",
+            id="many",
+        ),
     ],
-    ids=["none", "two", "many"],
-)  # fmt: skip
+)
 def test_predictions_in_no_or_several_files_are_refused(
-    score: ModuleType, folders: tuple[Path, Path], names: list[str], problem: str
+    score: ModuleType, folders: tuple[Path, Path], names: list[str], found: str
 ) -> None:
     for name in names:
         (folders[0] / "res" / name).write_text(PREDICTIONS)
     assert score.main(list(map(str, folders))) == 10
     assert contents(folders[1]) == {
-        "problems.txt": f"{problem}; put exactly one there, with the columns file and class.\n"
+        "problems.txt": f"The folder 'res' holds {found}; put exactly one there, with the columns file and class.\n"
     }
 
 
@@ -376,7 +378,7 @@ def test_the_report_has_the_table_and_stands_alone(score: ModuleType, folders: t
 def test_the_picture_shows_every_count_and_is_told_in_words(score: ModuleType) -> None:
     matrix = [[10 * (j == k) for j in range(6)] for k in range(6)]
     matrix[5][4], matrix[2][0] = 2, 1
-    picture = ElementTree.fromstring(score.confusion_picture(matrix))  # noqa: S314 - our own
+    picture = ET.fromstring(score.confusion_picture(matrix))  # noqa: S314 - our own
     texts = [element.text for element in picture.iter("text")]
     numbers = [text for text in texts if text and text.isdigit()]
     assert numbers == [str(count) for row in matrix for count in row]

@@ -53,9 +53,9 @@ from palio.engines.bubblewrap.builds import build, load_image
 from palio.engines.bubblewrap.launch import package_root
 from palio.engines.bubblewrap.layers import InTheWayError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
-from palio.engines.bubblewrap.output import discard
 from palio.engines.bubblewrap.processes import kill_process, start_time
 from palio.engines.bubblewrap.supervisor import RESULT, SANDBOX, SUPERVISOR, TASK, write_whole
+from palio.engines.output_folder import discard
 
 _LOCK, _OUTPUT, _ETC, _FAULTS = "lock", "output", "etc", "supervisor.log"
 _STOPPED_S = GRACE_S + 4

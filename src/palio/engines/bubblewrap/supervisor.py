@@ -24,10 +24,10 @@ from palio.core.quantities import size_text
 from palio.engines.bubblewrap import cgroup
 from palio.engines.bubblewrap.launch import adopt_orphans, launch, memory_file
 from palio.engines.bubblewrap.limits import limit_processes
-from palio.engines.bubblewrap.output import OutputWatch
 from palio.engines.bubblewrap.processes import Processes, start_time
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.bubblewrap.streams import Printed, Reports
+from palio.engines.output_folder import OutputWatch
 
 TASK, SUPERVISOR, SANDBOX, RESULT = "task.json", "supervisor.json", "sandbox.json", "result.json"
 _LOOK_S = 0.05
@@ -104,7 +104,7 @@ class _Supervision:
             self._printed.read_to_end()
             raise SandboxError(self._printed.last_line or "bubblewrap ended without a word")
         self._prepare(first)
-        watch = OutputWatch(self._task["output"], limits, self._processes)
+        watch = OutputWatch(self._task["output"], limits, self._processes.members)
         started, deadline = datetime.now(UTC), time.monotonic() + limits.time_s
         os.write(gate_in, b"\n")
         os.close(gate_in)

@@ -15,7 +15,6 @@ All state is the engine's: containers and volumes are found by the job's name, s
 import io
 import os
 import tarfile
-import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,11 +50,11 @@ from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
 from palio.engines.docker.usage import (
     Usage,
-    folder_usage,
     volume_folder,
     volume_usage,
     volumes_are_in_reach,
 )
+from palio.engines.output_folder import OutputWatch
 
 JOB_LABEL = "palio.job"
 OWNED_FOLDER_IMAGE = "palio-owned-folder:1"
@@ -78,6 +77,7 @@ class DockerEngine:
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
         self._followers: dict[str, LogFollower] = {}
         self._usage: dict[str, Usage] = {}
+        self._watches: dict[str, OutputWatch] = {}
 
     def describe(self) -> str:
         product = "Podman" if "podman" in str(self._client.version().get("Components", "")).lower() else "Docker"
@@ -195,6 +195,7 @@ class DockerEngine:
             self._images.pop(work.name, None)
             return
         self._refused.pop(work.name, None)
+        self._watches.pop(work.name, None)
         if usage := self._usage.pop(work.name, None):
             usage.close()
         if follower := self._followers.pop(work.name, None):
@@ -302,7 +303,7 @@ class DockerEngine:
                 Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
             ],
             ipc_mode="private",
-            log_config=LogConfig(type="json-file", config={"max-size": "8m", "max-file": "2"}),
+            log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
             device_requests=[DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
         )
         self._client.api.create_container(
@@ -335,42 +336,34 @@ class DockerEngine:
         started = _time(state["StartedAt"])
         if state["Running"]:
             usage.sample(container["Id"], state["Pid"])
-            self._enforce(job, started)
+            self._enforce(job, started, usage)
             return None
         return self._ended(job, state, started, usage)
 
-    def _enforce(self, job: Job, started: datetime) -> None:
+    def _enforce(self, job: Job, started: datetime, usage: Usage) -> None:
         elapsed = (datetime.now(UTC) - started).total_seconds()
         with suppress(APIError):  # it may have ended since it was looked at
-            if elapsed > job.limits.time_s + GRACE_S or self._output_excess(job):
+            if elapsed > job.limits.time_s + GRACE_S or self._output_excess(job, usage):
                 self._client.api.kill(job.name, "SIGKILL")
             elif elapsed > job.limits.time_s:
                 self._client.api.kill(job.name, "SIGTERM")
 
-    def _output_excess(self, job: Job) -> tuple[End, str] | None:
-        """Which limit on the output folder is passed, and by what the job wrote."""
-        limits = job.limits
-        usage = self._usage.setdefault(job.name, Usage(job.name))
-        if time.monotonic() < usage.next_output_look:
-            return None
-        begin = time.monotonic()
+    def _output_excess(self, job: Job, usage: Usage, *, at_once: bool = False) -> tuple[End, str] | None:
+        """Which limit on the output folder is passed, and by how much."""
         if self._volumes_in_reach:
-            folder = volume_folder(self._client, _volume(job))
-            size, files = folder_usage(folder, limits.output_bytes, limits.output_files)
-        else:
-            size, files = volume_usage(self._client, _volume(job)), 0
-        usage.looked_at_output(time.monotonic() - begin)
-        if size > limits.output_bytes:
-            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(limits.output_bytes)}"
-        if files > limits.output_files:
-            return End.OUTPUT_FILES, f"{files:,} files of {limits.output_files:,}"
+            if job.name not in self._watches:
+                folder = str(volume_folder(self._client, _volume(job)))
+                self._watches[job.name] = OutputWatch(folder, job.limits, usage.members)
+            return self._watches[job.name].excess(at_once=at_once)
+        size = volume_usage(self._client, _volume(job))
+        if size > job.limits.output_bytes:
+            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(job.limits.output_bytes)}"
         return None
 
     def _ended(self, job: Job, state: dict[str, Any], started: datetime, usage: Usage) -> JobResult:
         finished = _time(state["FinishedAt"])
         follower = self._followers.pop(job.name, None)
         save_log(self._client, job.name, job.log, follower)
-        usage.next_output_look = 0.0
         result = JobResult(
             End.EXITED,
             int(state["ExitCode"]),
@@ -384,7 +377,7 @@ class DockerEngine:
             return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
         if result.wall_s >= job.limits.time_s:
             return replace(result, end=End.TIME)
-        if excess := self._output_excess(job):
+        if excess := self._output_excess(job, usage, at_once=True):
             return replace(result, end=excess[0], detail=excess[1])
         if result.exit_code in NOT_FOUND_CODES and state["Error"]:
             return replace(result, end=End.NOT_STARTED, detail=_plain(state["Error"]))

@@ -8,8 +8,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException
 
-from palio.core.job import LOG_TAIL_BYTES
-from palio.core.log import LogWriter
+from palio.core.log import LogWriter, append_end
 from palio.engines.docker.connection import connect
 
 _TAIL_LINES = 200
@@ -37,31 +36,35 @@ class LogFollower:
 
     def _run(self) -> None:
         # What breaks here is made good by save_log, which asks the engine again.
-        with (
-            suppress(APIError, DockerException, requests.RequestException, OSError),
-            LogWriter(self.path) as log,
-        ):
-            for chunk in self._client.api.logs(self._name, stream=True, follow=True):
-                log.write(chunk)
-                if log.full:
-                    self.full = True
-                    return
-            self.complete = True
+        with suppress(APIError, DockerException, requests.RequestException, OSError), LogWriter(self.path) as log:
+            chunks = self._client.api.logs(self._name, stream=True, follow=True)
+            try:
+                for chunk in chunks:
+                    log.write(chunk)
+                    if log.full:
+                        self.full = True
+                        return
+                self.complete = True
+            finally:
+                chunks.close()
 
 
 def save_log(client: docker.DockerClient, name: str, path: Path, follower: LogFollower | None) -> None:
-    """The log of an ended container: as followed, or asked for again where nobody followed it to its end."""
+    """The log of an ended container: as followed, or asked for again where nobody followed it to its end.
+
+    The engine itself keeps the end of a long log and not its beginning, which the follower has by then.
+    """
     if follower:
         follower.join()
         follower.close()
-        if follower.complete:
-            return
-    with LogWriter(path) as log:
-        for chunk in client.api.logs(name, stream=True, follow=False):
-            log.write(chunk)
-            if log.full:
-                break
-        else:
-            return
-        tail = b"".join(client.api.logs(name, stream=True, follow=False, tail=_TAIL_LINES))
-        log.write_end(tail[-LOG_TAIL_BYTES:])
+    if follower and follower.complete:
+        return
+    if not (follower and follower.full):
+        with LogWriter(path) as log:
+            for chunk in client.api.logs(name, stream=True, follow=False):
+                log.write(chunk)
+                if log.full:
+                    break
+            else:
+                return
+    append_end(path, b"".join(client.api.logs(name, stream=True, follow=False, tail=_TAIL_LINES)))

@@ -1,13 +1,11 @@
-"""What a running job uses, as far as it can be seen: its container's counters and the size of its output folder.
+"""What a running job uses, as far as it can be seen: its container's counters, and its volume.
 
 The counters are the kernel's own where the engine runs on this machine. Elsewhere (Docker Desktop, another host) the
 engine is asked for them in a thread, as it takes up to a second to answer, and short peaks are missed.
 """
 
 import os
-import stat
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +18,6 @@ from docker.errors import APIError, DockerException
 from palio.engines.docker.connection import connect
 
 CGROUPS = Path("/sys/fs/cgroup")
-_LOOK_S = 0.1
-_LOOK_SHARE = 10  # looking at a large folder takes at most a tenth of the time
 _CPU_FIELD = "usage_usec"
 
 
@@ -32,16 +28,16 @@ class Usage:
         self.peak_memory_bytes: int | None = None
         self.peak_pids: int | None = None
         self.cpu_s: float | None = None
-        self.next_output_look = 0.0
         self._name = name
+        self._groups: Mapping[str, Path] = {}
         self._sampler: threading.Thread | None = None
         self._ended = threading.Event()
 
     def sample(self, container_id: str, pid: int) -> None:
         """Takes the counters of now; `pid` is the container's first process as the engine's machine numbers it."""
-        groups = _control_groups(container_id, pid)
-        if groups:
-            self._take_counters(groups)
+        self._groups = self._groups or _control_groups(container_id, pid)
+        if self._groups:
+            self._take_counters(self._groups)
         elif self._sampler is None:
             self._sampler = threading.Thread(target=self._ask, name=f"{self._name}-usage", daemon=True)
             self._sampler.start()
@@ -49,8 +45,12 @@ class Usage:
     def close(self) -> None:
         self._ended.set()
 
-    def looked_at_output(self, took_s: float) -> None:
-        self.next_output_look = time.monotonic() + max(_LOOK_S, took_s * _LOOK_SHARE)
+    def members(self) -> list[int]:
+        """The PIDs of the container's processes, where the engine runs on this machine."""
+        group = self._groups.get("pids")
+        with suppress(OSError, ValueError):
+            return [int(pid) for pid in (group / "cgroup.procs").read_text().split()] if group else []
+        return []
 
     def _take_counters(self, groups: Mapping[str, Path]) -> None:
         memory, pids, cpu = groups.get("memory"), groups.get("pids"), groups.get("cpuacct")
@@ -131,20 +131,3 @@ def volume_usage(client: docker.DockerClient, volume: str) -> int:
         if entry["Name"] == volume:
             return max(0, int((entry.get("UsageData") or {}).get("Size", 0)))
     return 0
-
-
-def folder_usage(folder: Path, enough_bytes: int, enough_files: int) -> tuple[int, int]:
-    """Bytes on disk and entries below `folder`, following no link; stops counting once either is passed."""
-    size = entries = 0
-    pending = [str(folder)]
-    while pending:
-        with suppress(OSError), os.scandir(pending.pop()) as listing:
-            for entry in listing:
-                entries += 1
-                found = entry.stat(follow_symlinks=False)
-                size += max(found.st_size, found.st_blocks * 512) if stat.S_ISREG(found.st_mode) else 0
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                if size > enough_bytes or entries > enough_files:
-                    return size, entries
-    return size, entries

@@ -10,13 +10,12 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from palio.core.job import End, Limits
 from palio.core.quantities import size_text
-from palio.engines.bubblewrap.processes import Processes
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK_S, _LOOK_SHARE = 0.1, 10  # looking takes at most a tenth of the time
@@ -26,8 +25,9 @@ _DELETED_LOOK_S = 0.1  # what one look at open files may take
 class OutputWatch:
     """Says when the folder holds more than it may."""
 
-    def __init__(self, folder: str, limits: Limits, processes: Processes) -> None:
-        self._folder, self._limits, self._processes = folder, limits, processes
+    def __init__(self, folder: str, limits: Limits, members: Callable[[], Iterable[int]]) -> None:
+        """`members` gives the PIDs of the job's processes, as this process's machine numbers them."""
+        self._folder, self._limits, self._members = folder, limits, members
         self._next = 0.0
 
     def excess(self, *, at_once: bool = False) -> tuple[End, str] | None:
@@ -51,7 +51,7 @@ class OutputWatch:
         """In files of the output's file system that have no name any more but are still held open."""
         device, deadline = Path(self._folder).stat().st_dev, time.monotonic() + _DELETED_LOOK_S
         found: dict[int, int] = {}
-        for pid in self._processes.members():
+        for pid in self._members():
             if time.monotonic() > deadline:
                 break
             with suppress(OSError):

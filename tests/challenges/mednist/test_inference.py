@@ -1,0 +1,172 @@
+"""The inference program on tiny pictures: what it writes, what it shares with the training, and how it refuses."""
+
+import inspect
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from PIL import Image
+
+DrawSplit = Callable[[Path, str, int], None]
+GIVE_INPUT = "Give the folder with the images: mount it at /mnt/in, or name it with --input.\n"
+REMEDY = "Train it with docker_code_training/app.py and pack it again.\n"
+
+
+@pytest.fixture
+def model(app: ModuleType, tmp_path: Path) -> Path:
+    """Untrained weights with their card."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    folder = tmp_path / "model_output"
+    folder.mkdir()
+    app.save(folder, app.ResNet(**app.NETWORK).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
+    return folder / "best_metric_model.pth"
+
+
+@pytest.fixture
+def images(tmp_path: Path, draw_split: DrawSplit) -> Path:
+    """Six images, 000.jpg to 005.jpg."""
+    draw_split(tmp_path, "testing", 1)
+    return tmp_path / "testing-data"
+
+
+def classify(inference: ModuleType, images: Path, model: Path) -> tuple[int, str | None]:
+    """The exit status, and the results if there are any."""
+    output = images.parent / "out"
+    options = ["--input", str(images), "--output", str(output), "--model", str(model)]
+    status: int = inference.main(options)
+    results = output / "classification_results.csv"
+    return status, results.read_text() if results.exists() else None
+
+
+def test_the_network_and_its_input_are_those_of_the_training(
+    app: ModuleType, inference: ModuleType, score: ModuleType
+) -> None:
+    assert (inference.NETWORK, inference.SIZE, inference.CLASSES) == (app.NETWORK, app.SIZE, app.CLASSES)
+    assert tuple(app.CLASSES) == score.CLASSES
+    code = [inspect.getsource(module.read_image).partition('"""')[2].partition('"""')[2] for module in (app, inference)]
+    assert code[0] == code[1]
+
+
+def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, images: Path, model: Path) -> None:
+    (images / "000.jpg").rename(images / "z.JPEG")
+    Image.new("RGBA", (100, 80), "red").save(images / "a.PNG")
+    (images / "notes.txt").write_text("no image")
+    status, results = classify(inference, images, model)
+    assert status == 0
+    header, *rows = (results or "").splitlines()
+    assert header == "file,class"
+    names, classes = zip(*(row.split(",") for row in rows), strict=True)
+    assert names == ("001.jpg", "002.jpg", "003.jpg", "004.jpg", "005.jpg", "a.PNG", "z.JPEG")
+    assert set(classes) <= set(inference.CLASSES)
+
+
+def test_a_trained_model_is_used_with_and_without_its_card(
+    app: ModuleType, inference: ModuleType, tmp_path: Path, draw_split: DrawSplit
+) -> None:
+    for split, of_each in (("training", 8), ("validation", 2), ("testing", 2)):
+        draw_split(tmp_path, split, of_each)
+    assert app.main(["--input", str(tmp_path), "--output", str(tmp_path / "model"), "--epochs", "6"]) == 0
+    expected = (tmp_path / "testing_solution.csv").read_text().replace("testing-data/", "")
+    assert classify(inference, tmp_path / "testing-data", tmp_path / "model/best_metric_model.pth") == (0, expected)
+    (tmp_path / "model" / "best_metric_model.json").unlink()
+    assert classify(inference, tmp_path / "testing-data", tmp_path / "model/best_metric_model.pth") == (0, expected)
+
+
+def test_the_card_has_the_last_word_on_the_network(
+    app: ModuleType, inference: ModuleType, images: Path, model: Path
+) -> None:
+    smaller = app.NETWORK | {"block_inplanes": [4, 4, 4, 4], "num_classes": 2}
+    app.save(model.parent, app.ResNet(**smaller).state_dict(), {"classes": ["CXR", "Hand"], "arguments": smaller})
+    status, results = classify(inference, images, model)
+    assert status == 0
+    assert {row.partition(",")[2] for row in (results or "").splitlines()[1:]} <= {"CXR", "Hand"}
+
+
+def test_unreadable_images_are_all_named_and_fail_the_run(
+    inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert classify(inference, images, model)[0] == 0
+    capsys.readouterr()
+    (images / "001.jpg").write_bytes(b"no image")
+    (images / "003.jpg").write_bytes((images / "003.jpg").read_bytes()[:400])
+    (images / "006.png").mkdir()
+    assert classify(inference, images, model) == (1, None)
+    assert capsys.readouterr().err == (
+        f"3 of 7 images in {images} cannot be read: 001.jpg, 003.jpg, 006.png. "
+        "No results were written; replace each by a whole JPEG or PNG and run again.\n"
+    )
+
+
+def test_a_folder_without_images_is_refused(
+    inference: ModuleType, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert classify(inference, tmp_path / "empty", model) == (1, None)
+    assert classify(inference, tmp_path / "absent", model) == (1, None)
+    assert capsys.readouterr().err == (
+        f"The folder {tmp_path / 'empty'} holds no *.jpg, *.jpeg or *.png. {GIVE_INPUT}"
+        f"Cannot read the folder {tmp_path / 'absent'}: No such file or directory. {GIVE_INPUT}"
+    )
+
+
+def test_a_model_that_cannot_be_used_is_refused(
+    app: ModuleType, inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smaller = app.NETWORK | {"block_inplanes": [4, 4, 4, 4]}
+    app.save(model.parent, app.ResNet(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
+    assert classify(inference, images, model) == (1, None)
+    assert capsys.readouterr().err == (
+        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for ResNet: {REMEDY}"
+    )
+    model.write_bytes(b"no weights")
+    assert classify(inference, images, model) == (1, None)
+    error = capsys.readouterr().err
+    assert error.startswith(f"The model {model} does not hold this network's weights: ")
+    assert error.endswith(REMEDY)
+    assert error.count("\n") == 1
+    model.unlink()
+    assert classify(inference, images, model) == (1, None)
+    assert capsys.readouterr().err == f"Cannot read the model {model}: No such file or directory. {REMEDY}"
+
+
+@pytest.mark.parametrize("card", ["{", "[]", json.dumps({"arguments": {"layers": 3}}), json.dumps({"arguments": 1})])
+def test_a_card_that_makes_no_sense_is_refused(
+    inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str], card: str
+) -> None:
+    model.with_suffix(".json").write_text(card)
+    assert classify(inference, images, model) == (1, None)
+    error = capsys.readouterr().err
+    assert error.startswith(f"The card {model.with_suffix('.json')} does not describe a ResNet of MONAI: ")
+    assert error.endswith(REMEDY)
+
+
+def test_an_output_that_cannot_be_written_is_refused(
+    inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images.parent / "out").write_text("a file")
+    assert inference.main(["--input", str(images), "--output", str(images.parent / "out"), "--model", str(model)]) == 1
+    assert capsys.readouterr().err == (
+        f"Cannot write {images.parent / 'out' / 'classification_results.csv'}: Not a directory. It has to lie in a "
+        "folder that this user may write to. Give another: mount it at /mnt/out, or name it with --output.\n"
+    )
+
+
+def test_the_program_finds_the_model_beside_its_folder(
+    challenge: Path, tmp_path: Path, images: Path, model: Path
+) -> None:
+    assert model.parent == tmp_path / "model_output"
+    (tmp_path / "docker_code_inference").mkdir()
+    program = tmp_path / "docker_code_inference" / "inference_on_test.py"
+    shutil.copy(challenge / "docker_code_inference" / program.name, program)
+    result = subprocess.run(
+        [sys.executable, program.name, "--input", images, "--output", tmp_path / "out"],
+        cwd=program.parent, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len((tmp_path / "out" / "classification_results.csv").read_text().splitlines()) == 7
