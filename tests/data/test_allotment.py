@@ -104,7 +104,7 @@ def test_allot_keeps_proportions_of_groups_that_span_classes() -> None:
 
 
 def test_allot_mends_what_many_small_strata_leave() -> None:
-    rng = Random(0)  # noqa: S311
+    rng = Random(0)
     labels = [f"class {number}" for number in range(6)]
     groups = [{label: rng.randint(1, 12) for label in rng.sample(labels, rng.randint(1, 6))} for _ in range(150)]
     total = sum(sum(group.values()) for group in groups)
