@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.mounts import on_a_mount
 
 from palio.cli import main
 
@@ -82,6 +83,24 @@ def test_get_offline_says_what_to_do(
         "(network-unavailable)\n"
     )
     assert not (tmp_path / "challenge").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("size=1m", "The disk that holds {to}/input_data is full (0 B free)."),
+        ("ro", "{to}/input_data cannot be written: read-only file system."),
+    ],
+)
+def test_get_on_a_bad_disk_says_so_and_leaves_nothing(tmp_path: Path, options: str, sentence: str) -> None:
+    code = """if True:
+        import os, sys
+        from palio.cli import main
+        sys.stderr = sys.stdout
+        print(main(["data", "get", "mednist", "--phantom", "--to", sys.argv[1]]), os.listdir(sys.argv[1]))
+    """
+    said = on_a_mount(options, tmp_path, code).splitlines()
+    assert (said[1], said[-1]) == (sentence.format(to=tmp_path), "12 []")
 
 
 def test_get_phantom_says_that_it_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import lacking
+from tests.mounts import on_a_mount
 
 from palio.core.errors import PalioError
 from palio.core.staging import reading, settle, staged, writing
@@ -105,6 +105,16 @@ def test_settle_leaves_what_a_living_process_builds(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_settle_removes_a_stage_that_died_before_it_was_locked(tmp_path: Path) -> None:
+    stage = tmp_path / ".palio-nascent-abc"
+    stage.mkdir()
+    settle(tmp_path)
+    assert stage.is_dir()
+    os.utime(stage, (0, 0))
+    settle(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_reading_names_what_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "absent"
     with pytest.raises(PalioError) as raised, reading(path):
@@ -124,18 +134,6 @@ def test_staged_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised, staged(tmp_path / "file" / "below" / "a"):
         pass
     assert str(raised.value) == f"{tmp_path}/file/below/a cannot be written: not a directory."
-
-
-def on_a_mount(options: str, folder: Path, code: str) -> str:
-    """What `code` prints with a small tmpfs of these options mounted on `folder`, in a mount namespace of its own."""
-    script = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
-    sandbox = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "-", options, str(folder)]
-    try:
-        subprocess.run([*sandbox, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        lacking("this user cannot mount a small disk (unshare --map-root-user --mount)")
-    program = [sys.executable, "-c", code, str(folder)]
-    return subprocess.run([*sandbox, *program], check=True, capture_output=True, text=True).stdout
 
 
 STAGES = """

@@ -68,7 +68,13 @@ def test_get_mednist_from_the_split_layout(mednist: Path, challenge: Path) -> No
             path.name: path.read_bytes() for path in (mednist / f"{split}-data").iterdir()
         }
     assert sorted(path.name for path in challenge.rglob("*.csv")) == sorted(
-        ["manifest.csv", "training_solution.csv", "validation_solution.csv", "testing_solution.csv"]
+        [
+            "manifest.csv",
+            "sample_solution.csv",
+            "training_solution.csv",
+            "validation_solution.csv",
+            "testing_solution.csv",
+        ]
     )
     assert [path.name for path in (challenge / "reference_data").iterdir()] == ["testing_solution.csv"]
 

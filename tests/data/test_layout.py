@@ -1,11 +1,22 @@
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from palio.core.errors import PalioError
-from palio.data.layout import Image, expected_files, found_files, lay_out, manifest_csv, read_manifest, solutions
+from palio.data.layout import (
+    Image,
+    expected_files,
+    found_files,
+    lay_out,
+    manifest_csv,
+    read_manifest,
+    sample_of,
+    solutions,
+)
 
 MANIFEST = Path(__file__).resolve().parents[2] / "challenges" / "mednist" / "manifest.csv"
+CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 IMAGES = (
     Image("training", "2.jpg", "cat", A),
@@ -21,14 +32,23 @@ def test_the_shipped_manifest_has_100_images_of_each_class_in_each_split() -> No
     assert manifest_csv(images) == MANIFEST.read_text()
     for split in ("training", "validation", "testing"):
         labels = [image.label for image in images if image.split == split]
-        assert {label: labels.count(label) for label in sorted(set(labels))} == dict.fromkeys(
-            ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"), 100
-        )
+        assert {label: labels.count(label) for label in sorted(set(labels))} == dict.fromkeys(CLASSES, 100)
 
 
 def test_solutions_of_the_shipped_manifest_are_the_published_ones(mednist: Path) -> None:
-    for place, text in solutions(read_manifest(MANIFEST)).items():
+    lists = solutions(read_manifest(MANIFEST))
+    sample = lists.pop("input_data/sample-solution/sample_solution.csv")
+    for place, text in lists.items():
         assert text == (mednist / Path(place).name).read_text()
+    published = (mednist / "validation_solution.csv").read_text()
+    rows = [row.replace("sample-data/", "validation-data/") for row in sample.splitlines()]
+    assert (len(rows), [row for row in rows if row not in published]) == (13, [])
+
+
+def test_sample_has_two_images_of_each_class() -> None:
+    sample = sample_of(read_manifest(MANIFEST))
+    assert Counter(image.label for image in sample) == dict.fromkeys(CLASSES, 2)
+    assert {image.split for image in sample} == {"validation"}
 
 
 def test_manifest_csv_is_sorted_and_read_back(tmp_path: Path) -> None:
@@ -98,6 +118,7 @@ def test_lay_out_keeps_testing_labels_out_of_the_inputs_and_everything_readable(
     lay_out(IMAGES, lambda image, path: path.write_text(image.label), inputs, reference)
     assert set(found_files(tmp_path)) == set(expected_files(IMAGES))
     assert {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.csv")} == {
+        "input_data/sample-solution/sample_solution.csv": "file,class\nsample-data/1.jpg,cat\n",
         "input_data/training_solution.csv": (
             'file,class\ntraining-data/1.jpg,"dog, or wolf"\ntraining-data/2.jpg,cat\n'
         ),

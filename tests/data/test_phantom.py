@@ -66,6 +66,8 @@ def test_phantom_has_the_sizes_names_and_classes_of_mednist(phantom: Path) -> No
         assert 450 < changes < 550
     assert sorted(path.name for path in (phantom / "input_data").iterdir()) == [
         "PHANTOM.txt",
+        "sample-data",
+        "sample-solution",
         "testing-data",
         "training-data",
         "training_solution.csv",

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ from palio.core.errors import PalioError
 from palio.core.quantities import size_text
 
 _PREFIX = ".palio-staging-"
+_NASCENT = ".palio-nascent-"  # a stage that is not locked yet
+_NASCENT_S = 60.0  # it takes no longer to be born, or it was killed
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EIO, errno.EFBIG),
@@ -62,6 +65,10 @@ def settle(folder: Path) -> None:
                 if (stage / "ready").is_dir():
                     _move_in(stage)
                 shutil.rmtree(stage)
+    for nascent in folder.glob(_NASCENT + "*"):
+        with suppress(OSError):
+            if time.time() - nascent.stat().st_mtime > _NASCENT_S:
+                shutil.rmtree(nascent)
 
 
 @contextmanager
@@ -96,13 +103,13 @@ def why(error: OSError) -> str:
 @contextmanager
 def _stage(parent: Path) -> Iterator[Path]:
     """A fresh folder in `parent`, locked while its process lives: `building/`, later `ready/`, and `old/`."""
-    nascent = Path(tempfile.mkdtemp(prefix=".palio-nascent-", dir=parent))
+    nascent = Path(tempfile.mkdtemp(prefix=_NASCENT, dir=parent))
     with (nascent / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (nascent / "building").mkdir()
         (nascent / "old").mkdir()
         # only now does it get a name that `settle` looks for: never unlocked under that name while we live
-        stage = nascent.rename(parent / (_PREFIX + nascent.name.removeprefix(".palio-nascent-")))
+        stage = nascent.rename(parent / (_PREFIX + nascent.name.removeprefix(_NASCENT)))
         try:
             yield stage
         finally:

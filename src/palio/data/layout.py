@@ -3,6 +3,8 @@
     manifest.csv                            split,file,class,sha256[,source]: the organizer's; holds every label
     input_data/{training,validation,testing}-data/<file>
     input_data/{training,validation}_solution.csv   file,class, with file as `training-data/<file>`
+    input_data/sample-data/<file>                   a few validation images: the public cases that run first,
+    input_data/sample-solution/sample_solution.csv  and their labels
     reference_data/testing_solution.csv             the only list of the testing images' labels
 
 What participants may see is input_data/, so no label of a testing image is ever written there.
@@ -22,6 +24,8 @@ from palio.core.staging import reading
 
 SPLITS = ("training", "validation", "testing")
 INPUTS, REFERENCE, MANIFEST = "input_data", "reference_data", "manifest.csv"
+SAMPLE, SAMPLE_SOLUTION = "sample-data", "sample-solution/sample_solution.csv"  # in INPUTS
+SAMPLE_PER_CLASS = 2
 # One time for all files: when an image was made, or in which order they were, may tell its class.
 FILE_TIME_S = 315_532_800  # 1980-01-01, the oldest that a zip can hold
 _COLUMNS = ("split", "file", "class", "sha256")
@@ -81,20 +85,34 @@ def manifest_csv(images: Iterable[Image]) -> str:
 
 
 def solutions(images: Sequence[Image]) -> dict[str, str]:
-    """The three lists of labels: path below the challenge -> text."""
-    return {
+    """The lists of labels: path below the challenge -> text."""
+    lists = {
         f"{REFERENCE if split == 'testing' else INPUTS}/{split}_solution.csv": _csv(
             ("file", "class"),
             sorted((image.name, image.label) for image in images if image.split == split),
         )
         for split in SPLITS
     }
+    rows = [(f"{SAMPLE}/{image.file}", image.label) for image in sample_of(images)]
+    return lists | {f"{INPUTS}/{SAMPLE_SOLUTION}": _csv(("file", "class"), rows)}
+
+
+def sample_of(images: Iterable[Image]) -> list[Image]:
+    """The public cases: of each class the first SAMPLE_PER_CLASS validation images by name, in the order of names."""
+    taken: Counter[str] = Counter()
+    sample = []
+    for image in sorted(images, key=lambda image: image.file):
+        if image.split == "validation" and taken[image.label] < SAMPLE_PER_CLASS:
+            taken[image.label] += 1
+            sample.append(image)
+    return sample
 
 
 def expected_files(images: Sequence[Image]) -> dict[str, str]:
     """Everything that belongs into input_data/ and reference_data/: path below the challenge -> SHA-256."""
     lists = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in solutions(images).items()}
-    return lists | {f"{INPUTS}/{image.name}": image.sha256 for image in images}
+    sample = {f"{INPUTS}/{SAMPLE}/{image.file}": image.sha256 for image in sample_of(images)}
+    return lists | sample | {f"{INPUTS}/{image.name}": image.sha256 for image in images}
 
 
 def found_files(challenge: Path) -> dict[str, str]:
@@ -115,15 +133,19 @@ def lay_out(images: Sequence[Image], put: Callable[[Image, Path], object], input
 
     Whatever the umask, everybody may read them: containers run as another user.
     """
-    for folder in (inputs, *(inputs / f"{split}-data" for split in SPLITS), reference):
+    below = [*(f"{split}-data" for split in SPLITS), SAMPLE, SAMPLE_SOLUTION.partition("/")[0]]
+    for folder in (inputs, *(inputs / name for name in below), reference):
         folder.mkdir(parents=True)
         folder.chmod(0o755)
-    for image in images:
-        path = inputs / image.name
+    pictures = [(image, image.name) for image in images] + [
+        (image, f"{SAMPLE}/{image.file}") for image in sample_of(images)
+    ]
+    for image, name in pictures:
+        path = inputs / name
         put(image, path)
         seal(path)
     for place, text in solutions(images).items():
-        top, name = place.split("/")
+        top, _, name = place.partition("/")
         path = (inputs if top == INPUTS else reference) / name
         path.write_text(text, newline="")
         seal(path)

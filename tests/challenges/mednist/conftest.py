@@ -21,6 +21,8 @@ def load(path: Path) -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what PyTorch and MONAI say of each other when imported
         spec.loader.exec_module(module)
+    if hasattr(module, "torch"):
+        module.torch.set_num_threads(1)  # for a dozen images, more would only wait for each other
     return module
 
 

@@ -72,7 +72,7 @@ def test_evaluation_equals_scikit_learn(app: ModuleType) -> None:
     scores = app.evaluate(torch.nn.Identity(), logits, truth)
     assert scores["accuracy"] == pytest.approx(5 / 8)
     assert scores["f1"] == pytest.approx(metrics.f1_score(truth, guesses, average="weighted", zero_division=0))
-    assert scores["loss"] == pytest.approx(metrics.log_loss(truth, logits.softmax(1), labels=range(6)))
+    assert scores["loss"] == pytest.approx(metrics.log_loss(truth, logits.double().softmax(1), labels=range(6)))
 
 
 def test_a_failed_training_leaves_the_model_as_it_was(app: ModuleType, data: Path) -> None:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from palio.engines.fault import Unavailable
 
 ANSWER_S = 60  # how long one call of the API may take before the engine counts as gone
 FIRST_ANSWER_S = 5
+DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
 
 def connect() -> docker.DockerClient:
@@ -25,12 +27,21 @@ def connect() -> docker.DockerClient:
 def why_unavailable() -> Unavailable | None:
     """None if a Docker engine answers, else what is missing and the command that adds it."""
     try:
+        _knock()  # first, as the SDK leaves its socket open where nobody answers
         client = docker.from_env(timeout=FIRST_ANSWER_S)
         client.ping()
         client.close()
     except (DockerException, requests.RequestException, OSError) as error:
         return _explain(error)
     return None
+
+
+def _knock() -> None:
+    address = os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
+    if address.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(FIRST_ANSWER_S)
+            knocking.connect(address.removeprefix("unix://"))
 
 
 def has_image(reference: str) -> bool:
@@ -45,7 +56,7 @@ def has_image(reference: str) -> bool:
 
 
 def _explain(error: Exception) -> Unavailable:
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    address = os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
     text = str(error)
     if "Permission denied" in text or "PermissionError" in text:
         return Unavailable(
