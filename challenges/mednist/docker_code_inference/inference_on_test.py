@@ -86,9 +86,11 @@ def load_model(path: Path) -> tuple[torch.nn.Module, list[str]]:
     remedy = "Train it with docker_code_training/app.py and pack it again."
     try:
         card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else {}
-        network = ResNet(**card.get("arguments", NETWORK))
-        classes: list[str] = card.get("classes", CLASSES)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        shape, classes = card.get("arguments", NETWORK), card.get("classes", CLASSES)
+        network = ResNet(**shape)
+        if len(classes) != shape["num_classes"]:
+            raise ValueError(f"it names {len(classes)} classes for {shape['num_classes']} outputs")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"The card {card_path} does not describe a ResNet of MONAI: {error}. {remedy}") from error
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -203,7 +203,7 @@ def evaluate(network: torch.nn.Module, images: Tensor, labels: Tensor) -> dict[s
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in images.split(200)])
     guesses, n = logits.argmax(1), len(CLASSES)
-    confusion = torch.bincount(labels * n + guesses, minlength=n * n).reshape(n, n)
+    confusion = torch.bincount(labels * n + guesses, minlength=n * n).reshape(n, n).double()
     hits, support, predicted = confusion.diag(), confusion.sum(1), confusion.sum(0)
     f1 = 2 * hits / (support + predicted).clamp(min=1)
     return {
@@ -238,6 +238,8 @@ def save(folder: Path, weights: dict[str, Tensor], card: dict[str, Any]) -> None
         new_model.replace(model)
         new_description.replace(description)
     except (OSError, RuntimeError) as error:  # torch.save raises RuntimeError on a full disk
+        new_model.unlink(missing_ok=True)
+        new_description.unlink(missing_ok=True)
         raise InputError(
             f"Cannot write the model to {folder}: {error}. Make room there or give another folder."
         ) from error

@@ -154,6 +154,17 @@ def test_a_card_that_makes_no_sense_is_refused(
     assert error.endswith(REMEDY)
 
 
+def test_a_card_with_other_classes_than_outputs_is_refused(
+    app: ModuleType, inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = model.with_suffix(".json")
+    card.write_text(json.dumps({"classes": app.CLASSES[:5], "arguments": app.NETWORK}))
+    assert classify(inference, images, model) == (1, None)
+    assert capsys.readouterr().err == (
+        f"The card {card} does not describe a ResNet of MONAI: it names 5 classes for 6 outputs. {REMEDY}"
+    )
+
+
 def test_an_output_that_cannot_be_written_is_refused(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

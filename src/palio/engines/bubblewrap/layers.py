@@ -54,6 +54,10 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
         **{mount.target: [("--ro-bind", str(mount.source), mount.target)] for mount in job.mounts},
         job.output: [("--bind", str(output), job.output)],
     }
+    # What of the interpreter lies in /tmp is put back into the fresh one.
+    for place in image.interpreter.places:
+        if _is_below(place, "/tmp"):  # noqa: S108
+            mounted[place] = [_shown_as_it_is(Path(place), place)]
     executable = image.interpreter.executable
     mounted[LINKS] = [("--symlink", executable, f"{LINKS}/{name}") for name in image.interpreter.links]
     found = list(_lay("/", layers, tuple(mounted)))
@@ -62,6 +66,10 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
     if _is_below(workdir, "/tmp"):  # noqa: S108 - what the image has there is covered
         found.append(("--dir", workdir))
     return [*found, ("--remount-ro", "/"), ("--chdir", workdir)]
+
+
+def _shown_as_it_is(source: Path, target: str) -> Operation:
+    return ("--symlink", str(source.readlink()), target) if source.is_symlink() else ("--ro-bind", str(source), target)
 
 
 def _in_memory(target: str, size_bytes: int) -> list[Operation]:
@@ -77,7 +85,7 @@ def _lay(path: str, layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator
         for target in mounted:
             if _is_below(target, path):
                 raise InTheWayError(f"the image has a file or a link at {path}, where {target} is mounted")
-        yield ("--symlink", str(top.readlink()), path) if top.is_symlink() else ("--ro-bind", str(top), path)
+        yield _shown_as_it_is(top, path)
         return
     folders = [source for source in sources if source.is_dir() and not source.is_symlink()]
     inside = [target for target in (*(layer.target for layer in layers), *mounted) if _is_below(target, path)]

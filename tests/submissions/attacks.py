@@ -1,0 +1,91 @@
+"""The folders under hostile/ as attacks; hostile/README.md says what is in them."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+HOME = Path(__file__).parent
+HOSTILE, HONEST = HOME / "hostile", HOME / "honest"
+EXPECTATION, GENERATOR, SCORING_PROGRAM = "expect.yaml", "make.py", "score.py"
+SCORED = "scored"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How an attack has to end: as one of the failures `ends` that says all of `says`, or scored with `score`."""
+
+    ends: tuple[str, ...]
+    within_s: float
+    turn: str = "participant"
+    says: tuple[str, ...] = ()
+    score: tuple[float, float] | None = None
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any]) -> Self:
+        ends, score = content["ends"], content.get("score")
+        return cls(
+            ends=(ends,) if isinstance(ends, str) else tuple(ends),
+            within_s=content["within_s"],
+            turn=content.get("turn", "participant"),
+            says=tuple(content.get("says", ())),
+            score=tuple(score) if isinstance(score, list) else (score, score) if score is not None else None,
+        )
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One folder. `not_on` says for engines it does not apply to why; `where` is what differs on an engine."""
+
+    folder: Path
+    description: str
+    content: Mapping[str, Any]
+    not_on: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        content = yaml.safe_load((folder / EXPECTATION).read_text(encoding="utf-8"))
+        known = {"attack", "ends", "turn", "says", "score", "within_s", "not_on", "on"}
+        assert not (unknown := content.keys() - known), f"{folder.name}: {unknown}"
+        return cls(folder, content["attack"], content, content.get("not_on", {}))
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def scoring_program(self) -> str | None:
+        """The scoring program that takes the place of the challenge's own, where the organizer is the attacker."""
+        program = self.folder / SCORING_PROGRAM
+        return program.read_text(encoding="utf-8") if program.exists() else None
+
+    def expectation(self, engine: str) -> Expectation:
+        return Expectation.read({**self.content, **self.content.get("on", {}).get(engine, {})})
+
+    def pack(self, home: Path, **values: str) -> Path:
+        """The submission: what the folder's generator makes, or the honest one with the folder's files in it.
+
+        `@name@` in the Dockerfile stands for what only the test knows, such as an image's id.
+        """
+        if (self.folder / GENERATOR).exists():
+            target = home / "submission.zip"
+            subprocess.run([sys.executable, self.folder / GENERATOR, HONEST, target], check=True, timeout=60)
+            return next(home.glob("submission.*"))
+        context = home / "context"
+        shutil.copytree(HONEST, context)
+        shutil.copytree(self.folder, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns(EXPECTATION))
+        dockerfile = context / "Dockerfile"
+        text = dockerfile.read_text()
+        for name, value in values.items():
+            text = text.replace(f"@{name}@", value)
+        dockerfile.write_text(text)
+        return Path(shutil.make_archive(str(home / "submission"), "zip", context))
+
+
+def read_attacks() -> list[Attack]:
+    return [Attack.read(path.parent) for path in sorted(HOSTILE.glob(f"*/{EXPECTATION}"))]

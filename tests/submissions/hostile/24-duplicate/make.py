@@ -1,0 +1,11 @@
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+warnings.simplefilter("ignore")  # zipfile objects
+honest, target = map(Path, sys.argv[1:])
+with zipfile.ZipFile(target, "w") as archive:
+    for path in honest.iterdir():
+        archive.write(path, path.name)
+    archive.writestr("Dockerfile", "FROM scratch")

@@ -1,0 +1,11 @@
+import sys
+import zipfile
+from pathlib import Path
+
+honest, target = map(Path, sys.argv[1:])
+with zipfile.ZipFile(target, "w") as archive:
+    for path in honest.iterdir():
+        archive.write(path, path.name)
+    for path in honest.iterdir():
+        archive.writestr(f"__MACOSX/._{path.name}", "x")
+    archive.writestr(".DS_Store", "x")

@@ -1,0 +1,9 @@
+import socket
+
+for address in (("127.0.0.1", 48931), ("172.17.0.1", 48931), ("1.1.1.1", 53)):
+    try:
+        socket.create_connection(address, timeout=1).sendall(b"labels")
+    except OSError:
+        continue
+    raise SystemExit("SUCCEEDED")
+raise SystemExit("refused")
