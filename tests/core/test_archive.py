@@ -118,14 +118,26 @@ def test_look_through_too_many_entries(tmp_path: Path) -> None:
     assert refusal.value.failure.evidence == ("it holds 100,001 entries; at most 100,000 are allowed",)
 
 
-def test_unpack_counts_bytes_while_unpacking(tmp_path: Path) -> None:
+def test_look_through_long_list_of_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(100)})
+    monkeypatch.setattr(archive, "MAX_LIST_BYTES", 1024)
+    with pytest.raises(PalioError) as refusal:
+        look_through(source)
+    assert refusal.value.failure.message == (
+        "s.zip cannot be read as a zip archive: its list of contents is larger than 1.00 KiB."
+    )
+
+
+def test_unpack_too_large_a_content(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr("zeros", bytes(10_000_000))
     assert (tmp_path / "s.zip").stat().st_size < 20_000
     with pytest.raises(PalioError) as refusal:
         unpack(tmp_path / "s.zip", tmp_path / "out", max_bytes=1_000_000)
-    assert refusal.value.failure.evidence == ("zeros: more than the 976.6 KiB that are left for it when unpacked",)
-    assert files_below(tmp_path / "out") == {}
+    assert refusal.value.failure.evidence == (
+        "the whole content: 9.54 MiB when unpacked, more than the 976.6 KiB allowed",
+    )
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

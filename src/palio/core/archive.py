@@ -1,12 +1,13 @@
 """Zip archives from strangers: looked through before anything is written, unpacked without trusting what they claim.
 
 Covered: absolute and climbing names, links and other special entries, encryption, duplicate and case-colliding names,
-too many entries, too large a content (counted while unpacking, not believed), names that no file system should hold.
+too many entries, too large a content (no entry unpacks to more than it claims), names that no file system should hold.
 Accepted with a note: `__MACOSX` and `.DS_Store` (left out), one extra top folder (taken off).
 Not covered: zips inside the zip; they stay files.
 """
 
 import errno
+import io
 import shutil
 import stat
 import zipfile
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from palio.core.errors import PalioError
-from palio.core.job import GIB
+from palio.core.job import GIB, MIB
 from palio.core.quantities import size_text
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 20 * GIB
+MAX_LIST_BYTES = 32 * MIB  # some 300 bytes for each entry
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 32
 _SHOWN = 5
@@ -37,16 +39,25 @@ class Content:
     top: str  # the extra top folder, with its slash, or ""
 
 
-def look_through(path: Path, name: str | None = None) -> Content:
+class _Guarded(io.FileIO):
+    """The archive's file, of which zipfile gets no list of contents that would fill the memory once read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_LIST_BYTES:
+            raise zipfile.BadZipFile(f"its list of contents is larger than {size_text(MAX_LIST_BYTES)}")
+        return super().read(size)
+
+
+def look_through(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
     """What is inside. Raises PalioError "archive-invalid" or "archive-unsafe", with each refused entry named."""
     name = name or path.name
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if not _is_left_out(entry.filename)]
             left_out = len(archive.infolist()) - len(entries)
     except _READ_ERRORS as error:
         raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
-    faults = _faults(entries)
+    faults = _faults(entries, max_bytes)
     if faults:
         shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
         raise PalioError("archive-unsafe", name=name, count=f"{len(faults):,}", evidence=shown)
@@ -61,16 +72,15 @@ def look_through(path: Path, name: str | None = None) -> Content:
 def unpack(path: Path, destination: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
     """Writes the archive's regular files below `destination`, which is made; modes are 0644, or 0755 if executable."""
     name = name or path.name
-    content = look_through(path, name)
-    room = max_bytes
+    content = look_through(path, name, max_bytes)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 if entry.is_dir() or _is_left_out(entry.filename):
                     continue
                 target = destination / entry.filename.removeprefix(content.top)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                room -= _write(archive, entry, target, room, name)
+                _write(archive, entry, target)
     except _READ_ERRORS as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk's fault, not the archive's; EINVAL is an offset before the file's beginning
@@ -78,23 +88,20 @@ def unpack(path: Path, destination: Path, name: str | None = None, max_bytes: in
     return content
 
 
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int, name: str) -> int:
-    if entry.file_size > room:
-        raise PalioError("archive-unsafe", name=name, count=1, evidence=[_too_large(entry.filename, room)])
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     with archive.open(entry) as source, target.open("wb") as copy:
         # zipfile itself stops at the size that the entry claims and checks its CRC
         shutil.copyfileobj(source, copy, 1 << 20)
     executable = (entry.external_attr >> 16) & 0o111
     target.chmod(0o755 if executable else 0o644)
-    return entry.file_size
 
 
-def _faults(entries: list[zipfile.ZipInfo]) -> list[str]:
+def _faults(entries: list[zipfile.ZipInfo], max_bytes: int) -> list[str]:
     if len(entries) > MAX_ENTRIES:
         return [f"it holds {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"]
     faults = [f"{_shown(entry.filename)}: {fault}" for entry in entries if (fault := _fault(entry))]
-    if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        faults.append(_too_large("the whole content", MAX_BYTES))
+    if (size := sum(entry.file_size for entry in entries)) > max_bytes:
+        faults.append(f"the whole content: {size_text(size)} when unpacked, more than the {size_text(max_bytes)} allowed")
     files = [entry.filename for entry in entries if not entry.filename.endswith("/")]  # a name may be empty here
     twice = [file for file, count in Counter(files).items() if count > 1]
     faults += [f"{_shown(file)}: stands in the archive more than once" for file in twice]
@@ -145,10 +152,6 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "a name in it is not valid UTF-8, as the zip says it is"
     return str(error).strip().rstrip(".") or type(error).__name__ if start == b"PK" else "it does not start like one"
-
-
-def _too_large(what: str, room: int) -> str:
-    return f"{_shown(what)}: more than the {size_text(room)} that are left for it when unpacked"
 
 
 def _shown(name: str) -> str:

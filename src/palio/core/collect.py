@@ -207,15 +207,15 @@ def _take_file(folder: int, name: str, path: str, intake: _Intake) -> None:
         else:
             target = intake.create(path, facts.st_size)
             try:
-                _copy(source, target, facts.st_size)
+                copy_content(source, target, facts.st_size)
             finally:
                 os.close(target)
     finally:
         os.close(source)
 
 
-def _copy(source: int, target: int, size_bytes: int) -> None:
-    """Copies at most the size that was admitted, whatever is appended meanwhile."""
+def copy_content(source: int, target: int, size_bytes: int) -> None:
+    """Copies between descriptors at most `size_bytes`, whatever is appended meanwhile; shares blocks where it can."""
     left = size_bytes
     try:
         while left and (copied := os.copy_file_range(source, target, left)):

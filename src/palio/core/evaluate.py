@@ -155,13 +155,13 @@ class Evaluation:
         return result.image or ""
 
     def _build(self) -> Generator[Stage, None, str]:
-        context = self.folder.work / "context"
-        unpack(self.attempt.submission.path, context)
+        context, limits = self.folder.work / "context", self.attempt.phase.rules.build
+        unpack(self.attempt.submission.path, context, max_bytes=limits.size_bytes)
         build = Build(
             name=self.attempt.job_name(Stage.BUILD),
             digest=digest_folder(context),
             context=context,
-            limits=self.attempt.phase.rules.build,
+            limits=limits,
             log=self.folder.log(Stage.BUILD),
         )
         result = yield from self._run(build)
