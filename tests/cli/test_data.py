@@ -85,24 +85,6 @@ def test_get_offline_says_what_to_do(
     assert not (tmp_path / "challenge").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ("size=1m", "The disk that holds {to}/input_data is full (0 B free)."),
-        ("ro", "{to}/input_data cannot be written: read-only file system."),
-    ],
-)
-def test_get_on_a_bad_disk_says_so_and_leaves_nothing(tmp_path: Path, options: str, sentence: str) -> None:
-    code = """if True:
-        import os, sys
-        from palio.cli import main
-        sys.stderr = sys.stdout
-        print(main(["data", "get", "mednist", "--phantom", "--to", sys.argv[1]]), os.listdir(sys.argv[1]))
-    """
-    said = on_a_mount(options, tmp_path, code).splitlines()
-    assert (said[1], said[-1]) == (sentence.format(to=tmp_path), "12 []")
-
-
 def test_get_phantom_says_that_it_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = tmp_path / "challenge"
     what = "1,800 synthetic pictures (PHANTOM) (600 training, 600 validation, 600 testing)"
@@ -183,3 +165,27 @@ def test_split_refuses(
     assert captured.err.splitlines()[1] == sentence.format(folder=folder)
     assert json.loads(captured.out)["failure"]["message"] == sentence.format(folder=folder)
     assert not to.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("size=16k", "The disk that holds {to} is full (0 B free)."),
+        ("ro", "{to} cannot be written: read-only file system."),
+    ],
+)
+def test_split_on_a_bad_disk_says_so_and_leaves_nothing(
+    folder: Path, tmp_path: Path, options: str, sentence: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = """if True:
+        import os, sys
+        from palio.cli import main
+        sys.stderr = sys.stdout
+        disk = sys.argv[1]
+        numbers = ["--train", "6", "--validation", "2", "--test", "2"]
+        print(main(["data", "split", disk + "/../photos", "--to", disk + "/out", *numbers]), os.listdir(disk))
+    """
+    said = on_a_mount(options, disk, code).splitlines()
+    assert (said[1], said[-1]) == (sentence.format(to=disk / "out"), "12 []")

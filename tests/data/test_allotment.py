@@ -47,7 +47,7 @@ def test_apportion_gives_the_largest_remainder_the_rest() -> None:
     assert apportion(7, [6, 3, 1], [0] * 3, [100] * 3) == [4, 2, 1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> None:
     have = {f"class {i}": n for i, n in enumerate(data.draw(st.lists(st.integers(3, 120), min_size=1, max_size=6)))}
@@ -70,7 +70,7 @@ def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> 
                 assert abs(got[label] - share) < 2 + len(have) / 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_allot_groups_is_exact_where_small_groups_abound(data: st.DataObject) -> None:
     sizes = st.lists(st.integers(1, 9), min_size=15, max_size=40)

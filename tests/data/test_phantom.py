@@ -133,5 +133,5 @@ def test_draw_phantom_never_replaces_other_data(tmp_path: Path) -> None:
 
 def test_draw_phantom_is_quick(tmp_path: Path) -> None:
     begin = time.process_time()
-    draw_phantom(tmp_path)
-    assert time.process_time() - begin < 5
+    draw_phantom(tmp_path, 20)
+    assert time.process_time() - begin < 1

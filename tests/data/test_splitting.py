@@ -110,7 +110,8 @@ def test_split_folder_passes_over_what_is_no_image(folder: Path, tmp_path: Path)
     (folder / "cat" / "deep" / "volume.nii.gz").write_text("x")
     report = split_folder(folder, tmp_path / "out", {"training": 25, "validation": 3, "testing": 3})
     assert report.ignored == ("cat/notes.txt", "stray.jpg")
-    assert len(list((tmp_path / "out").rglob("*.nii.gz"))) == 1
+    images = read_manifest(tmp_path / "out" / "manifest.csv")
+    assert [image.source for image in images if image.file.endswith(".nii.gz")] == ["cat/deep/volume.nii.gz"]
 
 
 def test_split_folder_refuses_more_than_there_is(folder: Path, tmp_path: Path) -> None:

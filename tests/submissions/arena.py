@@ -1,11 +1,12 @@
-"""Where attacks are run for real: an engine, the challenge, a host with canaries, and what is found there afterwards."""
+"""Where attacks are run for real: an engine, the challenge, a host with something to find, and what is left there."""
 
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +19,17 @@ from palio.core.bundle.read import read_bundle
 from palio.core.digest import digest_folder
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine
+from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine, Job, Work
 from palio.core.phases import pick_phase, pick_task
 from palio.core.run_folder import RunFolder, new_identity
 from palio.core.submission import read_submission
 from palio.engines import open_engine
 
+BASE = "python:3.11-slim"
 CANARY_PORT = 48_931
+ESCAPED = Path("/tmp/palio-canary-escaped")  # what the archives try to write
 VICTIM = f"palio-build:{'5ec2e7' * 10}0000"  # the image of another team, as it is named on the engine
+_CONTROLS = {*range(0x20), 0x7F} - {*b"\n\t"}
 
 
 @dataclass(frozen=True)
@@ -49,17 +53,19 @@ class Arena:
     home: Path
     victim: Mapping[str, str] = field(default_factory=dict)
     identities: list[str] = field(default_factory=list)
+    images: set[str] = field(default_factory=set)
     connections: list[str] = field(default_factory=list)  # that anybody made to the host
+    before: set[str] = field(default_factory=lambda: surroundings())
 
-    def run(self, attack: Attack, *, blind: bool = True) -> Ending:
-        home = self.home / f"{attack.name}{'' if blind else '-seeing'}"
+    def run(self, attack: Attack) -> Ending:
+        home = self.home / attack.name
         home.mkdir()
         if program := attack.scoring_program:
             challenge = write_challenge(home / "challenge", score=program)
             submission = home / "answers.csv"
             submission.write_text(answers(truth()))
         else:
-            challenge = write_challenge(home / "challenge", blind=blind)
+            challenge = write_challenge(home / "challenge")
             submission = attack.pack(home, **self.victim)
         return self.evaluate(submission, challenge, home)
 
@@ -67,7 +73,7 @@ class Arena:
         """The whole evaluation, as `palio run` does it, and the surroundings before and after."""
         identity = new_identity()
         self.identities.append(identity)
-        before, met = digest_folder(challenge), len(self.connections)
+        digest, met = digest_folder(challenge), len(self.connections)
         folder = RunFolder.create(home / "run", identity)
         begin, cpu = time.monotonic(), time.process_time()
         try:
@@ -80,22 +86,30 @@ class Arena:
         except PalioError as error:  # refused before there was an attempt
             failure, scores = error.failure, None
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
-        harm = [f"{what} is left" for what in left_over(identity)]
-        harm += [f"{home / name} is left" for name in ("run/.work",) if folder.work.exists() and any(folder.work.iterdir())]
-        harm += ["the challenge was changed"] if digest_folder(challenge) != before else []
+        harm = left_over([identity])
+        harm += ["the challenge was changed"] if digest_folder(challenge) != digest else []
+        harm += [f"{path} was written" for path in (*ESCAPED.parent.glob(ESCAPED.name), *home.rglob(ESCAPED.name))]
         harm += self.connections[met:]
-        harm += list(unfit_texts(folder, failure))
+        harm += unfit_texts(folder, failure)
         return Ending(failure, scores, seconds, cpu, tuple(harm))
+
+    def left_over(self) -> list[str]:
+        """What is there after all attacks and was not there before; the images that were made are removed first."""
+        _remove_images(self.images)
+        return left_over(self.identities) + sorted(surroundings() - self.before)
 
 
 @contextmanager
 def arena(engine_name: str, home: Path) -> Iterator[Arena]:
     """A host with something to find: a variable, files, ports, and on Docker the image of another team."""
-    engine, _ = open_engine(engine_name)
-    made = Arena(engine, home)
-    (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
     with ExitStack() as stack:
         stack.enter_context(_variable(f"{CANARY}-variable", CANARY))
+        stack.enter_context(_variable("XDG_CACHE_HOME", str(home / "cache")))
+        engine, _ = open_engine(engine_name)
+        made = Arena(engine, home)
+        stack.callback(_remove_images, made.images)
+        _note_images(engine, made.images)
+        (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
         for listener in (socket.create_server(("0.0.0.0", CANARY_PORT)), _abstract_socket()):  # noqa: S104 - bait
             stack.enter_context(listener)
             _notice(listener, made.connections)
@@ -104,30 +118,62 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         yield made
 
 
-def left_over(identity: str) -> list[str]:
-    """Processes, containers and volumes that bear an attempt's name, and mounts of its folders."""
-    found = [
-        f"process {path.parent.name}"
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if identity.encode() in _content(path)
-    ]
-    found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if identity in line]
-    for noun, listing in (("container", ["ps", "-a"]), ("volume", ["volume", "ls"])):
-        command = ["docker", *listing, "-q", "--filter", f"name={identity}"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        found += [f"{noun} {name}" for name in said.split()]
-    return found
+def left_over(identities: Sequence[str]) -> list[str]:
+    """Processes, mounts, containers, volumes and folders of the bubblewrap engine that bear an attempt's name."""
+    there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
+    found = [f"{process}: {command!r}" for process, command in there]
+    found += Path("/proc/self/mountinfo").read_text().splitlines()
+    found += _docker("ps", "-a", "--format", "container {{.Names}}")
+    found += _docker("volume", "ls", "--format", "volume {{.Name}}")
+    found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
+    return [line for line in found if any(identity in line for identity in identities)]
+
+
+def surroundings() -> set[str]:
+    """What a job could leave or change beside what bears its name: layers, networks, the base image, groups, files."""
+    return {
+        *_docker("image", "ls", "--filter", "dangling=true", "--format", "layer {{.ID}}"),
+        *_docker("network", "ls", "--format", "network {{.Name}}"),
+        *_docker("image", "ls", "--no-trunc", "--format", "base {{.ID}}", BASE),
+        *(str(path) for path in Path("/sys/fs/cgroup").glob("**/palio-*")),
+        *(str(path) for path in Path(tempfile.gettempdir()).glob("*palio*")),
+    }
 
 
 def unfit_texts(folder: RunFolder, failure: Failure | None) -> Iterator[str]:
-    """Logs that are too long, and control characters where people read."""
+    """What nobody may be given to read: logs that are too long, control characters."""
     texts = {path.name: path.read_bytes() for path in folder.root.glob("*.log")}
     texts["failure"] = "\n".join((failure.message, *failure.evidence)).encode() if failure else b""
     for name, content in texts.items():
         if len(content) > 4 * (LOG_HEAD_BYTES + LOG_TAIL_BYTES):
             yield f"{name} has {len(content):,} bytes"
-        if any(byte < 0x20 and byte not in b"\n\t" or byte == 0x7F for byte in content):
+        if not _CONTROLS.isdisjoint(content):
             yield f"{name} holds control characters"
+
+
+def _note_images(engine: Engine, images: set[str]) -> None:
+    """Has the engine note the name of each image that it is asked to make."""
+    start = engine.start
+
+    def noting(work: Work) -> None:
+        if not isinstance(work, Job):
+            images.add(f"palio-build:{work.digest}")
+        start(work)
+
+    engine.start = noting  # type: ignore[method-assign]
+
+
+def _remove_images(images: Collection[str]) -> None:
+    if images and _docker("version"):
+        _docker("image", "rm", *images)
+
+
+def _docker(*arguments: str) -> list[str]:
+    """What the command line says, as lines; nothing where there is no Docker."""
+    try:
+        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _content(path: Path) -> bytes:
@@ -175,9 +221,8 @@ def _victim(home: Path) -> Iterator[Mapping[str, str]]:
     (context / "Dockerfile").write_text("FROM python:3.11-slim\nCOPY secret /secret\n")
     (context / "secret").write_text(os.urandom(8).hex())
     subprocess.run(["docker", "build", "-q", "-t", VICTIM, context], check=True, capture_output=True)
-    shown = subprocess.run(["docker", "image", "inspect", "-f", "{{.Id}}", VICTIM], capture_output=True, text=True)
-    identity = shown.stdout.strip()
+    (identity,) = _docker("image", "inspect", "-f", "{{.Id}}", VICTIM)
     try:
         yield {"victim": VICTIM, "victim-id": identity, "victim-short-id": identity.removeprefix("sha256:")[:12]}
     finally:
-        subprocess.run(["docker", "image", "rm", "--force", VICTIM], check=True, capture_output=True)
+        _docker("image", "rm", VICTIM)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import yaml
 
 HOME = Path(__file__).parent
-HOSTILE, HONEST = HOME / "hostile", HOME / "honest"
+HOSTILE, HONEST, ROOT = HOME / "hostile", HOME / "honest", HOME.parents[1]
 EXPECTATION, GENERATOR, SCORING_PROGRAM = "expect.yaml", "make.py", "score.py"
 SCORED = "scored"
 
@@ -40,7 +40,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Attack:
-    """One folder. `not_on` says for engines it does not apply to why; `where` is what differs on an engine."""
+    """One folder. `not_on` says for engines it does not apply to why."""
 
     folder: Path
     description: str
@@ -50,7 +50,7 @@ class Attack:
     @classmethod
     def read(cls, folder: Path) -> Self:
         content = yaml.safe_load((folder / EXPECTATION).read_text(encoding="utf-8"))
-        known = {"attack", "ends", "turn", "says", "score", "within_s", "not_on", "on"}
+        known = {"attack", "ends", "turn", "says", "score", "within_s", "not_on", "differs_on"}
         assert not (unknown := content.keys() - known), f"{folder.name}: {unknown}"
         return cls(folder, content["attack"], content, content.get("not_on", {}))
 
@@ -65,7 +65,7 @@ class Attack:
         return program.read_text(encoding="utf-8") if program.exists() else None
 
     def expectation(self, engine: str) -> Expectation:
-        return Expectation.read({**self.content, **self.content.get("on", {}).get(engine, {})})
+        return Expectation.read({**self.content, **self.content.get("differs_on", {}).get(engine, {})})
 
     def pack(self, home: Path, **values: str) -> Path:
         """The submission: what the folder's generator makes, or the honest one with the folder's files in it.
@@ -74,7 +74,8 @@ class Attack:
         """
         if (self.folder / GENERATOR).exists():
             target = home / "submission.zip"
-            subprocess.run([sys.executable, self.folder / GENERATOR, HONEST, target], check=True, timeout=60)
+            command: list[str | Path] = [sys.executable, self.folder / GENERATOR, HONEST, target]
+            subprocess.run(command, check=True, timeout=60, env={"PYTHONPATH": str(ROOT)})
             return next(home.glob("submission.*"))
         context = home / "context"
         shutil.copytree(HONEST, context)

@@ -11,12 +11,10 @@ from tests.bundles import YAML, answers, write_bundle
 
 CASES = 60
 CANARY = "palio-canary"  # in names of the host that a submission must not get to see
-TIME_S, MEMORY, PIDS, OUTPUT_FILES = 5, "128 MiB", 64, 50
-
-_LIMITS = f"""\
-    build: {{time: 10 s, memory: 128 MiB, network: false, size: 400 MiB}}
-    predict: {{time: {TIME_S} s, memory: {MEMORY}, cpus: 1, pids: {PIDS}, shm: 16 MiB, output: 1 MiB, files: {OUTPUT_FILES}}}
-    score: {{time: {TIME_S} s, memory: {MEMORY}, cpus: 1, output: 1 MiB, files: {OUTPUT_FILES}}}
+_LIMITS = """\
+    build: {time: 10 s, memory: 128 MiB, network: false, size: 400 MiB}
+    predict: {time: 5 s, memory: 128 MiB, cpus: 1, pids: 64, shm: 16 MiB, output: 1 MiB, files: 50}
+    score: {time: 5 s, memory: 128 MiB, cpus: 1, output: 1 MiB, files: 50}
 """
 
 SCORE = """\
@@ -47,10 +45,10 @@ def truth() -> dict[str, str]:
     return {f"case-{number:03}.txt": "yes" if number <= CASES // 2 else "no" for number in range(1, CASES + 1)}
 
 
-def write_challenge(folder: Path, *, score: str = SCORE, blind: bool = True) -> Path:
+def write_challenge(folder: Path, *, score: str = SCORE) -> Path:
     """The whole challenge in `folder`, which is made."""
     head, _, tail = YAML.partition("    build: ")
-    policy = tail[tail.index("  blind:") :] if blind else ""
+    policy = tail[tail.index("  blind:") :]
     kinds = "submissions: [context, results]"
     assert kinds in head
     yaml = head.replace(kinds, "submissions: [context, image, results]") + _LIMITS + policy

@@ -101,7 +101,9 @@ def _faults(entries: list[zipfile.ZipInfo], max_bytes: int) -> list[str]:
         return [f"it holds {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"]
     faults = [f"{_shown(entry.filename)}: {fault}" for entry in entries if (fault := _fault(entry))]
     if (size := sum(entry.file_size for entry in entries)) > max_bytes:
-        faults.append(f"the whole content: {size_text(size)} when unpacked, more than the {size_text(max_bytes)} allowed")
+        faults.append(
+            f"the whole content: {size_text(size)} when unpacked, more than the {size_text(max_bytes)} allowed"
+        )
     files = [entry.filename for entry in entries if not entry.filename.endswith("/")]  # a name may be empty here
     twice = [file for file, count in Counter(files).items() if count > 1]
     faults += [f"{_shown(file)}: stands in the archive more than once" for file in twice]

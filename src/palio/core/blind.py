@@ -20,7 +20,6 @@ from palio.core.errors import PalioError, counted
 
 _SHOWN = 5
 _TIME_NS = 946_684_800 * 10**9  # 2000-01-01: one time for all
-csv.field_size_limit(1 << 20)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ def environment(job: Job) -> dict[str, str]:
         "LOGNAME": "palio",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # so that the log has what was printed before a kill
+        "PYTHONHASHSEED": "0",  # so that the same input gives the same output
         "OMP_NUM_THREADS": str(cpus),  # libraries count the host's CPUs, not the job's
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait use up the CPU limit of those that work
         "PALIO_OUTPUT": job.output,

@@ -130,4 +130,6 @@ def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
         Guarantee(
             "host", kernel, "own process, IPC, host and user name spaces; /usr and this Python are seen, read-only"
         ),
+        Guarantee("build", kernel, "no step (RUN) of a Dockerfile is run"),
+        Guarantee("build network", kernel, "none: nothing is run and nothing is fetched"),
     )

@@ -1,22 +1,41 @@
-"""Building an image with the engine's own builder."""
+"""Building an image with the engine's own builder.
+
+What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py). Layers
+of a build that failed are removed; those of one that went well belong to its image.
+"""
 
 import json
 import re
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 import docker
+from docker.errors import APIError
 from docker.utils.build import create_archive, exclude_paths
 
+from palio.core.dockerfile import DockerfileError
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
 from palio.engines.docker.image_thread import ImageThread, image_tag
+from palio.engines.docker.network import build_network
+from palio.engines.docker.sources import check_sources
+from palio.engines.docker.steps import StepWatch
 
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
+_CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
+_LAYER = re.compile(r" ---> ([0-9a-f]{12})")
+_TRIGGERS = re.compile(r"# Executing \d+ build trigger")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
 _KILLED = 137
+_MAX_LAYERS = 1000  # what an image can have is far less; a step may print what looks like one
+_TAIL_PIECES = 200
+_REST_S = 0.001  # for each piece beyond what is kept: the engine waits, so that a talkative step costs nobody a CPU
 
 
 class BuildThread(ImageThread):
@@ -24,36 +43,91 @@ class BuildThread(ImageThread):
 
     def __init__(self, build: Build) -> None:
         self._build = build
+        self._passed: tuple[End, str] | None = None  # what it may not do and has done
         super().__init__(build)
 
     def _follow(self, client: docker.DockerClient) -> JobResult:
+        build = self._build
+        with LogWriter(build.log) as log:
+            try:
+                check_sources(_dockerfile(build), build.arguments)
+            except DockerfileError as fault:
+                log.write(f"{fault.instruction or 'The Dockerfile'}: {fault.reason}\n".encode())
+                detail = f"{fault.instruction or 'the Dockerfile'}\n{fault.reason}"
+                return replace(self._ended(), exit_code=1, detail=detail)
+            layers: deque[str] = deque(maxlen=_MAX_LAYERS)
+            result = self._run_steps(client, log, layers)
+        if not result.succeeded:
+            _discard(client, layers)
+        return result
+
+    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: deque[str]) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
-        with LogWriter(build.log) as log, TemporaryFile() as spool:
+        watch, tail = StepWatch(build.limits, self._give_up), deque[bytes](maxlen=_TAIL_PIECES)
+        with TemporaryFile() as spool:
             _write_context(build, spool)
-            for event in self._events(client, "build", spool, _parameters(build)):
-                if text := event.get("stream") or event.get("status"):
-                    log.write(text.encode() if text.endswith("\n") else f"{text}\n".encode())
-                if match := _STEP.match(event.get("stream", "")):
+            for event in self._events(client, "build", spool, _parameters(build, client)):
+                error = event.get("error", error).strip()
+                text = event.get("stream", "")
+                _write(log, tail, text or event.get("status") or event.get("error", ""), line=not text)
+                if match := _STEP.match(text):
                     step = match[1].strip()
-                if "error" in event:
-                    error = event["error"].strip()
-                    log.write(f"{error}\n".encode())
+                if match := _CONTAINER.match(text):
+                    watch.look_at(match[1])
+                if match := _LAYER.match(text):
+                    layers.append(match[1])
+                if _TRIGGERS.match(text):
+                    self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
+        if log.full:
+            log.write_end(b"".join(tail))
+        watch.close()
+        if self._passed:
+            end, detail = self._passed
+            if end is not End.IMAGE_SIZE:
+                detail = f"{step}\n{detail}"
+            return replace(self._ended(), end=end, exit_code=1, detail=detail)
         if self._stopped_as:
             return replace(self._ended(), detail=step)
         return _failed(self._ended(), step, error) if error else self._made(client)
 
+    def _give_up(self, end: End, detail: str) -> None:
+        self._passed = self._passed or (end, detail)
+        self.stop(end)
 
-def _parameters(build: Build) -> dict[str, str | int]:
+
+def _dockerfile(build: Build) -> str:
+    path = build.context / build.dockerfile
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _parameters(build: Build, client: docker.DockerClient) -> dict[str, str | int]:
     return {
         "t": image_tag(build.digest),
         "dockerfile": build.dockerfile,
         "buildargs": json.dumps(dict(build.arguments)),
         "memory": build.limits.memory_bytes,
         "memswap": build.limits.memory_bytes,
-        "networkmode": "default" if build.limits.network else "none",
+        "networkmode": build_network(client) if build.limits.network else "none",
         "rm": "true",
         "forcerm": "true",
     }
+
+
+def _write(log: LogWriter, tail: deque[bytes], text: str, *, line: bool) -> None:
+    data = text.encode() + (b"\n" if line and text else b"")
+    if log.full and data:
+        tail.append(data)
+        time.sleep(_REST_S)
+    log.write(data)
+
+
+def _discard(client: docker.DockerClient, layers: Sequence[str]) -> None:
+    """Removes those of the layers that nobody has named and nothing is built on; each takes those below it along."""
+    for layer in reversed(layers):
+        with suppress(APIError):
+            image = client.images.get(layer)
+            if image.id and not image.tags and not image.attrs.get("RepoDigests"):
+                client.images.remove(image.id)
 
 
 def _failed(ended: JobResult, step: str, error: str) -> JobResult:

@@ -33,7 +33,6 @@ from palio.core.job import (
     Build,
     Collected,
     End,
-    Enforcement,
     Guarantee,
     Job,
     JobResult,
@@ -43,6 +42,7 @@ from palio.core.job import (
     environment,
 )
 from palio.core.quantities import size_text
+from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.image_thread import ImageThread, existing_image
@@ -84,78 +84,10 @@ class DockerEngine:
         return f"{product} {self._info['ServerVersion']}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
-        options = " ".join(self._info.get("SecurityOptions") or [])
-        memory = kernel if self._info.get("MemoryLimit") else none
-        swap = "" if self._info.get("SwapLimit") else "swap is not counted by this kernel"
-        return (
-            Guarantee("network", kernel, "none but loopback"),
-            Guarantee("root file system", kernel, "read-only; /tmp in memory"),
-            Guarantee("user", kernel, f"{JOB_UID}:{JOB_GID}, no groups"),
-            Guarantee(
-                "capabilities",
-                kernel,
-                f"none, no new privileges{', seccomp' if 'seccomp' in options else ''}",
-            ),
-            Guarantee("memory", memory, swap),
-            Guarantee("cpus", kernel if self._info.get("CpuCfsQuota") else none),
-            Guarantee("pids", kernel if self._info.get("PidsLimit") else none),
-            Guarantee("shared memory", kernel),
-            Guarantee("input", kernel, "read-only"),
-            Guarantee(
-                "output",
-                watching,
-                "total size and number of files"
-                if self._volumes_in_reach
-                else "total size; number of files when collected",
-            ),
-            Guarantee("time", watching, "wall clock, from outside"),
-            Guarantee("log", kernel, "bounded where the engine keeps it"),
-            Guarantee("environment", kernel, "a fixed list"),
-            Guarantee("devices", kernel, "none but GPUs that are declared"),
-            Guarantee("host", kernel, "own process, IPC and host name spaces"),
-        )
+        return promises.guarantees(self._info, volumes_in_reach=self._volumes_in_reach)
 
     def check(self, limits: Limits) -> None:
-        def refuse(setting: str, value: object, reason: str, next_step: str) -> None:
-            raise PalioError(
-                "limit-unavailable",
-                setting=setting,
-                value=value,
-                engine=self.name,
-                reason=reason,
-                next_step=next_step,
-            )
-
-        if limits.cpus > self._info["NCPU"]:
-            refuse(
-                "cpus",
-                limits.cpus,
-                f"the engine has {self._info['NCPU']}",
-                "Give the engine more CPUs, or lower the limit in competition.yaml.",
-            )
-        if limits.memory_bytes > self._info["MemTotal"]:
-            refuse(
-                "memory",
-                limits.memory_bytes,
-                f"the engine has {self._info['MemTotal']} bytes",
-                "Give the engine more memory, or lower the limit in competition.yaml.",
-            )
-        if limits.gpus and "nvidia" not in self._info.get("Runtimes", {}):
-            refuse(
-                "gpus",
-                limits.gpus,
-                "the engine has no NVIDIA runtime",
-                "Install the NVIDIA Container Toolkit, or set gpus to 0 in competition.yaml.",
-            )
-        for key, setting in (("MemoryLimit", "memory"), ("PidsLimit", "pids"), ("CpuCfsQuota", "cpus")):
-            if not self._info.get(key):
-                refuse(
-                    setting,
-                    "any limit",
-                    "this kernel does not let the engine limit it",
-                    "Enable the cgroup controllers memory, pids and cpu for the engine.",
-                )
+        promises.check(self._info, limits)
 
     # -- builds and jobs
 
@@ -284,6 +216,8 @@ class DockerEngine:
         # A volume that an image declares would be a writable place on disk: memory covers it.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
         in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
+        # No more than is watched anyway: /tmp is memory, and a burst between two looks at the output ends here.
+        largest_file = max(limits.output_bytes, limits.memory_bytes)
         mounts = [Mount(mount.target, str(mount.source), type="bind", read_only=True) for mount in job.mounts]
         mounts.append(Mount(job.output, _volume(job), type="volume", no_copy=True))
         config = self._client.api.create_host_config(
@@ -301,6 +235,7 @@ class DockerEngine:
             ulimits=[
                 Ulimit(name="core", soft=0, hard=0),
                 Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
+                Ulimit(name="fsize", soft=largest_file, hard=largest_file),
             ],
             ipc_mode="private",
             log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),

@@ -19,8 +19,10 @@ import requests
 from docker.errors import ImageNotFound
 from docker.types import CancellableStream
 
-from palio.core.job import Build, End, JobResult, Load
+from palio.core.job import KIB, Build, End, JobResult, Load
 from palio.engines.docker.connection import ANSWER_S, connect
+
+_CHUNK_BYTES = 64 * KIB  # a chunk is never waited for to be full
 
 
 def image_tag(digest: str) -> str:
@@ -64,7 +66,8 @@ class ImageThread(ABC):
         if self._stream:
             with suppress(OSError, AttributeError):
                 self._stream.close()
-        self._thread.join(timeout=5)
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
 
     @abstractmethod
     def _follow(self, client: docker.DockerClient) -> JobResult:
@@ -100,20 +103,20 @@ class ImageThread(ABC):
         params: Mapping[str, str | int],
     ) -> Iterator[dict[str, Any]]:
         """The engine's events, one JSON object a line. Posted here, as the SDK's own methods hide their connection."""
-        response = client.api.post(
+        with client.api.post(
             f"{client.api.base_url}/v{client.api.api_version}/{path}",
             data=data,
             headers={"Content-Type": "application/x-tar"},
             params=params,
             stream=True,
             timeout=(ANSWER_S, self._work.limits.time_s + 60),
-        )
-        if response.status_code != requests.codes.ok:
-            yield {"error": response.json().get("message", response.text)}
-            return
-        self._stream = CancellableStream(response.iter_lines(), response)
-        if self._stopped_as:
-            self._stream.close()
-        for line in self._stream:
-            if line:
-                yield json.loads(line)
+        ) as response:
+            if response.status_code != requests.codes.ok:
+                yield {"error": response.json().get("message", response.text)}
+                return
+            self._stream = CancellableStream(response.iter_lines(_CHUNK_BYTES), response)
+            if self._stopped_as:
+                self._stream.close()
+            for line in self._stream:
+                if line:
+                    yield json.loads(line)

@@ -1,7 +1,8 @@
 """What a container prints, written beside the run while it runs and made complete when it has ended."""
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -36,17 +37,17 @@ class LogFollower:
 
     def _run(self) -> None:
         # What breaks here is made good by save_log, which asks the engine again.
-        with suppress(APIError, DockerException, requests.RequestException, OSError), LogWriter(self.path) as log:
-            chunks = self._client.api.logs(self._name, stream=True, follow=True)
-            try:
-                for chunk in chunks:
-                    log.write(chunk)
-                    if log.full:
-                        self.full = True
-                        return
-                self.complete = True
-            finally:
-                chunks.close()
+        with (
+            suppress(APIError, DockerException, requests.RequestException, OSError),
+            LogWriter(self.path) as log,
+            _printed(self._client, self._name, follow=True) as chunks,
+        ):
+            for chunk in chunks:
+                log.write(chunk)
+                if log.full:
+                    self.full = True
+                    return
+            self.complete = True
 
 
 def save_log(client: docker.DockerClient, name: str, path: Path, follower: LogFollower | None) -> None:
@@ -60,11 +61,25 @@ def save_log(client: docker.DockerClient, name: str, path: Path, follower: LogFo
     if follower and follower.complete:
         return
     if not (follower and follower.full):
-        with LogWriter(path) as log:
-            for chunk in client.api.logs(name, stream=True, follow=False):
+        with LogWriter(path) as log, _printed(client, name) as chunks:
+            for chunk in chunks:
                 log.write(chunk)
                 if log.full:
                     break
             else:
                 return
-    append_end(path, b"".join(client.api.logs(name, stream=True, follow=False, tail=_TAIL_LINES)))
+    with _printed(client, name, tail=_TAIL_LINES) as chunks:
+        append_end(path, b"".join(chunks))
+
+
+@contextmanager
+def _printed(
+    client: docker.DockerClient, name: str, *, follow: bool = False, tail: int | None = None
+) -> Iterator[Iterator[bytes]]:
+    """The pieces of a log; whatever is not read of it, nothing stays open."""
+    chunks = client.api.logs(name, stream=True, follow=follow, tail="all" if tail is None else tail)
+    try:
+        yield chunks
+    finally:
+        chunks.close()
+        chunks._response.close()  # type: ignore[attr-defined] # the SDK closes the socket, of which this holds a part
