@@ -35,9 +35,8 @@ def test_check_by_experiment(engine: str, tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize("engine", ENGINES)
 def test_check_by_experiment_scores_nothing(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A scoring program that gives everybody a random score, with predictions or without."""
-    lucky = (
-        SCORE.split("truth =")[0] + '(target / "scores.json").write_text(json.dumps({"accuracy": hash("x") % 997}))\n'
-    )
+    head = SCORE.split("truth =")[0]
+    lucky = f'{head}(target / "scores.json").write_text(json.dumps({{"accuracy": __import__("random").random()}}))\n'
     bundle = write_bundle(tmp_path / "b", score=lucky)
     assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 11
     trials = json.loads(capsys.readouterr().out)["trials"]

@@ -9,7 +9,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -63,8 +63,8 @@ class BuildThread(ImageThread):
 
     def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: deque[str]) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
-        watch, tail = StepWatch(build.limits, self._give_up), deque[bytes](maxlen=_TAIL_PIECES)
-        with TemporaryFile() as spool:
+        tail: deque[bytes] = deque(maxlen=_TAIL_PIECES)
+        with closing(StepWatch(build.limits, self._give_up)) as watch, TemporaryFile() as spool:
             _write_context(build, spool)
             for event in self._events(client, "build", spool, _parameters(build, client)):
                 error = event.get("error", error).strip()
@@ -80,7 +80,6 @@ class BuildThread(ImageThread):
                     self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
         if log.full:
             log.write_end(b"".join(tail))
-        watch.close()
         if self._passed:
             end, detail = self._passed
             if end is not End.IMAGE_SIZE:
