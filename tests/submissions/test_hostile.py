@@ -1,10 +1,13 @@
 """Every attack, for real, on every engine: it ends as its folder says, in time, and the host is as it was before."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT, lacking
 from tests.submissions.arena import Arena, arena
-from tests.submissions.attacks import Attack, read_attacks
+from tests.submissions.attacks import HONEST, Attack, read_attacks
 
 ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 ATTACKS = {attack.name: attack for attack in read_attacks()}
@@ -13,7 +16,7 @@ ATTACKS = {attack.name: attack for attack in read_attacks()}
 @pytest.fixture(scope="module", params=ENGINES)
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     if not request.getfixturevalue(f"{request.param}_answers"):
-        pytest.skip("no such engine here")  # said, or failed, by the marker
+        lacking(f"the engine {request.param} cannot be used here")
     with arena(request.param, tmp_path_factory.mktemp(request.param)) as made:
         yield made
 
@@ -36,6 +39,40 @@ def test_attack(ground: Arena, attack: Attack) -> None:
     assert ending.harm == ()
     assert ending.seconds < expected.within_s
     assert ending.cpu_s < expected.within_s / 4
+
+
+MEDNIST_BY_NUMBER = """
+import os
+from pathlib import Path
+
+CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
+names = sorted(os.listdir("/mnt/in"))
+rows = [f"{name},{CLASSES[number * len(CLASSES) // len(names)]}" for number, name in enumerate(names)]
+Path("/mnt/out/classification_results.csv").write_text("\\n".join(["file,class", *rows]))
+"""
+
+
+@pytest.mark.parametrize("blind", [False, True], ids=["seen", "blind"])
+def test_mednist_by_number_in_name(ground: Arena, mednist: Path, tmp_path: Path, blind: bool) -> None:
+    """The images of a class have numbers in a row. Who sees these needs no model; who does not can but guess."""
+    challenge = tmp_path / "challenge"
+    data = shutil.ignore_patterns("input_data", "reference_data", "model_output")
+    shutil.copytree(ROOT / "challenges/mednist", challenge, ignore=data)
+    (challenge / "input_data").mkdir()
+    shutil.copytree(mednist / "testing-data", challenge / "input_data/testing-data")
+    (challenge / "reference_data").mkdir()
+    shutil.copy(mednist / "testing_solution.csv", challenge / "reference_data")
+    without = ("  sample:",) if blind else ("  sample:", "  blind:")
+    yaml = (challenge / "competition.yaml").read_text().replace("network: true", "network: false")
+    kept = [line for line in yaml.splitlines() if not line.startswith(without)]
+    (challenge / "competition.yaml").write_text("\n".join(kept))
+    context = tmp_path / "context"
+    shutil.copytree(HONEST, context)
+    (context / "predict.py").write_text(MEDNIST_BY_NUMBER)
+    submission = Path(shutil.make_archive(str(tmp_path / "submission"), "zip", context))
+    ending = ground.evaluate(submission, challenge, tmp_path)
+    assert ending.scores, ending.failure
+    assert (ending.scores["f1"] < 0.25) if blind else (ending.scores["f1"] == 1.0)
 
 
 def test_nothing_is_left(ground: Arena) -> None:

@@ -204,7 +204,7 @@ svg .empty { fill: var(--empty) } svg .right { fill: var(--right) } svg .wrong {
 """
 
 
-def report_page(matrix: Sequence[Sequence[int]]) -> str:
+def report_page(matrix: Sequence[Sequence[int]], *, phantom: bool = False) -> str:
     scores, support = class_scores(matrix), [sum(row) for row in matrix]
     total, hits = sum(support), sum(row[k] for k, row in enumerate(matrix))
     weighted = average(scores, support)
@@ -219,16 +219,17 @@ def report_page(matrix: Sequence[Sequence[int]]) -> str:
         + table_row("macro avg", average(scores, [1] * len(scores)), total)
         + table_row("weighted avg", weighted, total)
     )
+    on_phantom = " — on PHANTOM images: synthetic pictures, not medical ones" if phantom else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>MedNIST: detailed results</title>
+<title>MedNIST: detailed results{on_phantom}</title>
 <style>{STYLE}</style>
 </head>
 <body>
-<h1>Detailed results</h1>
+<h1>Detailed results{on_phantom}</h1>
 <dl>
 <div><dt>F1, weighted</dt><dd>{weighted.f1:.4f}</dd></div>
 <div><dt>Precision, weighted</dt><dd>{weighted.precision:.4f}</dd></div>
@@ -321,7 +322,8 @@ def score(source: Path, target: Path) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "truth", "prediction"])
         writer.writerows((name, truth[name], predictions[name]) for name in sorted(truth))
-    (target / "detailed_results.html").write_text(report_page(matrix), encoding="utf-8")
+    phantom = (source / "ref" / "PHANTOM.txt").is_file()  # lies beside the labels of stand-in pictures
+    (target / "detailed_results.html").write_text(report_page(matrix, phantom=phantom), encoding="utf-8")
     (target / "scores.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
     (target / "scores.txt").write_text(lines, encoding="utf-8")
     print(lines, end="")

@@ -387,3 +387,10 @@ def test_the_picture_shows_every_count_and_is_told_in_words(score: ModuleType) -
     ]
     assert score.mistakes(matrix) == "Mistakes: 2 HeadCT taken for Hand, 1 CXR taken for AbdomenCT."
     assert score.mistakes([[int(j == k) for j in range(6)] for k in range(6)]) == "No mistakes."
+
+
+def test_the_report_says_when_the_images_are_phantoms(score: ModuleType, folders: tuple[Path, Path]) -> None:
+    (folders[0] / "ref/PHANTOM.txt").write_text("These are synthetic pictures, not MedNIST.\n")
+    run(score, folders, PREDICTIONS)
+    page = (folders[1] / "detailed_results.html").read_text()
+    assert page.count(" — on PHANTOM images: synthetic pictures, not medical ones") == 2  # title and heading
