@@ -112,6 +112,7 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
         for listener in (socket.create_server(("0.0.0.0", CANARY_PORT)), _abstract_socket()):  # noqa: S104 - bait
             stack.enter_context(listener)
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes who waits for it
             _notice(listener, made.connections)
         if engine_name == "docker":
             made.victim = stack.enter_context(_victim(home))

@@ -1,0 +1,17 @@
+"""Attacks that do not apply to an engine are not tests there; their folders say why (`not_on`)."""
+
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if _does_not_apply(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _does_not_apply(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    parameters: dict[str, Any] = call.params if call else {}
+    return "attack" in parameters and parameters["ground"] in parameters["attack"].not_on
