@@ -148,13 +148,23 @@ class Demo:
         return evaluate(self.submission, self.challenge, None, engine, self._run_folder, None, None, as_json=False)
 
     def _show(self) -> None:
-        runs = sorted(path for path in (self.folder / "runs").iterdir() if (path / "result.json").is_file())
         self._heading("Show the board")
+        now = _asked(self._run_folder)
+        runs = sorted(path for path in (self.folder / "runs").iterdir() if _asked(path) == now)
         click.get_current_context().invoke(board, runs=runs, html=self.folder / "board.html")
         self._heading("Look at it")
         click.echo(f"  report  {self._run_folder / 'report.html'}")
         click.echo(f"  board   {self.folder / 'board.html'}")
         click.echo(f"  all of it, readable without Palio: {self._run_folder}")
+
+
+def _asked(run: Path) -> list[object] | None:
+    """What a run was asked, as runs of another version of the challenge or on other images stand on another board."""
+    try:
+        lock = json.loads((run / "lock.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return [lock.get(key) for key in ("bundle", "phase", "input_data", "reference_data")]
 
 
 def _can_install() -> bool:
