@@ -105,12 +105,13 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
     with ExitStack() as stack:
         stack.enter_context(_variable(f"{CANARY}-variable", CANARY))
         stack.enter_context(_variable("XDG_CACHE_HOME", str(home / "cache")))
+        stack.enter_context(_temporary_files(home / "tmp"))
         engine, _ = open_engine(engine_name)
         made = Arena(engine, home)
         stack.callback(_remove_images, made.images)
         _note_images(engine, made.images)
         (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
-        for listener in (socket.create_server(("0.0.0.0", CANARY_PORT)), _abstract_socket()):  # noqa: S104 - bait
+        for listener in (_abstract_socket(), socket.create_server(("127.0.0.1", CANARY_PORT))):
             stack.enter_context(listener)
             stack.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes who waits for it
             _notice(listener, made.connections)
@@ -137,7 +138,7 @@ def surroundings() -> set[str]:
         *_docker("network", "ls", "--format", "network {{.Name}}"),
         *_docker("image", "ls", "--no-trunc", "--format", "base {{.ID}}", BASE),
         *(str(path) for path in Path("/sys/fs/cgroup").glob("**/palio-*")),
-        *(str(path) for path in Path(tempfile.gettempdir()).glob("*palio*")),
+        *map(str, Path(tempfile.gettempdir()).iterdir()),
     }
 
 
@@ -193,9 +194,29 @@ def _variable(name: str, value: str) -> Iterator[None]:
         del os.environ[name]
 
 
+@contextmanager
+def _temporary_files(folder: Path) -> Iterator[None]:
+    """A place of their own for the temporary files of this process, so that none of another's is taken for one."""
+    folder.mkdir()
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def _abstract_socket() -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"\0{CANARY}")
+    """Also what keeps two arenas on one machine apart: the second waits for the first."""
+    listener, deadline = socket.socket(socket.AF_UNIX), time.monotonic() + 500
+    while True:
+        try:
+            listener.bind(f"\0{CANARY}")
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                listener.close()
+                raise
+            time.sleep(0.2)
     listener.listen()
     return listener
 

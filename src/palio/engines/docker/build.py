@@ -1,39 +1,35 @@
 """Building an image with the engine's own builder.
 
-What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py). Layers
-of a build that failed are removed; those of one that went well belong to its image.
+What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py). The
+layers of a build that failed are removed (layers.py); those of one that went well belong to its image.
 """
 
 import json
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 import docker
-from docker.errors import APIError
 from docker.utils.build import create_archive, exclude_paths
 
 from palio.core.dockerfile import DockerfileError
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
 from palio.engines.docker.image_thread import ImageThread, image_tag
+from palio.engines.docker.layers import Layers
 from palio.engines.docker.network import build_network
 from palio.engines.docker.sources import check_sources
 from palio.engines.docker.steps import StepWatch
 
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
-_CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
-_LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _TRIGGERS = re.compile(r"# Executing \d+ build trigger")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
 _KILLED = 137
-_MAX_LAYERS = 1000  # what an image can have is far less; a step may print what looks like one
 _TAIL_PIECES = 200
 _REST_S = 0.001  # for each piece beyond what is kept: the engine waits, so that a talkative step costs nobody a CPU
 
@@ -55,13 +51,13 @@ class BuildThread(ImageThread):
                 log.write(f"{fault.instruction or 'The Dockerfile'}: {fault.reason}\n".encode())
                 detail = f"{fault.instruction or 'the Dockerfile'}\n{fault.reason}"
                 return replace(self._ended(), exit_code=1, detail=detail)
-            layers: deque[str] = deque(maxlen=_MAX_LAYERS)
+            layers = Layers()
             result = self._run_steps(client, log, layers)
         if not result.succeeded:
-            _discard(client, layers)
+            layers.discard(client)
         return result
 
-    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: deque[str]) -> JobResult:
+    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: Layers) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
         tail: deque[bytes] = deque(maxlen=_TAIL_PIECES)
         with closing(StepWatch(build.limits, self._give_up)) as watch, TemporaryFile() as spool:
@@ -72,10 +68,8 @@ class BuildThread(ImageThread):
                 _write(log, tail, text or event.get("status") or event.get("error", ""), line=not text)
                 if match := _STEP.match(text):
                     step = match[1].strip()
-                if match := _CONTAINER.match(text):
-                    watch.look_at(match[1])
-                if match := _LAYER.match(text):
-                    layers.append(match[1])
+                if container := layers.note(text):
+                    watch.look_at(container)
                 if _TRIGGERS.match(text):
                     self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
         if log.full:
@@ -118,15 +112,6 @@ def _write(log: LogWriter, tail: deque[bytes], text: str, *, line: bool) -> None
         tail.append(data)
         time.sleep(_REST_S)
     log.write(data)
-
-
-def _discard(client: docker.DockerClient, layers: Sequence[str]) -> None:
-    """Removes those of the layers that nobody has named and nothing is built on; each takes those below it along."""
-    for layer in reversed(layers):
-        with suppress(APIError):
-            image = client.images.get(layer)
-            if image.id and not image.tags and not image.attrs.get("RepoDigests"):
-                client.images.remove(image.id)
 
 
 def _failed(ended: JobResult, step: str, error: str) -> JobResult:

@@ -1,0 +1,52 @@
+"""The layers that a build leaves on the engine when it fails, and their removal.
+
+Covered: layers that the engine has named, and the one that it was writing when it was told to stop. What a step prints
+can look like either; so nothing is removed that has a name, or on which anything is built.
+Not covered: the layer being written, on an engine that does not say of which container it is (Docker from 26 on).
+"""
+
+import re
+import time
+from collections import deque
+from contextlib import suppress
+
+import docker
+from docker.errors import APIError
+
+_LAYER = re.compile(r" ---> ([0-9a-f]{12})")
+_CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
+_REMEMBERED = 1000  # an image has far fewer
+_SETTLES_S = 2.0  # until the engine has let go of the last container
+
+
+class Layers:
+    def __init__(self) -> None:
+        self._layers: deque[str] = deque(maxlen=_REMEMBERED)
+        self._containers: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def note(self, text: str) -> str | None:
+        """Takes what the engine says; gives back the container in which a step begins to run, if it says that."""
+        if match := _LAYER.match(text):
+            self._layers.append(match[1])
+        if match := _CONTAINER.match(text):
+            self._containers.append(match[1])
+            return match[1]
+        return None
+
+    def discard(self, client: docker.DockerClient) -> None:
+        """Removes them; each takes those below it along."""
+        for layer in [*self._unnamed(client), *reversed(self._layers)]:
+            with suppress(APIError):
+                image = client.images.get(layer)
+                if image.id and not image.tags and not image.attrs.get("RepoDigests"):
+                    client.images.remove(image.id)
+
+    def _unnamed(self, client: docker.DockerClient) -> list[str]:
+        """Layers that were made of this build's containers when nobody was told any more."""
+        if not self._containers:
+            return []
+        deadline = time.monotonic() + _SETTLES_S
+        while client.api.containers(all=True, filters={"id": self._containers[-1]}) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        dangling = client.images.list(filters={"dangling": True})
+        return [str(image.id) for image in dangling if image.attrs.get("Container", "")[:12] in self._containers]
