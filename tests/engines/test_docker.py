@@ -9,8 +9,9 @@ import pytest
 from palio.core.digest import digest_folder
 from palio.core.errors import PalioError
 from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
-from palio.engines.docker import DockerEngine
+from palio.engines.docker import DockerEngine, steps
 from palio.engines.docker.engine import OWNED_FOLDER_IMAGE
+from palio.engines.docker.network import INTERFACE, NETWORK
 
 pytestmark = pytest.mark.docker
 
@@ -121,6 +122,56 @@ def test_build_over_size(far: Far) -> None:
     _, result = far.build("FROM python:3.11-slim\nRUN echo too large\n", size_bytes=100 * MIB)
     assert result.end is End.IMAGE_SIZE
     assert int(result.detail) > 100 * MIB
+
+
+def test_failed_build_leaves_no_layer(far: Far) -> None:
+    mark = far.home.name
+    _, result = far.build(f"FROM python:3.11-slim\nENV MARK={mark}\nRUN echo {mark} > /x\nRUN exit 3\n")
+    assert (result.exit_code, result.detail) == (3, "RUN exit 3")
+    dangling = ["docker", "image", "ls", "-q", "--filter", "dangling=true"]
+    left = subprocess.run(dangling, capture_output=True, text=True, check=True).stdout.split()
+    assert not [layer for layer in left if mark in str(DockerEngine()._client.images.get(layer).attrs)]
+
+
+def test_build_over_disk_is_stopped_while_it_writes(far: Far) -> None:
+    _, result = far.build("FROM python:3.11-slim\nRUN cat /dev/zero > /x\n", size_bytes=300 * MIB)
+    assert result.end is End.IMAGE_SIZE
+    assert result.wall_s < 20
+
+
+def test_build_over_processes(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "MAX_PROCESSES", 50)
+    many = "RUN for i in $(seq 100); do sleep 60 & done; wait"
+    _, result = far.build(f"FROM python:3.11-slim\n{many}\n")
+    assert result.detail.startswith(f"{many}\nit started ")
+    assert result.wall_s < 20
+
+
+def test_build_does_not_run_triggers_of_its_base(far: Far) -> None:
+    base = f"trigger-{far.home.name}".lower()
+    dockerfile = b"FROM python:3.11-slim\nONBUILD RUN sleep 60\n"
+    subprocess.run(["docker", "build", "-q", "-t", base, "-"], input=dockerfile, check=True, capture_output=True)
+    try:
+        _, result = far.build(f"FROM {base}\nENV A=1\n")
+    finally:
+        subprocess.run(["docker", "image", "rm", "--force", base], check=True, capture_output=True)
+    assert "triggers (ONBUILD) are not run" in result.detail
+    assert result.wall_s < 20
+
+
+def test_build_with_network_has_one_of_its_own(far: Far) -> None:
+    _, result = far.build("FROM python:3.11-slim\nRUN test -d /sys/class/net/eth0\n", network=True)
+    assert result.succeeded
+    shown = subprocess.run(["docker", "network", "inspect", NETWORK], capture_output=True, text=True, check=True)
+    assert f'"com.docker.network.bridge.name": "{INTERFACE}"' in shown.stdout
+
+
+def test_build_log_keeps_its_end(far: Far) -> None:
+    build, result = far.build("FROM python:3.11-slim\nRUN seq 400000 && exit 3\n")
+    log = build.log.read_text()
+    assert result.exit_code == 3
+    assert "[palio: the middle of this log was cut here]" in log
+    assert log.splitlines()[-1].endswith("returned a non-zero code: 3")
 
 
 def test_build_has_no_network(far: Far) -> None:

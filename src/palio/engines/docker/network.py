@@ -6,7 +6,7 @@ interface always has the name INTERFACE. docs/isolation.md has the commands.
 """
 
 import docker
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 NETWORK, INTERFACE = "palio-build", "palio-build0"
 
@@ -18,5 +18,9 @@ def build_network(client: docker.DockerClient) -> str:
     except NotFound:
         bridge = "com.docker.network.bridge"
         options = {f"{bridge}.name": INTERFACE, f"{bridge}.enable_icc": "false"}
-        client.networks.create(NETWORK, driver="bridge", options=options, check_duplicate=True)
+        try:
+            client.networks.create(NETWORK, driver="bridge", options=options, check_duplicate=True)
+        except APIError as error:
+            if error.status_code != 409:  # somebody else has just made it
+                raise
     return NETWORK
