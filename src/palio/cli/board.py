@@ -58,7 +58,7 @@ def board(runs: Sequence[Path], phase: str | None, html: Path | None, as_json: b
 
 def heading(standings: "Standings") -> str:
     lock = standings.lock
-    phantom = " — on PHANTOM images: synthetic pictures, not medical ones" if lock.phantom else ""
+    phantom = rendering.ON_PHANTOM if lock.phantom else ""
     return f"{lock.bundle.title}, phase {lock.phase}{phantom}"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from palio.cli import rendering
 from palio.cli.board import board
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
@@ -55,7 +56,7 @@ class Demo:
     def _heading(self, what: str) -> None:
         self._told += 1
         phantom = (self.challenge / "reference_data" / PHANTOM_NOTICE).is_file()
-        mark = " — PHANTOM images: synthetic pictures, not medical ones" if phantom else ""
+        mark = rendering.ON_PHANTOM if phantom else ""
         click.echo(click.style(f"\n{self._told}/{STEPS}  {what}{mark}", bold=True))
 
     # -- the steps

@@ -121,7 +121,7 @@ def evaluate(
     def say(text: str, *, newline: bool = True) -> None:
         click.echo(text, nl=newline, err=as_json)
 
-    heading = " — on PHANTOM images: synthetic pictures, not medical ones" if is_phantom(task) else ""
+    heading = rendering.ON_PHANTOM if is_phantom(task) else ""
     say(f"{bundle.title}, phase {phase.name}{heading}")
     say(f"  submission  {submission.name} ({submission.kind}, sha256 {submission.digest[:12]})")
     for note in submission.notes:

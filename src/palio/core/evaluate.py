@@ -1,8 +1,9 @@
 """The one story of an evaluation: build, sample, predict, collect, score. Nothing else knows it.
 
 `Evaluation.step()` advances an attempt by one move and returns at once, so that a command line can step one in a loop
-and a server many. Job names derive from the attempt and the stage, and starting a job that exists is a no-op: an
-evaluation made anew for the same run folder finds its jobs and goes on with them.
+and a server many. Job names derive from the attempt and the stage, and starting a job that exists is a no-op, so that
+whoever steps it next can find them. Not covered yet: taking up an attempt in a new process from its run folder; the
+names that its hidden inputs were given are kept in this process alone.
 """
 
 import shutil
