@@ -14,9 +14,8 @@ TURNS = {
     Cause.PLATFORM: "this machine's operator's turn",
 }
 
-ON_PHANTOM = (
-    " — on PHANTOM images: synthetic pictures, not medical ones"  # in the heading of all that shows their scores
-)
+# In the heading of everything that shows scores on them.
+ON_PHANTOM = " — on PHANTOM images: synthetic pictures, not medical ones"
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
