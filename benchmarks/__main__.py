@@ -6,14 +6,14 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import collecting, run_overhead, staging
+from benchmarks import collecting, hashing, run_overhead, staging
 from benchmarks.measuring import Comparison
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    comparisons = [run_overhead.measure(), staging.measure(), collecting.measure()]
+    comparisons = [run_overhead.measure(), staging.measure(), collecting.measure(), *hashing.measure()]
     for each in comparisons:
         print(_shown(each))
     RESULTS.mkdir(exist_ok=True)

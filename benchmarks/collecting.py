@@ -22,8 +22,9 @@ def measure(runs: int = 5) -> Comparison:
         return side_by_side(
             f"collecting {FILES:,} files of {FILE_BYTES // 1000} kB",
             ("cp -r", lambda number: _copy(source, home / f"copy-{number}")),
-            ("collect_folder", lambda number: _collect(source, home / f"collected-{number}")),
+            ("collect_folder", lambda number: _collect(source, home / f"copy-{number}")),
             runs=runs,
+            tidy=lambda number: shutil.rmtree(home / f"copy-{number}"),
         )
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -31,14 +32,12 @@ def measure(runs: int = 5) -> Comparison:
 
 def _copy(source: Path, target: Path) -> None:
     subprocess.run(["cp", "-r", source, target], check=True)
-    shutil.rmtree(target)
 
 
 def _collect(source: Path, target: Path) -> None:
     collected = collect_folder(source, target, max_bytes=GIB, max_files=FILES)
     if len(collected.files) != FILES:
         raise RuntimeError("not everything was collected")
-    shutil.rmtree(target)
 
 
 if __name__ == "__main__":

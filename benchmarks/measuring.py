@@ -44,14 +44,19 @@ def side_by_side(
     palio: tuple[str, Callable[[int], None]],
     *,
     runs: int,
+    tidy: Callable[[int], None] = lambda _: None,
 ) -> Comparison:
-    """Times both in turn, `runs` times; each is called with the number of the run, for inputs nobody has cached."""
+    """Times both in turn, `runs` times; each is called with the number of the run, for inputs nobody has cached.
+
+    `tidy` is called after each, with the same number, and not timed.
+    """
     seconds: dict[str, list[float]] = {baseline[0]: [], palio[0]: []}
     for number in range(runs):
         for name, call in (baseline, palio):
             begin = time.perf_counter()
             call(number)
             seconds[name].append(time.perf_counter() - begin)
+            tidy(number)
     differences = [ours - theirs for theirs, ours in zip(seconds[baseline[0]], seconds[palio[0]], strict=True)]
     return Comparison(
         title,

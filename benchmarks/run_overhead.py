@@ -2,7 +2,8 @@
 
 A submission that does nothing but copy its inputs' names, against the bare `docker build` and two `docker run`s that
 build the same Dockerfile, run the same program and the same scoring program, with the same mounts. Every run has a
-file of its own in the submission, so that neither side has its image cached.
+file of its own in the submission, so that neither side has its image cached. Palio is compiled, as where it is
+installed, whatever PYTHONDONTWRITEBYTECODE says here.
 """
 
 import os
@@ -72,7 +73,9 @@ def _palio(home: Path, bundle: Path, number: int) -> None:
     context = _context(home / f"palio-{number}")
     archive = shutil.make_archive(str(home / f"palio-{number}"), "zip", context)
     command = [sys.executable, "-m", "palio", "run", archive, "-c", str(bundle), "--engine", "docker"]
-    subprocess.run([*command, "-o", str(home / f"run-{number}")], check=True, capture_output=True)
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(home / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    subprocess.run([*command, "-o", str(home / f"run-{number}")], check=True, capture_output=True, env=environment)
 
 
 def _docker(*arguments: str) -> None:

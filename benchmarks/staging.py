@@ -12,7 +12,7 @@ from benchmarks.measuring import Comparison, side_by_side
 from palio.core.blind import stage_inputs
 from palio.core.bundle.model import BlindPolicy
 
-INPUTS, INPUT_BYTES = 10_000, 3_000  # images like MedNIST's
+INPUTS, INPUT_BYTES = 10_000, 50_000
 
 
 def measure(runs: int = 5) -> Comparison:
@@ -26,8 +26,9 @@ def measure(runs: int = 5) -> Comparison:
         return side_by_side(
             f"staging {INPUTS:,} inputs of {INPUT_BYTES // 1000} kB blind",
             ("cp -r", lambda number: _copy(source, home / f"copy-{number}")),
-            ("stage_inputs", lambda number: _stage(source, home / f"staged-{number}", policy)),
+            ("stage_inputs", lambda number: _stage(source, home / f"copy-{number}", policy)),
             runs=runs,
+            tidy=lambda number: shutil.rmtree(home / f"copy-{number}"),
         )
     finally:
         shutil.rmtree(home, ignore_errors=True)

@@ -1,4 +1,6 @@
+import os
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,49 @@ def test_stage_inputs_uniform(inputs: Path, tmp_path: Path) -> None:
     assert facts == {(946684800.0, "0o100644")}
 
 
+def test_stage_inputs_by_the_hundred(tmp_path: Path) -> None:
+    source, umask = tmp_path / "inputs", os.umask(0o077)
+    try:
+        (source / "a/b").mkdir(parents=True)
+        for number in range(300):
+            (source / f"{number}.jpg").write_text(str(number))
+            (source / f"a/b/{number}.txt").write_text(str(number))
+        names = stage_inputs(source, tmp_path / "in", POLICY)
+    finally:
+        os.umask(umask)
+    staged = tmp_path / "in"
+    assert len(set(names.real.values())) == len(names.real) == 600
+    assert all((staged / opaque).read_text() == Path(real).stem for opaque, real in names.real.items())
+    facts = {(path.stat().st_mtime, oct(path.stat().st_mode)) for path in (staged, *staged.rglob("*"))}
+    assert facts == {(946684800.0, "0o100644"), (946684800.0, "0o40755")}
+
+
+def test_stage_inputs_inode_numbers_say_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "inputs"
+    source.mkdir()
+    for number in range(400):
+        (source / f"{number:03}.jpg").write_text("")
+    names = stage_inputs(source, tmp_path / "in", POLICY).real
+    by_inode = sorted(names, key=lambda opaque: (tmp_path / "in" / opaque).stat().st_ino)
+    originals = [int(names[opaque][:3]) for opaque in by_inode]
+    assert abs(statistics.correlation(range(400), originals)) < 0.3  # six times what chance gives
+
+
+def test_stage_inputs_unreadable_folder(tmp_path: Path) -> None:
+    with pytest.raises(PalioError) as caught:
+        stage_inputs(tmp_path / "inputs", tmp_path / "in", POLICY)
+    assert caught.value.failure.code == "source-unreadable"
+    assert not (tmp_path / "in").exists()
+
+
+def test_stage_inputs_leaves_out_links_to_nothing(inputs: Path, tmp_path: Path) -> None:
+    (inputs / "loop").symlink_to("loop")
+    (inputs / "gone").symlink_to("nothing")
+    (inputs / "link.jpg").symlink_to("two.JPG")
+    names = stage_inputs(inputs, tmp_path / "in", POLICY)
+    assert sorted(names.real.values()) == ["deep/one.jpg", "link.jpg", "notes.txt", "two.JPG"]
+
+
 def test_stage_inputs_differs_each_time(inputs: Path, tmp_path: Path) -> None:
     assert stage_inputs(inputs, tmp_path / "a", POLICY) != stage_inputs(inputs, tmp_path / "b", POLICY)
 
@@ -77,6 +122,7 @@ def test_restore_names_unknown_name(tmp_path: Path) -> None:
     assert failure.evidence == (
         "answers.csv, line 2: 'one.jpg' is no input",
         "answers.csv, line 4: 'cc.jpg' is no input",
+        "inputs are named as in 'aa.jpg'",
     )
 
 

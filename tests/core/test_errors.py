@@ -6,17 +6,19 @@ from palio.core.errors import EXIT_CODES, FAILURES, Cause, Failure, PalioError, 
 
 
 def test_palio_error_fills_its_sentences() -> None:
-    error = PalioError("predict-exit", stage="predict", exit_code=3, evidence=["Traceback"])
+    error = PalioError("predict-exit", stage="predict", exit_code=3, evidence=["a limit"], log=["Traceback"])
     assert error.failure == Failure(
         code="predict-exit",
         cause=Cause.PARTICIPANT,
         stage="predict",
         charged=True,
         message="The container ended with exit code 3, so its predictions were not taken.",
-        evidence=("Traceback",),
+        evidence=("a limit",),
+        log=("Traceback",),
         next_step="Read the last lines of its log, and try the same on your own machine with `palio run`.",
     )
     assert error.exit_code == 10
+    assert Failure.from_json(error.failure.as_json()) == error.failure
 
 
 def test_exit_codes_by_cause() -> None:

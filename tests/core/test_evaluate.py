@@ -92,6 +92,7 @@ def test_evaluate_scores(stage: Stage) -> None:
         "build.log",
         "config.json",
         "lock.json",
+        "participant",
         "predict.log",
         "predictions",
         "report.html",
@@ -239,7 +240,8 @@ def test_evaluate_build_fails(stage: Stage) -> None:
     stage.engine.build_log = "Step 2/3 : RUN make\nmake: *** no makefile. Stop.\n"
     failure = stage.failure()
     assert failure.message == "The Dockerfile did not build: `RUN make` failed with exit code 2."
-    assert failure.evidence == ("Step 2/3 : RUN make", "make: *** no makefile. Stop.")
+    assert failure.evidence == ()
+    assert failure.log == ("Step 2/3 : RUN make", "make: *** no makefile. Stop.")
 
 
 @pytest.mark.parametrize(
@@ -416,7 +418,7 @@ def test_sample_runs_before_hidden_data_is_touched(sampled: Stage) -> None:
     evaluation = sampled.evaluate()
     assert evaluation.result.verdict is Verdict.SCORED
     started = [call.removeprefix("start ") for call in sampled.engine.calls if call.startswith("start")]
-    assert started == ["build", "sample", "score-image", "sample-score", "predict", "score-image", "score"]
+    assert started == ["build", "sample", "score-image", "sample-score", "predict", "score"]
     assert (sampled.run / "sample/predictions/answers.csv").read_text() == answers({"four.txt": "no"})
     assert [stage.value for stage in evaluation.result.stages] == ["build", "sample", "predict", "score"]
 

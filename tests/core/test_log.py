@@ -31,6 +31,11 @@ def test_last_lines_of_long_log(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "x.log", count=3, width=10) == ("line 99998", "line 99999", "yyyyyyyyy…")
 
 
+def test_last_lines_without_colours(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text("\u241b[91mpip: not found\n\u241b[0m\u241b[2Kdone")
+    assert last_lines(tmp_path / "x.log") == ("pip: not found", "\u241b[2Kdone")
+
+
 def test_last_lines_of_missing_log(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "x.log") == ()
 

@@ -22,6 +22,7 @@ import pytest
 from palio.core.errors import PalioError
 from palio.core.job import (
     GIB,
+    GRACE_S,
     LOG_HEAD_BYTES,
     LOG_TAIL_BYTES,
     MIB,
@@ -281,8 +282,7 @@ def test_a_fresh_engine_finds_a_running_and_an_ended_job(trial: Trial) -> None:
     assert job.log.read_text() == "found\n"
 
 
-def test_a_job_outlives_the_process_that_started_it(trial: Trial, state: Path) -> None:
-    job = trial.job("import time; time.sleep(1); raise SystemExit(7)")
+def start_in_a_process_that_ends(trial: Trial, state: Path, job: Job) -> None:
     trial.works.append(job)
     starter = textwrap.dedent(f"""
         import datetime, pathlib
@@ -292,7 +292,58 @@ def test_a_job_outlives_the_process_that_started_it(trial: Trial, state: Path) -
         Engine(*{[state] if trial.engine.name == "bubblewrap" else []!r}).start({job!r})
     """)
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=30)
+
+
+def test_a_job_outlives_the_process_that_started_it(trial: Trial, state: Path) -> None:
+    job = trial.job("import time; time.sleep(1); raise SystemExit(7)")
+    start_in_a_process_that_ends(trial, state, job)
     assert trial.wait(job, trial.another()).exit_code == 7
+
+
+def test_a_fresh_engine_sees_to_the_log_of_a_running_job(trial: Trial, state: Path) -> None:
+    job = trial.job("import time; print('begun', flush=True); time.sleep(3); print('done')")
+    start_in_a_process_that_ends(trial, state, job)
+    engine, deadline = trial.another(), time.monotonic() + 2.5
+    while not job.log.exists() or job.log.read_text() != "begun\n":
+        assert engine.poll(job) is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert trial.wait(job, engine).succeeded
+    assert job.log.read_text() == "begun\ndone\n"
+
+
+def test_a_fresh_engine_collects_what_a_job_has_left(trial: Trial, state: Path) -> None:
+    job = trial.job("open('/mnt/out/left.csv', 'w').write('1')")
+    start_in_a_process_that_ends(trial, state, job)
+    engine = trial.another()
+    assert trial.wait(job, engine).succeeded
+    for fresh in (engine, trial.another()):
+        destination = trial.folder / f"collected-{id(fresh)}"
+        assert fresh.collect(job, destination).files == ("left.csv",)
+        assert (destination / "left.csv").read_text() == "1"
+
+
+def test_a_fresh_engine_enforces_the_time_limit(trial: Trial, state: Path) -> None:
+    job = trial.job("import time; time.sleep(60)", time_s=2)
+    start_in_a_process_that_ends(trial, state, job)
+    result = trial.wait(job, trial.another())
+    assert result.end is End.TIME
+    assert result.wall_s < 2 + GRACE_S + SLACK_S
+    again = trial.another().poll(job)
+    assert again is not None
+    assert (again.end, again.started, again.finished) == (End.TIME, result.started, result.finished)
+
+
+def test_a_fresh_engine_knows_which_limit_has_ended_a_job(trial: Trial) -> None:
+    job = trial.job("import time; open('/mnt/out/x', 'wb').write(bytes(3 << 20)); time.sleep(60)", output_bytes=MIB)
+    trial.start(job)
+    deadline = time.monotonic() + 30
+    while (first := trial.engine.poll(job)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    second = trial.another().poll(job)
+    assert second is not None
+    assert (first.end, second.end, second.detail) == (End.OUTPUT_SIZE, End.OUTPUT_SIZE, first.detail)
 
 
 def test_an_unknown_job_may_be_stopped_and_removed(trial: Trial) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bundles import answers
 from tests.submissions.attacks import SCORED, Attack
-from tests.submissions.challenge import CANARY, truth, write_challenge
+from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
 from palio.core.bundle.read import read_bundle
 from palio.core.digest import digest_folder
@@ -60,12 +60,12 @@ class Arena:
     def run(self, attack: Attack) -> Ending:
         home = self.home / attack.name
         home.mkdir()
-        if program := attack.scoring_program:
-            challenge = write_challenge(home / "challenge", score=program)
+        program = attack.scoring_program
+        challenge = write_challenge(home / "challenge", score=program or SCORE)
+        if program and attack.content.get("hands_in") != "container":
             submission = home / "answers.csv"
             submission.write_text(answers(truth()))
         else:
-            challenge = write_challenge(home / "challenge")
             submission = attack.pack(home, **self.victim)
         return self.evaluate(submission, challenge, home)
 
@@ -91,6 +91,7 @@ class Arena:
         harm += [f"{path} was written" for path in (*ESCAPED.parent.glob(ESCAPED.name), *home.rglob(ESCAPED.name))]
         harm += self.connections[met:]
         harm += unfit_texts(folder, failure)
+        harm += told_too_much(folder, self.home)
         return Ending(failure, scores, seconds, cpu, tuple(harm))
 
     def left_over(self) -> list[str]:
@@ -145,12 +146,21 @@ def surroundings() -> set[str]:
 def unfit_texts(folder: RunFolder, failure: Failure | None) -> Iterator[str]:
     """What nobody may be given to read: logs that are too long, control characters."""
     texts = {path.name: path.read_bytes() for path in folder.root.glob("*.log")}
-    texts["failure"] = "\n".join((failure.message, *failure.evidence)).encode() if failure else b""
+    texts["failure"] = "\n".join((failure.message, *failure.evidence, *failure.log)).encode() if failure else b""
     for name, content in texts.items():
         if len(content) > 4 * (LOG_HEAD_BYTES + LOG_TAIL_BYTES):
             yield f"{name} has {len(content):,} bytes"
         if not _CONTROLS.isdisjoint(content):
             yield f"{name} holds control characters"
+
+
+def told_too_much(folder: RunFolder, home: Path) -> Iterator[str]:
+    """Hidden names and paths of the host in what the participant may read."""
+    if (folder.root / "result.json").exists() and not (folder.root / "participant/result.json").exists():
+        yield "there is nothing that the participant may read"
+    for path in (folder.root / "participant").glob("*"):
+        text = path.read_text(encoding="utf-8")
+        yield from (f"{path.name} tells the participant {name}" for name in (*truth(), str(home)) if name in text)
 
 
 def _note_images(engine: Engine, images: set[str]) -> None:

@@ -15,6 +15,7 @@ _LIMITS = """\
     build: {time: 10 s, memory: 128 MiB, network: false, size: 400 MiB}
     predict: {time: 5 s, memory: 128 MiB, cpus: 1, pids: 64, shm: 16 MiB, output: 1 MiB, files: 50}
     score: {time: 5 s, memory: 128 MiB, cpus: 1, output: 1 MiB, files: 50}
+  logs: {predict: full}
 """
 
 SCORE = """\

@@ -26,7 +26,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_attack(ground: Arena, attack: Attack) -> None:
     expected = attack.expectation(ground.engine.name)
     ending = ground.run(attack)
-    said = "\n".join((ending.failure.message, *ending.failure.evidence)) if ending.failure else ""
+    said = "\n".join((ending.failure.message, *ending.failure.evidence, *ending.failure.log)) if ending.failure else ""
     assert ending.code in expected.ends, said
     assert [text for text in expected.says if text not in said] == [], said
     if expected.score:

@@ -18,6 +18,7 @@ from palio.cli.demo import demo
 from palio.cli.doctor import doctor
 from palio.cli.pack import pack
 from palio.cli.run import run, score
+from palio.cli.serve import admin_link, backup, controller, restore, serve
 from palio.cli.train import train
 from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
@@ -35,7 +36,10 @@ def palio() -> None:
     """
 
 
-for _command in (demo, doctor, data, train, pack, run, score, board, check, verify):
+for _command in (
+    *(demo, doctor, data, train, pack, run, score, board, check, verify),
+    *(serve, controller, backup, restore, admin_link),
+):
     palio.add_command(_command)
 
 

@@ -1,13 +1,12 @@
 """The board as one HTML file: no script, nothing loaded from elsewhere, readable on a phone and in the dark."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import palio
 from palio.cli.board import rank_text
+from palio.core.axis import Axis
 from palio.core.bundle.model import Column
 from palio.core.errors import counted
 from palio.core.standings import Place, Standings
@@ -15,29 +14,6 @@ from palio.core.standings import Place, Standings
 PHANTOM = "The images are synthetic pictures, not medical ones: these scores say nothing of any real task."
 _STYLE = Path(__file__).with_suffix(".css")
 _SHOWN_FREQUENCIES = 30  # runs; beyond that the picture is a carpet
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A scale with a few round ticks; positions are percent of its length."""
-
-    low: float
-    high: float
-    ticks: tuple[str, ...]
-
-    @classmethod
-    def around(cls, ends: Sequence[float]) -> "_Axis":
-        low, high = min(ends), max(ends)
-        margin = (high - low) / 25 or 0.5
-        low, high = low - margin, high + margin
-        power = math.floor(math.log10((high - low) / 5))
-        multiple = next(multiple for multiple in (1, 2, 5, 10) if (high - low) / 5 <= multiple * 10.0**power)
-        step, digits = multiple * 10.0**power, max(0, -power)
-        numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
-        return cls(low, high, tuple(f"{number * step:.{digits}f}" for number in numbers))
-
-    def at(self, value: float) -> float:
-        return round(100 * (value - self.low) / (self.high - self.low), 3)
 
 
 def board_page(standings: Standings, remarks: Sequence[str]) -> str:
@@ -68,7 +44,7 @@ def board_page(standings: Standings, remarks: Sequence[str]) -> str:
 def _board(standings: Standings) -> str:
     primary, columns = standings.primary, standings.columns
     intervals = [place.interval for place in standings.places if place.interval] if primary in columns else []
-    axis = _Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
+    axis = Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
     others = [column for column in columns if column != primary]
     head = ['<th class="rank" scope="col">Rank</th><th class="run" scope="col">Run</th>']
     if primary in columns:
@@ -83,7 +59,7 @@ def _board(standings: Standings) -> str:
     )
 
 
-def _row(place: Place, primary: Column | None, others: Sequence[Column], axis: _Axis | None) -> str:
+def _row(place: Place, primary: Column | None, others: Sequence[Column], axis: Axis | None) -> str:
     cells = [
         f'<td class="rank">{rank_text(place, dash="–")}</td>',
         f'<th class="run" scope="row">{escape(place.label)}</th>',
@@ -113,7 +89,7 @@ def _interval_text(place: Place, column: Column) -> str:
     return f'<span class="interval">{low} – {high}</span>'
 
 
-def _strip(place: Place, axis: _Axis, value: float) -> str:
+def _strip(place: Place, axis: Axis, value: float) -> str:
     """The interval on the common axis. Strokes keep their width while the picture is stretched to its cell."""
     fixed = 'vector-effect="non-scaling-stroke"'
     lines = [f'<path class="grid" {fixed} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks]
@@ -124,7 +100,7 @@ def _strip(place: Place, axis: _Axis, value: float) -> str:
     return f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{"".join(lines)}</svg>'
 
 
-def _ticks(axis: _Axis) -> str:
+def _ticks(axis: Axis) -> str:
     marks = [f'<span style="left:{axis.at(float(tick))}%">{tick}</span>' for tick in axis.ticks]
     return f'<span class="axis" aria-hidden="true">{"".join(marks)}</span>'
 

@@ -18,15 +18,14 @@ from palio.core.errors import PalioError
 from palio.core.lock import PHANTOM_NOTICE
 from palio.core.pack import pack
 from palio.core.quantities import size_text
-from palio.core.staging import writing
 from palio.core.train import MODEL_OUTPUT, TRAINING_CODE
 from palio.data.getting import find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.phantom import draw_phantom
+from palio.data.shipped import copy_challenge
 from palio.engines import find_fault, has_docker_image, open_engine
 
 BASE_IMAGE = "projectmonai/monai:latest"
-MADE_HERE = ("input_data", "reference_data", "model_output", "submission_directory")
 STEPS = 8
 
 
@@ -99,14 +98,7 @@ class Demo:
                 problem="The MedNIST challenge, which comes with Palio's source, was not found.",
                 next_step="Run this in a checkout of Palio, or install Palio again.",
             )
-        with writing(self.challenge):
-            for path in shipped.rglob("*"):
-                relative = path.relative_to(shipped)
-                if relative.parts[0] in MADE_HERE or not path.is_file() or path.suffix in (".zip", ".pyc"):
-                    continue
-                target = self.challenge / relative
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target)
+        copy_challenge(shipped, self.challenge)
         click.echo(f"  {self.challenge}: competition.yaml, its pages and programs")
 
     def _get_images(self) -> None:

@@ -5,14 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from palio.core.errors import Cause, Failure
-
-TURNS = {
-    Cause.USAGE: "the command line",
-    Cause.PARTICIPANT: "the participant's turn",
-    Cause.ORGANIZER: "the organizer's turn",
-    Cause.PLATFORM: "this machine's operator's turn",
-}
+from palio.core.errors import TURNS, Failure
 
 # In the heading of everything that shows scores on them.
 ON_PHANTOM = " — on PHANTOM images: synthetic pictures, not medical ones"
@@ -31,7 +24,7 @@ def failure(what: Failure, *, as_json: bool = False) -> None:
     where = f" at {what.stage}" if what.stage else ""
     click.echo(click.style(f"Failed{where} — {TURNS[what.cause]}.", fg="red", bold=True), err=True)
     click.echo(what.message, err=True)
-    for line in what.evidence:
+    for line in (*what.evidence, *what.log):
         click.echo(f"  | {line}", err=True)
     click.echo(f"Next: {what.next_step}", err=True)
     click.echo(click.style(f"({what.code})", dim=True), err=True)

@@ -133,6 +133,8 @@ def evaluate(
     except KeyboardInterrupt:
         evaluation.cancel()
         say("\nCancelled: the job was stopped and nothing is left running.")
+    finally:
+        evaluation.cancel()  # does nothing once it has ended
     result = evaluation.result
     if as_json:
         rendering.echo_json({**result.as_json(), "run_folder": str(folder.root)})

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,8 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.collect import copy_content
 from palio.core.errors import PalioError, counted
+from palio.core.several_at_once import several_at_once
+from palio.core.staging import reading
 
 _SHOWN = 5
 _TIME_NS = 946_684_800 * 10**9  # 2000-01-01: one time for all
@@ -40,40 +43,53 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
     """Copies the input folder to `destination`, which is made, with uniform times and permissions.
 
     With a policy, files whose name matches its glob get opaque names (32 hex digits and their extension in lower
-    case); everything else keeps its name. The copies are made in the order of their new names, so that inode numbers
-    say nothing either: links to the originals would.
+    case); everything else keeps its name. The copies are begun in the order of their new names, so that inode numbers
+    say nothing either: links to the originals would. Raises PalioError "source-unreadable".
     """
     names: dict[str, str] = {}
-    for real in _files_below(source):
+    with reading(source):
+        found = list(_files_below(str(source)))
+    for real in found:
         file = real.rpartition("/")[2]
         hidden = policy is not None and fnmatch(file.lower(), policy.inputs.lower())
         names[f"{secrets.token_hex(16)}{PurePosixPath(file).suffix.lower()}" if hidden else real] = real
     destination.mkdir(parents=True)
-    folders = {destination}
-    for name in sorted(names):
-        if "/" in name and (folder := (destination / name).parent) not in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-            folders.add(folder)
-        _copy(f"{source}/{names[name]}", f"{destination}/{name}")
-    for folder in (destination, *(path for path in destination.rglob("*") if path.is_dir())):
-        folder.chmod(0o755)
-        os.utime(folder, ns=(_TIME_NS, _TIME_NS))
+    ordered = sorted(names)
+    folders = sorted({str(above) for name in ordered if "/" in name for above in PurePosixPath(name).parents} - {"."})
+    for folder in folders:
+        (destination / folder).mkdir()
+    with _opened(source) as original, _opened(destination) as copy:
+        several_at_once(lambda name: _copy(original, names[name], copy, name), ordered)
+    for folder in (".", *folders):
+        (destination / folder).chmod(0o755)
+        os.utime(destination / folder, ns=(_TIME_NS, _TIME_NS))
     return Names(names)
 
 
-def _files_below(folder: Path) -> Iterator[str]:
-    for at, _, names in os.walk(folder, followlinks=True):
-        prefix = Path(at).relative_to(folder).as_posix()
-        for name in names:
-            if os.path.isfile(f"{at}/{name}"):  # noqa: PTH113 - thousands of times
-                yield name if prefix == "." else f"{prefix}/{name}"
+def _files_below(folder: str, prefix: str = "") -> Iterator[str]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            link = entry.is_symlink()  # may lead to itself, which only os.path takes calmly
+            if os.path.isdir(entry.path) if link else entry.is_dir():  # noqa: PTH112
+                yield from _files_below(entry.path, f"{prefix}{entry.name}/")
+            elif os.path.isfile(entry.path) if link else entry.is_file():  # noqa: PTH113
+                yield prefix + entry.name
 
 
-def _copy(source: str, target: str) -> None:
-    """By descriptor, as thousands of small files are mostly calls of the system."""
-    original = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _copy(source: int, real: str, destination: int, name: str) -> None:
+    """By descriptors, also of both folders, as thousands of small files are mostly calls of the system."""
+    original = os.open(real, os.O_RDONLY | os.O_CLOEXEC, dir_fd=source)
+    try:
+        copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=destination)
         try:
             copy_content(original, copy, os.fstat(original).st_size)
             os.fchmod(copy, 0o644)  # whatever the umask is
@@ -107,7 +123,7 @@ def restore_names(predictions: Path, restore: Restore, names: Names) -> None:
             unknown.append(f"{restore.csv}, line {number}: {row[column] if len(row) > column else ''!r} is no input")
     if unknown:
         count = counted(len(unknown), "row names", "rows name") + " no input file"
-        raise _unmapped(restore, count, unknown)
+        raise _unmapped(restore, count, unknown, example=f"inputs are named as in {min(by_name, default='')!r}")
     rows.sort(key=lambda row: row[column])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
@@ -126,8 +142,9 @@ def _read(path: Path, restore: Restore) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _unmapped(restore: Restore, count: str, faults: list[str]) -> PalioError:
+def _unmapped(restore: Restore, count: str, faults: list[str], example: str = "") -> PalioError:
     shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
+    shown += [example] if example else []
     return PalioError(
         "predictions-unmapped", stage="predict", file=restore.csv, column=restore.column, count=count, evidence=shown
     )

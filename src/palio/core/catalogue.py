@@ -3,6 +3,7 @@
 import string
 
 from palio.core.errors import EXIT_CODES, FAILURES, Cause, FailureKind
+from palio.core.participant_failure import texts
 
 _TITLES = {
     Cause.PARTICIPANT: "The participant's turn",
@@ -17,9 +18,17 @@ def catalogue() -> str:
     lines = [
         "# Failures",
         "Every failure that Palio reports, the same on the terminal, in `result.json` and in `--json`. Each has a",
-        "code, a cause, a stage, a message, evidence and a next step. *Charged*: it counts against a participant's",
-        "tries, because hidden data was touched (in the stage `sample`, on public data, nothing is charged).",
+        "code, a cause, a stage, a message, evidence, the last lines of its stage's log and a next step. *Charged*: it",
+        "counts against a participant's tries, because hidden data was touched (in the stage `sample`, on public data,",
+        "nothing is charged).",
         "*Retried*: the platform tries again by itself.",
+        "",
+        "This is what the organizer and the operator read. A participant reads of their own failures the same, or what",
+        "stands after *To the participant*. Of others' failures they read nothing that is filled in, no evidence and",
+        "no log: what stands there, or else a general text by cause and stage, such as:",
+        "",
+        f"- the organizer's: {_told('score-exit', 'score')}",
+        f"- the operator's: {_told('engine-fault', 'predict')}",
     ]
     for cause, title in _TITLES.items():
         lines += [
@@ -34,8 +43,18 @@ def catalogue() -> str:
 
 def _row(code: str, kind: FailureKind) -> str:
     marks = [word for word, true in (("charged", kind.charged), ("retried", kind.retried)) if true]
-    said = f"{_dotted(kind.message)} *{_dotted(kind.next_step)}*".replace("|", "\\|")
+    said = f"{_dotted(kind.message)} *{_dotted(kind.next_step)}*"
+    if kind.participant or kind.participant_next:
+        message = kind.participant or ("" if kind.cause is Cause.PARTICIPANT else texts(kind)[0])
+        next_step = kind.participant_next or texts(kind)[1]
+        said += f"<br>*To the participant*: {f'{message} *{next_step}*'.strip()}"
+    said = said.replace("|", "\\|")
     return f"| `{code}` | {said} | {', '.join(marks)} |"
+
+
+def _told(code: str, stage: str) -> str:
+    message, next_step = texts(FAILURES[code], stage)
+    return f"{message} *{next_step}*"
 
 
 def _dotted(template: str) -> str:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
+from palio.core.several_at_once import several_at_once
+
 IGNORED_NAMES = frozenset({"__pycache__", ".git", ".DS_Store", "__MACOSX"})
 CHUNK_BYTES = 1024 * 1024
 
@@ -29,7 +31,7 @@ def digest_folder(folder: Path) -> str:
 
 def digest_entries(entries: Iterable[tuple[str, Path]]) -> str:
     """The SHA-256 over one line for each (name, file): `name NUL size NUL sha256 LF`, sorted by name as bytes."""
-    return digest_measured((name, *measure(path)) for name, path in entries)
+    return digest_measured(measure_all(entries))
 
 
 def digest_measured(entries: Iterable[tuple[str, int, str]]) -> str:
@@ -45,18 +47,21 @@ def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tup
     nowhere, and for devices, pipes and sockets: their content is not the folder's own.
     """
     root = folder.resolve()
-    waiting = [root]
+    waiting = [("", root)]
     while waiting:
-        for path in sorted(waiting.pop().iterdir()):
-            if path.name in ignored:
+        prefix, at = waiting.pop()
+        with os.scandir(at) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.name in ignored:
                 continue
-            name = path.relative_to(root).as_posix()
-            if path.is_symlink():
-                _check_link(name, path, root)
-            if path.is_dir():
-                waiting.append(path)
-            elif path.is_file():
-                yield name, path
+            name = prefix + entry.name
+            if entry.is_symlink():
+                _check_link(name, at / entry.name, root)
+            if entry.is_dir():
+                waiting.append((f"{name}/", at / entry.name))
+            elif entry.is_file():
+                yield name, at / entry.name
             else:
                 raise UnfitFile(f"{name} is neither a file nor a folder; remove it")
 
@@ -72,11 +77,22 @@ def _check_link(name: str, link: Path, root: Path) -> None:
         raise UnfitFile(f"{name} is a link to a folder; put the folder itself there")
 
 
+def measure_all(entries: Iterable[tuple[str, Path]]) -> list[tuple[str, int, str]]:
+    """(name, size in bytes, SHA-256) of each (name, file)."""
+    listed = list(entries)
+    measured = several_at_once(measure, [path for _, path in listed])
+    return [(name, *size_and_digest) for (name, _), size_and_digest in zip(listed, measured, strict=True)]
+
+
 def measure(path: Path) -> tuple[int, str]:
     """Size in bytes and digest from one reading, so that they belong together even if the file is being changed."""
-    size_bytes, digest = 0, hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            size_bytes += len(chunk)
-            digest.update(chunk)
-    return size_bytes, digest.hexdigest()
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size_bytes, digest = 0, hashlib.sha256()
+        block_bytes = min(max(os.fstat(file).st_size, 4096), CHUNK_BYTES)  # small for small files by the thousand
+        while block := os.read(file, block_bytes):
+            size_bytes += len(block)
+            digest.update(block)
+        return size_bytes, digest.hexdigest()
+    finally:
+        os.close(file)

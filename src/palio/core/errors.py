@@ -4,9 +4,10 @@ Raise `PalioError("code", fact=..., evidence=[...])`; the sentence, the next ste
 table. What is not in the table and reaches the user is a bug in Palio (exit code 1).
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
+from typing import Any, Self
 
 
 class Cause(StrEnum):
@@ -19,6 +20,12 @@ class Cause(StrEnum):
 
 
 EXIT_CODES = {Cause.USAGE: 2, Cause.PARTICIPANT: 10, Cause.ORGANIZER: 11, Cause.PLATFORM: 12}
+TURNS = {
+    Cause.USAGE: "the command line",
+    Cause.PARTICIPANT: "the participant's turn",
+    Cause.ORGANIZER: "the organizer's turn",
+    Cause.PLATFORM: "this machine's operator's turn",
+}
 EXIT_CANCELLED = 130  # what shells expect of a command ended by Ctrl-C
 
 
@@ -28,6 +35,8 @@ class FailureKind:
 
     `charged`: it counts against a participant's number of tries, as hidden data was touched and the fault is theirs.
     `retried`: it may go away by itself, so the platform tries again.
+    `participant`, `participant_next`: what a participant reads in place of the two sentences; without facts, which may
+    be hidden names or paths of the machine. Where they are empty, see core/participant_failure.
     """
 
     cause: Cause
@@ -35,6 +44,8 @@ class FailureKind:
     next_step: str
     charged: bool = False
     retried: bool = False
+    participant: str = ""
+    participant_next: str = ""
 
 
 _U, _P, _O, _S = Cause.USAGE, Cause.PARTICIPANT, Cause.ORGANIZER, Cause.PLATFORM
@@ -63,6 +74,9 @@ FAILURES: dict[str, FailureKind] = {
         _S,
         "Submissions of kind `{kind}` cannot be evaluated by this version of Palio on the engine `{engine}`.",
         "{next_step}",
+        participant="Submissions of this kind cannot be evaluated here yet.",
+        participant_next="Hand in another of the kinds that the challenge takes, such as a zip with a Dockerfile at "
+        "its root. Nothing was charged.",
     ),
     "archive-invalid": FailureKind(
         _P,
@@ -99,6 +113,11 @@ FAILURES: dict[str, FailureKind] = {
         "{name} holds no Dockerfile at its root.",
         "Put a file named exactly `Dockerfile` at the top level of the zip, not inside a folder. {hint}",
     ),
+    "dockerfile-unfit": FailureKind(
+        _P,
+        "The Dockerfile in {name} cannot be built from what lies beside it: {count} found.",
+        "Mend what is listed; `palio pack FOLDER` checks the same before anything is sent.",
+    ),
     "folder-unfit": FailureKind(
         _P,
         "{path} is not ready to be packed: {count} found.",
@@ -109,11 +128,15 @@ FAILURES: dict[str, FailureKind] = {
         "The Dockerfile did not build: {step} failed{reason}.",
         "Mend that line; `docker build .` in the unpacked folder shows the same. The whole log is build.log in the "
         "run folder.",
+        participant_next="Mend that line; `docker build .` in the unpacked folder shows the same. The whole log of "
+        "the build is yours to read.",
     ),
     "base-image-missing": FailureKind(
         _P,
         "The Dockerfile starts from `{image}`, and that image is neither here nor could it be pulled{reason}.",
         "Check the name and tag; if they are right, the operator can `docker pull {image}` on this machine.",
+        participant_next="Check the name and tag; if they are right, ask the organizer to have that image made "
+        "available.",
     ),
     "build-time-limit": FailureKind(
         _P,
@@ -135,6 +158,7 @@ FAILURES: dict[str, FailureKind] = {
         "The container ended with exit code {exit_code}, so its predictions were not taken.",
         "Read the last lines of its log, and try the same on your own machine with `palio run`.",
         charged=True,
+        participant_next="Try the same on your own machine with `palio run`, where its whole log is yours to read.",
     ),
     "predict-time-limit": FailureKind(
         _P,
@@ -232,6 +256,7 @@ FAILURES: dict[str, FailureKind] = {
         _O,
         "{path}, which competition.yaml names as {field}, is not there or is empty.",
         "{next_step}",
+        participant="Data of the challenge is missing, so that nothing could be evaluated.",
     ),
     "folder-unreadable": FailureKind(
         _O,
@@ -252,11 +277,13 @@ FAILURES: dict[str, FailureKind] = {
         _O,
         "{program} does not say how it is started: {reason}.",
         "Add a metadata.yaml with a line such as `command: python $program/score.py $input $output`.",
+        participant="The scoring program of the challenge could not be started.",
     ),
     "score-image-failed": FailureKind(
         _O,
         "The image for the scoring program did not build: {step} failed{reason}.",
         "Try the same with `docker build {program}`; the whole log is score.log in the run folder.",
+        participant="The scoring program of the challenge could not be started.",
     ),
     "score-exit": FailureKind(
         _O,
@@ -267,31 +294,37 @@ FAILURES: dict[str, FailureKind] = {
         _O,
         "The scoring program could not be started: {reason}.",
         "Check the `command` in its metadata.yaml and the image it runs in.",
+        participant="The scoring program of the challenge could not be started.",
     ),
     "score-time-limit": FailureKind(
         _O,
         "The scoring program ran longer than its limit of {limit} and was stopped.",
         "Make it faster, or raise palio.limits.score.time in competition.yaml.",
+        participant="The scoring program of the challenge took longer than it may.",
     ),
     "score-memory-limit": FailureKind(
         _O,
         "The scoring program used more memory than its limit of {limit} and was stopped.",
         "Make it leaner, or raise palio.limits.score.memory in competition.yaml.",
+        participant="The scoring program of the challenge used more memory than it may.",
     ),
     "score-output-refused": FailureKind(
         _O,
         "The scoring program's output cannot be taken: {reason}.",
         "Let it write ordinary files within palio.limits.score.output and .files of competition.yaml.",
+        participant="The scoring program of the challenge gave no usable scores.",
     ),
     "scores-missing": FailureKind(
         _O,
         "The scoring program ended with exit code 0 but wrote neither scores.json nor scores.txt.",
         "Let it write one of them to its output folder.",
+        participant="The scoring program of the challenge gave no scores.",
     ),
     "scores-invalid": FailureKind(
         _O,
         "{file}, which the scoring program wrote, cannot be used: {count}.",
         "Let the scoring program write one finite number for each column of the leaderboard, and each case once.",
+        participant="The scoring program of the challenge gave no usable scores.",
     ),
     "training-failed": FailureKind(
         _O,
@@ -358,15 +391,87 @@ FAILURES: dict[str, FailureKind] = {
         "Run `palio doctor`; nobody is charged for this, and the same command can be run again.",
         retried=True,
     ),
+    "evaluation-broken": FailureKind(
+        _S,
+        "The evaluation ended with a fault of Palio itself: {reason}.",
+        "The platform's log has the trace at the time of the failure; please report it. Nobody is charged.",
+        retried=True,
+    ),
+    "controller-lost": FailureKind(
+        _S,
+        "The process that evaluates was killed {count} in this stage, and may be again by whatever this submission makes "
+        "it do.",
+        "Look in the system's log for what killed it; often it is a lack of memory. Nobody is charged.",
+        retried=True,
+    ),
+    "submitter-untrusted": FailureKind(
+        _S,
+        "This platform runs programs with `{engine}`, whose sandboxes share this machine's own system, and so only those "
+        "of its operators. {user} is none of them.",
+        "Install Docker, or set `anyone_on_bubblewrap = true` if everybody who takes part may be trusted that far; then "
+        "run the submission again.",
+        participant="Programs by participants are not run here yet: the platform's operator has to set it up first.",
+    ),
+    "configuration-invalid": FailureKind(
+        _S,
+        "The platform's configuration has {count}.",
+        "Mend what is listed; `palio serve --help` and docs/operate.md say what each setting takes.",
+    ),
+    "serving-unsafe": FailureKind(
+        _S,
+        "With this configuration the platform can be reached from other machines ({where}), and {count} that this "
+        "needs.",
+        "Set what is listed, in palio.toml or the environment; docs/operate.md has a whole example. Without --host and "
+        "--url it is for this machine alone and needs none of it.",
+    ),
+    "port-taken": FailureKind(
+        _S,
+        "The platform cannot listen at {address}: {reason}.",
+        "{next_step}",
+    ),
+    "data-in-use": FailureKind(
+        _S,
+        "{path} is in use: {what} runs on it already, as process {process}.",
+        "Use that one, stop it first, or name another folder with --data.",
+    ),
+    "database-newer": FailureKind(
+        _S,
+        "The database {database} was used by a newer version of Palio: it has changes that this one, {version}, does "
+        "not know.",
+        "Install that version again, or restore a backup from before with `palio restore`.",
+    ),
+    "database-unusable": FailureKind(
+        _S,
+        "The database {database} cannot be used: {reason}.",
+        "{next_step}",
+    ),
+    "backup-invalid": FailureKind(
+        _S,
+        "{path} cannot be restored: {reason}.",
+        "Take another backup; nothing was written.",
+    ),
+    "program-missing": FailureKind(
+        _S,
+        "{what} needs the program `{program}`, which is not installed.",
+        "Install it with: {command}",
+    ),
+    "stage-overdue": FailureKind(
+        _S,
+        "The stage did not end within {limit}, although its container's own limit is lower.",
+        "Look at the engine with `palio doctor`; the submission is tried again and nobody is charged.",
+        retried=True,
+    ),
     "limit-unavailable": FailureKind(
         _S,
         "The challenge asks for {setting} = {value}, and {engine} on this machine cannot give it: {reason}.",
         "{next_step}",
+        participant="The challenge asks for more than the machine that evaluates can give.",
     ),
     "disk-full": FailureKind(
         _S,
         "The disk that holds {path} is full ({free} free).",
         "Free some space there and run the same command again; nothing that was there before was changed.",
+        retried=True,
     ),
     "target-unwritable": FailureKind(
         _S,
@@ -393,6 +498,22 @@ FAILURES: dict[str, FailureKind] = {
         "{what} needs the Python package `{package}`, which is not installed.",
         "Install it with: {command}",
     ),
+    # -- a platform, seen from the command line
+    "not-logged-in": FailureKind(
+        _U,
+        "You are not logged in to a platform: {reason}.",
+        "Make a token on the account page there, then run `palio login URL`.",
+    ),
+    "server-unreachable": FailureKind(
+        _S,
+        "The platform at {url} cannot be reached: {reason}.",
+        "Check the address and your network, then run the same command again; what was sent already is kept.",
+    ),
+    "server-unreadable": FailureKind(
+        _S,
+        "{url} does not answer as a platform of Palio's does: {reason}.",
+        "Check the address that was given to `palio login`; if it is right, the operator sees more in the log there.",
+    ),
 }
 
 
@@ -406,20 +527,35 @@ class Failure:
     charged: bool
     message: str
     evidence: tuple[str, ...]
+    log: tuple[str, ...]  # the last lines of the stage's own log; kept apart, as not everybody may read them
     next_step: str
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self) | {"evidence": list(self.evidence)}
+        return asdict(self) | {"evidence": list(self.evidence), "log": list(self.log)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        given = {"log": ()} | {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        lines = {name: tuple(given[name]) for name in ("evidence", "log")}
+        return cls(**given | lines | {"cause": Cause(given["cause"])})
 
 
 class PalioError(Exception):
     """A failure on its way to whoever can mend it.
 
     `code` is a key of FAILURES, `facts` fill its sentences, `evidence` are lines that show it (a limit and its
-    value, the end of a log, each problem of a file).
+    value, each problem of a file), `log` is the end of the stage's own log.
     """
 
-    def __init__(self, code: str, *, stage: str | None = None, evidence: Sequence[str] = (), **facts: object) -> None:
+    def __init__(
+        self,
+        code: str,
+        *,
+        stage: str | None = None,
+        evidence: Sequence[str] = (),
+        log: Sequence[str] = (),
+        **facts: object,
+    ) -> None:
         kind = FAILURES[code]
         self.failure = Failure(
             code=code,
@@ -428,9 +564,18 @@ class PalioError(Exception):
             charged=kind.charged,
             message=kind.message.format(**facts),
             evidence=tuple(evidence),
+            log=tuple(log),
             next_step=kind.next_step.format(**facts).strip(),
         )
         super().__init__(self.failure.message)
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """As it was raised elsewhere: by a platform, for its command line."""
+        error = cls.__new__(cls)
+        Exception.__init__(error, failure.message)
+        error.failure = failure
+        return error
 
     def happened_on_sample(self) -> None:
         """Notes that it was the stage `sample`: on public cases, so that nothing is charged."""

@@ -1,57 +1,47 @@
 """The one story of an evaluation: build, sample, predict, collect, score. Nothing else knows it.
 
 `Evaluation.step()` advances an attempt by one move and returns at once, so that a command line can step one in a loop
-and a server many. Job names derive from the attempt and the stage, and starting a job that exists is a no-op, so that
-whoever steps it next can find them. Not covered yet: taking up an attempt in a new process from its run folder; the
-names that its hidden inputs were given are kept in this process alone.
+and a server many. A process may be killed between any two of its instructions: an Evaluation of the same attempt and
+run folder in a new process tells the story again, and each part of it that has happened is found and not repeated. A
+job that was started is never started again; one that is gone is the engine's fault. What has ended keeps its verdict.
+
+An Evaluation that is dropped leaves its jobs running, for whoever goes on with it; `cancel` ends them. Peaks of memory
+and processes are those that the processes which watched a job have seen.
 """
 
 import shutil
 import time
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palio.core import verdicts
-from palio.core.archive import unpack
-from palio.core.blind import restore_names, stage_inputs
-from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
+from palio.core.attempt import Attempt
+from palio.core.blind import restore_names
+from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
-from palio.core.digest import IGNORED_NAMES, digest_folder
-from palio.core.errors import PalioError
-from palio.core.job import Build, Engine, Job, JobResult, Load, Mount, Work
+from palio.core.errors import Failure, PalioError
+from palio.core.job import Engine, Job, JobResult, Work
 from palio.core.lock import lock
+from palio.core.participant_view import write_view
+from palio.core.prepared import Prepared
+from palio.core.progress import Progress, clear
 from palio.core.receipt.statement import write_receipt
+from palio.core.resume import take_up
 from palio.core.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.scores import read_scores
 from palio.core.staging import writing
-from palio.core.submission import Submission, unpack_results
+from palio.core.submission import unpack_results
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-INPUT, OUTPUT = "/mnt/in", "/mnt/out"
-PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
+__all__ = ["Attempt", "Evaluation"]
+
 REPORT = "detailed_results.html"
 _POLL_S = 0.02
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One pass of a submission through the stages. `identity` names its jobs and is unique on the engine."""
-
-    identity: str
-    submission: Submission
-    bundle: Bundle
-    phase: Phase
-    task: Task
-    label: str
-
-    def job_name(self, stage: Stage | str) -> str:
-        return f"palio-{self.identity}-{stage}"
 
 
 class Evaluation:
@@ -71,6 +61,9 @@ class Evaluation:
 
         With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant. With
         `collected`, predictions that another attempt left there are scored, and nothing else is done.
+
+        A folder in which this attempt has begun is gone on with. Raises PalioError "target-not-empty" if it is
+        another's.
         """
         self.attempt = attempt
         self._key = key
@@ -78,9 +71,13 @@ class Evaluation:
         self._collected = collected
         self.folder = folder
         self.stage = Stage.BUILD
-        self.result = Result(started=datetime.now(UTC), stages={})
+        self.result, has_begun = take_up(attempt, folder)
+        self._recorded_stages = frozenset(self.result.stages)
         self._engine = engine
-        self._started: list[Work] = []
+        self._progress = Progress(folder.work)
+        self._prepared = Prepared(attempt.bundle, self._progress)
+        works = attempt.everything(folder) if has_begun else ()
+        self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed
         self._story = self._tell()
 
     def step(self) -> bool:
@@ -97,25 +94,39 @@ class Evaluation:
         return self.result
 
     def cancel(self) -> None:
-        """Stops what runs, removes it, and ends the attempt as cancelled."""
+        """Ends the attempt as cancelled, unless it has ended; stops what runs and removes it."""
+        self._story.close()
         if self.result.verdict is None:
-            self._story.close()
             with suppress(OSError):
                 self._end(Verdict.CANCELLED)
+        self._clean_up()
+
+    def fail(self, failure: Failure) -> None:
+        """Ends the attempt with a failure that somebody else has found, unless it has ended; like `cancel`."""
+        self._story.close()
+        if self.result.verdict is None:
+            self.result.failure, self.result.scores = failure, None
+            with suppress(OSError):
+                self._end(Verdict.FAILED)
+        self._clean_up()
 
     # -- the story
 
     def _tell(self) -> Generator[Stage, None, None]:
-        try:
-            with writing(self.folder.root):
-                yield from self._stages()
-                self._end(Verdict.SCORED)
-        except PalioError as error:
-            self.result.failure, self.result.scores = error.failure, None
-            with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
-                self._end(Verdict.FAILED)
-        finally:
-            self._clean_up()
+        if self.result.verdict is None:
+            try:
+                with writing(self.folder.root):
+                    self.folder.make_work()
+                    yield from self._stages()
+                    self._end(Verdict.SCORED)
+            except PalioError as error:
+                self.result.failure, self.result.scores = error.failure, None
+                with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
+                    self._end(Verdict.FAILED)
+            except Exception:  # a bug, which nobody will go on with
+                self._clean_up()
+                raise
+        self._clean_up()  # last, so that whoever is killed here finds a verdict
 
     def _stages(self) -> Generator[Stage, None, None]:
         attempt = self.attempt
@@ -124,17 +135,27 @@ class Evaluation:
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
         self._engine.check(attempt.phase.rules.score)
-        if self._collected is not None:
-            shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
-        elif attempt.submission.kind is SubmissionKind.RESULTS:
-            unpack_results(attempt.submission, self.folder.predictions, attempt.phase.rules.predict.output_bytes)
-            self._write_metadata(self.folder.predictions, exit_code=0, wall_s=0)
+        if self._collected is not None or attempt.submission.kind is SubmissionKind.RESULTS:
+            self._take_predictions()
         else:
             self._engine.check(attempt.phase.rules.predict)
             image = yield from self._image()
             yield from self._sample(image)
             yield from self._predict(image)
         yield from self._score()
+
+    def _take_predictions(self) -> None:
+        """Those that were handed in, or that another attempt left."""
+        target = self.folder.predictions
+        if self._progress.is_done("predictions"):
+            return
+        clear(target)
+        if self._collected is not None:
+            shutil.copytree(self._collected, target, copy_function=shutil.copyfile)
+        else:
+            unpack_results(self.attempt.submission, target, self.attempt.phase.rules.predict.output_bytes)
+            self._write_metadata(target, exit_code=0, wall_s=0)
+        self._progress.note_done("predictions")
 
     def _image(self) -> Generator[Stage, None, str]:
         self.stage = Stage.BUILD
@@ -143,28 +164,15 @@ class Evaluation:
 
     def _load(self) -> Generator[Stage, None, str]:
         verdicts.refuse_unloadable(self._engine)
-        submission = self.attempt.submission
-        load = Load(
-            name=self.attempt.job_name(Stage.BUILD),
-            digest=submission.digest,
-            archive=submission.path,
-            limits=self.attempt.phase.rules.build,
-            log=self.folder.log(Stage.BUILD),
-        )
+        load = self.attempt.load(self.folder)
         result = yield from self._run(load)
         verdicts.raise_if_load_failed(result, load)
         return result.image or ""
 
     def _build(self) -> Generator[Stage, None, str]:
-        context, limits = self.folder.work / "context", self.attempt.phase.rules.build
-        unpack(self.attempt.submission.path, context, max_bytes=limits.size_bytes)
-        build = Build(
-            name=self.attempt.job_name(Stage.BUILD),
-            digest=digest_folder(context),
-            context=context,
-            limits=limits,
-            log=self.folder.log(Stage.BUILD),
-        )
+        attempt = self.attempt
+        context = self._prepared.context(attempt.submission, attempt.phase.rules.build.size_bytes)
+        build = attempt.build(self.folder, context)
         result = yield from self._run(build)
         verdicts.raise_if_build_failed(result, build)
         return result.image or ""
@@ -177,9 +185,11 @@ class Evaluation:
         self.stage = Stage.SAMPLE
         predictions = self.folder.sample / "predictions"
         try:
-            yield from self._run_submission(image, self._unzipped("palio.sample.input", policy.input), predictions)
+            yield from self._run_submission(
+                image, self._prepared.unzipped("palio.sample.input", policy.input), predictions
+            )
             if policy.expect:
-                expected = self._copied("expected", self._unzipped("palio.sample.expect", policy.expect))
+                expected = self._copied("expected", "palio.sample.expect", policy.expect)
                 yield from self._run_scoring(expected, predictions, self.folder.sample / "scores")
         except PalioError as error:
             error.happened_on_sample()
@@ -187,12 +197,12 @@ class Evaluation:
 
     def _predict(self, image: str) -> Generator[Stage, None, None]:
         self.stage = Stage.PREDICT
-        inputs = self._unzipped("input_data", self.attempt.task.input_data)
+        inputs = self._prepared.unzipped("input_data", self.attempt.task.input_data)
         yield from self._run_submission(image, inputs, self.folder.predictions)
 
     def _score(self) -> Generator[Stage, None, None]:
         self.stage = Stage.SCORE
-        reference = self._copied("ref", self._unzipped("reference_data", self.attempt.task.reference_data))
+        reference = self._copied("ref", "reference_data", self.attempt.task.reference_data)
         yield from self._run_scoring(reference, self.folder.predictions, self.folder.scores)
         if (report := self.folder.scores / REPORT).is_file():
             shutil.copyfile(report, self.folder.report)
@@ -200,26 +210,21 @@ class Evaluation:
 
     # -- its parts
 
-    def _run_submission(self, image: str, inputs: Path, target: Path) -> Generator[Stage, None, None]:
-        """Runs the submission's image on `inputs`, and collects its answers, with real names, into `target`."""
-        rules = self.attempt.phase.rules
-        staged = self.folder.work / f"{self.stage}-in"
-        names = stage_inputs(inputs, staged, rules.blind)
-        job = Job(
-            name=self.attempt.job_name(self.stage),
-            image=image,
-            limits=rules.predict,
-            log=self.folder.log(self.stage),
-            mounts=(Mount(staged, INPUT),),
-            output=OUTPUT,
-            environment={"PALIO_INPUT": INPUT},
-        )
+    def _run_submission(self, image: str, source: Path, target: Path) -> Generator[Stage, None, None]:
+        """Runs the submission's image on `source`, and collects its answers, with real names, into `target`."""
+        blind = self.attempt.phase.rules.blind
+        inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind)
+        job = self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
         result = yield from self._run(job)
         verdicts.raise_if_predict_failed(result, job)
+        if self._progress.is_done(f"{self.stage}-collected"):
+            return  # the scoring program may be reading it
+        clear(target)
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
-        for restore in rules.blind.restore if rules.blind else ():
+        for restore in blind.restore if blind else ():
             restore_names(target, restore, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
+        self._progress.note_done(f"{self.stage}-collected")
 
     def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
         """What older scoring programs read; written last, so that it is the platform's word and not a submission's."""
@@ -228,73 +233,86 @@ class Evaluation:
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
         """Runs the scoring program on `results`, and collects what it wrote into `target`."""
-        program = self._copied("program", self._unzipped("scoring_program", self.attempt.task.scoring_program))
+        program = self._copied("program", "scoring_program", self.attempt.task.scoring_program)
         command = read_program(program).command
         image = yield from self._scoring_image(program)
-        is_sample = self.stage is Stage.SAMPLE
-        job = Job(
-            name=self.attempt.job_name("sample-score" if is_sample else Stage.SCORE),
+        job = self.attempt.scoring_job(
+            self.folder,
+            self.stage,
             image=image,
-            limits=self.attempt.phase.rules.score,
-            log=self.folder.sample / "score.log" if is_sample else self.folder.log(Stage.SCORE),
-            mounts=(Mount(program, PROGRAM), Mount(reference, REFERENCE), Mount(results, RESULTS)),
-            output=SCORES,
             command=with_container_paths(command, ingestion=False, scoring=True) if command else None,
-            workdir=PROGRAM if command else "/app",  # an image's own command finds `input` and `output` there
-            environment={"PALIO_INPUT": "/app/input"},
+            program=program,
+            reference=reference,
+            results=results,
         )
-        result = yield from self._run(job, recorded=not is_sample)
+        result = yield from self._run(job, recorded=self.stage is Stage.SCORE)
         verdicts.raise_if_score_stopped(result, job)
+        clear(target)
         verdicts.raise_if_scores_refused(self._engine.collect(job, target), result, job, target)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """From the program's own Dockerfile, else from the image that the bundle names; built once per digest."""
-        context = program
-        if not (program / "Dockerfile").is_file():
-            context = self.folder.work / "scoring-image"
-            context.mkdir(exist_ok=True)
-            (context / "Dockerfile").write_text(f"FROM {self.attempt.bundle.docker_image}\n")
-        build = Build(
-            name=self.attempt.job_name("score-image"),
-            digest=digest_folder(context),
-            context=context,
-            limits=self.attempt.phase.rules.build,
-            log=self.folder.log(Stage.SCORE),
-        )
+        context = program if (program / "Dockerfile").is_file() else self._prepared.image_context()
+        build = self.attempt.scoring_image(self.folder, context)
         result = yield from self._run(build, recorded=False)
         verdicts.raise_if_scoring_image_failed(result, build, self.attempt.task.scoring_program)
         return result.image or ""
 
+    def _copied(self, name: str, field: str, path: Path | None) -> Path:
+        return self._prepared.copied(name, self._prepared.unzipped(field, path))
+
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
-        """Starts it, waits for its end, and writes down how it ended."""
-        started = datetime.now(UTC)
-        if recorded:
-            self.result.stages[self.stage] = StageRecord(started=started)
-        self._started.append(work)
-        self._engine.start(work)
-        yield self.stage
-        while (result := self._engine.poll(work)) is None:
+        """Starts it, waits for its end, and writes down how it ended; does of these what was not done before."""
+        self._started[work.name] = work
+        if (result := self._progress.result(work)) is None:
+            record = self.result.stages.get(self.stage) or StageRecord(started=datetime.now(UTC))
+            if recorded:
+                self.result.stages[self.stage] = record
+            if not self._was_started(work, recorded=recorded):
+                self._engine.start(work)
+            # After it, so that nothing counts as started that was not.
+            self._progress.note_start(work)
+            if recorded:
+                self._save()
             yield self.stage
-        if recorded:
-            self.result.stages[self.stage] = StageRecord.of(result, started)
-            self.folder.write_json("result.json", self.result.as_json())
+            while (result := self._engine.poll(work)) is None:
+                yield self.stage
+            self._progress.note_end(work, result)
+        if recorded and self.result.stages[self.stage].finished is None:
+            self.result.stages[self.stage] = StageRecord.of(result, self.result.stages[self.stage].started)
+            self._save()
         return result
 
+    def _was_started(self, work: Work, *, recorded: bool) -> bool:
+        """By a process before this one. Images are made by the process that asks for them, and so asked for again."""
+        was_recorded = recorded and self.stage in self._recorded_stages
+        return isinstance(work, Job) and (was_recorded or self._progress.is_started(work))
+
     def _clean_up(self) -> None:
-        while self._started:
-            self._engine.remove(self._started.pop())
-        self.folder.remove_work()
+        """What cannot be removed keeps .work in its place, and is tried again by whoever goes on with the attempt."""
+        for work in reversed([*self._started.values()]):
+            with suppress(PalioError):
+                self._engine.remove(work)
+                del self._started[work.name]
+        if not self._started:
+            self.folder.remove_work()
 
     def _end(self, verdict: Verdict) -> None:
-        """The receipt is written before the verdict that it signs: whoever reads a verdict finds its receipt."""
+        """The verdict is written last: whoever reads one finds what a participant may read, and its receipt."""
         self.result.verdict = verdict
         self.result.finished = datetime.now(UTC)
+        write_view(self.folder, self.result, self.attempt, self._prepared)
         if self._key is not None and verdict is not Verdict.CANCELLED:
             write_receipt(self.folder, self.result.as_json(), self._key)
         self.folder.write_json("result.json", self.result.as_json())
 
+    def _save(self) -> None:
+        self.folder.write_json("result.json", self.result.as_json())
+
     def _ask(self) -> None:
         attempt = self.attempt
+        if self.folder.has("config.json"):
+            return
         self.folder.write_json(
             "config.json",
             {
@@ -310,6 +328,8 @@ class Evaluation:
 
     def _lock(self) -> None:
         attempt = self.attempt
+        if self.folder.has("lock.json"):
+            return
         resolved = lock(
             bundle=attempt.bundle,
             phase=attempt.phase,
@@ -318,24 +338,3 @@ class Evaluation:
             engine=self._engine,
         )
         self.folder.write_json("lock.json", resolved)
-
-    def _unzipped(self, field: str, path: Path | None) -> Path:
-        """What the bundle names as `field`, as a folder."""
-        if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
-            raise verdicts.data_missing(self.attempt.bundle, field, path)
-        if path.is_dir():
-            return path
-        folder = self.folder.work / f"{field}-unzipped"
-        if not folder.exists():
-            unpack(path, folder)
-        return folder
-
-    def _copied(self, name: str, source: Path) -> Path:
-        """A copy of an organizer's folder that every user may read, as the job's user has to; made once."""
-        target = self.folder.work / name
-        if target.exists():
-            return target
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns(*IGNORED_NAMES), copy_function=shutil.copyfile)
-        for path in (target, *target.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        return target

@@ -5,11 +5,11 @@ again and finds it. How a job ended is said by the engine, never read from a str
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -166,6 +166,14 @@ class JobResult:
     def wall_s(self) -> float:
         return (self.finished - self.started).total_seconds()
 
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"started": self.started.isoformat(), "finished": self.finished.isoformat()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        times = {name: datetime.fromisoformat(content[name]) for name in ("started", "finished")}
+        return cls(**{**content, **times, "end": End(content["end"])})
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -199,7 +207,10 @@ class Engine(Protocol):
     """
 
     name: str
-    loads_images: bool
+
+    @property
+    def loads_images(self) -> bool:
+        """Whether it takes saved images."""
 
     def describe(self) -> str:
         """One line for people: product and version, as in `Docker 28.2`."""
@@ -224,3 +235,6 @@ class Engine(Protocol):
 
     def remove(self, work: Work) -> None:
         """Removes what the engine keeps for it: container, output folder. Built images stay. Unknown is fine."""
+
+    def kept(self) -> frozenset[str]:
+        """Names of all jobs, whoever's, of which there is anything on the engine."""

@@ -22,6 +22,10 @@ def _shown(text: str) -> str:
     return _CONTROL.sub(lambda match: _visible(match[0]), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+# Colours, as builders print them; of the other sequences it matters that they were there.
+_COLOUR = re.compile("\u241b\\[[0-9;]*m")
+
+
 def _visible(character: str) -> str:
     code = ord(character)
     return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
@@ -86,7 +90,7 @@ def _end_of_cut_log(tail: bytes) -> str:
 
 
 def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]:
-    """The last `count` lines of a log, without empty ones, each cut to `width` characters; none if unreadable."""
+    """The last `count` lines of a log, as `lines_at_end` gives them; none if it is unreadable."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -94,5 +98,10 @@ def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]
             text = harmless(file.read())
     except OSError:
         return ()
-    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    return lines_at_end(text, count, width)
+
+
+def lines_at_end(text: str, count: int = 12, width: int = 300) -> tuple[str, ...]:
+    """The last `count` lines of a harmless text, without empty ones and colours, each cut to `width` characters."""
+    lines = [line.rstrip() for line in _COLOUR.sub("", text).split("\n") if line.strip()]
     return tuple(line if len(line) <= width else line[: width - 1] + "…" for line in lines[-count:])

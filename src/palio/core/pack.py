@@ -7,17 +7,15 @@ content, on every machine: entries sorted, times and permissions uniform, nothin
 weights hardly shrink).
 """
 
-import re
 import shutil
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.archive import look_through
 from palio.core.digest import UnfitFile, digest_file, files_below
-from palio.core.dockerfile import DockerfileError, Instruction, parse, words
-from palio.core.dockerignore import ignored_by, wildcard
+from palio.core.dockerfile_sources import copied_files
+from palio.core.dockerignore import ignored_by
 from palio.core.errors import PalioError, counted
 from palio.core.job import GIB
 from palio.core.quantities import size_text
@@ -46,7 +44,7 @@ def pack(folder: Path, target: Path) -> Packed:
     dockerfile = _find_dockerfile(folder)
     here = _files(folder, leave_out=target)
     problems: list[str] = []
-    copied = _copied_files(dockerfile, here, problems)
+    copied = copied_files(dockerfile.read_bytes(), here, problems)
     wanted = here if dockerfile.parent == folder else copied
     files = {**{name: here[name] for name in wanted}, "Dockerfile": dockerfile}
     size = sum(path.stat().st_size for path in files.values())
@@ -77,42 +75,6 @@ def _files(folder: Path, leave_out: Path) -> dict[str, Path]:
     except UnfitFile as fault:
         raise _unfit(folder, [str(fault)]) from fault
     return {name: path for name, path in found.items() if path != leave_out.resolve() and not ignored(name)}
-
-
-def _copied_files(dockerfile: Path, here: Iterable[str], problems: list[str]) -> set[str]:
-    """The names among `here` that COPY and ADD take; a source that takes none becomes a problem."""
-    taken: set[str] = set()
-    try:
-        instructions = parse(dockerfile.read_text(encoding="utf-8"))
-        if not any(instruction.keyword == "FROM" for instruction in instructions):
-            problems.append("the Dockerfile has no FROM, so there is nothing to build on")
-        for instruction in instructions:
-            if instruction.keyword in ("COPY", "ADD") and "from" not in instruction.flags:
-                for source in words(instruction, {})[:-1]:
-                    taken |= _matching(source, here) or _complain(instruction, source, problems)
-    except DockerfileError as fault:
-        where = f", {fault.instruction}" if fault.instruction else ""
-        problems.append(f"the Dockerfile{where}: {fault.reason}")
-    except UnicodeDecodeError:
-        problems.append("the Dockerfile is not a text in UTF-8")
-    return taken
-
-
-def _matching(source: str, here: Iterable[str]) -> set[str]:
-    pattern = source.removeprefix("./").strip("/")
-    if pattern in ("", "."):
-        return set(here)
-    expression = re.compile(f"{wildcard(pattern)}(/.*)?")
-    return {name for name in here if expression.fullmatch(name)}
-
-
-def _complain(instruction: Instruction, source: str, problems: list[str]) -> set[str]:
-    if source.startswith(("http://", "https://")):
-        return set()
-    hint = "; `palio train` makes it" if source.removeprefix("./").startswith("model_output/") else ""
-    outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
-    problems.append(f"the Dockerfile, {instruction}: there is no {source}{outside}{hint}")
-    return set()
 
 
 def _write(target: Path, files: dict[str, Path]) -> None:

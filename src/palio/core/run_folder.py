@@ -4,7 +4,9 @@ config.json   what was asked            lock.json    what it resolved to: digest
 result.json   verdict, failure, scores, and per stage when, how long and how it ended
 {build,sample,predict,score}.log        what each stage printed
 predictions/  scores/  report.html      what was collected, and in sample/ the same of the public cases
+participant/  what a participant may read; see core/participant_view
 receipt.json  files.json                all of it, signed; see core/receipt
+.work/        until the attempt has ended and nothing of it is left on the engine: what a new process needs to go on
 """
 
 import json
@@ -71,6 +73,11 @@ class StageRecord:
     def as_json(self) -> dict[str, object]:
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)} | {"wall_s": self.wall_s}
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        given = {field.name: content[field.name] for field in fields(cls)}
+        return cls(**given | {name: _time(given[name]) for name in ("started", "finished")})
+
 
 @dataclass
 class Result:
@@ -92,6 +99,17 @@ class Result:
             "finished": _plain(self.finished),
             "stages": {stage.value: record.as_json() for stage, record in self.stages.items()},
         }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        return cls(
+            started=datetime.fromisoformat(content["started"]),
+            stages={Stage(name): StageRecord.from_json(record) for name, record in content["stages"].items()},
+            verdict=Verdict(content["verdict"]) if content["verdict"] else None,
+            failure=Failure.from_json(content["failure"]) if content["failure"] else None,
+            scores=content["scores"],
+            finished=_time(content["finished"]),
+        )
 
 
 class RunFolder:
@@ -117,8 +135,20 @@ class RunFolder:
             if root.exists() and (not root.is_dir() or any(root.iterdir())):
                 raise PalioError("target-not-empty", path=root)
             folder = cls(root.resolve())
-            folder.work.mkdir(parents=True)
-            folder.work.chmod(0o700)  # hidden inputs are staged there
+            folder.make_work()
+        return folder
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """The one at `root`, of which a process was killed at any moment, even while it made the folder.
+
+        Raises PalioError "target-unwritable" or "disk-full".
+        """
+        with writing(root):
+            folder = cls(root.resolve())
+            folder.root.mkdir(parents=True, exist_ok=True)
+            for partial in folder.root.glob(".*.json.*"):  # what `write_json` was killed at
+                partial.unlink()
         return folder
 
     def log(self, stage: Stage) -> Path:
@@ -133,6 +163,13 @@ class RunFolder:
     def read_json(self, name: str) -> Any:
         return json.loads((self.root / name).read_text(encoding="utf-8"))
 
+    def has(self, name: str) -> bool:
+        return (self.root / name).exists()
+
+    def make_work(self) -> None:
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.work.chmod(0o700)  # hidden inputs are staged there
+
     def remove_work(self) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
 
@@ -144,6 +181,10 @@ def json_text(value: object) -> str:
 
 def new_identity() -> str:
     return secrets.token_hex(4)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _plain(value: object) -> object:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from palio.core.bundle.model import Column
+from palio.core.bundle.model import Column, StatisticsPolicy
 from palio.core.collect import printable
 from palio.core.errors import PalioError, counted
 from palio.core.finished_run import FinishedRun, Lock
@@ -63,7 +64,10 @@ def stand(runs: Sequence[FinishedRun]) -> Standings:
     unplaced = [_unplaced(row.entry.label, by_label[row.entry.label], primary) for row in rows if row.rank is None]
     if not placed:
         raise _nothing_to_rank(unplaced)
-    found = [_cases(by_label[row.entry.label], lock, row.values[primary.key]) for row in placed]
+    found = [
+        cases_behind(by_label[row.entry.label].folder, lock.statistics, primary, row.values[primary.key])
+        for row in placed
+    ]
     known = [cases if isinstance(cases, Cases) else None for cases in found]
     metric = lock.statistics.metric if lock.statistics else ""
     certain = certainty([row.values[primary.key] for row in placed], known, metric)
@@ -148,14 +152,13 @@ def _unplaced(label: str, run: FinishedRun, primary: Column | None) -> Unplaced:
     return Unplaced(label, run, "has not ended")
 
 
-def _cases(run: FinishedRun, lock: Lock, score: float) -> Cases | str:
-    """The single cases behind the primary score, or why they cannot be used."""
-    policy, primary = lock.statistics, lock.leaderboard.primary_column
+def cases_behind(run_folder: Path, policy: StatisticsPolicy | None, primary: Column, score: float) -> Cases | str:
+    """The single cases behind a primary score, or why they cannot be used."""
     if policy is None:
         return "the challenge names no file of single cases (palio.statistics in competition.yaml)"
     if policy.kind != "classification" or policy.metric not in METRICS:
         return f"this version of Palio has no interval for the metric {policy.metric} of {policy.kind}"
-    path = RunFolder(run.folder).scores / policy.cases
+    path = RunFolder(run_folder).scores / policy.cases
     try:
         cases = read_cases(path)
     except FileNotFoundError:

@@ -29,19 +29,20 @@ class Submission:
     kind: SubmissionKind
     digest: str  # SHA-256 of the file, in hex
     notes: tuple[str, ...] = ()  # what was accepted although it is not as it should be
+    called: str = ""  # where the file was kept under another name: its own, without folders
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.called or self.path.name
 
 
-def read_submission(path: Path, kind: SubmissionKind | None = None) -> Submission:
-    """A submission and its kind, found from its content unless given.
+def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> Submission:
+    """A submission and its kind, found from its content unless given. `digest` is its own, if that is known already.
 
     Raises PalioError "archive-invalid", "archive-unsafe", "dockerfile-missing" or "submission-unknown".
     """
     found, notes = _find_kind(path, kind)
-    return Submission(path, found, digest_file(path), notes)
+    return Submission(path, found, digest or digest_file(path), notes)
 
 
 def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKind, tuple[str, ...]]:
@@ -103,7 +104,7 @@ def unpack_results(submission: Submission, destination: Path, max_bytes: int) ->
     if is_zip:
         unpack(submission.path, destination)  # which believes no claim that is too low
     else:
-        shutil.copyfile(submission.path, destination / submission.path.name)
+        shutil.copyfile(submission.path, destination / submission.name)
 
 
 def _claimed_bytes(path: Path) -> int:

@@ -7,6 +7,7 @@ size the file claims. Not covered: links among the folders above the file; colle
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 class UnreadableFileError(Exception):
@@ -18,6 +19,18 @@ def read_untrusted(path: Path, limit_bytes: int, encoding: str = "utf-8-sig") ->
 
     Raises FileNotFoundError where nothing is, UnreadableFileError for all else that is not such a file.
     """
+    with open_untrusted(path) as file:
+        content = file.read(limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise UnreadableFileError(f"is larger than {limit_bytes:,} bytes")
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(f"is not UTF-8 text (at byte {error.start + 1:,})") from error
+
+
+def open_untrusted(path: Path) -> BinaryIO:
+    """A regular file, to be read; raises as `read_untrusted` does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -30,11 +43,4 @@ def read_untrusted(path: Path, limit_bytes: int, encoding: str = "utf-8-sig") ->
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnreadableFileError("is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(limit_bytes + 1)
-    if len(content) > limit_bytes:
-        raise UnreadableFileError(f"is larger than {limit_bytes:,} bytes")
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError(f"is not UTF-8 text (at byte {error.start + 1:,})") from error
+    return os.fdopen(descriptor, "rb")

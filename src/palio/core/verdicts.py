@@ -1,7 +1,7 @@
 """From how a container ended to whose turn it is. Each function raises the one failure that fits, or returns.
 
-Evidence is the limit with its value and the end of the stage's own log. The first failing stage is the failure: a
-later one is never reached.
+Evidence is the limit with its value; beside it goes the end of the stage's own log. The first failing stage is the
+failure: a later one is never reached.
 """
 
 from pathlib import Path
@@ -57,12 +57,12 @@ def raise_if_load_failed(result: JobResult, load: Load) -> None:
     match result.end:
         case End.TIME:
             limit = duration_text(limits.time_s)
-            raise PalioError("image-load-time-limit", stage=Stage.BUILD, limit=limit, evidence=log)
+            raise PalioError("image-load-time-limit", stage=Stage.BUILD, limit=limit, log=log)
         case End.IMAGE_SIZE:
             sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
             raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
         case _ if not result.succeeded:
-            raise PalioError("image-load-failed", stage=Stage.BUILD, reason=result.detail, evidence=log)
+            raise PalioError("image-load-failed", stage=Stage.BUILD, reason=result.detail, log=log)
 
 
 def raise_if_build_failed(result: JobResult, build: Build) -> None:
@@ -72,25 +72,23 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
     step, _, reason = result.detail.partition("\n")
     match result.end:
         case End.TIME:
-            raise PalioError("build-time-limit", stage=Stage.BUILD, limit=duration_text(limits.time_s), evidence=log)
+            raise PalioError("build-time-limit", stage=Stage.BUILD, limit=duration_text(limits.time_s), log=log)
         case End.MEMORY:
             limit = size_text(limits.memory_bytes)
-            raise PalioError("build-memory-limit", stage=Stage.BUILD, limit=limit, evidence=[step, *log])
+            raise PalioError("build-memory-limit", stage=Stage.BUILD, limit=limit, evidence=[step], log=log)
         case End.IMAGE_SIZE:
             sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
             raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
         case End.BASE_MISSING:
-            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, reason=f" ({reason})", evidence=log)
+            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, reason=f" ({reason})", log=log)
         case _:
-            raise PalioError("build-failed", stage=Stage.BUILD, **_failed_step(result), evidence=log)
+            raise PalioError("build-failed", stage=Stage.BUILD, **_failed_step(result), log=log)
 
 
 def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
     if not result.succeeded:
         facts = _failed_step(result)
-        raise PalioError(
-            "score-image-failed", stage=Stage.SCORE, program=program, **facts, evidence=last_lines(build.log)
-        )
+        raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
 
 
 def raise_if_predict_failed(result: JobResult, job: Job) -> None:
@@ -101,27 +99,27 @@ def raise_if_predict_failed(result: JobResult, job: Job) -> None:
         case End.TIME:
             facts = {"limit": duration_text(limits.time_s), "cpus": f"{limits.cpus:g}"}
             used = f"time: {duration_text(result.wall_s)} of {duration_text(limits.time_s)}"
-            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=[used, *log])
+            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=[used], log=log)
         case End.MEMORY:
             limit = size_text(limits.memory_bytes)
             raise PalioError(
-                "predict-memory-limit", stage=Stage.PREDICT, limit=limit, evidence=[_memory(result, job), *log]
+                "predict-memory-limit", stage=Stage.PREDICT, limit=limit, evidence=[_memory(result, job)], log=log
             )
         case End.OUTPUT_SIZE:
             limit = size_text(limits.output_bytes)
             used = f"output: {result.detail}"
-            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=[used, *log])
+            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=[used], log=log)
         case End.OUTPUT_FILES:
             used = f"output: {result.detail}"
             count = f"{limits.output_files:,}"
-            raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used, *log])
+            raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used], log=log)
         case End.NOT_STARTED:
-            raise PalioError("predict-not-started", stage=Stage.PREDICT, reason=result.detail, evidence=log)
+            raise PalioError("predict-not-started", stage=Stage.PREDICT, reason=result.detail, log=log)
         case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:
             facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
-            raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, evidence=log)
+            raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, log=log)
         case _:
-            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, evidence=log)
+            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
 
 
 def raise_if_output_unfit(collected: Collected, job: Job) -> None:
@@ -131,7 +129,7 @@ def raise_if_output_unfit(collected: Collected, job: Job) -> None:
             "predict-output-refused", stage=Stage.PREDICT, count=count, evidence=collected.refused[:_SHOWN]
         )
     if not collected.files:
-        raise PalioError("predict-no-output", stage=Stage.PREDICT, evidence=last_lines(job.log))
+        raise PalioError("predict-no-output", stage=Stage.PREDICT, log=last_lines(job.log))
 
 
 def raise_if_score_stopped(result: JobResult, job: Job) -> None:
@@ -139,15 +137,15 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
     limits, log = job.limits, last_lines(job.log)
     match result.end:
         case End.TIME:
-            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=duration_text(limits.time_s), evidence=log)
+            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=duration_text(limits.time_s), log=log)
         case End.MEMORY:
             limit = size_text(limits.memory_bytes)
             raise PalioError("score-memory-limit", stage=Stage.SCORE, limit=limit, evidence=[_memory(result, job)])
         case End.OUTPUT_SIZE | End.OUTPUT_FILES:
             reason = f"it passed its {result.end} of {_output_limits(job)}"
-            raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=log)
+            raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, log=log)
         case End.NOT_STARTED:
-            raise PalioError("score-not-started", stage=Stage.SCORE, reason=result.detail, evidence=log)
+            raise PalioError("score-not-started", stage=Stage.SCORE, reason=result.detail, log=log)
 
 
 def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
@@ -156,7 +154,7 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
         lines = last_lines(problems, count=_SHOWN, width=500)
         raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
     if result.exit_code != 0:
-        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, evidence=last_lines(job.log))
+        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, log=last_lines(job.log))
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} no ordinary files"
         raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])

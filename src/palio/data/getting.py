@@ -33,6 +33,7 @@ _OFFLINE = (
 )
 _FOLDER = Path("challenges", "mednist")
 _CHECKOUT = Path(__file__).resolve().parents[3]  # where this file is part of one
+_PACKAGE = Path(__file__).resolve().parents[1]  # where it was installed from a wheel, which brings the challenge along
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Report:
 
 
 def find_challenge(start: Path) -> Path | None:
-    """The folder challenges/mednist at or above `start`, else that of the checkout this code runs from."""
-    for folder in (start, *start.absolute().parents, _CHECKOUT):
+    """The folder challenges/mednist at or above `start`, else that of the checkout or package this code runs from."""
+    for folder in (start, *start.absolute().parents, _CHECKOUT, _PACKAGE):
         if (folder / _FOLDER / MANIFEST).is_file():
             return folder / _FOLDER
     return None

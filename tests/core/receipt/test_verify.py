@@ -53,6 +53,11 @@ def test_verify_failed_attempt(evaluated: Evaluated, tmp_path: Path) -> None:
     assert named(evaluated.run(tmp_path / "failed")) == []
 
 
+def test_verify_what_a_participant_read(run: Path) -> None:
+    change(run / "participant/result.json", "verdict", "failed")
+    assert named(run) == ["participant/result.json"]
+
+
 # -- whose it is
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from palio.core.digest import UnfitFile, digest_measured, files_below, measure
+from palio.core.digest import UnfitFile, digest_measured, files_below, measure_all
 
 NAME = "files.json"
 RECORDS = ("lock.json", "result.json", NAME)  # whose digests the receipt has
@@ -40,7 +40,7 @@ def list_files(tops: Mapping[str, Path]) -> Files:
 
     Raises UnfitFile for links that lead elsewhere, pipes and devices, and OSError.
     """
-    return {name: File(*measure(path)) for name, path in _paths(tops)}
+    return {name: File(size_bytes, digest) for name, size_bytes, digest in measure_all(_paths(tops))}
 
 
 def digest_below(folder: str, files: Files) -> str | None:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,8 +17,11 @@ from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 _ROOT, _DESCRIPTION = "root", "image.json"
 
 
-def build(work: Build, images: Path) -> JobResult:
-    """The result of the build, done before this returns: it only copies files."""
+def build(work: Build, images: Path, made: Path) -> JobResult:
+    """The result of the build, done before this returns: it only copies files.
+
+    `made` is a folder beside which nothing else is made; what a process that was killed has left there is removed.
+    """
     interpreter = this_interpreter()
     identity = json.dumps([work.digest, asdict(interpreter)])
     name = sha256(identity.encode()).hexdigest()[:40]
@@ -33,7 +35,8 @@ def build(work: Build, images: Path) -> JobResult:
             say(f"This image was built before and is used again: {name}")
             return begin
         images.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".making-", dir=images))
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir(mode=0o700)
         try:
             (made / _ROOT).mkdir()
             image = build_image(

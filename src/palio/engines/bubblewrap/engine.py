@@ -57,7 +57,7 @@ from palio.engines.bubblewrap.processes import kill_process, start_time
 from palio.engines.bubblewrap.supervisor import RESULT, SANDBOX, SUPERVISOR, TASK, write_whole
 from palio.engines.output_folder import discard
 
-_LOCK, _OUTPUT, _ETC, _FAULTS = "lock", "output", "etc", "supervisor.log"
+_LOCK, _OUTPUT, _ETC, _FAULTS, _MAKING = "lock", "output", "etc", "supervisor.log", "making"
 _STOPPED_S = GRACE_S + 4
 # The interpreter that reads this forks and goes on as nobody's child, so that it neither ends with whoever started it
 # nor waits for him as a zombie. Only then does it import anything.
@@ -103,7 +103,7 @@ class BubblewrapEngine:
                 if lock is None or (folder / RESULT).exists() or (folder / SANDBOX).exists():
                     return
                 if isinstance(work, Build):
-                    write_whole(folder / RESULT, _as_json(build(work, self._images)))
+                    write_whole(folder / RESULT, build(work, self._images, folder / _MAKING).as_json())
                 elif isinstance(work, Job):
                     self._start_job(work, folder, lock)
 
@@ -152,6 +152,9 @@ class BubblewrapEngine:
             if folder.is_dir():
                 discard(folder, folder / _OUTPUT)
 
+    def kept(self) -> frozenset[str]:
+        return frozenset(path.name for path in self._jobs.iterdir()) if self._jobs.is_dir() else frozenset()
+
     # -- its parts
 
     def _folder(self, work: Work) -> Path:
@@ -193,9 +196,7 @@ class BubblewrapEngine:
             return None
         if "fault" in content:
             raise self._fault("running", work, content["fault"])
-        for name in ("started", "finished"):
-            content[name] = datetime.fromisoformat(content[name])
-        return JobResult(**content | {"end": End(content["end"])})
+        return JobResult.from_json(content)
 
     def _fault(self, action: str, work: Work, reason: str) -> PalioError:
         return PalioError("engine-fault", engine=self.name, action=f"{action} {work.name}", reason=reason)
@@ -277,7 +278,7 @@ def _not_started(job: Job, folder: Path, reason: str) -> None:
     with LogWriter(job.log) as log:
         log.write(f"{reason}\n".encode())
     now = datetime.now(UTC)
-    write_whole(folder / RESULT, _as_json(JobResult(End.NOT_STARTED, None, now, now, detail=reason)))
+    write_whole(folder / RESULT, JobResult(End.NOT_STARTED, None, now, now, detail=reason).as_json())
 
 
 def _make_output(folder: Path) -> None:
@@ -298,7 +299,3 @@ def _make_etc(folder: Path) -> None:
     }.items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o644)
-
-
-def _as_json(result: JobResult) -> dict[str, Any]:
-    return asdict(result) | {"started": result.started.isoformat(), "finished": result.finished.isoformat()}

@@ -44,6 +44,7 @@ class BuildThread(ImageThread):
 
     def _follow(self, client: docker.DockerClient) -> JobResult:
         build = self._build
+        before = Layers.of_log(build.log)  # it was begun by a process that was killed
         with LogWriter(build.log) as log:
             try:
                 check_sources(_dockerfile(build), build.arguments)
@@ -55,6 +56,7 @@ class BuildThread(ImageThread):
             result = self._run_steps(client, log, layers)
         if not result.succeeded:
             layers.discard(client)
+        before.discard(client)
         return result
 
     def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: Layers) -> JobResult:

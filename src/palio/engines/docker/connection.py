@@ -19,9 +19,13 @@ ANSWER_S = 60  # how long one call of the API may take before the engine counts 
 FIRST_ANSWER_S = 5
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
+_versions: dict[str, str] = {}  # of the API, by the engine's address: asked once, as that takes longer than most calls
+
 
 def connect() -> docker.DockerClient:
-    return docker.from_env(timeout=ANSWER_S)
+    client = docker.from_env(timeout=ANSWER_S, version=_versions.get(_address()))
+    _versions[_address()] = client.api.api_version
+    return client
 
 
 def why_unavailable() -> Unavailable | None:
@@ -30,14 +34,19 @@ def why_unavailable() -> Unavailable | None:
         _knock()  # first, as the SDK leaves its socket open where nobody answers
         client = docker.from_env(timeout=FIRST_ANSWER_S)
         client.ping()
+        _versions[_address()] = client.api.api_version
         client.close()
     except (DockerException, requests.RequestException, OSError) as error:
         return _explain(error)
     return None
 
 
+def _address() -> str:
+    return os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
+
+
 def _knock() -> None:
-    address = os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
+    address = _address()
     if address.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.settimeout(FIRST_ANSWER_S)
@@ -56,7 +65,7 @@ def has_image(reference: str) -> bool:
 
 
 def _explain(error: Exception) -> Unavailable:
-    address = os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
+    address = _address()
     text = str(error)
     if "Permission denied" in text or "PermissionError" in text:
         return Unavailable(

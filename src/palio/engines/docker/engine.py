@@ -7,9 +7,12 @@ outside; private IPC and PID namespaces; the log kept by the engine and bounded 
 
 Not covered: faults of the kernel that containers share with the host. Where the volume's files cannot be reached from
 this process (another machine's engine, an unprivileged user), its size is asked of the engine, and the number of files
-is checked only when they are collected.
+is checked only when they are collected. What is watched, while no process polls: a job beyond such a limit is ended,
+and judged by it, once one does. The beginning of more than 32 MiB of log whose follower was killed.
 
-All state is the engine's: containers and volumes are found by the job's name, so a new process goes on with them.
+All state is the engine's: containers and volumes are found by the job's name, so a new process goes on with them. An
+image that a process was killed at is made again from the layers that are there; its log says which these are. A job
+that ended when the engine was restarted is the engine's fault (lifetime.py).
 """
 
 import io
@@ -46,6 +49,8 @@ from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.image_thread import ImageThread, existing_image
+from palio.engines.docker.layers import Layers
+from palio.engines.docker.lifetime import refuse_end_before
 from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
 from palio.engines.docker.usage import (
@@ -71,8 +76,9 @@ class DockerEngine:
             self._client = connect()
             self._info: dict[str, Any] = self._client.info()
             if volumes_in_reach is None:
-                volumes_in_reach = volumes_are_in_reach(self._client)
+                volumes_in_reach = volumes_are_in_reach(self._client, Path(self._info["DockerRootDir"]))
         self._volumes_in_reach = volumes_in_reach
+        self._description: str | None = None
         self._images: dict[str, ImageThread | JobResult] = {}
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
         self._followers: dict[str, LogFollower] = {}
@@ -80,8 +86,10 @@ class DockerEngine:
         self._watches: dict[str, OutputWatch] = {}
 
     def describe(self) -> str:
-        product = "Podman" if "podman" in str(self._client.version().get("Components", "")).lower() else "Docker"
-        return f"{product} {self._info['ServerVersion']}"
+        if self._description is None:  # one call of the engine, which takes its time for it
+            product = "Podman" if "podman" in str(self._client.version().get("Components", "")).lower() else "Docker"
+            self._description = f"{product} {self._info['ServerVersion']}"
+        return self._description
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         return promises.guarantees(self._info, volumes_in_reach=self._volumes_in_reach)
@@ -124,7 +132,9 @@ class DockerEngine:
     def remove(self, work: Work) -> None:
         self.stop(work)
         if not isinstance(work, Job):
-            self._images.pop(work.name, None)
+            if self._images.pop(work.name, None) is None and isinstance(work, Build):
+                with faults_named(f"removing {work.name}"):
+                    Layers.of_log(work.log).discard(self._client)  # of a process that was killed
             return
         self._refused.pop(work.name, None)
         self._watches.pop(work.name, None)
@@ -136,17 +146,26 @@ class DockerEngine:
             with suppress(NotFound):
                 self._client.api.remove_container(work.name, force=True, v=True)
             with suppress(NotFound):
+                self._client.api.remove_container(_carrier(work), v=False)
+            with suppress(NotFound):
                 self._client.api.remove_volume(_volume(work), force=True)
+
+    def kept(self) -> frozenset[str]:
+        labelled = {"label": JOB_LABEL}
+        with faults_named("listing what is there"):
+            containers = self._client.api.containers(all=True, filters=labelled)
+            volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
+        return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes))
 
     # -- images
 
     def _start_image(self, work: Build | Load) -> None:
         if work.name in self._images:
             return
-        if image := existing_image(self._client, work.digest):
-            log_reused(work.log, image)
-            now = datetime.now(UTC)
-            self._images[work.name] = JobResult(End.EXITED, 0, now, now, image=image)
+        if existing := existing_image(self._client, work):
+            if not work.log.exists():  # else a process that was killed has written down how it was made
+                log_reused(work.log, existing.image or "")
+            self._images[work.name] = existing
         elif isinstance(work, Build):
             self._images[work.name] = BuildThread(work)
         else:
@@ -185,7 +204,11 @@ class DockerEngine:
         # A program that cannot be started leaves its reason in the container's state, where poll finds it.
         with suppress(APIError):
             self._client.api.start(job.name)
-        self._followers[job.name] = LogFollower(job.name, job.log)
+        self._follow(job)
+
+    def _follow(self, job: Job) -> None:
+        if job.name not in self._followers:
+            self._followers[job.name] = LogFollower(job.name, job.log)
 
     def _make_output_volume(self, job: Job) -> None:
         """An empty volume that belongs to the job's user.
@@ -197,13 +220,14 @@ class DockerEngine:
         if self._volumes_in_reach:
             os.chown(volume_folder(self._client, _volume(job)), JOB_UID, JOB_GID)
             return
-        carrier = f"{job.name}-volume"
+        with suppress(NotFound):
+            self._client.api.remove_container(_carrier(job), v=False)  # of a process that was killed
         mount = Mount("/out", _volume(job), type="volume")
         config = self._client.api.create_host_config(mounts=[mount], network_mode="none")
         for _ in range(2):
             try:
                 made = self._client.api.create_container(
-                    OWNED_FOLDER_IMAGE, ["-"], name=carrier, host_config=config, labels={JOB_LABEL: job.name}
+                    OWNED_FOLDER_IMAGE, ["-"], name=_carrier(job), host_config=config, labels={JOB_LABEL: job.name}
                 )
                 break
             except ImageNotFound:
@@ -270,6 +294,7 @@ class DockerEngine:
         usage = self._usage.setdefault(job.name, Usage(job.name))
         started = _time(state["StartedAt"])
         if state["Running"]:
+            self._follow(job)  # whoever started it may be gone
             usage.sample(container["Id"], state["Pid"])
             self._enforce(job, started, usage)
             return None
@@ -310,6 +335,7 @@ class DockerEngine:
         )
         if state["OOMKilled"] and result.exit_code != 0:
             return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
+        refuse_end_before(self._client, job.name, finished)
         if result.wall_s >= job.limits.time_s:
             return replace(result, end=End.TIME)
         if excess := self._output_excess(job, usage, at_once=True):
@@ -321,6 +347,10 @@ class DockerEngine:
 
 def _volume(job: Job) -> str:
     return f"{job.name}-out"
+
+
+def _carrier(job: Job) -> str:
+    return f"{job.name}-volume"
 
 
 def _owned_folder() -> bytes:

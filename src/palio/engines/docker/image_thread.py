@@ -9,14 +9,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
 import docker
 import requests
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.types import CancellableStream
 
 from palio.core.job import KIB, Build, End, JobResult, Load
@@ -30,12 +30,24 @@ def image_tag(digest: str) -> str:
     return f"palio-build:{digest}"
 
 
-def existing_image(client: docker.DockerClient, digest: str) -> str | None:
-    """The id of the image that was made from what has this digest, if it is here."""
-    try:
-        return str(client.images.get(image_tag(digest)).id)
-    except ImageNotFound:
-        return None
+def existing_image(client: docker.DockerClient, work: Build | Load) -> JobResult | None:
+    """The end of what need not be made, as the image made from what has this digest is here."""
+    now = datetime.now(UTC)
+    with suppress(ImageNotFound):
+        return _judged(client, work, JobResult(End.EXITED, None, now, now))
+    return None
+
+
+def _judged(client: docker.DockerClient, work: Build | Load, ended: JobResult) -> JobResult:
+    """The end of what went well, unless the image is too large. Raises ImageNotFound."""
+    tag = image_tag(work.digest)
+    image = client.images.get(tag)
+    size = int(image.attrs["Size"])
+    if size > work.limits.size_bytes:
+        with suppress(APIError):  # it may be in use where it may be as large
+            client.images.remove(tag)
+        return replace(ended, end=End.IMAGE_SIZE, detail=str(size))
+    return replace(ended, exit_code=0, image=str(image.id))
 
 
 class ImageThread(ABC):
@@ -74,26 +86,17 @@ class ImageThread(ABC):
         """The work itself, to its end."""
 
     def _run(self) -> None:
-        client = connect()
         try:
-            self.result = self._follow(client)
+            with closing(connect()) as client:
+                self.result = self._follow(client)
         except Exception as error:  # noqa: BLE001 - it is raised again where the work is polled
             self._fault = error
-        finally:
-            client.close()
 
     def _ended(self) -> JobResult:
         return JobResult(self._stopped_as or End.EXITED, None, self._started, datetime.now(UTC))
 
     def _made(self, client: docker.DockerClient) -> JobResult:
-        """The end of what went well, unless the image is too large."""
-        tag = image_tag(self._work.digest)
-        image = client.images.get(tag)
-        size = int(image.attrs["Size"])
-        if size > self._work.limits.size_bytes:
-            client.images.remove(tag)
-            return replace(self._ended(), end=End.IMAGE_SIZE, detail=str(size))
-        return replace(self._ended(), exit_code=0, image=str(image.id))
+        return _judged(client, self._work, self._ended())
 
     def _events(
         self,

@@ -1,7 +1,8 @@
 """The layers that a build leaves on the engine when it fails, and their removal.
 
-Covered: layers that the engine has named, and the one that it was writing when it was told to stop. What a step prints
-can look like either; so nothing is removed that has a name, or on which anything is built.
+Covered: layers that the engine has named, and the one that it was writing when it was told to stop; also of a build
+whose process was killed, as its log has what the engine said. What a step prints can look like either; so nothing is
+removed that has a name, or on which anything is built.
 Not covered: the layer being written, on an engine that does not say of which container it is (Docker from 26 on).
 """
 
@@ -9,6 +10,8 @@ import re
 import time
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
+from typing import Self
 
 import docker
 from docker.errors import APIError
@@ -23,6 +26,15 @@ class Layers:
     def __init__(self) -> None:
         self._layers: deque[str] = deque(maxlen=_REMEMBERED)
         self._containers: deque[str] = deque(maxlen=_REMEMBERED)
+
+    @classmethod
+    def of_log(cls, log: Path) -> Self:
+        """What a build has left that a process was killed at; nothing where there was none."""
+        layers = cls()
+        with suppress(FileNotFoundError):
+            for line in log.read_text(errors="replace").splitlines():
+                layers.note(line)
+        return layers
 
     def note(self, text: str) -> str | None:
         """Takes what the engine says; gives back the container in which a step begins to run, if it says that."""
@@ -48,5 +60,9 @@ class Layers:
         deadline = time.monotonic() + _SETTLES_S
         while client.api.containers(all=True, filters={"id": self._containers[-1]}) and time.monotonic() < deadline:
             time.sleep(0.02)
-        dangling = client.images.list(filters={"dangling": True})
-        return [str(image.id) for image in dangling if image.attrs.get("Container", "")[:12] in self._containers]
+        made = []
+        for image in client.api.images(filters={"dangling": True}, quiet=True):
+            with suppress(APIError):  # somebody else may be removing it
+                if client.images.get(image).attrs.get("Container", "")[:12] in self._containers:
+                    made.append(image)
+        return made

@@ -114,10 +114,13 @@ def _number(file: Path, field: str | None = None) -> int | None:
         return None
 
 
-def volumes_are_in_reach(client: docker.DockerClient) -> bool:
-    """Whether this process may read what any job writes to a volume: as root, on the engine's own machine."""
+def volumes_are_in_reach(client: docker.DockerClient, root: Path) -> bool:
+    """Whether this process may read what any job writes to a volume: as root, on the engine's own machine.
+
+    `root` is where the engine keeps all its data.
+    """
     on_this_machine = client.api.base_url.startswith("http+docker://")  # a Unix socket
-    return on_this_machine and os.geteuid() == 0 and Path(client.info()["DockerRootDir"]).is_dir()
+    return on_this_machine and os.geteuid() == 0 and root.is_dir()
 
 
 def volume_folder(client: docker.DockerClient, volume: str) -> Path:

@@ -1,0 +1,194 @@
+"""One platform and one person's token: requests to its API, asked again where that is safe.
+
+What may be asked twice without doing harm (reading, putting a chunk, a creation with its key) is asked again with
+growing pauses when the connection drops, when the platform is starting anew, or when it says to come back later. A
+refusal becomes a PalioError with the platform's own sentences.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import requests
+
+from palio import __version__
+from palio.core.errors import FAILURES, Cause, Failure, PalioError
+
+API = "/api/v1"
+PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to be started anew
+_CONNECT_S, _ANSWER_S = 10, 120
+_LATER = {429, 502, 503, 504}
+_IN_PROGRESS = {"upload-being-checked", "request-in-progress"}  # come with a 409; the answer is on its way
+_USAGE = {400, 401, 403, 404, 405}
+
+
+class Body(Protocol):
+    """What is sent as it is read, and from its beginning if it has to be sent again."""
+
+    def __len__(self) -> int: ...
+    def read(self, size: int = -1, /) -> bytes: ...
+    def rewind(self) -> None: ...
+
+
+def new_key() -> str:
+    """For one creation: whoever asks again with the same key creates nothing a second time."""
+    return secrets.token_hex(16)
+
+
+class Connection:
+    """Raises PalioError "server-unreachable", "server-unreadable", or whatever the platform refuses with."""
+
+    def __init__(self, url: str, token: str | None = None, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
+        self.url = url.rstrip("/")
+        self._pauses_s = pauses_s
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"palio/{__version__}"
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, **parameters: object) -> Any:
+        """The JSON that is there; parameters that are None are left out."""
+        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        return _json(self._ask("GET", path, again=True, params=given), self.url)
+
+    def get_text(self, path: str) -> str:
+        return self._ask("GET", path, again=True).text
+
+    def all_of(self, path: str, **parameters: object) -> Iterator[Any]:
+        """Every item of a list that comes in pages."""
+        offset = 0
+        while True:
+            page = self.get(path, **parameters, limit=100, offset=offset)
+            yield from page["items"]
+            offset += len(page["items"])
+            if not page["items"] or offset >= page["count"]:
+                return
+
+    def post(self, path: str, content: object = None, *, key: str | None = None, again: bool = False) -> Any:
+        """`key` makes a creation safe to ask for again; `again` says that it is so by itself."""
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = self._ask("POST", path, again=again or key is not None, json=content or {}, headers=headers)
+        return _json(answer, self.url)
+
+    def put(self, path: str, body: Body, headers: Mapping[str, str]) -> Any:
+        """Sends bytes as they are read."""
+        content = {"Content-Type": "application/octet-stream", **headers}
+        answer = self._ask("PUT", path, again=True, data=body, headers=content, before=body.rewind)
+        return _json(answer, self.url)
+
+    def download(self, path: str, write: Callable[[bytes], object]) -> None:
+        with self._ask("GET", path, again=True, stream=True) as answer:
+            for block in answer.iter_content(1 << 20):
+                write(block)
+
+    def _ask(
+        self, method: str, path: str, *, again: bool, before: Callable[[], None] | None = None, **arguments: Any
+    ) -> requests.Response:
+        pauses = iter(self._pauses_s if again else ())
+        while True:
+            if before:
+                before()
+            try:
+                answer = self._session.request(
+                    method,
+                    f"{self.url}{API}{path}",
+                    timeout=(_CONNECT_S, _ANSWER_S),
+                    allow_redirects=False,
+                    **arguments,
+                )
+            except requests.RequestException as error:
+                if (pause := next(pauses, None)) is None or not isinstance(error, _DROPPED):
+                    raise PalioError("server-unreachable", url=self.url, reason=_reason(error)) from error
+            else:
+                if answer.ok and not answer.is_redirect:
+                    return answer
+                pause = next(pauses, None)
+                if pause is None or not _comes_later(answer):
+                    raise refusal(answer, self.url)
+                pause = max(pause, _asked_pause(answer))
+            time.sleep(pause)
+
+
+_DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+def refusal(answer: requests.Response, url: str) -> PalioError:
+    """What a platform refused, in its own words; in ours if what answers is no platform."""
+    try:
+        said = answer.json()
+        failure = Failure(
+            code=said["code"],
+            cause=_cause(said, answer.status_code),
+            stage=None,
+            charged=False,
+            message=said["message"],
+            evidence=tuple(said.get("evidence", ())),
+            log=(),
+            next_step=said["next_step"],
+        )
+    except (ValueError, KeyError, TypeError):
+        what = f"it answers with the status {answer.status_code}"
+        if answer.is_redirect:
+            what += f" and sends to {answer.headers.get('Location', 'another address')}"
+        return PalioError("server-unreadable", url=url, reason=what)
+    return PalioError.of(failure)
+
+
+def _cause(said: Mapping[str, Any], status: int) -> Cause:
+    if "cause" in said:
+        return Cause(said["cause"])
+    if said["code"] in FAILURES:
+        return FAILURES[said["code"]].cause
+    if status in _USAGE:
+        return Cause.USAGE
+    return Cause.PLATFORM if status >= 500 else Cause.PARTICIPANT
+
+
+def _comes_later(answer: requests.Response) -> bool:
+    if answer.status_code in _LATER:
+        return True
+    try:
+        return answer.status_code == 409 and answer.json()["code"] in _IN_PROGRESS
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _asked_pause(answer: requests.Response) -> float:
+    text = answer.headers.get("Retry-After", "")
+    return min(float(text), 60.0) if text.isdecimal() else 0.0
+
+
+def _json(answer: requests.Response, url: str) -> Any:
+    if answer.status_code == 204:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        reason = "its answer is not JSON, so that no platform of Palio's seems to be there"
+        raise PalioError("server-unreadable", url=url, reason=reason) from None
+
+
+def _reason(error: requests.RequestException) -> str:
+    """The innermost cause, which is the part that a person can use."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not one that this machine trusts"
+    if isinstance(error, requests.Timeout):
+        return "it did not answer in time"
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+        return "that is no address"
+    text = str(error).lower()
+    for sign, words in _SIGNS.items():
+        if sign in text:
+            return words
+    return "the connection broke off"
+
+
+_SIGNS = {
+    "name or service not known": "no machine of that name is known",
+    "name resolution": "no machine of that name is known",
+    "connection refused": "nothing listens there",
+    "network is unreachable": "the network cannot be reached",
+    "no route to host": "there is no way to that machine",
+    "no connection adapters": "the address has to start with http:// or https://",
+}

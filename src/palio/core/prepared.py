@@ -1,0 +1,72 @@
+"""What an attempt prepares for its containers: contexts to build from, folders to be mounted.
+
+Each lies complete in .work or not at all, and is made once, so that a new process gives a container what the one
+before it would have given.
+"""
+
+import shutil
+from pathlib import Path
+
+from palio.core import verdicts
+from palio.core.archive import unpack
+from palio.core.blind import Names, stage_inputs
+from palio.core.bundle.model import BlindPolicy, Bundle
+from palio.core.digest import IGNORED_NAMES
+from palio.core.errors import Cause, PalioError
+from palio.core.progress import Progress
+from palio.core.submission import Submission
+
+
+class Prepared:
+    def __init__(self, bundle: Bundle, progress: Progress) -> None:
+        self._bundle = bundle
+        self._folder = progress.folder
+        self._work = progress.work
+
+    def context(self, submission: Submission, max_bytes: int) -> Path:
+        """What a submission with a Dockerfile is built from."""
+        return self._folder("context", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
+
+    def image_context(self) -> Path:
+        """Makes the image that the bundle names, as it is."""
+        text = f"FROM {self._bundle.docker_image}\n"
+        return self._folder("scoring-image", lambda half: (half / "Dockerfile").write_text(text))
+
+    def inputs(self, name: str, source: Path, policy: BlindPolicy | None) -> tuple[Path, Names]:
+        """The input folder as a submission sees it. The names are chosen once: a container may have seen them."""
+
+        def stage(half: Path) -> None:
+            stage_inputs(source, half / "files", policy).save(half / "names.json")
+
+        staged = self._folder(name, stage)
+        return staged / "files", Names.load(staged / "names.json")
+
+    def names(self, name: str) -> Names | None:
+        """Those of the input folder that was prepared under this name; None if none was."""
+        path = self._work / name / "names.json"
+        return Names.load(path) if path.is_file() else None
+
+    def copied(self, name: str, source: Path) -> Path:
+        """A copy of an organizer's folder that every user may read, as the job's user has to."""
+
+        def copy(half: Path) -> None:
+            ignored = shutil.ignore_patterns(*IGNORED_NAMES)
+            shutil.copytree(source, half, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True)
+            for path in (half, *half.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+
+        return self._folder(name, copy)
+
+    def unzipped(self, field: str, path: Path | None) -> Path:
+        """What the bundle names as `field`, as a folder. Raises PalioError "data-missing", "folder-unreadable"."""
+        if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            raise verdicts.data_missing(self._bundle, field, path)
+        if path.is_dir():
+            return path
+        try:
+            return self._folder(f"{field}-unzipped", lambda half: unpack(path, half))
+        except PalioError as error:  # unlike a submission's, this archive is the organizer's to mend
+            if error.failure.cause is not Cause.PARTICIPANT:
+                raise
+            why = error.failure.message.rstrip(".")
+            raise PalioError("folder-unreadable", path=path, reason=why, evidence=error.failure.evidence) from error

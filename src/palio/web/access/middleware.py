@@ -1,0 +1,93 @@
+"""Denies what the table does not allow, before any view runs.
+
+Whoever may not see something is told that it is not there: a challenge that is a draft, another team's submission.
+Whoever may see it and not change it is told so.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import CsrfViewMiddleware
+
+from palio.web.access.relations import Relation, challenge_of, relations
+from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
+from palio.web.models import ApiToken, Challenge
+
+
+class AccessMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        rule = find_rule(name)
+        if rule is None:
+            raise Http404
+        token: ApiToken | None = getattr(request, "token", None)
+        subject = _subject(rule, kwargs)
+        held = relations(request.user, subject)
+        _hide_drafts(subject, held)
+        if not rule.allowed & held:
+            return _refusal(request, name, held, subject)
+        if token is not None and rule.scope not in token.scopes:
+            raise PermissionDenied(
+                f"This token was not made for `{rule.scope}`; make one that is on your account page."
+            )
+        request.subject, request.relations = subject, held  # type: ignore[attr-defined]
+        if _is_api(name) and token is None:  # ninja exempts its views, and a browser's cookie is not enough
+            return CsrfViewMiddleware(self._get_response).process_view(request, view, args, kwargs)
+        return None
+
+
+def find_rule(name: str) -> Rule | None:
+    """By the whole name, else by its beginning up to a `*`, as in `account_*`."""
+    if name in RULES:
+        return RULES[name]
+    return next((rule for key, rule in RULES.items() if key.endswith("*") and name.startswith(key[:-1])), None)
+
+
+def _is_api(name: str) -> bool:
+    return name.startswith("api:")
+
+
+def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
+    if rule.of is None:
+        return None
+    model, field = SUBJECTS[rule.of]
+    subject: Model | None = model._default_manager.filter(**{field: kwargs[rule.of]}).first()
+    if subject is None:
+        raise Http404
+    return subject
+
+
+def _hide_drafts(subject: Model | None, held: frozenset[Relation]) -> None:
+    challenge = challenge_of(subject)
+    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & held:
+        raise Http404
+
+
+def _refusal(
+    request: HttpRequest, name: str, held: frozenset[Relation], subject: Model | None
+) -> HttpResponseBase | None:
+    if Relation.SIGNED_IN not in held:
+        if _is_api(name):
+            said = {
+                "code": "not-signed-in",
+                "message": "This is for whoever is signed in.",
+                "next_step": "Send a token as `Authorization: Bearer …`; tokens are made on the account page.",
+                "evidence": [],
+            }
+            return JsonResponse(said, status=401)
+        return redirect_to_login(request.get_full_path())
+    if subject is None or isinstance(subject, Challenge):
+        raise PermissionDenied
+    raise Http404

@@ -1,0 +1,87 @@
+"""The API under /api/v1: one module per kind of thing, everything that the pages can do.
+
+Errors are `{code, message, next_step, evidence}` with the codes of core.errors; whose turn it is decides the status.
+"""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, Throttled, ValidationError
+
+from palio import __version__
+from palio.core.errors import Cause, PalioError
+from palio.web.api.rate import Rate, too_many
+from palio.web.verbs.refusals import RefusedError
+
+api = NinjaAPI(
+    title="Palio",
+    version=__version__,
+    urls_namespace="api",
+    description="Run image-AI challenges that are won by code. Tokens are made on the account page.",
+    throttle=[Rate()],
+    docs_url=None,  # its page would load from another host; the document is at /api/v1/openapi.json
+)
+
+_STATUS = {Cause.USAGE: 400, Cause.PARTICIPANT: 422, Cause.ORGANIZER: 422, Cause.PLATFORM: 503}
+
+
+@api.exception_handler(PalioError)
+def _on_failure(request: HttpRequest, error: PalioError) -> HttpResponse:
+    failure = error.failure
+    body = {
+        "code": failure.code,
+        "cause": failure.cause,
+        "message": failure.message,
+        "next_step": failure.next_step,
+        "evidence": list(failure.evidence),
+    }
+    return api.create_response(request, body, status=_STATUS[failure.cause])
+
+
+@api.exception_handler(RefusedError)
+def _on_refusal(request: HttpRequest, error: RefusedError) -> HttpResponse:
+    said = {"code": error.code, "message": error.message, "next_step": error.next_step}
+    body = said | {"evidence": [*error.evidence]}
+    return api.create_response(request, body, status=error.status)
+
+
+@api.exception_handler(ValidationError)
+def _on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors]
+    body = {
+        "code": "request-invalid",
+        "message": f"The request has {len(problems)} value(s) that cannot be used.",
+        "next_step": "Mend what is listed; /api/v1/openapi.json says what is allowed.",
+        "evidence": problems,
+    }
+    return api.create_response(request, body, status=422)
+
+
+@api.exception_handler(HttpError)
+def _on_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error, Throttled):
+        return api.create_response(request, too_many(error.wait), status=429)
+    body = {
+        "code": "request-invalid",
+        "message": f"The request cannot be read: {str(error).rstrip('.')}.",
+        "next_step": "Send JSON as /api/v1/openapi.json says.",
+        "evidence": [],
+    }
+    return api.create_response(request, body, status=error.status_code)
+
+
+@api.exception_handler(Http404)
+def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    body = {
+        "code": "not-found",
+        "message": "There is nothing here, or nothing that you may see.",
+        "next_step": "Check the address, and who you are signed in as.",
+        "evidence": [],
+    }
+    return api.create_response(request, body, status=404)
+
+
+# At the end: the modules take what is above.
+from palio.web.api import account, board, challenges, files, joining, submissions, teams, uploads  # noqa: E402
+
+for _module in (board, uploads, files, submissions, challenges, joining, teams, account):
+    api.add_router("", _module.router)

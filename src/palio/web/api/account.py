@@ -1,0 +1,79 @@
+"""Who asks, and the tokens that programs ask with."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from pydantic import Field
+
+from palio.web.models import ApiToken
+from palio.web.pages.doing import signed_in
+from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
+
+router = Router(tags=["account"])
+
+
+class TokenOut(Schema):
+    id: str
+    name: str
+    scopes: list[str]
+    created: datetime
+    expires: datetime | None
+    last_used: datetime | None
+
+
+class MeOut(Schema):
+    """`token` is what this request was made with; null in a browser."""
+
+    username: str
+    token: TokenOut | None
+
+
+class TokenIn(Schema):
+    """`days` null: until it is revoked."""
+
+    name: str = Field(max_length=80)
+    scopes: list[str] = Field(max_length=10)
+    days: int | None = 90
+
+
+class NewTokenOut(TokenOut):
+    """`secret` is what programs sign in with. It is shown this once."""
+
+    secret: str
+
+
+@router.get("/me", response=MeOut, url_name="me")
+def me(request: HttpRequest) -> dict[str, Any]:
+    token: ApiToken | None = getattr(request, "token", None)
+    return {"username": signed_in(request).username, "token": _shown(token) if token else None}
+
+
+@router.get("/tokens", response=list[TokenOut], url_name="list-tokens")
+def list_tokens(request: HttpRequest) -> list[dict[str, Any]]:
+    return [_shown(token) for token in valid_tokens(signed_in(request)).order_by("-created")]
+
+
+@router.post("/tokens", response={201: NewTokenOut}, url_name="make-token")
+def new_token(request: HttpRequest, content: TokenIn) -> Status[Any]:
+    """Only from a browser that is signed in: no token makes another."""
+    token, secret = make_token(signed_in(request), content.name, content.scopes, days=content.days)
+    return Status(201, _shown(token) | {"secret": secret})
+
+
+@router.delete("/tokens/{token}", response={204: None}, url_name="revoke-token")
+def revoke(request: HttpRequest, token: str) -> Status[None]:
+    revoke_token(request.subject, actor=signed_in(request))  # type: ignore[attr-defined]
+    return Status(204, None)
+
+
+def _shown(token: ApiToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scopes": token.scopes,
+        "created": token.created,
+        "expires": token.expires,
+        "last_used": token.last_used,
+    }

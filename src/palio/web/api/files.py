@@ -1,0 +1,76 @@
+"""A team's files: uploaded once, handed in as often as the limits allow."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import StoredFile
+from palio.web.submission_shown import latest_attempt, shown_file, shown_scores
+from palio.web.teams_of import own_team
+from palio.web.verbs import files
+
+router = Router(tags=["files"])
+
+
+class FileOut(Schema):
+    """`notes`: what was accepted although it is not as it should be."""
+
+    id: str
+    name: str
+    kind: str
+    size_bytes: int
+    sha256: str
+    notes: list[str]
+    created: datetime
+    deleted: datetime | None
+
+
+class HandedInOut(Schema):
+    id: str
+    phase: str
+    created: datetime
+    state: str
+    scores: dict[str, float] | None
+
+
+class FileWithSubmissionsOut(FileOut):
+    submissions: list[HandedInOut]
+
+
+@router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
+def list_files(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+    """One's own team's, newest first, with what they were handed in for."""
+    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
+    return page_of(rows, page, _shown)
+
+
+@router.get("/files/{file}", response=FileWithSubmissionsOut, url_name="get-file")
+def get_file(request: HttpRequest, file: str) -> dict[str, Any]:
+    return _shown(request.subject)  # type: ignore[attr-defined]
+
+
+@router.post("/files/{file}/delete", response={204: None}, url_name="delete-file")
+def delete_file(request: HttpRequest, file: str) -> Status[None]:
+    """Removes its bytes; submissions made from it stay."""
+    files.delete_file(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    return Status(204, None)
+
+
+def _shown(file: StoredFile) -> dict[str, Any]:
+    handed_in = []
+    for submission in file.submissions.order_by("-created").select_related("counted__version"):
+        attempt = latest_attempt(submission)
+        handed_in.append(
+            {
+                "id": submission.pk,
+                "phase": submission.phase,
+                "created": submission.created,
+                "state": attempt.state if attempt else "queued",
+                "scores": shown_scores(submission, attempt),
+            }
+        )
+    return shown_file(file) | {"submissions": handed_in}

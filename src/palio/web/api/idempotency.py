@@ -1,0 +1,94 @@
+"""Creations that may be asked for again: with `Idempotency-Key`, the second answer is the first one, sent again.
+
+    @router.post("/things", ...)
+    @decorate_view(once)
+    def make_thing(request: HttpRequest, ...) -> ...
+
+The key, what is created and the answer are one transaction: whoever is killed in between has created nothing and kept no
+key. A refusal creates nothing either, and its key may be used again. Keys are a person's own and kept for a day.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from palio.web.models import IdempotentAnswer, User
+from palio.web.verbs.refusals import RefusedError
+
+HEADER = "Idempotency-Key"
+KEPT = timedelta(days=1)
+_CHARACTERS = 100
+
+View = Callable[..., HttpResponse]
+
+
+def once(view: View) -> View:
+    """For ninja's `decorate_view`. Without the header, everything is as it would be without this."""
+
+    @wraps(view)
+    def answered_once(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+        key = request.headers.get(HEADER, "")
+        if not key or not isinstance(request.user, User):
+            return view(request, *arguments, **named)
+        try:
+            return _first_or_again(view, request, key, arguments, named)
+        except RefusedError as refusal:
+            said = {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step, "evidence": []}
+            return _response(said, refusal.status)
+
+    return answered_once
+
+
+def remove_old_answers(now: datetime | None = None) -> int:
+    """Those that are older than a day; returns how many. For the controller."""
+    return IdempotentAnswer.objects.filter(created__lt=(now or timezone.now()) - KEPT).delete()[0]
+
+
+def _first_or_again(
+    view: View, request: HttpRequest, key: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> HttpResponse:
+    if len(key) > _CHARACTERS:
+        raise RefusedError(
+            "key-invalid", f"The {HEADER} is longer than {_CHARACTERS} characters.", "Use a random one.", 422
+        )
+    asked = hashlib.sha256(b"\0".join([(request.method or "").encode(), request.path.encode(), request.body]))
+    with transaction.atomic():
+        try:
+            with transaction.atomic():  # a second one with this key waits here for the end of the first
+                row = IdempotentAnswer.objects.create(user=request.user, key=key, request_hash=asked.hexdigest())
+        except IntegrityError:
+            row = IdempotentAnswer.objects.get(user=request.user, key=key)
+            return _again(row, asked.hexdigest())
+        answer = view(request, *arguments, **named)
+        if not 200 <= answer.status_code < 300:
+            transaction.set_rollback(True)
+            return answer
+        row.status, row.body = answer.status_code, json.loads(answer.content or b"null")
+        row.save(update_fields=["status", "body"])
+    return answer
+
+
+def _again(row: IdempotentAnswer, asked: str) -> HttpResponse:
+    if row.request_hash != asked:
+        raise RefusedError(
+            "key-reused",
+            f"This {HEADER} was used for another request.",
+            "Use a new random key for each thing to be created.",
+            422,
+        )
+    if row.status is None:  # not from here, where key and answer are written together
+        raise RefusedError(
+            "request-in-progress", "The same request is being answered at this moment.", "Ask again in a few seconds."
+        )
+    return _response(row.body, row.status)
+
+
+def _response(content: object, status: int) -> HttpResponse:
+    return HttpResponse(json.dumps(content), content_type="application/json; charset=utf-8", status=status)

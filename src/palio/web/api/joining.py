@@ -1,0 +1,168 @@
+"""Taking part in a challenge, inviting others, and the roles of those who help with it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from ninja import Router, Schema, Status
+from ninja.decorators import decorate_view
+from pydantic import Field
+
+from palio.web.api.idempotency import once
+from palio.web.models import Challenge, Invitation, Registration, Role
+from palio.web.pages.doing import signed_in
+from palio.web.verbs import invitations, joining, roles
+from palio.web.verbs.teams import own_team
+
+router = Router(tags=["joining"])
+
+
+class TeamNameOut(Schema):
+    id: str
+    name: str
+
+
+class RegistrationOut(Schema):
+    """`state`: pending, approved, refused or withdrawn. `terms_are_new`: others than those that were accepted."""
+
+    state: str
+    created: datetime
+    decided: datetime | None
+    terms_version: int | None
+    terms_accepted: datetime | None
+    terms_are_new: bool
+    team: TeamNameOut | None
+
+
+class TermsIn(Schema):
+    """The digest of the terms as GET /challenges/{challenge} shows them; empty where there are none."""
+
+    accept_terms: str = Field("", max_length=64)
+
+
+class InvitationIn(Schema):
+    note: str = Field("", max_length=200)
+
+
+class InvitationOut(Schema):
+    """`code` is shown once, and so is `url`, where it is followed."""
+
+    id: str
+    code: str
+    url: str
+    expires: datetime
+
+
+class AcceptIn(TermsIn):
+    code: str = Field(max_length=200)
+
+
+class AcceptedOut(Schema):
+    challenge: str
+    team: TeamNameOut | None
+
+
+class RoleIn(Schema):
+    username: str = Field(max_length=150)
+    kind: Literal["organizer", "scorer", "viewer"]
+
+
+class RoleOut(Schema):
+    username: str
+    kind: str
+    granted: datetime
+
+
+@router.get("/challenges/{challenge}/registration", response=RegistrationOut, url_name="get-registration")
+def get_registration(request: HttpRequest, challenge: str) -> dict[str, Any]:
+    """Your own; 404 if you have never asked to take part."""
+    registration = joining.registration_of(_challenge(request), signed_in(request))
+    if registration is None:
+        raise Http404
+    return _shown(registration)
+
+
+@router.post("/challenges/{challenge}/registration", response={201: RegistrationOut}, url_name="join-challenge")
+@decorate_view(once)
+def join_challenge(request: HttpRequest, challenge: str, content: TermsIn) -> Status[Any]:
+    """Approved at once or pending, as the challenge has it."""
+    found = joining.join(_challenge(request), signed_in(request), terms_digest=content.accept_terms)
+    return Status(201, _shown(found))
+
+
+@router.post("/challenges/{challenge}/registration/terms", response=RegistrationOut, url_name="accept-terms")
+def accept_terms(request: HttpRequest, challenge: str, content: TermsIn) -> dict[str, Any]:
+    """Accepts terms that came with a later version."""
+    registration = joining.registration_of(_challenge(request), signed_in(request))
+    if registration is None:
+        raise Http404
+    return _shown(joining.accept_terms(registration, content.accept_terms))
+
+
+@router.delete("/challenges/{challenge}/registration", response={204: None}, url_name="withdraw-from-challenge")
+def withdraw(request: HttpRequest, challenge: str) -> Status[None]:
+    joining.withdraw(_challenge(request), signed_in(request))
+    return Status(204, None)
+
+
+@router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
+def invite(request: HttpRequest, challenge: str, content: InvitationIn) -> Status[Any]:
+    """A link that lets one person take part, once."""
+    made = invitations.invite(signed_in(request), challenge=_challenge(request), note=content.note)
+    return Status(201, shown_invitation(request, *made))
+
+
+@router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
+def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
+    """Into the challenge or the team that the code is for."""
+    accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
+    if accepted.challenge is None:
+        raise Http404
+    team = own_team(accepted.challenge, signed_in(request))
+    return {"challenge": accepted.challenge.slug, "team": {"id": team.id, "name": team.name} if team else None}
+
+
+@router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="challenge-roles")
+def list_roles(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+    return [_role(role) for role in _challenge(request).roles.select_related("user").order_by("granted")]
+
+
+@router.post("/challenges/{challenge}/roles", response=RoleOut, url_name="grant-role")
+def grant_role(request: HttpRequest, challenge: str, content: RoleIn) -> dict[str, Any]:
+    """Gives somebody a role, in place of the one that they may have."""
+    return _role(roles.grant(_challenge(request), content.username, content.kind, actor=signed_in(request)))
+
+
+@router.delete("/challenges/{challenge}/roles/{username}", response={204: None}, url_name="revoke-role")
+def revoke_role(request: HttpRequest, challenge: str, username: str) -> Status[None]:
+    roles.revoke(_challenge(request), username, actor=signed_in(request))
+    return Status(204, None)
+
+
+def shown_invitation(request: HttpRequest, invitation: Invitation, code: str) -> dict[str, Any]:
+    url = request.build_absolute_uri(reverse("pages:invitation", args=[code]))
+    return {"id": invitation.id, "code": code, "url": url, "expires": invitation.expires}
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _shown(registration: Registration) -> dict[str, Any]:
+    approved = registration.state == Registration.State.APPROVED
+    team = own_team(registration.challenge, registration.user) if approved else None
+    return {
+        "state": registration.state,
+        "created": registration.created,
+        "decided": registration.decided,
+        "terms_version": registration.terms_version.number if registration.terms_version else None,
+        "terms_accepted": registration.terms_accepted,
+        "terms_are_new": joining.needs_terms(registration),
+        "team": {"id": team.id, "name": team.name} if team else None,
+    }
+
+
+def _role(role: Role) -> dict[str, Any]:
+    return {"username": role.user.username, "kind": role.kind, "granted": role.granted}

@@ -1,0 +1,38 @@
+"""Lists come in pages: `?limit=50&offset=0`, answered as `{items, count, limit, offset}`.
+
+@router.get("/things", response=Page[ThingOut])
+def list_things(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
+    return page_of(Thing.objects.order_by("-created"), page, thing_out)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from django.db.models import Model, QuerySet
+from ninja import Query, Schema
+from pydantic import Field
+
+Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
+
+
+class Page(Schema, Generic[Item]):
+    items: list[Item]
+    count: int  # in all
+    limit: int
+    offset: int
+
+
+class Wanted(Schema):
+    limit: int = Field(50, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=1_000_000_000)
+
+
+PageQuery = Annotated[Wanted, Query()]
+
+
+def page_of(rows: "QuerySet[Row] | Sequence[Any]", wanted: Wanted, shown: Callable[[Any], object]) -> dict[str, Any]:
+    """The wanted part of `rows`, which have an order, each as `shown` makes it."""
+    count = rows.count() if isinstance(rows, QuerySet) else len(rows)
+    part = rows[wanted.offset : wanted.offset + wanted.limit]
+    return {"items": [shown(row) for row in part], "count": count, "limit": wanted.limit, "offset": wanted.offset}

@@ -1,0 +1,56 @@
+"""How many requests a minute: enough for any program that waits between its questions, and no more.
+
+Counted for each token, else each person, else each address, in each process on its own, so that no count costs a write.
+Chunks of uploads are not counted: how fast they come is the network's to say.
+"""
+
+import time
+
+from django.core.cache import caches
+from django.http import HttpRequest
+from ninja.throttling import BaseThrottle
+
+from palio.web.models import ApiToken, User
+
+WINDOW_S = 60
+READS, CHANGES, ANONYMOUS = 1200, 300, 6000  # in a window
+_FREE = {"api:put-chunk"}
+
+
+class Rate(BaseThrottle):
+    """A window of a minute; what comes after its last request waits for the next one."""
+
+    def allow_request(self, request: HttpRequest) -> bool:
+        if request.resolver_match and request.resolver_match.view_name in _FREE:
+            return True
+        who, most = _counted(request)
+        key = f"rate:{who}:{int(time.time()) // WINDOW_S}"
+        cache = caches["here"]
+        cache.add(key, 0, WINDOW_S + 1)
+        try:
+            return cache.incr(key) <= most
+        except ValueError:  # the cache was full and has forgotten it
+            return True
+
+    def wait(self) -> float | None:
+        return WINDOW_S - time.time() % WINDOW_S
+
+
+def _counted(request: HttpRequest) -> tuple[str, int]:
+    kind, most = ("get", READS) if request.method in ("GET", "HEAD") else ("change", CHANGES)
+    token: ApiToken | None = getattr(request, "token", None)
+    if token is not None:
+        return f"{kind}:token:{token.pk}", most
+    if isinstance(request.user, User):
+        return f"{kind}:user:{request.user.pk}", most
+    return f"address:{request.META.get('REMOTE_ADDR', '')}", ANONYMOUS
+
+
+def too_many(wait_s: float | None) -> dict[str, object]:
+    """In the words that every refusal has."""
+    return {
+        "code": "too-many-requests",
+        "message": f"There were more than {CHANGES} changes, or {READS:,} questions, in a minute.",
+        "next_step": f"Go on in {max(1, round(wait_s or WINDOW_S))} s, and wait a second between two questions.",
+        "evidence": [],
+    }

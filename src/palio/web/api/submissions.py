@@ -1,0 +1,230 @@
+"""Handing in, and what became of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from ninja import Router, Schema, Status
+from ninja.decorators import decorate_view
+from pydantic import Field
+
+from palio.core.run_folder import Stage
+from palio.web.api.files import FileOut
+from palio.web.api.idempotency import once
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import StoredFile, Submission
+from palio.web.submission_shown import (
+    latest_attempt,
+    receipt_path,
+    shown_log,
+    shown_submission,
+    shown_whole,
+)
+from palio.web.teams_of import own_team
+from palio.web.verbs import limits, submit
+from palio.web.verbs.refusals import RefusedError
+
+router = Router(tags=["submissions"])
+
+
+class SubmitIn(Schema):
+    file: str  # the id of one of the team's files
+    phase: str | None = None  # the one that is open
+    note: str = Field("", max_length=submit.NOTE_CHARACTERS)
+
+
+class RefusalOut(Schema):
+    code: str
+    message: str
+    next_step: str
+
+
+class TriesOut(Schema):
+    """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now."""
+
+    phase: str
+    opens: datetime
+    closes: datetime | None
+    kinds: list[str]
+    most_bytes: int
+    per_day: int | None
+    in_all: int | None
+    used_today: int
+    used: int
+    left: int | None
+    left_today: int | None
+    running: int
+    at_the_same_time: int
+    back: datetime | None
+    refusal: RefusalOut | None
+
+
+class StageOut(Schema):
+    started: datetime
+    finished: datetime | None
+    wall_s: float | None
+    end: str | None
+    exit_code: int | None = None
+    peak_memory_bytes: int | None = None
+    peak_pids: int | None = None
+    cpu_s: float | None = None
+
+
+class AttemptOut(Schema):
+    """One pass through the stages; `logs` are the stages whose logs may be read."""
+
+    identity: str
+    number: int
+    purpose: str
+    state: str
+    engine: str
+    created: datetime
+    not_before: datetime | None
+    started: datetime | None
+    moved: datetime
+    finished: datetime | None
+    stages: dict[str, StageOut]
+    logs: list[str]
+
+
+class SubmissionOut(Schema):
+    """`scores` are those of the columns that are shown; `failure` is in its team's words."""
+
+    id: str
+    challenge: str
+    phase: str
+    team: str
+    user: str
+    file: FileOut
+    note: str
+    created: datetime
+    state: str
+    ended: bool
+    cancelling: bool
+    charged: bool
+    withdrawn: datetime | None
+    disqualified: str
+    scores: dict[str, float] | None
+    scores_hidden: bool
+    failure: dict[str, Any] | None
+
+
+class WholeSubmissionOut(SubmissionOut):
+    attempt: AttemptOut | None
+
+
+class SubmittedOut(WholeSubmissionOut):
+    notes: list[str]
+
+
+@router.get("/challenges/{challenge}/tries", response=list[TriesOut], url_name="list-tries")
+def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+    """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
+    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    return [_shown_tries(tries) for tries in limits.all_tries(team)]
+
+
+@router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
+@decorate_view(once)
+def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> Status[Any]:
+    """Hands a file of one's team in. Send an Idempotency-Key, so that asking again hands in nothing twice."""
+    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    file = StoredFile.objects.filter(pk=content.file, team=team).first()
+    if file is None:
+        raise RefusedError(
+            "file-unknown",
+            "Your team has no such file.",
+            "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
+            404,
+        )
+    handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)  # type: ignore[arg-type]
+    return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
+
+
+@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="list-submissions")
+def list_submissions(request: HttpRequest, challenge: str, page: PageQuery, phase: str | None = None) -> Any:
+    """One's own team's, newest first."""
+    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    return page_of(submissions_of(team.pk, phase), page, shown_submission)
+
+
+def submissions_of(team: str, phase: str | None = None) -> Any:
+    """A team's submissions, newest first, with what is shown of them."""
+    rows = Submission.objects.filter(team=team, **({"phase": phase} if phase else {}))
+    return rows.select_related("challenge", "team", "user", "file", "counted__version").order_by("-created", "id")
+
+
+@router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
+def get_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
+    """Where it is: its state, its stages, and its end."""
+    return shown_whole(_submission(request))
+
+
+@router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
+def cancel_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
+    """Ends it; what runs is stopped. Before hidden data was touched, nothing is charged."""
+    submit.cancel(_submission(request), request.user)  # type: ignore[arg-type]
+    return shown_whole(_submission(request))
+
+
+@router.post("/submissions/{submission}/withdraw", response=WholeSubmissionOut, url_name="withdraw-submission")
+def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
+    """Takes it off the board, for good."""
+    submit.withdraw(_submission(request), request.user)  # type: ignore[arg-type]
+    submission_now = _submission(request)
+    submission_now.refresh_from_db()
+    return shown_whole(submission_now)
+
+
+@router.get("/submissions/{submission}/logs/{stage}", response={200: str}, url_name="submission-log")
+def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpResponse:
+    """The log of a stage, as far as the phase lets it be read, as plain text."""
+    attempt = latest_attempt(_submission(request))
+    text = shown_log(attempt, stage) if attempt else None
+    if text is None:
+        raise RefusedError(
+            "log-unavailable",
+            f"There is no log of the stage `{stage}` that you may read.",
+            "The challenge decides which logs are shown; before a stage has begun, it has none.",
+            404,
+        )
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
+def submission_receipt(request: HttpRequest, submission: str) -> FileResponse:
+    """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
+    attempt = latest_attempt(_submission(request))
+    path = receipt_path(attempt) if attempt else None
+    if path is None:
+        raise Http404
+    return FileResponse(path.open("rb"), as_attachment=True, filename="receipt.json", content_type="application/json")
+
+
+def _submission(request: HttpRequest) -> Submission:
+    submission: Submission = request.subject  # type: ignore[attr-defined]
+    return submission
+
+
+def _shown_tries(tries: limits.Tries) -> Mapping[str, Any]:
+    phase, refusal = tries.phase, tries.refusal
+    return {
+        "phase": phase.name,
+        "opens": phase.start,
+        "closes": phase.end,
+        "kinds": [kind.value for kind in tries.kinds],
+        "most_bytes": tries.most_bytes,
+        "per_day": phase.max_submissions_per_day,
+        "in_all": phase.max_submissions,
+        "used_today": tries.used_today,
+        "used": tries.used,
+        "left": tries.left,
+        "left_today": tries.left_today,
+        "running": tries.running,
+        "at_the_same_time": limits.AT_THE_SAME_TIME,
+        "back": tries.back,
+        "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
+        if refusal
+        else None,
+    }

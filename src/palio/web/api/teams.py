@@ -1,0 +1,81 @@
+"""Teams of a challenge; more of one's own than of others."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from ninja import Router, Schema, Status
+from pydantic import Field
+
+from palio.web.api.joining import InvitationIn, InvitationOut, TeamNameOut, shown_invitation
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import Challenge, Team
+from palio.web.pages.doing import signed_in
+from palio.web.verbs import invitations, teams
+
+router = Router(tags=["teams"])
+
+
+class TeamOut(TeamNameOut):
+    captain: str
+    members: list[str]
+
+
+class NameIn(Schema):
+    name: str = Field(max_length=200)
+
+
+class CaptainIn(Schema):
+    username: str = Field(max_length=150)
+
+
+@router.get("/challenges/{challenge}/teams", response=Page[TeamNameOut], url_name="list-teams")
+def list_teams(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+    rows = _challenge(request).teams.order_by("name", "id")
+    return page_of(rows, page, lambda team: {"id": team.id, "name": team.name})
+
+
+@router.get("/challenges/{challenge}/team", response=TeamOut, url_name="own-team")
+def own_team(request: HttpRequest, challenge: str) -> dict[str, Any]:
+    """Yours."""
+    team = teams.own_team(_challenge(request), signed_in(request))
+    if team is None:
+        raise Http404
+    return _shown(team)
+
+
+@router.patch("/teams/{team}", response=TeamOut, url_name="rename-team")
+def rename_team(request: HttpRequest, team: str, content: NameIn) -> dict[str, Any]:
+    return _shown(teams.rename(_team(request), content.name, actor=signed_in(request)))
+
+
+@router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
+def invite_member(request: HttpRequest, team: str, content: InvitationIn) -> Status[Any]:
+    """A link that lets one participant into the team, once."""
+    made = invitations.invite(signed_in(request), team=_team(request), note=content.note)
+    return Status(201, shown_invitation(request, *made))
+
+
+@router.post("/teams/{team}/captain", response=TeamOut, url_name="pass-captain")
+def pass_captain(request: HttpRequest, team: str, content: CaptainIn) -> dict[str, Any]:
+    return _shown(teams.pass_captain(_team(request), content.username, actor=signed_in(request)))
+
+
+@router.post("/teams/{team}/leave", response=TeamOut, url_name="leave-team")
+def leave_team(request: HttpRequest, team: str) -> dict[str, Any]:
+    """Back into a team of your own, which is answered."""
+    return _shown(teams.leave(_team(request), actor=signed_in(request)))
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _team(request: HttpRequest) -> Team:
+    team: Team = request.subject  # type: ignore[attr-defined]
+    return team
+
+
+def _shown(team: Team) -> dict[str, Any]:
+    members = team.memberships.order_by("joined").values_list("user__username", flat=True)
+    return {"id": team.id, "name": team.name, "captain": team.captain.username, "members": list(members)}

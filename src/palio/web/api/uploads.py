@@ -1,0 +1,145 @@
+"""Files on their way in, in hashed chunks; see docs/submitting.md for the whole conversation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Header, Router, Schema, Status
+from pydantic import Field
+
+from palio.core.bundle.model import SubmissionKind
+from palio.core.phases import pick_phase
+from palio.web.api.files import FileOut
+from palio.web.bundles import current_bundle
+from palio.web.models import Challenge, Upload, User
+from palio.web.submission_shown import shown_file
+from palio.web.teams_of import own_team
+from palio.web.verbs import completing, receiving, uploads
+from palio.web.verbs.refusals import RefusedError
+
+router = Router(tags=["uploads"])
+
+# Whoever sends slowly holds a thread for as long; some are always left for everything else.
+_at_once = BoundedSemaphore(max(1, settings.CONFIGURATION.threads - 4))
+
+
+class UploadIn(Schema):
+    name: str = Field(min_length=1, max_length=1000)
+    size_bytes: int = Field(ge=0, le=2**63 - 1)
+    sha256: str
+    chunk_bytes: int = Field(uploads.CHUNK_BYTES, ge=1, le=2**31 - 1)
+    phase: str | None = None  # whose limit of size it is for
+
+
+class UploadOut(Schema):
+    """`present` are the chunks that are there; `file` what became of it."""
+
+    id: str
+    name: str
+    size_bytes: int
+    sha256: str
+    chunk_bytes: int
+    chunk_count: int
+    present: list[int]
+    file: FileOut | None
+
+
+class CompleteIn(Schema):
+    kind: SubmissionKind | None = None
+
+
+@router.post("/challenges/{challenge}/uploads", response={201: UploadOut}, url_name="begin-upload")
+def begin_upload(request: HttpRequest, challenge: str, content: UploadIn) -> Status[Any]:
+    """Announces a file, or goes on with one that was announced; what is there already need not be sent."""
+    subject, user = _asked(request)
+    phase = pick_phase(current_bundle(subject), content.phase) if content.phase else None
+    upload = uploads.begin_upload(
+        own_team(subject, user),
+        user,
+        name=content.name,
+        size_bytes=content.size_bytes,
+        sha256=content.sha256,
+        chunk_bytes=content.chunk_bytes,
+        phase=phase,
+    )
+    return Status(201, _shown(upload))
+
+
+@router.get("/uploads/{upload}", response=UploadOut, url_name="get-upload")
+def get_upload(request: HttpRequest, upload: str) -> dict[str, Any]:
+    """Which chunks are there."""
+    return _shown(_upload(request))
+
+
+@router.put(
+    "/uploads/{upload}/chunks/{index}",
+    response={204: None},
+    url_name="put-chunk",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def put_chunk(
+    request: HttpRequest, upload: str, index: int, x_chunk_sha256: str = Header(..., pattern="^[0-9a-f]{64}$")
+) -> Status[None]:
+    """Sends one chunk as it is, in any order and several at a time; sent again, it does no harm."""
+    with _one_of_few():
+        receiving.put_chunk(_upload(request), index, x_chunk_sha256, request)
+    return Status(204, None)
+
+
+@router.post("/uploads/{upload}/complete", response=FileOut, url_name="complete-upload")
+def complete_upload(request: HttpRequest, upload: str, content: CompleteIn) -> dict[str, Any]:
+    """Checks the whole and keeps it as a file of the team. Asked again, it answers the same."""
+    _, user = _asked(request)
+    return shown_file(completing.complete_upload(_upload(request), user, content.kind))
+
+
+@router.post("/uploads/{upload}/abandon", response={204: None}, url_name="abandon-upload")
+def abandon_upload(request: HttpRequest, upload: str) -> Status[None]:
+    uploads.abandon_upload(_upload(request))
+    return Status(204, None)
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    if not _at_once.acquire(blocking=False):
+        raise RefusedError(
+            "uploads-busy",
+            "As many chunks as the platform takes at a time are coming in.",
+            "Send this one again in a second.",
+            503,
+        )
+    try:
+        yield
+    finally:
+        _at_once.release()
+
+
+def _asked(request: HttpRequest) -> tuple[Any, User]:
+    assert isinstance(request.user, User)  # noqa: S101 - as access.rules has it
+    return request.subject, request.user  # type: ignore[attr-defined]
+
+
+def _upload(request: HttpRequest) -> Upload:
+    upload: Upload = request.subject  # type: ignore[attr-defined]
+    return upload
+
+
+def _shown(upload: Upload) -> dict[str, Any]:
+    return {
+        "id": upload.pk,
+        "name": upload.name,
+        "size_bytes": upload.size_bytes,
+        "sha256": upload.sha256,
+        "chunk_bytes": upload.chunk_bytes,
+        "chunk_count": upload.chunk_count,
+        "present": uploads.present(upload),
+        "file": shown_file(upload.file) if upload.file else None,
+    }

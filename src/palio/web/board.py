@@ -1,0 +1,211 @@
+"""The leaderboard of a phase: the one implementation behind page, CSV, JSON and API.
+
+What a reader may see is a `Sight`, and a Board holds no more than that: there is nothing in it that a page, a download
+or an endpoint could give away. Hidden columns are in no Board. Withdrawn and hidden submissions are left out, and so
+are disqualified ones, which organizers see as such, without a rank. A baseline stands for itself and is marked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import F
+
+from palio.core.bundle.model import Bundle, Column, Phase
+from palio.core.ranking import OF_RANKS, Entry, Row, rank_entries
+from palio.web.access.relations import Relation
+from palio.web.access.rules import VIEWER
+from palio.web.bundles import current_bundle
+from palio.web.models import Attempt, Challenge, Rescore, Submission, Team, User
+
+
+class Sight(StrEnum):
+    ALL = "all"  # organizers, scorers, viewers and admins
+    PUBLIC = "public"  # everybody, where nothing is hidden
+    OWN = "own"  # of a hidden board: a team's own scores, without the rank that they would have
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A submission with a score."""
+
+    submission: str
+    attempt: str
+    when: datetime
+    team: str  # its id
+    name: str
+    baseline: bool
+    disqualified: str
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A line. `values` and `ranks` are by column key; `entries` are the team's, `last` when it handed in the last."""
+
+    rank: int | None
+    team: str
+    name: str
+    submission: str
+    attempt: str
+    when: datetime
+    entries: int
+    last: datetime
+    values: Mapping[str, float] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    baseline: bool = False
+    disqualified: str = ""
+
+
+@dataclass(frozen=True)
+class Board:
+    phase: str
+    sight: Sight
+    columns: tuple[Column, ...]  # that are shown
+    primary: Column
+    rows: tuple[BoardRow, ...]  # in the order of the board
+
+    @property
+    def shows_primary(self) -> bool:
+        return self.primary in self.columns
+
+    @property
+    def teams(self) -> int:
+        return len({row.team for row in self.rows if not row.baseline and not row.disqualified})
+
+
+def sight(held: Collection[Relation], bundle: Bundle, phase: Phase) -> Sight:
+    """What somebody who is `held` to the challenge may see of the board. The one place where this is decided."""
+    if VIEWER & frozenset(held):
+        return Sight.ALL
+    if hides_scores(phase):
+        return Sight.NOTHING
+    return Sight.OWN if bundle.leaderboard.hidden else Sight.PUBLIC
+
+
+def hides_scores(phase: Phase) -> bool:
+    """Whether a phase is blind: participants see no score of it, not even their own."""
+    return phase.hide_output or phase.hide_score_output
+
+
+def visible_columns(bundle: Bundle) -> tuple[Column, ...]:
+    return tuple(column for column in bundle.leaderboard.columns if not column.hidden)
+
+
+def read_board(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None = None) -> Board:
+    """From the database, as it is now. `team` is the reader's own."""
+    return make_board(current_bundle(challenge), phase, handed_in(challenge, phase.name), seen, team and team.pk)
+
+
+def make_board(bundle: Bundle, phase: Phase, handed: Sequence[HandedIn], seen: Sight, own: str | None = None) -> Board:
+    board, columns = bundle.leaderboard, visible_columns(bundle)
+    if seen is Sight.NOTHING or (seen is Sight.OWN and own is None):
+        return Board(phase.name, seen, columns, board.primary, ())
+    if seen is Sight.OWN:
+        handed = [each for each in handed if each.team == own]
+    standing = [each for each in handed if not each.disqualified]
+    by_id = {each.submission: each for each in handed}
+    counts = _counts(standing)
+    ranked = rank_entries([_entry(each) for each in standing], board.columns, board.primary, phase.rules.ranking)
+    rows = [_row(row, by_id[row.entry.label], counts, columns) for row in ranked]
+    if seen is Sight.OWN:
+        rows = [_without_ranks(row, board.columns) for row in rows]
+    if seen is Sight.ALL:
+        rows += [_struck(each, columns) for each in handed if each.disqualified]
+    return Board(phase.name, seen, columns, board.primary, tuple(rows))
+
+
+def handed_in(challenge: Challenge, phase: str, rescore: Rescore | None = None) -> list[HandedIn]:
+    """What counts in a phase, oldest first. With `rescore`, as if it were applied already."""
+    new: Mapping[str, tuple[str, dict[str, float] | None]] = {}
+    if rescore is not None:
+        attempts = Attempt.objects.filter(rescore=rescore).values_list("submission_id", "identity", "scores")
+        new = {submission: (identity, scores) for submission, identity, scores in attempts}
+    rows = (
+        Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None)
+        .exclude(counted=None)
+        .order_by("created", "id")
+        .values_list(
+            "id", "counted_id", "created", "team_id", "team__name", "baseline", "disqualified", "counted__scores"
+        )
+    )
+    found = []
+    for submission, attempt, created, team, name, baseline, disqualified, scores in rows:
+        if submission in new:
+            attempt, scores = new[submission]
+        if scores is not None:
+            found.append(HandedIn(submission, attempt, created, team, name, baseline, disqualified, scores))
+    return found
+
+
+def team_of(user: object, challenge: Challenge) -> Team | None:
+    """The team that somebody is in, in this challenge."""
+    if not isinstance(user, User):
+        return None
+    return Team.objects.filter(challenge=challenge, memberships__user=user).first()
+
+
+def changed(challenge: Challenge) -> None:
+    """To be called, in its transaction, by whatever changes what a board of the challenge shows."""
+    Challenge.objects.filter(pk=challenge.pk).update(board_revision=F("board_revision") + 1)
+
+
+def _entry(each: HandedIn) -> Entry:
+    return Entry(each.submission, each.when, each.scores, None if each.baseline else each.team)
+
+
+def _counts(standing: Sequence[HandedIn]) -> dict[tuple[str, bool], tuple[int, datetime]]:
+    """Of each team, and of its baselines apart: how many, and when the last was handed in."""
+    counts: dict[tuple[str, bool], tuple[int, datetime]] = {}
+    for each in standing:  # oldest first
+        number, _ = counts.get((each.team, each.baseline), (0, each.when))
+        counts[each.team, each.baseline] = (number + 1, each.when)
+    return counts
+
+
+def _row(
+    row: Row, each: HandedIn, counts: Mapping[tuple[str, bool], tuple[int, datetime]], columns: Sequence[Column]
+) -> BoardRow:
+    entries, last = (1, each.when) if each.baseline else counts[each.team, False]
+    keys = [column.key for column in columns]
+    return BoardRow(
+        rank=row.rank,
+        team=each.team,
+        name=each.name,
+        submission=each.submission,
+        attempt=each.attempt,
+        when=each.when,
+        entries=entries,
+        last=last,
+        values={key: row.values[key] for key in keys if key in row.values},
+        ranks={key: row.ranks[key] for key in keys if key in row.ranks},
+        baseline=each.baseline,
+    )
+
+
+def _without_ranks(row: BoardRow, columns: Sequence[Column]) -> BoardRow:
+    """Neither ranks nor what is computed of them, which would be those among the team's own."""
+    of_ranks = {column.key for column in columns if column.computation in OF_RANKS}
+    for _ in columns:  # what is computed of those in turn
+        of_ranks |= {column.key for column in columns if of_ranks & {*column.computation_keys}}
+    values = {key: value for key, value in row.values.items() if key not in of_ranks}
+    return replace(row, rank=None, ranks={}, values=values)
+
+
+def _struck(each: HandedIn, columns: Sequence[Column]) -> BoardRow:
+    values = {column.key: each.scores[column.key] for column in columns if column.key in each.scores}
+    return BoardRow(
+        rank=None,
+        team=each.team,
+        name=each.name,
+        submission=each.submission,
+        attempt=each.attempt,
+        when=each.when,
+        entries=1,
+        last=each.when,
+        values=values,
+        baseline=each.baseline,
+        disqualified=each.disqualified,
+    )

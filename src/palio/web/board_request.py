@@ -1,0 +1,94 @@
+"""What is asked of a board, by page, download or API: whose, by whom, in which order."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
+
+from palio import __version__
+from palio.core.bundle.model import Bundle, Phase
+from palio.core.phases import pick_phase
+from palio.web.board import Sight, sight, team_of
+from palio.web.board_shown import BY_RANK, Shown, show, stamp
+from palio.web.bundles import current_bundle, phase_named
+from palio.web.kept import kept
+from palio.web.models import Challenge, Submission, Team
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose board, and how it is to be sorted."""
+
+    challenge: Challenge
+    bundle: Bundle
+    phase: Phase
+    seen: Sight
+    team: Team | None
+    sort: str
+
+    @property
+    def stamp(self) -> str:
+        """The same while what it gives is the same."""
+        of = [*stamp(self.challenge, self.phase), self.phase.name, self.seen, self.team and self.team.pk, self.sort]
+        return hashlib.sha256(json.dumps([__version__, *of]).encode()).hexdigest()[:32]
+
+    def shown(self) -> Shown:
+        return show(self.challenge, self.phase, self.seen, self.team)
+
+    def as_json(self) -> str:
+        """For whoever computes. The reader's own team is named apart, as the rest is kept for all."""
+        own = self.team.pk if self.team and self.seen is Sight.OWN else ""
+        key = f"board-json/{self.challenge.pk}/{self.phase.index}/{self.seen}/{own}/{self.sort}"
+        rest = kept(key, self.stamp, lambda: json.dumps(self._rest(), ensure_ascii=False))
+        return f'{{"own_team": {json.dumps(self.team.name if self.team else None)}, {rest[1:]}'
+
+    def _rest(self) -> dict[str, object]:
+        shown = self.shown()
+        return {
+            "challenge": self.challenge.slug,
+            "title": self.bundle.title,
+            "phase": self.phase.name,
+            "hidden": self.seen in {Sight.OWN, Sight.NOTHING},
+            "primary": shown.primary.key if shown.shows_primary else None,
+            "columns": [
+                {"key": each.key, "title": each.title, "descending": each.descending, "precision": each.precision}
+                for each in shown.columns
+            ],
+            "cases": shown.cases,
+            "rows": [shown.data[place] for place in shown.order(self.sort)],
+        }
+
+
+def asked(request: HttpRequest, name: str | None) -> Asked:
+    """Raises Http404 if there is no such phase."""
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    if challenge.current is None:
+        raise Http404
+    bundle = current_bundle(challenge)
+    phase = phase_named(bundle, name) if name else pick_phase(bundle, None)
+    if phase is None:
+        raise Http404
+    seen = sight(request.relations, bundle, phase)  # type: ignore[attr-defined]
+    return Asked(challenge, bundle, phase, seen, team_of(request.user, challenge), request.GET.get("sort", BY_RANK))
+
+
+def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, float], str]]:
+    """A team's submissions that have a score, oldest first: id, when, scores, note."""
+    rows = Submission.objects.filter(team=team, phase=phase.name, withdrawn=None).exclude(counted=None)
+    return list(rows.order_by("created").values_list("id", "created", "counted__scores", "note"))
+
+
+def etag_for(request: HttpRequest, stamp: str) -> str:
+    """A page also holds the reader's name and what protects their forms."""
+    of = [stamp, request.user.pk, request.META.get("CSRF_COOKIE", ""), sorted(request.relations)]  # type: ignore[attr-defined]
+    return f'"{hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]}"'
+
+
+def private(response: HttpResponse) -> HttpResponse:
+    """To be asked for again each time, and kept for nobody else."""
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ["Cookie", "Authorization"])
+    return response

@@ -1,0 +1,225 @@
+"""A board as it is shown: rows of HTML for the page, plain data for whoever computes; its orders; how certain it is.
+
+Made once for each state of a board and kind of reader, and kept: it is what most people come to see, and often.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.template import Context, Template
+from django.template.loader import get_template
+from django.utils.safestring import SafeString, mark_safe
+
+from palio.core.axis import Axis
+from palio.core.bundle.model import Column, Phase
+from palio.web import certainty
+from palio.web.board import Board, BoardRow, Sight, read_board
+from palio.web.kept import kept
+from palio.web.models import Challenge, Team
+
+BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+
+
+@dataclass(frozen=True)
+class Shown:
+    """`rows` and `data` are in the board's own order; `orders` are places in it, by what is sorted by.
+
+    `teams_of` is each row's team, so that the reader's own can be marked, which no `data` names.
+    """
+
+    rows: tuple[str, ...]
+    data: tuple[dict[str, Any], ...]
+    teams_of: tuple[str, ...]
+    orders: Mapping[str, tuple[int, ...]]
+    teams: int
+    columns: tuple[Column, ...]
+    primary: Column
+    ticks: tuple[str, ...] | None  # of the strips, where there are intervals
+    cases: int | None
+    has_ranges: bool
+    no_ranges: str
+
+    @property
+    def shows_primary(self) -> bool:
+        return self.primary in self.columns
+
+    def order(self, sort: str) -> tuple[int, ...]:
+        return self.orders.get(sort, self.orders[BY_RANK])
+
+    def html(self, sort: str, own: str | None) -> SafeString:
+        """All rows, the reader's own team's marked."""
+        rows = (self._marked(place) if self.teams_of[place] == own else self.rows[place] for place in self.order(sort))
+        return mark_safe("".join(rows))  # noqa: S308 - each was made by a template
+
+    def _marked(self, place: int) -> str:
+        row = self.rows[place].replace("<tr>", '<tr class="own">', 1)
+        return row.replace("</th>", ' <span class="badge own">your team</span></th>', 1)
+
+
+def stamp(challenge: Challenge, phase: Phase) -> tuple[object, ...]:
+    """Changes with whatever changes the board."""
+    return (challenge.current_id, challenge.board_revision, certainty.stamp(_answer_file(challenge, phase)))
+
+
+def show(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) -> Shown:
+    own = team.pk if team and seen is Sight.OWN else ""
+    key = f"board/{challenge.pk}/{phase.index}/{seen}/{own}"
+    return kept(key, stamp(challenge, phase), lambda: _make(challenge, phase, seen, team))
+
+
+def as_csv(shown: Shown, sort: str) -> str:
+    """Whole numbers, unrounded. A cell that a spreadsheet would compute is made text."""
+    file = io.StringIO()
+    rows = csv.writer(file)
+    keys = [column.key for column in shown.columns]
+    rows.writerow(
+        [
+            "rank",
+            "rank_first",
+            "rank_last",
+            "team",
+            "baseline",
+            *keys,
+            "interval_low",
+            "interval_high",
+            BY_ENTRIES,
+            BY_LAST,
+        ]
+        + [f"rank_{key}" for key in keys]
+    )
+    for place in shown.order(sort):
+        row = shown.data[place]
+        first, last = row["rank_range"] or (None, None)
+        low, high = row["interval"] or (None, None)
+        name = row["team"]
+        rows.writerow(
+            [row["rank"], first, last, f"'{name}" if name.startswith(_FORMULA) else name, row["baseline"]]
+            + [row["scores"].get(key) for key in keys]
+            + [low, high, row["entries"], row["last"]]
+            + [row["ranks"].get(key) for key in keys]
+        )
+    return file.getvalue()
+
+
+def _answer_file(challenge: Challenge, phase: Phase) -> Path:
+    return certainty.answer_file(settings.FOLDERS.boards, str(challenge.pk), phase.name)
+
+
+def _make(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) -> Shown:
+    board = read_board(challenge, phase, seen, team)
+    answer = _certainty(challenge, phase, board)
+    axis = Axis.around([end for ends in answer.intervals.values() for end in ends]) if answer.intervals else None
+    template: Template = get_template("board/row.html").template  # type: ignore[attr-defined]
+    rows, data = [], []
+    for row in board.rows:
+        rows.append(_html(template, row, board, answer, axis))
+        data.append(_data(row, board, answer))
+    return Shown(
+        rows=tuple(rows),
+        data=tuple(data),
+        teams_of=tuple(row.team for row in board.rows),
+        orders=_orders(board),
+        teams=board.teams,
+        columns=board.columns,
+        primary=board.primary,
+        ticks=axis.ticks if axis else None,
+        cases=answer.cases,
+        has_ranges=bool(answer.ranges),
+        no_ranges=answer.no_ranges,
+    )
+
+
+def _certainty(challenge: Challenge, phase: Phase, board: Board) -> certainty.Answer:
+    """Of the whole board alone, and not of a hidden column: its intervals are hidden with it."""
+    policy = phase.rules.statistics
+    ranked = {row.attempt: row.values[board.primary.key] for row in board.rows if row.rank and board.shows_primary}
+    if policy is None or not ranked or board.sight not in {Sight.ALL, Sight.PUBLIC}:
+        return certainty.Answer()
+    question = certainty.Question(settings.FOLDERS.runs, policy, board.primary, ranked)
+    return certainty.find_answer(_answer_file(challenge, phase), question)
+
+
+def _html(template: Template, row: BoardRow, board: Board, answer: certainty.Answer, axis: Axis | None) -> str:
+    low_high = answer.intervals.get(row.attempt)
+    strip = None
+    if axis and low_high and row.rank:
+        low, high = low_high
+        strip = {
+            "grid": [axis.at(float(tick)) for tick in axis.ticks],
+            "low": axis.at(low),
+            "high": axis.at(high),
+            "at": axis.at(row.values[board.primary.key]),
+        }
+    cells = [
+        {
+            "text": f"{row.values[column.key]:.{column.precision}f}" if column.key in row.values else "–",
+            "place": None if column == board.primary else row.ranks.get(column.key),
+            "interval": _interval_text(low_high, column) if column == board.primary and row.rank else "",
+            "primary": column == board.primary,
+        }
+        for column in board.columns
+    ]
+    context = {
+        "row": row,
+        "rank": _rank_text(row, answer),
+        "cells": cells,
+        "strips": axis is not None,
+        "strip": strip,
+        "link": board.sight is not Sight.PUBLIC,
+    }
+    return template.render(Context(context))
+
+
+def _rank_text(row: BoardRow, answer: certainty.Answer) -> str:
+    """The range of places, which is the number on the board; one number where it is one, or no range is known."""
+    first, last = answer.ranges.get(row.attempt) or (row.rank, row.rank)
+    return "–" if row.rank is None else f"{first}–{last}" if first != last else str(first)
+
+
+def _interval_text(ends: tuple[float, float] | None, column: Column) -> str:
+    return f"{ends[0]:.{column.precision}f} – {ends[1]:.{column.precision}f}" if ends else ""
+
+
+def _data(row: BoardRow, board: Board, answer: certainty.Answer) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "rank": row.rank,
+        "rank_range": answer.ranges.get(row.attempt) if row.rank else None,
+        "team": row.name,
+        "baseline": row.baseline,
+        "scores": dict(row.values),
+        "interval": answer.intervals.get(row.attempt) if row.rank else None,
+        "ranks": dict(row.ranks),
+        "entries": row.entries,
+        "last": row.last.isoformat(),
+    }
+    if board.sight is not Sight.PUBLIC:
+        data |= {"submission": row.submission, "attempt": row.attempt, "disqualified": row.disqualified}
+    return data
+
+
+def _orders(board: Board) -> dict[str, tuple[int, ...]]:
+    """By each column, best first, and with a minus the other way round. Who has nothing there stands last in both."""
+    places = range(len(board.rows))
+    orders = {BY_RANK: tuple(places)}
+
+    def add(name: str, known: Sequence[int], unknown: Sequence[int] = ()) -> None:
+        orders[name] = (*known, *unknown)
+        orders[f"-{name}"] = (*reversed(known), *unknown)
+
+    ranked = [place for place in places if board.rows[place].rank is not None]
+    add(BY_RANK, ranked, [place for place in places if board.rows[place].rank is None])
+    add(BY_TEAM, sorted(places, key=lambda place: board.rows[place].name.casefold()))
+    add(BY_ENTRIES, sorted(places, key=lambda place: -board.rows[place].entries))
+    add(BY_LAST, sorted(places, key=lambda place: -board.rows[place].last.timestamp()))
+    for column in board.columns:
+        sign = -1 if column.descending else 1
+        known = [place for place in places if column.key in board.rows[place].values]
+        known.sort(key=lambda place: sign * board.rows[place].values[column.key])
+        add(column.key, known, [place for place in places if column.key not in board.rows[place].values])
+    return orders

@@ -1,0 +1,136 @@
+"""How each kind of value in the configuration is read, from the text of the environment or a value of palio.toml."""
+
+import ipaddress
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+Reader: TypeAlias = Callable[[object], object]
+
+SECRET_CHARACTERS = 50
+_TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
+
+
+class ValueRefusedError(ValueError):
+    """The text says what is allowed, and nothing of what was given, which may be a secret."""
+
+
+def text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueRefusedError("a text that is not empty")
+    if "\0" in value or "\n" in value.strip():
+        raise ValueRefusedError("a text of one line")
+    return value.strip()
+
+
+def path(value: object) -> Path:
+    return Path(text(value)).expanduser().absolute()
+
+
+def flag(value: object) -> bool:
+    word = str(value).strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueRefusedError("`true` or `false`")
+    return word in _TRUE
+
+
+def number(least: float, most: float) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        try:
+            found = float(str(value))
+        except ValueError:
+            found = math.nan
+        if isinstance(value, bool) or not least <= found <= most:
+            raise ValueRefusedError(f"a number from {least:g} to {most:g}")
+        return found
+
+    return read
+
+
+def whole(least: int, most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        try:
+            found = number(least, most)(value)
+        except ValueRefusedError:
+            found = math.nan
+        if not found.is_integer():
+            raise ValueRefusedError(f"a whole number from {least} to {most}")
+        return int(found)
+
+    return read
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Names of hosts."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueRefusedError("names of hosts, in the environment with commas between them")
+    found = tuple(part.strip() for part in parts if part.strip())
+    if any("/" in name or " " in name for name in found):
+        raise ValueRefusedError("names of hosts, without http:// and path")
+    return found
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueRefusedError(" or ".join(f"`{word}`" for word in words))
+        return str(value)
+
+    return read
+
+
+def url(value: object) -> str:
+    """An address without path, query or password."""
+    parts = _split(value, {"http", "https"})
+    if parts is None or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+        raise ValueRefusedError("an address such as https://palio.example.org, with nothing behind the name and port")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def issuer(value: object) -> str:
+    """The address of an identity provider, which often has a path."""
+    parts = _split(value, {"http", "https"})
+    if parts is None or parts.username:
+        raise ValueRefusedError("an address that starts with https://")
+    return parts.geturl().rstrip("/")
+
+
+def database(value: object) -> str:
+    parts = _split(value, {"postgresql", "postgres"}, host=False)
+    if parts is None or not parts.path.strip("/"):
+        raise ValueRefusedError("postgresql://user:password@host/name; for SQLite it is left out")
+    return parts.geturl()
+
+
+def mail(value: object) -> str:
+    parts = _split(value, {"smtp", "smtps"})
+    if parts is None:
+        raise ValueRefusedError("smtp://user:password@host:587, or smtps:// and port 465")
+    return parts.geturl()
+
+
+def secret(value: object) -> str:
+    if not isinstance(value, str) or len(value.strip()) < SECRET_CHARACTERS:
+        raise ValueRefusedError(f"a text of {SECRET_CHARACTERS} characters or more that nobody can guess")
+    return value.strip()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached under that name or address."""
+    bare = host.strip("[]").lower()
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return bare == "localhost" or bare.endswith(".localhost")
+
+
+def _split(value: object, schemes: set[str], *, host: bool = True) -> SplitResult | None:
+    try:
+        parts = urlsplit(text(value))
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme in schemes and (parts.hostname or not host) else None

@@ -1,0 +1,3 @@
+from palio.web.controller import main
+
+main()

@@ -1,0 +1,59 @@
+"""One controller at a time, wherever it runs: a lock in the data folder, and on PostgreSQL one in the database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from palio.core.errors import PalioError
+from palio.web.folders import Folders
+from palio.web.serving.lock import lock
+
+_KEY = 0x70616C696F  # "palio"; advisory locks are each database's own
+
+
+@contextmanager
+def alone(folders: Folders) -> Iterator[Callable[[], None]]:
+    """Gives what is to be called at each tick: it raises PalioError "data-in-use" if the lock was lost for good."""
+    # Not the file that `palio serve` locks: that lock is shared by all its processes, and this one is this process's.
+    with lock(folders.root / "evaluating.lock", "another controller"):
+        if connection.vendor != "postgresql":
+            yield lambda: None
+            return
+        own = _DatabaseLock()
+        try:
+            own.keep()
+            yield own.keep
+        finally:
+            own.close()
+
+
+class _DatabaseLock:
+    """Held by a connection of its own, which does nothing else and so is never closed for its age."""
+
+    def __init__(self) -> None:
+        self._connection: BaseDatabaseWrapper | None = None
+
+    def keep(self) -> None:
+        if self._connection is not None:
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute("SELECT 1")
+                return
+            except DatabaseError:  # with the connection, the lock is gone
+                self.close()
+        self._connection = connection.copy()
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_KEY])
+            row = cursor.fetchone()
+        if not row or not row[0]:
+            self.close()
+            raise PalioError(
+                "data-in-use", path="The database", what="another controller", process="of another machine or folder"
+            )
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

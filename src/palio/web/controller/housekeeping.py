@@ -1,0 +1,47 @@
+"""What has to be removed after a while: each chore now and then, in the loop, one at a time."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError
+from django.utils import timezone
+
+from palio.web.models import IdempotentAnswer
+from palio.web.verbs.uploads import remove_abandoned
+
+EVERY_S = 600.0
+ANSWERS_KEPT = timedelta(days=1)
+
+log = logging.getLogger("palio.controller")
+
+
+def _answers() -> None:
+    IdempotentAnswer.objects.filter(created__lt=timezone.now() - ANSWERS_KEPT).delete()
+
+
+def _sessions() -> None:
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+CHORES: tuple[Callable[[], object], ...] = (remove_abandoned, _answers, _sessions)  # the cache bounds itself
+
+
+class Housekeeping:
+    def __init__(self) -> None:
+        self._next = 0
+        self._due = time.monotonic() + EVERY_S / len(CHORES)
+
+    def look(self) -> None:
+        """Does the next chore, if one is due."""
+        if time.monotonic() < self._due:
+            return
+        chore = CHORES[self._next % len(CHORES)]
+        self._next += 1
+        self._due = time.monotonic() + EVERY_S / len(CHORES)
+        try:
+            chore()
+        except (DatabaseError, OSError) as error:
+            log.error("%s failed, and is done again later: %s", chore.__name__, error)

@@ -1,0 +1,164 @@
+"""What the controller writes of an attempt: one legal move, in one transaction, with time and cause in an event.
+
+Every move is made on the row as it is then, locked. What has ended never moves again, so that a result is committed
+exactly once, whoever tries: a controller that was killed after its commit finds the row ended, one that was killed
+before it finds the verdict in the run folder and commits that.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from palio.core.run_folder import Stage, Verdict
+from palio.core.states import ENDS, State, is_later, may_move
+from palio.web import board, events
+from palio.web.controller.outcome import Outcome
+from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
+
+BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5))  # before each further try
+MAX_KILLS = 5  # of the controller, while an attempt is in one stage
+
+
+class IllegalMoveError(Exception):
+    """A bug: nothing may ask for this."""
+
+
+def begin(identity: str, state: State, *, engine: str, deadline: datetime) -> bool:
+    """From the queue into its first stage; False if it has left the queue, or is not to run any more."""
+    with transaction.atomic():
+        attempt = _locked(identity)
+        if attempt.state != State.QUEUED or attempt.cancel_requested:
+            return False
+        attempt.engine, attempt.started = engine, timezone.now()
+        _move(attempt, state, attempt.started, why="a slot was free", deadline=deadline)
+    return True
+
+
+def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime) -> bool:
+    """Into a stage that has begun; False where that is told once more by a process that has taken it up."""
+    with transaction.atomic():
+        attempt = _locked(identity)
+        if attempt.ended or not is_later(State(stage.value), State(attempt.state)):
+            return False
+        _move(attempt, State(stage.value), since, why=f"its stage {attempt.state} has ended", deadline=deadline)
+    return True
+
+
+def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
+    """Notes that this process has it in hand, after another; False if that has happened too often in this stage.
+
+    Its deadline begins anew, as nobody has looked at it meanwhile; how often that happens is bounded.
+    """
+    with transaction.atomic():
+        attempt = _locked(identity)
+        kills = Event.objects.filter(
+            submission=attempt.submission, attempt=identity, kind="attempt.taken-up", time__gte=attempt.moved
+        ).filter(detail__after="kill")
+        if after_kill and kills.count() >= MAX_KILLS:
+            return False
+        attempt.deadline = deadline
+        attempt.save(update_fields=["deadline"])
+        after = "kill" if after_kill else "stop"
+        events.record("attempt.taken-up", actor=None, attempt=attempt, state=attempt.state, after=after)
+    return True
+
+
+def end(identity: str, outcome: Outcome) -> bool:
+    """Commits the result with all that follows from it; False if it has one already."""
+    with transaction.atomic():
+        attempt = _locked(identity)
+        if attempt.ended:
+            return False
+        submission, tries = attempt.submission, _tries(attempt)
+        is_tried_again = outcome.is_retried and tries <= len(BACKOFF) and _is_wanted(attempt)
+        if outcome.is_retried and not is_tried_again and tries > 1:
+            outcome = outcome.as_last(tries)
+        attempt.scores = dict(outcome.scores) if outcome.scores is not None else None
+        if outcome.failure is not None and outcome.shown is not None:
+            attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
+            attempt.failure_code, attempt.failure_cause = outcome.failure.code, outcome.failure.cause
+        attempt.finished = timezone.now()
+        is_charged = outcome.verdict is Verdict.SCORED or (outcome.failure is not None and outcome.failure.charged)
+        if attempt.rescore_id is not None:
+            is_charged = False  # until it is applied, nothing of it shows
+        _move(attempt, State(outcome.verdict.value), attempt.finished, why=_why(outcome), charged=is_charged)
+        if attempt.rescore_id is None:
+            if outcome.verdict is Verdict.SCORED:
+                submission.counted = attempt
+            # A new pass replaces what an earlier one was charged for, unless a score of that still stands.
+            submission.charged = is_charged or submission.counted_id is not None
+            submission.save(update_fields=["counted", "charged"])
+            board.changed(submission.challenge)
+        if is_tried_again:
+            _try_again(attempt, tries)
+        if attempt.rescore_id is not None:
+            _note_ready(attempt.rescore_id)
+    return True
+
+
+def next_number(submission: Submission) -> int:
+    """Of its next attempt. The submission's row has to be locked."""
+    return 1 + (Attempt.objects.filter(submission=submission).aggregate(last=Max("number"))["last"] or 0)
+
+
+def _locked(identity: str) -> Attempt:
+    return Attempt.objects.select_for_update(of=("self", "submission")).select_related("submission__challenge").get(pk=identity)
+
+
+def _move(
+    attempt: Attempt, new: State, when: datetime, *, why: str, deadline: datetime | None = None, charged: bool = False
+) -> None:
+    old = State(attempt.state)
+    if not may_move(old, new):
+        raise IllegalMoveError(f"{attempt.identity}: from {old} to {new}")
+    attempt.state, attempt.moved, attempt.deadline = new, when, deadline
+    attempt.save()
+    events.record("attempt.moved", actor=None, attempt=attempt, old=old, new=new, why=why, charged=charged)
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.failure is not None:
+        return outcome.failure.code
+    return "its scores were read" if outcome.verdict is Verdict.SCORED else "cancelled"
+
+
+def _tries(attempt: Attempt) -> int:
+    """How often it was tried with this one, since somebody last asked for it."""
+    purposes = attempt.submission.attempts.filter(
+        number__lte=attempt.number, rescore=attempt.rescore_id, source=attempt.source_id
+    ).order_by("-number")
+    tries = 0
+    for purpose in purposes.values_list("purpose", flat=True):
+        tries += 1
+        if purpose != Purpose.RETRY:
+            break
+    return tries
+
+
+def _is_wanted(attempt: Attempt) -> bool:
+    submission = attempt.submission
+    discarded = attempt.rescore is not None and attempt.rescore.state == Rescore.State.DISCARDED
+    return not (attempt.cancel_requested or submission.withdrawn or submission.disqualified or discarded)
+
+
+def _try_again(attempt: Attempt, tries: int) -> None:
+    again = Attempt.objects.create(
+        submission=attempt.submission,
+        number=next_number(attempt.submission),
+        purpose=Purpose.RETRY,
+        version=attempt.version,
+        source=attempt.source,
+        rescore=attempt.rescore,
+        not_before=timezone.now() + BACKOFF[tries - 1],
+    )
+    why = f"{attempt.failure_code} of {attempt.identity}"
+    events.record("attempt.moved", actor=None, attempt=again, new=State.QUEUED, why=why)
+
+
+def _note_ready(rescore: str) -> None:
+    """Once all its attempts have ended, the boards can be compared."""
+    Rescore.objects.select_for_update().get(pk=rescore)
+    if not Attempt.objects.filter(rescore=rescore).exclude(state__in=[*ENDS]).exists():
+        Rescore.objects.filter(pk=rescore, state=Rescore.State.RUNNING).update(state=Rescore.State.READY)

@@ -1,0 +1,37 @@
+"""The controller as a process: the only one, until it is told to end."""
+
+import logging
+import os
+import signal
+import threading
+from contextlib import ExitStack
+from types import FrameType
+
+from django.conf import settings
+
+from palio.core.receipt.key import machine_key
+from palio.web.controller.alone import alone
+from palio.web.controller.loop import Controller
+
+log = logging.getLogger("palio.controller")
+
+
+def run(controller: type[Controller] = Controller) -> None:
+    """Raises PalioError "data-in-use" for a second one, or what is wrong with the key that results are signed with."""
+    folders = settings.FOLDERS
+    folders.make()
+    os.environ.setdefault("PALIO_HOME", str(folders.keys))
+    stop = threading.Event()
+    with ExitStack() as held:
+        still_alone = held.enter_context(alone(folders))
+        made = controller(settings.CONFIGURATION, folders, key=machine_key(), still_alone=still_alone)
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            stop.set()
+            made.changed.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, end)
+        log.info("The controller runs, as process %d", os.getpid())
+        made.run(stop)
+    log.info("The controller has ended")

@@ -1,0 +1,87 @@
+"""How much runs at once: so many attempts, with so many CPUs, so much memory and so many GPUs between them.
+
+The next in turn starts when it fits beside those that run; those behind it do not overtake, so that nobody who needs
+much waits for ever. Whoever needs more than all there is runs alone, and the engine then says what it cannot give;
+where the platform's configuration is what does not suffice, that is the failure.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from palio.core.bundle.model import Rules
+from palio.core.errors import PalioError
+from palio.core.quantities import size_text
+from palio.web.configuration import Configuration
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an attempt may use at a time."""
+
+    cpus: float
+    memory_bytes: int
+    gpus: int
+
+    def __add__(self, other: "Share") -> "Share":
+        return Share(self.cpus + other.cpus, self.memory_bytes + other.memory_bytes, self.gpus + other.gpus)
+
+
+def share_of(rules: Rules, *, scored_only: bool) -> Share:
+    """The most of any stage; a build has one CPU's worth, as engines do not limit it."""
+    stages = [Share(rules.score.cpus, rules.score.memory_bytes, rules.score.gpus)]
+    if not scored_only:
+        stages.append(Share(rules.predict.cpus, rules.predict.memory_bytes, rules.predict.gpus))
+        stages.append(Share(1.0, rules.build.memory_bytes, 0))
+    return Share(
+        max(stage.cpus for stage in stages),
+        max(stage.memory_bytes for stage in stages),
+        max(stage.gpus for stage in stages),
+    )
+
+
+class Slots:
+    def __init__(self, configuration: Configuration) -> None:
+        self.count = configuration.slots
+        self._configured = configuration
+        self._all = Share(
+            configuration.cpus or float(os.cpu_count() or 1),
+            configuration.memory_bytes or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            configuration.gpus,
+        )
+
+    def refuse_impossible(self, share: Share) -> None:
+        """Raises PalioError "limit-unavailable" for more than the operator lets attempts use in all."""
+        configured, most = self._configured, self._all
+        for setting, key, asked, limit, is_set in (
+            ("cpus", "cpus", f"{share.cpus:g}", f"{most.cpus:g}", share.cpus > most.cpus and configured.cpus),
+            (
+                "memory",
+                "memory_gib",
+                size_text(share.memory_bytes),
+                size_text(most.memory_bytes),
+                share.memory_bytes > most.memory_bytes and configured.memory_gib,
+            ),
+            ("gpus", "gpus", str(share.gpus), str(most.gpus), share.gpus > most.gpus),
+        ):
+            if is_set:
+                raise PalioError(
+                    "limit-unavailable",
+                    setting=setting,
+                    value=asked,
+                    engine="the platform",
+                    reason=f"its configuration lets attempts use {limit}",
+                    next_step=f"Raise `{key}` in palio.toml, or lower the limit in competition.yaml.",
+                )
+
+    def has_room(self, share: Share, running: Iterable[Share]) -> bool:
+        used = list(running)
+        if not used:
+            return True
+        total = sum(used, share)
+        return (
+            len(used) < self.count
+            and total.cpus <= self._all.cpus
+            and total.memory_bytes <= self._all.memory_bytes
+            and total.gpus <= self._all.gpus
+        )

@@ -1,0 +1,24 @@
+"""Writing down what was done. Called inside the transaction of what it tells of."""
+
+from palio.web.models import Attempt, Challenge, Event, Submission, User
+
+
+def record(
+    kind: str,
+    *,
+    actor: User | None,
+    challenge: Challenge | None = None,
+    submission: Submission | None = None,
+    attempt: Attempt | None = None,
+    **detail: object,
+) -> None:
+    """Adds a row; of an attempt its submission is known, and of a submission its challenge."""
+    submission = submission or (attempt.submission if attempt else None)
+    Event.objects.create(
+        kind=kind,
+        actor=actor,
+        challenge=challenge or (submission.challenge if submission else None),
+        submission=submission,
+        attempt=attempt.identity if attempt else "",
+        detail=detail,
+    )

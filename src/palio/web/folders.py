@@ -1,0 +1,64 @@
+"""What lies where in the platform's data folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Everything of one platform. `store` and `bundles` are known by digest and never changed once there."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "palio.sqlite3"
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def store(self) -> Path:
+        """Files that were handed in, by SHA-256."""
+        return self.root / "store"
+
+    @property
+    def bundles(self) -> Path:
+        """Challenges as folders, by the digest of all their files."""
+        return self.root / "bundles"
+
+    @property
+    def uploads(self) -> Path:
+        """Chunks of files on their way in, by the upload's id."""
+        return self.root / "uploads"
+
+    @property
+    def runs(self) -> Path:
+        """Run folders, by the attempt's identity."""
+        return self.root / "runs"
+
+    @property
+    def boards(self) -> Path:
+        """How certain the boards are, worked out from single cases; can be removed at any time."""
+        return self.root / "boards"
+
+    @property
+    def static(self) -> Path:
+        """The pages' own files, collected at the start."""
+        return self.root / "static"
+
+    def make(self) -> None:
+        """Makes what is missing; for this user alone, as hidden data lies there."""
+        for folder in (
+            self.root,
+            self.keys,
+            self.store,
+            self.bundles,
+            self.uploads,
+            self.runs,
+            self.boards,
+            self.static,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)

@@ -1,0 +1,153 @@
+"""A bundle's pages as HTML: rendered by markdown-it, sanitized by nh3, kept by the bundle's digest.
+
+Covered: scripts, styles, frames, forms and event handlers are gone, from raw HTML too; links leave without a referrer
+and are not followed by search engines; pictures come from the bundle alone, and never from what a submission is run
+on or scored with. Not covered: what a text says.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+
+from palio.core.bundle.model import Bundle
+
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+}
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "th": {"align", "colspan", "rowspan", "scope"},
+    "td": {"align", "colspan", "rowspan"},
+    "ol": {"start"},
+    "code": {"class"},
+}
+_SCHEMES = {"http", "https", "mailto"}
+_DEEPEST = 6  # of headings
+_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+Address = Callable[[str], str]  # of a bundle's file, by its path in the bundle
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in which bundle a text lies, and how what it names is addressed."""
+
+    bundle: Bundle
+    folder: Path
+    picture: Address
+    page: Callable[[int], str]
+
+
+def render_text(text: str) -> SafeString:
+    """A text that belongs to no bundle, such as an announcement: no pictures, no links within the site."""
+    return _clean(_to_html(text), lambda _tag, name, value: None if name == "src" else value)
+
+
+def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[int], str]) -> SafeString:
+    """A page or the terms of a bundle. Files named .html are taken as HTML, others as Markdown.
+
+    `picture` gives the address of one of the bundle's files, `page` that of one of its pages, by its index.
+    """
+    text = file.read_text(encoding="utf-8", errors="replace")
+    html = text if file.suffix.lower() in (".html", ".htm") else _to_html(text)
+    place = _Place(bundle, file.parent, picture, page)
+    return _clean(html, lambda tag, name, value: _attribute(place, tag, name, value))
+
+
+@lru_cache(maxsize=64)
+def pictures_of(bundle: Bundle) -> frozenset[str]:
+    """Those files of a bundle that its pages show, and its logo: all that is ever served of it as a picture."""
+    shown: set[str] = set()
+
+    def note(name: str) -> str:
+        shown.add(name)
+        return "/"
+
+    for file in (*(page.file for page in bundle.pages), *([bundle.terms] if bundle.terms else [])):
+        render_file(bundle, file, note, lambda _: "/")
+    if bundle.logo and bundle.logo.suffix.lower() in PICTURES and is_public(bundle, bundle.logo):
+        shown.add(bundle.logo.relative_to(bundle.root).as_posix())
+    return frozenset(shown)
+
+
+def is_public(bundle: Bundle, path: Path) -> bool:
+    """Whether a path lies in the bundle and is nothing that a submission is run on or scored with."""
+    hidden = [
+        found.resolve()
+        for task in bundle.tasks
+        for found in (task.input_data, task.reference_data, task.scoring_program, task.ingestion_program)
+        if found is not None
+    ]
+    resolved, root = path.resolve(), bundle.root.resolve()
+    return resolved.is_relative_to(root) and not any(resolved.is_relative_to(other) for other in hidden)
+
+
+def _to_html(text: str) -> str:
+    tokens = _MARKDOWN.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):  # the page has its own title above
+            token.tag = f"h{min(int(token.tag[1]) + 1, _DEEPEST)}"
+    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
+
+
+def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> SafeString:
+    clean = nh3.clean(
+        html,
+        tags=nh3.ALLOWED_TAGS - {"map", "area"},
+        attributes=_ATTRIBUTES,
+        attribute_filter=attribute,
+        url_schemes=_SCHEMES,
+        link_rel="nofollow noopener noreferrer",
+    )
+    return mark_safe(_in_frames(clean))  # noqa: S308 - nh3 has just made it so
+
+
+def _in_frames(html: str) -> str:
+    """Wide tables scroll by themselves instead of the page. The markup is nh3's own, so that this can be said plainly."""
+    html = re.sub(r"<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>', html)
+    return html.replace("</table>", "</table></div>")
+
+
+def _attribute(place: _Place, tag: str, name: str, value: str) -> str | None:
+    if name not in ("src", "href"):
+        return value
+    parts = urlsplit(value)
+    if name == "href" and (parts.scheme or value.startswith("#")):
+        return value
+    if parts.scheme or parts.netloc:
+        return None  # a picture from elsewhere would tell that host who reads this
+    target = _find(place, unquote(parts.path))
+    if target is None:
+        return None
+    if tag == "img":
+        fits = target.suffix.lower() in PICTURES and is_public(place.bundle, target)
+        return place.picture(target.relative_to(place.bundle.root).as_posix()) if fits else None
+    pages = [page.file for page in place.bundle.pages]
+    return place.page(pages.index(target)) if target in pages else None
+
+
+def _find(place: _Place, path: str) -> Path | None:
+    """The file that is meant, from the page's own folder or the bundle's."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or "\0" in path:
+        return None
+    for folder in (place.folder, place.bundle.root):
+        try:
+            target = folder.joinpath(*parts).resolve()
+            if target.is_file() and target.is_relative_to(place.bundle.root):
+                return target
+        except (OSError, RuntimeError):  # a name too long, a link that leads to itself
+            continue
+    return None

@@ -1,0 +1,104 @@
+"""Challenges, their versions, and who may do what in them."""
+
+from django.db import models
+from django.utils import timezone
+
+from palio.web.ids import LENGTH, new_id
+from palio.web.models.people import User
+
+
+class Challenge(models.Model):
+    """A bundle on the platform, under a name of its own. What it says is in its current version."""
+
+    class Visibility(models.TextChoices):
+        DRAFT = "draft"  # for its organizers alone
+        PUBLISHED = "published"
+        ARCHIVED = "archived"  # to be read, and nothing else
+
+    class Joining(models.TextChoices):
+        OPEN = "open"
+        APPROVAL = "approval"
+        INVITATION = "invitation"
+
+    slug = models.SlugField(max_length=60, unique=True)
+    visibility = models.CharField(max_length=12, choices=Visibility, default=Visibility.DRAFT)
+    joining = models.CharField(max_length=12, choices=Joining, default=Joining.OPEN)
+    current = models.ForeignKey("palio.ChallengeVersion", models.PROTECT, null=True, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+    board_revision = models.PositiveBigIntegerField(default=0)  # counts whatever changes a board, to keep pages by
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ChallengeVersion(models.Model):
+    """A bundle as it was published: immutable, known by the digest of all its files, hidden data among them."""
+
+    challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+    title = models.CharField(max_length=200)
+    changes = models.JSONField(default=list)  # what is different from the version before: [{what, old, new}]
+    note = models.TextField(blank=True)
+    published_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    published = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["challenge", "number"], name="one_version_of_a_number")]
+        ordering = ["number"]
+
+
+class RoleKind(models.TextChoices):
+    """What somebody is in a challenge beside, or instead of, a participant."""
+
+    ORGANIZER = "organizer"  # everything in this challenge
+    SCORER = "scorer"  # sees submissions and failures, re-runs and re-scores
+    VIEWER = "viewer"  # sees what an organizer sees, and changes nothing
+
+
+class Role(models.Model):
+    challenge = models.ForeignKey(Challenge, models.CASCADE, related_name="roles")
+    user = models.ForeignKey(User, models.CASCADE, related_name="roles")
+    kind = models.CharField(max_length=12, choices=RoleKind)
+    granted_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    granted = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["challenge", "user"], name="one_role_for_a_person_in_a_challenge")
+        ]
+
+
+class Registration(models.Model):
+    """A person's wish to take part, what became of it, and the terms that were accepted."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        REFUSED = "refused"
+        WITHDRAWN = "withdrawn"
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    challenge = models.ForeignKey(Challenge, models.CASCADE, related_name="registrations")
+    user = models.ForeignKey(User, models.PROTECT, related_name="registrations")
+    state = models.CharField(max_length=12, choices=State, default=State.PENDING)
+    terms_version = models.ForeignKey(ChallengeVersion, models.PROTECT, null=True, related_name="+")
+    terms_digest = models.CharField(max_length=64, blank=True)  # of the text that was accepted
+    terms_accepted = models.DateTimeField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    decided = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["challenge", "user"], name="one_registration_for_a_person")]
+
+
+class Announcement(models.Model):
+    challenge = models.ForeignKey(Challenge, models.CASCADE, related_name="announcements")
+    title = models.CharField(max_length=200)
+    text = models.TextField()
+    author = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created"]

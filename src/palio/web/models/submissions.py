@@ -1,0 +1,163 @@
+"""What is handed in, and each pass of it through the stages."""
+
+from django.db import models
+from django.utils import timezone
+
+from palio.core.states import ENDS, State
+from palio.web.ids import LENGTH, new_id
+from palio.web.models.challenges import Challenge, ChallengeVersion
+from palio.web.models.people import Team, User
+
+
+class StoredFile(models.Model):
+    """A file that a team has handed in: whole, checked, and in the store under its digest."""
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    team = models.ForeignKey(Team, models.PROTECT, related_name="files")
+    name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=12)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    notes = models.JSONField(default=list)  # what was accepted although it is not as it should be
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+    deleted = models.DateTimeField(null=True)  # the row stays, as submissions were made from it
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["team", "sha256"], condition=models.Q(deleted=None), name="a_team_keeps_a_file_once"
+            )
+        ]
+
+
+class Upload(models.Model):
+    """A file on its way in, chunk by chunk. It becomes a StoredFile once its whole digest is as announced."""
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    team = models.ForeignKey(Team, models.CASCADE, related_name="uploads")
+    user = models.ForeignKey(User, models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=255)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    chunk_bytes = models.PositiveIntegerField()
+    created = models.DateTimeField(default=timezone.now)
+    file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # what became of it
+
+    @property
+    def chunk_count(self) -> int:
+        return -(-self.size_bytes // self.chunk_bytes)
+
+
+class UploadedChunk(models.Model):
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="chunks")
+    index = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["upload", "index"], name="a_chunk_once")]
+
+
+class Submission(models.Model):
+    """A file handed in for a phase. `counted` is the attempt whose scores stand on the board."""
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="submissions")
+    phase = models.CharField(max_length=200)  # by name, which is what stays when a bundle gets a new version
+    team = models.ForeignKey(Team, models.PROTECT, related_name="submissions")
+    user = models.ForeignKey(User, models.PROTECT, related_name="submissions")
+    file = models.ForeignKey(StoredFile, models.PROTECT, related_name="submissions")
+    note = models.CharField(max_length=500, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    counted = models.ForeignKey("palio.Attempt", models.PROTECT, null=True, related_name="+")
+    charged = models.BooleanField(default=False)  # scored, or failed by its own fault: one of the team's tries
+    withdrawn = models.DateTimeField(null=True)  # by the team
+    hidden = models.DateTimeField(null=True)  # by an organizer
+    disqualified = models.TextField(blank=True)  # by an organizer, and why
+    baseline = models.BooleanField(default=False)  # the organizers' own, marked on the board
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["challenge", "phase", "-created"]),
+            models.Index(fields=["team", "phase", "-created"]),
+        ]
+
+
+class Purpose(models.TextChoices):
+    FIRST = "first"
+    RETRY = "retry"  # after a fault of the platform's
+    RERUN = "rerun"  # an organizer's wish, all stages
+    RESCORE = "rescore"  # only scoring, of the predictions that an earlier attempt left
+
+
+class Rescore(models.Model):
+    """A new scoring of all submissions of a phase, which goes live at once or not at all."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        READY = "ready"  # old and new board can be compared
+        APPLIED = "applied"
+        DISCARDED = "discarded"
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="rescores")
+    version = models.ForeignKey(ChallengeVersion, models.PROTECT, related_name="+")
+    phase = models.CharField(max_length=200)
+    state = models.CharField(max_length=12, choices=State, default=State.RUNNING)
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+    decided = models.DateTimeField(null=True)
+
+
+class Attempt(models.Model):
+    """One pass of a submission through the stages. `identity` names its jobs and its run folder.
+
+    The row says where it is; the run folder says the rest. What a participant reads comes from the columns here and
+    from the run folder's `participant/`, and from nothing else.
+    """
+
+    identity = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    submission = models.ForeignKey(Submission, models.PROTECT, related_name="attempts")
+    number = models.PositiveIntegerField()  # 1, 2, … of the submission
+    purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.FIRST)
+    version = models.ForeignKey(ChallengeVersion, models.PROTECT, related_name="+")
+    source = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")  # of a re-score: whose predictions
+    rescore = models.ForeignKey(Rescore, models.PROTECT, null=True, related_name="attempts")
+    state = models.CharField(max_length=12, choices=[(state, state) for state in State], default=State.QUEUED)
+    engine = models.CharField(max_length=20, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    not_before = models.DateTimeField(default=timezone.now)  # later than `created` after an engine's fault
+    started = models.DateTimeField(null=True)
+    moved = models.DateTimeField(default=timezone.now)  # into its present state
+    deadline = models.DateTimeField(null=True)  # by when it has to leave its present stage
+    finished = models.DateTimeField(null=True)
+    cancel_requested = models.DateTimeField(null=True)
+    scores = models.JSONField(null=True)  # {key: number}, only when scored
+    failure = models.JSONField(null=True)  # the organizer's view, as in the run folder's result.json
+    failure_shown = models.JSONField(null=True)  # the participant's view
+    failure_code = models.CharField(max_length=60, blank=True)
+    failure_cause = models.CharField(max_length=12, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "number"], name="attempts_are_counted"),
+            models.UniqueConstraint(
+                fields=["submission"],
+                condition=~models.Q(state__in=sorted(ENDS)) & models.Q(rescore=None),
+                name="one_attempt_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state=State.SCORED, scores__isnull=False)
+                | (~models.Q(state=State.SCORED) & models.Q(scores__isnull=True)),
+                name="scores_if_and_only_if_scored",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["state", "not_before"]),
+            models.Index(fields=["submission", "-number"]),
+            models.Index(fields=["-started"]),  # whose turn it is follows from who was started last
+        ]
+
+    @property
+    def ended(self) -> bool:
+        return State(self.state) in ENDS

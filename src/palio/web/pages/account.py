@@ -1,0 +1,58 @@
+"""One's own account: what one takes part in, how one signs in, and API tokens."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from palio.web.access.tokens import SCOPES
+from palio.web.models import ApiToken, Membership, Role
+from palio.web.pages.doing import signed_in, trying
+from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
+
+_DAYS = (7, 30, 90, 366)
+
+
+def account(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    memberships = Membership.objects.filter(user=user).select_related("team", "challenge__current")
+    roles = Role.objects.filter(user=user).select_related("challenge__current")
+    context = {"memberships": memberships.order_by("-joined"), "roles": roles.order_by("-granted")}
+    return render(request, "account/overview.html", context)
+
+
+@never_cache
+def tokens(request: HttpRequest) -> HttpResponse:
+    """A new token's secret is in the answer to the form, and nowhere else."""
+    user, secret, refused = signed_in(request), "", ""
+    if request.method == "POST":
+
+        def act() -> str:
+            chosen = request.POST.get("days", "")
+            days = int(chosen) if chosen.isdecimal() and len(chosen) < 6 else None
+            return make_token(user, request.POST.get("name", ""), request.POST.getlist("scopes"), days=days)[1]
+
+        secret, refused = trying(act)
+    context = {
+        "tokens": valid_tokens(user).order_by("-created"),
+        "scopes": SCOPES,
+        "days": _DAYS,
+        "secret": secret,
+        "refused": refused,
+    }
+    return render(request, "account/tokens.html", context, status=422 if refused else 200)
+
+
+@require_POST
+def revoke(request: HttpRequest, token: str) -> HttpResponse:
+    found: ApiToken = request.subject  # type: ignore[attr-defined]
+    revoke_token(found, actor=signed_in(request))
+    return redirect("pages:tokens")
+
+
+urls = [
+    path("account/", account, name="account"),
+    path("account/tokens/", tokens, name="tokens"),
+    path("account/tokens/<str:token>/revoke/", revoke, name="revoke-token"),
+]

@@ -1,0 +1,116 @@
+"""Who sees a challenge, how one joins it, and who helps with it."""
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Challenge, Invitation, RoleKind
+from palio.web.pages.doing import doing, signed_in, trying
+from palio.web.verbs import challenge_settings, invitations, roles
+
+
+@never_cache
+def show(request: HttpRequest, challenge: str) -> HttpResponse:
+    return _show(request)
+
+
+def _show(request: HttpRequest, link: str = "") -> HttpResponse:
+    found = _challenge(request)
+    context = {
+        "challenge": found,
+        "roles": found.roles.select_related("user", "granted_by").order_by("granted"),
+        "visibilities": [(value.value, says) for value, says in challenge_settings.SAYS.items()],
+        "joinings": [(value.value, says) for value, says in challenge_settings.JOINING_SAYS.items()],
+        "kinds": [(kind.value, roles.SAYS[kind]) for kind in RoleKind],
+        "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
+        "link": link,
+    }
+    return render(request, "challenge/settings.html", context)
+
+
+@require_POST
+def visibility(request: HttpRequest, challenge: str) -> HttpResponse:
+    def act() -> str:
+        wanted = request.POST.get("visibility", "")
+        changed = challenge_settings.set_visibility(_challenge(request), wanted, actor=signed_in(request))
+        return f"The challenge is now {changed.visibility}."
+
+    return doing(request, _back(request), act)
+
+
+@require_POST
+def joining(request: HttpRequest, challenge: str) -> HttpResponse:
+    def act() -> str:
+        wanted = request.POST.get("joining", "")
+        challenge_settings.set_joining(_challenge(request), wanted, actor=signed_in(request))
+        return "That is how one joins from now on."
+
+    return doing(request, _back(request), act)
+
+
+@require_POST
+def grant(request: HttpRequest, challenge: str) -> HttpResponse:
+    def act() -> str:
+        username, kind = request.POST.get("username", ""), request.POST.get("kind", "")
+        role = roles.grant(_challenge(request), username, kind, actor=signed_in(request))
+        return f"{role.user.username} is now {role.kind}."
+
+    return doing(request, _back(request), act)
+
+
+@require_POST
+def revoke(request: HttpRequest, challenge: str) -> HttpResponse:
+    def act() -> str:
+        username = request.POST.get("username", "")
+        roles.revoke(_challenge(request), username, actor=signed_in(request))
+        return f"{username} has no role here any more."
+
+    return doing(request, _back(request), act)
+
+
+@never_cache
+@require_POST
+def invite(request: HttpRequest, challenge: str) -> HttpResponse:
+    """Answers with the page itself: the link is shown once, and never again."""
+
+    def act() -> str:
+        note = request.POST.get("note", "")
+        _, code = invitations.invite(signed_in(request), challenge=_challenge(request), note=note)
+        return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
+
+    link, refused = trying(act)
+    if refused:
+        messages.error(request, refused)
+    return _show(request, link)
+
+
+@require_POST
+def take_back(request: HttpRequest, challenge: str, invitation: str) -> HttpResponse:
+    given = Invitation.objects.filter(pk=invitation, challenge=_challenge(request), team=None).first()
+    if given is not None:
+        invitations.take_back(given, actor=signed_in(request))
+    return redirect(_back(request))
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _back(request: HttpRequest) -> str:
+    return reverse("pages:challenge-settings", args=[_challenge(request).slug])
+
+
+urls = [
+    path("c/<slug:challenge>/settings/", show, name="challenge-settings"),
+    path("c/<slug:challenge>/settings/visibility/", visibility, name="challenge-visibility"),
+    path("c/<slug:challenge>/settings/joining/", joining, name="challenge-joining"),
+    path("c/<slug:challenge>/settings/roles/", grant, name="grant-role"),
+    path("c/<slug:challenge>/settings/roles/revoke/", revoke, name="revoke-role"),
+    path("c/<slug:challenge>/settings/invitations/", invite, name="invite-participant"),
+    path("c/<slug:challenge>/settings/invitations/<str:invitation>/", take_back, name="take-back-invitation"),
+]

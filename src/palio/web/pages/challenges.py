@@ -1,0 +1,134 @@
+"""A challenge as everybody reads it: its own pages, phases, terms, announcements and versions."""
+
+from functools import lru_cache
+from urllib.parse import quote
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from palio.core.bundle.model import Bundle
+from palio.web.bundles import bundle_of
+from palio.web.markdown import render_file, render_text
+from palio.web.models import Challenge, ChallengeVersion, Registration, User
+from palio.web.templatetags.challenge import phase_now
+from palio.web.verbs.joining import needs_terms, registration_of, terms_of
+from palio.web.verbs.teams import own_team
+
+
+def shown(request: HttpRequest) -> tuple[Challenge, ChallengeVersion, Bundle]:
+    """What the address names, as the access table has found it."""
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    if challenge.current is None:
+        raise Http404
+    return challenge, challenge.current, bundle_of(challenge.current)
+
+
+def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
+    """How the reader stands to a challenge: registered or not, in which team, with which terms."""
+    if not isinstance(request.user, User):
+        return {"registration": None, "team": None, "terms_are_new": False}
+    registration = registration_of(challenge, request.user)
+    takes_part = registration is not None and registration.state == Registration.State.APPROVED
+    return {
+        "registration": registration,
+        "team": own_team(challenge, request.user) if takes_part else None,
+        "terms_are_new": registration is not None and takes_part and needs_terms(registration),
+    }
+
+
+def overview(request: HttpRequest, challenge: str) -> HttpResponse:
+    return _page(request, 0)
+
+
+def page(request: HttpRequest, challenge: str, index: int) -> HttpResponse:
+    return _page(request, index)
+
+
+def _page(request: HttpRequest, index: int) -> HttpResponse:
+    challenge, version, bundle = shown(request)
+    if index and index >= len(bundle.pages):
+        raise Http404
+    taking_part = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
+    context = {
+        "challenge": challenge,
+        "bundle": bundle,
+        "title": bundle.pages[index].title if bundle.pages else "Overview",
+        "html": rendered_page(challenge, version, index) if bundle.pages else "",
+        "is_first": index == 0,
+        "phase": phase_now(bundle, timezone.now()),
+        "taking_part": taking_part,
+        "announcements": challenge.announcements.all()[:3],
+        "version": version,
+        **standing(request, challenge),
+    }
+    return render(request, "challenge/overview.html", context)
+
+
+@lru_cache(maxsize=256)  # a text under a digest never changes
+def _rendered(digest: str, slug: str, number: int, index: int | None) -> SafeString:
+    """One of a version's pages, or its terms if `index` is None."""
+    version = ChallengeVersion.objects.select_related("challenge").get(challenge__slug=slug, number=number)
+    bundle = bundle_of(version)
+    file = bundle.terms if index is None else bundle.pages[index].file
+    if file is None:
+        return SafeString()
+    return render_file(bundle, file, lambda name: picture_url(slug, number, name), lambda found: _page_url(slug, found))
+
+
+def rendered_page(challenge: Challenge, version: ChallengeVersion, index: int) -> SafeString:
+    return _rendered(version.digest, challenge.slug, version.number, index)
+
+
+def rendered_terms(challenge: Challenge, version: ChallengeVersion) -> SafeString:
+    return _rendered(version.digest, challenge.slug, version.number, None)
+
+
+def picture_url(slug: str, number: int, name: str) -> str:
+    first = reverse("pages:challenge-file", kwargs={"challenge": slug, "number": number, "name": "-"})
+    return first.removesuffix("-") + quote(name)
+
+
+def _page_url(slug: str, index: int) -> str:
+    if index == 0:
+        return reverse("pages:challenge", kwargs={"challenge": slug})
+    return reverse("pages:challenge-page", kwargs={"challenge": slug, "index": index})
+
+
+def phases(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, bundle = shown(request)
+    return render(request, "challenge/phases.html", {"challenge": found, "bundle": bundle})
+
+
+def terms(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, version, bundle = shown(request)
+    if bundle.terms is None:
+        raise Http404
+    digest = found_terms.digest if (found_terms := terms_of(bundle)) else ""
+    html = rendered_terms(found, version)
+    context = {"challenge": found, "html": html, "terms_digest": digest, **standing(request, found)}
+    return render(request, "challenge/terms.html", context)
+
+
+def versions(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, _ = shown(request)
+    listed = found.versions.select_related("published_by").order_by("-number")
+    return render(request, "challenge/versions.html", {"challenge": found, "versions": listed})
+
+
+def announcements(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, _ = shown(request)
+    listed = [(said, render_text(said.text)) for said in found.announcements.select_related("author")]
+    return render(request, "challenge/announcements.html", {"challenge": found, "announcements": listed})
+
+
+urls = [
+    path("c/<slug:challenge>/", overview, name="challenge"),
+    path("c/<slug:challenge>/pages/<int:index>/", page, name="challenge-page"),
+    path("c/<slug:challenge>/phases/", phases, name="challenge-phases"),
+    path("c/<slug:challenge>/terms/", terms, name="challenge-terms"),
+    path("c/<slug:challenge>/versions/", versions, name="challenge-versions"),
+    path("c/<slug:challenge>/announcements/", announcements, name="challenge-announcements"),
+]

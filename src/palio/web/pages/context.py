@@ -1,0 +1,15 @@
+"""What every page knows."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from palio import __version__
+
+
+def platform(request: HttpRequest) -> dict[str, object]:
+    return {
+        "palio_version": __version__,
+        "sends_mail": bool(settings.CONFIGURATION.mail_url),
+        "sign_up_is_open": settings.CONFIGURATION.sign_up == "open",
+        "held": getattr(request, "relations", frozenset()),
+    }

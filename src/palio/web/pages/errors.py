@@ -1,0 +1,40 @@
+"""The pages of what went wrong: a sentence and a way on, never a trace of the code."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+_TEXTS = {
+    400: ("This request cannot be understood", "Go back, load the page again, and try once more."),
+    403: ("You may not do this", "Sign in as somebody who may, or ask an organizer of the challenge."),
+    404: ("There is nothing here", "The address may be mistyped, or what it names is not for you to see."),
+    500: ("Something broke on our side", "It was written to the platform's log. Nothing that was accepted is lost."),
+}
+_CODES = {400: "request-invalid", 403: "not-allowed", 404: "not-found", 500: "bug"}
+
+
+def _page(request: HttpRequest, status: int, said: str = "") -> HttpResponse:
+    title, next_step = _TEXTS[status]
+    if request.path.startswith("/api/"):
+        body = {"code": _CODES[status], "message": f"{said or title}.", "next_step": next_step, "evidence": []}
+        return JsonResponse(body, status=status)
+    return render(request, "error.html", {"title": title, "next_step": next_step, "said": said}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 403, str(exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Made without templates or the database: they may be what broke."""
+    if request.path.startswith("/api/"):
+        return _page(request, 500)
+    title, next_step = _TEXTS[500]
+    return HttpResponse(f"<!doctype html><title>{title} · Palio</title><h1>{title}</h1><p>{next_step}</p>", status=500)

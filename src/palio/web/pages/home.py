@@ -1,0 +1,65 @@
+"""The front page: the challenges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils import timezone
+
+from palio.core.bundle.model import Bundle, Phase
+from palio.web.bundles import bundle_of
+from palio.web.markdown import pictures_of
+from palio.web.models import Challenge, Registration, User
+from palio.web.pages.challenges import picture_url
+from palio.web.templatetags.challenge import phase_now
+
+
+@dataclass(frozen=True)
+class Card:
+    challenge: Challenge
+    bundle: Bundle
+    logo: str  # its address, or ""
+    phase: Phase | None
+    taking_part: int
+    best: str  # the best score on the board of that phase, with the column's title, or ""
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    listed = Challenge.objects.exclude(current=None).select_related("current").order_by("-created")
+    public = listed.exclude(visibility=Challenge.Visibility.DRAFT)
+    user = request.user
+    drafts = listed.none()
+    if isinstance(user, User):
+        drafts = listed.filter(visibility=Challenge.Visibility.DRAFT)
+        drafts = drafts if user.is_superuser else drafts.filter(roles__user=user)
+    counts = dict(
+        Registration.objects.filter(state=Registration.State.APPROVED)
+        .values_list("challenge")
+        .annotate(Count("id"))
+        .order_by()
+    )
+    cards = [_card(challenge, counts) for challenge in public]
+    context = {
+        "cards": [card for card in cards if card.challenge.visibility == Challenge.Visibility.PUBLISHED],
+        "archived": [card for card in cards if card.challenge.visibility == Challenge.Visibility.ARCHIVED],
+        "drafts": [_card(challenge, counts) for challenge in drafts],
+        "may_publish": isinstance(user, User) and (user.is_staff or user.is_superuser),
+    }
+    return render(request, "home.html", context)
+
+
+def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
+    version = challenge.current
+    if version is None:
+        raise ValueError(f"{challenge.slug} has no version yet")
+    bundle = bundle_of(version)
+    logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
+    shown = picture_url(challenge.slug, version.number, logo) if logo in pictures_of(bundle) else ""
+    phase = phase_now(bundle, timezone.now())
+    return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), "")
+
+
+urls = [path("", home, name="home")]

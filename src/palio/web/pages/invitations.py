@@ -1,0 +1,60 @@
+"""Where an invitation's link leads. Looking at it changes nothing; what it does is done by a button."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+
+from palio.web.bundles import bundle_of
+from palio.web.models import Invitation, User
+from palio.web.pages.challenges import rendered_terms
+from palio.web.pages.doing import doing
+from palio.web.people import INVITED
+from palio.web.verbs import invitations
+from palio.web.verbs.joining import terms_of
+from palio.web.verbs.refusals import RefusedError
+
+
+@never_cache
+def invitation(request: HttpRequest, code: str) -> HttpResponse:
+    user = request.user if isinstance(request.user, User) else None
+    try:
+        found = invitations.find_invitation(code, user)
+    except RefusedError as refused:
+        context = {"title": "This invitation is over", "said": refused.message, "next_step": refused.next_step}
+        return render(request, "error.html", context, status=refused.status)
+    if request.method == "POST":
+        return _follow(request, found, code, user)
+    return render(request, "invitation/show.html", {"invitation": found, "code": code, **_terms(found)})
+
+
+def _follow(request: HttpRequest, found: Invitation, code: str, user: User | None) -> HttpResponse:
+    if user is None:
+        request.session[INVITED] = found.id
+        here = reverse("pages:home") if found.challenge is None else request.path
+        return redirect(f"{reverse('account_signup')}?{urlencode({'next': here})}")
+    if found.challenge is None:
+        return redirect("pages:home")
+    digest = request.POST.get("terms", "") if request.POST.get("accepted") else ""
+    challenge, team = found.challenge, found.team
+
+    def act() -> str:
+        invitations.accept(code, user, terms_digest=digest)
+        return f"You are in the team “{team.name}”." if team else "You take part."
+
+    return doing(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
+
+
+def _terms(found: Invitation) -> dict[str, object]:
+    """What has to be accepted, for an invitation into a challenge."""
+    challenge = found.challenge
+    if challenge is None or found.team is not None or challenge.current is None:
+        return {}
+    terms = terms_of(bundle_of(challenge.current))
+    if terms is None:
+        return {}
+    return {"terms": rendered_terms(challenge, challenge.current), "terms_digest": terms.digest}
+
+
+urls = [path("invitations/<str:code>/", invitation, name="invitation")]

@@ -1,0 +1,71 @@
+"""Joining a challenge, accepting later terms, withdrawing."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Challenge, Registration, User
+from palio.web.pages.challenges import rendered_terms, shown, standing
+from palio.web.pages.doing import doing, signed_in
+from palio.web.verbs import joining
+
+
+def join(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, version, bundle = shown(request)
+    user = signed_in(request)
+    if request.method == "POST":
+        return doing(request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user))
+    terms = joining.terms_of(bundle)
+    context = {
+        "challenge": found,
+        "terms": rendered_terms(found, version),
+        "terms_digest": terms.digest if terms else "",
+        **standing(request, found),
+    }
+    return render(request, "challenge/join.html", context)
+
+
+def _join(request: HttpRequest, challenge: Challenge, user: User) -> str:
+    digest = request.POST.get("terms", "") if request.POST.get("accepted") else ""
+    registration = joining.join(challenge, user, terms_digest=digest)
+    if registration.state == Registration.State.APPROVED:
+        return "You take part. Your team has no members but you; ask others to join it, or hand in alone."
+    return "Your wish to take part is noted. An organizer decides about it."
+
+
+@require_POST
+def accept_terms(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, _ = shown(request)
+    registration = joining.registration_of(found, signed_in(request))
+    if registration is None:
+        return redirect("pages:join", found.slug)
+
+    def act() -> str:
+        joining.accept_terms(registration, request.POST.get("terms", ""))
+        return "You have accepted the terms."
+
+    return doing(request, reverse("pages:challenge-terms", args=[found.slug]), act)
+
+
+@require_POST
+def withdraw(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, _ = shown(request)
+
+    def act() -> str:
+        joining.withdraw(found, signed_in(request))
+        return "You do not take part any more. What you have handed in stays until you withdraw it, too."
+
+    return doing(request, reverse("pages:challenge", args=[found.slug]), act)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - the access table has let nobody else in
+    return request.user
+
+
+urls = [
+    path("c/<slug:challenge>/join/", join, name="join"),
+    path("c/<slug:challenge>/terms/accept/", accept_terms, name="accept-terms"),
+    path("c/<slug:challenge>/withdraw/", withdraw, name="withdraw-from-challenge"),
+]

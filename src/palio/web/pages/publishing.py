@@ -1,0 +1,75 @@
+"""Publishing a bundle from a browser."""
+
+from pathlib import Path
+
+from django.contrib import messages
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+
+from palio.core.errors import PalioError
+from palio.web.models import Challenge
+from palio.web.pages.doing import signed_in
+from palio.web.pages.receiving import receives_file
+from palio.web.verbs.publish import Publication
+from palio.web.verbs.receive_bundle import publish_archive
+from palio.web.verbs.refusals import RefusedError
+
+
+@receives_file
+def publish(request: HttpRequest) -> HttpResponse:
+    """A new challenge; or a new version, where its name is that of one that this person organizes."""
+    if request.method != "POST":
+        return render(request, "publish/form.html", {"challenge": None})
+    return _received(request, None)
+
+
+@receives_file
+def publish_version(request: HttpRequest, challenge: str) -> HttpResponse:
+    found: Challenge = request.subject  # type: ignore[attr-defined]
+    if request.method != "POST":
+        return render(request, "publish/form.html", {"challenge": found})
+    return _received(request, found)
+
+
+def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse:
+    context: dict[str, object] = {"challenge": challenge, "given": request.POST}
+    file = request.FILES.get("bundle")
+    if not isinstance(file, TemporaryUploadedFile):
+        context["message"] = "No file came with it. Choose the bundle as a zip."
+        return render(request, "publish/form.html", context, status=422)
+    try:
+        publication = publish_archive(
+            Path(file.temporary_file_path()),
+            file.name or "bundle.zip",
+            actor=signed_in(request),
+            slug=challenge.slug if challenge else request.POST.get("slug", "").strip() or None,
+            draft="draft" in request.POST,
+            note=request.POST.get("note", "").strip(),
+        )
+    except RefusedError as refused:
+        context |= {"message": refused.message, "next_step": refused.next_step}
+        return render(request, "publish/form.html", context, status=refused.status)
+    except PalioError as error:
+        failure = error.failure
+        context |= {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
+        return render(request, "publish/form.html", context, status=422)
+    return _published(request, publication)
+
+
+def _published(request: HttpRequest, publication: Publication) -> HttpResponse:
+    version = publication.version
+    if publication.is_new:
+        messages.success(request, f"Version {version.number} is there.")
+    else:
+        messages.info(request, f"This is version {version.number}, which was there already. Nothing was changed.")
+    for warning in publication.warnings:
+        messages.warning(request, warning)
+    return redirect("pages:challenge", version.challenge.slug)
+
+
+urls = [
+    path("publish/", publish, name="publish"),
+    path("c/<slug:challenge>/versions/new/", publish_version, name="publish-version"),
+]

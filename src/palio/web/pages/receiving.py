@@ -1,0 +1,69 @@
+"""Forms with a file: written to the disk while it comes, and no further than it may be large.
+
+Everywhere else a file in a form is refused: Django would otherwise write it to the disk before it is known who sends it.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from palio.core.quantities import size_text
+
+View = Callable[..., HttpResponse]
+_FORM_BYTES = 1024 * 1024  # of everything beside the file
+
+
+class NoFiles(FileUploadHandler):
+    """For all forms that do not expect a file."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise RequestDataTooBig("a file was sent where none is expected")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002 - as Django asks
+        return raw_data
+
+    def file_complete(self, file_size: int) -> None:  # noqa: ARG002
+        return None
+
+
+class BoundedFile(TemporaryFileUploadHandler):
+    """Stops at a number of bytes, whatever was announced."""
+
+    def __init__(self, request: HttpRequest, limit_bytes: int) -> None:
+        super().__init__(request)
+        self._left = limit_bytes
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self._left -= len(raw_data)
+        if self._left < 0:
+            raise RequestDataTooBig("the file is larger than it may be")
+        super().receive_data_chunk(raw_data, start)
+
+
+def receives_file(view: View) -> View:
+    """For a view whose form has a file: the access table has decided before any of it is read."""
+    protected: View = csrf_protect(view)
+
+    @csrf_exempt  # only so far: the check itself would read the whole form before there is a bound
+    @wraps(view)
+    def receiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST":
+            most = settings.CONFIGURATION.max_upload_bytes
+            if int(request.META.get("CONTENT_LENGTH") or 0) > most + _FORM_BYTES:
+                context = {
+                    "title": "This file is too large",
+                    "said": f"A file may have {size_text(most)} here.",
+                    "next_step": "Make it smaller, or ask the operator to raise `max_upload_gib`.",
+                }
+                return render(request, "error.html", context, status=413)
+            request.upload_handlers = [BoundedFile(request, most)]
+        return protected(request, *args, **kwargs)
+
+    return receiving

@@ -1,0 +1,289 @@
+"""One submission: its stages as they pass, then its scores, its report and receipt, or its failure with its next step.
+
+The page looks again each second, at a fragment that says nothing while nothing has changed and ends the looking once
+the attempt has ended. Its team reads what web.submission_shown lets it; scorers, viewers and organizers read all.
+"""
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils import timezone
+
+from palio.core.bundle.model import Phase
+from palio.core.errors import TURNS, Cause, PalioError
+from palio.core.job import MIB
+from palio.core.log import harmless
+from palio.core.receipt.key import machine_public_key
+from palio.core.run_folder import Stage
+from palio.core.states import State
+from palio.core.untrusted_file import UnreadableFileError, open_untrusted
+from palio.web import submission_shown as team_view
+from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
+from palio.web.board import hides_scores
+from palio.web.bundles import bundle_of, phase_named
+from palio.web.kept import kept
+from palio.web.models import Attempt, Rescore, Submission
+from palio.web.stages_shown import SAYS, cards
+from palio.web.verbs import queue
+
+_UNCHANGED = 204  # htmx leaves the page as it is
+_TAIL_BYTES = 12_000  # of a log, on the page; the whole of it has a page of its own
+_REPORT_BYTES = 32 * MIB
+# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+_REPORT_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
+)
+
+
+class _Watched:
+    """A submission and its last attempt as this reader may see them."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.submission: Submission = request.subject  # type: ignore[attr-defined]
+        self.held = request.relations  # type: ignore[attr-defined]
+        self.full = bool(VIEWER & self.held)
+        self.attempt = team_view.latest_attempt(self.submission)
+        self.now = timezone.now()
+
+    @property
+    def phase(self) -> Phase | None:
+        version = self.attempt.version if self.attempt else self.submission.challenge.current
+        return phase_named(bundle_of(version), self.submission.phase) if version else None
+
+    @property
+    def state(self) -> str:
+        return self.attempt.state if self.attempt else State.QUEUED
+
+    @property
+    def ended(self) -> bool:
+        return self.attempt is not None and self.attempt.ended
+
+    def place(self) -> queue.Place | None:
+        """In the queue; of the whole queue it is worked out once a second for all who look."""
+        if self.attempt is None or self.attempt.state != State.QUEUED:
+            return None
+        return kept("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
+
+    def stages(self) -> dict[str, Any]:
+        if self.attempt is None:
+            return {}
+        folder = team_view.run_folder(self.attempt)
+        if not self.full:
+            return team_view.shown_attempt(self.attempt)["stages"]  # type: ignore[no-any-return]
+        try:
+            return folder.read_json("result.json")["stages"]  # type: ignore[no-any-return]
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def stamp(self) -> str:
+        """Changes with whatever the fragment shows; while a stage runs, each second."""
+        attempt = self.attempt
+        running = bool(attempt and not attempt.ended and attempt.state != State.QUEUED)
+        of = [
+            self.state,
+            attempt and [attempt.identity, attempt.moved, attempt.cancel_requested],
+            self.place(),
+            int(self.now.timestamp()) if running else 0,
+            self.full,
+        ]
+        return hashlib.sha256(json.dumps(of, default=str).encode()).hexdigest()[:16]
+
+    def failure(self) -> dict[str, Any] | None:
+        if self.attempt is None or self.state != State.FAILED:
+            return None
+        found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
+        return found and found | {"turn": TURNS[Cause(found["cause"])]}
+
+    def scores(self) -> list[dict[str, Any]]:
+        """Of what counts, else of the last attempt; each column with its value."""
+        standing = self.submission.counted or self.attempt
+        if standing is None or standing.scores is None:
+            return []
+        told = standing.scores if self.full else team_view.shown_scores(self.submission, self.attempt) or {}
+        board = bundle_of(standing.version).leaderboard
+        return [
+            {
+                "title": column.title,
+                "arrow": "↑" if column.descending else "↓",
+                "value": f"{told[column.key]:.{column.precision}f}",
+                "exact": told[column.key],
+                "primary": column == board.primary,
+                "hidden": column.hidden,
+            }
+            for column in board.columns
+            if column.key in told
+        ]
+
+    def live(self) -> dict[str, Any]:
+        phase = self.phase
+        blind = phase is not None and hides_scores(phase)
+        attempt = self.attempt
+        return {
+            "submission": self.submission,
+            "attempt": attempt,
+            "state": self.state,
+            "says": SAYS[State(self.state)],
+            "ended": self.ended,
+            "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
+            "cards": cards(attempt, self.submission.file.kind, phase, self.stages(), self.now) if attempt else [],
+            "place": self.place(),
+            "stamp": self.stamp(),
+            "failure": self.failure(),
+            "scores": self.scores(),
+            "scores_hidden": blind,
+            "blind": blind and not self.full,
+            "has_report": self.report() is not None,
+            "has_receipt": self.receipt() is not None,
+            "public_key": _public_key() if self.ended else None,
+            "full": self.full,
+            "is_team": "team" in self.held,
+            "may_score": bool(SCORER & self.held),
+            "may_organize": bool(ORGANIZER & self.held),
+            "attempts": self.history(),
+        }
+
+    def history(self) -> list[Attempt]:
+        """All passes, the first first. Its team sees those of a re-score once that is live."""
+        rows = self.submission.attempts.select_related("rescore", "version").order_by("number")
+        if self.full:
+            return list(rows)
+        return [each for each in rows if each.rescore is None or each.rescore.state == Rescore.State.APPLIED]
+
+    def report(self) -> Path | None:
+        """The organizer's page about these scores; None where there is none, or not for this reader."""
+        standing = self.submission.counted or self.attempt
+        phase = self.phase
+        if standing is None or not standing.ended or (not self.full and (phase is None or hides_scores(phase))):
+            return None
+        path = team_view.run_folder(standing).report
+        return path if path.is_file() else None
+
+    def receipt(self) -> Path | None:
+        if self.attempt is None:
+            return None
+        if self.full:
+            receipt = team_view.run_folder(self.attempt).root / "receipt.json"
+            return receipt if self.attempt.ended and receipt.is_file() else None
+        return team_view.receipt_path(self.attempt)
+
+    def log(self, stage: Stage) -> str | None:
+        if self.attempt is None:
+            return None
+        if not self.full:
+            return team_view.shown_log(self.attempt, stage)
+        try:
+            with open_untrusted(team_view.run_folder(self.attempt).log(stage)) as file:
+                return harmless(file.read(16 * MIB))
+        except (OSError, UnreadableFileError):
+            return None
+
+    def logs(self) -> list[dict[str, Any]]:
+        found = []
+        for stage in Stage:
+            text = self.log(stage)
+            if text is not None:
+                found.append({"stage": stage.value, "end": _end(text), "cut": len(text) > _TAIL_BYTES, "text": text})
+        return found
+
+    def logs_stamp(self) -> str:
+        """Changes with their sizes, so that nobody reads them for nothing."""
+        folder = team_view.run_folder(self.attempt) if self.attempt else None
+        sizes = [folder.log(stage).stat().st_size for stage in Stage if folder.log(stage).exists()] if folder else []
+        of = [self.state, self.attempt and self.attempt.identity, sizes]
+        return hashlib.sha256(json.dumps(of).encode()).hexdigest()[:16]
+
+    def logs_context(self) -> dict[str, Any]:
+        return {
+            "submission": self.submission,
+            "logs": self.logs(),
+            "logs_stamp": self.logs_stamp(),
+            "state": self.state,
+            "ended": self.ended,
+        }
+
+
+def _public_key() -> str | None:
+    with suppress(PalioError):  # it cannot be read: receipts are still there, and the controller says what is wrong
+        return machine_public_key()
+    return None
+
+
+def _end(text: str) -> str:
+    if len(text) <= _TAIL_BYTES:
+        return text
+    _, _, whole_lines = text[-_TAIL_BYTES:].partition("\n")
+    return whole_lines or text[-_TAIL_BYTES:]
+
+
+def submission(request: HttpRequest, submission: str) -> HttpResponse:
+    watched = _Watched(request)
+    context = watched.live() | watched.logs_context()
+    return _fresh(render(request, "submission/page.html", context | {"challenge": watched.submission.challenge}))
+
+
+def live(request: HttpRequest, submission: str) -> HttpResponse:
+    """The part of the page that changes. `seen` and `state` are what the page shows at the moment."""
+    watched = _Watched(request)
+    if request.GET.get("seen") == watched.stamp():
+        return HttpResponse(status=_UNCHANGED)
+    context = watched.live() | {"moved": request.GET.get("state") != watched.state, "is_fragment": True}
+    return _fresh(render(request, "submission/live.html", context))
+
+
+def logs(request: HttpRequest, submission: str) -> HttpResponse:
+    watched = _Watched(request)
+    if request.GET.get("seen") == watched.logs_stamp():
+        return HttpResponse(status=_UNCHANGED)
+    return _fresh(render(request, "submission/logs.html", watched.logs_context()))
+
+
+def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
+    """All of a log that this reader may read, as plain text."""
+    text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
+    if text is None:
+        raise Http404
+    return _fresh(HttpResponse(text, "text/plain; charset=utf-8"))
+
+
+def report(request: HttpRequest, submission: str) -> HttpResponse:
+    """To be shown in a frame that holds it in: this page may do nothing."""
+    found = _Watched(request).report()
+    if found is None:
+        raise Http404
+    try:
+        with open_untrusted(found) as file:
+            content = file.read(_REPORT_BYTES)
+    except (OSError, UnreadableFileError):
+        raise Http404 from None
+    headers = {"Content-Security-Policy": _REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return _fresh(HttpResponse(content, "text/html; charset=utf-8", headers=headers))
+
+
+def receipt(request: HttpRequest, submission: str) -> HttpResponse:
+    found = _Watched(request).receipt()
+    if found is None:
+        raise Http404
+    headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
+    return _fresh(HttpResponse(found.read_bytes(), "application/json", headers=headers))
+
+
+def _fresh(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+urls = [
+    path("s/<str:submission>/", submission, name="submission"),
+    path("s/<str:submission>/live/", live, name="submission-live"),
+    path("s/<str:submission>/logs/", logs, name="submission-logs"),
+    path("s/<str:submission>/logs/<str:stage>/", log, name="submission-log"),
+    path("s/<str:submission>/report/", report, name="submission-report"),
+    path("s/<str:submission>/receipt.json", receipt, name="submission-receipt"),
+]

@@ -1,0 +1,113 @@
+"""One's own team in a challenge."""
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Invitation, Team
+from palio.web.pages.challenges import shown
+from palio.web.pages.doing import doing, signed_in, trying
+from palio.web.verbs import invitations, teams
+
+
+@never_cache
+def own(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, _, _ = shown(request)
+    team = teams.own_team(found, signed_in(request))
+    if team is None:
+        return redirect("pages:challenge", found.slug)
+    return _show(request, team)
+
+
+def _show(request: HttpRequest, team: Team, link: str = "") -> HttpResponse:
+    user = signed_in(request)
+    members = [membership.user for membership in team.memberships.select_related("user").order_by("joined")]
+    context = {
+        "challenge": team.challenge,
+        "team": team,
+        "members": members,
+        "is_captain": team.captain_id == user.pk,
+        "has_submitted": team.submissions.filter(user=user).exists(),
+        "invitations": invitations.open_invitations(Q(team=team)),
+        "link": link,
+    }
+    return render(request, "team/own.html", context)
+
+
+@require_POST
+def rename(request: HttpRequest, team: str) -> HttpResponse:
+    found = _team(request)
+
+    def act() -> str:
+        return f"Your team is now “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+
+    return doing(request, _back(found), act)
+
+
+@never_cache
+@require_POST
+def invite(request: HttpRequest, team: str) -> HttpResponse:
+    """Answers with the page itself: the link is shown once, and never again."""
+    found = _team(request)
+
+    def act() -> str:
+        _, code = invitations.invite(signed_in(request), team=found, note=request.POST.get("note", ""))
+        return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
+
+    link, refused = trying(act)
+    if refused:
+        messages.error(request, refused)
+    return _show(request, found, link)
+
+
+@require_POST
+def take_back(request: HttpRequest, team: str, invitation: str) -> HttpResponse:
+    found = _team(request)
+    given = Invitation.objects.filter(pk=invitation, team=found).first()
+    if given is not None:
+        invitations.take_back(given, actor=signed_in(request))
+    return redirect(_back(found))
+
+
+@require_POST
+def pass_captain(request: HttpRequest, team: str) -> HttpResponse:
+    found = _team(request)
+
+    def act() -> str:
+        changed = teams.pass_captain(found, request.POST.get("username", ""), actor=signed_in(request))
+        return f"The captain is now {changed.captain.username}."
+
+    return doing(request, _back(found), act)
+
+
+@require_POST
+def leave(request: HttpRequest, team: str) -> HttpResponse:
+    found = _team(request)
+
+    def act() -> str:
+        return f"You are now in a team of your own, “{teams.leave(found, actor=signed_in(request)).name}”."
+
+    return doing(request, _back(found), act)
+
+
+def _team(request: HttpRequest) -> Team:
+    team: Team = request.subject  # type: ignore[attr-defined]
+    return team
+
+
+def _back(team: Team) -> str:
+    return reverse("pages:own-team", args=[team.challenge.slug])
+
+
+urls = [
+    path("c/<slug:challenge>/team/", own, name="own-team"),
+    path("teams/<str:team>/rename/", rename, name="rename-team"),
+    path("teams/<str:team>/invite/", invite, name="invite-member"),
+    path("teams/<str:team>/invitations/<str:invitation>/take-back/", take_back, name="take-back-member"),
+    path("teams/<str:team>/captain/", pass_captain, name="pass-captain"),
+    path("teams/<str:team>/leave/", leave, name="leave-team"),
+]

@@ -1,0 +1,38 @@
+"""How accounts are made: open to everybody, or by invitation; with mail or without."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest
+
+INVITED = "palio_invitation"  # in the session: the id of the invitation that was followed
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.CONFIGURATION.sign_up == "open" or _is_invited(request)
+
+    def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
+        """Makes the account and uses up the invitation, both or neither: one link lets one person in."""
+        from palio.web.verbs.invitations import take_for_account
+
+        invited = request.session.get(INVITED)
+        with transaction.atomic():
+            saved = super().save_user(request, user, form, commit)
+            taken = bool(invited and commit and take_for_account(invited, saved))
+            if settings.CONFIGURATION.sign_up != "open" and not taken:
+                raise PermissionDenied("This invitation was used by somebody else a moment ago")
+        if taken:
+            request.session.pop(INVITED, None)
+        return saved
+
+
+def _is_invited(request: HttpRequest) -> bool:
+    from palio.web.models import Invitation
+    from palio.web.verbs.invitations import is_open
+
+    invitation = Invitation.objects.filter(pk=request.session.get(INVITED, "")).select_related("used_by").first()
+    return invitation is not None and is_open(invitation, None)

@@ -1,0 +1,193 @@
+"""All of a server's data in one file, taken while it runs.
+
+A tar archive with one folder, `palio-data`: the database as it is at the start, then keys, bundles, files handed in,
+uploads on their way and run folders; at the end SHA256SUMS, so that `tar xf` and `sha256sum -c` do without Palio. Since
+the database comes first, every file that it names is there when the files are read, apart from those that people delete
+in between. Left out: what is made again (static files), and `.work/` of attempts that are running, which are evaluated
+anew after a restore. It holds hidden data and keys: keep it as you keep those.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from palio import __version__
+from palio.core.errors import PalioError, counted
+from palio.core.job import MIB
+from palio.core.quantities import size_text
+from palio.core.staging import reading, staged
+from palio.web.configuration import Configuration
+from palio.web.folders import Folders
+from palio.web.serving.copies import copy_sqlite, dump_postgresql
+from palio.web.serving.terminal import say
+
+FORMAT = "palio-backup 1"
+TOP = "palio-data"
+ABOUT, SUMS, DUMP = "backup.json", "SHA256SUMS", "database.dump"
+FOLDERS = ("keys", "bundles", "store", "uploads", "runs")
+COMPRESSIONS = {".tar": "", ".gz": "gz", ".tgz": "gz"}
+WORK = ".work"
+_SMALL_BYTES = 8 * MIB  # files up to this are read whole, as those of a running attempt may be growing
+
+
+def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
+    """Writes `file`, whole or not at all; one of that name is replaced. Raises PalioError."""
+    folders, compression = Folders(configuration.data), compression_of(file)
+    if not folders.keys.is_dir():
+        raise PalioError(
+            "usage",
+            problem=f"{folders.root} is no data folder of a platform.",
+            next_step="Name the folder that `palio serve` runs on with --data.",
+        )
+    target = file.absolute()
+    with staged(target) as (part,):
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # for its owner alone from the first byte
+        copy = part.with_name(f".{part.name}.database")
+        name = "palio.sqlite3"
+        with reading(folders.root):
+            if configuration.database_url:
+                name = DUMP
+                dump_postgresql(configuration.database_url, copy)
+            else:
+                copy_sqlite(folders.database, copy)
+        with part.open("wb") as raw:
+            with _Archive(_open(raw, compression)) as archive:
+                archive.add_text(ABOUT, json.dumps(_about(name), indent=2) + "\n")
+                archive.add(copy, name)
+                copy.unlink()
+                for path in _files(folders.root):
+                    archive.add(path, path.relative_to(folders.root).as_posix())
+                archive.add_sums()
+            raw.flush()
+            os.fsync(raw.fileno())
+    size_bytes = target.stat().st_size
+    if as_json:
+        say(json.dumps({"file": str(target), "size_bytes": size_bytes, "files": archive.count, "gone": archive.gone}))
+    else:
+        say(f"{target}: {counted(archive.count, 'file')}, {size_text(size_bytes)}")
+        if archive.gone:
+            say(f"  {counted(archive.gone, 'file')} removed by people or the controller meanwhile")
+        say("  It holds hidden data and keys. To check it: palio restore it to another folder.")
+    return 0
+
+
+def compression_of(file: Path) -> str:
+    if file.suffix not in COMPRESSIONS:
+        raise PalioError(
+            "usage",
+            problem=f"{file.name} does not end in .tar, .tar.gz or .tgz.",
+            next_step="Name it .tar (fast; images hardly get smaller) or .tar.gz.",
+        )
+    return COMPRESSIONS[file.suffix]
+
+
+def sum_line(digest: str, name: str) -> str:
+    """As `sha256sum` writes it: a name with a backslash or line break is escaped, and the line says so."""
+    escaped = name.replace("\\", "\\\\").replace("\n", "\\n")
+    return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
+
+
+def _open(raw: IO[bytes], compression: str) -> tarfile.TarFile:
+    if compression == "gz":
+        return tarfile.open(fileobj=raw, mode="w:gz", compresslevel=1)
+    return tarfile.open(fileobj=raw, mode="w")
+
+
+def _about(database: str) -> dict[str, object]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"format": FORMAT, "palio": __version__, "when": now, "database": database}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Everything to be kept below the folders of FOLDERS; what is hidden at their tops is not complete yet."""
+    for name in FOLDERS:
+        waiting = [root / name]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except FileNotFoundError:
+                continue
+            for entry in entries:
+                if entry.name == WORK or (entry.name.startswith(".") and folder.parent == root):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif entry.is_symlink() or entry.is_file():
+                    yield Path(entry.path)
+
+
+class _Archive:
+    """Adds files and notes their digests in the same reading, so that both belong together."""
+
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self._tar = tar
+        self._sums: list[str] = []
+        self.count = 0
+        self.gone = 0  # files that were there when their folder was read, and not a moment later
+
+    def __enter__(self) -> "_Archive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tar.close()
+
+    def add_text(self, name: str, text: str) -> None:
+        content = text.encode()
+        self._add(self._info(name, len(content), 0o600, time.time()), io.BytesIO(content))
+
+    def add(self, path: Path, name: str) -> None:
+        try:
+            if path.is_symlink():
+                self._add_link(path, name)
+                return
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                content = file.read() if status.st_size <= _SMALL_BYTES else None
+                size = status.st_size if content is None else len(content)
+                info = self._info(name, size, status.st_mode & 0o777, status.st_mtime)
+                self._add(info, file if content is None else io.BytesIO(content))
+        except FileNotFoundError:
+            self.gone += 1
+
+    def add_sums(self) -> None:
+        content = "".join(self._sums).encode(errors="surrogateescape")
+        self._tar.addfile(self._info(SUMS, len(content), 0o600, time.time()), io.BytesIO(content))
+
+    def _add(self, info: tarfile.TarInfo, content: object) -> None:
+        hashing = _Hashing(content)
+        self._tar.addfile(info, hashing)  # type: ignore[arg-type]
+        self._tar.members.clear()  # type: ignore[attr-defined]  # which nobody asks for, and there may be millions
+        self._sums.append(sum_line(hashing.digest.hexdigest(), info.name.removeprefix(f"{TOP}/")))
+        self.count += 1
+
+    def _add_link(self, path: Path, name: str) -> None:
+        info = self._info(name, 0, 0o777, path.lstat().st_mtime)
+        info.type, info.linkname = tarfile.SYMTYPE, os.readlink(path)  # noqa: PTH115 - as it is written
+        self._tar.addfile(info)
+
+    @staticmethod
+    def _info(name: str, size: int, mode: int, mtime: float) -> tarfile.TarInfo:
+        info = tarfile.TarInfo(f"{TOP}/{name}")
+        info.size, info.mode, info.mtime = size, mode, int(mtime)
+        return info
+
+
+class _Hashing:
+    """Reads, and digests what was read."""
+
+    def __init__(self, source: object) -> None:
+        self._source = source
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        content: bytes = self._source.read(size)  # type: ignore[attr-defined]
+        self.digest.update(content)
+        return content

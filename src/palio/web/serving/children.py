@@ -1,0 +1,70 @@
+"""A process that the supervisor has forked: it ends when the supervisor does, however that ended."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def fork(run: Callable[[], None], *, when_orphaned: signal.Signals) -> int:
+    """Runs `run` in a child, which gets `when_orphaned` if its parent is gone; returns its process id.
+
+    The child is a process group of its own: Ctrl-C on the terminal reaches the supervisor alone, which ends its
+    children in order. What they share of memory with it stays shared, as nothing is imported anew.
+    """
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for caught in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(caught, signal.SIG_DFL)
+        os.setpgid(0, 0)
+        _end_with(parent, when_orphaned)
+        run()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    except BaseException:  # noqa: BLE001 - a forked child must not return
+        traceback.print_exc()
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def how_it_ended(status: int) -> str:
+    """What waitpid says, as the middle of a sentence."""
+    if os.WIFSIGNALED(status):
+        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with exit code {os.waitstatus_to_exitcode(status)}"
+
+
+def _end_with(parent: int, sent: signal.Signals) -> None:
+    """By the kernel where it can (Linux), else by looking every second."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(sent), 0, 0, 0)
+    else:
+        threading.Thread(target=_watch, args=(parent, sent), daemon=True).start()
+    if os.getppid() != parent:  # it was gone before that was set up
+        os.kill(os.getpid(), sent)
+
+
+def _watch(parent: int, sent: signal.Signals) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), sent)

@@ -1,0 +1,90 @@
+"""Brings the database to the state that this version of Palio needs, before anything else reads it.
+
+An empty one gets all tables at once, in a tenth of the time that migrating step by step takes; a test compares the two.
+One with data is migrated, after a copy of it was made (SQLite). One of a newer version is refused and not touched.
+"""
+
+from datetime import UTC, datetime
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.sql import emit_post_migrate_signal
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
+
+from palio import __version__
+from palio.core.errors import PalioError
+from palio.core.staging import staged
+from palio.web.serving.copies import copy_sqlite
+from palio.web.serving.terminal import say
+
+KEPT_BEFORE = "database-before-upgrade"
+
+
+def bring_to_date() -> None:
+    """Raises PalioError "database-newer" or "database-unusable"."""
+    try:
+        _bring_to_date()
+    except DatabaseError as error:
+        raise unusable(error) from error
+
+
+def _bring_to_date() -> None:
+    applied = set(MigrationRecorder(connection).applied_migrations())
+    if not applied and not connection.introspection.table_names():
+        _make_all()
+        return
+    executor = MigrationExecutor(connection)
+    known = set(executor.loader.disk_migrations)
+    ours = {"palio", *(config.label for config in apps.get_app_configs())}
+    if newer := sorted(f"{app}.{name}" for app, name in applied - known if app in ours):
+        evidence = [f"unknown here: {name}" for name in newer]
+        raise PalioError("database-newer", database=_shown(), version=__version__, evidence=evidence)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        _keep_before_upgrade()
+        say(f"  database    {len(plan)} changes for this version of Palio")
+        call_command("migrate", verbosity=0, interactive=False)
+    call_command("createcachetable", verbosity=0)  # only if it is not there
+
+
+def unusable(error: DatabaseError) -> PalioError:
+    if connection.vendor == "postgresql":
+        next_step = "Check database_url, and that the server runs and lets this user in: psql with the same address."
+    else:
+        next_step = "See whether the disk is full and the file this user's own; else restore a backup: palio restore."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return PalioError("database-unusable", database=_shown(), reason=reason.rstrip("."), next_step=next_step)
+
+
+def _make_all() -> None:
+    """All tables as the last migration leaves them, and all migrations noted as applied; whole or not at all."""
+    executor, recorder = MigrationExecutor(connection), MigrationRecorder(connection)
+    with connection.schema_editor(atomic=True) as editor:
+        models: list[type[Model]] = [recorder.Migration, *executor.loader.project_state().apps.get_models()]
+        for model in models:
+            if model._meta.managed and not model._meta.proxy:
+                editor.create_model(model)
+        for app, name in executor.loader.disk_migrations:
+            recorder.record_applied(app, name)
+        call_command("createcachetable", verbosity=0)
+    emit_post_migrate_signal(verbosity=0, interactive=False, db=connection.alias)
+
+
+def _keep_before_upgrade() -> None:
+    if connection.vendor != "sqlite":
+        say("  database    is about to be changed; pg_dump makes a copy of it, this version of Palio does not")
+        return
+    kept = settings.FOLDERS.root / f"{KEPT_BEFORE}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sqlite3"
+    with staged(kept) as (part,):
+        copy_sqlite(settings.FOLDERS.database, part)
+    say(f"  database    as it was before the upgrade: {kept}")
+
+
+def _shown() -> str:
+    """Without the password that may be in its address."""
+    name = connection.settings_dict["NAME"]
+    return f"{name} at {connection.settings_dict['HOST'] or 'this machine'}" if connection.vendor != "sqlite" else name

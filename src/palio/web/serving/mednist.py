@@ -1,0 +1,60 @@
+"""`--with mednist`: the challenge that comes with Palio, published at the start if it is not there yet."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+from palio.core.errors import PalioError
+from palio.data.getting import find_challenge, get_mednist
+from palio.data.in_place import data_in_place
+from palio.data.shipped import copy_challenge
+from palio.web.models import Challenge, User
+from palio.web.serving.admin import NAME
+
+SLUG = "mednist"
+
+
+def publish_mednist() -> str:
+    """What was done, for the terminal. Raises PalioError "data-missing" where the images are not at hand.
+
+    They are taken from the challenge's own folder, or from where PALIO_MEDNIST says; the network is not asked, as a
+    server that is being started should answer soon.
+    """
+    if Challenge.objects.filter(slug=SLUG).exists():
+        return "mednist is there already"
+    shipped = find_challenge(Path.cwd())
+    if shipped is None:
+        raise PalioError(
+            "usage",
+            problem="The MedNIST challenge, which comes with Palio, was not found.",
+            next_step="Install Palio again, or start it in a checkout of its source.",
+        )
+    if found := data_in_place(shipped):
+        _publish(shipped)
+        return f"mednist is published, with the images in {shipped}" + (
+            " — PHANTOM images: synthetic pictures, not medical ones" if found == "phantom" else ""
+        )
+    images = os.environ.get("PALIO_MEDNIST")
+    if not images:
+        raise PalioError(
+            "data-missing",
+            path=shipped / "input_data",
+            field="the images of MedNIST",
+            next_step="Get them with `palio data get mednist` and start again; or where there is no network, have "
+            "synthetic pictures drawn with `palio data get mednist --phantom`. PALIO_MEDNIST may name a copy of them.",
+        )
+    with tempfile.TemporaryDirectory(prefix=".mednist-", dir=settings.FOLDERS.root) as folder:
+        challenge = Path(folder) / SLUG
+        copy_challenge(shipped, challenge)
+        get_mednist(challenge, Path(images))
+        _publish(challenge)
+    return f"mednist is published, with the images of {images}"
+
+
+def _publish(folder: Path) -> None:
+    from palio.web.verbs.publish import publish
+
+    admin = User.objects.filter(username=NAME).first() or User.objects.filter(is_superuser=True).first()
+    publish(folder, actor=admin, slug=SLUG)

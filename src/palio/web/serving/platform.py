@@ -1,0 +1,143 @@
+"""The whole start, in its order: what may be refused first, then what is made, then the processes."""
+
+import gc
+import importlib
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from socket import socket
+
+from palio import __version__
+from palio.core.quantities import size_text
+from palio.web.configuration import Configuration
+from palio.web.folders import Folders
+from palio.web.serving.children import fork
+from palio.web.serving.engine_found import find_engine
+from palio.web.serving.listening import listen
+from palio.web.serving.lock import lock
+from palio.web.serving.notify import notify_ready
+from palio.web.serving.prepare import make_folders, prepare
+from palio.web.serving.safety import refuse_unsafe
+from palio.web.serving.supervisor import Charge, Supervisor
+from palio.web.serving.terminal import say
+
+CONTROLLER = "palio.web.controller"
+
+
+class Platform:
+    """`pages` and `controller`: which of its parts run here. `with_`: a challenge to publish at the start."""
+
+    def __init__(self, configuration: Configuration, *, pages: bool, controller: bool, with_: str | None) -> None:
+        self._configuration = configuration
+        self._folders = Folders(configuration.data)
+        self._pages = pages
+        self._controller = controller
+        self._with = with_
+        self._link: str | None = None
+        self._published = ""
+
+    def run(self) -> int:
+        """Raises PalioError for whatever keeps it from starting; returns 0 when it was told to end."""
+        if self._pages:
+            refuse_unsafe(self._configuration)
+        make_folders(self._folders)
+        use_own_key(self._folders)
+        with ExitStack() as held:
+            # Both locks and the socket stay open in the children: nothing is let go before the last has ended.
+            charges: list[Charge] = []
+            if self._pages:
+                held.enter_context(lock(self._folders.root / "pages.lock", "another `palio serve`"))
+                listening = held.enter_context(listen(self._configuration))
+            if self._controller:
+                held.enter_context(lock(self._folders.root / "controller.lock", "another controller"))
+            engine = find_engine(self._configuration.engine)
+            self._set_up()
+            if self._pages:
+                charges.append(Charge("The process that answers requests", self._answerer(listening), signal.SIGTERM))
+            if self._controller:
+                # Killed at once where the supervisor was: it may be waiting for an engine, and minds no kill.
+                charges.append(Charge("The controller", _control, signal.SIGKILL))
+            share_memory()
+            Supervisor(charges).run(once_started=partial(self._tell, engine))
+        say("Palio has ended; nothing of it is running.")
+        return 0
+
+    def _set_up(self) -> None:
+        import django
+
+        django.setup()
+        self._link = prepare(pages=self._pages)
+        if self._with:
+            from palio.web.serving.mednist import publish_mednist
+
+            self._published = publish_mednist()
+
+    def _answerer(self, listening: socket) -> Callable[[], None]:
+        from django.urls import get_resolver
+
+        from palio.web.serving.pages import Pages
+        from palio.web.wsgi import application
+
+        _ = get_resolver().url_patterns  # loaded once, for all
+        pages = Pages(self._configuration, listening, application)
+        return lambda: pages.run()
+
+    def _tell(self, engine: Callable[[], list[str]]) -> None:
+        """By a process of its own, as the engine may take its time to answer."""
+        if self._pages:
+            say(f"Palio {__version__}\n  address     {self._configuration.address}")
+        else:
+            say(f"Palio {__version__}, the controller alone")
+        free = size_text(shutil.disk_usage(self._folders.root).free)
+        say(f"  data        {self._folders.root} ({free} free)")
+        if self._published:
+            say(f"  challenge   {self._published}")
+        if self._link:
+            say("  admin       this link lets you in as the operator and sets the password; it works once:")
+            say(f"              {self._link}")
+        notify_ready()
+        fork(partial(_tell_engine, engine, self._pages), when_orphaned=signal.SIGKILL)
+
+
+def _tell_engine(engine: Callable[[], list[str]], pages: bool) -> None:
+    first, *more = engine()
+    say(f"  engine      {first}" + "".join(f"\n              {line}" for line in more))
+    if pages:
+        say("Ctrl-C ends it.")
+
+
+def _control() -> None:
+    importlib.import_module(CONTROLLER).main()
+
+
+def use_own_key(folders: Folders) -> None:
+    """The platform signs with a key of its own, which lies with its data and is backed up with it."""
+    os.environ["PALIO_HOME"] = str(folders.keys)
+
+
+def share_memory() -> None:
+    """Before forking: connections are each process's own, and what is loaded is not touched by the collector again."""
+    from django.db import connections
+
+    connections.close_all()
+    gc.collect()
+    gc.freeze()
+
+
+def show_admin_link(name: str) -> int:
+    import django
+
+    django.setup()
+    from django.db import DatabaseError
+
+    from palio.web.serving import admin, database
+
+    try:
+        link = admin.new_link(name)
+    except DatabaseError as error:
+        raise database.unusable(error) from error
+    say(f"This link sets a new password for {name}, once, within three days:\n{link}")
+    return 0

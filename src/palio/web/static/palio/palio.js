@@ -1,0 +1,83 @@
+"use strict";
+// Adds the reader's own zone to times, lets buttons copy, and asks before what cannot be undone. Nothing else is here.
+
+(() => {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+  const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const day = new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit" });
+  const name = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+
+  function addZone(time) {
+    const moment = new Date(time.dateTime);
+    if (time.dataset.zoned || Number.isNaN(moment.getTime())) return;
+    time.dataset.zoned = "yes";
+    time.title = `${whole.format(moment)} (${zone})`;
+    if (moment.getTimezoneOffset() === 0 || time.closest("table")) return; // in tables the title has to do
+    const local = day.format(moment);
+    const same = local === time.dateTime.slice(0, 10);
+    const short = name.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
+    const span = document.createElement("span");
+    span.className = "zone";
+    span.textContent = ` (${same ? "" : `${local} `}${clock.format(moment)} ${short})`;
+    time.append(span);
+  }
+
+  async function copy(button) {
+    const source = document.getElementById(button.dataset.copy);
+    const text = source ? (source.value ?? source.textContent) : button.dataset.copy;
+    const said = button.dataset.said ?? button.textContent;
+    button.dataset.said = said;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Select it and press Ctrl+C";
+      if (source) getSelection().selectAllChildren(source);
+    }
+    setTimeout(() => { button.textContent = said; }, 2000);
+  }
+
+  function make(tag, properties, ...children) {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  }
+
+  function ask(button) {
+    const question = make("p", { id: "palio-question", textContent: button.dataset.confirm });
+    const no = make("button", { value: "", textContent: "Go back", autofocus: true });
+    const yes = make("button", { value: "yes", className: "danger", textContent: button.dataset.confirmYes ?? button.textContent.trim() });
+    const form = make("form", { method: "dialog" }, question, make("div", { className: "actions" }, yes, no));
+    const dialog = make("dialog", {}, form);
+    dialog.setAttribute("aria-labelledby", "palio-question");
+    document.body.append(dialog);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (dialog.returnValue !== "yes") return;
+      button.dataset.confirmed = "yes";
+      button.form.requestSubmit(button);
+    });
+    dialog.showModal();
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-copy]");
+    if (button) copy(button);
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button?.dataset.confirm) return;
+    if (button.dataset.confirmed) {
+      delete button.dataset.confirmed;
+      return;
+    }
+    event.preventDefault();
+    event.stopImmediatePropagation(); // htmx must not send it either
+    ask(button);
+  }, true);
+
+  const everything = (root) => root.querySelectorAll("time[datetime]").forEach(addZone);
+  everything(document);
+  document.addEventListener("htmx:load", (event) => everything(event.target));
+})();

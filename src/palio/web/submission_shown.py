@@ -1,0 +1,155 @@
+"""A submission as its team may see it, for pages and API alike: state, stages, scores where they are not hidden, failure.
+
+Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
+through core.participant_view, which holds the same rules.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from palio.core import participant_view
+from palio.core.bundle.model import LogPolicy, Phase
+from palio.core.run_folder import RunFolder, Stage
+from palio.core.states import State
+from palio.web.board import hides_scores, visible_columns
+from palio.web.bundles import bundle_of, phase_named
+from palio.web.models import Attempt, StoredFile, Submission
+
+
+def run_folder(attempt: Attempt) -> RunFolder:
+    return RunFolder(settings.FOLDERS.runs / attempt.identity)
+
+
+def latest_attempt(submission: Submission) -> Attempt | None:
+    """The last pass of it; a re-score that is not live yet is none."""
+    return submission.attempts.filter(rescore=None).select_related("version").order_by("-number").first()
+
+
+def shown_file(file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.pk,
+        "name": file.name,
+        "kind": file.kind,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "notes": file.notes,
+        "created": file.created,
+        "deleted": file.deleted,
+    }
+
+
+def shown_submission(submission: Submission) -> dict[str, Any]:
+    """For lists: without stages."""
+    attempt = latest_attempt(submission)
+    return {
+        "id": submission.pk,
+        "challenge": submission.challenge.slug,
+        "phase": submission.phase,
+        "team": submission.team.name,
+        "user": submission.user.username,
+        "file": shown_file(submission.file),
+        "note": submission.note,
+        "created": submission.created,
+        "state": attempt.state if attempt else State.QUEUED,
+        "ended": attempt.ended if attempt else False,
+        "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
+        "charged": submission.charged,
+        "withdrawn": submission.withdrawn,
+        "disqualified": submission.disqualified,
+        "scores": shown_scores(submission, attempt),
+        "scores_hidden": scores_hidden(submission, attempt),
+        "failure": attempt.failure_shown if attempt and attempt.state == State.FAILED else None,
+    }
+
+
+def shown_whole(submission: Submission) -> dict[str, Any]:
+    """Everything that its team may know of it."""
+    attempt = latest_attempt(submission)
+    return shown_submission(submission) | {"attempt": shown_attempt(attempt) if attempt else None}
+
+
+def shown_attempt(attempt: Attempt) -> dict[str, Any]:
+    retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
+    return {
+        "identity": attempt.identity,
+        "number": attempt.number,
+        "purpose": attempt.purpose,
+        "state": attempt.state,
+        "engine": attempt.engine,
+        "created": attempt.created,
+        "not_before": attempt.not_before if retried else None,
+        "started": attempt.started,
+        "moved": attempt.moved,
+        "finished": attempt.finished,
+        "stages": participant_view.visible_stages(run_folder(attempt)),
+        "logs": log_names(attempt),
+    }
+
+
+def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
+    """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
+    standing = submission.counted or attempt
+    if standing is None or standing.scores is None or scores_hidden(submission, standing):
+        return None
+    columns = visible_columns(bundle_of(standing.version))
+    scores: Mapping[str, float] = standing.scores
+    return {column.key: scores[column.key] for column in columns if column.key in scores}
+
+
+def scores_hidden(submission: Submission, attempt: Attempt | None) -> bool:
+    """Whether the phase is blind: there may be scores, and its teams see none."""
+    if attempt is None:
+        return False
+    phase = _phase(attempt)
+    return phase is not None and hides_scores(phase)
+
+
+def log_names(attempt: Attempt) -> list[str]:
+    """The stages whose logs may be read and are there, in their order."""
+    folder, phase = run_folder(attempt), _phase(attempt)
+    if attempt.ended:
+        return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
+    if phase is None:
+        return []
+    rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
+    policies = {
+        Stage.BUILD: LogPolicy.FULL,
+        Stage.SAMPLE: rules.logs_sample,
+        Stage.PREDICT: rules.logs_predict,
+        Stage.SCORE: rules.logs_score,
+    }
+    return [stage.value for stage in Stage if policies[stage] in readable and folder.log(stage).is_file()]
+
+
+def shown_log(attempt: Attempt, stage: Stage) -> str | None:
+    """What the phase's policy lets be read of a log, whole or so far; None if nothing."""
+    folder = run_folder(attempt)
+    if attempt.ended:
+        kept = _kept(folder, stage.value)
+        return kept.read_text(encoding="utf-8") if kept.is_file() else None
+    phase = _phase(attempt)
+    if phase is None or not folder.root.is_dir():
+        return None
+    return participant_view.visible_log(folder, stage, phase.rules)
+
+
+def receipt_path(attempt: Attempt) -> Path | None:
+    """Its signed receipt; None while there is none, and where it has scores that its team may not see."""
+    columns = bundle_of(attempt.version).leaderboard.columns
+    if not attempt.ended or scores_hidden(attempt.submission, attempt) or any(column.hidden for column in columns):
+        return None
+    path = run_folder(attempt).root / "receipt.json"
+    return path if path.is_file() else None
+
+
+def _phase(attempt: Attempt) -> Phase | None:
+    return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+
+
+def _kept(folder: RunFolder, name: str) -> Path:
+    return folder.root / participant_view.NAME / f"{name}.log"

@@ -1,0 +1,36 @@
+"""A team's files: to be handed in again, or deleted."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from palio.core.states import ENDS
+from palio.web import events
+from palio.web.models import Attempt, StoredFile, Upload, User
+from palio.web.store import remove_file, store_changing
+from palio.web.verbs.refusals import RefusedError
+
+
+def delete_file(file: StoredFile, user: User) -> None:
+    """Removes its bytes, unless another team has the same; submissions made from it keep their rows and results.
+
+    Asked again, nothing more happens. Raises RefusedError "file-in-use".
+    """
+    with store_changing(settings.FOLDERS):
+        with transaction.atomic():
+            file = StoredFile.objects.select_for_update().get(pk=file.pk)
+            if Attempt.objects.filter(submission__file=file).exclude(state__in=[*ENDS]).exists():
+                raise RefusedError(
+                    "file-in-use",
+                    f"{file.name} is being evaluated at the moment.",
+                    "Wait for the end of that submission, or cancel it; then delete the file.",
+                )
+            if file.deleted is None:
+                file.deleted = timezone.now()
+                file.save(update_fields=["deleted"])
+                Upload.objects.filter(file=file).delete()
+                events.record(
+                    "file.deleted", actor=user, challenge=file.team.challenge, file=file.id, sha256=file.sha256
+                )
+        if not StoredFile.objects.filter(sha256=file.sha256, deleted=None).exists():
+            remove_file(settings.FOLDERS, file.sha256)

@@ -1,0 +1,123 @@
+"""Links that let their holder in once: to the platform, into a challenge, into a team. Only their hashes are kept."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from palio.web import events
+from palio.web.models import Challenge, Invitation, Team, User
+from palio.web.verbs import joining, teams
+from palio.web.verbs.refusals import RefusedError
+
+LASTS = timedelta(days=14)
+MOST_OPEN = 200  # of one person at a time
+
+
+def invite(
+    actor: User, *, challenge: Challenge | None = None, team: Team | None = None, note: str = ""
+) -> tuple[Invitation, str]:
+    """An invitation, and the code for its link, which nobody can see again."""
+    now, code = timezone.now(), secrets.token_urlsafe(24)
+    with transaction.atomic():
+        if Invitation.objects.filter(created_by=actor, used=None, revoked=None, expires__gt=now).count() >= MOST_OPEN:
+            raise RefusedError(
+                "invitations-many", f"You have {MOST_OPEN} open invitations.", "Take some of them back.", status=429
+            )
+        invitation = Invitation.objects.create(
+            code_hash=_hashed(code),
+            challenge=team.challenge if team else challenge,
+            team=team,
+            note=note.strip()[:200],
+            created_by=actor,
+            expires=now + LASTS,
+        )
+        events.record(
+            "invitation.made",
+            actor=actor,
+            challenge=invitation.challenge,
+            invitation=invitation.id,
+            note=invitation.note,
+            team=team.id if team else "",
+        )
+    return invitation, code
+
+
+def find_invitation(code: str, user: User | None) -> Invitation:
+    """The one that this code opens for `user`. Raises RefusedError if there is none, or no longer."""
+    invitation = (
+        Invitation.objects.select_related("challenge__current", "team", "created_by", "used_by")
+        .filter(code_hash=_hashed(code))
+        .first()
+    )
+    if invitation is None or not is_open(invitation, user):
+        raise RefusedError(
+            "invitation-invalid",
+            "This invitation is unknown, was used, was taken back, or has expired.",
+            "Ask whoever sent it for a new one.",
+            status=404,
+        )
+    return invitation
+
+
+def is_open(invitation: Invitation, user: User | None) -> bool:
+    """Whether it still lets in; after somebody made their account with it, only them."""
+    reserved = invitation.used_by is not None and invitation.used_by != user
+    return not (invitation.used or invitation.revoked or reserved) and invitation.expires > timezone.now()
+
+
+def open_invitations(of: Q) -> list[Invitation]:
+    now = timezone.now()
+    return list(
+        Invitation.objects.filter(of, used=None, revoked=None, expires__gt=now)
+        .select_related("created_by", "used_by")
+        .order_by("-created")
+    )
+
+
+def take_for_account(invitation_id: str, user: User) -> bool:
+    """Notes whose account was made with an invitation. False if somebody else was faster, or it is over."""
+    invitation = Invitation.objects.select_for_update().filter(pk=invitation_id).first()
+    if invitation is None or not is_open(invitation, user):
+        return False
+    invitation.used_by = user
+    if invitation.challenge is None:  # it has done what it was for
+        invitation.used = timezone.now()
+    invitation.save(update_fields=["used_by", "used"])
+    events.record("invitation.followed", actor=user, challenge=invitation.challenge, invitation=invitation.id)
+    return True
+
+
+def accept(code: str, user: User, *, terms_digest: str = "") -> Invitation:
+    """Into the challenge or the team that it is for."""
+    with transaction.atomic():
+        found = find_invitation(code, user)
+        invitation = Invitation.objects.select_for_update().get(pk=found.pk)
+        if not is_open(invitation, user):
+            return find_invitation(code, user)  # raises: another browser was faster
+        if invitation.team is not None:
+            teams.join_team(invitation.team, user)
+        elif invitation.challenge is not None:
+            joining.join(invitation.challenge, user, terms_digest=terms_digest, invited=True)
+        else:
+            raise RefusedError("invitation-for-an-account", "You have an account already.", "Go on to the challenges.")
+        invitation.used_by, invitation.used = user, timezone.now()
+        invitation.save(update_fields=["used_by", "used"])
+        events.record("invitation.used", actor=user, challenge=invitation.challenge, invitation=invitation.id)
+    return invitation
+
+
+def take_back(invitation: Invitation, *, actor: User) -> None:
+    with transaction.atomic():
+        changed = Invitation.objects.filter(pk=invitation.pk, used=None, revoked=None).update(revoked=timezone.now())
+        if changed:
+            events.record(
+                "invitation.taken-back", actor=actor, challenge=invitation.challenge, invitation=invitation.id
+            )
+
+
+def _hashed(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()

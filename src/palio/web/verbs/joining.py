@@ -1,0 +1,210 @@
+"""Taking part in a challenge: terms accepted, wish noted, approved at once or by an organizer, withdrawn."""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from palio.core.bundle.model import Bundle
+from palio.web import events
+from palio.web.bundles import bundle_of
+from palio.web.models import Challenge, ChallengeVersion, Registration, User
+from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.teams import ensure_team, leave_for_good
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A text to be accepted, known by its digest: who accepted it has accepted this, and no later one."""
+
+    text: str
+    digest: str
+
+
+def terms_of(bundle: Bundle) -> Terms | None:
+    if bundle.terms is None:
+        return None
+    content = bundle.terms.read_bytes()
+    return Terms(content.decode(errors="replace"), hashlib.sha256(content).hexdigest())
+
+
+def registration_of(challenge: Challenge, user: User) -> Registration | None:
+    return Registration.objects.filter(challenge=challenge, user=user).select_related("terms_version").first()
+
+
+def needs_terms(registration: Registration) -> bool:
+    """Whether the terms are others than those this person accepted."""
+    terms = terms_of(bundle_of(_version(registration.challenge)))
+    return terms is not None and terms.digest != registration.terms_digest
+
+
+def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: bool = False) -> Registration:
+    """Notes the wish to take part. `terms_digest` is that of the text that was shown and accepted.
+
+    The state that comes back is approved, with a team of one, or pending. Raises RefusedError.
+    """
+    version = _version(challenge)
+    _refuse_closed(challenge, invited=invited)
+    terms = _accepted(version, terms_digest)
+    approved = invited or challenge.joining == Challenge.Joining.OPEN
+    with transaction.atomic():
+        Challenge.objects.select_for_update().get(pk=challenge.pk)
+        registration = registration_of(challenge, user)
+        if registration is None:
+            registration = Registration(challenge=challenge, user=user)
+        else:
+            _refuse_state(registration, invited=invited)
+        now = timezone.now()
+        registration.state = Registration.State.APPROVED if approved else Registration.State.PENDING
+        registration.created = now
+        registration.decided, registration.decided_by = (now if approved else None), None
+        _note_terms(registration, version, terms)
+        registration.save()
+        if approved:
+            ensure_team(challenge, user)
+        events.record(
+            "registration.made",
+            actor=user,
+            challenge=challenge,
+            state=registration.state,
+            terms=registration.terms_digest,
+            version=version.number,
+        )
+    return registration
+
+
+def accept_terms(registration: Registration, terms_digest: str) -> Registration:
+    """Accepts terms that came with a later version."""
+    version = _version(registration.challenge)
+    terms = _accepted(version, terms_digest)
+    with transaction.atomic():
+        _note_terms(registration, version, terms)
+        registration.save(update_fields=["terms_version", "terms_digest", "terms_accepted"])
+        events.record(
+            "terms.accepted",
+            actor=registration.user,
+            challenge=registration.challenge,
+            terms=registration.terms_digest,
+            version=version.number,
+        )
+    return registration
+
+
+def decide(registration: Registration, *, approve: bool, actor: User) -> Registration:
+    """An organizer's yes or no; either may be changed later, but a no to somebody who has handed in is refused."""
+    with transaction.atomic():
+        challenge = Challenge.objects.select_for_update().get(pk=registration.challenge_id)
+        locked = Registration.objects.select_for_update().select_related("user").get(pk=registration.pk)
+        wanted = Registration.State.APPROVED if approve else Registration.State.REFUSED
+        if locked.state == wanted:
+            return locked
+        if locked.state == Registration.State.WITHDRAWN:
+            raise RefusedError(
+                "registration-withdrawn",
+                f"{locked.user.username} has withdrawn.",
+                "Wait for them to join again, or send them an invitation.",
+            )
+        if not approve and challenge.submissions.filter(user=locked.user).exists():
+            raise RefusedError(
+                "participant-has-submissions",
+                f"{locked.user.username} has handed in submissions, which would stay without anybody to see them.",
+                "Disqualify the submissions, with a reason, instead.",
+            )
+        before, locked.state = locked.state, wanted
+        locked.decided, locked.decided_by = timezone.now(), actor
+        locked.save(update_fields=["state", "decided", "decided_by"])
+        if approve:
+            ensure_team(challenge, locked.user)
+        else:
+            leave_for_good(challenge, locked.user)
+        events.record(
+            "registration.decided",
+            actor=actor,
+            challenge=challenge,
+            user=locked.user.username,
+            before=before,
+            state=wanted,
+        )
+    return locked
+
+
+def withdraw(challenge: Challenge, user: User) -> None:
+    """Stops taking part. What was handed in stays, until it is withdrawn itself."""
+    with transaction.atomic():
+        Challenge.objects.select_for_update().get(pk=challenge.pk)
+        registration = registration_of(challenge, user)
+        if registration is None or registration.state == Registration.State.WITHDRAWN:
+            raise RefusedError(
+                "not-a-participant", "You do not take part in this challenge.", "There is nothing to do."
+            )
+        if registration.state == Registration.State.REFUSED:
+            raise RefusedError(
+                "registration-refused", "Your wish to take part was refused.", "There is nothing to withdraw."
+            )
+        leave_for_good(challenge, user)
+        registration.state = Registration.State.WITHDRAWN
+        registration.save(update_fields=["state"])
+        events.record("registration.withdrawn", actor=user, challenge=challenge)
+
+
+def _version(challenge: Challenge) -> ChallengeVersion:
+    if challenge.current is None:
+        raise RefusedError("challenge-empty", "This challenge has no version yet.", "Wait for its organizer.")
+    return challenge.current
+
+
+def _refuse_closed(challenge: Challenge, *, invited: bool) -> None:
+    if challenge.visibility == Challenge.Visibility.ARCHIVED:
+        raise RefusedError(
+            "challenge-archived", "This challenge is archived.", "It can be read, and nobody can join it any more."
+        )
+    if challenge.visibility == Challenge.Visibility.DRAFT:
+        raise RefusedError(
+            "challenge-draft", "This challenge is still a draft.", "It can be joined once it is published."
+        )
+    if challenge.joining == Challenge.Joining.INVITATION and not invited:
+        raise RefusedError(
+            "invitation-needed",
+            "This challenge is joined by invitation.",
+            "Ask its organizers for a link.",
+            status=403,
+        )
+
+
+def _refuse_state(registration: Registration, *, invited: bool) -> None:
+    if registration.state == Registration.State.REFUSED and not invited:
+        raise RefusedError(
+            "registration-refused",
+            "Your wish to take part was refused.",
+            "Ask the organizers of the challenge.",
+            status=403,
+        )
+    if registration.state == Registration.State.APPROVED:
+        raise RefusedError("registration-made", "You take part already.", "There is nothing to do.")
+    if registration.state == Registration.State.PENDING and not invited:
+        raise RefusedError(
+            "registration-made", "Your wish to take part is noted already.", "An organizer decides about it."
+        )
+
+
+def _accepted(version: ChallengeVersion, digest: str) -> Terms | None:
+    terms = terms_of(bundle_of(version))
+    if terms is None or digest == terms.digest:
+        return terms
+    if not digest:
+        raise RefusedError(
+            "terms-not-accepted",
+            "This challenge has terms, and they were not accepted.",
+            "Read and accept them.",
+            status=422,
+        )
+    raise RefusedError(
+        "terms-changed", "The terms have changed since they were shown to you.", "Read them again, and accept them."
+    )
+
+
+def _note_terms(registration: Registration, version: ChallengeVersion, terms: Terms | None) -> None:
+    if terms is not None:
+        registration.terms_version = version
+        registration.terms_digest, registration.terms_accepted = terms.digest, timezone.now()

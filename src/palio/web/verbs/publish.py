@@ -1,0 +1,186 @@
+"""Publishing: a bundle becomes a challenge, or the next version of one.
+
+A version that was published is never changed. What a new one changes for participants is written beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from palio.core.bundle.check import check_bundle
+from palio.core.bundle.difference import differences
+from palio.core.bundle.model import Bundle
+from palio.core.bundle.read import read_bundle
+from palio.core.digest import UnfitFile
+from palio.core.errors import PalioError, counted
+from palio.core.staging import reading
+from palio.web import events
+from palio.web.bundles import bundle_of
+from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
+from palio.web.store import keep_bundle
+from palio.web.verbs.refusals import RefusedError
+
+SLUG_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Publication:
+    """`is_new` is false where the bundle is what was published already, and nothing was done."""
+
+    version: ChallengeVersion
+    is_new: bool
+    warnings: tuple[str, ...]
+
+
+def publish(
+    folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
+) -> ChallengeVersion:
+    """The version that `folder` is published as, new or not; see `publish_bundle`."""
+    return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note).version
+
+
+def publish_bundle(
+    folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
+) -> Publication:
+    """Checks the bundle in `folder`, keeps a copy, and makes it the current version of the challenge `slug`.
+
+    Without a slug it is made from the title. A draft is seen by its organizers alone; publishing it again without
+    `draft` shows it to everybody. Raises PalioError with all that is wrong with the bundle, RefusedError.
+    """
+    bundle = read_bundle(folder)
+    errors, more_warnings = check_bundle(bundle)
+    if errors:
+        count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
+        raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
+    name = _slug(slug, bundle.title)
+    _refuse_early(name, bundle, actor, draft=draft)
+    digest = _keep(bundle)
+    try:
+        with transaction.atomic():
+            version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
+    except IntegrityError:  # somebody else took the name a moment ago
+        raise _taken(name) from None
+    return Publication(version, is_new, tuple(str(problem) for problem in (*bundle.warnings, *more_warnings)))
+
+
+def _slug(slug: str | None, title: str) -> str:
+    name = slugify(title)[:SLUG_CHARACTERS].strip("-") if slug is None else slug
+    if not name or name != slugify(name) or len(name) > SLUG_CHARACTERS:
+        raise RefusedError(
+            "slug-invalid",
+            f"“{name or title}” cannot be part of an address.",
+            f"Name the challenge with letters from a to z, digits and hyphens, at most {SLUG_CHARACTERS} in all.",
+            status=422,
+        )
+    return name
+
+
+def _taken(slug: str) -> RefusedError:
+    return RefusedError(
+        "slug-taken",
+        f"There is a challenge named “{slug}” already.",
+        "Choose another name with --slug, or ask its organizers to make you one of them.",
+    )
+
+
+def _refuse_early(slug: str, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
+    """Before anything is copied. Asked again in the transaction."""
+    challenge = Challenge.objects.filter(slug=slug).first()
+    if challenge is not None:
+        _refuse_version(challenge, bundle, actor, draft=draft)
+
+
+def _refuse_version(challenge: Challenge, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
+    organizers = challenge.roles.filter(kind=RoleKind.ORGANIZER, user=actor)
+    if actor is not None and not actor.is_superuser and not organizers.exists():
+        raise _taken(challenge.slug)
+    if challenge.visibility == Challenge.Visibility.ARCHIVED:
+        raise RefusedError(
+            "challenge-archived",
+            f"“{challenge.slug}” is archived: it is there to be read, and takes no new version.",
+            "Set it to published first.",
+        )
+    if draft and challenge.visibility == Challenge.Visibility.PUBLISHED:
+        raise RefusedError(
+            "challenge-published",
+            f"“{challenge.slug}” is published already, and a draft of a new version would have nowhere to be.",
+            "Publish the new version as it is, or keep it as a draft under another name with --slug.",
+        )
+    named = {phase.name for phase in bundle.phases}
+    used = challenge.submissions.order_by("phase").values_list("phase", flat=True).distinct()
+    if gone := [phase for phase in used if phase not in named]:
+        raise RefusedError(
+            "phase-in-use",
+            f"The new version lacks {_quoted(gone)}, for which submissions were handed in.",
+            "Keep that phase under its name; to end it, give it an end.",
+        )
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return "the phase " + " and ".join(f"“{name}”" for name in names)
+
+
+def _keep(bundle: Bundle) -> str:
+    try:
+        with reading(bundle.root):
+            return keep_bundle(settings.FOLDERS, bundle.root)
+    except UnfitFile as fault:
+        raise PalioError("folder-unreadable", path=bundle.root, reason=str(fault)) from None
+
+
+def _publish(
+    slug: str, digest: str, bundle: Bundle, *, actor: User | None, draft: bool, note: str
+) -> tuple[ChallengeVersion, bool]:
+    challenge = Challenge.objects.select_for_update().filter(slug=slug).first()
+    if challenge is None:
+        challenge = _make(slug, bundle, actor)
+    else:
+        _refuse_version(challenge, bundle, actor, draft=draft)
+    before = challenge.current
+    version = before
+    if version is None or version.digest != digest:
+        version = _add_version(challenge, digest, bundle, actor, note)
+    becomes_public = not draft and challenge.visibility != Challenge.Visibility.PUBLISHED
+    if becomes_public:
+        challenge.visibility = Challenge.Visibility.PUBLISHED
+    challenge.save()
+    if version != before:
+        detail: dict[str, Any] = {"version": version.number, "digest": digest, "draft": draft}
+        events.record("challenge.published", actor=actor, challenge=challenge, **detail)
+    if becomes_public:
+        events.record("challenge.shown", actor=actor, challenge=challenge, visibility=challenge.visibility)
+    return version, version != before or (becomes_public and before is not None)
+
+
+def _make(slug: str, bundle: Bundle, actor: User | None) -> Challenge:
+    joining = Challenge.Joining.OPEN if bundle.auto_approve else Challenge.Joining.APPROVAL
+    challenge = Challenge.objects.create(slug=slug, joining=joining)
+    if actor is not None:
+        Role.objects.create(challenge=challenge, user=actor, kind=RoleKind.ORGANIZER, granted_by=actor)
+        events.record("role.granted", actor=actor, challenge=challenge, user=actor.username, role=RoleKind.ORGANIZER)
+    return challenge
+
+
+def _add_version(challenge: Challenge, digest: str, bundle: Bundle, actor: User | None, note: str) -> ChallengeVersion:
+    before = challenge.current
+    old = bundle_of(before) if before else None
+    changes = differences(old, bundle) if old else ()
+    version = ChallengeVersion.objects.create(
+        challenge=challenge,
+        number=before.number + 1 if before else 1,
+        digest=digest,
+        title=bundle.title[:200],
+        changes=[asdict(change) for change in changes],
+        note=note,
+        published_by=actor,
+    )
+    if old and old.auto_approve != bundle.auto_approve and challenge.joining != Challenge.Joining.INVITATION:
+        challenge.joining = Challenge.Joining.OPEN if bundle.auto_approve else Challenge.Joining.APPROVAL
+    challenge.current = version
+    challenge.board_revision += 1
+    return version

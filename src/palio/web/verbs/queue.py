@@ -1,0 +1,194 @@
+"""Whose turn it is: round robin over challenges, in each of them over teams, in each team first come, first served.
+
+Whoever was started last is the last to come again, and what was started is in the database: so the order is the same
+for the controller, which keeps to it, and for pages, which show it, and outlives both. A re-score of a whole phase is
+one more team of its challenge, so that those who hand in meanwhile do not wait for all of it.
+"""
+
+import statistics
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from heapq import heapify, heappop, heapreplace
+
+from django.conf import settings
+from django.utils import timezone
+
+from palio.core.states import RUNNING, State
+from palio.web.models import Attempt
+
+_RECENT = 500  # of the attempts last started; whoever is not among them has not been served for long
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An attempt in the queue. `lane`: its team, or the re-score that it belongs to."""
+
+    identity: str
+    challenge: int
+    lane: str
+    created: datetime
+    phase: str = ""
+    not_before: datetime = _NEVER
+
+
+@dataclass(frozen=True)
+class Start:
+    """An attempt that was started, and for how long it ran if it has ended."""
+
+    challenge: int
+    lane: str
+    phase: str
+    started: datetime
+    lasted: timedelta | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """`number` counts from 1, which is next. `wait` is None where nothing has been evaluated to judge by.
+
+    After a fault of the platform an attempt waits until `not_before`, and has no number.
+    """
+
+    number: int | None
+    of: int
+    wait: timedelta | None
+    not_before: datetime | None = None
+
+
+def in_turn(waiting: Iterable[Waiting], recent: Sequence[Start]) -> list[Waiting]:
+    """All of them in the order in which they are started. `recent` has the latest first."""
+    lanes: dict[int, dict[str, deque[Waiting]]] = {}
+    for each in sorted(waiting, key=lambda each: (each.created, each.identity)):
+        lanes.setdefault(each.challenge, {}).setdefault(each.lane, deque()).append(each)
+    served: dict[tuple[int, str], datetime] = {}
+    for start in reversed(recent):
+        served[start.challenge, ""] = served[start.challenge, start.lane] = start.started
+    by_challenge = {
+        challenge: deque(_round_robin((served.get((challenge, lane), _NEVER), queue) for lane, queue in own.items()))
+        for challenge, own in lanes.items()
+    }
+    return list(_round_robin((served.get((challenge, ""), _NEVER), queue) for challenge, queue in by_challenge.items()))
+
+
+def _round_robin(queues: Iterable[tuple[datetime, deque[Waiting]]]) -> Iterator[Waiting]:
+    """One of each in turn; first whoever was served longest ago, of these whoever came first."""
+    turns = [(0, last, queue[0].created, queue[0].identity, queue) for last, queue in queues]
+    heapify(turns)
+    count = 0
+    while turns:
+        *_, queue = turns[0]
+        yield queue.popleft()
+        count += 1
+        if queue:
+            heapreplace(turns, (count, _NEVER, queue[0].created, queue[0].identity, queue))
+        else:
+            heappop(turns)
+
+
+def waiting_now() -> list[Waiting]:
+    """The whole queue, in no order."""
+    rows = Attempt.objects.filter(state=State.QUEUED, cancel_requested=None).values_list(
+        "identity",
+        "submission__challenge_id",
+        "rescore_id",
+        "submission__team_id",
+        "created",
+        "submission__phase",
+        "not_before",
+    )
+    return [
+        Waiting(identity, challenge, lane(team, rescore), created, phase, not_before)
+        for identity, challenge, rescore, team, created, phase, not_before in rows
+    ]
+
+
+def recent_starts() -> list[Start]:
+    """The latest first."""
+    rows = (
+        Attempt.objects.filter(started__isnull=False)
+        .order_by("-started")
+        .values_list(
+            "submission__challenge_id", "rescore_id", "submission__team_id", "submission__phase", "started", "finished"
+        )[:_RECENT]
+    )
+    return [
+        Start(challenge, lane(team, rescore), phase, started, finished - started if finished else None)
+        for challenge, rescore, team, phase, started, finished in rows
+        if started is not None
+    ]
+
+
+def lane(team: str, rescore: str | None) -> str:
+    return f"rescore-{rescore}" if rescore else team
+
+
+def places(now: datetime | None = None) -> dict[str, Place]:
+    """Of each attempt that waits, by identity: its place in the queue, and how long it may have to wait."""
+    now = now or timezone.now()
+    waiting, recent = waiting_now(), recent_starts()
+    ready = in_turn((each for each in waiting if each.not_before <= now), recent)
+    running = Attempt.objects.filter(state__in=[*RUNNING]).values_list(
+        "submission__challenge_id", "submission__phase", "started"
+    )
+    usual = _Usual(recent)
+    waits = _waits(
+        [
+            max(usual.duration(challenge, phase) - (now - (started or now)), timedelta(seconds=1))
+            for challenge, phase, started in running
+        ],
+        [usual.duration(each.challenge, each.phase) for each in ready],
+        settings.CONFIGURATION.slots,
+    )
+    found = {
+        each.identity: Place(number, len(waiting), wait if usual.is_known else None)
+        for number, (each, wait) in enumerate(zip(ready, waits, strict=True), start=1)
+    }
+    for each in waiting:
+        if each.not_before > now:
+            found[each.identity] = Place(None, len(waiting), each.not_before - now, each.not_before)
+    return found
+
+
+def place_of(attempt: Attempt) -> Place | None:
+    """None once it has left the queue."""
+    return places().get(attempt.identity) if attempt.state == State.QUEUED else None
+
+
+class _Usual:
+    """How long attempts take: the median of those of the same phase, else of the challenge, else of all."""
+
+    def __init__(self, recent: Sequence[Start]) -> None:
+        self._of: dict[tuple[int, str] | int | None, list[timedelta]] = {}
+        for start in recent:
+            if start.lasted is not None:
+                for key in ((start.challenge, start.phase), start.challenge, None):
+                    self._of.setdefault(key, []).append(start.lasted)
+        self._medians: dict[tuple[int, str] | int | None, timedelta] = {
+            key: timedelta(seconds=statistics.median(each.total_seconds() for each in durations))
+            for key, durations in self._of.items()
+        }
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._medians)
+
+    def duration(self, challenge: int, phase: str) -> timedelta:
+        for key in ((challenge, phase), challenge, None):
+            if key in self._medians:
+                return self._medians[key]
+        return timedelta()
+
+
+def _waits(running: Sequence[timedelta], queue: Sequence[timedelta], slots: int) -> list[timedelta]:
+    """When each of the queue would start if everything took as long as it usually does."""
+    free = sorted(running)[:slots]
+    free += [timedelta()] * (slots - len(free))
+    heapify(free)
+    waits = []
+    for duration in queue:
+        waits.append(free[0])
+        heapreplace(free, free[0] + duration)
+    return waits

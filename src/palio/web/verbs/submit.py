@@ -1,0 +1,128 @@
+"""Hands a team's file in for a phase: from then on the platform owes it an end."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from palio.core.phases import pick_phase
+from palio.core.states import ENDS, State
+from palio.web import events
+from palio.web.board import changed
+from palio.web.bundles import current_bundle
+from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
+from palio.web.verbs.joining import needs_terms, registration_of
+from palio.web.verbs.limits import refuse_to_submit
+from palio.web.verbs.refusals import RefusedError
+
+NOTE_CHARACTERS = 500
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What was handed in, and what its team should know although it was taken."""
+
+    submission: Submission
+    notes: tuple[str, ...]
+
+
+def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Handed:
+    """Makes the submission and its first attempt, which waits for a slot.
+
+    Without a name, the phase is the one that is open. Of several at a time that reach for a team's last try, one gets
+    it. Raises RefusedError or PalioError for whatever verbs.limits finds in the way, "file-deleted" and
+    "note-too-long".
+    """
+    note = note.strip()
+    if len(note) > NOTE_CHARACTERS:
+        raise RefusedError(
+            "note-too-long",
+            f"The note has {len(note):,} characters, and {NOTE_CHARACTERS} are kept.",
+            "Shorten it.",
+            422,
+        )
+    with transaction.atomic():
+        team = Team.objects.select_for_update().get(pk=file.team_id)  # others of the team wait here
+        challenge = Challenge.objects.select_related("current").get(pk=team.challenge_id)
+        file.refresh_from_db()
+        if file.deleted is not None:
+            raise RefusedError(
+                "file-deleted", f"{file.name} was deleted from your team's files.", "Upload it again.", 409
+            )
+        _refuse_without_terms(challenge, user)
+        phase = pick_phase(current_bundle(challenge), phase_name, timezone.now())
+        refuse_to_submit(team, phase, file)
+        earlier = Submission.objects.filter(team=team, phase=phase.name, file__sha256=file.sha256).order_by("-created")
+        notes = [*file.notes, *(_known(before) for before in earlier[:1])]
+        submission = Submission.objects.create(
+            challenge=challenge, phase=phase.name, team=team, user=user, file=file, note=note
+        )
+        attempt = Attempt.objects.create(submission=submission, number=1, version=challenge.current)
+        events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)
+        events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="handed in")
+    return Handed(submission, tuple(notes))
+
+
+def cancel(submission: Submission, user: User) -> Attempt:
+    """Ends the attempt that runs: at once if it waits, else the controller does. Asked again, nothing more happens.
+
+    Raises RefusedError "submission-ended".
+    """
+    with transaction.atomic():
+        attempt = (
+            Attempt.objects.select_for_update()
+            .filter(submission=submission, rescore=None)
+            .exclude(state__in=[*ENDS])
+            .first()
+        )
+        if attempt is None:
+            raise RefusedError(
+                "submission-ended",
+                "This submission has ended, so that there is nothing to cancel.",
+                "To take it off the board, withdraw it.",
+            )
+        if attempt.cancel_requested is None:
+            attempt.cancel_requested = timezone.now()
+            events.record("attempt.cancel-requested", actor=user, attempt=attempt)
+        if attempt.state == State.QUEUED:  # nothing of it has begun
+            attempt.state = State.CANCELLED
+            attempt.moved = attempt.finished = attempt.cancel_requested
+            events.record(
+                "attempt.moved", actor=user, attempt=attempt, old=State.QUEUED, new=State.CANCELLED, why="cancelled"
+            )
+        attempt.save()
+    return attempt
+
+
+def withdraw(submission: Submission, user: User) -> None:
+    """Takes it off the board, for good; its tries stay used. Asked again, nothing more happens.
+
+    Raises RefusedError "submission-running".
+    """
+    with transaction.atomic():
+        submission = Submission.objects.select_for_update().get(pk=submission.pk)
+        if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
+            raise RefusedError(
+                "submission-running", "This submission has not ended.", "Cancel it first, then withdraw it."
+            )
+        if submission.withdrawn is None:
+            submission.withdrawn = timezone.now()
+            submission.save(update_fields=["withdrawn"])
+            changed(submission.challenge)
+            events.record("submission.withdrawn", actor=user, submission=submission)
+
+
+def _refuse_without_terms(challenge: Challenge, user: User) -> None:
+    registration = registration_of(challenge, user)
+    if registration is not None and needs_terms(registration):
+        raise RefusedError(
+            "terms-changed",
+            "The terms of this challenge are others than those that you have accepted.",
+            "Read and accept them on its page, then hand in; what you have uploaded is in your list of files.",
+        )
+
+
+def _known(before: Submission) -> str:
+    attempt = before.counted or before.attempts.order_by("-number").first()
+    end = f"which has ended as {attempt.state}" if attempt else "which has no attempt"
+    return f"this file was handed in for this phase before, on {before.created:%Y-%m-%d at %H:%M} UTC, {end}"

@@ -1,0 +1,151 @@
+"""Teams: limits and ranks are per team, so who is in which one is changed with care.
+
+Everybody who takes part is in exactly one team of the challenge, at first in one of their own. A member who has handed
+something in stays where they are: with another team they would have its tries too. A member who leaves keeps nothing;
+a team that has submissions stays, as they do.
+"""
+
+from django.db import transaction
+
+from palio.web import events
+from palio.web.models import Challenge, Membership, Team, User
+from palio.web.verbs.refusals import RefusedError
+
+NAME_CHARACTERS = 80
+
+
+def own_team(challenge: Challenge, user: User) -> Team | None:
+    """The team that `user` is in."""
+    return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()
+
+
+def ensure_team(challenge: Challenge, user: User) -> Team:
+    """The team that `user` is in; a team of one if there is none. Inside the caller's transaction."""
+    if team := own_team(challenge, user):
+        return team
+    name, number = user.username[:NAME_CHARACTERS], 1
+    while Team.objects.filter(challenge=challenge, name__iexact=name).exists():
+        number += 1
+        name = f"{user.username[: NAME_CHARACTERS - 6]} {number}"
+    team = Team.objects.create(challenge=challenge, name=name, captain=user)
+    Membership.objects.create(team=team, challenge=challenge, user=user)
+    events.record("team.made", actor=user, challenge=challenge, team=team.id, name=name)
+    return team
+
+
+def rename(team: Team, name: str, *, actor: User) -> Team:
+    """Raises RefusedError where the name is taken in this challenge, or none."""
+    name = " ".join(name.split())
+    if not 2 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
+        raise RefusedError(
+            "team-name-invalid",
+            "This cannot be the name of a team.",
+            f"Choose one of 2 to {NAME_CHARACTERS} characters that can be seen.",
+            status=422,
+        )
+    with transaction.atomic():
+        challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
+        if Team.objects.filter(challenge=challenge, name__iexact=name).exclude(pk=team.pk).exists():
+            raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
+        before, team.name = Team.objects.get(pk=team.pk).name, name
+        team.save(update_fields=["name"])
+        challenge.board_revision += 1
+        challenge.save(update_fields=["board_revision"])
+        events.record("team.renamed", actor=actor, challenge=challenge, team=team.id, before=before, name=name)
+    return team
+
+
+def join_team(team: Team, user: User) -> None:
+    """Moves a participant into `team`. Inside the caller's transaction, which has checked that they are invited."""
+    challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
+    before = own_team(challenge, user)
+    if before is None:
+        raise RefusedError(
+            "not-a-participant",
+            f"Only who takes part in “{_title(challenge)}” can be in one of its teams.",
+            "Join the challenge first, then follow the link again.",
+        )
+    if before == team:
+        raise RefusedError("team-yours", f"You are in “{team.name}” already.", "There is nothing to do.")
+    _refuse_switch(before, user)
+    Membership.objects.filter(challenge=challenge, user=user).update(team=team)
+    _remove_if_unused(before)
+    events.record("team.joined", actor=user, challenge=challenge, team=team.id, before=before.id)
+
+
+def leave(team: Team, *, actor: User) -> Team:
+    """Back into a team of one, which is returned."""
+    with transaction.atomic():
+        challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
+        membership = Membership.objects.filter(team=team, user=actor).first()
+        if membership is None or team.memberships.count() == 1:
+            raise RefusedError(
+                "team-of-one",
+                "You are in a team of your own.",
+                "To stop taking part, withdraw from the challenge.",
+            )
+        _refuse_captain(team, actor)
+        _refuse_switch(team, actor)
+        membership.delete()
+        events.record("team.left", actor=actor, challenge=challenge, team=team.id)
+        return ensure_team(challenge, actor)
+
+
+def pass_captain(team: Team, username: str, *, actor: User) -> Team:
+    """Makes another member the captain."""
+    with transaction.atomic():
+        locked = Team.objects.select_for_update().get(pk=team.pk)
+        member = locked.memberships.filter(user__username=username).select_related("user").first()
+        if member is None:
+            raise RefusedError(
+                "not-a-member", f"“{username}” is not in this team.", "Name one of its members.", status=422
+            )
+        if member.user_id != locked.captain_id:
+            locked.captain = member.user
+            locked.save(update_fields=["captain"])
+            events.record(
+                "team.captain", actor=actor, challenge=locked.challenge, team=locked.id, captain=member.user.username
+            )
+    return locked
+
+
+def leave_for_good(challenge: Challenge, user: User) -> None:
+    """What withdrawing from a challenge does to the team. Inside the caller's transaction."""
+    team = own_team(challenge, user)
+    if team is None:
+        return
+    _refuse_captain(team, user)
+    if team.submissions.filter(user=user).exists():
+        return  # so that who comes back is in the same team, with the tries that it has left
+    Membership.objects.filter(team=team, user=user).delete()
+    _remove_if_unused(team)
+
+
+def _refuse_captain(team: Team, user: User) -> None:
+    if team.captain_id == user.pk and team.memberships.count() > 1:
+        raise RefusedError(
+            "captain-stays",
+            f"You are the captain of “{team.name}”, and it has other members.",
+            "Make one of them the captain first.",
+        )
+
+
+def _refuse_switch(team: Team, user: User) -> None:
+    _refuse_captain(team, user)
+    if team.submissions.filter(user=user).exists():
+        raise RefusedError(
+            "team-fixed",
+            f"You have handed in for “{team.name}”, so you stay in it: limits are for each team, and another team "
+            "would give you its tries too.",
+            "Ask the others to join your team instead; whoever has handed in nothing can.",
+        )
+
+
+def _remove_if_unused(team: Team) -> None:
+    used = team.submissions.exists() or team.files.exists() or team.uploads.exists()
+    if not used and not team.memberships.exists():
+        team.delete()
+
+
+def _title(challenge: Challenge) -> str:
+    return challenge.current.title if challenge.current else challenge.slug

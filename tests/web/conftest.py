@@ -1,0 +1,42 @@
+"""What tests of the platform have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from tests.bundles import write_bundle
+from tests.web.people import World, make_world
+
+from palio.web.models import User
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: object) -> None:
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        call_command("createcachetable")
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small challenge of tests.bundles; read only."""
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "vowels")
+
+
+@pytest.fixture
+def world(db: None, small_bundle: Path) -> World:
+    return make_world(small_bundle)
+
+
+@pytest.fixture
+def browser() -> Callable[..., Client]:
+    """Opens a browser, signed in as somebody or as nobody."""
+
+    def open_browser(user: User | None = None) -> Client:
+        client = Client(SERVER_NAME="127.0.0.1")
+        if user is not None:
+            client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return open_browser

@@ -1,0 +1,147 @@
+"""A controller for tests, ticked by hand, on an engine that does what the test says."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from tests.bundles import answers
+from tests.fakes import LastingEngine, ended
+from tests.web.zips import context_zip, digest
+
+from palio.core.errors import PalioError
+from palio.core.job import Engine, Job, JobResult, Work
+from palio.core.states import RUNNING, State
+from palio.engines.fault import Unavailable
+from palio.web.controller.engines import Engines
+from palio.web.controller.loop import Controller
+from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
+from palio.web.store import file_path
+
+SECONDS = 30.0  # how long anything may take
+
+
+def predict(job: Job, output: Path) -> None:
+    yes_or_no = {
+        path.name: "yes" if path.read_text()[0] in "aeiou" else "no" for path in job.mounts[0].source.iterdir()
+    }
+    (output / "answers.csv").write_text(answers(yes_or_no))
+
+
+def score(job: Job, output: Path) -> None:
+    (output / "scores.json").write_text('{"accuracy": 1.0}')
+
+
+def exits(job: Job, output: Path) -> JobResult:
+    return ended(exit_code=3)
+
+
+@dataclass
+class DeskEngine(LastingEngine):
+    """`lasting`: stages that do not end. `away`: it cannot be reached. `faults`: stages where it fails, and answers."""
+
+    name: str = "docker"
+    lasting: set[str] = field(default_factory=set)
+    faults: dict[str, Exception] = field(default_factory=dict)
+    away: bool = False
+
+    def start(self, work: Work) -> None:
+        self._answer(work)
+        super().start(work)
+
+    def poll(self, work: Work) -> JobResult | None:
+        self._answer(work)
+        if self._what(work) in self.lasting:
+            return None
+        return super().poll(work)
+
+    def remove(self, work: Work) -> None:
+        if self.away:
+            self._answer(work)
+        super().remove(work)
+
+    def _answer(self, work: Work) -> None:
+        if self.away:
+            raise PalioError("engine-fault", engine=self.name, action="answering", reason="nobody is there")
+        if error := self.faults.get(self._what(work)):
+            raise error
+
+
+def fault(reason: str = "it broke") -> PalioError:
+    return PalioError("engine-fault", engine="docker", action="running", reason=reason)
+
+
+class Desk:
+    def __init__(self, home: Path, **configured: Any) -> None:
+        self.engine = DeskEngine(home / "engine", {"predict": predict, "score": score})
+        self.configuration = replace(
+            settings.CONFIGURATION, **{"slots": 2, "memory_gib": 64.0, "cpus": 64.0} | configured
+        )
+        self.controller = self.new_controller()
+
+    def new_controller(self) -> Controller:
+        """As after the one before was killed: nothing of it is left but rows and files."""
+        controller = Controller(self.configuration, settings.FOLDERS, engines=self.engines())
+        controller.watch.look()
+        return controller
+
+    def engines(self) -> Engines:
+        def open_engine(name: str) -> tuple[Engine, str]:
+            if self.engine.away:
+                raise PalioError("engine-missing", reason="nobody is there", next_step="Start it.")
+            return self.engine, ""
+
+        def find_fault(name: str) -> Unavailable | None:
+            return Unavailable("nobody is there", "Start it.") if self.engine.away else None
+
+        return Engines(open_engine, find_fault)
+
+    def run_until(self, reached: Callable[[], object]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not reached():
+            assert time.monotonic() < deadline, list(Attempt.objects.values_list("identity", "state", "failure_code"))
+            self.controller.tick()
+            self.controller.changed.wait(0.02)
+            self.controller.changed.clear()
+
+    def finish(self) -> None:
+        """Ticks until nothing is left to do that need not wait."""
+        self.run_until(
+            lambda: not Attempt.objects.filter(state__in=[State.QUEUED, *RUNNING], cancel_requested=None).exists()
+        )
+
+    def kill(self) -> None:
+        """The controller is gone, and its threads; a new one begins."""
+        self.controller._drop()
+        self.controller = self.new_controller()
+
+    def close(self) -> None:
+        self.engine.lasting.clear()
+        self.engine.away = False
+        self.controller.let_go()
+
+
+def hand_in(team: Team, user: User, phase: str = "Final", *, extra: bytes = b"", kind: str = "context") -> Attempt:
+    """A new submission and its attempt, in the queue; whatever limits say."""
+    content = context_zip(extra=extra) if kind == "context" else b"file,answer\n"
+    name = "submission.zip" if kind == "context" else "answers.csv"
+    place = file_path(settings.FOLDERS, digest(content))
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+    file = StoredFile.objects.filter(team=team, sha256=digest(content)).first() or StoredFile.objects.create(
+        team=team, name=name, kind=kind, size_bytes=len(content), sha256=digest(content), created_by=user
+    )
+    submission = Submission.objects.create(challenge=team.challenge, phase=phase, team=team, user=user, file=file)
+    return Attempt.objects.create(submission=submission, number=1, version=team.challenge.current)
+
+
+def states(submission: Submission) -> list[str]:
+    return list(submission.attempts.order_by("number").values_list("state", flat=True))
+
+
+def moves(attempt: Attempt) -> list[str]:
+    events = Event.objects.filter(attempt=attempt.identity, kind="attempt.moved")
+    return [event.detail["new"] for event in events]

@@ -1,0 +1,456 @@
+"""The controller with an engine that does as it is told: moves, faults, retries, charging, cancelling."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError
+from django.utils import timezone
+from tests.bundles import write_bundle
+from tests.fakes import ended
+from tests.web.controller.conftest import MakeDesk
+from tests.web.controller.desk import Desk, exits, fault, hand_in, moves, predict, score, states
+from tests.web.people import World
+
+from palio.core.job import End, Job, JobResult
+from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
+from palio.core.run_folder import RunFolder
+from palio.web.controller import loop
+from palio.web.models import Attempt, ControllerBeat, Event, Submission
+from palio.web.store import bundle_path
+
+pytestmark = pytest.mark.django_db
+
+
+def latest(submission: Submission) -> Attempt:
+    submission.refresh_from_db()
+    return submission.attempts.latest("number")
+
+
+def hurry(submission: Submission) -> None:
+    """Its waiting time is over."""
+    submission.attempts.update(not_before=timezone.now())
+
+
+def test_a_submission_is_evaluated_and_counted(desk: Desk, world: World) -> None:
+    attempt = hand_in(world.team, world.bob)
+    revision = world.challenge.board_revision
+    desk.finish()
+    attempt.refresh_from_db()
+    submission = attempt.submission
+    submission.refresh_from_db()
+    assert (attempt.state, attempt.scores, attempt.engine) == ("scored", {"accuracy": 1.0}, "docker")
+    assert (submission.counted, submission.charged) == (attempt, True)
+    assert moves(attempt) == ["build", "predict", "score", "scored"]
+    world.challenge.refresh_from_db()
+    assert world.challenge.board_revision == revision + 1
+    assert desk.engine.left == []
+    assert all(event.detail["why"] for event in Event.objects.all())
+
+
+def test_predictions_are_only_scored_under_their_own_name(desk: Desk, world: World) -> None:
+    attempt = hand_in(world.team, world.bob, kind="results")
+    desk.finish()
+    assert moves(attempt) == ["score", "scored"]
+    assert (settings.FOLDERS.runs / attempt.identity / "predictions/answers.csv").is_file()
+
+
+Program = Callable[[Job, Path], JobResult | None]
+
+
+def ends(end: End) -> Program:
+    return lambda job, output: ended(end, None)
+
+
+def refuses(job: Job, output: Path) -> JobResult:
+    (output / "problems.txt").write_text("answers.csv: a file is missing\n")
+    return ended(exit_code=10)
+
+
+@pytest.mark.parametrize(
+    ("programs", "build", "code", "cause", "charged"),
+    [
+        ({"predict": exits}, None, "predict-exit", "participant", True),
+        ({"predict": ends(End.TIME)}, None, "predict-time-limit", "participant", True),
+        ({"predict": lambda job, output: None}, None, "predict-no-output", "participant", True),
+        ({"score": refuses}, None, "predictions-invalid", "participant", True),
+        ({}, ended(exit_code=1, detail="RUN false"), "build-failed", "participant", False),
+        ({}, ended(End.TIME, None), "build-time-limit", "participant", False),
+        ({"score": exits}, None, "score-exit", "organizer", False),
+        ({"score": lambda job, output: None}, None, "scores-missing", "organizer", False),
+    ],
+)
+def test_who_is_charged(
+    desk: Desk,
+    world: World,
+    programs: dict[str, Program],
+    build: JobResult | None,
+    code: str,
+    cause: str,
+    charged: bool,
+) -> None:
+    desk.engine.programs = {"predict": predict, "score": score} | programs
+    desk.engine.build_result = build or desk.engine.build_result
+    submission = hand_in(world.team, world.bob).submission
+    desk.finish()
+    attempt = latest(submission)
+    assert (attempt.state, attempt.failure_code, attempt.failure_cause) == ("failed", code, cause)
+    assert (submission.charged, submission.counted, states(submission)) == (charged, None, ["failed"])
+    assert attempt.failure is not None
+    assert attempt.failure_shown is not None
+    assert attempt.failure_shown["code"] == code
+    shown = RunFolder(settings.FOLDERS.runs / attempt.identity / "participant").read_json("result.json")
+    assert shown["failure"] == attempt.failure_shown
+    assert desk.engine.left == []
+
+
+def test_an_engines_fault_is_retried_with_growing_patience(desk: Desk, world: World) -> None:
+    desk.engine.faults["predict"] = fault()
+    submission = hand_in(world.team, world.bob).submission
+    waits = []
+    for _ in range(3):
+        desk.run_until(lambda: latest(submission).number == len(waits) + 2)
+        attempt = latest(submission)
+        assert (attempt.state, attempt.purpose, submission.charged) == ("queued", "retry", False)
+        waits.append(round((attempt.not_before - attempt.created).total_seconds()))
+        desk.controller.tick()
+        assert latest(submission).state == "queued"
+        hurry(submission)
+    assert waits == [10, 60, 300]
+    desk.finish()
+    assert states(submission) == ["failed"] * 4
+    last = latest(submission)
+    assert (last.failure_code, last.failure_cause, submission.charged) == ("engine-fault", "platform", False)
+    nexts = [a.failure_shown["next_step"] for a in submission.attempts.order_by("number") if a.failure_shown]
+    assert nexts == [RETRIED_NEXT] * 3 + [PLATFORM_NEXT]
+    assert last.failure is not None
+    assert last.failure["evidence"][-1].startswith("It was tried 4 times")
+    assert desk.engine.left == []
+
+
+def test_a_retry_that_succeeds_counts_like_a_first_try(desk: Desk, world: World) -> None:
+    desk.engine.faults["predict"] = fault()
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).number == 2)
+    desk.engine.faults.clear()
+    hurry(submission)
+    desk.finish()
+    assert states(submission) == ["failed", "scored"]
+    assert (submission.counted, submission.charged) == (None, False)  # as it was read before
+    assert latest(submission) == submission.counted
+    assert submission.charged
+
+
+def test_a_fault_that_stays_is_not_retried(desk: Desk, world: World) -> None:
+    desk.engine.refuse = fault()
+    desk.engine.refuse.failure = desk.engine.refuse.failure.__class__.from_json(
+        desk.engine.refuse.failure.as_json() | {"code": "limit-unavailable"}
+    )
+    submission = hand_in(world.team, world.bob).submission
+    desk.finish()
+    assert (states(submission), latest(submission).failure_code) == (["failed"], "limit-unavailable")
+
+
+def test_a_withdrawn_submission_is_not_retried(desk: Desk, world: World) -> None:
+    desk.engine.faults["predict"] = fault()
+    submission = hand_in(world.team, world.bob).submission
+    Submission.objects.update(withdrawn=timezone.now())
+    desk.finish()
+    assert states(submission) == ["failed"]
+
+
+def test_a_bug_ends_its_attempt_and_nothing_else(desk: Desk, world: World, caplog: pytest.LogCaptureFixture) -> None:
+    desk.engine.faults["predict"] = RuntimeError("a secret of the machine")
+    broken = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(broken).number == 2)
+    desk.engine.faults.clear()
+    fine = hand_in(world.rivals, world.carol).submission
+    desk.run_until(lambda: latest(fine).state == "scored")
+    first = broken.attempts.get(number=1)
+    assert (first.failure_code, first.failure_cause) == ("evaluation-broken", "platform")
+    assert "a secret of the machine" in caplog.text
+    assert "a secret of the machine" not in str([first.failure, first.failure_shown])
+    assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
+
+
+def test_a_bundle_that_is_gone_is_somebodys_turn(desk: Desk, world: World, tmp_path: Path) -> None:
+    other = write_bundle(tmp_path / "other", yaml=(tmp_path / "x").name + ": 1")
+    version = world.challenge.current
+    assert version is not None
+    version.digest = "0" * 64
+    version.save()
+    other.rename(bundle_path(settings.FOLDERS, version.digest))
+    submission = hand_in(world.team, world.bob).submission
+    try:
+        desk.finish()
+    finally:
+        bundle_path(settings.FOLDERS, version.digest).rename(tmp_path / "back")
+    assert (latest(submission).state, latest(submission).failure_code) == ("failed", "bundle-invalid")
+
+
+# -- cancelling and time
+
+
+def test_cancelled_in_the_queue(desk: Desk, world: World) -> None:
+    attempt = hand_in(world.team, world.bob)
+    Attempt.objects.update(cancel_requested=timezone.now())
+    desk.controller.tick()
+    attempt.refresh_from_db()
+    assert (attempt.state, moves(attempt), attempt.started) == ("cancelled", ["cancelled"], None)
+
+
+@pytest.mark.parametrize("stage", ["build", "predict", "score"])
+def test_cancelled_while_it_runs(desk: Desk, world: World, stage: str) -> None:
+    desk.engine.lasting.add(stage)
+    attempt = hand_in(world.team, world.bob)
+    desk.run_until(lambda: latest(attempt.submission).state == stage)
+    Attempt.objects.update(cancel_requested=timezone.now())
+    desk.run_until(lambda: latest(attempt.submission).state == "cancelled")
+    attempt.submission.refresh_from_db()
+    assert (attempt.submission.charged, attempt.submission.counted) == (False, None)
+    assert desk.engine.left == []
+    assert not (settings.FOLDERS.runs / attempt.identity / ".work").exists()
+
+
+def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    deadline = latest(submission).deadline
+    assert deadline is not None
+    assert timedelta(minutes=5) < deadline - timezone.now() < timedelta(minutes=6)
+    Attempt.objects.update(deadline=timezone.now())
+    desk.run_until(lambda: latest(submission).number == 2)
+    first = submission.attempts.get(number=1)
+    assert (first.failure_code, first.failure_cause, submission.charged) == ("stage-overdue", "platform", False)
+    assert first.failure is not None
+    assert first.failure["stage"] == "predict"
+    assert desk.engine.left == []
+
+
+def test_one_that_cannot_be_stopped_is_ended_without_it(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread waits for something that never comes; its slot is not lost."""
+    monkeypatch.setattr(loop, "UNANSWERED_S", 0.1)
+    import threading
+
+    hangs = threading.Event()
+    desk.engine.programs = {"predict": lambda job, output: hangs.wait() and None, "score": score}
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "build" and "start predict" in desk.engine.calls)
+    Attempt.objects.update(deadline=timezone.now())
+    desk.run_until(lambda: latest(submission).number == 2)
+    assert desk.controller.in_hand == 0
+    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
+    hangs.set()
+    desk.run_until(lambda: not any(held.is_alive for held in desk.controller._abandoned))
+
+
+# -- an engine that is away
+
+
+def test_without_an_engine_the_queue_waits_and_the_beat_says_why(desk: Desk, world: World) -> None:
+    desk.engine.away = True
+    desk.controller = desk.new_controller()
+    attempt = hand_in(world.team, world.bob)
+    desk.controller.tick()
+    attempt.refresh_from_db()
+    assert attempt.state == "queued"
+    assert "nobody is there" in ControllerBeat.objects.get().trouble
+    desk.engine.away = False
+    desk.controller.watch.look()
+    desk.finish()
+    attempt.refresh_from_db()
+    assert (attempt.state, ControllerBeat.objects.get().trouble) == ("scored", "")
+
+
+def test_an_engine_that_goes_away_is_waited_for(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    desk.engine.away = True
+    desk.controller.watch.look()
+    desk.controller.tick()
+    assert ControllerBeat.objects.get().trouble == "Nobody is there. Start it."
+    for _ in range(20):
+        desk.controller.tick()
+    assert latest(submission).state == "predict"
+    desk.engine.away, desk.engine.lasting = False, set()
+    desk.finish()
+    assert states(submission) == ["scored"]
+    assert desk.engine.ran.count("predict") == 1
+
+
+def test_an_image_is_made_again_after_its_engine_was_away(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("build")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: "start build" in desk.engine.calls)
+    desk.engine.away = True
+    for _ in range(20):
+        desk.controller.tick()
+    desk.engine.away, desk.engine.lasting = False, set()
+    desk.finish()
+    assert states(submission) == ["scored"]
+
+
+def test_cancelled_while_the_engine_is_away_leaves_nothing_in_the_end(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    attempt = hand_in(world.team, world.bob)
+    desk.run_until(lambda: latest(attempt.submission).state == "predict")
+    desk.engine.away = True
+    Attempt.objects.update(cancel_requested=timezone.now())
+    desk.run_until(lambda: latest(attempt.submission).state == "cancelled")
+    work = settings.FOLDERS.runs / attempt.identity / ".work"
+    assert (desk.engine.left != [], work.exists()) == (True, True)
+    desk.engine.away = False
+    desk.kill()
+    desk.run_until(lambda: not work.exists())
+    assert desk.engine.left == []
+
+
+# -- other processes
+
+
+def test_one_that_was_killed_is_gone_on_with(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    attempt = hand_in(world.team, world.bob)
+    desk.run_until(lambda: latest(attempt.submission).state == "predict")
+    desk.kill()
+    desk.engine.lasting.clear()
+    desk.finish()
+    assert states(attempt.submission) == ["scored"]
+    assert desk.engine.ran == ["build", "predict", "score-image", "score"]
+    assert moves(attempt) == ["build", "predict", "score", "scored"]
+    taken = Event.objects.get(kind="attempt.taken-up")
+    assert taken.detail == {"state": "predict", "after": "kill"}
+
+
+def test_one_that_kills_its_controller_again_and_again_is_ended(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    for _ in range(5):
+        desk.kill()
+        desk.controller.tick()
+        assert latest(submission).state == "predict"
+    desk.kill()
+    desk.run_until(lambda: latest(submission).number == 2)
+    assert submission.attempts.get(number=1).failure_code == "controller-lost"
+    desk.run_until(lambda: desk.engine.left == [])
+
+
+def test_controllers_that_end_in_order_are_not_counted(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    for _ in range(8):
+        desk.controller.let_go()
+        desk.controller = desk.new_controller()
+        desk.controller.tick()
+    assert latest(submission).state == "predict"
+
+
+def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: Desk, world: World) -> None:
+    desk.engine.lasting.add("predict")
+    running = hand_in(world.team, world.bob)
+    desk.run_until(lambda: latest(running.submission).state == "predict")
+    gone = "aaaaaaaaaaaaaaaa"
+    (settings.FOLDERS.runs / gone).mkdir(exist_ok=True)
+    for name in (f"palio-{gone}-predict", "palio-0a0b0c0d-predict", "palio-bbbbbbbbbbbbbbbb-score"):
+        (desk.engine.folder / f"{name}.result").touch()
+    desk.controller._tidying.join()
+    desk.controller._tidying._looked_at_all = None
+    desk.controller.tick()
+    desk.controller._tidying.join()
+    assert desk.engine.kept() == {
+        "palio-0a0b0c0d-predict",
+        "palio-bbbbbbbbbbbbbbbb-score",
+        f"palio-{running.identity}-build",
+        f"palio-{running.identity}-predict",
+    }
+
+
+def test_a_database_that_is_busy_costs_a_tick_and_no_result(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = hand_in(world.team, world.bob).submission
+    failures = []
+
+    def busy(*_: object, **__: object) -> bool:
+        failures.append(1)
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.moves, "end", busy)
+        desk.run_until(lambda: latest(submission).state == "score" and desk.engine.left == [] or failures or True)
+        for _ in range(200):
+            try:
+                desk.controller.tick()
+            except OperationalError:
+                break
+            desk.controller.changed.wait(0.02)
+    assert failures
+    assert latest(submission).state == "score"
+    desk.finish()
+    assert states(submission) == ["scored"]
+
+
+# -- slots
+
+
+def test_no_more_run_than_there_are_slots(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=2)
+    desk.engine.lasting.add("predict")
+    for number in range(5):
+        hand_in(world.team, world.bob, extra=str(number).encode())
+    desk.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
+    for _ in range(5):
+        desk.controller.tick()
+    assert desk.controller.in_hand == 2
+    desk.engine.lasting.clear()
+    desk.finish()
+    assert Attempt.objects.filter(state="scored").count() == 5
+
+
+def test_memory_and_cpus_are_shared_out(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=8, memory_gib=2.5)  # an attempt of the small challenge needs 1 GiB, to build
+    desk.engine.lasting.add("predict")
+    for number in range(4):
+        hand_in(world.team, world.bob, extra=str(number).encode())
+    desk.run_until(lambda: desk.controller.in_hand == 2)
+    for _ in range(5):
+        desk.controller.tick()
+    assert desk.controller.in_hand == 2
+
+
+def test_what_the_configuration_can_never_give_is_refused(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(memory_gib=0.5)
+    submission = hand_in(world.team, world.bob).submission
+    desk.finish()
+    attempt = latest(submission)
+    assert (attempt.state, attempt.failure_code, submission.charged) == ("failed", "limit-unavailable", False)
+    assert attempt.failure is not None
+    assert "memory_gib" in attempt.failure["next_step"]
+
+
+def test_bubblewrap_runs_programs_of_operators_alone(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk()
+    desk.engine.name = "bubblewrap"
+    desk.controller = desk.new_controller()
+    bobs, adas = hand_in(world.team, world.bob).submission, hand_in(world.team, world.ada, extra=b"a").submission
+    predictions = hand_in(world.team, world.bob, kind="results").submission
+    desk.finish()
+    refused = latest(bobs)
+    assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("submitter-untrusted", "platform", False)
+    assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
+
+
+def test_a_full_disk_starts_nothing_and_says_so(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "LEAST_FREE_BYTES", 1 << 62)
+    submission = hand_in(world.team, world.bob).submission
+    desk.controller.tick()
+    assert latest(submission).state == "queued"
+    assert "Free some space" in ControllerBeat.objects.get().trouble

@@ -1,0 +1,246 @@
+"""`palio serve` as its operator meets it: real processes, a real port, a data folder that was not there."""
+
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.conftest import lacking
+from tests.web.serving.running import Browser, Running, is_running, palio, running
+
+PASSWORD = "a-long-enough-password"  # noqa: S105
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """One for the tests that leave it as it is."""
+    with running(tmp_path_factory.mktemp("platform") / "data") as started:
+        yield started
+
+
+def test_first_start_says_where_it_is_and_who_is_let_in(platform: Running) -> None:
+    platform.wait_for("its last word", lambda: "Ctrl-C ends it." in platform.said)
+    said = platform.said
+    assert f"address     {platform.address}\n" in said
+    assert f"data        {platform.data} (" in said
+    assert "engine      " in said
+    assert platform.link() is not None
+
+
+def test_first_start_makes_everything_for_its_user_alone(platform: Running) -> None:
+    assert stat.S_IMODE(platform.data.stat().st_mode) == 0o700
+    for key in ("session-secret", "receipt-key.pem"):
+        assert stat.S_IMODE((platform.data / "keys" / key).stat().st_mode) == 0o600
+    assert (platform.data / "palio.sqlite3").is_file()
+    assert (platform.data / "static" / "staticfiles.json").is_file()
+
+
+def test_pages_and_their_files_are_served_and_kept_by_browsers(platform: Running) -> None:
+    status, page = platform.ask("/")
+    assert status == 200
+    style = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
+    assert platform.ask(style)[0] == 200
+
+
+def test_second_platform_on_the_same_folder_is_refused(platform: Running) -> None:
+    result = palio("serve", "--data", platform.data, "--port", 1 + platform.port)
+    assert result.returncode == 12
+    assert f"another `palio serve` runs on it already, as process {platform.process.pid}." in result.stderr
+    assert "(data-in-use)" in result.stderr
+
+
+def test_second_controller_on_the_same_folder_is_refused(platform: Running) -> None:
+    result = palio("controller", "--data", platform.data)
+    assert result.returncode == 12
+    assert f"another controller runs on it already, as process {platform.process.pid}." in result.stderr
+
+
+def test_health_command_asks_it(platform: Running) -> None:
+    import subprocess
+    import sys
+
+    from tests.web.serving.running import environment
+
+    given = environment(PALIO_PORT=str(platform.port), PALIO_DATA=str(platform.data))
+    command = [sys.executable, "-m", "palio.web.serving", "health"]
+    result = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
+    assert '"pages": "up"' in result.stdout
+    down = subprocess.run(command, env=given | {"PALIO_PORT": "1"}, capture_output=True, text=True, check=False)
+    assert (down.returncode, '"pages": "down"' in down.stdout) == (12, True)
+
+
+def test_name_that_is_not_its_own_is_not_answered(platform: Running) -> None:
+    with closing(socket.create_connection(("127.0.0.1", platform.port))) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_link_lets_the_admin_in_once_and_is_not_printed_again(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as started:
+        first = started.link()
+        assert started.end() == 0
+    with running(tmp_path / "data") as started:
+        link = started.link()
+        assert first
+        assert link, "nobody was in yet, so it is printed again"
+        browser = Browser()
+        where, page = browser.get(link)
+        where, page = browser.post(where, page, password1=PASSWORD, password2=PASSWORD)
+        assert "admin" in browser.get(started.address)[1]
+        for used in (link, first.replace(first.split("/")[2], f"127.0.0.1:{started.port}")):
+            assert "password1" not in Browser().get(used)[1]
+        again = palio("admin-link", "--data", started.data, PALIO_PORT=str(started.port))
+        assert again.returncode == 0
+        other = Browser()
+        where, page = other.get(again.stdout.splitlines()[1])
+        other.post(where, page, password1="another-long-password", password2="another-long-password")
+        assert "admin" in other.get(started.address)[1]
+        started.end()
+    with running(tmp_path / "data") as started:
+        assert started.link() is None
+    assert "No account" not in palio("admin-link", "nobody", "--data", tmp_path / "data").stdout
+    unknown = palio("admin-link", "nobody", "--data", tmp_path / "data")
+    assert (unknown.returncode, "There is no account named nobody." in unknown.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_told_to_end_it_ends_with_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+    with running(tmp_path / "data") as started:
+        family = started.tree()
+        assert len(family) >= 3
+        begin = time.monotonic()
+        started.process.send_signal(number)
+        assert started.process.wait(20) == 0
+        assert time.monotonic() - begin < 12
+        assert [process for process in family if is_running(process)] == []
+        assert "nothing of it is running" in started.said
+
+
+def test_killed_supervisor_takes_its_children_along_and_the_next_one_starts(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as started:
+        family = started.tree()
+        started.process.kill()
+        started.process.wait()
+        with running(tmp_path / "data") as successor:
+            assert successor.health()
+        assert [process for process in family if is_running(process)] == []
+
+
+def children(started: Running) -> dict[str, int]:
+    """The arbiter, a worker and the controller: the arbiter is the one with children."""
+    family = started.tree()
+    below = {child: parent for child, parent in family.items() if parent != family[started.process.pid]}
+    workers = [child for child, parent in below.items() if parent != started.process.pid]
+    if not workers:
+        return {}
+    arbiter = below[workers[0]]
+    others = [child for child, parent in below.items() if parent == started.process.pid and child != arbiter]
+    return {"worker": workers[0], "arbiter": arbiter, **({"controller": others[0]} if others else {})}
+
+
+@pytest.mark.parametrize("victim", ["worker", "arbiter", "controller"])
+def test_killed_child_is_started_again(tmp_path: Path, victim: str) -> None:
+    with running(tmp_path / "data") as started:
+        started.wait_for("its last word", lambda: "Ctrl-C ends it." in started.said)
+        started.wait_for(f"the {victim}", lambda: victim in children(started))
+        old = children(started)[victim]
+        os.kill(old, signal.SIGKILL)
+        started.wait_for("another one", lambda: children(started).get(victim, old) != old and started.health())
+        if victim != "worker":
+            assert "was killed by SIGKILL; it is started again in 0.2 s" in started.said
+
+
+def test_taken_port_is_refused_with_a_free_one(tmp_path: Path) -> None:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = palio("serve", "--data", tmp_path / "data", "--port", port)
+    assert result.returncode == 12
+    assert f"The platform cannot listen at 127.0.0.1:{port}: address already in use." in result.stderr
+    assert "take another port: palio serve --port " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_host_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> None:
+    result = palio("serve", "--data", tmp_path / "data", "--host", "nowhere.invalid", **exposed("https://a.example"))
+    assert (result.returncode, "Name an address of this machine with --host." in result.stderr) == (12, True)
+
+
+def exposed(url: str) -> dict[str, str]:
+    return {"PALIO_URL": url, "PALIO_SECRET": "x" * 50, "PALIO_SECURE_COOKIES": "1", "PALIO_TRUST_PROXY": "1"}
+
+
+def test_host_beyond_this_machine_needs_what_makes_it_safe(tmp_path: Path) -> None:
+    result = palio("serve", "--data", tmp_path / "data", "--host", "0.0.0.0")  # noqa: S104
+    assert result.returncode == 12
+    for missing in ("secret:", "url:", "secure_cookies:", "trust_proxy:"):
+        assert f"  | {missing}" in result.stderr
+    assert "(serving-unsafe)" in result.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_platform_behind_a_proxy_answers_over_tls_alone(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--host", "0.0.0.0", **exposed("https://palio.example.org")) as started:  # noqa: S104
+        pass
+    assert "address     https://palio.example.org\n" in started.said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_full_disk_is_refused(tmp_path: Path) -> None:
+    import subprocess
+
+    small = tmp_path / "small"
+    small.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "palio-test", str(small)]
+    if subprocess.run(mounting, capture_output=True, check=False).returncode:
+        lacking("this user cannot mount a file system")
+    try:
+        result = palio("serve", "--data", small / "data")
+        assert (result.returncode, "(disk-full)" in result.stderr) == (12, True)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = palio("serve", "--data", tmp_path / "file" / "data")
+    assert (result.returncode, "(target-unwritable)" in result.stderr) == (12, True)
+
+
+def test_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as started:
+        pass
+    with closing(sqlite3.connect(started.data / "palio.sqlite3")) as database, database:
+        database.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('palio', '0999_later', 0)")
+    result = palio("serve", "--data", started.data)
+    assert result.returncode == 12
+    assert "  | unknown here: palio.0999_later" in result.stderr
+    assert "(database-newer)" in result.stderr
+
+
+def test_database_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "palio.sqlite3").write_bytes(b"This is no database at all. " * 100)
+    result = palio("serve", "--data", tmp_path / "data")
+    assert (result.returncode, "(database-unusable)" in result.stderr) == (12, True)
+    assert "Traceback" not in result.stderr
+
+
+def test_wrong_configuration_lists_everything(tmp_path: Path) -> None:
+    result = palio("serve", "--data", tmp_path / "data", PALIO_WORKERS="none", PALIO_URL="x")
+    assert (result.returncode, result.stderr.count("  | PALIO_")) == (12, 2)
+
+
+def test_controller_alone_runs_beside_pages_alone(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--pages-only") as pages:
+        with running(tmp_path / "data", command="controller") as controller:
+            controller.wait_for("its word", lambda: "the controller alone" in controller.said)
+            controller.wait_for("its process", lambda: len(controller.tree()) >= 2)
+            assert controller.end() == 0
+        assert pages.health()

@@ -1,0 +1,33 @@
+"""The site as everybody finds it."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from tests.web.people import World
+
+Browser = Callable[..., Client]
+
+
+def test_home_shows_published_challenges_and_no_draft(world: World, browser: Browser) -> None:
+    page = browser().get("/")
+    assert page.status_code == 200
+    assert "mednist" in page.text
+    assert "draft" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing"])
+def test_unknown_address_is_a_readable_404(world: World, browser: Browser, path: str) -> None:
+    answer = browser().get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+
+
+def test_health_without_a_controller_says_so(db: None, browser: Browser) -> None:
+    assert browser().get("/health").json() == {"pages": "up", "controller": "down", "trouble": ""}
+
+
+def test_every_page_forbids_scripts_that_are_not_ours(world: World, browser: Browser) -> None:
+    policy = browser().get("/").headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy

@@ -1,0 +1,124 @@
+"""Publishing bundles, new ones and new versions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.bundles import YAML, write_bundle
+from tests.web.people import World
+
+from palio.core.errors import PalioError
+from palio.web.bundles import bundle_of
+from palio.web.models import Challenge, Event, Role, StoredFile, Submission, User
+from palio.web.verbs.publish import publish, publish_bundle
+from palio.web.verbs.refusals import RefusedError
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    count = iter(range(100))
+    return lambda yaml: write_bundle(tmp_path / f"vowels-{next(count)}", yaml=yaml)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice")
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(RefusedError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_publish_makes_a_challenge_its_first_version_and_an_organizer(small_bundle: Path, alice: User) -> None:
+    version = publish(small_bundle, actor=alice, note="The first.")
+    challenge = Challenge.objects.get()
+    assert (challenge.slug, challenge.visibility, challenge.joining) == ("vowels", "published", "open")
+    assert challenge.current == version
+    assert (version.number, version.title, version.changes, version.note) == (1, "Vowels", [], "The first.")
+    assert version.published_by == alice
+    assert bundle_of(version).title == "Vowels"
+    assert Role.objects.get().kind == "organizer"
+    assert [event.kind for event in Event.objects.all()] == ["role.granted", "challenge.published", "challenge.shown"]
+
+
+def test_publish_as_draft_is_a_draft_until_it_is_published_again(small_bundle: Path, alice: User) -> None:
+    first = publish(small_bundle, actor=alice, draft=True)
+    assert Challenge.objects.get().visibility == "draft"
+    second = publish(small_bundle, actor=alice)
+    assert second == first
+    assert Challenge.objects.get().visibility == "published"
+
+
+def test_publish_of_the_same_content_does_nothing_and_says_so(small_bundle: Path, alice: User) -> None:
+    first = publish_bundle(small_bundle, actor=alice)
+    events = Event.objects.count()
+    again = publish_bundle(small_bundle, actor=alice)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.version == first.version
+    assert Event.objects.count() == events
+
+
+def test_publish_of_changed_content_is_a_version_with_its_difference(write: Write, alice: User) -> None:
+    publish(write(YAML), actor=alice)
+    changed = YAML.replace("precision: 3", "precision: 2").replace("auto_approve: true", "auto_approve: false")
+    version = publish(write(changed), actor=alice)
+    assert version.number == 2
+    assert version.changes == [
+        {"what": "registration", "old": "approved at once", "new": "approved by an organizer"},
+        {"what": "column “accuracy”: precision", "old": "3", "new": "2"},
+    ]
+    challenge = Challenge.objects.get()
+    assert (challenge.joining, challenge.current, challenge.board_revision) == ("approval", version, 2)
+
+
+def test_publish_by_the_platform_itself_has_no_organizer(small_bundle: Path, db: None) -> None:
+    assert publish(small_bundle, actor=None, slug="letters").challenge.slug == "letters"
+    assert not Role.objects.exists()
+
+
+def test_publish_of_a_faulty_bundle_lists_all_problems_and_keeps_nothing(write: Write, alice: User) -> None:
+    folder = write(YAML)
+    (folder / "overview.md").write_text("")
+    (folder / "reference_data" / "answers.csv").unlink()
+    with pytest.raises(PalioError) as caught:
+        publish(folder, actor=alice)
+    assert caught.value.failure.code == "bundle-invalid"
+    assert len(caught.value.failure.evidence) == 2
+    assert not Challenge.objects.exists()
+
+
+def test_publish_under_a_name_of_others_is_refused(world: World, write: Write) -> None:
+    folder = write(YAML)
+    assert refusal(lambda: publish(folder, actor=world.olga, slug="mednist")) == "slug-taken"
+    assert refusal(lambda: publish(folder, actor=world.sam, slug="mednist")) == "slug-taken"
+    assert publish(folder, actor=world.alice, slug="mednist").number == 1  # the same content
+    assert publish(folder, actor=world.ada, slug="mednist").number == 1
+
+
+@pytest.mark.parametrize("slug", ["", "Two Words", "é", "a" * 61, "../up"])
+def test_publish_under_a_name_that_fits_no_address_is_refused(small_bundle: Path, alice: User, slug: str) -> None:
+    assert refusal(lambda: publish(small_bundle, actor=alice, slug=slug)) == "slug-invalid"
+
+
+def test_publish_to_an_archived_challenge_is_refused(small_bundle: Path, world: World) -> None:
+    Challenge.objects.filter(slug="mednist").update(visibility="archived")
+    assert refusal(lambda: publish(small_bundle, actor=world.alice, slug="mednist")) == "challenge-archived"
+
+
+def test_publish_of_a_draft_of_what_is_published_is_refused(small_bundle: Path, world: World) -> None:
+    assert refusal(lambda: publish(small_bundle, actor=world.alice, slug="mednist", draft=True)) == (
+        "challenge-published"
+    )
+
+
+def test_publish_without_a_phase_that_has_submissions_is_refused(write: Write, world: World) -> None:
+    file = StoredFile.objects.create(
+        team=world.team, name="a.csv", kind="results", size_bytes=1, sha256="0" * 64, created_by=world.bob
+    )
+    Submission.objects.create(challenge=world.challenge, phase="Final", team=world.team, user=world.bob, file=file)
+    folder = write(YAML.replace("name: Final", "name: Last"))
+    assert refusal(lambda: publish(folder, actor=world.alice, slug="mednist")) == "phase-in-use"

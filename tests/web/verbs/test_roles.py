@@ -1,0 +1,34 @@
+"""Who helps with a challenge."""
+
+import pytest
+from tests.web.people import World
+from tests.web.verbs.test_joining import refusal
+
+from palio.web.models import Event, Role
+from palio.web.verbs import roles
+
+
+def test_grant_gives_a_role_in_place_of_another(world: World) -> None:
+    roles.grant(world.challenge, "Dave", "viewer", actor=world.alice)
+    role = roles.grant(world.challenge, "dave", "scorer", actor=world.alice)
+    assert [given.kind for given in Role.objects.filter(user=world.dave)] == ["scorer"]
+    assert (role.granted_by, Event.objects.count()) == (world.alice, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "code"),
+    [
+        ("nobody", "viewer", "person-unknown"),
+        ("dave", "king", "value-unknown"),
+        ("alice", "viewer", "last-organizer"),
+    ],
+)
+def test_grant_of_what_cannot_be_is_refused(world: World, name: str, kind: str, code: str) -> None:
+    assert refusal(lambda: roles.grant(world.challenge, name, kind, actor=world.alice)) == code
+
+
+def test_revoke_takes_a_role_but_not_the_last_organizers(world: World) -> None:
+    roles.revoke(world.challenge, "sam", actor=world.alice)
+    assert not Role.objects.filter(user=world.sam).exists()
+    assert refusal(lambda: roles.revoke(world.challenge, "sam", actor=world.alice)) == "role-missing"
+    assert refusal(lambda: roles.revoke(world.challenge, "alice", actor=world.alice)) == "last-organizer"

@@ -1,0 +1,37 @@
+"""Making and revoking API tokens."""
+
+import pytest
+from tests.web.people import World
+from tests.web.verbs.test_joining import refusal
+
+from palio.web.access.tokens import find_token
+from palio.web.models import ApiToken
+from palio.web.verbs import tokens
+
+
+def test_make_token_gives_a_secret_of_which_a_hash_is_kept(world: World) -> None:
+    token, secret = tokens.make_token(world.bob, " my  laptop ", ["submit", "read"], days=7)
+    assert (token.name, token.scopes) == ("my laptop", ["read", "submit"])
+    assert find_token(secret) == token
+    assert all(secret not in str(value) for value in ApiToken.objects.values().get().values())
+
+
+def test_revoke_token_ends_it(world: World) -> None:
+    token, secret = tokens.make_token(world.bob, "laptop", ["read"], days=None)
+    tokens.revoke_token(token, actor=world.bob)
+    assert find_token(secret) is None
+    assert not tokens.valid_tokens(world.bob).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "days"),
+    [("", ["read"], 1), ("x", [], 1), ("x", ["account"], 1), ("x", ["read"], 0), ("x", ["read"], 1000)],
+)
+def test_make_token_of_what_cannot_be_is_refused(world: World, name: str, scopes: list[str], days: int) -> None:
+    assert refusal(lambda: tokens.make_token(world.bob, name, scopes, days=days)) == "token-invalid"
+
+
+def test_make_token_after_very_many_is_refused(world: World) -> None:
+    for _ in range(tokens.MOST_VALID):
+        tokens.make_token(world.bob, "x", ["read"], days=1)
+    assert refusal(lambda: tokens.make_token(world.bob, "x", ["read"], days=1)) == "tokens-many"
