@@ -6,8 +6,9 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import collecting, hashing, run_overhead, staging
+from benchmarks import collecting, hashing, run_overhead, serving, staging
 from benchmarks.measuring import Comparison
+from benchmarks.serving import Serving
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -16,9 +17,11 @@ def main() -> None:
     comparisons = [run_overhead.measure(), staging.measure(), collecting.measure(), *hashing.measure()]
     for each in comparisons:
         print(_shown(each))
+    served = serving.measure()
+    print(served.shown())
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{platform.node()}.json"
-    target.write_text(json.dumps(_report(comparisons), indent=2) + "\n")
+    target.write_text(json.dumps(_report(comparisons, served), indent=2) + "\n")
     print(f"\nWritten to {target}")
 
 
@@ -31,11 +34,12 @@ def _shown(each: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _report(comparisons: list[Comparison]) -> dict[str, object]:
+def _report(comparisons: list[Comparison], served: Serving) -> dict[str, object]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "load": os.getloadavg()},
         "benchmarks": [each.as_json() for each in comparisons],
+        "serving": served.as_json(),
     }
 
 

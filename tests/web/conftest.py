@@ -1,15 +1,20 @@
 """What tests of the platform have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 from tests.bundles import write_bundle
 from tests.web.people import World, make_world
 
 from palio.web.models import User
+
+if TYPE_CHECKING:
+    from tests.web.controller.desk import Desk
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,28 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(db: None, small_bundle: Path) -> World:
     return make_world(small_bundle)
+
+
+@pytest.fixture
+def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
+    """Makes controllers that the test ticks by hand, configured as it says."""
+    from tests.web.controller.desk import Desk
+
+    made: list[Desk] = []
+
+    def make(**configured: object) -> Desk:
+        made.append(Desk(tmp_path, **configured))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_kept() -> None:
+    """Each test has a database of its own, in which keys mean something else than in the one before."""
+    caches["here"].clear()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from tests.bundles import ANSWERS, answers
+from tests.web.zips import chunks, digest
 
 from palio.core.errors import PalioError
 from palio.core.states import State
@@ -13,7 +14,6 @@ from palio.web.models import Attempt, StoredFile, Submission, Team, Upload, User
 from palio.web.verbs.completing import complete_upload, take_whole
 from palio.web.verbs.receiving import put_chunk
 from palio.web.verbs.uploads import begin_upload
-from tests.web.zips import chunks, digest
 
 CHUNK = 1024
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from palio.web.bundles import bundle_of
 from palio.web.models import Challenge, ChallengeVersion, Membership, Registration, Role, RoleKind, Team, User
 from palio.web.store import keep_bundle
+from palio.web.verbs.joining import terms_of
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,17 @@ def make_challenge(slug: str, digest: str, organizer: User, visibility: Challeng
 
 def make_team(challenge: Challenge, name: str, captain: User, *others: User) -> Team:
     team = Team.objects.create(challenge=challenge, name=name, captain=captain)
+    version = challenge.current
+    terms = terms_of(bundle_of(version)) if version else None
     for user in (captain, *others):
         Membership.objects.create(team=team, challenge=challenge, user=user)
         Registration.objects.create(
-            challenge=challenge, user=user, state=Registration.State.APPROVED, decided=timezone.now()
+            challenge=challenge,
+            user=user,
+            state=Registration.State.APPROVED,
+            decided=timezone.now(),
+            terms_version=version if terms else None,
+            terms_digest=terms.digest if terms else "",
+            terms_accepted=timezone.now() if terms else None,
         )
     return team

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,9 @@ from tests.run_folders import write_cases
 
 from palio.core.errors import FAILURES, Cause
 from palio.core.states import State
-from palio.web.board import changed
+from palio.web.board import Sight, changed
+from palio.web.board_shown import show
+from palio.web.bundles import bundle_of, current_bundle, phase_named
 from palio.web.models import Attempt, Challenge, ChallengeVersion, StoredFile, Submission, Team, User
 from palio.web.store import keep_bundle
 
@@ -24,7 +27,13 @@ COLUMNS = """\
       - {title: Accuracy, key: accuracy, index: 0, sorting: desc, precision: 3}
       - {title: Seconds, key: seconds, index: 1, sorting: asc, precision: 1}
       - {title: Secret, key: secret, index: 2, sorting: desc, precision: 3, hidden: true}
-      - {title: Mean rank, key: mean_rank, index: 3, sorting: asc, precision: 2, computation: avg_rank, computation_indexes: [0, 1]}
+      - title: Mean rank
+        key: mean_rank
+        index: 3
+        sorting: asc
+        precision: 2
+        computation: avg_rank
+        computation_indexes: [0, 1]
 """
 _PHASES = """\
 phases:
@@ -46,8 +55,8 @@ def write_board_bundle(folder: Path, *, board: str = "", final: str = "", palio:
     `board`, `final` and `palio` are more lines of the leaderboard, of the last phase and of the block `palio`.
     """
     before, after = YAML.split("phases:")[0], YAML.split("palio:\n")[1]
-    text = f"{before}{_PHASES}{final}leaderboards:\n  - title: Results\n    key: main\n{board}{COLUMNS}palio:\n{palio}{after}"
-    return write_bundle(folder, yaml=text)
+    leaderboard = f"leaderboards:\n  - title: Results\n    key: main\n{board}{COLUMNS}"
+    return write_bundle(folder, yaml=f"{before}{_PHASES}{final}{leaderboard}palio:\n{palio}{after}")
 
 
 def publish(challenge: Challenge, bundle: Path) -> None:
@@ -72,6 +81,7 @@ def hand_in(
     state: State | None = None,
     failure: str | None = None,
     minute: int = 0,
+    when: datetime | None = None,
     wrong: list[int] | None = None,
     user: User | None = None,
     kind: str = "context",
@@ -81,13 +91,18 @@ def hand_in(
 
     `wrong` are the cases that it got wrong, which are then in its run folder.
     """
-    when = NOON + timedelta(minutes=minute)
+    when = when or NOON + timedelta(minutes=minute)
     version = team.challenge.current
     assert version is not None
     digest = secrets.token_hex(32)
     person = user or team.captain
     file = StoredFile.objects.create(
-        team=team, name=f"{team.name.lower()}-{minute}.zip", kind=kind, size_bytes=2_345_678, sha256=digest, created_by=person
+        team=team,
+        name=f"{team.name.lower()}-{minute}.zip",
+        kind=kind,
+        size_bytes=2_345_678,
+        sha256=digest,
+        created_by=person,
     )
     submission = Submission.objects.create(
         challenge=team.challenge, phase=phase, team=team, user=person, file=file, created=when, **more
@@ -119,6 +134,17 @@ def hand_in(
     return submission
 
 
+def settle(challenge: Challenge, patience_s: float = 60) -> None:
+    """Waits until it is worked out how certain the board of the last phase is."""
+    phase, until = current_bundle(challenge).phases[-1], time.monotonic() + patience_s
+    while time.monotonic() < until:
+        challenge.refresh_from_db()
+        if show(challenge, phase, Sight.PUBLIC, None).has_ranges:
+            return
+        time.sleep(0.2)
+    raise AssertionError("nobody has worked it out")
+
+
 def failure_of(code: str) -> dict[str, Any]:
     kind = FAILURES[code]
     return {
@@ -138,9 +164,13 @@ def write_run_folder(attempt: Attempt, *, wrong: list[int] | None = None) -> Pat
     folder = settings.FOLDERS.runs / attempt.identity
     (folder / "participant").mkdir(parents=True)
     begun = attempt.created
-    names = [] if attempt.state == State.QUEUED else ["build", "predict", "score"]
-    if attempt.state in names:
-        names = names[: names.index(attempt.state) + 1]
+    phase = phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    names = ["build", *(["sample"] if phase and phase.rules.sample else []), "predict", "score"]
+    last = attempt.failure_shown["stage"] if attempt.failure_shown else attempt.state
+    if last in names:
+        names = names[: names.index(last) + 1]
+    elif last != State.SCORED:
+        names = []
     stages = {}
     for place, name in enumerate(names):
         started = begun + timedelta(seconds=5 + 20 * place)
@@ -163,7 +193,7 @@ def write_run_folder(attempt: Attempt, *, wrong: list[int] | None = None) -> Pat
         _write(folder / "participant" / "result.json", {"stages": stages})
         (folder / "participant" / "build.log").write_text("build: a line of the participant's log\n")
     if attempt.state == State.SCORED:
-        (folder / "report.html").write_text("<h1>How it went</h1><script>document.title = 'scripted'</script>")
+        (folder / "report.html").write_text("<h1>How it went</h1><p>Well.</p>")
         _write(folder / "receipt.json", {"statement": {"result": attempt.scores}})
         if wrong is not None:
             write_cases(folder / "scores" / "cases.csv", wrong)

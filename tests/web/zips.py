@@ -10,12 +10,12 @@ from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers
 RESULTS = answers(ANSWERS).encode()
 
 
-def context_zip(*, dockerfile: str = DOCKERFILE, extra: bytes = b"") -> bytes:
+def context_zip(*, dockerfile: str = DOCKERFILE, extra: bytes = b"", predict: str = PREDICT) -> bytes:
     """A zip with a Dockerfile; `extra` makes it another one, or a large one."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(zipfile.ZipInfo("Dockerfile"), dockerfile)
-        archive.writestr(zipfile.ZipInfo("predict.py"), PREDICT)
+        archive.writestr(zipfile.ZipInfo("predict.py"), predict)
         archive.writestr(zipfile.ZipInfo("extra.bin"), extra)
     return content.getvalue()
 

@@ -16,9 +16,13 @@ from palio.cli.check import check
 from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
+from palio.cli.export import export
 from palio.cli.pack import pack
+from palio.cli.platform import join, login
+from palio.cli.publish import publish
 from palio.cli.run import run, score
 from palio.cli.serve import admin_link, backup, controller, restore, serve
+from palio.cli.submit import cancel, leaderboard, logs, status, submit
 from palio.cli.train import train
 from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
@@ -38,7 +42,9 @@ def palio() -> None:
 
 for _command in (
     *(demo, doctor, data, train, pack, run, score, board, check, verify),
+    *(login, join, submit, status, logs, cancel, leaderboard),
     *(serve, controller, backup, restore, admin_link),
+    *(publish, export),
 ):
     palio.add_command(_command)
 

@@ -28,7 +28,8 @@ from palio.cli.run import engine_option
     help="The MedNIST images: a folder or the archive. [default: from the network; without one, phantom pictures]",
 )
 def demo(engine: str, folder: Path, images: Path | None) -> int:
-    """Train a model on medical images, pack it, run it in a sandbox on images it has not seen, score it, show it.
+    """Train a model on medical images, pack it, run it in a sandbox on images it has not seen, score it,
+    show it; then do the same on a platform of its own, as a participant would.
 
     Needs neither Docker nor a network once Palio is installed, and takes under three minutes.
     """

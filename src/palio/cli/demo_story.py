@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from palio.data.shipped import copy_challenge
 from palio.engines import find_fault, has_docker_image, open_engine
 
 BASE_IMAGE = "projectmonai/monai:latest"
-STEPS = 8
+STEPS = 9
 
 
 class Demo:
@@ -50,6 +51,7 @@ class Demo:
         outcome = self._run(engine)
         if outcome == 0:
             self._show()
+            outcome = self._hand_in(engine)
         return outcome
 
     def _heading(self, what: str) -> None:
@@ -145,10 +147,28 @@ class Demo:
         now = _asked(self._run_folder)
         runs = sorted(path for path in (self.folder / "runs").iterdir() if _asked(path) == now)
         click.get_current_context().invoke(board, runs=runs, html=self.folder / "board.html")
-        self._heading("Look at it")
         click.echo(f"  report  {self._run_folder / 'report.html'}")
         click.echo(f"  board   {self.folder / 'board.html'}")
         click.echo(f"  all of it, readable without Palio: {self._run_folder}")
+
+    def _hand_in(self, engine: str) -> int:
+        """The same on a platform; for who sits at a terminal it stays open until Ctrl-C."""
+        from palio.cli.demo_platform import running_platform, show_board, stay_open, take_part
+
+        self._heading("Hand it in on a platform of its own")
+        data = self.folder / "platform"
+        with running_platform(data, self.challenge, engine) as address:
+            click.echo(f"  The platform runs at {address}, for this machine alone")
+            outcome = take_part(address, self.submission)
+            self._heading("Look at it")
+            show_board()
+            again = f"palio serve --data {data}"
+            if not (sys.stdin.isatty() and sys.stdout.isatty()):
+                click.echo(f"\n  The platform is stopped. To look at its pages: {again}")
+                return outcome
+            click.echo(f"\n  Open {address}/c/mednist/board in a browser. Ctrl-C stops it; {again} starts it again.")
+            stay_open()
+        return outcome
 
 
 def _asked(run: Path) -> list[object] | None:

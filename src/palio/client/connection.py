@@ -19,6 +19,7 @@ API = "/api/v1"
 PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to be started anew
 _CONNECT_S, _ANSWER_S = 10, 120
 _LATER = {429, 502, 503, 504}
+_BUSY_S = 3600.0  # how long one waits in line behind other uploads
 _IN_PROGRESS = {"upload-being-checked", "request-in-progress"}  # come with a 409; the answer is on its way
 _USAGE = {400, 401, 403, 404, 405}
 
@@ -41,11 +42,15 @@ class Connection:
 
     def __init__(self, url: str, token: str | None = None, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self.url = url.rstrip("/")
-        self._pauses_s = pauses_s
+        self._token, self._pauses_s = token, pauses_s
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"palio/{__version__}"
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def another(self) -> "Connection":
+        """To the same platform, for another thread."""
+        return Connection(self.url, self._token, pauses_s=self._pauses_s)
 
     def get(self, path: str, **parameters: object) -> Any:
         """The JSON that is there; parameters that are None are left out."""
@@ -77,6 +82,13 @@ class Connection:
         answer = self._ask("PUT", path, again=True, data=body, headers=content, before=body.rewind)
         return _json(answer, self.url)
 
+    def send(self, path: str, body: Body, content_type: str, **parameters: object) -> Any:
+        """Posts bytes as they are read, to what may be asked twice without doing harm."""
+        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        headers = {"Content-Type": content_type}
+        answer = self._ask("POST", path, again=True, data=body, headers=headers, params=given, before=body.rewind)
+        return _json(answer, self.url)
+
     def download(self, path: str, write: Callable[[bytes], object]) -> None:
         with self._ask("GET", path, again=True, stream=True) as answer:
             for block in answer.iter_content(1 << 20):
@@ -86,6 +98,7 @@ class Connection:
         self, method: str, path: str, *, again: bool, before: Callable[[], None] | None = None, **arguments: Any
     ) -> requests.Response:
         pauses = iter(self._pauses_s if again else ())
+        busy_until = time.monotonic() + _BUSY_S
         while True:
             if before:
                 before()
@@ -103,7 +116,8 @@ class Connection:
             else:
                 if answer.ok and not answer.is_redirect:
                     return answer
-                pause = next(pauses, None)
+                is_busy = again and _code(answer) == "uploads-busy" and time.monotonic() < busy_until
+                pause = 1.0 if is_busy else next(pauses, None)
                 if pause is None or not _comes_later(answer):
                     raise refusal(answer, self.url)
                 pause = max(pause, _asked_pause(answer))
@@ -116,22 +130,26 @@ _DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chun
 def refusal(answer: requests.Response, url: str) -> PalioError:
     """What a platform refused, in its own words; in ours if what answers is no platform."""
     try:
-        said = answer.json()
-        failure = Failure(
-            code=said["code"],
-            cause=_cause(said, answer.status_code),
-            stage=None,
-            charged=False,
-            message=said["message"],
-            evidence=tuple(said.get("evidence", ())),
-            log=(),
-            next_step=said["next_step"],
-        )
+        return refused(answer.json(), answer.status_code)
     except (ValueError, KeyError, TypeError):
         what = f"it answers with the status {answer.status_code}"
         if answer.is_redirect:
             what += f" and sends to {answer.headers.get('Location', 'another address')}"
         return PalioError("server-unreadable", url=url, reason=what)
+
+
+def refused(said: Mapping[str, Any], status: int) -> PalioError:
+    """A refusal as every platform words it: code, message, next step, evidence."""
+    failure = Failure(
+        code=said["code"],
+        cause=_cause(said, status),
+        stage=None,
+        charged=False,
+        message=said["message"],
+        evidence=tuple(said.get("evidence", ())),
+        log=(),
+        next_step=said["next_step"],
+    )
     return PalioError.of(failure)
 
 
@@ -146,12 +164,14 @@ def _cause(said: Mapping[str, Any], status: int) -> Cause:
 
 
 def _comes_later(answer: requests.Response) -> bool:
-    if answer.status_code in _LATER:
-        return True
+    return answer.status_code in _LATER or (answer.status_code == 409 and _code(answer) in _IN_PROGRESS)
+
+
+def _code(answer: requests.Response) -> str:
     try:
-        return answer.status_code == 409 and answer.json()["code"] in _IN_PROGRESS
+        return str(answer.json()["code"])
     except (ValueError, KeyError, TypeError):
-        return False
+        return ""
 
 
 def _asked_pause(answer: requests.Response) -> float:

@@ -46,9 +46,9 @@ def rank_entries(
     The best is found on the board of all entries, so that it is defined for columns that depend on the others, such
     as a mean of ranks; the ranks shown are then those among the chosen.
     """
-    rows = _rows(entries, columns, primary)
     if policy is None:
-        return rows
+        return _rows(entries, columns, primary)
+    rows = _rows(entries, _needed(columns, primary), primary)  # there may be many entries, and few teams
     if policy.choose == "last":
         rows = sorted(rows, key=lambda row: (row.rank is not None, row.entry.when), reverse=True)
     return _rows(_first_of_each_team(row.entry for row in rows), columns, primary)
@@ -68,6 +68,14 @@ def _rows(entries: Sequence[Entry], columns: Sequence[Column], primary: Column) 
         Row(entry, ranks[index].get(primary.key), values[index], ranks[index]) for index, entry in enumerate(entries)
     ]
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.entry.when, row.entry.label))
+
+
+def _needed(columns: Sequence[Column], wanted: Column) -> list[Column]:
+    """The column and all that it is computed from."""
+    keys = {wanted.key}
+    for _ in columns:  # at most so many steps from one to what it is computed from
+        keys.update(key for column in columns if column.key in keys for key in column.computation_keys)
+    return [column for column in columns if column.key in keys]
 
 
 def _in_order_of_need(columns: Sequence[Column]) -> Iterator[Column]:

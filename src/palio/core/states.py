@@ -55,9 +55,9 @@ DUTIES: dict[State, Duty] = {
     State.SCORE: Duty("the controller", _STAGE, _OVERDUE),
 }
 
-# A stage may be left out: results are only scored, and bundles without public cases have no sample.
+# A stage may be left out: predictions are only scored, and bundles without public cases have no sample.
 MOVES: dict[State, frozenset[State]] = {
-    State.QUEUED: RUNNING | {State.FAILED, State.CANCELLED},
+    State.QUEUED: frozenset({State.BUILD, State.SCORE, State.FAILED, State.CANCELLED}),
     State.BUILD: frozenset({State.SAMPLE, State.PREDICT, State.SCORE, State.FAILED, State.CANCELLED}),
     State.SAMPLE: frozenset({State.PREDICT, State.FAILED, State.CANCELLED}),
     State.PREDICT: frozenset({State.SCORE, State.FAILED, State.CANCELLED}),
@@ -99,3 +99,7 @@ def table() -> str:
         to = ", ".join(f"`{new}`" for new in State if new in MOVES[state])
         lines.append(f"| `{state}` | {told} | {to} |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Model, Q
 
 from palio.core.bundle.model import Bundle, Column, Phase
 from palio.core.ranking import OF_RANKS, Entry, Row, rank_entries
@@ -18,6 +19,9 @@ from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
 from palio.web.bundles import current_bundle
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team, User
+
+_MOST_KNOWN = 50_000
+_known: dict[str, dict[str, Any]] = {}
 
 
 class Sight(StrEnum):
@@ -96,7 +100,8 @@ def visible_columns(bundle: Bundle) -> tuple[Column, ...]:
 
 def read_board(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None = None) -> Board:
     """From the database, as it is now. `team` is the reader's own."""
-    return make_board(current_bundle(challenge), phase, handed_in(challenge, phase.name), seen, team and team.pk)
+    own = team.pk if team else None
+    return make_board(current_bundle(challenge), phase, handed_in(challenge, phase.name), seen, own)
 
 
 def make_board(bundle: Bundle, phase: Phase, handed: Sequence[HandedIn], seen: Sight, own: str | None = None) -> Board:
@@ -121,23 +126,41 @@ def handed_in(challenge: Challenge, phase: str, rescore: Rescore | None = None) 
     """What counts in a phase, oldest first. With `rescore`, as if it were applied already."""
     new: Mapping[str, tuple[str, dict[str, float] | None]] = {}
     if rescore is not None:
-        attempts = Attempt.objects.filter(rescore=rescore).values_list("submission_id", "identity", "scores")
-        new = {submission: (identity, scores) for submission, identity, scores in attempts}
-    rows = (
+        attempts = Attempt.objects.filter(rescore=rescore).order_by("number")  # the last is what became of it
+        found_new = attempts.values_list("submission_id", "identity", "scores")
+        new = {submission: (identity, scores) for submission, identity, scores in found_new}
+    rows = list(
         Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None)
-        .exclude(counted=None)
+        .filter(Q(counted__isnull=False) | Q(pk__in=new))
         .order_by("created", "id")
-        .values_list(
-            "id", "counted_id", "created", "team_id", "team__name", "baseline", "disqualified", "counted__scores"
-        )
+        .values_list("id", "counted_id", "team_id", "baseline", "disqualified")
     )
+    names = dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
+    scores_of = _read_once(Attempt, "scores", [row[1] for row in rows if row[1]])
+    when = _read_once(Submission, "created", [row[0] for row in rows])
     found = []
-    for submission, attempt, created, team, name, baseline, disqualified, scores in rows:
+    for submission, attempt, team, baseline, disqualified in rows:
+        scores = scores_of.get(attempt)
         if submission in new:
             attempt, scores = new[submission]
         if scores is not None:
-            found.append(HandedIn(submission, attempt, created, team, name, baseline, disqualified, scores))
+            found.append(
+                HandedIn(submission, attempt, when[submission], team, names[team], baseline, disqualified, scores)
+            )
     return found
+
+
+def _read_once(model: type[Model], field: str, keys: Sequence[str]) -> dict[str, Any]:
+    """A field that never changes once it is set, by primary key: each is read once in each process."""
+    known = _known.setdefault(field, {})
+    missing = [key for key in keys if key not in known]
+    if len(known) + len(missing) > _MOST_KNOWN:
+        known.clear()
+        missing = list(keys)
+    for start in range(0, len(missing), 500):  # SQLite takes so many values and not all more
+        rows = model._default_manager.filter(pk__in=missing[start : start + 500])
+        known.update(rows.values_list("pk", field))
+    return known
 
 
 def team_of(user: object, challenge: Challenge) -> Team | None:

@@ -14,7 +14,6 @@ from palio.core.phases import pick_phase
 from palio.web.board import Sight, sight, team_of
 from palio.web.board_shown import BY_RANK, Shown, show, stamp
 from palio.web.bundles import current_bundle, phase_named
-from palio.web.kept import kept
 from palio.web.models import Challenge, Submission, Team
 
 
@@ -39,15 +38,10 @@ class Asked:
         return show(self.challenge, self.phase, self.seen, self.team)
 
     def as_json(self) -> str:
-        """For whoever computes. The reader's own team is named apart, as the rest is kept for all."""
-        own = self.team.pk if self.team and self.seen is Sight.OWN else ""
-        key = f"board-json/{self.challenge.pk}/{self.phase.index}/{self.seen}/{own}/{self.sort}"
-        rest = kept(key, self.stamp, lambda: json.dumps(self._rest(), ensure_ascii=False))
-        return f'{{"own_team": {json.dumps(self.team.name if self.team else None)}, {rest[1:]}'
-
-    def _rest(self) -> dict[str, object]:
+        """For whoever computes. The reader's own team is named apart, so that rows are the same for all."""
         shown = self.shown()
-        return {
+        head = {
+            "own_team": self.team.name if self.team else None,
             "challenge": self.challenge.slug,
             "title": self.bundle.title,
             "phase": self.phase.name,
@@ -58,8 +52,9 @@ class Asked:
                 for each in shown.columns
             ],
             "cases": shown.cases,
-            "rows": [shown.data[place] for place in shown.order(self.sort)],
         }
+        rows = ",\n".join(shown.data[place] for place in shown.order(self.sort))
+        return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
 
 
 def asked(request: HttpRequest, name: str | None) -> Asked:
@@ -78,7 +73,8 @@ def asked(request: HttpRequest, name: str | None) -> Asked:
 def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, float], str]]:
     """A team's submissions that have a score, oldest first: id, when, scores, note."""
     rows = Submission.objects.filter(team=team, phase=phase.name, withdrawn=None).exclude(counted=None)
-    return list(rows.order_by("created").values_list("id", "created", "counted__scores", "note"))
+    listed = rows.order_by("created").values_list("id", "created", "counted__scores", "note")
+    return [(submission, when, scores or {}, note) for submission, when, scores, note in listed]
 
 
 def etag_for(request: HttpRequest, stamp: str) -> str:

@@ -5,20 +5,20 @@ Made once for each state of a board and kind of reader, and kept: it is what mos
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.template import Context, Template
-from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
 from palio.core.axis import Axis
 from palio.core.bundle.model import Column, Phase
 from palio.web import certainty
 from palio.web.board import Board, BoardRow, Sight, read_board
+from palio.web.board_rows import row_html
 from palio.web.kept import kept
 from palio.web.models import Challenge, Team
 
@@ -28,13 +28,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute 
 
 @dataclass(frozen=True)
 class Shown:
-    """`rows` and `data` are in the board's own order; `orders` are places in it, by what is sorted by.
+    """`rows` (HTML) and `data` (JSON) are in the board's own order; `orders` are places in it, by what is sorted by.
 
     `teams_of` is each row's team, so that the reader's own can be marked, which no `data` names.
     """
 
     rows: tuple[str, ...]
-    data: tuple[dict[str, Any], ...]
+    data: tuple[str, ...]
     teams_of: tuple[str, ...]
     orders: Mapping[str, tuple[int, ...]]
     teams: int
@@ -94,7 +94,7 @@ def as_csv(shown: Shown, sort: str) -> str:
         + [f"rank_{key}" for key in keys]
     )
     for place in shown.order(sort):
-        row = shown.data[place]
+        row = json.loads(shown.data[place])
         first, last = row["rank_range"] or (None, None)
         low, high = row["interval"] or (None, None)
         name = row["team"]
@@ -115,14 +115,9 @@ def _make(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) ->
     board = read_board(challenge, phase, seen, team)
     answer = _certainty(challenge, phase, board)
     axis = Axis.around([end for ends in answer.intervals.values() for end in ends]) if answer.intervals else None
-    template: Template = get_template("board/row.html").template  # type: ignore[attr-defined]
-    rows, data = [], []
-    for row in board.rows:
-        rows.append(_html(template, row, board, answer, axis))
-        data.append(_data(row, board, answer))
     return Shown(
-        rows=tuple(rows),
-        data=tuple(data),
+        rows=tuple(row_html(row, board, answer, axis) for row in board.rows),
+        data=tuple(json.dumps(_data(row, board, answer), ensure_ascii=False) for row in board.rows),
         teams_of=tuple(row.team for row in board.rows),
         orders=_orders(board),
         teams=board.teams,
@@ -143,47 +138,6 @@ def _certainty(challenge: Challenge, phase: Phase, board: Board) -> certainty.An
         return certainty.Answer()
     question = certainty.Question(settings.FOLDERS.runs, policy, board.primary, ranked)
     return certainty.find_answer(_answer_file(challenge, phase), question)
-
-
-def _html(template: Template, row: BoardRow, board: Board, answer: certainty.Answer, axis: Axis | None) -> str:
-    low_high = answer.intervals.get(row.attempt)
-    strip = None
-    if axis and low_high and row.rank:
-        low, high = low_high
-        strip = {
-            "grid": [axis.at(float(tick)) for tick in axis.ticks],
-            "low": axis.at(low),
-            "high": axis.at(high),
-            "at": axis.at(row.values[board.primary.key]),
-        }
-    cells = [
-        {
-            "text": f"{row.values[column.key]:.{column.precision}f}" if column.key in row.values else "–",
-            "place": None if column == board.primary else row.ranks.get(column.key),
-            "interval": _interval_text(low_high, column) if column == board.primary and row.rank else "",
-            "primary": column == board.primary,
-        }
-        for column in board.columns
-    ]
-    context = {
-        "row": row,
-        "rank": _rank_text(row, answer),
-        "cells": cells,
-        "strips": axis is not None,
-        "strip": strip,
-        "link": board.sight is not Sight.PUBLIC,
-    }
-    return template.render(Context(context))
-
-
-def _rank_text(row: BoardRow, answer: certainty.Answer) -> str:
-    """The range of places, which is the number on the board; one number where it is one, or no range is known."""
-    first, last = answer.ranges.get(row.attempt) or (row.rank, row.rank)
-    return "–" if row.rank is None else f"{first}–{last}" if first != last else str(first)
-
-
-def _interval_text(ends: tuple[float, float] | None, column: Column) -> str:
-    return f"{ends[0]:.{column.precision}f} – {ends[1]:.{column.precision}f}" if ends else ""
 
 
 def _data(row: BoardRow, board: Board, answer: certainty.Answer) -> dict[str, Any]:

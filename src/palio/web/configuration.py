@@ -47,7 +47,7 @@ class Configuration:
         takes.database, "", "postgresql://user:password@host/name; without it, SQLite in `data`", secret=True
     )
     workers: int = _setting(takes.whole(1, 64), 1, "processes that answer requests")
-    threads: int = _setting(takes.whole(1, 256), 16, "requests that each of them answers at a time")
+    threads: int = _setting(takes.whole(1, 256), 32, "requests that each of them answers at a time")
     request_log: bool = _setting(takes.flag, False, "whether each request is logged; slow and broken ones always are")
     sign_up: str = _setting(
         takes.one_of("open", "invitation"), "open", "who may make an account: `open` or `invitation`"

@@ -113,7 +113,7 @@ def mail(value: object) -> str:
 
 
 def secret(value: object) -> str:
-    if not isinstance(value, str) or len(value.strip()) < SECRET_CHARACTERS:
+    if not isinstance(value, str) or len(value.strip()) < SECRET_CHARACTERS or len(set(value)) < 5:
         raise ValueRefusedError(f"a text of {SECRET_CHARACTERS} characters or more that nobody can guess")
     return value.strip()
 

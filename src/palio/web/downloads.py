@@ -98,14 +98,28 @@ class _Sink:
 
 
 def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
-    """A zip, made while it is sent: no file is wholly in memory, and none is written. Images do not get smaller."""
+    """A zip of files as they are; see `zip_of`."""
+    return zip_of((name, blocks_of(path), path.stat().st_size) for name, path in files)
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK_BYTES):
+            yield block
+
+
+def zip_of(entries: Iterable[tuple[str, Iterable[bytes], int]]) -> Iterator[bytes]:
+    """A zip, made while it is sent: no file is wholly in memory, and none is written. Images do not get smaller.
+
+    Each entry has its name, its content, and about how many bytes that has.
+    """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
-        for name, path in files:
+        for name, blocks, size_bytes in entries:
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100644 << 16
-            with path.open("rb") as source, archive.open(entry, "w", force_zip64=path.stat().st_size > 2**31) as target:
-                while block := source.read(_BLOCK_BYTES):
+            with archive.open(entry, "w", force_zip64=size_bytes > 2**31) as target:
+                for block in blocks:
                     target.write(block)
                     yield sink.taken()
     yield sink.taken()

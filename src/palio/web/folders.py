@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from palio.core.errors import PalioError
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -47,6 +49,15 @@ class Folders:
     def static(self) -> Path:
         """The pages' own files, collected at the start."""
         return self.root / "static"
+
+    def refuse_others(self) -> None:
+        """Raises PalioError "usage" where no platform has ever been started."""
+        if not self.keys.is_dir():
+            raise PalioError(
+                "usage",
+                problem=f"{self.root} is no data folder of a platform.",
+                next_step="Name the folder that `palio serve` runs on with --data.",
+            )
 
     def make(self) -> None:
         """Makes what is missing; for this user alone, as hidden data lies there."""

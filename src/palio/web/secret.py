@@ -17,6 +17,8 @@ def read_secret(folder: Path) -> str:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(64))
+            file.flush()
+            os.fsync(descriptor)  # so that not even a loss of power leaves an empty one
         with suppress(FileExistsError):
             os.link(part, path)  # unlike a rename, it replaces nothing
         part.unlink()

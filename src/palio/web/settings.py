@@ -136,11 +136,13 @@ ACCOUNT_USERNAME_MIN_LENGTH = 2
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # whoever has the link and has set the password may come in
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before an address is changed, with which a password can be reset
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = CONFIGURATION.is_local
 if CONFIGURATION.oidc_url:
     INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
+    SOCIALACCOUNT_AUTO_SIGNUP = False  # names are public, so that everybody chooses theirs
     SOCIALACCOUNT_PROVIDERS = {
         "openid_connect": {
             "APPS": [
@@ -180,8 +182,15 @@ else:
 
 # -- what browsers are told
 
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = CONFIGURATION.secure_cookies
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "palio.web.pages.errors.csrf_failure"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -205,7 +214,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        "form-action": ["'self'"],
+        # A form that starts signing in elsewhere is answered by a redirect there, which counts as its target.
+        "form-action": ["'self'", *([_origin(CONFIGURATION.oidc_url)] if CONFIGURATION.oidc_url else [])],
         "frame-src": ["'self'"],
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
@@ -226,6 +236,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 FILE_UPLOAD_HANDLERS = ["palio.web.pages.receiving.NoFiles"]  # but where a form expects one: pages.receiving
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's pages need ours
 FILE_UPLOAD_TEMP_DIR = str(FOLDERS.uploads) if FOLDERS.uploads.is_dir() else tempfile.gettempdir()
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # chunks of uploads are read as a stream, past this
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -233,14 +244,15 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
-    "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "terminal": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["terminal"], "level": "WARNING"},
     "loggers": {
         "palio": {"level": "INFO"},
         "django.request": {"level": "ERROR"},  # with the trace of what broke, which no page shows
-        "django.security.DisallowedHost": {
-            "level": "ERROR",
-            "propagate": False,
-        },  # anybody can cause it, by the million
+        "gunicorn.http.wsgi": {"level": "ERROR"},  # it warns of each HEAD, whose body it rightly drops
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},  # anybody can cause it
     },
 }

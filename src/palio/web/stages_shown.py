@@ -9,18 +9,18 @@ from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.job import Limits
 from palio.core.quantities import duration_text, size_text
 from palio.core.run_folder import Stage
-from palio.core.states import State
+from palio.core.states import RUNNING, State
 from palio.web.models import Attempt, Purpose
 
 SAYS = {
-    State.QUEUED: "waits for its turn",
-    State.BUILD: "its image is being built",
-    State.SAMPLE: "it runs on the public cases",
-    State.PREDICT: "it runs on the hidden inputs",
-    State.SCORE: "its predictions are being scored",
-    State.SCORED: "it has a score",
-    State.FAILED: "it failed",
-    State.CANCELLED: "it was cancelled",
+    State.QUEUED: "It waits for its turn.",
+    State.BUILD: "Its image is being built.",
+    State.SAMPLE: "It runs on the public cases.",
+    State.PREDICT: "It runs on the hidden inputs.",
+    State.SCORE: "Its predictions are being scored.",
+    State.SCORED: "It has a score.",
+    State.FAILED: "It failed.",
+    State.CANCELLED: "It was cancelled.",
 }
 
 
@@ -49,21 +49,25 @@ def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str,
 
 
 def _card(stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime) -> Card:
-    state = State(attempt.state)
+    state: str = attempt.state
     limit = _time_limit(stage, phase)
     if state == stage:
         begun = datetime.fromisoformat(record["started"]) if record else attempt.moved
         spent = max((now - begun).total_seconds(), 0)
-        return Card(stage, "now", f"{spent:.0f} s{f' of at most {limit}' if limit else ''}", _limits(stage, phase))
+        return Card(stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase))
     if record and record.get("wall_s") is not None:
-        kind = "bad" if state is State.FAILED and _failed_at(attempt) == stage else "done"
+        kind = "bad" if state == State.FAILED and _failed_at(attempt) == stage else "done"
         return Card(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
     if attempt.ended:
-        bad = state is State.FAILED and _failed_at(attempt) == stage
+        bad = state == State.FAILED and _failed_at(attempt) == stage
         return Card(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
-    if record or (state in {*Stage} and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
+    if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
         return Card(stage, "done", "done", ())
     return Card(stage, "waiting", f"at most {limit}" if limit else "to come", _limits(stage, phase))
+
+
+def _whole(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else duration_text(seconds)
 
 
 def _failed_at(attempt: Attempt) -> str | None:
@@ -76,8 +80,13 @@ def _time_limit(stage: Stage, phase: Phase | None) -> str:
     if phase is None:
         return ""
     rules = phase.rules
-    of = {Stage.BUILD: rules.build, Stage.SAMPLE: rules.predict, Stage.PREDICT: rules.predict, Stage.SCORE: rules.score}
-    return duration_text(of[stage].time_s)
+    seconds = {
+        Stage.BUILD: rules.build.time_s,
+        Stage.SAMPLE: rules.predict.time_s,
+        Stage.PREDICT: rules.predict.time_s,
+        Stage.SCORE: rules.score.time_s,
+    }
+    return duration_text(seconds[stage])
 
 
 def _container(stage: Stage, phase: Phase | None) -> Limits | None:

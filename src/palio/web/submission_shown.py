@@ -1,15 +1,17 @@
-"""A submission as its team may see it, for pages and API alike: state, stages, scores where they are not hidden, failure.
+"""A submission as its team may see it, for pages and API alike: state, stages, failure, scores that are not hidden.
 
 Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
 through core.participant_view, which holds the same rules.
 """
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from palio.core import participant_view
@@ -17,8 +19,13 @@ from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.run_folder import RunFolder, Stage
 from palio.core.states import State
 from palio.web.board import hides_scores, visible_columns
-from palio.web.bundles import bundle_of, phase_named
-from palio.web.models import Attempt, StoredFile, Submission
+from palio.web.bundles import bundle_of, current_bundle, phase_named
+from palio.web.kept import kept
+from palio.web.models import Attempt, Rescore, StoredFile, Submission
+from palio.web.verbs import queue
+
+# Attempts that anybody sees: not those of a re-score that may still be discarded.
+LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -27,7 +34,7 @@ def run_folder(attempt: Attempt) -> RunFolder:
 
 def latest_attempt(submission: Submission) -> Attempt | None:
     """The last pass of it; a re-score that is not live yet is none."""
-    return submission.attempts.filter(rescore=None).select_related("version").order_by("-number").first()
+    return submission.attempts.filter(LIVE).select_related("version").order_by("-number").first()
 
 
 def shown_file(file: StoredFile) -> dict[str, Any]:
@@ -62,7 +69,7 @@ def shown_submission(submission: Submission) -> dict[str, Any]:
         "withdrawn": submission.withdrawn,
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
-        "scores_hidden": scores_hidden(submission, attempt),
+        "scores_hidden": scores_hidden(attempt),
         "failure": attempt.failure_shown if attempt and attempt.state == State.FAILED else None,
     }
 
@@ -70,7 +77,37 @@ def shown_submission(submission: Submission) -> dict[str, Any]:
 def shown_whole(submission: Submission) -> dict[str, Any]:
     """Everything that its team may know of it."""
     attempt = latest_attempt(submission)
-    return shown_submission(submission) | {"attempt": shown_attempt(attempt) if attempt else None}
+    bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
+    return shown_submission(submission) | {
+        "attempt": shown_attempt(attempt) if attempt else None,
+        "place": place_of(attempt) if attempt else None,
+        "columns": [
+            {
+                "key": column.key,
+                "title": column.title,
+                "descending": column.descending,
+                "precision": column.precision,
+            }
+            for column in visible_columns(bundle)
+        ],
+    }
+
+
+def place_of(attempt: Attempt) -> dict[str, Any] | None:
+    """In the queue; of the whole queue it is worked out once a second for all who look."""
+    place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+    if place is None:
+        return None
+    return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
+
+
+def built_image(attempt: Attempt) -> str | None:
+    """What the engine calls the image that was built or loaded; None where there is none."""
+    try:
+        image = run_folder(attempt).read_json("result.json")["stages"].get(Stage.BUILD.value, {}).get("image")
+        return str(image) if image else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def shown_attempt(attempt: Attempt) -> dict[str, Any]:
@@ -94,14 +131,14 @@ def shown_attempt(attempt: Attempt) -> dict[str, Any]:
 def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
     """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
     standing = submission.counted or attempt
-    if standing is None or standing.scores is None or scores_hidden(submission, standing):
+    if standing is None or standing.scores is None or scores_hidden(standing):
         return None
     columns = visible_columns(bundle_of(standing.version))
     scores: Mapping[str, float] = standing.scores
     return {column.key: scores[column.key] for column in columns if column.key in scores}
 
 
-def scores_hidden(submission: Submission, attempt: Attempt | None) -> bool:
+def scores_hidden(attempt: Attempt | None) -> bool:
     """Whether the phase is blind: there may be scores, and its teams see none."""
     if attempt is None:
         return False
@@ -141,7 +178,7 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
 def receipt_path(attempt: Attempt) -> Path | None:
     """Its signed receipt; None while there is none, and where it has scores that its team may not see."""
     columns = bundle_of(attempt.version).leaderboard.columns
-    if not attempt.ended or scores_hidden(attempt.submission, attempt) or any(column.hidden for column in columns):
+    if not attempt.ended or scores_hidden(attempt) or any(column.hidden for column in columns):
         return None
     path = run_folder(attempt).root / "receipt.json"
     return path if path.is_file() else None

@@ -10,6 +10,12 @@ from palio.web.pages import (
     challenge_files,
     challenge_settings,
     challenges,
+    desk,
+    desk_announcements,
+    desk_audit,
+    desk_people,
+    desk_rescores,
+    desk_submission,
     health,
     home,
     invitations,
@@ -17,6 +23,7 @@ from palio.web.pages import (
     operate_people,
     publishing,
     submission,
+    submitting,
     teams,
 )
 
@@ -29,11 +36,18 @@ pages = (
         *challenge_files.urls,
         *challenge_settings.urls,
         *challenges.urls,
+        *desk.urls,
+        *desk_announcements.urls,
+        *desk_audit.urls,
+        *desk_people.urls,
+        *desk_rescores.urls,
+        *desk_submission.urls,
         *invitations.urls,
         *joining.urls,
         *operate_people.urls,
         *publishing.urls,
         *submission.urls,
+        *submitting.urls,
         *teams.urls,
     ],
     "pages",
@@ -47,11 +61,12 @@ urlpatterns = [
 ]
 if settings.CONFIGURATION.oidc_url:
     urlpatterns += [
-        path("accounts/", include("allauth.socialaccount.urls")),
+        path("accounts/3rdparty/", include("allauth.socialaccount.urls")),
         path("accounts/", include("allauth.socialaccount.providers.openid_connect.urls")),
     ]
 
 handler400 = "palio.web.pages.errors.bad_request"
 handler403 = "palio.web.pages.errors.forbidden"
 handler404 = "palio.web.pages.errors.not_found"
+handler429 = "palio.web.pages.errors.too_many"  # allauth's own; Django has none
 handler500 = "palio.web.pages.errors.server_error"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from tests.bundles import answers
+from tests.bundles import DOCKERFILE, PREDICT, answers
 from tests.fakes import LastingEngine, ended
 from tests.web.zips import context_zip, digest
 
@@ -123,9 +123,21 @@ class Desk:
         self.controller.let_go()
 
 
-def hand_in(team: Team, user: User, phase: str = "Final", *, extra: bytes = b"", kind: str = "context") -> Attempt:
-    """A new submission and its attempt, in the queue; whatever limits say."""
-    content = context_zip(extra=extra) if kind == "context" else b"file,answer\n"
+def hand_in(
+    team: Team,
+    user: User,
+    *,
+    extra: bytes = b"",
+    kind: str = "context",
+    predict: str = "",
+    dockerfile: str = "",
+) -> Attempt:
+    """A new submission and its attempt, in the queue, whatever limits say. `predict` comes before the good program."""
+    content = (
+        context_zip(extra=extra, dockerfile=dockerfile or DOCKERFILE, predict=predict + PREDICT)
+        if kind == "context"
+        else b"file,answer\n"
+    )
     name = "submission.zip" if kind == "context" else "answers.csv"
     place = file_path(settings.FOLDERS, digest(content))
     if not place.exists():
@@ -134,7 +146,8 @@ def hand_in(team: Team, user: User, phase: str = "Final", *, extra: bytes = b"",
     file = StoredFile.objects.filter(team=team, sha256=digest(content)).first() or StoredFile.objects.create(
         team=team, name=name, kind=kind, size_bytes=len(content), sha256=digest(content), created_by=user
     )
-    submission = Submission.objects.create(challenge=team.challenge, phase=phase, team=team, user=user, file=file)
+    submission = Submission.objects.create(challenge=team.challenge, phase="Final", team=team, user=user, file=file)
+    assert team.challenge.current is not None
     return Attempt.objects.create(submission=submission, number=1, version=team.challenge.current)
 
 

@@ -43,6 +43,7 @@ class Running:
     def __init__(self, data: Path, *arguments: object, command: str = "serve", **more: str) -> None:
         self.data = data
         self.port = free_port()
+        self._headers = {"Host": more["PALIO_URL"].partition("//")[2]} if "PALIO_URL" in more else {}
         self._printed = data.with_name(f"{data.name}-{self.port}.log")
         port = ["--port", str(self.port)] if command == "serve" else []
         with self._printed.open("wb") as printed:
@@ -61,12 +62,13 @@ class Running:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, path: str) -> tuple[int, str]:
+    def ask(self, path: str, **headers: str) -> tuple[int, str]:
+        """Status, and the page or where it leads."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=self._headers | headers)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            return answer.status, answer.headers["Location"] or answer.read().decode()
         finally:
             connection.close()
 

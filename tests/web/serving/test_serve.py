@@ -5,13 +5,19 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from benchmarks.serving import LIMIT_PSS_MIB, memory_mib
 from tests.conftest import lacking
-from tests.web.serving.running import Browser, Running, is_running, palio, running
+from tests.web.serving.running import Browser, Running, environment, is_running, palio, running
+
+from palio.data.getting import find_challenge
+from palio.data.shipped import copy_challenge
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
 
@@ -47,6 +53,12 @@ def test_pages_and_their_files_are_served_and_kept_by_browsers(platform: Running
     assert platform.ask(style)[0] == 200
 
 
+def test_memory_of_the_whole_tree_is_within_its_limit(platform: Running) -> None:
+    platform.wait_for("the controller", lambda: (platform.health() or {}).get("controller") == "up")
+    pss_mib, _ = memory_mib(list(platform.tree()))
+    assert pss_mib < LIMIT_PSS_MIB
+
+
 def test_second_platform_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("serve", "--data", platform.data, "--port", 1 + platform.port)
     assert result.returncode == 12
@@ -61,11 +73,6 @@ def test_second_controller_on_the_same_folder_is_refused(platform: Running) -> N
 
 
 def test_health_command_asks_it(platform: Running) -> None:
-    import subprocess
-    import sys
-
-    from tests.web.serving.running import environment
-
     given = environment(PALIO_PORT=str(platform.port), PALIO_DATA=str(platform.data))
     command = [sys.executable, "-m", "palio.web.serving", "health"]
     result = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
@@ -103,12 +110,11 @@ def test_link_lets_the_admin_in_once_and_is_not_printed_again(tmp_path: Path) ->
         started.end()
     with running(tmp_path / "data") as started:
         assert started.link() is None
-    assert "No account" not in palio("admin-link", "nobody", "--data", tmp_path / "data").stdout
     unknown = palio("admin-link", "nobody", "--data", tmp_path / "data")
     assert (unknown.returncode, "There is no account named nobody." in unknown.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_end_it_ends_with_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path / "data") as started:
         family = started.tree()
@@ -143,16 +149,18 @@ def children(started: Running) -> dict[str, int]:
     return {"worker": workers[0], "arbiter": arbiter, **({"controller": others[0]} if others else {})}
 
 
-@pytest.mark.parametrize("victim", ["worker", "arbiter", "controller"])
-def test_killed_child_is_started_again(tmp_path: Path, victim: str) -> None:
+def test_killed_children_are_started_again(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
         started.wait_for("its last word", lambda: "Ctrl-C ends it." in started.said)
-        started.wait_for(f"the {victim}", lambda: victim in children(started))
-        old = children(started)[victim]
-        os.kill(old, signal.SIGKILL)
-        started.wait_for("another one", lambda: children(started).get(victim, old) != old and started.health())
-        if victim != "worker":
-            assert "was killed by SIGKILL; it is started again in 0.2 s" in started.said
+        for victim in ("worker", "controller", "arbiter"):
+            started.wait_for(f"the {victim}", lambda victim=victim: victim in children(started))
+            old = children(started)[victim]
+            os.kill(old, signal.SIGKILL)
+            started.wait_for(
+                f"another {victim}",
+                lambda victim=victim, old=old: children(started).get(victim, old) != old and started.health(),
+            )
+        assert started.said.count("was killed by SIGKILL; it is started again in 0.2 s") == 2
 
 
 def test_taken_port_is_refused_with_a_free_one(tmp_path: Path) -> None:
@@ -173,7 +181,12 @@ def test_host_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> None:
 
 
 def exposed(url: str) -> dict[str, str]:
-    return {"PALIO_URL": url, "PALIO_SECRET": "x" * 50, "PALIO_SECURE_COOKIES": "1", "PALIO_TRUST_PROXY": "1"}
+    return {
+        "PALIO_URL": url,
+        "PALIO_SECRET": "quite secret, " * 5,
+        "PALIO_SECURE_COOKIES": "1",
+        "PALIO_TRUST_PROXY": "1",
+    }
 
 
 def test_host_beyond_this_machine_needs_what_makes_it_safe(tmp_path: Path) -> None:
@@ -187,14 +200,13 @@ def test_host_beyond_this_machine_needs_what_makes_it_safe(tmp_path: Path) -> No
 
 def test_platform_behind_a_proxy_answers_over_tls_alone(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--host", "0.0.0.0", **exposed("https://palio.example.org")) as started:  # noqa: S104
-        pass
-    assert "address     https://palio.example.org\n" in started.said
+        assert started.ask("/") == (301, "https://palio.example.org/")
+        assert started.ask("/", **{"X-Forwarded-Proto": "https"})[0] == 200
+        assert "address     https://palio.example.org\n" in started.said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
 def test_full_disk_is_refused(tmp_path: Path) -> None:
-    import subprocess
-
     small = tmp_path / "small"
     small.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=8m", "palio-test", str(small)]
@@ -232,6 +244,31 @@ def test_database_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("after_s", [0.4, 1.0, 1.6, 2.2])
+def test_first_start_that_was_killed_is_taken_up_by_the_next(tmp_path: Path, after_s: float) -> None:
+    killed = Running(tmp_path / "data", "--pages-only")
+    time.sleep(after_s)
+    killed.process.kill()
+    killed.process.wait()
+    with running(tmp_path / "data", "--pages-only") as started:
+        assert started.link() is not None
+        assert started.ask("/accounts/login/")[0] == 200
+
+
+def test_admin_link_where_no_platform_is_makes_nothing(tmp_path: Path) -> None:
+    result = palio("admin-link", "--data", tmp_path / "data")
+    assert (result.returncode, "is no data folder of a platform" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_requests_are_logged_where_asked_for_without_keys(tmp_path: Path) -> None:
+    key = "0123456789abcdef" * 3
+    with running(tmp_path / "data", "--pages-only", PALIO_REQUEST_LOG="true") as started:
+        started.ask(f"/nothing/{key}/?token={key}")
+        started.wait_for("the line", lambda: "GET /nothing/0123…/ 404 " in started.said)
+        assert key not in started.said
+
+
 def test_wrong_configuration_lists_everything(tmp_path: Path) -> None:
     result = palio("serve", "--data", tmp_path / "data", PALIO_WORKERS="none", PALIO_URL="x")
     assert (result.returncode, result.stderr.count("  | PALIO_")) == (12, 2)
@@ -244,3 +281,25 @@ def test_controller_alone_runs_beside_pages_alone(tmp_path: Path) -> None:
             controller.wait_for("its process", lambda: len(controller.tree()) >= 2)
             assert controller.end() == 0
         assert pages.health()
+
+
+def test_mednist_is_published_at_the_start_and_only_once(tmp_path: Path, mednist: Path) -> None:
+    given = {"PALIO_MEDNIST": str(mednist)}
+    with running(tmp_path / "data", "--with", "mednist", **given) as started:
+        assert "challenge   mednist is published, with the images " in started.said
+        assert "MedNIST" in started.ask("/")[1]
+        assert started.end() == 0
+    assert [path for path in started.data.iterdir() if path.name.startswith(".")] == []
+    with running(tmp_path / "data", "--with", "mednist", **given) as again:
+        assert "challenge   mednist is there already" in again.said
+        assert "MedNIST" in again.ask("/")[1]
+
+
+def test_mednist_without_its_images_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = find_challenge(Path.cwd())
+    assert shipped is not None
+    copy_challenge(shipped, tmp_path / "challenges" / "mednist")
+    monkeypatch.chdir(tmp_path)  # from where that one is found first
+    result = palio("serve", "--data", tmp_path / "data", "--with", "mednist")
+    assert (result.returncode, "(data-missing)" in result.stderr) == (11, True)
+    assert "`palio data get mednist`" in result.stderr

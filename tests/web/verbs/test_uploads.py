@@ -2,23 +2,20 @@
 
 import io
 import os
-import shutil
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from tests.mounts import mounted_tmpfs
+from pytest_django.fixtures import Settings
 from tests.web.handing_in import CHUNK, announce, send, upload
 from tests.web.people import World
 from tests.web.zips import RESULTS, below, chunks, context_zip, digest
 
+from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
 from palio.web.folders import Folders
 from palio.web.models import StoredFile, Upload
@@ -27,15 +24,284 @@ from palio.web.upload_folder import plain_name
 from palio.web.verbs.completing import complete_upload
 from palio.web.verbs.receiving import put_chunk
 from palio.web.verbs.refusals import RefusedError
-from palio.web.verbs.uploads import MOST_UNFINISHED, begin_upload, present, remove_abandoned
+from palio.web.verbs.uploads import MOST_UNFINISHED, abandon_upload, begin_upload, present, remove_abandoned
 
 CONTENT = context_zip(extra=bytes(range(256)) * 40)
+COUNT = len(chunks(CONTENT, CHUNK))
 
 
 @pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, settings: object) -> Iterator[None]:
-    folders = Folders(tmp_path / "data")
-    shutil.copytree(settings.FOLDERS.bundles, folders.bundles)  # type: ignore[attr-defined]
-    folders.make()
-    settings.FOLDERS = folders  # type: ignore[attr-defined]
-    yield
+def folders(tmp_path: Path, settings: Settings) -> Folders:
+    """A data folder of its own, so that everything in it is this test's."""
+    own = Folders(tmp_path / "data")
+    own.make()
+    settings.FOLDERS = own
+    return own
+
+
+def refusal(error: pytest.ExceptionInfo[RefusedError]) -> tuple[str, int]:
+    return error.value.code, error.value.status
+
+
+def test_upload_becomes_a_file_of_the_team(world: World, folders: Folders) -> None:
+    file = upload(world.team, world.bob, CONTENT)
+    assert (file.team, file.name, file.kind, file.size_bytes) == (world.team, "model.zip", "context", len(CONTENT))
+    assert file_path(folders, file.sha256).read_bytes() == CONTENT
+    assert below(folders.uploads) == []
+
+
+def test_upload_takes_chunks_in_any_order_and_twice(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    for index in (*reversed(range(COUNT)), 0, 3):
+        send(coming, CONTENT, index)
+    assert present(coming) == list(range(COUNT))
+    assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
+
+
+def test_upload_announced_again_goes_on(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT, 0, 2)
+    again = announce(world.team, world.bea, CONTENT)  # a team mate, elsewhere
+    assert (again.pk, present(again)) == (coming.pk, [0, 2])
+    assert announce(world.rivals, world.carol, CONTENT).pk != coming.pk
+
+
+def test_upload_of_a_file_that_the_team_has_needs_no_byte(world: World) -> None:
+    file = upload(world.team, world.bob, CONTENT)
+    assert announce(world.team, world.bea, CONTENT, "other.zip").file == file
+    assert announce(world.rivals, world.carol, CONTENT).file is None  # knowing a digest is not having the file
+
+
+def test_chunk_with_a_wrong_hash_leaves_nothing(world: World, folders: Folders) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    chunk = chunks(CONTENT, CHUNK)[1]
+    with pytest.raises(RefusedError) as error:
+        put_chunk(coming, 1, digest(chunk), io.BytesIO(chunk[:-1] + b"?"))
+    assert refusal(error) == ("chunk-damaged", 422)
+    assert (present(coming), below(folders.uploads)) == ([], [])
+    send(coming, CONTENT)
+    assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_chunk_of_a_wrong_length_leaves_nothing(world: World, folders: Folders, change: int) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    body = CONTENT[: CHUNK + change]
+    with pytest.raises(RefusedError) as error:
+        put_chunk(coming, 0, digest(body), io.BytesIO(body))
+    assert refusal(error) == ("chunk-incomplete", 422)
+    assert (present(coming), below(folders.uploads)) == ([], [])
+
+
+class _Dropped(io.BytesIO):
+    """A connection that breaks off after its first bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell():
+            raise ConnectionResetError("gone")
+        return super().read(100)
+
+
+def test_chunk_whose_connection_drops_leaves_nothing(world: World, folders: Folders) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    with pytest.raises(RefusedError) as error:
+        put_chunk(coming, 0, digest(CONTENT[:CHUNK]), _Dropped(CONTENT[:CHUNK]))
+    assert refusal(error) == ("chunk-incomplete", 400)
+    assert (present(coming), below(folders.uploads)) == ([], [])
+
+
+def test_chunk_that_is_there_with_another_content_is_refused(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT, 0)
+    other = b"?" * CHUNK
+    with pytest.raises(RefusedError) as error:
+        put_chunk(coming, 0, digest(other), io.BytesIO(other))
+    assert refusal(error) == ("chunk-differs", 409)
+
+
+@pytest.mark.parametrize("index", [-1, COUNT])
+def test_chunk_out_of_range_is_refused(world: World, index: int) -> None:
+    with pytest.raises(RefusedError) as error:
+        put_chunk(announce(world.team, world.bob, CONTENT), index, digest(b""), io.BytesIO())
+    assert refusal(error) == ("chunk-unknown", 422)
+
+
+def test_complete_names_what_is_missing(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT, *range(1, COUNT))
+    with pytest.raises(RefusedError) as error:
+        complete_upload(coming, world.bob)
+    assert (*refusal(error), error.value.evidence) == ("upload-incomplete", 409, ("chunk 0",))
+
+
+def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folders) -> None:
+    coming = begin_upload(
+        world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64, chunk_bytes=CHUNK
+    )
+    send(coming, CONTENT)
+    with pytest.raises(RefusedError) as error:
+        complete_upload(coming, world.bob)
+    assert refusal(error) == ("upload-damaged", 422)
+    assert "SHA-256" in error.value.message
+    assert (Upload.objects.count(), StoredFile.objects.count(), below(folders.root / "uploads")) == (0, 0, [])
+
+
+def test_complete_twice_answers_the_same(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT)
+    assert complete_upload(coming, world.bob) == complete_upload(Upload.objects.get(pk=coming.pk), world.bea)
+
+
+def test_complete_after_a_kill_before_its_commit(world: World, folders: Folders) -> None:
+    """Its bytes are in the store already, and the rows know nothing of it."""
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT)
+    place = file_path(folders, digest(CONTENT))
+    place.parent.mkdir()
+    os.link(folders.uploads / coming.pk / "file/model.zip", place)
+    assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
+    assert below(folders.uploads) == []
+
+
+def test_complete_refuses_what_cannot_be_built(world: World, folders: Folders) -> None:
+    content = context_zip(dockerfile="FROM x\nCOPY weights.pt /opt/\n")
+    with pytest.raises(PalioError) as error:
+        upload(world.team, world.bob, content)
+    assert error.value.failure.code == "dockerfile-unfit"
+    assert error.value.failure.evidence == ("the Dockerfile, line 2 (COPY weights.pt /opt/): there is no weights.pt",)
+    assert (StoredFile.objects.count(), below(folders.uploads), below(folders.store)) == (0, [], [])
+
+
+def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
+    content = context_zip().replace(b"Dockerfile", b"Xockerfile")
+    coming = announce(world.team, world.bob, content)
+    send(coming, content)
+    with pytest.raises(PalioError) as error:
+        complete_upload(coming, world.bob)
+    assert error.value.failure.code == "dockerfile-missing"
+    assert complete_upload(coming, world.bob, SubmissionKind.RESULTS).kind == "results"
+
+
+def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> None:
+    upload(world.team, world.bob, CONTENT)
+    with pytest.raises(RefusedError) as error:
+        complete_upload(announce(world.team, world.bob, CONTENT), world.bob, SubmissionKind.RESULTS)
+    assert refusal(error) == ("file-kind-differs", 409)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "sha256", "code"),
+    [
+        (0, "0" * 64, ("file-empty", 422)),
+        (21 * 2**30, "0" * 64, ("file-too-large", 413)),
+        (100, "xyz", ("digest-invalid", 422)),
+        (100, "A" * 64, ("digest-invalid", 422)),
+    ],
+)
+def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256: str, code: tuple[str, int]) -> None:
+    with pytest.raises(RefusedError) as error:
+        begin_upload(world.team, world.bob, name="m.zip", size_bytes=size_bytes, sha256=sha256)
+    assert refusal(error) == code
+
+
+def test_announcement_while_many_are_unfinished_is_refused(world: World) -> None:
+    for number in range(MOST_UNFINISHED):
+        announce(world.team, world.bob, b"%d" % number)
+    with pytest.raises(RefusedError) as error:
+        announce(world.team, world.bob, CONTENT)
+    assert refusal(error) == ("uploads-unfinished", 429)
+    announce(world.rivals, world.carol, CONTENT)
+
+
+def test_announcement_of_more_than_the_disk_has_is_refused(world: World, settings: Settings) -> None:
+    from dataclasses import replace
+
+    settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
+    with pytest.raises(RefusedError) as error:
+        begin_upload(world.team, world.bob, name="m.zip", size_bytes=2**49, sha256="0" * 64)
+    assert refusal(error) == ("disk-full", 507)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("model.zip", "model.zip"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\models\\a.zip", "a.zip"),
+        ("", "submission"),
+        ("..", "submission"),
+        (".hidden.zip", "hidden.zip"),
+        ("a\x00b\n.zip", "a_b_.zip"),
+        ("\ud800.zip", "?.zip"),
+    ],
+)
+def test_plain_name(given: str, name: str) -> None:
+    assert plain_name(given) == name
+
+
+def test_plain_name_that_is_too_long_keeps_its_suffix() -> None:
+    name = plain_name("é" * 300 + ".tar.gz")
+    assert len(name.encode()) <= 200
+    assert name.endswith(".gz")
+
+
+def test_abandoned_uploads_are_removed_after_a_day(world: World, folders: Folders) -> None:
+    old, new = announce(world.team, world.bob, CONTENT), announce(world.rivals, world.carol, CONTENT)
+    send(old, CONTENT, 0)
+    send(new, CONTENT, 0)
+    (folders.uploads / "form-left").mkdir()
+    later = timezone.now() + timedelta(hours=25)
+    Upload.objects.filter(pk=old.pk).update(created=timezone.now() - timedelta(days=3))
+    assert remove_abandoned() == 0  # bytes came in just now
+    for path in (folders.uploads / new.pk, *(folders.uploads / new.pk).rglob("*")):
+        os.utime(path, (later.timestamp(), later.timestamp()))
+    assert remove_abandoned(later) == 2
+    assert [each.pk for each in Upload.objects.all()] == [new.pk]
+    assert [path.name for path in folders.uploads.iterdir()] == [new.pk]
+
+
+def test_abandon_keeps_the_file_that_it_became(world: World, folders: Folders) -> None:
+    file = upload(world.team, world.bob, CONTENT)
+    abandon_upload(Upload.objects.get(file=file))
+    assert file_path(folders, file.sha256).is_file()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_uploads_at_a_time(world: World) -> None:
+    def one(number: int) -> str:
+        try:
+            content = RESULTS + b"%d.txt,no\n" % number
+            team, user = (world.team, world.bob) if number % 2 else (world.rivals, world.carol)
+            return upload(team, user, content, f"answers-{number}.csv").sha256
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(20) as pool:
+        kept = list(pool.map(one, range(20)))
+    assert kept == [digest(RESULTS + b"%d.txt,no\n" % number) for number in range(20)]
+    assert set(StoredFile.objects.values_list("sha256", flat=True)) == set(kept)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_complete_at_the_same_time_makes_one_file(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT)
+    start, ended = threading.Barrier(4), []
+
+    def complete() -> None:
+        start.wait()
+        try:
+            ended.append(complete_upload(Upload.objects.get(pk=coming.pk), world.bob).pk)
+        except RefusedError as refused:
+            ended.append(refused.code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=complete) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    file = StoredFile.objects.get()
+    assert set(ended) <= {file.pk, "upload-being-checked"}
+    assert file.pk in ended

@@ -144,9 +144,12 @@ def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
         if before == after and (name in old) == (name in new):
             continue
         lines = list(difflib.ndiff(before, after)) if len(before) + len(after) < 2000 else []
-        removed = [line[2:] for line in lines if line.startswith("- ")]
-        added = [line[2:] for line in lines if line.startswith("+ ")]
-        yield Change(name, _cut(removed), _cut(added))
+        removed = [line[2:] for line in lines if line.startswith("- ") and line[2:].strip()]
+        added = [line[2:] for line in lines if line.startswith("+ ") and line[2:].strip()]
+        if removed or added:
+            yield Change(name, _cut(removed), _cut(added))
+        else:
+            yield Change(name, "as it was", "empty lines, or too much to show")
 
 
 def _cut(lines: list[str]) -> str:

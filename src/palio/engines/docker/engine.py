@@ -49,7 +49,7 @@ from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.image_thread import ImageThread, existing_image
-from palio.engines.docker.layers import Layers
+from palio.engines.docker.layers import JOB_LABEL, Layers
 from palio.engines.docker.lifetime import refuse_end_before
 from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
@@ -61,7 +61,6 @@ from palio.engines.docker.usage import (
 )
 from palio.engines.output_folder import OutputWatch
 
-JOB_LABEL = "palio.job"
 OWNED_FOLDER_IMAGE = "palio-owned-folder:1"
 NOT_FOUND_CODES = (126, 127)
 

@@ -1,8 +1,9 @@
 """The layers that a build leaves on the engine when it fails, and their removal.
 
 Covered: layers that the engine has named, and the one that it was writing when it was told to stop; also of a build
-whose process was killed, as its log has what the engine said. What a step prints can look like either; so nothing is
-removed that has a name, or on which anything is built.
+whose process was killed, as its log has what the engine said; the container of a step that the engine was killed in.
+What a step prints can look like either; so nothing is removed that has a name, or on which anything is built, and no
+container that runs or is a job's.
 Not covered: the layer being written, on an engine that does not say of which container it is (Docker from 26 on).
 """
 
@@ -15,6 +16,8 @@ from typing import Self
 
 import docker
 from docker.errors import APIError
+
+JOB_LABEL = "palio.job"  # what containers and volumes of jobs have, with the job's name
 
 _LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
@@ -47,11 +50,22 @@ class Layers:
 
     def discard(self, client: docker.DockerClient) -> None:
         """Removes them; each takes those below it along."""
+        self._remove_containers(client)
         for layer in [*self._unnamed(client), *reversed(self._layers)]:
             with suppress(APIError):
                 image = client.images.get(layer)
                 if image.id and not image.tags and not image.attrs.get("RepoDigests"):
                     client.images.remove(image.id)
+
+    def _remove_containers(self, client: docker.DockerClient) -> None:
+        """Those of steps that nobody has waited for to their end, as the engine itself had ended."""
+        if not self._containers:
+            return
+        for container in client.api.containers(all=True, filters={"status": ["exited", "dead", "created"]}):
+            if container["Id"][:12] not in self._containers or JOB_LABEL in (container["Labels"] or {}):
+                continue
+            with suppress(APIError):
+                client.api.remove_container(container["Id"])
 
     def _unnamed(self, client: docker.DockerClient) -> list[str]:
         """Layers that were made of this build's containers when nobody was told any more."""

@@ -13,6 +13,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
+from palio.web.access.operations import operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
 from palio.web.models import ApiToken, Challenge
@@ -28,9 +29,9 @@ class AccessMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        name = request.resolver_match.view_name if request.resolver_match else ""
+        name = operation_name(request.resolver_match.view_name, request.method) if request.resolver_match else ""
         rule = find_rule(name)
-        if rule is None:
+        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
             raise Http404
         token: ApiToken | None = getattr(request, "token", None)
         subject = _subject(rule, kwargs)
@@ -63,7 +64,10 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     if rule.of is None:
         return None
     model, field = SUBJECTS[rule.of]
-    subject: Model | None = model._default_manager.filter(**{field: kwargs[rule.of]}).first()
+    key = kwargs[rule.of]
+    if "\0" in str(key):  # which PostgreSQL cannot even look for
+        raise Http404
+    subject: Model | None = model._default_manager.filter(**{field: key}).first()
     if subject is None:
         raise Http404
     return subject

@@ -81,7 +81,7 @@ def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 # At the end: the modules take what is above.
-from palio.web.api import account, board, challenges, files, joining, submissions, teams, uploads  # noqa: E402
+from palio.web.api import account, board, desk, files, joining, publishing, rescores, submissions, teams, uploads  # noqa: E402
 
-for _module in (board, uploads, files, submissions, challenges, joining, teams, account):
+for _module in (board, uploads, files, submissions, publishing, joining, teams, account, desk, rescores):
     api.add_router("", _module.router)

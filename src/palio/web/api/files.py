@@ -8,7 +8,8 @@ from ninja import Router, Schema, Status
 
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import StoredFile
-from palio.web.submission_shown import latest_attempt, shown_file, shown_scores
+from palio.web.submission_shown import built_image, latest_attempt, shown_file, shown_scores
+from palio.web.submissions_of import files_of
 from palio.web.teams_of import own_team
 from palio.web.verbs import files
 
@@ -33,6 +34,7 @@ class HandedInOut(Schema):
     phase: str
     created: datetime
     state: str
+    image: str | None  # as the engine calls what was built of it
     scores: dict[str, float] | None
 
 
@@ -44,8 +46,7 @@ class FileWithSubmissionsOut(FileOut):
 def list_files(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
     """One's own team's, newest first, with what they were handed in for."""
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
-    rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
-    return page_of(rows, page, _shown)
+    return page_of(files_of(team), page, _shown)
 
 
 @router.get("/files/{file}", response=FileWithSubmissionsOut, url_name="get-file")
@@ -62,7 +63,7 @@ def delete_file(request: HttpRequest, file: str) -> Status[None]:
 
 def _shown(file: StoredFile) -> dict[str, Any]:
     handed_in = []
-    for submission in file.submissions.order_by("-created").select_related("counted__version"):
+    for submission in file.submissions.all():
         attempt = latest_attempt(submission)
         handed_in.append(
             {
@@ -70,6 +71,7 @@ def _shown(file: StoredFile) -> dict[str, Any]:
                 "phase": submission.phase,
                 "created": submission.created,
                 "state": attempt.state if attempt else "queued",
+                "image": built_image(attempt) if attempt else None,
                 "scores": shown_scores(submission, attempt),
             }
         )

@@ -4,8 +4,8 @@
     @decorate_view(once)
     def make_thing(request: HttpRequest, ...) -> ...
 
-The key, what is created and the answer are one transaction: whoever is killed in between has created nothing and kept no
-key. A refusal creates nothing either, and its key may be used again. Keys are a person's own and kept for a day.
+The key, what is created and the answer are one transaction: whoever is killed in between has created nothing, and kept
+no key. A refusal creates nothing either, and its key may be used again. Keys are a person's own and kept for a day.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def once(view: View) -> View:
         if not key or not isinstance(request.user, User):
             return view(request, *arguments, **named)
         try:
-            return _first_or_again(view, request, key, arguments, named)
+            return _first_or_again(view, request, request.user, key, arguments, named)
         except RefusedError as refusal:
             said = {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step, "evidence": []}
             return _response(said, refusal.status)
@@ -52,7 +52,7 @@ def remove_old_answers(now: datetime | None = None) -> int:
 
 
 def _first_or_again(
-    view: View, request: HttpRequest, key: str, arguments: tuple[Any, ...], named: dict[str, Any]
+    view: View, request: HttpRequest, user: User, key: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> HttpResponse:
     if len(key) > _CHARACTERS:
         raise RefusedError(
@@ -62,9 +62,9 @@ def _first_or_again(
     with transaction.atomic():
         try:
             with transaction.atomic():  # a second one with this key waits here for the end of the first
-                row = IdempotentAnswer.objects.create(user=request.user, key=key, request_hash=asked.hexdigest())
+                row = IdempotentAnswer.objects.create(user=user, key=key, request_hash=asked.hexdigest())
         except IntegrityError:
-            row = IdempotentAnswer.objects.get(user=request.user, key=key)
+            row = IdempotentAnswer.objects.get(user=user, key=key)
             return _again(row, asked.hexdigest())
         answer = view(request, *arguments, **named)
         if not 200 <= answer.status_code < 300:

@@ -1,11 +1,10 @@
 """Handing in, and what became of it."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
@@ -21,6 +20,7 @@ from palio.web.submission_shown import (
     shown_submission,
     shown_whole,
 )
+from palio.web.submissions_of import submissions_of
 from palio.web.teams_of import own_team
 from palio.web.verbs import limits, submit
 from palio.web.verbs.refusals import RefusedError
@@ -29,7 +29,7 @@ router = Router(tags=["submissions"])
 
 
 class SubmitIn(Schema):
-    file: str  # the id of one of the team's files
+    file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the id of one of the team's files
     phase: str | None = None  # the one that is open
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
 
@@ -110,8 +110,25 @@ class SubmissionOut(Schema):
     failure: dict[str, Any] | None
 
 
+class PlaceOut(Schema):
+    """In the queue: 1 is next; None while it waits after a fault of the platform."""
+
+    number: int | None
+    of: int
+    wait_s: float | None
+
+
+class ColumnOut(Schema):
+    key: str
+    title: str
+    descending: bool
+    precision: int
+
+
 class WholeSubmissionOut(SubmissionOut):
     attempt: AttemptOut | None
+    place: PlaceOut | None
+    columns: list[ColumnOut]
 
 
 class SubmittedOut(WholeSubmissionOut):
@@ -143,16 +160,15 @@ def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> 
 
 
 @router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="list-submissions")
-def list_submissions(request: HttpRequest, challenge: str, page: PageQuery, phase: str | None = None) -> Any:
+def list_submissions(
+    request: HttpRequest,
+    challenge: str,
+    page: PageQuery,
+    phase: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
+) -> Any:
     """One's own team's, newest first."""
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
     return page_of(submissions_of(team.pk, phase), page, shown_submission)
-
-
-def submissions_of(team: str, phase: str | None = None) -> Any:
-    """A team's submissions, newest first, with what is shown of them."""
-    rows = Submission.objects.filter(team=team, **({"phase": phase} if phase else {}))
-    return rows.select_related("challenge", "team", "user", "file", "counted__version").order_by("-created", "id")
 
 
 @router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
@@ -207,7 +223,7 @@ def _submission(request: HttpRequest) -> Submission:
     return submission
 
 
-def _shown_tries(tries: limits.Tries) -> Mapping[str, Any]:
+def _shown_tries(tries: limits.Tries) -> dict[str, Any]:
     phase, refusal = tries.phase, tries.refusal
     return {
         "phase": phase.name,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,7 +14,7 @@ from palio.core.bundle.model import SubmissionKind
 from palio.core.phases import pick_phase
 from palio.web.api.files import FileOut
 from palio.web.bundles import current_bundle
-from palio.web.models import Challenge, Upload, User
+from palio.web.models import Upload, User
 from palio.web.submission_shown import shown_file
 from palio.web.teams_of import own_team
 from palio.web.verbs import completing, receiving, uploads
@@ -22,7 +22,7 @@ from palio.web.verbs.refusals import RefusedError
 
 router = Router(tags=["uploads"])
 
-# Whoever sends slowly holds a thread for as long; some are always left for everything else.
+# Whoever sends slowly, or has a large file checked, holds a thread for as long; some are left for everything else.
 _at_once = BoundedSemaphore(max(1, settings.CONFIGURATION.threads - 4))
 
 
@@ -86,7 +86,7 @@ def get_upload(request: HttpRequest, upload: str) -> dict[str, Any]:
     },
 )
 def put_chunk(
-    request: HttpRequest, upload: str, index: int, x_chunk_sha256: str = Header(..., pattern="^[0-9a-f]{64}$")
+    request: HttpRequest, upload: str, index: int, x_chunk_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")]
 ) -> Status[None]:
     """Sends one chunk as it is, in any order and several at a time; sent again, it does no harm."""
     with _one_of_few():
@@ -98,7 +98,8 @@ def put_chunk(
 def complete_upload(request: HttpRequest, upload: str, content: CompleteIn) -> dict[str, Any]:
     """Checks the whole and keeps it as a file of the team. Asked again, it answers the same."""
     _, user = _asked(request)
-    return shown_file(completing.complete_upload(_upload(request), user, content.kind))
+    with _one_of_few():
+        return shown_file(completing.complete_upload(_upload(request), user, content.kind))
 
 
 @router.post("/uploads/{upload}/abandon", response={204: None}, url_name="abandon-upload")
@@ -112,8 +113,8 @@ def _one_of_few() -> Iterator[None]:
     if not _at_once.acquire(blocking=False):
         raise RefusedError(
             "uploads-busy",
-            "As many chunks as the platform takes at a time are coming in.",
-            "Send this one again in a second.",
+            "As many chunks as the platform takes at a time are coming in, or being checked.",
+            "Ask again in a second.",
             503,
         )
     try:

@@ -42,9 +42,21 @@ class EngineWatch:
     def __init__(self, asked: str, engines: Engines, changed: threading.Event, before: str = "") -> None:
         self.found = Found()
         self._asked, self._engines, self._changed, self._before = asked, engines, changed, before
+        self._woken = threading.Event()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="palio-engine-watch", daemon=True).start()
+
+    def noticing(self) -> Engines:
+        """The same engines, for attempts: what they find is looked at here at once."""
+
+        def find_fault(name: str) -> Unavailable | None:
+            fault = self._engines.fault(name)
+            if fault is not None and not self.found.trouble:
+                self._woken.set()
+            return fault
+
+        return Engines(self._engines.open, find_fault)
 
     def look(self) -> None:
         seen = self._look()
@@ -72,13 +84,13 @@ class EngineWatch:
             return Found(self.found.name, self.found.description, f"{failure.message} {failure.next_step}")
 
     def _run(self) -> None:
-        pause = threading.Event()
         while True:
+            self._woken.clear()
             try:
                 self.look()
             except Exception:
                 log.exception("Looking at the engine failed")
-            pause.wait(LOOK_AGAIN_S if self.found.trouble or not self.found.name else LOOK_S)
+            self._woken.wait(LOOK_AGAIN_S if self.found.trouble or not self.found.name else LOOK_S)
 
 
 def _sentence(text: str) -> str:

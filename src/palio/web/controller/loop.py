@@ -17,8 +17,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
@@ -30,7 +30,7 @@ from palio.core.errors import Failure, PalioError, counted
 from palio.core.job import MIB
 from palio.core.quantities import duration_text, size_text
 from palio.core.run_folder import Stage
-from palio.core.states import ENDS, RUNNING, State, time_in
+from palio.core.states import RUNNING, State, is_later, time_in
 from palio.web.configuration import Configuration
 from palio.web.controller import assign, moves
 from palio.web.controller.engines import Engines, EngineWatch
@@ -41,7 +41,7 @@ from palio.web.controller.slots import Slots
 from palio.web.controller.tidying import Tidying
 from palio.web.folders import Folders
 from palio.web.models import Attempt, ControllerBeat
-from palio.web.verbs.queue import Waiting, in_turn, lane, recent_starts
+from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
 from palio.web.verbs.trust import refuse_untrusted
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class Controller:
     def tick(self) -> None:
         self._still_alone()
         self.beat()
-        rows = list(_unfinished())
-        running = {row.identity: row for row in rows if row.state in RUNNING}
+        running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
         for identity in [*self._held.keys() - running.keys()]:  # ended by a hand that is not ours
             self._abandon(identity)
         for row in running.values():
@@ -117,12 +116,12 @@ class Controller:
                 self._safely(row, self._take_up)
             if row.identity in self._held:
                 self._safely(row, self._attend)
-        self._unheld = frozenset(running.keys() - self._held.keys())
-        queued = [row for row in rows if row.state == State.QUEUED]
-        for row in queued:
-            if row.cancel_requested:
-                self._safely(row, self._cancel_queued)
-        self._start_next([row for row in queued if not row.cancel_requested])
+        self._unheld = frozenset(
+            row.identity for row in running.values() if row.state in RUNNING and row.identity not in self._held
+        )
+        for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
+            self._safely(row, self._cancel_queued)
+        self._start_next()
         if not self.watch.found.trouble:
             self._tidying.look(self.watch.found.name)
         self._housekeeping.look()
@@ -172,7 +171,7 @@ class Controller:
         self._hold(row)
 
     def _hold(self, row: Attempt) -> None:
-        held = Held(assign.assignment(row, self._folders), self._engines, self._key, self.changed)
+        held = Held(assign.assignment(row, self._folders), self.watch.noticing(), self._key, self.changed)
         self._held[row.identity] = held
         held.start()
 
@@ -182,13 +181,11 @@ class Controller:
         rules = assign.rules_of(row)
         while held.stages:
             stage, since = held.stages[0]
-            deadline = since + time_in(stage, rules)
-            if moves.advance(row.identity, stage, since=since, deadline=deadline):
-                row.state, row.deadline = stage.value, deadline
+            self._advance(row, stage, since, rules)
             del held.stages[0]
         if outcome is not None:
             for stage in outcome.stages:  # those that another process has seen, or nobody
-                moves.advance(row.identity, stage, since=timezone.now(), deadline=timezone.now())
+                self._advance(row, stage, timezone.now(), rules)
             self._end(row, outcome)
         elif row.cancel_requested:
             self._ask(row, held, None)
@@ -196,6 +193,13 @@ class Controller:
             self._ask(row, held, _overdue(row, rules))
         elif not held.is_alive:  # without an outcome, although it was not let go
             raise RuntimeError("its thread has ended")
+
+    def _advance(self, row: Attempt, stage: Stage, since: datetime, rules: Rules) -> None:
+        """What is told once more, by a process that has taken it up, is no move."""
+        if is_later(State(stage.value), State(row.state)):
+            deadline = since + time_in(stage, rules)
+            moves.advance(row.identity, stage, since=since, deadline=deadline)
+            row.state, row.deadline = stage.value, deadline
 
     def _ask(self, row: Attempt, held: Held, failure: Failure | None) -> None:
         """To end; and if it does not, as its thread waits for something that never comes, ends it without it."""
@@ -212,6 +216,7 @@ class Controller:
         """Commits it, and only then forgets it."""
         if moves.end(row.identity, outcome):
             log.info("%s has ended: %s", row.identity, outcome.failure.code if outcome.failure else outcome.verdict)
+        row.state = outcome.verdict.value
         self._abandon(row.identity)
 
     def _abandon(self, identity: str) -> None:
@@ -228,22 +233,20 @@ class Controller:
     def _cancel_queued(self, row: Attempt) -> None:
         self._end(row, Outcome.cancelled())
 
-    def _start_next(self, queued: Sequence[Attempt]) -> None:
-        found = self.watch.found
-        ready = {row.identity: row for row in queued if row.not_before <= timezone.now()}
-        if not ready or not found.name or found.trouble or len(self._held) >= self._slots.count:
+    def _start_next(self) -> None:
+        found, is_full = self.watch.found, len(self._held) >= self._slots.count
+        if is_full or not found.name or found.trouble or self._lack_of_room():
             return
-        if self._lack_of_room():
-            return
-        order = in_turn((_waiting(row) for row in ready.values()), recent_starts())
-        for row in (ready[each.identity] for each in order):
-            is_full = False
+        now = timezone.now()
+        waiting = [each for each in waiting_now() if each.not_before <= now]
 
-            def start(row: Attempt) -> None:
-                nonlocal is_full
-                is_full = not self._start(row, found.name)
+        def start(row: Attempt) -> None:
+            nonlocal is_full
+            is_full = not self._start(row, found.name)
 
-            self._safely(row, start)
+        for each in in_turn(waiting, recent_starts()) if waiting else ():
+            for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was cancelled just now
+                self._safely(row, start)
             if is_full:
                 return
 
@@ -301,19 +304,10 @@ class Controller:
             ControllerBeat.objects.create(pk=1, **values)
 
 
-def _unfinished() -> QuerySet[Attempt]:
-    return (
-        Attempt.objects.filter(state__in=[state for state in State if state not in ENDS])
-        .select_related(
-            "version", "source", "submission__file", "submission__team", "submission__user", "submission__challenge"
-        )
-        .order_by("created", "identity")
-    )
-
-
-def _waiting(row: Attempt) -> Waiting:
-    submission = row.submission
-    return Waiting(row.identity, submission.challenge_id, lane(submission.team_id, row.rescore_id), row.created)
+def _rows() -> QuerySet[Attempt]:
+    return Attempt.objects.select_related(
+        "version", "source", "submission__file", "submission__team", "submission__user", "submission__challenge"
+    ).order_by("created", "identity")
 
 
 def _overdue(row: Attempt, rules: Rules) -> Failure:

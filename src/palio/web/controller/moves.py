@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from palio.core.run_folder import Stage, Verdict
-from palio.core.states import ENDS, State, is_later, may_move
+from palio.core.states import ENDS, State, may_move
 from palio.web import board, events
 from palio.web.controller.outcome import Outcome
 from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
@@ -36,14 +36,12 @@ def begin(identity: str, state: State, *, engine: str, deadline: datetime) -> bo
     return True
 
 
-def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime) -> bool:
-    """Into a stage that has begun; False where that is told once more by a process that has taken it up."""
+def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime) -> None:
+    """Into a stage that has begun."""
     with transaction.atomic():
         attempt = _locked(identity)
-        if attempt.ended or not is_later(State(stage.value), State(attempt.state)):
-            return False
-        _move(attempt, State(stage.value), since, why=f"its stage {attempt.state} has ended", deadline=deadline)
-    return True
+        if not attempt.ended:
+            _move(attempt, State(stage.value), since, why=f"its stage {attempt.state} has ended", deadline=deadline)
 
 
 def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
@@ -104,7 +102,11 @@ def next_number(submission: Submission) -> int:
 
 
 def _locked(identity: str) -> Attempt:
-    return Attempt.objects.select_for_update(of=("self", "submission")).select_related("submission__challenge").get(pk=identity)
+    return (
+        Attempt.objects.select_for_update(of=("self", "submission"))
+        .select_related("submission__challenge")
+        .get(pk=identity)
+    )
 
 
 def _move(

@@ -63,7 +63,7 @@ class Tidying:
             "version", "source", "submission__file", "submission__team"
         )
         left = [(row.identity, self._left(row)) for row in rows if not self._is_active(row.identity)]
-        self._noted.clear()
+        self._noted -= {identity for identity, _ in left}
         self._thread = threading.Thread(target=self._run, args=(engine, left, is_due), daemon=True)
         self._thread.start()
 

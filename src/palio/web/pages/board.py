@@ -6,15 +6,20 @@ from urllib.parse import urlencode
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
+from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from palio.core.bundle.model import Column
+from palio.core.bundle.model import Column, Phase
 from palio.web.board import Sight
 from palio.web.board_request import Asked, asked, etag_for, own_scores, private
+from palio.web.board_rows import primary_first
 from palio.web.board_shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv
-from palio.web.charts import Line, Point, line_over_time
+from palio.web.charts import Point, line_over_time
+from palio.web.kept import kept
+from palio.web.models import Team
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,20 @@ class Head:
 
 def board(request: HttpRequest, challenge: str, phase: str | None = None) -> HttpResponse:
     what = asked(request, phase)
-    etag = etag_for(request, what.stamp)
     told = bool(len(get_messages(request)))
-    if not told and (unchanged := get_conditional_response(request, etag=etag)):
+    if not told and (unchanged := get_conditional_response(request, etag=etag_for(request, what.stamp))):
         return private(unchanged)
+    if told or request.user.is_authenticated:
+        response = _page(request, what)
+    else:  # the same for all who have not signed in
+        key = f"board-page/{what.challenge.pk}/{what.phase.index}/{what.sort}"
+        response = HttpResponse(kept(key, what.stamp, lambda: _page(request, what).content))
+    if not told:
+        response["ETag"] = etag_for(request, what.stamp)  # the page may have begun to protect its forms
+    return private(response)
+
+
+def _page(request: HttpRequest, what: Asked) -> HttpResponse:
     shown = what.shown()
     context = {
         "challenge": what.challenge,
@@ -48,10 +63,7 @@ def board(request: HttpRequest, challenge: str, phase: str | None = None) -> Htt
         "history": _history(what),
         "query": urlencode({"phase": what.phase.name, "sort": what.sort}),
     }
-    response = render(request, "board/page.html", context)
-    if not told:
-        response["ETag"] = etag
-    return private(response)
+    return render(request, "board/page.html", context)
 
 
 def download_csv(request: HttpRequest, challenge: str) -> HttpResponse:
@@ -75,7 +87,7 @@ def _heads(what: Asked, shown: Shown) -> list[Head]:
         _head(what, "Rank", BY_RANK, rising=True, number=False),
         _head(what, "Team", BY_TEAM, rising=True, number=False),
     ]
-    heads += [_of_column(what, column, shown) for column in shown.columns]
+    heads += [_of_column(what, column, shown) for column in primary_first(shown.columns, shown.primary)]
     heads += [
         _head(what, "Entries", BY_ENTRIES, rising=False, number=True),
         _head(what, "Last", BY_LAST, rising=False, number=False),
@@ -98,12 +110,15 @@ def _head(what: Asked, title: str, key: str, *, rising: bool, number: bool) -> H
     return Head(title, f"{page}?{urlencode({'sort': f'-{key}' if sorted_by else key})}", order, number=number)
 
 
-def _history(what: Asked) -> Line | None:
+def _history(what: Asked) -> SafeString:
     """The own team's primary scores over time; nothing where its scores or that column are hidden."""
-    primary = what.bundle.leaderboard.primary
-    if what.team is None or what.seen is Sight.NOTHING or primary.hidden:
-        return None
-    rows = own_scores(what.team, what.phase)
+    team, primary = what.team, what.bundle.leaderboard.primary
+    if team is None or what.seen is Sight.NOTHING or primary.hidden:
+        return SafeString()
+    return kept(f"board-history/{team.pk}/{what.phase.index}", what.stamp, lambda: _drawn(team, what.phase, primary))
+
+
+def _drawn(team: Team, phase: Phase, primary: Column) -> SafeString:
     points = [
         Point(
             when,
@@ -111,10 +126,12 @@ def _history(what: Asked) -> Line | None:
             f"{scores[primary.key]:.{primary.precision}f}, {when:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
             reverse("pages:submission", kwargs={"submission": submission}),
         )
-        for submission, when, scores, note in rows
+        for submission, when, scores, note in own_scores(team, phase)
         if primary.key in scores
     ]
-    return line_over_time(points, descending=primary.descending)
+    line = line_over_time(points, descending=primary.descending)
+    context = {"history": line, "team": team, "primary": primary}
+    return render_to_string("board/history.html", context) if line else SafeString()
 
 
 urls = [

@@ -13,8 +13,9 @@ from palio.core.bundle.model import Bundle
 from palio.web.bundles import bundle_of
 from palio.web.markdown import render_file, render_text
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
-from palio.web.templatetags.challenge import phase_now
+from palio.web.templatetags.challenge import phase_now, state_of
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
+from palio.web.verbs.limits import all_tries
 from palio.web.verbs.teams import own_team
 
 
@@ -29,12 +30,16 @@ def shown(request: HttpRequest) -> tuple[Challenge, ChallengeVersion, Bundle]:
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
     """How the reader stands to a challenge: registered or not, in which team, with which terms."""
     if not isinstance(request.user, User):
-        return {"registration": None, "team": None, "terms_are_new": False}
+        return {"registration": None, "team": None, "terms_are_new": False, "tries": []}
     registration = registration_of(challenge, request.user)
     takes_part = registration is not None and registration.state == Registration.State.APPROVED
+    team = own_team(challenge, request.user) if takes_part else None
     return {
         "registration": registration,
-        "team": own_team(challenge, request.user) if takes_part else None,
+        "team": team,
+        "tries": [stands for stands in all_tries(team) if state_of(stands.phase, timezone.now()) == "open"]
+        if team
+        else [],
         "terms_are_new": registration is not None and takes_part and needs_terms(registration),
     }
 

@@ -7,9 +7,10 @@ _TEXTS = {
     400: ("This request cannot be understood", "Go back, load the page again, and try once more."),
     403: ("You may not do this", "Sign in as somebody who may, or ask an organizer of the challenge."),
     404: ("There is nothing here", "The address may be mistyped, or what it names is not for you to see."),
+    429: ("Too many attempts", "Wait some minutes, then try once more."),
     500: ("Something broke on our side", "It was written to the platform's log. Nothing that was accepted is lost."),
 }
-_CODES = {400: "request-invalid", 403: "not-allowed", 404: "not-found", 500: "bug"}
+_CODES = {400: "request-invalid", 403: "not-allowed", 404: "not-found", 429: "too-many-requests", 500: "bug"}
 
 
 def _page(request: HttpRequest, status: int, said: str = "") -> HttpResponse:
@@ -30,6 +31,16 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(request, 404)
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """For allauth, which counts attempts to sign in and up."""
+    return _page(request, 429)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form that did not come from a page of ours, or from one that is too old."""
+    return _page(request, 403, "This form has expired, or did not come from here; go back and load the page again")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

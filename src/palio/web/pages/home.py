@@ -1,5 +1,6 @@
 """The front page: the challenges."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from django.urls import path
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
+from palio.web.access.relations import Relation
+from palio.web.board import Sight, sight
+from palio.web.board_shown import show
 from palio.web.bundles import bundle_of
 from palio.web.markdown import pictures_of
 from palio.web.models import Challenge, Registration, User
@@ -59,7 +63,21 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
     logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
     shown = picture_url(challenge.slug, version.number, logo) if logo in pictures_of(bundle) else ""
     phase = phase_now(bundle, timezone.now())
-    return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), "")
+    best = _best(challenge, bundle, phase) if phase else ""
+    return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
+
+
+def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
+    """What leads the board, where everybody may see it."""
+    seen = sight({Relation.ANYONE}, bundle, phase)
+    if seen is not Sight.PUBLIC:
+        return ""
+    board = show(challenge, phase, seen, None)
+    rows = (json.loads(row) for row in board.data)
+    leading = next((row for row in rows if row["rank"] and not row["baseline"]), None)
+    if leading is None or not board.shows_primary:
+        return ""
+    return f"{board.primary.title} {leading['scores'][board.primary.key]:.{board.primary.precision}f}"
 
 
 urls = [path("", home, name="home")]

@@ -1,8 +1,9 @@
 """The operator's page of people: who is here, a way back in, a way out, invitations."""
 
+from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
@@ -23,7 +24,9 @@ def show(request: HttpRequest) -> HttpResponse:
 
 def _show(request: HttpRequest, link: str = "", link_is: str = "") -> HttpResponse:
     sought = request.GET.get("q", "").strip().replace("\0", "")
-    found = User.objects.order_by("username")
+    found = User.objects.order_by("username").annotate(
+        has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk")))
+    )
     if sought:
         found = found.filter(Q(username__icontains=sought) | Q(email__icontains=sought))
     page = Paginator(found, _ON_A_PAGE).get_page(request.GET.get("page"))
@@ -52,6 +55,9 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
             case "off" | "on" as wanted:
                 people.set_active(person, wanted == "on", actor=actor)
                 return f"The account {person.username} is switched {wanted}."
+            case "no-second-factor":
+                people.remove_second_factors(person, actor=actor)
+                return f"{person.username} signs in with the password alone, until they add a second factor again."
             case "may-publish" | "may-not-publish" as wanted:
                 people.set_publisher(person, wanted == "may-publish", actor=actor)
                 may = "may now" if wanted == "may-publish" else "may not any more"

@@ -1,10 +1,11 @@
 """Forms with a file: written to the disk while it comes, and no further than it may be large.
 
-Everywhere else a file in a form is refused: Django would otherwise write it to the disk before it is known who sends it.
+Everywhere else a file in a form is refused: Django would write it to the disk before it is known who sends it.
 """
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from palio.core.quantities import size_text
+from palio.web.upload_folder import is_full
 
 View = Callable[..., HttpResponse]
 _FORM_BYTES = 1024 * 1024  # of everything beside the file
@@ -23,7 +25,7 @@ _FORM_BYTES = 1024 * 1024  # of everything beside the file
 class NoFiles(FileUploadHandler):
     """For all forms that do not expect a file."""
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:
+    def new_file(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - as Django asks
         raise RequestDataTooBig("a file was sent where none is expected")
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002 - as Django asks
@@ -43,6 +45,7 @@ class BoundedFile(TemporaryFileUploadHandler):
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self._left -= len(raw_data)
         if self._left < 0:
+            self.file.close()
             raise RequestDataTooBig("the file is larger than it may be")
         super().receive_data_chunk(raw_data, start)
 
@@ -64,6 +67,19 @@ def receives_file(view: View) -> View:
                 }
                 return render(request, "error.html", context, status=413)
             request.upload_handlers = [BoundedFile(request, most)]
-        return protected(request, *args, **kwargs)
+        try:
+            return protected(request, *args, **kwargs)
+        except OSError as error:  # of the file's way to the disk
+            if not is_full(error):
+                raise
+            for handler in request.upload_handlers:  # Django fails to, as it tries to write the rest first
+                if isinstance(handler, BoundedFile) and hasattr(handler, "file"):
+                    Path(handler.file.temporary_file_path()).unlink(missing_ok=True)
+        context = {
+            "title": "The platform's disk is full",
+            "said": "There was no room for this file.",
+            "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
+        }
+        return render(request, "error.html", context, status=507)
 
     return receiving

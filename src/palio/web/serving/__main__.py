@@ -56,7 +56,7 @@ def _run(asked: argparse.Namespace, configuration: Configuration) -> int:
     if asked.command == "admin-link":
         from palio.web.serving.platform import show_admin_link
 
-        return show_admin_link(asked.name)
+        return show_admin_link(asked.name, configuration)
     from palio.web.serving.platform import Platform
 
     pages, controller = asked.command == "serve", asked.command == "controller" or not asked.pages_only

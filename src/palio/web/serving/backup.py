@@ -40,12 +40,7 @@ _SMALL_BYTES = 8 * MIB  # files up to this are read whole, as those of a running
 def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
     """Writes `file`, whole or not at all; one of that name is replaced. Raises PalioError."""
     folders, compression = Folders(configuration.data), compression_of(file)
-    if not folders.keys.is_dir():
-        raise PalioError(
-            "usage",
-            problem=f"{folders.root} is no data folder of a platform.",
-            next_step="Name the folder that `palio serve` runs on with --data.",
-        )
+    folders.refuse_others()
     target = file.absolute()
     with staged(target) as (part,):
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # for its owner alone from the first byte

@@ -17,8 +17,11 @@ from palio.core.staging import writing
 WAIT_S = 8.0  # for processes of an earlier one that are ending
 
 
-def lock(path: Path, what: str, wait_s: float = WAIT_S) -> IO[str]:
-    """The open file; the lock ends when it is closed here and in all children. Raises PalioError "data-in-use"."""
+def lock(path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = False) -> IO[str]:
+    """The open file; the lock ends when it is closed here and in all children. Raises PalioError "data-in-use".
+
+    Whoever has it is waited for if it has been killed; with `for_living`, also if it will be done soon.
+    """
     with writing(path):
         file = path.open("a+")
     until = time.monotonic() + wait_s
@@ -28,7 +31,7 @@ def lock(path: Path, what: str, wait_s: float = WAIT_S) -> IO[str]:
         except BlockingIOError:
             file.seek(0)
             process = file.read().strip() or "?"
-            if _is_alive(process) or time.monotonic() > until:
+            if (not for_living and _is_alive(process)) or time.monotonic() > until:
                 file.close()
                 raise PalioError("data-in-use", path=path.parent, what=what, process=process) from None
             time.sleep(0.1)
@@ -40,8 +43,10 @@ def lock(path: Path, what: str, wait_s: float = WAIT_S) -> IO[str]:
 
 
 def _is_alive(process: str) -> bool:
-    """Whether whoever wrote itself down is running: then there is nothing to wait for."""
+    """Whether whoever wrote itself down is running: then there is nothing to wait for. Not told across containers."""
     try:
+        if int(process) == os.getpid():  # in another container
+            return False
         os.kill(int(process), 0)
     except (ValueError, ProcessLookupError):
         return False

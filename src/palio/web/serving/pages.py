@@ -33,8 +33,9 @@ class RequestLog(Logger):  # type: ignore[misc]
 
 
 def shown_path(path: str) -> str:
-    parts = [part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in path.split("/")]
-    return "/".join(parts).encode("unicode_escape").decode()
+    """Without what may be a key, and without control characters, which would write lines of their own."""
+    escaped = path.encode("unicode_escape").decode().split("/")
+    return "/".join(part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in escaped)
 
 
 class Pages(BaseApplication):  # type: ignore[misc]

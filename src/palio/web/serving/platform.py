@@ -53,7 +53,7 @@ class Platform:
                 listening = held.enter_context(listen(self._configuration))
             if self._controller:
                 held.enter_context(lock(self._folders.root / "controller.lock", "another controller"))
-            engine = find_engine(self._configuration.engine)
+            engine = find_engine(self._configuration.engine) if self._controller else None
             self._set_up()
             if self._pages:
                 charges.append(Charge("The process that answers requests", self._answerer(listening), signal.SIGTERM))
@@ -85,8 +85,7 @@ class Platform:
         pages = Pages(self._configuration, listening, application)
         return lambda: pages.run()
 
-    def _tell(self, engine: Callable[[], list[str]]) -> None:
-        """By a process of its own, as the engine may take its time to answer."""
+    def _tell(self, engine: Callable[[], list[str]] | None) -> None:
         if self._pages:
             say(f"Palio {__version__}\n  address     {self._configuration.address}")
         else:
@@ -99,14 +98,14 @@ class Platform:
             say("  admin       this link lets you in as the operator and sets the password; it works once:")
             say(f"              {self._link}")
         notify_ready()
-        fork(partial(_tell_engine, engine, self._pages), when_orphaned=signal.SIGKILL)
+        # By a process of its own, as the engine may take its time to answer.
+        fork(partial(_tell_engine, engine), when_orphaned=signal.SIGKILL)
 
 
-def _tell_engine(engine: Callable[[], list[str]], pages: bool) -> None:
-    first, *more = engine()
+def _tell_engine(engine: Callable[[], list[str]] | None) -> None:
+    first, *more = engine() if engine else ["the controller's, which is not part of this: `palio controller`"]
     say(f"  engine      {first}" + "".join(f"\n              {line}" for line in more))
-    if pages:
-        say("Ctrl-C ends it.")
+    say("Ctrl-C ends it.")
 
 
 def _control() -> None:
@@ -127,7 +126,8 @@ def share_memory() -> None:
     gc.freeze()
 
 
-def show_admin_link(name: str) -> int:
+def show_admin_link(name: str, configuration: Configuration) -> int:
+    Folders(configuration.data).refuse_others()
     import django
 
     django.setup()

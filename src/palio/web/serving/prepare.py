@@ -39,7 +39,7 @@ def prepare(*, pages: bool) -> str | None:
     from palio.web.serving import admin, database, static_files
 
     folders: Folders = settings.FOLDERS
-    with lock(folders.root / "prepare.lock", "another start", wait_s=120):
+    with lock(folders.root / "prepare.lock", "another start", wait_s=120, for_living=True):
         machine_key()
         database.bring_to_date()
         if not pages:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.web.access.relations import Relation
-from palio.web.access.rules import VIEWER
+from palio.web.access.rules import ORGANIZER, VIEWER
 from palio.web.bundles import bundle_of
 from palio.web.models import Announcement, Challenge
 
@@ -38,11 +38,12 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
         ("Phases", "challenge-phases", True),
         ("Terms", "challenge-terms", bool(bundle and bundle.terms)),
         ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
-        ("Data", "challenge-data", takes_part or helps),
+        ("Downloads", "challenge-data", Relation.PARTICIPANT in held or helps),
         ("Leaderboard", "board", True),
         ("Submissions", "submissions", takes_part),
         ("Team", "own-team", Relation.PARTICIPANT in held),
         ("Organize", "desk", helps),
+        ("Settings", "challenge-settings", bool(ORGANIZER & held)),
     ]
     found = []
     for title, name, shown in wanted:

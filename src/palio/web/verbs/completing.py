@@ -1,9 +1,10 @@
 """Makes a team's file of what came in: whole, checked as far as that goes without a container, and in the store."""
 
+import errno
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -65,7 +66,7 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
 
 
 def take_whole(
-    team: Team, user: User, given: UploadedFile, kind: SubmissionKind | None = None, phase: Phase | None = None
+    team: Team, user: User, given: "UploadedFile[Any]", kind: SubmissionKind | None = None, phase: Phase | None = None
 ) -> StoredFile:
     """The same for a file that a form has sent in one piece, and that lies where Django has put it."""
     folder = UploadFolder.of_form(given.name or "")
@@ -102,7 +103,7 @@ def _keep(
                 created_by=user,
             )
             events.record(
-                "file.kept", actor=user, challenge=team.challenge, file=file.id, sha256=sha256, kind=file.kind
+                "file.kept", actor=user, challenge=team.challenge, file=file.id, sha256=sha256, of_kind=file.kind
             )
         if upload is not None:
             upload.file = file
@@ -122,10 +123,14 @@ def _move_in(content: Path, sha256: str) -> None:
     """A second name first, so that whoever is killed before the row is written finds the upload as it was."""
     if file_path(settings.FOLDERS, sha256).exists():
         return
-    second = content.parent.parent / "whole"
-    with suppress(FileNotFoundError):
-        second.unlink()
-    os.link(content, second)
+    second = settings.FOLDERS.store / f".{sha256}"
+    second.unlink(missing_ok=True)
+    try:
+        os.link(content, second)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(content, second)  # uploads lie on a disk of their own
     keep_file(settings.FOLDERS, second, sha256)
 
 

@@ -31,7 +31,7 @@ def invite(
             code_hash=_hashed(code),
             challenge=team.challenge if team else challenge,
             team=team,
-            note=note.strip()[:200],
+            note=note.replace("\0", "").strip()[:200],  # which PostgreSQL does not keep
             created_by=actor,
             expires=now + LASTS,
         )

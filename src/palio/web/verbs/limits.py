@@ -1,8 +1,9 @@
 """Whether a team may hand in for a phase now, and how often still: the one place for dates, numbers and kinds.
 
 What counts is the moment of submitting, not that of uploading. Of the submissions those count against the numbers that
-have a score, or that ended by the participant's own fault after hidden data was touched (`Submission.charged`), or that
-have not ended yet. Faults of others, of a build and of the public cases never do. A day is one in UTC.
+are charged (`Submission.charged`: they have a score, or ended by the participant's own fault after hidden data was
+touched), and those that have not ended yet. Faults of others, of a build and of the public cases never do. A day is one
+in UTC.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
-from palio.core.states import ENDS, State
+from palio.core.states import ENDS
 from palio.core.verdicts import EVALUATED_KINDS
 from palio.web.bundles import current_bundle
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
@@ -67,7 +68,7 @@ def tries(team: Team, phase: Phase, now: datetime | None = None) -> Tries:
         phase,
         used_today=handed_in.filter(created__gte=midnight).count(),
         used=handed_in.count(),
-        running=handed_in.filter(Exists(_attempts(running=True))).count(),
+        running=handed_in.filter(Exists(_running())).count(),
     )
     refusal, back = _in_the_way(team.challenge, stands, now, midnight + timedelta(days=1))
     return Tries(phase, stands.used_today, stands.used, stands.running, refusal, back)
@@ -80,8 +81,7 @@ def all_tries(team: Team, now: datetime | None = None) -> list[Tries]:
 
 def counting(team: Team, phase: str) -> QuerySet[Submission]:
     """The team's submissions that count against its numbers in a phase."""
-    counts = Q(charged=True) | Exists(_attempts(state=State.SCORED)) | Exists(_attempts(running=True))
-    return Submission.objects.filter(counts, team=team, phase=phase)
+    return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase)
 
 
 def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime | None = None) -> None:
@@ -96,11 +96,8 @@ def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime |
     refuse_size(file.name, file.size_bytes, phase)
 
 
-def _attempts(*, running: bool = False, state: State | None = None) -> QuerySet[Attempt]:
-    found = Attempt.objects.filter(submission=OuterRef("pk"), rescore=None)
-    if running:
-        found = found.exclude(state__in=[*ENDS])
-    return found.filter(state=state) if state else found
+def _running() -> QuerySet[Attempt]:
+    return Attempt.objects.filter(submission=OuterRef("pk"), rescore=None).exclude(state__in=[*ENDS])
 
 
 def _in_the_way(

@@ -2,6 +2,7 @@
 
 from allauth.account import app_settings
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.urls import reverse
 
@@ -27,6 +28,14 @@ def set_active(user: User, active: bool, *, actor: User) -> User:
     if user == actor and not active:
         raise RefusedError("person-oneself", "You cannot switch off your own account.", "Ask another operator.")
     return _set(user, "is_active", active, actor)
+
+
+def remove_second_factors(user: User, *, actor: User) -> None:
+    """For somebody who has lost them, recovery codes and all; passkeys go too."""
+    with transaction.atomic():
+        count, _ = Authenticator.objects.filter(user=user).delete()
+        if count:
+            events.record("person.second-factors-removed", actor=actor, user=user.username, count=count)
 
 
 def set_publisher(user: User, allowed: bool, *, actor: User) -> User:

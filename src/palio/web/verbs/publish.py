@@ -176,7 +176,7 @@ def _add_version(challenge: Challenge, digest: str, bundle: Bundle, actor: User 
         digest=digest,
         title=bundle.title[:200],
         changes=[asdict(change) for change in changes],
-        note=note,
+        note=note.replace("\0", ""),  # which PostgreSQL does not keep
         published_by=actor,
     )
     if old and old.auto_approve != bundle.auto_approve and challenge.joining != Challenge.Joining.INVITATION:

@@ -18,13 +18,14 @@ def grant(challenge: Challenge, username: str, kind: str, *, actor: User) -> Rol
     if kind not in RoleKind.values:
         allowed = ", ".join(f"`{value}`" for value in RoleKind.values)
         raise RefusedError("value-unknown", f"`{kind}` is not one of {allowed}.", "Choose one of these.", status=422)
+    username = username.replace("\0", "").strip()  # NUL is nothing that PostgreSQL would look for
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
-        user = User.objects.filter(username__iexact=username.strip(), is_active=True).first()
+        user = User.objects.filter(username__iexact=username, is_active=True).first()
         if user is None:
             raise RefusedError(
                 "person-unknown",
-                f"Nobody here is called “{username.strip()}”.",
+                f"Nobody here is called “{username}”.",
                 "Check the name; whoever has no account yet makes one first.",
                 status=422,
             )
@@ -40,7 +41,11 @@ def grant(challenge: Challenge, username: str, kind: str, *, actor: User) -> Rol
 def revoke(challenge: Challenge, username: str, *, actor: User) -> None:
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
-        role = Role.objects.select_related("user").filter(challenge=challenge, user__username=username).first()
+        role = (
+            Role.objects.select_related("user")
+            .filter(challenge=challenge, user__username=username.replace("\0", ""))
+            .first()
+        )
         if role is None:
             raise RefusedError("role-missing", f"“{username}” has no role here.", "There is nothing to do.", status=404)
         if role.kind == RoleKind.ORGANIZER:

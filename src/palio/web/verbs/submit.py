@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from palio.core.bundle.model import SubmissionKind
 from palio.core.phases import pick_phase
 from palio.core.states import ENDS, State
 from palio.web import events
 from palio.web.board import changed
-from palio.web.bundles import current_bundle
+from palio.web.bundles import bundle_of
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
 from palio.web.verbs.joining import needs_terms, registration_of
 from palio.web.verbs.limits import refuse_to_submit
 from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.trust import refuse_untrusted_now
 
 NOTE_CHARACTERS = 500
 
@@ -33,7 +35,7 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
     it. Raises RefusedError or PalioError for whatever verbs.limits finds in the way, "file-deleted" and
     "note-too-long".
     """
-    note = note.strip()
+    note = note.replace("\0", "").strip()  # which PostgreSQL keeps in no text
     if len(note) > NOTE_CHARACTERS:
         raise RefusedError(
             "note-too-long",
@@ -50,14 +52,18 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
                 "file-deleted", f"{file.name} was deleted from your team's files.", "Upload it again.", 409
             )
         _refuse_without_terms(challenge, user)
-        phase = pick_phase(current_bundle(challenge), phase_name, timezone.now())
+        version = challenge.current
+        if version is None:
+            raise ValueError(f"{challenge.slug} has no version yet")
+        phase = pick_phase(bundle_of(version), phase_name, timezone.now())
         refuse_to_submit(team, phase, file)
+        refuse_untrusted_now(user, SubmissionKind(file.kind))
         earlier = Submission.objects.filter(team=team, phase=phase.name, file__sha256=file.sha256).order_by("-created")
         notes = [*file.notes, *(_known(before) for before in earlier[:1])]
         submission = Submission.objects.create(
             challenge=challenge, phase=phase.name, team=team, user=user, file=file, note=note
         )
-        attempt = Attempt.objects.create(submission=submission, number=1, version=challenge.current)
+        attempt = Attempt.objects.create(submission=submission, number=1, version=version)
         events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)
         events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="handed in")
     return Handed(submission, tuple(notes))
@@ -112,9 +118,14 @@ def withdraw(submission: Submission, user: User) -> None:
             events.record("submission.withdrawn", actor=user, submission=submission)
 
 
-def _refuse_without_terms(challenge: Challenge, user: User) -> None:
+def lacks_terms(challenge: Challenge, user: User) -> bool:
+    """Whether the terms have changed since this person accepted them."""
     registration = registration_of(challenge, user)
-    if registration is not None and needs_terms(registration):
+    return registration is not None and needs_terms(registration)
+
+
+def _refuse_without_terms(challenge: Challenge, user: User) -> None:
+    if lacks_terms(challenge, user):
         raise RefusedError(
             "terms-changed",
             "The terms of this challenge are others than those that you have accepted.",

@@ -95,7 +95,7 @@ def pass_captain(team: Team, username: str, *, actor: User) -> Team:
     """Makes another member the captain."""
     with transaction.atomic():
         locked = Team.objects.select_for_update().get(pk=team.pk)
-        member = locked.memberships.filter(user__username=username).select_related("user").first()
+        member = locked.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
         if member is None:
             raise RefusedError(
                 "not-a-member", f"“{username}” is not in this team.", "Name one of its members.", status=422

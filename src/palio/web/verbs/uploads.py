@@ -97,8 +97,9 @@ def present(upload: Upload) -> list[int]:
 
 def abandon_upload(upload: Upload) -> None:
     """Removes what came in of it. A file that was made of it stays."""
+    folder = UploadFolder.of(upload)  # named by what the row forgets
     upload.delete()
-    UploadFolder.of(upload).remove()
+    folder.remove()
 
 
 def remove_abandoned(now: datetime | None = None) -> int:

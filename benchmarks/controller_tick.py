@@ -1,0 +1,127 @@
+"""What a tick of the controller costs: 10,000 submissions that have ended, 100 that wait, none that can start.
+
+`python -m benchmarks.controller_tick [URL]` fills a database in a folder of its own, or the empty one at the URL
+(postgresql://…), and prints milliseconds: of a tick with a full queue and no slot free, of one with nothing to do, and
+of working out every place in the queue, as a page does. The engine is one that never ends anything.
+"""
+
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ENDED, WAITING, TEAMS, CHALLENGES, TICKS = 10_000, 100, 500, 5, 100
+
+
+def main(arguments: list[str]) -> None:
+    home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
+    os.environ |= {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
+    os.environ |= {"PALIO_DATABASE_URL": arguments[0]} if arguments else {}
+    try:
+        import django
+
+        django.setup()
+        _measure(home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _measure(home: Path) -> None:
+    from django.conf import settings
+    from tests.web.controller.desk import Desk
+
+    from palio.web.models import Attempt
+    from palio.web.verbs.queue import places
+
+    _fill(home)
+    desk = Desk(home, slots=1)
+    desk.engine.lasting.add("build")
+    desk.run_until(lambda: desk.controller.in_hand == 1)
+    desk.controller._tidying.join()
+    print(f"{ENDED:,} attempts that ended, {WAITING} that wait; {settings.DATABASES['default']['ENGINE']}")
+    _print("a tick, one slot, taken", desk.controller.tick)
+    # As when a slot is free, but without starting one each time.
+    desk.controller._slots.count = 2
+    desk.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
+    _print("a tick that looks whose turn it is", desk.controller.tick)
+    _print("all places in the queue", places)
+    desk.close()
+    Attempt.objects.filter(state="queued").update(state="cancelled")
+    Attempt.objects.filter(state="build").update(state="cancelled")
+    desk.controller = desk.new_controller()
+    _print("a tick with nothing to do", desk.controller.tick)
+    begin, used = time.perf_counter(), time.process_time()
+    while time.perf_counter() - begin < 10:
+        desk.controller.tick()
+        time.sleep(1)
+    share = (time.process_time() - used) / (time.perf_counter() - begin)
+    print(f"  {'CPU while idle':<40} {100 * share:6.2f} %")
+
+
+def _print(name: str, call: Callable[[], object]) -> None:
+    times = []
+    for _ in range(TICKS):
+        begin = time.perf_counter()
+        call()
+        times.append(1000 * (time.perf_counter() - begin))
+    times.sort()
+    print(f"  {name:<40} {statistics.median(times):6.2f} ms   (p99 {times[-2]:.2f}, slowest {times[-1]:.2f})")
+
+
+def _fill(home: Path) -> None:
+    from datetime import timedelta
+
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.utils import timezone
+    from tests.bundles import write_bundle
+    from tests.web.people import make_challenge
+    from tests.web.zips import context_zip, digest
+
+    from palio.core.states import State
+    from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
+    from palio.web.store import file_path, keep_bundle
+
+    settings.FOLDERS.make()
+    call_command("migrate", verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    content = context_zip()
+    file_path(settings.FOLDERS, digest(content)).parent.mkdir()
+    file_path(settings.FOLDERS, digest(content)).write_bytes(content)
+    bundle = keep_bundle(settings.FOLDERS, write_bundle(home / "bundle"))
+    users = User.objects.bulk_create([User(username=f"user{number}") for number in range(TEAMS)])
+    challenges = [
+        make_challenge(f"challenge-{number}", bundle, users[number], Challenge.Visibility.PUBLISHED)
+        for number in range(CHALLENGES)
+    ]
+    teams = Team.objects.bulk_create(
+        [Team(challenge=challenges[n % CHALLENGES], name=f"Team {n}", captain=user) for n, user in enumerate(users)]
+    )
+    shared = {"name": "a.zip", "kind": "context", "size_bytes": len(content), "sha256": digest(content)}
+    files = StoredFile.objects.bulk_create([StoredFile(team=t, created_by=t.captain, **shared) for t in teams])
+    made = [
+        Submission(challenge=file.team.challenge, phase="Final", team=file.team, user=file.created_by, file=file)
+        for file in (files[number % TEAMS] for number in range(ENDED + WAITING))
+    ]
+    Submission.objects.bulk_create(made, batch_size=500)
+    now = timezone.now()
+    attempts = []
+    for number, submission in enumerate(made):
+        assert submission.challenge.current is not None
+        attempt = Attempt(submission=submission, number=1, version=submission.challenge.current, not_before=now)
+        if number < ENDED:
+            attempt.state, attempt.scores, attempt.engine = State.SCORED, {"accuracy": 0.5}, "docker"
+            attempt.started = now - timedelta(minutes=ENDED - number)
+            attempt.finished = attempt.started + timedelta(seconds=50)
+        attempts.append(attempt)
+    Attempt.objects.bulk_create(attempts, batch_size=500)
+    for attempt in attempts[:ENDED]:
+        (settings.FOLDERS.runs / attempt.identity).mkdir()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

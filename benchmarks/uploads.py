@@ -1,0 +1,154 @@
+"""20 uploads of 200 MB at once, each by a process of its own: the memory of the whole platform, and how long it takes.
+
+The senders run on the same machine and share its CPUs and disk with the platform, which is how the time is to be read.
+Memory is the highest sum over the platform's processes, as in benchmarks.serving; the limit (500 MiB) is on PSS.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.serving import _Server, memory_mib, tree
+
+COUNT, SIZE_BYTES = 20, 200_000_000
+LIMIT_PSS_MIB = 500
+ROOT = Path(__file__).parents[1]
+
+SET_UP = """
+import sys
+from pathlib import Path
+import django
+django.setup()
+from palio.web.access.tokens import hashed, new_secret
+from palio.web.bundles import current_bundle
+from palio.web.models import ApiToken, User
+from palio.web.verbs.joining import join, terms_of
+from palio.web.verbs.publish import publish
+alice, bob = (User.objects.create_user(name, password=f"{name}-long-password") for name in ("alice", "bob"))
+challenge = publish(Path(sys.argv[1]), actor=alice, slug="bench").challenge
+terms = terms_of(current_bundle(challenge))
+join(challenge, bob, terms_digest=terms.digest if terms else "")
+secret = new_secret()
+ApiToken.objects.create(user=bob, name="t", scopes=["read", "submit"], secret_hash=hashed(secret))
+print(secret)
+"""
+SEND = """
+import sys
+from pathlib import Path
+from palio.client import Connection
+from palio.client.uploading import upload_file
+print(upload_file(Connection(sys.argv[1], sys.argv[2]), "bench", Path(sys.argv[3]))["sha256"])
+"""
+
+
+@dataclass(frozen=True)
+class Uploads:
+    count: int
+    size_bytes: int
+    seconds: float
+    idle_pss_mib: float
+    peak_pss_mib: float
+    peak_rss_mib: float
+    page_median_s: float  # of the front page, asked for meanwhile
+    page_slowest_s: float
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self) | {"limits": {"peak_pss_mib": LIMIT_PSS_MIB}}
+
+    def shown(self) -> str:
+        speed = self.count * self.size_bytes / self.seconds / 1e6
+        return "\n".join(
+            [
+                f"{self.count} uploads of {self.size_bytes / 1e6:.0f} MB at once, senders on the same machine",
+                f"  until the last is checked     {self.seconds:6.1f} s   ({speed:.0f} MB/s in all)",
+                f"  memory before                 {self.idle_pss_mib:6.0f} MiB PSS",
+                f"  memory at most                {self.peak_pss_mib:6.0f} MiB PSS (limit {LIMIT_PSS_MIB} MiB), "
+                f"{self.peak_rss_mib:.0f} MiB RSS",
+                f"  front page meanwhile          {self.page_median_s:6.2f} s, at most {self.page_slowest_s:.2f} s",
+            ]
+        )
+
+
+def measure(count: int = COUNT, size_bytes: int = SIZE_BYTES) -> Uploads:
+    home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
+    server = None
+    try:
+        files = [_file(home / f"answers-{number}.csv", number, size_bytes) for number in range(count)]
+        server = _Server(home)
+        setting = os.environ | {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
+        made = [sys.executable, "-c", SET_UP, str(_bundle(home / "bundle"))]
+        token = subprocess.run(made, env=setting, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        time.sleep(3)
+        idle, _ = memory_mib(tree(server.process.pid))
+        return _measured(server, files, token, idle, size_bytes)
+    finally:
+        if server is not None:
+            server.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _measured(server: _Server, files: list[Path], token: str, idle: float, size_bytes: int) -> Uploads:
+    over, memory, pages = threading.Event(), list[tuple[float, float]](), list[float]()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            try:
+                memory.append(memory_mib(tree(server.process.pid)))
+            except OSError:  # a process has just ended
+                continue
+
+    def ask() -> None:
+        while not over.wait(0.2):
+            begin = time.perf_counter()
+            server.ask("/")
+            pages.append(time.perf_counter() - begin)
+
+    watchers = [threading.Thread(target=each) for each in (watch, ask)]
+    for watcher in watchers:
+        watcher.start()
+    begin = time.perf_counter()
+    address = f"http://127.0.0.1:{server.port}"
+    senders = [
+        subprocess.Popen([sys.executable, "-c", SEND, address, token, str(path)], stdout=subprocess.PIPE, text=True)
+        for path in files
+    ]
+    ended = [sender.communicate()[0].strip() for sender in senders]
+    seconds = time.perf_counter() - begin
+    over.set()
+    for watcher in watchers:
+        watcher.join()
+    assert len(set(ended)) == len(files), "an upload has failed"
+    assert all(sender.returncode == 0 for sender in senders)
+    peak_pss, peak_rss = max(pss for pss, _ in memory), max(rss for _, rss in memory)
+    return Uploads(len(files), size_bytes, seconds, idle, peak_pss, peak_rss, statistics.median(pages), max(pages))
+
+
+def _file(path: Path, number: int, size_bytes: int) -> Path:
+    """Predictions by their name; what is in them is never read as such."""
+    block = os.urandom(1_000_000)
+    with path.open("wb") as file:
+        file.write(b"file,answer%d\n" % number)
+        for _ in range(size_bytes // len(block)):
+            file.write(block)
+    return path
+
+
+def _bundle(folder: Path) -> Path:
+    sys.path.insert(0, str(ROOT))
+    from tests.bundles import write_bundle
+
+    return write_bundle(folder)
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else COUNT
+    measured = measure(count)
+    print(json.dumps(measured.as_json(), indent=2) if "--json" in sys.argv else measured.shown())

@@ -1,0 +1,109 @@
+"""The demo's second half: the same submission through a platform of its own, as a participant would hand it in."""
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import requests
+
+from palio.cli.platform import join
+from palio.cli.submit import leaderboard, submit
+from palio.client.login import TOKEN, URL
+from palio.core.errors import PalioError
+
+SLUG = "mednist"
+_START_S = 60.0
+_STOP_S = 20.0
+
+
+@contextmanager
+def running_platform(folder: Path, challenge: Path, engine: str) -> Iterator[str]:
+    """The address of a platform on this machine alone, which has the challenge; stopped at the end."""
+    address = f"http://127.0.0.1:{_free_port()}"
+    command = [sys.executable, "-P", "-m", "palio", "serve", "--data", str(folder), "--with", str(challenge)]
+    command += ["--port", address.rpartition(":")[2], "--engine", engine]
+    # Whoever hands in here is whoever operates it, so that bubblewrap may run it.
+    environment = os.environ | {"PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
+    log = folder.with_suffix(".log")
+    with log.open("w") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        _wait_for(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_STOP_S)
+        server.kill()
+
+
+def take_part(address: str, submission: Path) -> int:
+    """Signs up, joins, hands in and waits, with the commands that a participant has; the exit code of the verdict."""
+    name = f"visitor-{datetime.now(UTC):%H%M%S}"
+    os.environ |= {URL: address, TOKEN: _sign_up(address, name)}
+    click.echo(f"  {name} has signed up and made a token")
+    context = click.get_current_context()
+    _typed(f"palio join {SLUG}")
+    context.invoke(join, challenge=SLUG, accept_terms=True)
+    _typed(f"palio submit {submission} --wait")
+    outcome = context.invoke(submit, file=submission, challenge=SLUG, note="from the demo", wait=True)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def show_board() -> None:
+    _typed(f"palio leaderboard {SLUG}")
+    click.get_current_context().invoke(leaderboard, challenge=SLUG)
+
+
+def stay_open() -> None:
+    """Until Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.pause()
+
+
+def _typed(command: str) -> None:
+    click.echo(click.style(f"  $ {command}", dim=True))
+
+
+def _sign_up(address: str, name: str) -> str:
+    """A new account, by the form that people fill in, and a token for it."""
+    with requests.Session() as browser:
+        form = f"{address}/accounts/signup/"
+        browser.get(form, timeout=10)
+        fields = {"username": name, "password1": secrets.token_urlsafe(16)}
+        browser.post(form, fields | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}, timeout=30)
+        answer = browser.post(
+            f"{address}/api/v1/tokens",
+            json={"name": "demo", "scopes": ["read", "submit"]},
+            headers={"X-CSRFToken": browser.cookies["csrftoken"], "Referer": address},
+            timeout=10,
+        )
+        if not answer.ok:
+            raise PalioError("server-unreadable", url=address, reason=f"signing up ended with {answer.status_code}")
+        return str(answer.json()["secret"])
+
+
+def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{address}/health", timeout=5).ok:
+                return
+        time.sleep(0.1)
+    raise PalioError("server-unreachable", url=address, reason=f"it did not start; {log} says why")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,61 @@
+"""What a participant asks of a platform: to join, to hand in, to watch, to cancel."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from palio.client.connection import Connection, new_key, refused
+from palio.core.errors import PalioError
+
+POLL_S = 1.0
+
+
+def the_challenge(connection: Connection, named: str | None) -> str:
+    """The one that was named, else the only one there is. Raises PalioError "usage"."""
+    if named:
+        return named
+    slugs = [each["slug"] for each in connection.all_of("/challenges")]
+    if len(slugs) == 1:
+        return str(slugs[0])
+    has = f"it has {', '.join(slugs)}" if slugs else "it has none yet"
+    raise PalioError(
+        "usage",
+        problem=f"Which challenge of {connection.url}? You named none, and {has}.",
+        next_step="Name one with --challenge.",
+    )
+
+
+def refuse_early(connection: Connection, challenge: str, phase: str | None) -> None:
+    """Raises PalioError with what is in the way of handing in, before anything is sent."""
+    try:
+        stands = connection.get(f"/challenges/{challenge}/tries")
+    except PalioError as error:
+        if error.failure.code != "not-allowed":
+            raise
+        raise PalioError(
+            "usage",
+            problem=f"You do not take part in {challenge}, or your token was not made for handing in.",
+            next_step=f"Join with `palio join {challenge}`; tokens are made on your account page.",
+        ) from error
+    asked = [each for each in stands if phase is None or each["phase"].casefold() == phase.casefold()]
+    if asked and all(each["refusal"] for each in asked):
+        raise refused(asked[-1]["refusal"], 409)
+
+
+def submit(connection: Connection, challenge: str, file: str, *, phase: str | None = None, note: str = "") -> Any:
+    content = {"file": file, "phase": phase, "note": note}
+    return connection.post(f"/challenges/{challenge}/submit", content, key=new_key())
+
+
+def get_submission(connection: Connection, submission: str) -> Any:
+    return connection.get(f"/submissions/{submission}")
+
+
+def watch(connection: Connection, submission: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Any]:
+    """How it stands, again and again, until it has ended."""
+    while True:
+        stands = get_submission(connection, submission)
+        yield stands
+        if stands["ended"]:
+            return
+        sleep(POLL_S)

@@ -1,0 +1,98 @@
+"""Publishing a bundle on a platform: checked here first, sent as one zip, published there."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from palio.client.connection import Connection
+from palio.core.bundle.check import check_bundle
+from palio.core.bundle.model import Bundle
+from palio.core.bundle.read import read_bundle
+from palio.core.digest import UnfitFile, files_below
+from palio.core.errors import PalioError, counted
+from palio.core.staging import reading, writing
+
+_TIME = (1980, 1, 1, 0, 0, 0)  # uniform, so that the same content is the same zip
+_NOT_FOUND = "not-found"
+
+
+class _File:
+    """A file that is read as it is sent, and from its beginning if it has to be sent again."""
+
+    def __init__(self, file: BinaryIO, size_bytes: int) -> None:
+        self._file = file
+        self._size_bytes = size_bytes
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.read(1 << 16):
+            yield block
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+    def rewind(self) -> None:
+        self._file.seek(0)
+
+
+def publish(
+    connection: Connection, path: Path, *, slug: str | None = None, draft: bool = False, note: str = ""
+) -> dict[str, Any]:
+    """What the platform answers: `challenge`, `version`, `is_new`, `warnings`.
+
+    Of a challenge that is there already, it becomes the next version. Raises PalioError with all that is wrong with the
+    bundle before anything is sent, and what the platform refuses.
+    """
+    bundle = read_bundle(path)
+    errors, _ = check_bundle(bundle)
+    if errors:
+        count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
+        raise PalioError("bundle-invalid", path=path, folder=path, count=count, evidence=evidence)
+    where = f"/challenges/{slug}/versions" if slug and _is_there(connection, slug) else "/challenges"
+    named = {} if where != "/challenges" else {"slug": slug}
+    with _packed(bundle) as file:
+        done: dict[str, Any] = connection.send(
+            where,
+            file,
+            "application/zip",
+            name=f"{bundle.root.name}.zip",
+            draft="true" if draft else None,
+            note=note or None,
+            **named,
+        )
+    return done
+
+
+def _is_there(connection: Connection, slug: str) -> bool:
+    try:
+        connection.get(f"/challenges/{slug}")
+    except PalioError as error:
+        if error.failure.code == _NOT_FOUND:
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def _packed(bundle: Bundle) -> Iterator[_File]:
+    """All files of the bundle's folder, not compressed: images do not get smaller."""
+    folder = Path(tempfile.gettempdir())
+    with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            with reading(bundle.root), zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for name, path in sorted(files_below(bundle.root)):
+                    entry = zipfile.ZipInfo(name, _TIME)
+                    entry.external_attr = (0o100755 if os.access(path, os.X_OK) else 0o100644) << 16
+                    with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                        while block := source.read(1 << 20):
+                            target.write(block)
+        except UnfitFile as fault:
+            raise PalioError("folder-unreadable", path=bundle.root, reason=str(fault)) from None
+        size_bytes = file.tell()
+        yield _File(file, size_bytes)

@@ -1,0 +1,105 @@
+"""Publishing bundles, and what is set beside them.
+
+At the addresses that `api.challenges` answers, so that both are one router: of two, Django would ask the first alone.
+"""
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Query, Schema, Status
+
+from palio.web.api.challenge_shown import ChallengeOut, VersionOut, shown_challenge, shown_version
+from palio.web.api.challenges import router
+from palio.web.api.receiving import received
+from palio.web.models import Challenge, ChallengeVersion
+from palio.web.pages.doing import signed_in
+from palio.web.verbs import challenge_settings
+from palio.web.verbs.publish import Publication
+from palio.web.verbs.receive_bundle import publish_archive
+
+__all__ = ["router"]
+
+_ZIP: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class PublishedOut(Schema):
+    """`is_new` is false where the bundle is what was published already, and nothing was done."""
+
+    challenge: ChallengeOut
+    version: VersionOut
+    is_new: bool
+    warnings: list[str]
+
+
+class SettingsIn(Schema):
+    visibility: Literal["draft", "published", "archived"] | None = None
+    joining: Literal["open", "approval", "invitation"] | None = None
+
+
+@router.post(
+    "/challenges", response={201: PublishedOut, 200: PublishedOut}, url_name="publish-challenge", openapi_extra=_ZIP
+)
+def publish_challenge(
+    request: HttpRequest,
+    name: Annotated[str, Query(max_length=255)] = "bundle.zip",
+    slug: Annotated[str | None, Query(max_length=60)] = None,
+    draft: bool = False,
+    note: Annotated[str, Query(max_length=5000)] = "",
+) -> Status[Any]:
+    """Publishes the bundle that is sent as a zip: a new challenge, or a new version of one that you organize."""
+    with received(request) as archive:
+        done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
+    return _published(done)
+
+
+@router.post(
+    "/challenges/{challenge}/versions",
+    response={201: PublishedOut, 200: PublishedOut},
+    url_name="publish-version",
+    openapi_extra=_ZIP,
+)
+def publish_version(
+    request: HttpRequest,
+    challenge: str,
+    name: Annotated[str, Query(max_length=255)] = "bundle.zip",
+    draft: bool = False,
+    note: Annotated[str, Query(max_length=5000)] = "",
+) -> Status[Any]:
+    """Publishes the bundle that is sent as a zip as the next version."""
+    slug = _challenge(request).slug
+    with received(request) as archive:
+        done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
+    return _published(done)
+
+
+@router.patch("/challenges/{challenge}", response=ChallengeOut, url_name="change-challenge")
+def change_challenge(request: HttpRequest, challenge: str, content: SettingsIn) -> dict[str, Any]:
+    """Who sees it, and how one joins it."""
+    found, actor = _challenge(request), signed_in(request)
+    if content.joining is not None:
+        found = challenge_settings.set_joining(found, content.joining, actor=actor)
+    if content.visibility is not None:
+        found = challenge_settings.set_visibility(found, content.visibility, actor=actor)
+    return shown_challenge(found)
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _published(done: Publication) -> Status[Any]:
+    challenge = Challenge.objects.select_related("current").get(pk=done.version.challenge_id)
+    version = ChallengeVersion.objects.select_related("challenge", "published_by").get(pk=done.version.pk)
+    content = {
+        "challenge": shown_challenge(challenge),
+        "version": shown_version(version),
+        "is_new": done.is_new,
+        "warnings": list(done.warnings),
+    }
+    return Status(201 if done.is_new else 200, content)

@@ -1,0 +1,147 @@
+"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from ninja.decorators import decorate_view
+
+from palio.web.api.idempotency import once
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.board import BoardRow
+from palio.web.desk.rescores import listed, progress
+from palio.web.models import Challenge, Rescore
+from palio.web.pages.doing import signed_in
+from palio.web.verbs import rescore as verbs
+
+router = Router(tags=["rescores"])
+
+
+class PhaseIn(Schema):
+    phase: str
+
+
+class RescoreOut(Schema):
+    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been scored again."""
+
+    id: str
+    phase: str
+    version: int
+    state: str
+    created: datetime
+    created_by: str
+    decided: datetime | None
+    total: int
+    ended: int
+
+
+class StandOut(Schema):
+    rank: int | None
+    scores: dict[str, float]
+
+
+class ChangeOut(Schema):
+    """A row of both boards; `old` or `new` is None where it stands on one alone."""
+
+    team: str
+    submission: str
+    baseline: bool
+    disqualified: str
+    old: StandOut | None
+    new: StandOut | None
+
+
+class FailedOut(Schema):
+    submission: str
+    team: str
+    failure: dict[str, Any] | None
+
+
+class RescoreWholeOut(RescoreOut):
+    """`changes`, in the order of the new board, and `failed` are None once it was decided."""
+
+    changes: list[ChangeOut] | None
+    failed: list[FailedOut] | None
+
+
+@router.get("/challenges/{challenge}/desk/rescores", response=Page[RescoreOut], url_name="desk-rescores")
+def list_rescores(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+    """The newest first."""
+    return page_of(listed(_challenge(request)), page, _shown)
+
+
+@router.post("/challenges/{challenge}/desk/rescores", response={201: RescoreOut}, url_name="begin-rescore")
+@decorate_view(once)
+def begin_rescore(request: HttpRequest, challenge: str, content: PhaseIn) -> Status[Any]:
+    """Scores everything in a phase again, with the current version. Nothing changes until it is applied."""
+    return Status(201, _shown(verbs.begin(_challenge(request), content.phase, signed_in(request))))
+
+
+@router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="get-rescore")
+def get_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+    """How far it is, and both boards beside each other."""
+    return _whole(_rescore(request))
+
+
+@router.post("/rescores/{rescore}/apply", response=RescoreWholeOut, url_name="apply-rescore")
+def apply_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+    """The new scores count from now on, all at once."""
+    verbs.apply(_rescore(request), signed_in(request))
+    return _whole(Rescore.objects.get(pk=rescore))
+
+
+@router.post("/rescores/{rescore}/discard", response=RescoreWholeOut, url_name="discard-rescore")
+def discard_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+    """The board stays as it is; what still waits or runs of it is cancelled."""
+    verbs.discard(_rescore(request), signed_in(request))
+    return _whole(Rescore.objects.get(pk=rescore))
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _rescore(request: HttpRequest) -> Rescore:
+    rescore: Rescore = request.subject  # type: ignore[attr-defined]
+    return rescore
+
+
+def _shown(rescore: Rescore) -> dict[str, Any]:
+    return {
+        "id": rescore.pk,
+        "phase": rescore.phase,
+        "version": rescore.version.number,
+        "state": rescore.state,
+        "created": rescore.created,
+        "created_by": rescore.created_by.username,
+        "decided": rescore.decided,
+        **vars(progress(rescore)),
+    }
+
+
+def _whole(rescore: Rescore) -> dict[str, Any]:
+    if rescore.state not in (Rescore.State.RUNNING, Rescore.State.READY):
+        return {**_shown(rescore), "changes": None, "failed": None}
+    comparison = verbs.compare(rescore)
+    changes = [
+        {
+            "team": change.row.name,
+            "submission": change.row.submission,
+            "baseline": change.row.baseline,
+            "disqualified": change.row.disqualified,
+            "old": _stand(change.old),
+            "new": _stand(change.new),
+        }
+        for change in comparison.changes
+    ]
+    failed = [
+        {"submission": each.submission_id, "team": each.submission.team.name, "failure": each.failure}
+        for each in comparison.failed
+    ]
+    return {**_shown(rescore), "changes": changes, "failed": failed}
+
+
+def _stand(row: BoardRow | None) -> dict[str, Any] | None:
+    return {"rank": row.rank, "scores": dict(row.values)} if row else None

@@ -1,0 +1,59 @@
+"""What was done in a challenge, by whom, when and why: the event table, newest first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+
+from palio.web.models import Challenge, Event, Submission
+
+PLATFORM = "the platform"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Empty: all. `person` is a user's name or PLATFORM, `kind` a whole kind or its beginning, as `submission`."""
+
+    person: str = ""
+    submission: str = ""
+    kind: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> "Wanted":
+        return cls(*(str(given.get(name, "")).replace("\0", "").strip() for name in ("person", "submission", "kind")))
+
+    def query(self) -> str:
+        return urlencode({name: value for name, value in vars(self).items() if value})
+
+    @property
+    def is_all(self) -> bool:
+        return self == Wanted()
+
+
+def find(challenge: Challenge, wanted: Wanted) -> QuerySet[Event]:
+    rows = challenge.events.select_related("actor", "submission__file", "submission__team").order_by("-id")
+    if wanted.person == PLATFORM:
+        rows = rows.filter(actor=None)
+    elif wanted.person:
+        rows = rows.filter(actor__username__iexact=wanted.person)
+    if wanted.submission:
+        rows = rows.filter(submission=wanted.submission)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind) if "." in wanted.kind else rows.filter(kind__startswith=f"{wanted.kind}.")
+    return rows
+
+
+def kinds(challenge: Challenge) -> list[str]:
+    """What has happened here at all."""
+    return list(challenge.events.order_by("kind").values_list("kind", flat=True).distinct())
+
+
+def people(challenge: Challenge) -> list[str]:
+    names = challenge.events.exclude(actor=None).order_by("actor__username")
+    return [*names.values_list("actor__username", flat=True).distinct(), PLATFORM]
+
+
+def of_submission(submission: Submission) -> QuerySet[Event]:
+    """What people did with one submission; what the controller did is in its attempts."""
+    return submission.events.exclude(actor=None).select_related("actor").order_by("id")

@@ -1,0 +1,226 @@
+"""Handing in: what is allowed before a file is chosen, the file, and what one's team has handed in so far.
+
+A script sends large files in chunks, through the API; without it the form sends the whole file, and ends the same.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.errors import PalioError
+from palio.core.verdicts import EVALUATED_KINDS
+from palio.web.bundles import current_bundle, phase_named
+from palio.web.models import Challenge, StoredFile, Submission, Team
+from palio.web.pages.doing import doing, signed_in
+from palio.web.pages.receiving import receives_file
+from palio.web.submission_shown import built_image, latest_attempt, scores_hidden, shown_scores
+from palio.web.submissions_of import files_of, submissions_of
+from palio.web.teams_of import own_team
+from palio.web.templatetags.challenge import phase_now
+from palio.web.verbs import completing, files, limits, submit
+from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.uploads import CHUNK_BYTES
+
+ON_A_PAGE = 50
+
+
+@receives_file
+def submit_page(request: HttpRequest, challenge: str) -> HttpResponse:
+    found = _challenge(request)
+    if request.method != "POST":
+        return _page(request, found)
+    return _handing_in(request, found, lambda team, phase: _received(request, team, phase))
+
+
+@require_POST
+def submit_file(request: HttpRequest, challenge: str) -> HttpResponse:
+    """One of the files that the team has uploaded before."""
+    return _handing_in(request, _challenge(request), lambda team, _: _chosen(request, team))
+
+
+def submissions(request: HttpRequest, challenge: str) -> HttpResponse:
+    """What one's own team has handed in, newest first."""
+    found = _challenge(request)
+    team = own_team(found, signed_in(request))
+    rows = Paginator(submissions_of(team.pk), ON_A_PAGE).get_page(request.GET.get("page"))
+    bundle = current_bundle(found)
+    context = {
+        "challenge": found,
+        "team": team,
+        "page": rows,
+        "rows": [_row(submission, bundle) for submission in rows],
+        "primary": bundle.leaderboard.primary,
+        "takes_several": len(bundle.phases) > 1,
+    }
+    return render(request, "submit/submissions.html", context)
+
+
+@require_POST
+def delete_file(request: HttpRequest, file: str) -> HttpResponse:
+    subject: StoredFile = request.subject  # type: ignore[attr-defined]
+
+    def act() -> str:
+        files.delete_file(subject, signed_in(request))
+        return f"{subject.name} was deleted. What was made of it stays."
+
+    return doing(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
+
+
+@require_POST
+def cancel(request: HttpRequest, submission: str) -> HttpResponse:
+    subject: Submission = request.subject  # type: ignore[attr-defined]
+
+    def act() -> str:
+        attempt = submit.cancel(subject, signed_in(request))
+        return "It was cancelled." if attempt.ended else "It is being cancelled: what runs is stopped."
+
+    return doing(request, reverse("pages:submission", args=[subject.pk]), act)
+
+
+@require_POST
+def withdraw(request: HttpRequest, submission: str) -> HttpResponse:
+    subject: Submission = request.subject  # type: ignore[attr-defined]
+
+    def act() -> str:
+        submit.withdraw(subject, signed_in(request))
+        return "It was withdrawn, and is on no board any more."
+
+    return doing(request, reverse("pages:submission", args=[subject.pk]), act)
+
+
+def _handing_in(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
+    """`take` gives the file; then it is handed in. What is refused is shown where it was asked, in whole sentences."""
+    try:
+        user = signed_in(request)
+        team = own_team(challenge, user)
+        phase = _phase(challenge, request.POST.get("phase"))
+        stands = limits.tries(team, phase)
+        if stands.refusal is not None:
+            raise stands.refusal
+        file = take(team, phase)
+        handed = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
+    except RefusedError as refused:
+        said = {"message": refused.message, "next_step": refused.next_step, "evidence": refused.evidence}
+        return _page(request, challenge, said, refused.status)
+    except PalioError as error:
+        failure = error.failure
+        said = {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
+        return _page(request, challenge, said, 422)
+    for note in handed.notes:
+        messages.info(request, f"Taken, with a note: {note}.")
+    return redirect("pages:submission", handed.submission.pk)
+
+
+def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
+    given = request.FILES.get("file")
+    if given is None:
+        raise RefusedError("file-missing", "No file came with it.", "Choose one, then hand it in.", 422)
+    wanted = next((kind for kind in SubmissionKind if kind == request.POST.get("kind")), None)
+    return completing.take_whole(team, signed_in(request), given, wanted, phase)
+
+
+def _chosen(request: HttpRequest, team: Team) -> StoredFile:
+    wanted = request.POST.get("file", "")
+    file = next((file for file in files_of(team) if file.pk == wanted), None)
+    if file is None:
+        raise RefusedError("file-unknown", "Your team has no such file.", "Choose one of the list.", 404)
+    return file
+
+
+def _page(
+    request: HttpRequest, challenge: Challenge, refused: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    user = signed_in(request)
+    try:
+        team = own_team(challenge, user)
+    except RefusedError as missing:
+        messages.error(request, f"{missing.message} {missing.next_step}")
+        return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
+    bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
+    stands = limits.tries(team, phase)
+    context = {
+        "challenge": challenge,
+        "team": team,
+        "phase": phase,
+        "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
+        "stands": stands,
+        "refused": refused,
+        "terms_changed": submit.lacks_terms(challenge, user),
+        "kinds": [(kind.value, KINDS[kind]) for kind in stands.kinds],
+        "files": [_file(file, bundle) for file in files_of(team)],
+        "accept": ",".join(sorted({suffix for kind in stands.kinds for suffix in SUFFIXES[kind]})),
+        "chunk_bytes": CHUNK_BYTES,
+        "note": request.POST.get("note", ""),
+        "note_characters": submit.NOTE_CHARACTERS,
+        "now": timezone.now(),
+    }
+    return render(request, "submit/page.html", context, status=status)
+
+
+KINDS = {
+    SubmissionKind.CONTEXT: "a zip with a Dockerfile at its root",
+    SubmissionKind.IMAGE: "a saved image, .tar or .tar.gz",
+    SubmissionKind.RESULTS: "predictions, as a .csv or a zip",
+}
+SUFFIXES = {
+    SubmissionKind.CONTEXT: [".zip"],
+    SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
+    SubmissionKind.RESULTS: [".csv", ".zip"],
+}
+assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
+
+
+def _phase(challenge: Challenge, name: str | None) -> Phase:
+    bundle = current_bundle(challenge)
+    found = phase_named(bundle, name) if name else phase_now(bundle, timezone.now())
+    return found or bundle.phases[0]
+
+
+def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:
+    attempt = latest_attempt(submission)
+    scores = shown_scores(submission, attempt) or {}
+    return {
+        "submission": submission,
+        "state": attempt.state if attempt else "queued",
+        "failure": attempt.failure_shown if attempt else None,
+        "image": built_image(attempt) if attempt else None,
+        "score": scores.get(bundle.leaderboard.primary.key),
+        "hidden": scores_hidden(attempt) and attempt is not None and attempt.state == "scored",
+    }
+
+
+def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
+    handed_in = [_row(each, bundle) for each in file.submissions.all()]
+    image = next((row["image"] for row in handed_in if row["image"]), None)
+    return {
+        "file": file,
+        "handed_in": handed_in,
+        "image": image,
+        "running": any(row["state"] in _RUNNING for row in handed_in),
+    }
+
+
+_RUNNING = {"queued", "build", "sample", "predict", "score"}
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+urls = [
+    path("c/<slug:challenge>/submit/", submit_page, name="submit"),
+    path("c/<slug:challenge>/submit/file/", submit_file, name="submit-file"),
+    path("c/<slug:challenge>/submissions/", submissions, name="submissions"),
+    path("files/<str:file>/delete/", delete_file, name="delete-file"),
+    path("s/<str:submission>/cancel/", cancel, name="cancel-submission"),
+    path("s/<str:submission>/withdraw/", withdraw, name="withdraw-submission"),
+]

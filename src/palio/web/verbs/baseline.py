@@ -1,0 +1,19 @@
+"""Marks a submission as the organizers' own: it stands on the board by itself, for comparison, outside its team."""
+
+from django.db import transaction
+
+from palio.web import board, events
+from palio.web.models import Submission, User
+
+
+def set_baseline(submission: Submission, actor: User, *, baseline: bool) -> None:
+    """Asked again, nothing more happens."""
+    with transaction.atomic():
+        locked = Submission.objects.select_for_update().get(pk=submission.pk)
+        if locked.baseline is baseline:
+            return
+        locked.baseline = baseline
+        locked.save(update_fields=["baseline"])
+        board.changed(locked.challenge)
+        kind = "submission.marked-baseline" if baseline else "submission.unmarked-baseline"
+        events.record(kind, actor=actor, submission=locked)

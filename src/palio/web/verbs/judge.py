@@ -1,0 +1,66 @@
+"""What organizers decide of a submission beside its scores, and can undo: hidden or shown, disqualified or not."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from palio.web import board, events
+from palio.web.models import Submission, User
+from palio.web.verbs.refusals import RefusedError
+
+REASON_CHARACTERS = 500
+
+
+def hide(submission: Submission, actor: User) -> None:
+    """Takes it off the board. Asked again, nothing more happens."""
+    _set_hidden(submission, actor, hidden=True)
+
+
+def unhide(submission: Submission, actor: User) -> None:
+    _set_hidden(submission, actor, hidden=False)
+
+
+def disqualify(submission: Submission, actor: User, reason: str) -> None:
+    """Takes its rank, for a reason that its team reads. Raises RefusedError "reason-missing" or "reason-too-long"."""
+    reason = reason.strip()
+    if not reason:
+        raise RefusedError(
+            "reason-missing", "A submission is disqualified for a reason.", "Write it down; its team reads it.", 422
+        )
+    if len(reason) > REASON_CHARACTERS:
+        raise RefusedError(
+            "reason-too-long",
+            f"The reason has {len(reason):,} characters, and {REASON_CHARACTERS} are kept.",
+            "Shorten it.",
+            422,
+        )
+    with transaction.atomic():
+        submission = Submission.objects.select_for_update().get(pk=submission.pk)
+        if submission.disqualified == reason:
+            return
+        submission.disqualified = reason
+        submission.save(update_fields=["disqualified"])
+        board.changed(submission.challenge)
+        events.record("submission.disqualified", actor=actor, submission=submission, reason=reason)
+
+
+def reinstate(submission: Submission, actor: User) -> None:
+    """Takes a disqualification back."""
+    with transaction.atomic():
+        submission = Submission.objects.select_for_update().get(pk=submission.pk)
+        if not submission.disqualified:
+            return
+        reason, submission.disqualified = submission.disqualified, ""
+        submission.save(update_fields=["disqualified"])
+        board.changed(submission.challenge)
+        events.record("submission.reinstated", actor=actor, submission=submission, reason=reason)
+
+
+def _set_hidden(submission: Submission, actor: User, *, hidden: bool) -> None:
+    with transaction.atomic():
+        submission = Submission.objects.select_for_update().get(pk=submission.pk)
+        if (submission.hidden is not None) is hidden:
+            return
+        submission.hidden = timezone.now() if hidden else None
+        submission.save(update_fields=["hidden"])
+        board.changed(submission.challenge)
+        events.record("submission.hidden" if hidden else "submission.shown", actor=actor, submission=submission)

@@ -1,0 +1,107 @@
+"""Another attempt at a submission, as an organizer wishes: through all stages, or the scoring alone."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from palio.core.states import ENDS, State
+from palio.web import events
+from palio.web.models import Attempt, Challenge, ChallengeVersion, Purpose, StoredFile, Submission, User
+from palio.web.store import file_path
+from palio.web.verbs.refusals import RefusedError
+
+
+def rerun(submission: Submission, actor: User) -> Attempt:
+    """Through all stages, with the challenge as it is now. If it is scored, that score is the one that counts.
+
+    Raises RefusedError "submission-running", "submission-withdrawn" or "file-deleted".
+    """
+    with transaction.atomic():
+        submission = lock_idle(submission)
+        file = StoredFile.objects.select_for_update().get(pk=submission.file_id)
+        if file.deleted is not None or not file_path(settings.FOLDERS, file.sha256).is_file():
+            raise RefusedError(
+                "file-deleted",
+                f"The team has deleted {file.name}, so that it cannot be run again.",
+                "What it predicted can still be scored again.",
+            )
+        return _queue(submission, actor, Purpose.RERUN, None)
+
+
+def rescore_one(submission: Submission, actor: User) -> Attempt:
+    """The scoring alone, with the challenge as it is now, of the predictions that an earlier attempt left.
+
+    Raises RefusedError "submission-running", "submission-withdrawn" or "predictions-gone".
+    """
+    with transaction.atomic():
+        submission = lock_idle(submission)
+        source = with_predictions(submission)
+        if source is None:
+            raise RefusedError(
+                "predictions-gone",
+                "No attempt at this submission has left predictions that could be scored.",
+                "Run it again, through all stages.",
+            )
+        return _queue(submission, actor, Purpose.RESCORE, source)
+
+
+def lock_idle(submission: Submission) -> Submission:
+    """The row, locked, of a submission that nothing is done with at the moment."""
+    submission = Submission.objects.select_for_update().get(pk=submission.pk)
+    if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
+        raise RefusedError(
+            "submission-running",
+            "This submission has an attempt that has not ended.",
+            "Wait for its end, or cancel it.",
+        )
+    if submission.withdrawn is not None:
+        raise RefusedError(
+            "submission-withdrawn",
+            "Its team has withdrawn this submission.",
+            "Ask the team to hand it in again.",
+        )
+    return submission
+
+
+def with_predictions(submission: Submission) -> Attempt | None:
+    """The attempt whose predictions are to be scored: the one that counts, else the last that has got so far."""
+    ended = submission.attempts.filter(state__in=[State.SCORED, State.FAILED], rescore=None).order_by("-number")
+    candidates = ([submission.counted] if submission.counted else []) + [
+        attempt for attempt in ended if attempt.state == State.SCORED or _failed_at(attempt) == State.SCORE
+    ]
+    return next((attempt for attempt in candidates if _has_predictions(attempt)), None)
+
+
+def current_version(challenge: Challenge) -> ChallengeVersion:
+    if challenge.current is None:
+        raise ValueError(f"{challenge.slug} has no version yet")
+    return challenge.current
+
+
+def next_number(submission: Submission) -> int:
+    """Of its next attempt; the submission's row has to be locked."""
+    last = submission.attempts.order_by("-number").first()
+    return last.number + 1 if last else 1
+
+
+def _failed_at(attempt: Attempt) -> str | None:
+    stage: str | None = attempt.failure.get("stage") if attempt.failure else None
+    return stage
+
+
+def _has_predictions(attempt: Attempt) -> bool:
+    folder = settings.FOLDERS.runs / attempt.identity / "predictions"
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _queue(submission: Submission, actor: User, purpose: Purpose, source: Attempt | None) -> Attempt:
+    attempt = Attempt.objects.create(
+        submission=submission,
+        number=next_number(submission),
+        purpose=purpose,
+        version=current_version(submission.challenge),
+        source=source,
+        not_before=timezone.now(),
+    )
+    events.record("attempt.moved", actor=actor, attempt=attempt, new=State.QUEUED, why=purpose)
+    return attempt

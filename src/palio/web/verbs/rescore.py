@@ -1,0 +1,179 @@
+"""Scoring a whole phase again, with the challenge as it is now: boards side by side, then all at once or not at all.
+
+Its attempts are evaluated like any, and change nothing that anybody sees until it is applied. A submission that has no
+new score then has none on the board: scores of two scoring programs do not stand on one.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from palio.core.bundle.model import Phase
+from palio.core.errors import Cause, counted
+from palio.core.states import ENDS, State
+from palio.web import board, events
+from palio.web.board import Board, BoardRow, Sight, handed_in, make_board
+from palio.web.bundles import bundle_of, current_bundle, phase_named
+from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
+from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.rerun import current_version, next_number, with_predictions
+
+
+@dataclass(frozen=True)
+class Change:
+    """A line of both boards. Without `new`, it loses its score; without `old`, it had none."""
+
+    old: BoardRow | None
+    new: BoardRow | None
+
+    @property
+    def row(self) -> BoardRow:
+        row = self.new or self.old
+        assert row is not None  # noqa: S101 - it stands on one of the boards
+        return row
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`changes` has every line, in the order of the new board, then what falls off it. `failed`: no new score."""
+
+    old: Board
+    new: Board
+    changes: tuple[Change, ...]
+    failed: tuple[Attempt, ...]
+    unended: int
+
+
+def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
+    """Queues an attempt for every submission of the phase that has predictions and was not withdrawn.
+
+    Raises RefusedError "phase-unknown", "rescore-open" or "nothing-to-rescore".
+    """
+    with transaction.atomic():
+        challenge = Challenge.objects.select_for_update().get(pk=challenge.pk)
+        phase = _phase(challenge, phase_name)
+        open_ones = challenge.rescores.filter(phase=phase.name, state__in=[Rescore.State.RUNNING, Rescore.State.READY])
+        if open_ones.exists():
+            raise RefusedError(
+                "rescore-open",
+                f"The phase “{phase.name}” is being scored again already.",
+                "Apply or discard that one first.",
+            )
+        rescore = Rescore.objects.create(
+            challenge=challenge, version=current_version(challenge), phase=phase.name, created_by=actor
+        )
+        submissions = challenge.submissions.select_for_update(of=("self",)).filter(phase=phase.name, withdrawn=None)
+        count = sum(_queue(rescore, submission, actor) for submission in submissions.order_by("created"))
+        if count == 0:
+            raise RefusedError(
+                "nothing-to-rescore",
+                f"No submission in the phase “{phase.name}” has left predictions that could be scored.",
+                "Wait until the first has got that far.",
+            )
+        events.record(
+            "rescore.begun", actor=actor, challenge=challenge, rescore=rescore.id, phase=phase.name, count=count
+        )
+    return rescore
+
+
+def compare(rescore: Rescore) -> Comparison:
+    """Both boards as organizers see them, also while it still runs."""
+    bundle = bundle_of(rescore.version)
+    phase = _phase(rescore.challenge, rescore.phase)
+    old = make_board(bundle, phase, handed_in(rescore.challenge, rescore.phase), Sight.ALL)
+    new = make_board(bundle, phase, handed_in(rescore.challenge, rescore.phase, rescore), Sight.ALL)
+    before = {_line(row): row for row in old.rows}
+    changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
+    changes += [Change(row, None) for row in before.values()]
+    latest = _latest(rescore)
+    failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
+    return Comparison(old, new, tuple(changes), failed, sum(not attempt.ended for attempt in latest))
+
+
+def apply(rescore: Rescore, actor: User) -> None:
+    """The new scores are the ones that count, of all submissions at once.
+
+    Raises RefusedError "rescore-not-ready", or "rescore-incomplete" where the platform has failed.
+    """
+    with transaction.atomic():
+        rescore = _locked(rescore, Rescore.State.READY)
+        latest = _latest(rescore)
+        if faults := [attempt for attempt in latest if attempt.failure_cause == Cause.PLATFORM]:
+            raise RefusedError(
+                "rescore-incomplete",
+                f"{counted(len(faults), 'submission')} could not be scored by a fault of the platform.",
+                "Discard this one, and begin again when the platform's operator has mended it.",
+            )
+        for attempt in latest:
+            submission = Submission.objects.select_for_update().get(pk=attempt.submission_id)
+            was_rescored_since = submission.counted is not None and submission.counted.number > attempt.number
+            if was_rescored_since:  # run again meanwhile, with the same challenge or a newer one
+                continue
+            is_scored = attempt.state == State.SCORED
+            submission.counted = attempt if is_scored else None
+            submission.charged = submission.charged or is_scored
+            submission.save(update_fields=["counted", "charged"])
+        _decide(rescore, Rescore.State.APPLIED)
+        board.changed(rescore.challenge)
+        events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
+
+
+def discard(rescore: Rescore, actor: User) -> None:
+    """Everything stays as it is; what still waits or runs is cancelled. Raises RefusedError "rescore-not-ready"."""
+    with transaction.atomic():
+        rescore = _locked(rescore, Rescore.State.RUNNING, Rescore.State.READY)
+        rescore.attempts.exclude(state__in=[*ENDS]).update(cancel_requested=timezone.now())
+        _decide(rescore, Rescore.State.DISCARDED)
+        events.record("rescore.discarded", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
+
+
+def _queue(rescore: Rescore, submission: Submission, actor: User) -> bool:
+    source = with_predictions(submission)
+    if source is None:
+        return False
+    attempt = Attempt.objects.create(
+        submission=submission,
+        number=next_number(submission),
+        purpose=Purpose.RESCORE,
+        version=rescore.version,
+        source=source,
+        rescore=rescore,
+    )
+    events.record("attempt.moved", actor=actor, attempt=attempt, new=State.QUEUED, why=Purpose.RESCORE)
+    return True
+
+
+def _latest(rescore: Rescore) -> list[Attempt]:
+    """Of each submission the last attempt, which a retry may be."""
+    attempts: QuerySet[Attempt] = rescore.attempts.select_related("submission__team").order_by("number")
+    return list({attempt.submission_id: attempt for attempt in attempts}.values())
+
+
+def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
+    rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
+    if rescore.state not in states:
+        raise RefusedError(
+            "rescore-not-ready",
+            f"This new scoring is {rescore.state}.",
+            "Wait until it is ready." if rescore.state == Rescore.State.RUNNING else "It was decided already.",
+        )
+    return rescore
+
+
+def _decide(rescore: Rescore, state: Rescore.State) -> None:
+    rescore.state, rescore.decided = state, timezone.now()
+    rescore.save(update_fields=["state", "decided"])
+
+
+def _phase(challenge: Challenge, name: str) -> Phase:
+    phase = phase_named(current_bundle(challenge), name)
+    if phase is None:
+        raise RefusedError("phase-unknown", f"The challenge has no phase named “{name}”.", "Name one that it has.", 422)
+    return phase
+
+
+def _line(row: BoardRow) -> tuple[str, str]:
+    """What makes a row the same on both boards: its team, and of baselines the submission."""
+    return row.team, row.submission if row.baseline or row.disqualified else ""

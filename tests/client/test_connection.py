@@ -1,0 +1,186 @@
+"""What the command line makes of a platform's answers, and of a network that drops them."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palio.client.connection import Connection
+from palio.client.uploading import Chunk, upload_file
+from palio.core.errors import PalioError
+
+SOON = (0.01, 0.01, 0.01)
+DROP = "drop"  # the connection, without an answer
+
+
+@dataclass
+class Server:
+    """Answers with what the test has planned, then with the last of it again; notes what it was asked."""
+
+    plan: list[Any] = field(default_factory=list)  # DROP, (status, JSON) or (status, JSON, headers)
+    asked: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self) -> Any:
+        return self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            made.asked.append((self.command, self.path, dict(self.headers), body))
+            planned = made.answer()
+            if planned == DROP:
+                self.close_connection = True
+                return
+            status, content, *rest = planned
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            for name, value in (rest[0] if rest else {}).items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = _any  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        made.url = f"http://127.0.0.1:{listening.server_address[1]}"
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield made
+        listening.shutdown()
+        thread.join()
+
+
+def refused(ask: Callable[[], object]) -> PalioError:
+    with pytest.raises(PalioError) as error:
+        ask()
+    return error.value
+
+
+def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
+    said = {"code": "phase-closed", "message": "It closed.", "next_step": "Wait.", "evidence": ["a line"]}
+    server.plan = [(409, said)]
+    error = refused(lambda: Connection(server.url, "t").get("/x"))
+    failure = error.failure
+    assert (failure.code, failure.message, failure.next_step, failure.evidence, error.exit_code) == (
+        "phase-closed",
+        "It closed.",
+        "Wait.",
+        ("a line",),
+        10,
+    )
+    assert server.asked[0][2]["Authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [(401, "token-refused", 2), (404, "not-found", 2), (422, "anything", 10), (507, "disk-full", 12), (500, "bug", 12)],
+)
+def test_exit_code_says_whose_turn_it_is(server: Server, status: int, code: str, exit_code: int) -> None:
+    server.plan = [(status, {"code": code, "message": "M.", "next_step": "N."})]
+    assert refused(lambda: Connection(server.url).get("/x")).exit_code == exit_code
+
+
+@pytest.mark.parametrize("first", [DROP, (503, b"starting"), (502, b""), (429, {}, {"Retry-After": "0"})])
+def test_what_is_safe_is_asked_again(server: Server, first: Any) -> None:
+    server.plan = [first, first, (200, {"a": 1})]
+    assert Connection(server.url, pauses_s=SOON).get("/x") == {"a": 1}
+    assert len(server.asked) == 3
+
+
+def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
+    server.plan = [DROP, (201, {})]
+    Connection(server.url, pauses_s=SOON).post("/x", {"a": 1}, key="k")
+    assert [(headers["Idempotency-Key"], body) for _, _, headers, body in server.asked] == [("k", b'{"a": 1}')] * 2
+    server.plan = [DROP, (201, {})]
+    error = refused(lambda: Connection(server.url, pauses_s=SOON).post("/x", {"a": 1}))
+    assert error.failure.code == "server-unreachable"
+
+
+def test_what_is_being_checked_is_waited_for(server: Server) -> None:
+    later = {"code": "upload-being-checked", "message": "M.", "next_step": "N."}
+    server.plan = [(409, later), (200, {"id": "f"})]
+    assert Connection(server.url, pauses_s=SOON).post("/x", again=True) == {"id": "f"}
+
+
+def test_nobody_listens(server: Server) -> None:
+    error = refused(lambda: Connection("http://127.0.0.1:9", pauses_s=()).get("/x"))
+    assert error.failure.message == "The platform at http://127.0.0.1:9 cannot be reached: nothing listens there."
+    assert error.exit_code == 12
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((200, b"<html>"), "its answer is not JSON"),
+        ((404, b"<html>"), "it answers with the status 404"),
+        ((302, b"", {"Location": "https://x.org/login"}), "sends to https://x.org/login"),
+    ],
+)
+def test_something_else_answers(server: Server, answer: Any, reason: str) -> None:
+    server.plan = [answer]
+    error = refused(lambda: Connection(server.url).get("/x"))
+    assert error.failure.code == "server-unreadable"
+    assert reason in error.failure.message
+
+
+def test_all_of_a_list_comes_in_pages(server: Server) -> None:
+    server.plan = [
+        (200, {"items": [1, 2], "count": 3, "limit": 2, "offset": 0}),
+        (200, {"items": [3], "count": 3, "limit": 2, "offset": 2}),
+    ]
+    assert list(Connection(server.url).all_of("/x", phase="a b")) == [1, 2, 3]
+    assert [path for _, path, _, _ in server.asked] == [
+        "/api/v1/x?phase=a+b&limit=100&offset=0",
+        "/api/v1/x?phase=a+b&limit=100&offset=2",
+    ]
+
+
+def test_chunk_is_sent_from_its_beginning_again(tmp_path: Path, server: Server) -> None:
+    path, sent = tmp_path / "f", list[int]()
+    path.write_bytes(b"0123456789")
+    chunk = Chunk(path, 2, 5, sent.append)
+    server.plan = [DROP, (200, {})]
+    Connection(server.url, pauses_s=SOON).put("/x", chunk, {"X-Chunk-SHA256": chunk.digest()})
+    chunk.close()
+    assert [body for *_, body in server.asked] == [b"23456", b"23456"]
+    assert sum(sent) == 5
+
+
+def test_upload_sends_only_what_is_missing_and_damaged_chunks_again(tmp_path: Path, server: Server) -> None:
+    path = tmp_path / "f.zip"
+    path.write_bytes(b"0123456789")
+    upload = {"id": "u", "size_bytes": 10, "chunk_bytes": 4, "chunk_count": 3, "present": [0, 2], "file": None}
+    damaged = {"code": "chunk-damaged", "message": "M.", "next_step": "N."}
+    server.plan = [(201, upload), (422, damaged), (204, b""), (200, {"id": "f"})]
+    shown = list[tuple[int, int]]()
+    kept = upload_file(Connection(server.url), "c", path, progress=lambda *each: shown.append(each))
+    assert kept == {"id": "f"}
+    assert [(method, asked, body) for method, asked, _, body in server.asked][1:] == [
+        ("PUT", "/api/v1/uploads/u/chunks/1", b"4567"),
+        ("PUT", "/api/v1/uploads/u/chunks/1", b"4567"),
+        ("POST", "/api/v1/uploads/u/complete", b'{"kind": null}'),
+    ]
+    assert (shown[0], shown[-1]) == ((6, 10), (10, 10))
+
+
+def test_upload_of_what_the_platform_has_sends_no_byte(tmp_path: Path, server: Server) -> None:
+    path = tmp_path / "f.zip"
+    path.write_bytes(b"0123456789")
+    server.plan = [(201, {"id": "u", "file": {"id": "f"}}), (200, {"id": "f"})]
+    upload_file(Connection(server.url), "c", path)
+    assert [method for method, *_ in server.asked] == ["POST", "POST"]

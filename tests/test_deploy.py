@@ -1,0 +1,62 @@
+"""What deploy/ and compose.yaml name is there: settings, commands, files."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from palio.cli import palio
+from palio.web.configuration import Configuration
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = {setting.name for setting in fields(Configuration)}
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+def is_setting(variable: str) -> bool:
+    name = variable.removeprefix("PALIO_").removesuffix("_FILE").lower()
+    return name in SETTINGS or variable in ("PALIO_CONFIG", "DATABASE_URL")
+
+
+@pytest.mark.parametrize("service", ["pages", "controller"])
+def test_compose_sets_only_what_there_is_and_starts_what_there_is(service: str) -> None:
+    told = COMPOSE["services"][service]
+    assert [name for name in told["environment"] if not is_setting(name)] == []
+    command, *flags = told["command"]
+    shown = CliRunner().invoke(palio, [command, "--help"]).output
+    assert [flag for flag in flags if flag.startswith("--") and flag not in shown] == []
+
+
+def test_compose_gives_dockers_socket_to_the_controller_alone() -> None:
+    with_socket = [
+        name
+        for name, told in COMPOSE["services"].items()
+        if any("docker.sock" in str(volume) for volume in told.get("volumes", []))
+    ]
+    assert with_socket == ["controller"]
+
+
+def test_compose_finds_its_values_in_the_example() -> None:
+    used = set(re.findall(r"\$\{([A-Z_]+)(:-)?", (ROOT / "compose.yaml").read_text()))
+    given = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/compose.env").read_text(), re.MULTILINE))
+    assert {name for name, default in used if not default} <= given
+
+
+def test_unit_sets_only_what_there_is() -> None:
+    unit = (ROOT / "deploy/palio.service").read_text()
+    assert [name for name in re.findall(r"(?:PALIO_|DATABASE_)\w+(?==)", unit) if not is_setting(name)] == []
+
+
+def test_page_for_operators_links_to_what_is_there() -> None:
+    page = (ROOT / "docs/operate.md").read_text()
+    links = re.findall(r"\]\(([^)#:]+)", page)
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
+def test_image_is_built_from_what_is_there() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
+    assert [path for line in copied for path in line.split() if not (ROOT / path).exists()] == []

@@ -1,0 +1,34 @@
+"""Addresses of the API that answer several methods are several operations to the table."""
+
+from collections import Counter
+
+from django.urls import get_resolver
+
+from palio.web.access.operations import operation_name
+from palio.web.api import api
+
+
+def test_operation_name_is_that_of_the_method() -> None:
+    named = "api:get-challenge"
+    assert operation_name(named, "GET") == named
+    assert operation_name(named, "PATCH") == "api:change-challenge"
+    assert operation_name("api:change-challenge", "GET") == named
+    assert operation_name(named, "HEAD") == named
+    assert operation_name("pages:home", "POST") == "pages:home"
+
+
+def test_every_operation_has_a_name_of_its_own_and_an_address_in_one_module() -> None:
+    """Of an address in two modules, Django would find the first alone."""
+    names, addresses = Counter[str](), Counter[str]()
+    for _, router in api._routers:
+        for address, path_view in router.path_operations.items():
+            addresses[address.replace("int:", "")] += 1
+            names.update(operation.url_name for operation in path_view.operations)
+    assert {name for name, count in names.items() if count > 1 or not name} == set()
+    assert {address for address, count in addresses.items() if count > 1} == set()
+
+
+def test_every_operation_is_found_by_the_resolver() -> None:
+    known = set(get_resolver().namespace_dict["api"][1].reverse_dict)
+    assert {operation.url_name for _, router in api._routers for path in router.path_operations.values()
+            for operation in path.operations} <= known  # fmt: skip

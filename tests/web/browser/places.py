@@ -1,0 +1,156 @@
+"""A platform full of people, and the pages that somebody in particular looks at."""
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from django.utils import timezone
+from tests.run_folders import CASES, CLASSES
+from tests.web.desk.conftest import leave_predictions
+from tests.web.people import World, make_team, make_world
+from tests.web.scored import hand_in, settle
+
+from palio.core.states import State
+from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
+from palio.web.bundles import current_bundle
+from palio.web.models import Registration, Rescore, Submission, Team, User
+from palio.web.verbs.rescore import begin
+
+MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
+_MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
+_TEAMS = ("Sienese", "Contrada", "Onda", "Lupa", "Giraffa", "Torre", "Civetta")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page, and who looks at it; None: somebody who has not signed in. `ready`: a selector that it waits for."""
+
+    name: str
+    path: str
+    user: User | None = None
+    ready: str = "main h1"
+
+
+@dataclass(frozen=True)
+class Platform:
+    world: World
+    scored: Submission
+    failed: Submission
+    running: Submission
+    queued: Submission
+    rescore: Rescore
+
+
+def make_platform(folder: Path) -> Platform:
+    """MedNIST with nine teams, and submissions in every state."""
+    bundle = folder / "mednist"
+    shutil.copytree(MEDNIST, bundle, ignore=shutil.ignore_patterns(*_MADE))
+    world = make_world(bundle)
+    title = current_bundle(world.challenge).title
+    for challenge in (world.challenge, world.other, world.draft):
+        assert challenge.current is not None
+        challenge.current.title = title if challenge == world.challenge else f"{title} ({challenge.slug})"
+        challenge.current.save()
+    teams = [world.rivals, *(_team(world, name) for name in _TEAMS)]
+    for place, team in enumerate(teams):
+        errors = [*range(3 + 4 * place, 9 + 9 * place)]
+        hand_in(team, scores=_scores(errors), wrong=errors, minute=1440 * place, baseline=team.name == "Torre")
+    for day, count in enumerate((90, 60, 64, 31, 20)):
+        scored = hand_in(
+            world.team,
+            scores=_scores([*range(count)]),
+            wrong=[*range(count)],
+            minute=1440 * day,
+            note=f"{20 + 10 * day} epochs",
+        )
+    hand_in(
+        teams[2],
+        scores=_scores([*range(300)]),
+        wrong=[*range(300)],
+        minute=7,
+        disqualified="It was trained on the test set.",
+    )
+    failed = hand_in(world.team, failure="predict-time-limit", minute=9000, charged=True)
+    running = hand_in(world.team, state=State.PREDICT, minute=9100, when=timezone.now() - timedelta(seconds=80))
+    queued = hand_in(world.team, minute=9200, when=timezone.now())
+    hand_in(teams[3], failure="score-exit", minute=9300)
+    Registration.objects.create(challenge=world.challenge, user=world.olga)
+    settle(world.challenge)
+    return Platform(world, scored, failed, running, queued, _scored_again(world))
+
+
+def places(platform: Platform) -> list[Place]:
+    world, slug = platform.world, platform.world.challenge.slug
+    bob, alice, dave, ada = world.bob, world.alice, world.dave, world.ada
+    return [
+        Place("home", "/"),
+        Place("sign-in", "/accounts/login/"),
+        Place("sign-up", "/accounts/signup/"),
+        Place("error", "/nothing-is-here"),
+        Place("challenge", f"/c/{slug}/", bob),
+        Place("phases", f"/c/{slug}/phases/", bob),
+        Place("terms", f"/c/{slug}/terms/", bob),
+        Place("versions", f"/c/{slug}/versions/", bob),
+        Place("downloads", f"/c/{slug}/data/", bob),
+        Place("join", f"/c/{slug}/join/", dave),
+        Place("team", f"/c/{slug}/team/", bob),
+        Place("settings", f"/c/{slug}/settings/", alice),
+        Place("publish-version", f"/c/{slug}/versions/new/", alice),
+        Place("account", "/account/", bob),
+        Place("tokens", "/account/tokens/", bob),
+        Place("second-factor", "/accounts/2fa/", bob),
+        Place("password-reset", "/accounts/password/reset/"),
+        Place("people", "/operate/people/", ada),
+        Place("board", f"/c/{slug}/board/", bob, ".board tbody tr"),
+        Place("board-organizer", f"/c/{slug}/board/", alice, ".board tbody tr"),
+        Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
+        Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
+        Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),
+        Place("submission-queued", f"/s/{platform.queued.pk}/", bob, ".stages"),
+        Place("submission-organizer", f"/s/{platform.scored.pk}/", alice, "#scores"),
+        Place("desk", f"/c/{slug}/desk/", alice, "#disk dl"),
+        Place("desk-submissions", f"/c/{slug}/desk/submissions/", alice),
+        Place("desk-people", f"/c/{slug}/desk/people/", alice),
+        Place("desk-rescores", f"/c/{slug}/desk/rescores/", alice),
+        Place("desk-rescore", f"/c/{slug}/desk/rescores/{platform.rescore.pk}/", alice),
+        Place("desk-announcements", f"/c/{slug}/desk/announcements/", alice),
+        Place("desk-events", f"/c/{slug}/desk/events/", alice),
+        Place("desk-export", f"/c/{slug}/desk/export/", alice),
+    ]
+
+
+def _scored_again(world: World) -> Rescore:
+    """The phase with a new scoring program, which is harder on some; to be decided."""
+    scored = Submission.objects.filter(challenge=world.challenge).exclude(counted=None).order_by("created")
+    for submission in scored:
+        leave_predictions(submission)
+    rescore = begin(world.challenge, scored[0].phase, world.sam)
+    for number, attempt in enumerate(rescore.attempts.select_related("source").order_by("submission__created")):
+        assert attempt.source is not None
+        assert attempt.source.scores is not None
+        factor = 0.97 if number % 3 == 0 else 1.0
+        attempt.scores = {key: value * factor for key, value in attempt.source.scores.items()}
+        attempt.state, attempt.finished = State.SCORED, timezone.now()
+        attempt.save()
+    rescore.state = Rescore.State.READY
+    rescore.save()
+    return rescore
+
+
+def _team(world: World, name: str) -> Team:
+    captain = User.objects.create_user(name.lower(), password=f"{name}-long-password")
+    return make_team(world.challenge, name, captain)
+
+
+def _scores(wrong: list[int]) -> dict[str, float]:
+    """As of the cases that tests.run_folders writes for these."""
+    truth = np.arange(CASES) % len(CLASSES)
+    said = (truth + np.isin(np.arange(CASES), wrong)) % len(CLASSES)
+    counts = Counts.of_matrix(confusion_matrix(truth, said, len(CLASSES)))
+    return {
+        "precision": float(METRICS["precision_weighted"](counts)),
+        "recall": float(METRICS["recall_weighted"](counts)),
+        "f1": float(METRICS["f1_weighted"](counts)),
+    }

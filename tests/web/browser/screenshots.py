@@ -1,0 +1,52 @@
+"""`python -m tests.web.browser.screenshots [FOLDER]`: pictures of the pages, for docs/img and to be looked at.
+
+Each in light as wide as on a desk; with a FOLDER of one's own also in the dark, and as on a phone.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+IMG = Path(__file__).resolve().parents[3] / "docs" / "img"
+
+
+def main(folder: Path, *, everything: bool) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.web.settings")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # the driver runs an event loop in this thread
+    import django
+
+    django.setup()
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+    from django.core.management import call_command
+    from django.test.testcases import LiveServerThread
+    from django.test.utils import setup_databases, setup_test_environment, teardown_databases
+    from playwright.sync_api import sync_playwright
+    from tests.web.browser import looking
+    from tests.web.browser.places import make_platform, places
+
+    setup_test_environment()
+    databases = setup_databases(verbosity=0, interactive=False)
+    call_command("createcachetable")
+    server = LiveServerThread("127.0.0.1", StaticFilesHandler)
+    server.daemon = True
+    server.start()
+    server.is_ready.wait()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        looks = {"": {}, **({"-dark": {"dark": True}, "-phone": {"size": looking.NARROW}} if everything else {})}
+        for place in places(make_platform(Path(scratch))):
+            for suffix, how in looks.items():
+                address = f"http://127.0.0.1:{server.port}"
+                with looking.context(browser, address, place.user, **how) as opened:  # type: ignore[arg-type]
+                    look = looking.look(opened, place)
+                    look.page.wait_for_timeout(300)
+                    look.page.screenshot(path=folder / f"{place.name}{suffix}.png", full_page=True)
+        browser.close()
+    server.terminate()
+    teardown_databases(databases, verbosity=0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMG, everything=len(sys.argv) > 1)

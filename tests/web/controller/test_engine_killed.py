@@ -1,0 +1,112 @@
+"""The Docker engine is killed under a real controller, alone and together with it: an engine of the test's own."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from tests.bundles import DOCKERFILE
+from tests.conftest import lacking
+from tests.engines.test_docker_restart import BASE, Daemon
+from tests.web.controller import lives
+from tests.web.controller.desk import hand_in
+from tests.web.controller.test_killed import check_way
+from tests.web.people import World
+
+from palio.core.states import State
+from palio.web.models import Attempt, ControllerBeat, Submission
+
+pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
+
+CONFIGURED: dict[str, Any] = {"engine": "docker", "slots": 3, "memory_gib": 64.0, "cpus": 64.0}
+SLEEPS = "import time\ntime.sleep(4)\n"
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
+        lacking("a second Docker engine needs root, dockerd and unshare")
+    with tempfile.TemporaryDirectory(prefix="palio-dockerd-") as home:
+        made = Daemon(Path(home))
+        made.start()
+        try:
+            made.load(BASE)
+            yield made
+        finally:
+            made.end(signal.SIGTERM)
+            made.close()
+
+
+@pytest.mark.parametrize(("number", "with_controller"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])
+def test_killed_while_it_builds_and_runs(
+    daemon: Daemon,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    with_controller: bool,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", daemon.address)
+    mark = f"{number}{with_controller}"
+    runs = hand_in(world.team, world.bob, predict=SLEEPS, extra=mark.encode())
+    builds = hand_in(
+        world.rivals,
+        world.carol,
+        extra=mark.encode(),
+        dockerfile=DOCKERFILE.replace("COPY", f"RUN echo {mark} && sleep 4\nCOPY"),
+    )
+    child = lives.begin_life(**CONFIGURED)
+    lives.wait_until(
+        lambda: (
+            Attempt.objects.get(pk=runs.pk).state == "predict"
+            and f"palio-{runs.identity}-predict".encode() in daemon.run("ps", "--format", "{{.Names}}").stdout
+            and b"sleep 4" in daemon.run("ps", "--no-trunc", "--format", "{{.Command}}").stdout
+        ),
+        child,
+    )
+    if with_controller:
+        lives.kill(child)
+    daemon.end(number)
+    if with_controller:
+        child = lives.begin_life(**CONFIGURED)
+    lives.wait_until(lambda: "docker" in trouble().lower(), child)
+    waits = hand_in(world.rivals, world.carol, extra=b"waits" + mark.encode())
+    time.sleep(1)
+    assert states() == {runs.pk: "predict", builds.pk: "build", waits.pk: "queued"}
+    daemon.start()
+
+    def all_have_ended() -> bool:
+        Attempt.objects.filter(state=State.QUEUED).update(not_before=timezone.now())
+        return lives.all_have_ended()
+
+    lives.wait_until(all_have_ended, child)
+    assert trouble() == ""
+    assert lives.kill(child, signal.SIGTERM) == 0
+    for attempt in Attempt.objects.all():
+        check_way(attempt)
+    for submission in Submission.objects.all():
+        *failed, last = submission.attempts.order_by("number")
+        assert (last.state, last.scores) == ("scored", {"accuracy": 1.0}), last.failure
+        assert (submission.counted, submission.charged) == (last, True)
+        assert [(each.failure_code, each.failure_cause) for each in failed] in ([], [("engine-fault", "platform")])
+        if submission.pk == waits.submission_id:
+            assert failed == []
+    assert Attempt.objects.get(pk=runs.pk).state == "failed"  # its container is gone, and nobody knows how it would end
+    assert daemon.run("ps", "--all", "--quiet").stdout == b""
+    assert daemon.run("volume", "ls", "--quiet").stdout == b""
+    assert [*settings.FOLDERS.runs.glob("*/.work")] == []
+
+
+def trouble() -> str:
+    beat = ControllerBeat.objects.first()
+    return beat.trouble if beat else ""
+
+
+def states() -> dict[str, str]:
+    return dict(Attempt.objects.values_list("identity", "state"))

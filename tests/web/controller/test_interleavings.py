@@ -1,0 +1,121 @@
+"""Whatever happens in whatever order: only legal moves, one result for each attempt, and everything comes to an end."""
+
+import tempfile
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.web.controller.desk import Desk, exits, fault, hand_in, predict, score
+from tests.web.people import World
+
+from palio.core.states import ENDS, State, may_move
+from palio.web.models import Attempt, Event, Submission
+
+HAPPENINGS = [
+    *("hand in", "predictions", "tick", "tick", "tick", "kill", "stop", "cancel", "overdue", "hurry"),
+    *("fault", "bug", "exit", "lasting", "mend", "away", "back"),
+]
+
+
+class UndoError(Exception):
+    """Ends an example; the database is as it was before it."""
+
+
+@pytest.mark.django_db
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(happenings=st.lists(st.sampled_from(HAPPENINGS), min_size=4, max_size=25))
+def test_only_legal_moves_and_one_result(world: World, happenings: list[str]) -> None:
+    try:
+        with tempfile.TemporaryDirectory() as home, transaction.atomic():
+            desk = Desk(Path(home))
+            try:
+                for number, happening in enumerate(["hand in", *happenings]):
+                    happen(desk, world, happening, number)
+                bring_to_its_end(desk)
+                check(desk)
+            finally:
+                desk.close()
+            raise UndoError
+    except UndoError:
+        pass
+
+
+def happen(desk: Desk, world: World, happening: str, number: int) -> None:
+    engine, unended = desk.engine, Attempt.objects.exclude(state__in=[*ENDS])
+    match happening:
+        case "hand in":
+            hand_in(world.team, world.bob, extra=str(number).encode())
+        case "predictions":
+            hand_in(world.rivals, world.carol, kind="results")
+        case "kill":
+            desk.kill()
+        case "stop":
+            desk.controller.let_go()
+            desk.controller = desk.new_controller()
+        case "cancel":
+            unended.update(cancel_requested=timezone.now())
+        case "fault":
+            engine.faults["score"] = fault()
+        case "bug":
+            engine.faults["predict"] = RuntimeError("a bug")
+        case "exit":
+            engine.programs = {"predict": exits, "score": score}
+        case "mend":
+            mend(desk)
+        case "overdue":
+            unended.exclude(deadline=None).update(deadline=timezone.now())
+        case "away":
+            engine.away = True
+        case "back":
+            engine.away = False
+        case "hurry":
+            unended.update(not_before=timezone.now())
+        case "lasting":
+            engine.lasting.add("predict")
+    for _ in range(3):
+        desk.controller.tick()
+        desk.controller.changed.wait(0.01)
+
+
+def mend(desk: Desk) -> None:
+    desk.engine.faults.clear()
+    desk.engine.lasting.clear()
+    desk.engine.programs = {"predict": predict, "score": score}
+
+
+def bring_to_its_end(desk: Desk) -> None:
+    mend(desk)
+    desk.engine.away = False
+    desk.controller.watch.look()
+
+    def all_ended() -> bool:
+        Attempt.objects.filter(state=State.QUEUED).update(not_before=timezone.now())
+        return not Attempt.objects.exclude(state__in=[*ENDS]).exists()
+
+    desk.run_until(all_ended)
+    desk.kill()  # which tidies
+    desk.run_until(lambda: desk.engine.left == [])
+
+
+def check(desk: Desk) -> None:
+    for attempt in Attempt.objects.all():
+        events = [e for e in Event.objects.filter(attempt=attempt.identity) if e.kind == "attempt.moved"]
+        way = [State.QUEUED, *(State(event.detail["new"]) for event in events if event.detail.get("old"))]
+        assert all(may_move(old, new) for old, new in pairwise(way)), way
+        assert way[-1] == attempt.state
+        assert Counter(state for state in way if state in ENDS).total() == 1
+        assert (attempt.failure is not None) == (attempt.state == State.FAILED)
+    for submission in Submission.objects.all():
+        attempts = list(submission.attempts.order_by("number"))
+        scored = [attempt for attempt in attempts if attempt.state == State.SCORED]
+        assert len(attempts) <= 4
+        assert len(scored) <= 1
+        assert submission.counted == (scored[0] if scored else None)
+        own_fault = attempts[-1].failure is not None and attempts[-1].failure["charged"]
+        assert submission.charged == bool(scored or own_fault)
+        assert all(attempt.failure_cause == "platform" for attempt in attempts[:-1])

@@ -1,0 +1,132 @@
+"""Real controllers that are killed at every step of real evaluations, on each engine; and what becomes of these."""
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from tests.submissions.arena import left_over
+from tests.web.controller import lives
+from tests.web.controller.desk import hand_in
+from tests.web.people import World
+
+from palio.core.states import ENDS, State, may_move
+from palio.web.models import Attempt, Event, Submission
+from palio.web.verbs.rerun import rerun
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SLOW = "import time\ntime.sleep(0.2)\n"
+EXITS = "import sys\nsys.exit(3)\n"
+MOVES = [
+    *((move, when, 1) for move in ("begin", "advance", "end") for when in ("before", "inside", "after")),
+    *(("advance", when, 2) for when in ("before", "inside", "after")),
+]
+NOTES = [("note_start", number) for number in (1, 2, 3, 4)] + [("note_end", number) for number in (1, 2, 3, 4)]
+
+
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")])
+def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return str(request.param)
+
+
+def test_killed_at_every_step(engine: str, world: World) -> None:
+    """Each life ends at its moment of its own submission, while those of the lives before it are gone on with."""
+    configured: dict[str, Any] = {
+        "engine": engine,
+        "slots": 3,
+        "anyone_on_bubblewrap": True,
+        "memory_gib": 64.0,
+        "cpus": 64.0,
+    }
+    chance, count = random.Random(5), iter(range(100))
+
+    def submit(predict: str = "", dockerfile: str = "") -> Attempt:
+        return hand_in(world.team, world.bob, extra=str(next(count)).encode(), predict=predict, dockerfile=dockerfile)
+
+    def live(moment: Callable[[str], lives.Moment], attempt: Attempt) -> None:
+        child = lives.begin_life(moment(attempt.identity), **configured)
+        assert lives.wait_for_death(child) == -signal.SIGKILL
+
+    begin = time.monotonic()
+    submit()
+    lives.live_until(lives.all_have_ended, **configured)
+    usual_s = time.monotonic() - begin
+    for move, when, number in MOVES:
+        live(lambda identity: lives.at_move(identity, move, when, number), submit())  # noqa: B023
+    for note, number in NOTES[engine == "docker" :: 2]:  # every other one
+        live(lambda identity: lives.at_note(identity, note, number), submit())  # noqa: B023
+    live(lives.at_verdict, submit())
+    own_faults = []
+    for moment in (lambda identity: lives.at_move(identity, "end", "inside"), lives.at_verdict):
+        own_faults.append(submit(predict=EXITS))
+        live(moment, own_faults[-1])
+    unbuilt = submit(dockerfile="FROM python:3.11-slim\nCOPY nothing /\n")
+    live(lambda identity: lives.at_move(identity, "end", "before"), unbuilt)
+    for _ in range(3):
+        submit(predict=SLOW)
+        child = lives.begin_life(**configured)
+        time.sleep(chance.uniform(0.1, usual_s))
+        assert lives.kill(child) == -signal.SIGKILL
+    lives.live_until(lives.all_have_ended, **configured)
+    for attempt in Attempt.objects.all():
+        check_way(attempt)
+    expected = {each.submission_id: ("failed", "predict-exit", True, False) for each in own_faults}
+    expected[unbuilt.submission_id] = ("failed", "build-failed", False, False)
+    for submission in Submission.objects.all():
+        (attempt,) = submission.attempts.all()  # no fault of the platform's, and so no other try
+        found = (attempt.state, attempt.failure_code, submission.charged, submission.counted == attempt)
+        assert found == expected.get(submission.id, ("scored", "", True, True)), lives_of(attempt)
+        assert attempt.scores == ({"accuracy": 1.0} if attempt.state == State.SCORED else None)
+    check_nothing_left()
+
+
+def lives_of(attempt: Attempt) -> list[object]:
+    return list(Event.objects.filter(attempt=attempt.identity).values_list("kind", "detail"))
+
+
+def check_way(attempt: Attempt) -> None:
+    events = Event.objects.filter(attempt=attempt.identity, kind="attempt.moved")
+    way = [State.QUEUED, *(State(event.detail["new"]) for event in events if event.detail.get("old"))]
+    assert all(may_move(old, new) for old, new in pairwise(way)), way
+    assert sum(state in ENDS for state in way) == 1
+    assert way[-1] == attempt.state
+
+
+def check_nothing_left() -> None:
+    identities = list(Attempt.objects.values_list("identity", flat=True))
+    assert left_over(identities) == []
+    for identity in identities:
+        run = settings.FOLDERS.runs / identity
+        assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
+        assert (run / "result.json").is_file()
+
+
+def test_a_second_controller_is_refused(world: World) -> None:
+    first = lives.begin_life()
+    lives.wait_until(lambda: lives.is_beating(first), first)
+    assert lives.wait_for_death(lives.begin_life()) == 1
+    assert lives.kill(first, signal.SIGTERM) == 0
+
+
+@pytest.mark.bubblewrap
+def test_a_rerun_after_a_kill_is_not_mixed_up_with_the_first(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    configured: dict[str, Any] = {"engine": "bubblewrap", "anyone_on_bubblewrap": True}
+    first = hand_in(world.team, world.bob, predict=SLOW)
+    child = lives.begin_life(lives.at_move(first.identity, "end", "after"), **configured)
+    assert lives.wait_for_death(child) == -signal.SIGKILL
+    second = rerun(first.submission, world.alice)
+    lives.live_until(lives.all_have_ended, **configured)
+    submission = Submission.objects.get()
+    assert [each.state for each in submission.attempts.order_by("number")] == ["scored", "scored"]
+    assert submission.counted == second
+    check_nothing_left()

@@ -1,0 +1,184 @@
+"""The page of one submission: what its team reads, what organizers read, and what changes while it runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from tests.web.people import World
+from tests.web.scored import hand_in, publish, scores, write_board_bundle
+
+from palio.core.states import State
+from palio.web.models import Attempt, Rescore, Submission
+
+Browser = Callable[..., Client]
+PAGES = ("", "live/", "logs/", "logs/build/", "report/", "receipt.json")
+
+
+def use(world: World, folder: Path, **lines: str) -> World:
+    publish(world.challenge, write_board_bundle(folder / "bundle", **lines))
+    for team in (world.team, world.rivals):
+        team.challenge.refresh_from_db()
+    return world
+
+
+@pytest.fixture
+def mednist(world: World, tmp_path: Path) -> World:
+    """Without hidden columns, so that a team gets its receipt."""
+    bundle = write_board_bundle(tmp_path / "bundle")
+    text = (bundle / "competition.yaml").read_text()
+    (bundle / "competition.yaml").write_text(text.replace(", hidden: true", ""))
+    publish(world.challenge, bundle)
+    world.team.challenge.refresh_from_db()
+    return world
+
+
+def attempt_of(submission: Submission) -> Attempt:
+    return submission.attempts.get()
+
+
+def test_team_and_helpers_may_look_and_nobody_else(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9))
+    may = {mednist.bob, mednist.bea, mednist.vera, mednist.sam, mednist.alice, mednist.ada}
+    everybody = may | {mednist.carol, mednist.dave, mednist.olga}
+    for path in PAGES:
+        url = f"/s/{submission.pk}/{path}"
+        found = {user.username: browser(user).get(url).status_code for user in everybody}
+        assert found == {user.username: 200 if user in may else 404 for user in everybody}, path
+        assert browser().get(url).status_code == 302
+
+
+def test_scored_submission_shows_scores_report_and_receipt(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9375, 12.34), note="more epochs")
+    page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    for said in ("<b>0.938</b>", "12.3", "more epochs", "palio verify receipt.json", f"/s/{submission.pk}/report/"):
+        assert said in page
+    assert "hx-trigger" not in page
+
+
+def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, failure="predict-time-limit", charged=True)
+    page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    for said in (
+        "Failed at predict",
+        "the participant&#x27;s turn",
+        "The sentence of predict-time-limit.",
+        "time: 500 s of 500 s",
+        "the last line of its log",
+        "Make it faster.",
+        "predict-time-limit",
+        "counts as one of the team's tries",
+    ):
+        assert said in page
+    assert "FULL" not in page
+    assert "FULL The sentence" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
+
+
+def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9))
+    bob, vera = browser(mednist.bob), browser(mednist.vera)
+    stages = ("build", "predict", "score", "nonsense")
+    assert [bob.get(f"/s/{submission.pk}/logs/{stage}/").status_code for stage in stages] == [200, 404, 404, 404]
+    assert [vera.get(f"/s/{submission.pk}/logs/{stage}/").status_code for stage in stages] == [200, 200, 200, 404]
+    assert "organizer's log" not in bob.get(f"/s/{submission.pk}/").text
+    assert "participant" in bob.get(f"/s/{submission.pk}/logs/build/").text
+
+
+@pytest.mark.parametrize("line", ["    hide_score_output: true\n", "    hide_output: true\n"])
+def test_blind_phase_shows_its_team_no_score_report_or_receipt(
+    world: World, browser: Browser, tmp_path: Path, line: str
+) -> None:
+    submission = hand_in(use(world, tmp_path, final=line).team, scores=scores(0.9375))
+    bob, vera = browser(world.bob), browser(world.vera)
+    assert "The scores of this phase are hidden" in bob.get(f"/s/{submission.pk}/").text
+    for path in PAGES:
+        assert "0.93" not in bob.get(f"/s/{submission.pk}/{path}").text
+    assert [bob.get(f"/s/{submission.pk}/{path}").status_code for path in ("report/", "receipt.json")] == [404, 404]
+    assert [vera.get(f"/s/{submission.pk}/{path}").status_code for path in ("report/", "receipt.json")] == [200, 200]
+    assert "0.938" in vera.get(f"/s/{submission.pk}/").text
+
+
+def test_hidden_column_is_shown_to_helpers_alone(world: World, browser: Browser, tmp_path: Path) -> None:
+    submission = hand_in(use(world, tmp_path).team, scores=scores(0.9375, secret=0.123456))
+    for path in PAGES:
+        assert "0.123" not in browser(world.bob).get(f"/s/{submission.pk}/{path}").text
+    assert "0.123" in browser(world.vera).get(f"/s/{submission.pk}/").text
+
+
+def test_report_may_do_nothing(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9))
+    answer = browser(mednist.bob).get(f"/s/{submission.pk}/report/")
+    assert answer.headers["Content-Security-Policy"].split("; ")[:2] == ["sandbox", "default-src 'none'"]
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_fragment_says_nothing_until_something_has_changed(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, when=timezone.now())
+    bob = browser(mednist.bob)
+    page = bob.get(f"/s/{submission.pk}/").text
+    query = page.split(f'hx-get="/s/{submission.pk}/live/')[1].split('"')[0].replace("&amp;", "&")
+    live = f"/s/{submission.pk}/live/{query}"
+    assert "Number 1 of 1" in page.replace("<b>", "")
+    assert bob.get(live).status_code == 204
+    Attempt.objects.filter(submission=submission).update(state=State.BUILD, moved=timezone.now())
+    answer = bob.get(live)
+    assert answer.status_code == 200
+    assert 'class="now" aria-current="step"><b>build</b>' in answer.text
+    assert 'id="state" class="badge build" hx-swap-oob="true"' in answer.text
+    assert "every 1s" in answer.text
+
+
+def test_fragment_of_an_ended_attempt_ends_the_looking(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9))
+    answer = browser(mednist.bob).get(f"/s/{submission.pk}/live/?seen=old&state=score")
+    assert "hx-trigger" not in answer.text
+    assert "Withdraw" in answer.text
+    assert "<b>0.900</b>" in answer.text
+
+
+def test_looking_again_takes_few_queries(
+    mednist: World, browser: Browser, django_assert_max_num_queries: Callable[[int], object]
+) -> None:
+    submission = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
+    bob = browser(mednist.bob)
+    bob.get(f"/s/{submission.pk}/live/")
+    with django_assert_max_num_queries(12):  # type: ignore[attr-defined]
+        bob.get(f"/s/{submission.pk}/live/")
+
+
+def test_stages_show_times_and_limits(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
+    page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    cards = [card.split("</li>")[0] for card in page.split("<li class=")[1:] if "<small>" in card]
+    assert [card.split("<")[0] for card in cards] == ['"done">', '"now" aria-current="step">', '"waiting">']
+    assert "18 s" in cards[0]
+    assert "of at most 20 s" in cards[1]
+    assert "256.0 MiB memory, 1 CPU" in cards[1]
+    assert "at most 20 s" in cards[2]
+
+
+def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednist: World, browser: Browser) -> None:
+    submission = hand_in(mednist.team, scores=scores(0.9))
+    version = attempt_of(submission).version
+    rescore = Rescore.objects.create(
+        challenge=mednist.challenge, version=version, phase="Final", created_by=mednist.alice
+    )
+    Attempt.objects.create(
+        submission=submission, number=2, purpose="rescore", rescore=rescore, version=version, state="failed"
+    )
+    assert "scored again" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    assert "scored again" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
+
+
+def test_cancel_and_withdraw_are_offered_to_the_team_when_they_can_be_done(mednist: World, browser: Browser) -> None:
+    running = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
+    scored = hand_in(mednist.team, scores=scores(0.9))
+    bob, vera = browser(mednist.bob), browser(mednist.vera)
+    offered = [
+        [word in client.get(f"/s/{submission.pk}/").text for word in (">Cancel<", ">Withdraw<")]
+        for client in (bob, vera)
+        for submission in (running, scored)
+    ]
+    assert offered == [[True, False], [False, True], [False, False], [False, False]]

@@ -1,0 +1,66 @@
+"""The platform with PostgreSQL: it starts, is backed up and restored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.conftest import lacking
+from tests.postgresql import database, postgresql, programs
+from tests.web.serving.running import Browser, palio, running
+
+PASSWORD = "a-long-enough-password"  # noqa: S105
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    if programs() is None:
+        lacking("PostgreSQL is not installed")
+    with postgresql() as address:
+        yield address
+
+
+def test_platform_on_postgresql_is_backed_up_and_restored(server: str, tmp_path: Path) -> None:
+    with database(server) as first, database(server) as second:
+        with running(tmp_path / "data", DATABASE_URL=first) as started:
+            browser = Browser()
+            link = started.link()
+            assert link
+            where, page = browser.get(link)
+            browser.post(where, page, password1=PASSWORD, password2=PASSWORD)
+            saved = palio("backup", tmp_path / "palio.tar", "--data", started.data, DATABASE_URL=first)
+            assert saved.returncode == 0, saved.stderr
+            started.end()
+        assert not (tmp_path / "data" / "palio.sqlite3").exists()
+
+        unset = palio("restore", tmp_path / "palio.tar", "--data", tmp_path / "elsewhere")
+        assert (unset.returncode, "no database_url is set" in unset.stderr) == (2, True)
+        full = palio("restore", tmp_path / "palio.tar", "--data", tmp_path / "elsewhere", DATABASE_URL=first)
+        assert (full.returncode, "(target-not-empty)" in full.stderr) == (2, True)
+        restored = palio("restore", tmp_path / "palio.tar", "--data", tmp_path / "elsewhere", DATABASE_URL=second)
+        assert restored.returncode == 0, restored.stderr
+
+        with running(tmp_path / "elsewhere", DATABASE_URL=second) as successor:
+            assert successor.link() is None
+            assert "admin" in browser.get(successor.address)[1]
+            health = successor.health()
+            assert health is not None
+            assert health["pages"] == "up"
+
+
+def test_postgresql_of_a_newer_version_is_refused(server: str, tmp_path: Path) -> None:
+    with database(server) as url:
+        with running(tmp_path / "data", "--pages-only", DATABASE_URL=url):
+            pass
+        with psycopg.connect(url) as connection:
+            insert = "INSERT INTO django_migrations (app, name, applied) VALUES ('palio', '0999_later', now())"
+            connection.execute(insert)
+        result = palio("serve", "--data", tmp_path / "data", DATABASE_URL=url)
+        assert (result.returncode, "(database-newer)" in result.stderr) == (12, True)
+
+
+def test_postgresql_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:
+    given = {"DATABASE_URL": "postgresql://palio:8462847@127.0.0.1:1/palio"}
+    result = palio("serve", "--data", tmp_path / "data", **given)
+    assert (result.returncode, "(database-unusable)" in result.stderr) == (12, True)
+    assert "8462847" not in result.stdout + result.stderr

@@ -1,0 +1,85 @@
+"""How charges are started again, without a platform: small processes, and times of the clock."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from palio.web.serving.children import how_it_ended
+from palio.web.serving.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Charge
+
+RUN = """
+import os, signal, sys, time
+from palio.web.serving.supervisor import Charge, Supervisor
+
+def stubborn():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("stubborn", os.getpid(), flush=True)
+    time.sleep(60)
+
+def crashing():
+    print("crashing", flush=True)
+    raise SystemExit(3)
+
+wanted = {"stubborn": stubborn, "crashing": crashing}
+charges = [Charge(name, wanted[name], signal.SIGKILL) for name in sys.argv[1:]]
+Supervisor(charges).run(lambda: print("started", flush=True))
+print("ended", flush=True)
+"""
+
+
+def supervise(*names: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", RUN, *names]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
+    with supervise("crashing") as supervisor:
+        time.sleep(3)
+        supervisor.terminate()
+        said, log = supervisor.communicate(timeout=10)
+    assert 3 <= said.count("crashing\n") <= 5  # after 0.2, 0.4, 0.8 and 1.6 s
+    assert "crashing ended with exit code 3; it is started again in 0.4 s" in log
+    assert said.endswith("ended\n")
+
+
+def test_second_signal_does_not_wait_for_a_charge_that_does_not_end() -> None:
+    with supervise("stubborn") as supervisor:
+        assert supervisor.stdout is not None
+        lines = [supervisor.stdout.readline() for _ in range(2)]
+        process = int(next(line for line in lines if line.startswith("stubborn")).split()[1])
+        supervisor.terminate()
+        time.sleep(0.5)
+        assert supervisor.poll() is None
+        begin = time.monotonic()
+        supervisor.terminate()
+        supervisor.wait(10)
+        assert time.monotonic() - begin < 3
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_waits_grow_to_a_limit_and_begin_anew_for_a_steady_charge(caplog: pytest.LogCaptureFixture) -> None:
+    charge = Charge("it", lambda: None, signal.SIGKILL)
+    charge.started = time.monotonic()
+    waits = []
+    for _ in range(12):
+        waits.append(charge.wait_s)
+        charge.has_ended("ended")
+    assert waits[:3] == [FIRST_WAIT_S, 2 * FIRST_WAIT_S, 4 * FIRST_WAIT_S]
+    assert max(waits) == LONGEST_WAIT_S
+    charge.started = time.monotonic() - 3600
+    charge.has_ended("ended")
+    assert charge.start_at - time.monotonic() <= FIRST_WAIT_S
+
+
+def test_how_it_ended_in_words() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    child.kill()
+    _, status = os.waitpid(child.pid, 0)
+    child.returncode = -9
+    assert how_it_ended(status) == "was killed by SIGKILL"
+    assert how_it_ended(3 << 8) == "ended with exit code 3"

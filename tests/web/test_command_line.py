@@ -1,0 +1,230 @@
+"""The command line against a platform that answers on a real port, with a controller that is ticked beside it."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.db import connection
+from pytest_django.live_server_helper import LiveServer
+from tests.bundles import write_context
+from tests.web.handing_in import stored
+from tests.web.people import World
+from tests.web.zips import context_zip
+
+from palio.cli import main
+from palio.core.pack import pack
+from palio.core.states import State
+from palio.web.access.tokens import hashed, new_secret
+from palio.web.models import ApiToken, Registration, StoredFile, Submission, User
+from palio.web.verbs.submit import submit
+
+if TYPE_CHECKING:
+    from tests.web.controller.desk import Desk
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MakeDesk = Callable[..., "Desk"]
+
+
+@dataclass(frozen=True)
+class Said:
+    exit_code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Terminal:
+    """A shell of somebody who is logged in."""
+
+    address: str
+    capture: pytest.CaptureFixture[str]
+    patch: pytest.MonkeyPatch
+
+    def sign_in(self, user: User) -> None:
+        self.patch.setenv("PALIO_SERVER", self.address)
+        self.patch.setenv("PALIO_TOKEN", token(user))
+
+    def __call__(self, *arguments: object) -> Said:
+        code = main([str(each) for each in arguments])
+        return Said(code, *self.capture.readouterr())
+
+
+def token(user: User, *scopes: str) -> str:
+    secret = new_secret()
+    ApiToken.objects.create(user=user, name="t", scopes=scopes or ["read", "submit"], secret_hash=hashed(secret))
+    return secret
+
+
+@pytest.fixture
+def palio(
+    live_server: LiveServer,
+    world: World,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Terminal:
+    monkeypatch.setenv("PALIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("palio.client.participating.POLL_S", 0.05)
+    monkeypatch.chdir(tmp_path)
+    terminal = Terminal(live_server.url, capfd, monkeypatch)
+    terminal.sign_in(world.bob)
+    return terminal
+
+
+@pytest.fixture
+def controlled(make_desk: MakeDesk) -> Iterator["Desk"]:
+    """A controller that goes on by itself until the test has ended."""
+    desk, over = make_desk(), threading.Event()
+
+    def tick() -> None:
+        try:
+            while not over.is_set():
+                desk.controller.tick()
+                over.wait(0.02)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    yield desk
+    over.set()
+    thread.join()
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    return pack(write_context(tmp_path / "folder"), tmp_path / "model.zip").path
+
+
+def test_login_keeps_what_was_given_where_others_cannot_read_it(
+    palio: Terminal, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PALIO_SERVER")
+    said = palio("login", palio.address, "--json")
+    kept = tmp_path / "home/login.json"
+    assert (said.exit_code, json.loads(said.out)["user"], json.loads(said.out)["kept_in"]) == (0, "bob", str(kept))
+    assert kept.stat().st_mode & 0o777 == 0o600
+    monkeypatch.delenv("PALIO_TOKEN")
+    assert palio("status", "--challenge", "mednist").exit_code == 0
+    palio("login", "--forget")
+    assert not kept.exists()
+    said = palio("status")
+    assert (said.exit_code, "palio login URL" in said.err) == (2, True)
+
+
+def test_login_with_a_wrong_token_keeps_nothing(palio: Terminal, tmp_path: Path) -> None:
+    said = palio("login", palio.address, "--token", "palio_wrong")
+    assert said.exit_code == 2
+    assert "The token is unknown, has expired or was revoked." in said.err
+    assert not (tmp_path / "home/login.json").exists()
+
+
+def test_token_goes_to_its_own_platform_alone(palio: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    palio("login", palio.address)
+    monkeypatch.delenv("PALIO_TOKEN")
+    monkeypatch.setenv("PALIO_SERVER", "http://127.0.0.1:9")
+    said = palio("status")
+    assert (said.exit_code, "there is no token for http://127.0.0.1:9" in said.err) == (2, True)
+
+
+def test_join_accepts_the_terms_that_were_shown(palio: Terminal, world: World) -> None:
+    palio.sign_in(world.dave)
+    said = palio("join", "mednist", "--accept-terms")
+    assert (said.exit_code, said.out) == (0, "You take part, as the team dave.\n")
+    assert Registration.objects.get(user=world.dave).terms_accepted is not None
+
+
+def test_submit_without_joining_says_how(palio: Terminal, world: World, packed: Path) -> None:
+    palio.sign_in(world.dave)
+    said = palio("submit", packed, "-c", "mednist")
+    assert (said.exit_code, "Join with `palio join mednist`" in said.err) == (2, True)
+
+
+def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+    said = palio("submit", packed, "-c", "mednist", "--note", "from a shell", "--wait")
+    submission = Submission.objects.get()
+    assert said.exit_code == 0
+    lines = said.out.splitlines()
+    assert lines[0] == "mednist, phase Final, team Blobs"
+    assert [line.split()[0] for line in lines[1:] if line.startswith("  ")][:3] == ["submission", "id", "page"]
+    stages = [line.split()[0] for line in lines if line.strip() and line.split()[0] in ("build", "predict", "score")]
+    assert stages == ["build", "predict", "score"]
+    assert lines[-2:] == ["  Accuracy", "  1.000"]
+    assert (submission.note, submission.charged) == ("from a shell", True)
+
+
+def test_submit_and_wait_shows_the_failure_with_its_exit_code(
+    palio: Terminal, controlled: "Desk", packed: Path
+) -> None:
+    from tests.web.controller.desk import exits
+
+    controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
+    said = palio("submit", packed, "-c", "mednist", "--wait")
+    assert said.exit_code == 10
+    assert "Failed at predict — the participant's turn." in said.err
+    assert "The container ended with exit code 3, so its predictions were not taken." in said.err
+    assert said.err.splitlines()[-1] == "(predict-exit)"
+
+
+def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+    said = palio("submit", packed, "-c", "mednist", "--wait", "--json")
+    ended = json.loads(said.out)
+    assert (said.exit_code, ended["state"], ended["scores"]) == (0, "scored", {"accuracy": 1.0})
+
+
+def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    path.write_bytes(context_zip(dockerfile="FROM x\nCOPY lost.py /\n"))
+    said = palio("submit", path, "-c", "mednist")
+    assert said.exit_code == 10
+    assert "  | the Dockerfile, line 2 (COPY lost.py /): there is no lost.py" in said.err
+    assert StoredFile.objects.count() == 0
+
+
+def test_submit_over_the_limit_sends_nothing(palio: Terminal, world: World, packed: Path) -> None:
+    submit(stored(world.team, world.bea), world.bea)
+    said = palio("submit", packed, "-c", "mednist", "--json")
+    assert (said.exit_code, json.loads(said.out)["failure"]["code"]) == (10, "submission-running")
+    assert StoredFile.objects.count() == 1
+
+
+def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: World) -> None:
+    said = palio("status")
+    assert (said.exit_code, "it has other, mednist" in said.err or "it has mednist, other" in said.err) == (2, True)
+    type(world.other).objects.filter(pk=world.other.pk).update(visibility="draft")
+    assert palio("status").out == "Your team has handed in nothing for mednist yet: `palio submit FILE` does.\n"
+
+
+def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
+    submission = submit(stored(world.team, world.bob), world.bob).submission
+    said = palio("status", submission.pk)
+    assert (said.exit_code, "number 1 of 1 in the queue" in said.out) == (0, True)
+    assert palio("cancel", submission.pk).out == "It was cancelled.\n"
+    assert palio("status", submission.pk).exit_code == 130
+    said = palio("cancel", submission.pk)
+    assert (said.exit_code, "This submission has ended" in said.err) == (10, True)
+    assert palio("logs", submission.pk).err == "There is no log that you may read yet.\n"
+    assert submission.attempts.get().state == State.CANCELLED
+    listed = palio("status", "-c", "mednist").out.splitlines()
+    assert listed[1].split()[:1] == [submission.pk]
+
+
+def test_logs_of_what_has_run(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+    palio("submit", packed, "-c", "mednist", "--wait")
+    said = palio("logs", Submission.objects.get().pk, "--json")
+    assert "build" in json.loads(said.out)["logs"]
+
+
+def test_leaderboard(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+    assert "Nobody has a score yet." in palio("leaderboard", "mednist").out
+    palio("submit", packed, "-c", "mednist", "--wait")
+    said = palio("leaderboard", "mednist")
+    assert said.out.splitlines()[2:4] == [
+        "  Rank   Team  Accuracy ↑  Entries",
+        "  1     Blobs       1.000        1",
+    ]
+    assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"

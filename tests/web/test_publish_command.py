@@ -1,0 +1,87 @@
+"""`palio publish` against a platform that runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.bundles import YAML, write_bundle
+from tests.web.people import World, make_world
+
+from palio.cli import main
+from palio.web.models import Challenge
+from palio.web.verbs.people import set_publisher
+from palio.web.verbs.tokens import make_token
+
+if TYPE_CHECKING:
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world(transactional_db: None, small_bundle: Path) -> World:
+    return make_world(small_bundle)
+
+
+@pytest.fixture(autouse=True)
+def _olga_is_logged_in(world: World, live_server: "LiveServer", monkeypatch: pytest.MonkeyPatch) -> None:
+    set_publisher(world.olga, True, actor=world.ada)
+    monkeypatch.setenv("PALIO_SERVER", live_server.url)
+    monkeypatch.setenv("PALIO_TOKEN", make_token(world.olga, "test", ["read", "organize"], days=1)[1])
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
+    code = main(["publish", *arguments])
+    out = capsys.readouterr()
+    return code, (out.out or out.err).splitlines()
+
+
+def test_publish_makes_a_draft_then_shows_it_then_does_nothing(
+    capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path
+) -> None:
+    url = f"{live_server.url}/c/vowels/"
+    assert said(capsys, str(small_bundle), "--draft") == (0, ["Vowels, version 1: draft.", url])
+    assert said(capsys, str(small_bundle)) == (0, ["Vowels, version 1: published.", url])
+    nothing = "This is version 1 of Vowels, as it was. Nothing was changed."
+    assert said(capsys, str(small_bundle)) == (0, [nothing, url])
+
+
+def test_publish_of_a_new_version_says_what_it_changes(
+    capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path, tmp_path: Path
+) -> None:
+    said(capsys, str(small_bundle), "--slug", "letters")
+    changed = write_bundle(tmp_path / "b", yaml=YAML.replace("precision: 3", "precision: 2"))
+    (changed / "terms.md").write_text("Be kind.\nBe fair.\n")
+    assert said(capsys, str(changed), "--slug", "letters", "--note", "Kinder.") == (
+        0,
+        [
+            "Vowels, version 2: published.",
+            "  terms: 0 lines gone, 1 new",
+            "  column “accuracy”: precision: 3 → 2",
+            f"{live_server.url}/c/letters/",
+        ],
+    )
+    assert Challenge.objects.get(slug="letters").versions.get(number=2).note == "Kinder."
+
+
+def test_publish_with_json_prints_one_object(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
+    code, lines = said(capsys, str(small_bundle), "--json")
+    answer = json.loads("\n".join(lines))
+    assert (code, answer["is_new"], answer["challenge"]["slug"]) == (0, True, "vowels")
+
+
+def test_publish_of_a_faulty_bundle_is_refused_before_anything_is_sent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = write_bundle(tmp_path / "vowels")
+    (folder / "overview.md").write_text("")
+    code, lines = said(capsys, str(folder))
+    assert code == 11
+    assert lines[1] == f"{folder} has 1 problem."
+
+
+def test_publish_under_a_name_of_others_is_refused(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
+    code, lines = said(capsys, str(small_bundle), "--slug", "mednist")
+    assert code != 0
+    assert "You may not do this" in "\n".join(lines)

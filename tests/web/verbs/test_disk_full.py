@@ -1,0 +1,101 @@
+"""A disk that fills while a file comes in: a clear refusal, nothing is lost, and everything else goes on."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.mounts import on_a_mount
+
+CODE = """
+import json, os, sys
+from pathlib import Path
+uploads = Path(sys.argv[1])
+os.environ["PALIO_DATA"] = str(uploads.parent)
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_as_they_are"
+sys.path.insert(0, os.getcwd())
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("createcachetable", verbosity=0)
+
+from django.conf import settings
+from django.test import Client
+from tests.bundles import write_bundle
+from tests.web.people import make_world
+from tests.web.zips import chunks, context_zip, digest
+
+world = make_world(write_bundle(uploads.parent / "vowels"))
+browser = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False)
+browser.force_login(world.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
+SIZE = 256 * 1024
+content = context_zip(extra=os.urandom(3_000_000))
+said = {}
+
+def post(path, body):
+    return browser.post(f"/api/v1{path}", body, content_type="application/json")
+
+def announce(content):
+    asked = {"name": "m.zip", "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": SIZE}
+    return post("/challenges/mednist/uploads", asked)
+
+def put(upload, index):
+    chunk = chunks(content, SIZE)[index]
+    return browser.put(
+        f"/api/v1/uploads/{upload}/chunks/{index}", chunk, content_type="application/octet-stream",
+        headers={"X-Chunk-SHA256": digest(chunk)},
+    )
+
+upload = announce(content).json()["id"]
+said["first"] = [put(upload, index).status_code for index in range(4)]
+said["too much"] = announce(content + bytes(50_000_000)).json()["code"]
+filler = uploads / "filler"
+room = os.statvfs(uploads).f_bavail * os.statvfs(uploads).f_frsize
+FILL_IT
+answer = put(upload, 4)
+said["full"] = [answer.status_code, answer.json()["code"], str(uploads.parent) in answer.content.decode()]
+form = browser.post("/c/mednist/submit/", {"file": open(uploads.parent / "big", "rb")})
+said["form"] = [form.status_code, "disk" in form.content.decode()]
+said["others"] = [browser.get("/").status_code, browser.get("/c/mednist/submit/").status_code]
+LET_IT_BE
+filler.unlink()
+said["kept"] = browser.get(f"/api/v1/uploads/{upload}").json()["present"]
+said["rest"] = {put(upload, index).status_code for index in range(4, len(chunks(content, SIZE)))} == {204}
+said["file"] = post(f"/uploads/{upload}/complete", {}).json()["sha256"] == digest(content)
+said["left"] = sorted(path.name for path in uploads.iterdir())
+print(json.dumps(said))
+"""
+
+BEFORE = ("filler.write_bytes(bytes(room - 100_000))", "")
+# It fills while the bytes come in: there was room when the chunk began.
+MEANWHILE = (
+    """
+from palio.web.verbs import receiving
+refuse = receiving.UploadFolder.refuse_full
+def refuse_then_fill(size_bytes):
+    refuse(size_bytes)
+    filler.write_bytes(bytes(room - 100_000))
+receiving.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
+""",
+    "receiving.UploadFolder.refuse_full = staticmethod(refuse)",
+)
+
+
+@pytest.mark.parametrize("fill", [BEFORE, MEANWHILE], ids=["before", "meanwhile"])
+def test_disk_that_fills_refuses_and_loses_nothing(tmp_path: Path, fill: tuple[str, str]) -> None:
+    uploads = tmp_path / "data" / "uploads"
+    uploads.mkdir(parents=True)
+    (tmp_path / "data/big").write_bytes(bytes(12_000_000))
+    code = CODE.replace("FILL_IT", fill[0]).replace("LET_IT_BE", fill[1])
+    said = json.loads(on_a_mount("size=10m", uploads, code).splitlines()[-1])
+    assert said == {
+        "first": [204, 204, 204, 204],
+        "too much": "disk-full",
+        "full": [507, "disk-full", False],
+        "form": [507, True],
+        "others": [200, 200],
+        "kept": [0, 1, 2, 3],
+        "rest": True,
+        "file": True,
+        "left": [],
+    }
