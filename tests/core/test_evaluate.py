@@ -2,6 +2,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write
 from tests.fakes import FakeEngine, ended
 from tests.images import classic, tar, write
 
+from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.job import GIB, End, Job, JobResult
 from palio.core.run_folder import RunFolder, Verdict
-from palio.core.submission import read_submission
+from palio.core.submission import Submission, read_submission
 
 Program = Callable[[Job, Path], JobResult | None]
 
@@ -100,6 +102,28 @@ def test_evaluate_scores(stage: Stage) -> None:
         "score.log",
         "scores",
     ]
+
+
+def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:
+    evaluation = stage.evaluation()
+    evaluation.step()
+    failure = PalioError("stage-overdue", stage="build", limit="5 min").failure
+    evaluation.fail(failure)
+    assert (evaluation.result.verdict, evaluation.result.failure) == (Verdict.FAILED, failure)
+    assert json.loads((stage.run / "result.json").read_text())["failure"] == failure.as_json()
+    assert (stage.engine.calls, evaluation.step()) == (["start build", "remove build"], False)
+    evaluation.fail(PalioError("stage-overdue", limit="1 s").failure)
+    assert evaluation.result.failure == failure
+
+
+def test_evaluate_takes_predictions_under_the_name_that_they_had(stage: Stage) -> None:
+    kept = stage.home / "0123"
+    kept.write_text(answers(ANSWERS))
+    attempt = stage.evaluation().attempt
+    submission = Submission(kept, SubmissionKind.RESULTS, "0123", called="answers.csv")
+    attempt = replace(attempt, submission=submission)
+    Evaluation(attempt, stage.engine, RunFolder.create(stage.home / "other", "0a0b")).finish()
+    assert (stage.home / "other/predictions/answers.csv").read_text() == answers(ANSWERS)
 
 
 def test_evaluate_leaves_nothing_on_the_engine(stage: Stage) -> None:

@@ -879,6 +879,15 @@ def test_a_removed_job_is_unknown_and_may_be_started_again(trial: Trial) -> None
     assert job.log.read_text() == "[]\n"
 
 
+def test_what_is_kept_of_a_job_is_listed_until_it_is_removed(trial: Trial) -> None:
+    job = trial.job("print('here')")
+    assert job.name not in trial.engine.kept()
+    trial.wait(job)
+    assert job.name in trial.another().kept()
+    trial.engine.remove(job)
+    assert job.name not in trial.engine.kept()
+
+
 def test_removing_a_running_job_ends_it(trial: Trial) -> None:
     job = trial.job("import time; time.sleep(30)")
     trial.start(job)

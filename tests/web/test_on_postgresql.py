@@ -1,7 +1,7 @@
-"""The platform's tests once more, in a process of their own, on a real PostgreSQL server.
+"""The platform's tests of what it does once more, in a process of their own, on a real PostgreSQL server.
 
-Left out is what has no database in it, what needs a browser, and what takes long on each engine: a few tests of real
-controllers that are killed stay in.
+Left out are pages, which do it through the same verbs, and what takes long on each engine; some tests of controllers
+that are killed stay in.
 """
 
 import os
@@ -14,18 +14,30 @@ from tests.conftest import lacking
 from tests.web.postgresql import cluster, programs
 
 HERE = Path(__file__).parent
-LEFT_OUT = [
-    *("browser", "serving", "verbs/test_disk_full.py", "controller/test_engine_killed.py", "test_on_postgresql.py"),
-]
+RUN = ["verbs", "controller", "api", "test_board.py"]
+LEFT_OUT = ["verbs/test_disk_full.py", "controller/test_engine_killed.py", "controller/test_serve_killed.py"]
 LONG = "not every_step"
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on it already")
 def test_everything_on_postgresql() -> None:
     if programs() is None:
         lacking("no PostgreSQL server is installed (Debian's package postgresql)")
     options = [f"--ignore={HERE / name}" for name in LEFT_OUT]
-    command = [sys.executable, "-m", "pytest", str(HERE), "-q", "-x", "-p", "no:cacheprovider", "-k", LONG, *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(str(HERE / name) for name in RUN),
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        LONG,
+        *options,
+    ]
     with cluster() as url:
         ran = subprocess.run(
             command,

@@ -50,7 +50,12 @@ running_options = _options(
 @click.option("--url", metavar="U", help="The address that people open, as https://palio.example.org.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes that answer requests. [default: 1]")
 @click.option("--sign-up", type=click.Choice(["open", "invitation"]), help="Who may make an account. [default: open]")
-@click.option("--with", "with_", type=click.Choice(["mednist"]), help="Publish this challenge, if it is not there yet.")
+@click.option(
+    "--with",
+    "with_",
+    metavar="BUNDLE",
+    help="Publish a challenge at the start: `mednist`, or a folder.",
+)
 @click.option("--pages-only", is_flag=True, help="Without the controller, which `palio controller` runs elsewhere.")
 def serve(with_: str | None, pages_only: bool, config: Path | None, **flags: object) -> NoReturn:
     """Run the platform: pages, API and controller, in one process tree.

@@ -399,17 +399,17 @@ FAILURES: dict[str, FailureKind] = {
     ),
     "controller-lost": FailureKind(
         _S,
-        "The process that evaluates was killed {count} in this stage, and may be again by whatever this submission makes "
-        "it do.",
+        "The process that evaluates was killed {count} in this stage, and may be again by whatever this submission "
+        "makes it do.",
         "Look in the system's log for what killed it; often it is a lack of memory. Nobody is charged.",
         retried=True,
     ),
     "submitter-untrusted": FailureKind(
         _S,
-        "This platform runs programs with `{engine}`, whose sandboxes share this machine's own system, and so only those "
-        "of its operators. {user} is none of them.",
-        "Install Docker, or set `anyone_on_bubblewrap = true` if everybody who takes part may be trusted that far; then "
-        "run the submission again.",
+        "This platform runs programs with `{engine}`, whose sandboxes share this machine's own system, and so only "
+        "those of its operators. {user} is none of them.",
+        "Install Docker, or set `anyone_on_bubblewrap = true` if everybody who takes part may be trusted that far; "
+        "then run the submission again.",
         participant="Programs by participants are not run here yet: the platform's operator has to set it up first.",
     ),
     "configuration-invalid": FailureKind(

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -28,7 +29,7 @@ class Asked:
     team: Team | None
     sort: str
 
-    @property
+    @cached_property
     def stamp(self) -> str:
         """The same while what it gives is the same."""
         of = [*stamp(self.challenge, self.phase), self.phase.name, self.seen, self.team and self.team.pk, self.sort]

@@ -19,11 +19,11 @@ from palio.core.bundle.model import Column, Phase
 from palio.web import certainty
 from palio.web.board import Board, BoardRow, Sight, read_board
 from palio.web.board_rows import row_html
+from palio.web.csv_cells import cell
 from palio.web.kept import kept
 from palio.web.models import Challenge, Team
 
 BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def as_csv(shown: Shown, sort: str) -> str:
         low, high = row["interval"] or (None, None)
         name = row["team"]
         rows.writerow(
-            [row["rank"], first, last, f"'{name}" if name.startswith(_FORMULA) else name, row["baseline"]]
+            [row["rank"], first, last, cell(name), row["baseline"]]
             + [row["scores"].get(key) for key in keys]
             + [low, high, row["entries"], row["last"]]
             + [row["ranks"].get(key) for key in keys]

@@ -38,7 +38,7 @@ class Download:
 
 
 def downloads(bundle: Bundle, now: datetime | None) -> list[Download]:
-    """Of all phases that have begun; of all phases if `now` is None. The same content is listed once, where it begins."""
+    """Of all phases that have begun; of all phases if `now` is None. The same content is listed once."""
     found: list[Download] = []
     seen: set[tuple[str, tuple[Path, ...]]] = set()
     for phase in bundle.phases:

@@ -115,7 +115,7 @@ def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> SafeS
 
 
 def _in_frames(html: str) -> str:
-    """Wide tables scroll by themselves instead of the page. The markup is nh3's own, so that this can be said plainly."""
+    """Wide tables scroll by themselves instead of the page. The markup is nh3's own, and so is plain."""
     html = html.replace("<pre>", '<pre tabindex="0">')
     html = re.sub(r"<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>', html)
     return html.replace("</table>", "</table></div>")

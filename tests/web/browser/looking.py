@@ -27,8 +27,11 @@ class Look:
 
     def axe(self, *, colours_alone: bool = False) -> list[str]:
         """What axe finds serious or worse. The script comes from the driver, which the page's policy does not bind."""
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        options = {"iframes": False} | ({"runOnly": ["color-contrast"]} if colours_alone else {})
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        options = {"iframes": False, "resultTypes": ["violations"]} | (
+            {"runOnly": ["color-contrast"]} if colours_alone else {}
+        )
         found: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{each['id']}: {node['html'][:120]}"

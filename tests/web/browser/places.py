@@ -110,6 +110,8 @@ def places(platform: Platform) -> list[Place]:
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),
         Place("submission-queued", f"/s/{platform.queued.pk}/", bob, ".stages"),
         Place("submission-organizer", f"/s/{platform.scored.pk}/", alice, "#scores"),
+        Place("submit", f"/c/{slug}/submit/", bob),
+        Place("submissions", f"/c/{slug}/submissions/", bob),
         Place("desk", f"/c/{slug}/desk/", alice, "#disk dl"),
         Place("desk-submissions", f"/c/{slug}/desk/submissions/", alice),
         Place("desk-people", f"/c/{slug}/desk/people/", alice),

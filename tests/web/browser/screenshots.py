@@ -1,4 +1,4 @@
-"""`python -m tests.web.browser.screenshots [FOLDER]`: pictures of the pages, for docs/img and to be looked at.
+"""`python -m tests.web.browser.screenshots [FOLDER]`: pictures of the pages, for docs/img/platform and to be looked at.
 
 Each in light as wide as on a desk; with a FOLDER of one's own also in the dark, and as on a phone.
 """
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-IMG = Path(__file__).resolve().parents[3] / "docs" / "img"
+IMG = Path(__file__).resolve().parents[3] / "docs" / "img" / "platform"
 
 
 def main(folder: Path, *, everything: bool) -> None:
@@ -21,6 +21,7 @@ def main(folder: Path, *, everything: bool) -> None:
     from django.core.management import call_command
     from django.test.testcases import LiveServerThread
     from django.test.utils import setup_databases, setup_test_environment, teardown_databases
+    from PIL import Image
     from playwright.sync_api import sync_playwright
     from tests.web.browser import looking
     from tests.web.browser.places import make_platform, places
@@ -42,7 +43,12 @@ def main(folder: Path, *, everything: bool) -> None:
                 with looking.context(browser, address, place.user, **how) as opened:  # type: ignore[arg-type]
                     look = looking.look(opened, place)
                     look.page.wait_for_timeout(300)
-                    look.page.screenshot(path=folder / f"{place.name}{suffix}.png", full_page=True)
+                    target = folder / f"{place.name}{suffix}.png"
+                    look.page.screenshot(path=target, full_page=True)
+                    # A page has few colours, which makes a small file.
+                    Image.open(target).convert("RGB").quantize(
+                        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+                    ).save(target, optimize=True)
         browser.close()
     server.terminate()
     teardown_databases(databases, verbosity=0)

@@ -1,5 +1,6 @@
 """Every page in a real browser: nothing serious for axe, nothing on the console, no wider than a phone."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ from tests.web.browser.looking import NARROW, context, look
 from tests.web.browser.places import make_platform, places
 
 from palio.core.states import State
+from palio.web.models import User
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
     from pytest_django.live_server_helper import LiveServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,15 +23,19 @@ def test_pages_are_sound_in_light_and_dark_and_on_a_phone(
     chromium: "Browser", live_server: "LiveServer", tmp_path: Path
 ) -> None:
     problems = []
-    for place in places(make_platform(tmp_path)):
-        with context(chromium, live_server.url, place.user) as opened:
-            seen = look(opened, place)
+    with ExitStack() as stack:
+        opened: dict[User | None, BrowserContext] = {}
+        for place in places(make_platform(tmp_path)):
+            if place.user not in opened:
+                opened[place.user] = stack.enter_context(context(chromium, live_server.url, place.user))
+            seen = look(opened[place.user], place)
             found = seen.axe()
             seen.page.emulate_media(color_scheme="dark")
             found += [f"in the dark: {problem}" for problem in seen.axe(colours_alone=True)]
             seen.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
             found += [f"wider than {NARROW[0]} pixels"] if seen.is_wider_than_the_window() else []
             problems += [f"{place.name}: {problem}" for problem in [*found, *seen.problems]]
+            seen.page.close()
     assert "\n".join(problems) == ""
 
 

@@ -85,7 +85,7 @@ def test_export_with_everything_takes_files_and_what_the_scoring_program_wrote(f
     archive = exported(full, Parts(files=True, runs=True))
     assert archive.read(f"submissions/{full.best.file.sha256}/blobs-5.zip") == b"a whole model"
     runs = sorted(name for name in archive.namelist() if name.startswith(f"runs/{full.best.pk}/"))
-    kept = ["config.json", "report.html", "result.json", "scores/cases.csv"]
+    kept = ["report.html", "result.json", "scores/cases.csv"]
     assert runs == [f"runs/{full.best.pk}/{name}" for name in kept]
     readme = archive.read("README.md").decode()
     for name in archive.namelist()[1:]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.serving import LIMIT_PSS_MIB, memory_mib
+from tests.bundles import write_bundle
 from tests.conftest import lacking
 from tests.web.serving.running import Browser, Running, environment, is_running, palio, running
 
@@ -293,6 +294,19 @@ def test_mednist_is_published_at_the_start_and_only_once(tmp_path: Path, mednist
     with running(tmp_path / "data", "--with", "mednist", **given) as again:
         assert "challenge   mednist is there already" in again.said
         assert "MedNIST" in again.ask("/")[1]
+
+
+def test_folder_is_published_at_the_start_and_again_once_it_has_changed(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "vowels")
+    with running(tmp_path / "data", "--with", str(bundle)) as started:
+        assert "challenge   vowels is published, as version 1" in started.said
+        assert started.end() == 0
+    with running(tmp_path / "data", "--with", str(bundle)) as again:
+        assert f"challenge   vowels is there already, as in {bundle}" in again.said
+        assert again.end() == 0
+    (bundle / "overview.md").write_text("Which of them, now?")
+    with running(tmp_path / "data", "--with", str(bundle)) as changed:
+        assert "challenge   vowels is published, as version 2" in changed.said
 
 
 def test_mednist_without_its_images_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

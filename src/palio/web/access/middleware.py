@@ -44,8 +44,8 @@ class AccessMiddleware:
                 f"This token was not made for `{rule.scope}`; make one that is on your account page."
             )
         request.subject, request.relations = subject, held  # type: ignore[attr-defined]
-        if _is_api(name) and token is None:  # ninja exempts its views, and a browser's cookie is not enough
-            return CsrfViewMiddleware(self._get_response).process_view(request, view, args, kwargs)
+        if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
+            return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
 
 
@@ -54,6 +54,10 @@ def find_rule(name: str) -> Rule | None:
     if name in RULES:
         return RULES[name]
     return next((rule for key, rule in RULES.items() if key.endswith("*") and name.startswith(key[:-1])), None)
+
+
+def _not_exempt(*_: object) -> None:
+    """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
 
 
 def _is_api(name: str) -> bool:

@@ -43,15 +43,20 @@ class _DatabaseLock:
                 return
             except DatabaseError:  # with the connection, the lock is gone
                 self.close()
-        self._connection = connection.copy()
-        with self._connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_KEY])
-            row = cursor.fetchone()
+        made = connection.copy()
+        try:
+            with made.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", [_KEY])
+                row = cursor.fetchone()
+        except DatabaseError:  # of a database that is away; whoever calls tries again
+            made.close()
+            raise
         if not row or not row[0]:
-            self.close()
+            made.close()
             raise PalioError(
                 "data-in-use", path="The database", what="another controller", process="of another machine or folder"
             )
+        self._connection = made  # only now: a connection without the lock must not be taken for one
 
     def close(self) -> None:
         if self._connection is not None:

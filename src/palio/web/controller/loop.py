@@ -234,20 +234,22 @@ class Controller:
         self._end(row, Outcome.cancelled())
 
     def _start_next(self) -> None:
-        found, is_full = self.watch.found, len(self._held) >= self._slots.count
-        if is_full or not found.name or found.trouble or self._lack_of_room():
+        found = self.watch.found
+        if len(self._held) >= self._slots.count or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
         waiting = [each for each in waiting_now() if each.not_before <= now]
 
+        without_room: list[str] = []
+
         def start(row: Attempt) -> None:
-            nonlocal is_full
-            is_full = not self._start(row, found.name)
+            if not self._start(row, found.name):
+                without_room.append(row.identity)
 
         for each in in_turn(waiting, recent_starts()) if waiting else ():
             for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was cancelled just now
                 self._safely(row, start)
-            if is_full:
+            if without_room:
                 return
 
     def _start(self, row: Attempt, engine: str) -> bool:

@@ -8,6 +8,7 @@ which the organizer has, and which is named by its bundle's digest; addresses fo
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from django.utils.text import slugify
 from palio import __version__
 from palio.core.bundle.model import Bundle
 from palio.core.digest import UnfitFile, files_below
+from palio.core.errors import PalioError
+from palio.core.receipt.key import machine_public_key
 from palio.core.untrusted_file import UnreadableFileError, open_untrusted
 from palio.web.board import BoardRow, Sight, read_board
 from palio.web.bundles import bundle_of, current_bundle
@@ -31,7 +34,7 @@ from palio.web.store import file_path
 
 Entry = tuple[str, Iterable[bytes], int]
 _BLOCK_BYTES = 1 << 20
-_RUN_FILES = ("config.json", "lock.json", "result.json", "report.html")
+_RUN_FILES = ("lock.json", "result.json", "report.html")
 _AT_A_TIME = 500  # rows, from the database
 
 
@@ -269,6 +272,14 @@ def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
 
 
+def _key() -> str:
+    """How this platform's own key is named, so that receipts are known to be its."""
+    with suppress(PalioError):  # it cannot be read, which the controller says
+        if key := machine_public_key():
+            return f" --key {key}"
+    return ""
+
+
 def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
     version = challenge.current
     lines = [
@@ -288,11 +299,12 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
         "| `events.csv` | what was done, by whom, when and why; without a name it was the platform |",
         "| `versions.csv` | every published version, with the digest of all its files and what it changed |",
         "| `versions/NUMBER/` | its files without hidden data and scoring programs, which are yours already |",
-        "| `receipts/SUBMISSION.json` | the signed receipt of the attempt that counts; `palio verify` checks it |",
+        "| `receipts/SUBMISSION.json` | the signed receipt of the attempt that counts; this checks it: "
+        f"`palio verify FILE{_key()}` |",
     ]
     if parts.runs:
         lines.append(
-            "| `runs/SUBMISSION/` | of the attempt that counts: what was asked (`config.json`), what it resolved to "
+            "| `runs/SUBMISSION/` | of the attempt that counts: what was evaluated under which limits "
             "(`lock.json`), stages and times (`result.json`), the report, and in `scores/` all that the scoring "
             "program wrote, single cases among it |"
         )

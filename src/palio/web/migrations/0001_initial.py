@@ -5,10 +5,11 @@ import django.contrib.auth.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import palio.core.states
-import palio.web.ids
 from django.conf import settings
 from django.db import migrations, models
+
+import palio.core.states
+import palio.web.ids
 
 
 class Migration(migrations.Migration):

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="palio.web.serving")
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve")
-    serve.add_argument("--with", dest="with_", choices=["mednist"])
+    serve.add_argument("--with", dest="with_")
     serve.add_argument("--pages-only", action="store_true")
     commands.add_parser("controller").set_defaults(with_=None, pages_only=False)
     backup = commands.add_parser("backup")

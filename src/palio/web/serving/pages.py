@@ -11,11 +11,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from palio.web.configuration import Configuration
+from palio.web.logged_paths import shown_path
 
 STOP_S = 5  # for requests that are being answered when the platform is stopped
 SLOW_S = 5.0
 _log = logging.getLogger("palio.requests")
-_SHOWN_CHARACTERS = 32  # longer parts of a path are keys of links that let somebody in
 
 
 class RequestLog(Logger):  # type: ignore[misc]
@@ -30,12 +30,6 @@ class RequestLog(Logger):  # type: ignore[misc]
                 who = environ.get("HTTP_X_FORWARDED_FOR", who).split(",")[-1].strip()
             path = shown_path(environ.get("PATH_INFO") or "")
             _log.info("%s %s %s %s %.0f ms", who, environ.get("REQUEST_METHOD"), path, status, seconds * 1000)
-
-
-def shown_path(path: str) -> str:
-    """Without what may be a key, and without control characters, which would write lines of their own."""
-    escaped = path.encode("unicode_escape").decode().split("/")
-    return "/".join(part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in escaped)
 
 
 class Pages(BaseApplication):  # type: ignore[misc]

@@ -71,9 +71,9 @@ class Platform:
         django.setup()
         self._link = prepare(pages=self._pages)
         if self._with:
-            from palio.web.serving.mednist import publish_mednist
+            from palio.web.serving.challenge import publish_at_start
 
-            self._published = publish_mednist()
+            self._published = publish_at_start(self._with)
 
     def _answerer(self, listening: socket) -> Callable[[], None]:
         from django.urls import get_resolver

@@ -59,7 +59,7 @@ def delete(announcement: Announcement, *, actor: User) -> None:
 
 
 def _checked(title: str, text: str) -> tuple[str, str]:
-    title, text = title.strip(), text.strip()
+    title, text = (each.replace("\0", "").strip() for each in (title, text))  # which PostgreSQL cannot keep
     if not title or not text:
         raise RefusedError("announcement-empty", "An announcement has a title and a text.", "Write both.", 422)
     for what, given, most in (("title", title, TITLE_CHARACTERS), ("text", text, TEXT_CHARACTERS)):

@@ -21,7 +21,7 @@ def unhide(submission: Submission, actor: User) -> None:
 
 def disqualify(submission: Submission, actor: User, reason: str) -> None:
     """Takes its rank, for a reason that its team reads. Raises RefusedError "reason-missing" or "reason-too-long"."""
-    reason = reason.strip()
+    reason = reason.replace("\0", "").strip()  # which PostgreSQL cannot keep
     if not reason:
         raise RefusedError(
             "reason-missing", "A submission is disqualified for a reason.", "Write it down; its team reads it.", 422

@@ -1,4 +1,4 @@
-"""`--with mednist`: the challenge that comes with Palio, published at the start if it is not there yet."""
+"""`--with`: a challenge that is published at the start: the one that comes with Palio, or one in a folder."""
 
 import os
 import tempfile
@@ -10,14 +10,28 @@ from palio.core.errors import PalioError
 from palio.data.getting import find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.shipped import copy_challenge
-from palio.web.models import Challenge, User
+from palio.web.models import Challenge, ChallengeVersion, User
 from palio.web.serving.admin import NAME
 
 SLUG = "mednist"
 
 
-def publish_mednist() -> str:
-    """What was done, for the terminal. Raises PalioError "data-missing" where the images are not at hand.
+def publish_at_start(named: str) -> str:
+    """What was done, for the terminal. `mednist` is the challenge that comes with Palio, all else a bundle's folder.
+
+    A folder's challenge gets a new version if it has changed. Raises what publishing raises.
+    """
+    return _publish_mednist() if named == SLUG else _publish_folder(Path(named))
+
+
+def _publish_folder(folder: Path) -> str:
+    version, is_new = _publish(folder)
+    slug = version.challenge.slug
+    return f"{slug} is published, as version {version.number}" if is_new else f"{slug} is there already, as in {folder}"
+
+
+def _publish_mednist() -> str:
+    """Published if it is not there yet. Raises PalioError "data-missing" where the images are not at hand.
 
     They are taken from the challenge's own folder, or from where PALIO_MEDNIST says; the network is not asked, as a
     server that is being started should answer soon.
@@ -32,7 +46,7 @@ def publish_mednist() -> str:
             next_step="Install Palio again, or start it in a checkout of its source.",
         )
     if found := data_in_place(shipped):
-        _publish(shipped)
+        _publish(shipped, SLUG)
         return f"mednist is published, with the images in {shipped}" + (
             " — PHANTOM images: synthetic pictures, not medical ones" if found == "phantom" else ""
         )
@@ -49,12 +63,13 @@ def publish_mednist() -> str:
         challenge = Path(folder) / SLUG
         copy_challenge(shipped, challenge)
         get_mednist(challenge, Path(images))
-        _publish(challenge)
+        _publish(challenge, SLUG)
     return f"mednist is published, with the images of {images}"
 
 
-def _publish(folder: Path) -> None:
-    from palio.web.verbs.publish import publish
+def _publish(folder: Path, slug: str | None = None) -> tuple[ChallengeVersion, bool]:
+    from palio.web.verbs.publish import publish_bundle
 
     admin = User.objects.filter(username=NAME).first() or User.objects.filter(is_superuser=True).first()
-    publish(folder, actor=admin, slug=SLUG)
+    done = publish_bundle(folder, actor=admin, slug=slug)
+    return done.version, done.is_new

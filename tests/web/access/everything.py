@@ -1,0 +1,235 @@
+"""A platform where one of everything exists, everybody that it knows, and every address that it answers."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.urls import URLPattern, get_resolver, reverse
+from tests.web.desk.conftest import Full, make_full
+from tests.web.handing_in import announce
+from tests.web.people import World, make_team
+from tests.web.scored import hand_in, publish, scores, write_board_bundle
+
+from palio.web.access.tokens import SCOPES
+from palio.web.api import api
+from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Upload, User
+from palio.web.verbs.invitations import invite
+from palio.web.verbs.rescore import begin
+from palio.web.verbs.tokens import make_token
+
+# As docs/access.md names them. The captain has handed everything in; the rival is another team's captain.
+ROLES = {
+    "anonymous": None,
+    "stranger": "stella",
+    "captain": "bob",
+    "team mate": "bea",
+    "other team": "carol",
+    "viewer": "vera",
+    "scorer": "sam",
+    "organizer": "alice",
+    "other organizer": "olga",
+    "publisher": "pia",
+    "admin": "ada",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of an address: `name` is the page's, or the operation's."""
+
+    name: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What was shown once, and is in the database as a hash alone."""
+
+    token: str
+    site: str
+    challenge: str
+    team: str
+
+
+@dataclass(frozen=True)
+class Everything:
+    """Subjects of the challenge `mednist` (bob's, where they are somebody's), of carol, and of the draft."""
+
+    full: Full
+    people: Mapping[str, User | None]
+    upload: Upload
+    rival_upload: Upload
+    rescore: str
+    announcement: Announcement
+    token: ApiToken
+    invitations: Mapping[str, str]  # ids, by the page that takes them back
+    secrets: Secrets
+    unpublished: Submission  # in the draft
+    draft_registration: Registration
+
+    @property
+    def world(self) -> World:
+        return self.full.world
+
+
+def make_everything(world: World, folder: Path) -> Everything:
+    full = make_full(world, folder)
+    bundle = write_board_bundle(folder / "with-data", final="    public_data: public_data\n")
+    (bundle / "public_data").mkdir()
+    (bundle / "public_data" / "a.txt").write_text("apple")
+    publish(world.challenge, bundle)
+    people = {role: getattr(world, name) if name in vars(world) else None for role, name in ROLES.items() if name}
+    people["stranger"] = User.objects.create_user("stella", password="stella-long-password", email="s@example.org")
+    people["publisher"] = User.objects.create_user("pia", password="pia-long-password", is_staff=True)
+    rescore = begin(world.challenge, "Final", world.alice)
+    said = Announcement.objects.create(challenge=world.challenge, title="Hello", text="All", author=world.alice)
+    token, secret = make_token(world.bob, "laptop", SCOPES, days=7)
+    site, for_site = invite(world.ada)
+    challenge, for_challenge = invite(world.alice, challenge=world.challenge)
+    team, for_team = invite(world.bob, team=world.team)
+    zebras = make_team(world.draft, "Zebras", world.alice)
+    pending = Registration.objects.create(challenge=world.draft, user=people["stranger"])
+    return Everything(
+        full=full,
+        people={"anonymous": None, **people},
+        upload=announce(world.team, world.bob, b"x" * 3000, "blobs-coming.zip"),
+        rival_upload=announce(world.rivals, world.carol, b"y" * 3000, "carolingians-coming.zip"),
+        rescore=rescore.pk,
+        announcement=said,
+        token=token,
+        invitations={"pages:take-back-person": site.pk, "pages:take-back-invitation": challenge.pk,
+                     "pages:take-back-member": team.pk},  # fmt: skip
+        secrets=Secrets(secret, for_site, for_challenge, for_team),
+        unpublished=hand_in(zebras, phase="Final", scores=scores(0.5), minute=40),
+        draft_registration=pending,
+    )
+
+
+def address(call: Call, of: Everything, **other: object) -> str:
+    """Where a call goes for bob's subjects in `mednist`; `other` are other subjects."""
+    best = of.full.best
+    arguments: dict[str, Any] = {
+        "challenge": of.world.challenge.slug,
+        "team": of.world.team.pk,
+        "file": best.file_id,
+        "upload": of.upload.pk,
+        "submission": best.pk,
+        "registration": of.full.pending.pk,
+        "rescore": of.rescore,
+        "token": of.token.pk,
+        "invitation": of.invitations.get(call.name),
+        "code": of.secrets.challenge,
+        "phase": "Final" if call.name == "pages:board-phase" else 1,
+        "kind": "public-data",
+        "stage": "build",
+        "index": 0,
+        "number": 1 if call.name == "pages:challenge-file" else of.announcement.pk,
+        "name": "dave" if call.name == "pages:operate-person" else "logo.png",
+        "username": "vera",
+        "key": "x-y",
+        "uidb36": "1",
+        "pk": 1,
+        **other,
+    }
+    wanted = _arguments()[call.name]
+    return reverse(call.name, kwargs={name: arguments[name] for name in wanted})
+
+
+def body(call: Call, of: Everything) -> Mapping[str, object]:
+    """What is sent along, where without it even whoever may do it would hear that something is not there."""
+    return {
+        "pages:submit-file": {"file": of.full.best.file_id},
+        "api:submit": {"file": of.full.best.file_id},
+        "api:accept-invitation": {"code": of.secrets.challenge},
+        "api:rename-team": {"name": "Blobs and more"},
+    }.get(call.name, {})
+
+
+def calls() -> list[Call]:
+    """Every method of every address that has a name, from the resolver and from the API's operations."""
+    found = [Call(name, method) for name, pattern in _patterns() for method in _methods(name, pattern)]
+    found += [
+        Call(f"api:{operation.url_name}", method)
+        for _, router in api._routers
+        for path in router.path_operations.values()
+        for operation in path.operations
+        for method in operation.methods
+    ]
+    return sorted(found, key=str)
+
+
+def _patterns() -> Iterator[tuple[str, URLPattern]]:
+    """Of the API only what ninja itself answers: its operations share patterns, and are found at their routers."""
+    own = {f"api:{operation.url_name}" for _, router in api._routers for path in router.path_operations.values()
+           for operation in path.operations}  # fmt: skip
+    for name, pattern in _below(get_resolver(), ""):
+        if name not in own:
+            yield name, pattern
+
+
+def _below(resolver: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.name}", pattern
+        else:
+            yield from _below(pattern, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix)
+
+
+def _methods(name: str, pattern: URLPattern) -> list[str]:
+    """GET and POST of what allauth has; of our own views what they say that they take."""
+    if name.startswith("api:"):
+        return ["GET"]
+    if not name.startswith("pages:"):
+        return ["GET", "POST"]
+    view: Any = pattern.callback
+    while view is not None:
+        allowed = inspect.getclosurevars(view).nonlocals.get("request_method_list")
+        if allowed:
+            return list(allowed)
+        inner, view = view, getattr(view, "__wrapped__", None)
+    return ["GET", "POST"] if "request.method" in inspect.getsource(inner) or name in _FORMS else ["GET"]
+
+
+_FORMS: frozenset[str] = frozenset()  # pages that take a form without asking for the method themselves
+
+
+def _arguments() -> Mapping[str, list[str]]:
+    return {name: list(pattern.pattern.converters) or list(pattern.pattern.regex.groupindex)  # type: ignore[attr-defined]
+            for name, pattern in _below(get_resolver(), "")}  # fmt: skip
+
+
+Answer = Any
+Asks = Callable[[User | None], Any]
+
+
+def send(client: Any, call: Call, where: str, content: Mapping[str, object] | None = None) -> Any:
+    """The answer, read to its end."""
+    given: dict[str, Any] = {}
+    if call.method != "GET":
+        is_api = call.name.startswith("api:")
+        given = {"data": dict(content or {}), **({"content_type": "application/json"} if is_api else {})}
+        if call.name == "api:put-chunk":
+            chunk = b"x" * 1024
+            given = {"data": chunk, "content_type": "application/octet-stream",
+                     "headers": {"X-Chunk-SHA256": hashlib.sha256(chunk).hexdigest()}}  # fmt: skip
+    answer = getattr(client, call.method.lower())(where, **given)
+    answer.whole = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return answer
+
+
+def drafted(of: Everything) -> Mapping[str, object]:
+    """The draft's subjects, in the place of bob's."""
+    draft: Challenge = of.world.draft
+    return {
+        "challenge": draft.slug,
+        "team": of.unpublished.team_id,
+        "file": of.unpublished.file_id,
+        "submission": of.unpublished.pk,
+        "registration": of.draft_registration.pk,
+    }
