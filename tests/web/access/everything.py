@@ -94,7 +94,7 @@ def make_everything(world: World, folder: Path) -> Everything:
     challenge, for_challenge = invite(world.alice, challenge=world.challenge)
     team, for_team = invite(world.bob, team=world.team)
     zebras = make_team(world.draft, "Zebras", world.alice)
-    pending = Registration.objects.create(challenge=world.draft, user=people["stranger"])
+    pending = Registration.objects.create(challenge=world.draft, user=world.dave)
     return Everything(
         full=full,
         people={"anonymous": None, **people},
@@ -103,8 +103,11 @@ def make_everything(world: World, folder: Path) -> Everything:
         rescore=rescore.pk,
         announcement=said,
         token=token,
-        invitations={"pages:take-back-person": site.pk, "pages:take-back-invitation": challenge.pk,
-                     "pages:take-back-member": team.pk},  # fmt: skip
+        invitations={
+            "pages:take-back-person": site.pk,
+            "pages:take-back-invitation": challenge.pk,
+            "pages:take-back-member": team.pk,
+        },
         secrets=Secrets(secret, for_site, for_challenge, for_team),
         unpublished=hand_in(zebras, phase="Final", scores=scores(0.5), minute=40),
         draft_registration=pending,
@@ -166,8 +169,12 @@ def calls() -> list[Call]:
 
 def _patterns() -> Iterator[tuple[str, URLPattern]]:
     """Of the API only what ninja itself answers: its operations share patterns, and are found at their routers."""
-    own = {f"api:{operation.url_name}" for _, router in api._routers for path in router.path_operations.values()
-           for operation in path.operations}  # fmt: skip
+    own = {
+        f"api:{operation.url_name}"
+        for _, router in api._routers
+        for path in router.path_operations.values()
+        for operation in path.operations
+    }
     for name, pattern in _below(get_resolver(), ""):
         if name not in own:
             yield name, pattern
@@ -200,8 +207,10 @@ _FORMS: frozenset[str] = frozenset()  # pages that take a form without asking fo
 
 
 def _arguments() -> Mapping[str, list[str]]:
-    return {name: list(pattern.pattern.converters) or list(pattern.pattern.regex.groupindex)  # type: ignore[attr-defined]
-            for name, pattern in _below(get_resolver(), "")}  # fmt: skip
+    return {
+        name: list(pattern.pattern.converters) or list(pattern.pattern.regex.groupindex)
+        for name, pattern in _below(get_resolver(), "")
+    }
 
 
 Answer = Any
@@ -216,8 +225,11 @@ def send(client: Any, call: Call, where: str, content: Mapping[str, object] | No
         given = {"data": dict(content or {}), **({"content_type": "application/json"} if is_api else {})}
         if call.name == "api:put-chunk":
             chunk = b"x" * 1024
-            given = {"data": chunk, "content_type": "application/octet-stream",
-                     "headers": {"X-Chunk-SHA256": hashlib.sha256(chunk).hexdigest()}}  # fmt: skip
+            given = {
+                "data": chunk,
+                "content_type": "application/octet-stream",
+                "headers": {"X-Chunk-SHA256": hashlib.sha256(chunk).hexdigest()},
+            }
     answer = getattr(client, call.method.lower())(where, **given)
     answer.whole = b"".join(answer.streaming_content) if answer.streaming else answer.content
     return answer

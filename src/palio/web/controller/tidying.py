@@ -63,7 +63,9 @@ class Tidying:
             "version", "source", "submission__file", "submission__team"
         )
         left = [(row.identity, self._left(row)) for row in rows if not self._is_active(row.identity)]
-        self._noted -= {identity for identity, _ in left}
+        self._noted = {
+            identity for identity in self._noted if self._is_active(identity)
+        }  # the rest is done, or no row's
         self._thread = threading.Thread(target=self._run, args=(engine, left, is_due), daemon=True)
         self._thread.start()
 
