@@ -85,7 +85,8 @@ def make_everything(world: World, folder: Path) -> Everything:
     (bundle / "public_data" / "a.txt").write_text("apple")
     publish(world.challenge, bundle)
     people = {role: getattr(world, name) if name in vars(world) else None for role, name in ROLES.items() if name}
-    people["stranger"] = User.objects.create_user("stella", password="stella-long-password", email="s@example.org")
+    stella = User.objects.create_user("stella", password="stella-long-password", email="s@example.org")
+    people["stranger"] = stella
     people["publisher"] = User.objects.create_user("pia", password="pia-long-password", is_staff=True)
     rescore = begin(world.challenge, "Final", world.alice)
     said = Announcement.objects.create(challenge=world.challenge, title="Hello", text="All", author=world.alice)
@@ -94,7 +95,7 @@ def make_everything(world: World, folder: Path) -> Everything:
     challenge, for_challenge = invite(world.alice, challenge=world.challenge)
     team, for_team = invite(world.bob, team=world.team)
     zebras = make_team(world.draft, "Zebras", world.alice)
-    pending = Registration.objects.create(challenge=world.draft, user=world.dave)
+    pending = Registration.objects.create(challenge=world.draft, user=stella)
     return Everything(
         full=full,
         people={"anonymous": None, **people},

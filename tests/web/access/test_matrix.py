@@ -1,4 +1,4 @@
-"""Every role asks every address, and is answered as docs/access.md says: that table, and not the one that enforces it."""
+"""Every role asks every address, and is answered as the table in docs/access.md says, which enforces nothing."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -105,7 +105,7 @@ def test_a_method_without_a_row_changes_nothing(everything: Everything, browser:
 
 
 def test_a_token_may_do_what_it_was_made_for(everything: Everything) -> None:
-    """Each call with tokens of each scope alone, by somebody who may; those for less are refused, and change nothing."""
+    """Each call with tokens of each scope alone, by somebody who may; those for less are refused."""
     for role in ("captain", "admin"):
         user = everything.people[role]
         assert user is not None

@@ -25,13 +25,13 @@ _FORM_BYTES = 1024 * 1024  # of everything beside the file
 class NoFiles(FileUploadHandler):
     """For all forms that do not expect a file."""
 
-    def new_file(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - as Django asks
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
         raise RequestDataTooBig("a file was sent where none is expected")
 
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:  # noqa: ARG002 - as Django asks
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         return raw_data
 
-    def file_complete(self, file_size: int) -> None:  # noqa: ARG002
+    def file_complete(self, file_size: int) -> None:
         return None
 
 
