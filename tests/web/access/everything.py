@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ def make_everything(world: World, folder: Path) -> Everything:
 def address(call: Call, of: Everything, **other: object) -> str:
     """Where a call goes for bob's subjects in `mednist`; `other` are other subjects."""
     best = of.full.best
-    arguments: dict[str, Any] = {
+    known: dict[str, Any] = {
         "challenge": of.world.challenge.slug,
         "team": of.world.team.pk,
         "file": best.file_id,
@@ -141,8 +141,7 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "pk": 1,
         **other,
     }
-    wanted = _arguments()[call.name]
-    return reverse(call.name, kwargs={name: arguments[name] for name in wanted})
+    return reverse(call.name, kwargs={name: known[name] for name in arguments(call)})
 
 
 def body(call: Call, of: Everything) -> Mapping[str, object]:
@@ -168,25 +167,28 @@ def calls() -> list[Call]:
     return sorted(found, key=str)
 
 
+def arguments(call: Call) -> tuple[str, ...]:
+    """The names of what stands in its address."""
+    return next(found for name, _, found in _below(get_resolver(), "", ()) if name == call.name)
+
+
 def _patterns() -> Iterator[tuple[str, URLPattern]]:
     """Of the API only what ninja itself answers: its operations share patterns, and are found at their routers."""
-    own = {
-        f"api:{operation.url_name}"
-        for _, router in api._routers
-        for path in router.path_operations.values()
-        for operation in path.operations
-    }
-    for name, pattern in _below(get_resolver(), ""):
+    own = {f"api:{operation.url_name}" for _, router in api._routers for path in router.path_operations.values()
+           for operation in path.operations}  # fmt: skip
+    for name, pattern, _ in _below(get_resolver(), "", ()):
         if name not in own:
             yield name, pattern
 
 
-def _below(resolver: Any, prefix: str) -> Iterator[tuple[str, URLPattern]]:
+def _below(resolver: Any, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, URLPattern, tuple[str, ...]]]:
+    """Each pattern with its whole name, and the names of its arguments."""
     for pattern in resolver.url_patterns:
+        found = (*above, *(pattern.pattern.converters or pattern.pattern.regex.groupindex))
         if isinstance(pattern, URLPattern):
-            yield f"{prefix}{pattern.name}", pattern
+            yield f"{prefix}{pattern.name}", pattern, found
         else:
-            yield from _below(pattern, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix)
+            yield from _below(pattern, f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix, found)
 
 
 def _methods(name: str, pattern: URLPattern) -> list[str]:
@@ -201,21 +203,7 @@ def _methods(name: str, pattern: URLPattern) -> list[str]:
         if allowed:
             return list(allowed)
         inner, view = view, getattr(view, "__wrapped__", None)
-    return ["GET", "POST"] if "request.method" in inspect.getsource(inner) or name in _FORMS else ["GET"]
-
-
-_FORMS: frozenset[str] = frozenset()  # pages that take a form without asking for the method themselves
-
-
-def _arguments() -> Mapping[str, list[str]]:
-    return {
-        name: list(pattern.pattern.converters) or list(pattern.pattern.regex.groupindex)
-        for name, pattern in _below(get_resolver(), "")
-    }
-
-
-Answer = Any
-Asks = Callable[[User | None], Any]
+    return ["GET", "POST"] if "request.method" in inspect.getsource(inner) else ["GET"]
 
 
 def send(client: Any, call: Call, where: str, content: Mapping[str, object] | None = None) -> Any:

@@ -13,6 +13,7 @@ from tests.web.access.everything import (
     Call,
     Everything,
     address,
+    arguments,
     body,
     calls,
     drafted,
@@ -74,7 +75,7 @@ def test_everybody_is_answered_as_is_written(everything: Everything, browser: Ca
 def test_what_belongs_to_a_draft_is_not_there(everything: Everything, browser: Callable[..., Client]) -> None:
     """But for its organizer and admins, who see at least that it is."""
     subjects = drafted(everything)
-    about = [call for call in WRITTEN if set(arguments_of(call)) & set(subjects) and "escore" not in call.name]
+    about = [call for call in WRITTEN if set(arguments(call)) & set(subjects) and "escore" not in call.name]
     assert len(about) > 90
     seen = {}
     for role in ROLES:
@@ -123,12 +124,6 @@ def test_a_token_may_do_what_it_was_made_for(everything: Everything) -> None:
         if call.method != "GET" and not call.name.startswith("api:"):
             assert send(reader, call, address(call, everything)).status_code in (302, 403, 404, 405), call
     assert changed_tables(before) == []
-
-
-def arguments_of(call: Call) -> list[str]:
-    from tests.web.access.everything import _arguments
-
-    return _arguments()[call.name]
 
 
 def program(user: User, *scopes: str) -> Client:

@@ -141,9 +141,10 @@ def _in_the_way(
             429,
         ), tomorrow
     if stands.running >= AT_THE_SAME_TIME:
+        have = "has" if stands.running == 1 else "have"
         return RefusedError(
             "submission-running",
-            f"Your team has {counted(stands.running, 'submission')} in this phase that has not ended.",
+            f"{counted(stands.running, 'submission')} of your team in this phase {have} not ended.",
             "Wait for its end, or cancel it on its page.",
         ), None
     return None, None
