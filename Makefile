@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check audit bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ check: setup ## what CI runs beside the tests: format, lint, types, import contr
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# What the service does not know was not looked up, which is something else than being without advisories: that fails too.
+audit: setup ## look for known advisories about what is installed, where somebody answers
+	@$(BIN)/pip-audit --strict --skip-editable --progress-spinner off --timeout 15 || { echo \
+	  "Listed above is what has advisories; or the service of PyPI did not answer, and nothing is known." >&2; exit 12; }
 
 bench: setup ## time Palio against its baselines, side by side
 	@$(BIN)/python -m benchmarks

@@ -83,9 +83,16 @@ def make_everything(world: World, folder: Path) -> Everything:
     bundle = write_board_bundle(folder / "with-data", final="    public_data: public_data\n")
     (bundle / "public_data").mkdir()
     (bundle / "public_data" / "a.txt").write_text("apple")
+    yaml = bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace(", hidden: true", ""))  # with a hidden column, teams get no receipt
     publish(world.challenge, bundle)
+    counted = full.best.counted
+    assert counted is not None
+    assert world.challenge.current is not None
+    counted.version = world.challenge.current
+    counted.save()
     people = {role: getattr(world, name) if name in vars(world) else None for role, name in ROLES.items() if name}
-    stella = User.objects.create_user("stella", password="stella-long-password", email="s@example.org")
+    stella = User.objects.create_user("stella", password="stella-long-password")
     people["stranger"] = stella
     people["publisher"] = User.objects.create_user("pia", password="pia-long-password", is_staff=True)
     rescore = begin(world.challenge, "Final", world.alice)
@@ -220,8 +227,13 @@ def send(client: Any, call: Call, where: str, content: Mapping[str, object] | No
                 "headers": {"X-Chunk-SHA256": hashlib.sha256(chunk).hexdigest()},
             }
     answer = getattr(client, call.method.lower())(where, **given)
-    answer.whole = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    answer.whole = whole(answer)
     return answer
+
+
+def whole(answer: Any) -> bytes:
+    """All of a response's body."""
+    return b"".join(answer.streaming_content) if answer.streaming else bytes(answer.content)
 
 
 def drafted(of: Everything) -> Mapping[str, object]:

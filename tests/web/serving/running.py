@@ -27,8 +27,9 @@ def free_port() -> int:
 
 def environment(**more: str) -> dict[str, str]:
     """This one, without settings of a platform."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PALIO_")}
-    return kept | {"PYTHONUNBUFFERED": "1"} | more
+    others = ("PALIO_", "DJANGO_ALLOW_ASYNC_UNSAFE")  # the latter is a browser test's that has not ended
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | more
 
 
 def palio(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:

@@ -41,6 +41,7 @@ class TokenMiddleware:
                     "code": "token-refused",
                     "message": "The token is unknown, has expired or was revoked.",
                     "next_step": "Make a new one on your account page, then `palio login`.",
+                    "evidence": [],
                 },
                 status=401,
             )

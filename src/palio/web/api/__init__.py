@@ -4,15 +4,15 @@ Errors are `{code, message, next_step, evidence}` with the codes of core.errors;
 """
 
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
 from ninja.errors import HttpError, Throttled, ValidationError
 
 from palio import __version__
 from palio.core.errors import Cause, PalioError
+from palio.web.api.document import DocumentedAPI
 from palio.web.api.rate import Rate, too_many
 from palio.web.verbs.refusals import RefusedError
 
-api = NinjaAPI(
+api = DocumentedAPI(
     title="Palio",
     version=__version__,
     urls_namespace="api",

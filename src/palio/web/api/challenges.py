@@ -16,6 +16,7 @@ from palio.web.api.challenge_shown import (
     shown_phases,
     shown_version,
 )
+from palio.web.api.document import answers
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import Announcement, Challenge, User
 from palio.web.pages.challenge_files import seen_until, send
@@ -88,7 +89,11 @@ def challenge_announcements(request: HttpRequest, challenge: str, page: PageQuer
     return page_of(rows, page, _announcement)
 
 
-@router.get("/challenges/{challenge}/data/{int:phase}/{kind}", url_name="challenge-download")
+@router.get(
+    "/challenges/{challenge}/data/{int:phase}/{kind}",
+    url_name="challenge-download",
+    openapi_extra=answers("application/octet-stream", "application/zip"),
+)
 def challenge_download(request: HttpRequest, challenge: str, phase: int, kind: str) -> HttpResponseBase:
     """A starting kit, public data or sample cases, as the phase's `downloads` name them."""
     found, _, bundle = shown(request)

@@ -8,6 +8,7 @@ from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
+from palio.web.api.document import answers
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.bundles import current_bundle
@@ -109,7 +110,7 @@ class AtDeskOut(Schema):
     baseline: bool
 
 
-class RegistrationOut(Schema):
+class DeskRegistrationOut(Schema):
     id: str
     user: str
     state: str
@@ -209,7 +210,9 @@ def list_submissions(
     return page_of(rows, page, _submission)
 
 
-@router.get("/challenges/{challenge}/desk/registrations", response=Page[RegistrationOut], url_name="desk-registrations")
+@router.get(
+    "/challenges/{challenge}/desk/registrations", response=Page[DeskRegistrationOut], url_name="desk-registrations"
+)
 def list_registrations(
     request: HttpRequest, challenge: str, page: PageQuery, state: str = "", q: str = ""
 ) -> dict[str, Any]:
@@ -218,7 +221,7 @@ def list_registrations(
     return page_of(rows, page, _registration)
 
 
-@router.post("/registrations/{registration}/decide", response=RegistrationOut, url_name="decide-registration")
+@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-registration")
 def decide_registration(request: HttpRequest, registration: str, content: DecideIn) -> dict[str, Any]:
     """Approves or refuses somebody's wish to take part."""
     subject: Registration = request.subject  # type: ignore[attr-defined]
@@ -288,7 +291,7 @@ def delete_announcement(request: HttpRequest, challenge: str, number: int) -> St
     return Status(204, None)
 
 
-@router.get("/challenges/{challenge}/export", response={200: bytes}, url_name="export")
+@router.get("/challenges/{challenge}/export", url_name="export", openapi_extra=answers("application/zip"))
 def export(request: HttpRequest, challenge: str, files: bool = False, runs: bool = False) -> StreamingHttpResponse:
     """All results, attempts, boards, receipts and versions in one zip, whose README names every file. `runs`: with what
     the scoring program wrote; `files`: with what was handed in."""

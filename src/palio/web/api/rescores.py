@@ -41,7 +41,7 @@ class StandOut(Schema):
     scores: dict[str, float]
 
 
-class ChangeOut(Schema):
+class RescoredOut(Schema):
     """A row of both boards; `old` or `new` is None where it stands on one alone."""
 
     team: str
@@ -61,7 +61,7 @@ class FailedOut(Schema):
 class RescoreWholeOut(RescoreOut):
     """`changes`, in the order of the new board, and `failed` are None once it was decided."""
 
-    changes: list[ChangeOut] | None
+    changes: list[RescoredOut] | None
     failed: list[FailedOut] | None
 
 

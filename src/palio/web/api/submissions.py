@@ -9,6 +9,8 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.run_folder import Stage
+from palio.web.api.board import ColumnOut
+from palio.web.api.document import answers
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
@@ -118,13 +120,6 @@ class PlaceOut(Schema):
     wait_s: float | None
 
 
-class ColumnOut(Schema):
-    key: str
-    title: str
-    descending: bool
-    precision: int
-
-
 class WholeSubmissionOut(SubmissionOut):
     attempt: AttemptOut | None
     place: PlaceOut | None
@@ -193,7 +188,11 @@ def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]
     return shown_whole(submission_now)
 
 
-@router.get("/submissions/{submission}/logs/{stage}", response={200: str}, url_name="submission-log")
+@router.get(
+    "/submissions/{submission}/logs/{stage}",
+    url_name="submission-log",
+    openapi_extra=answers("text/plain; charset=utf-8"),
+)
 def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpResponse:
     """The log of a stage, as far as the phase lets it be read, as plain text."""
     attempt = latest_attempt(_submission(request))

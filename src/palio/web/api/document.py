@@ -1,0 +1,42 @@
+"""The OpenAPI document: what ninja says of the operations, and how every one of them refuses."""
+
+from typing import Any
+
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+REFUSAL: dict[str, Any] = {
+    "type": "object",
+    "title": "Refusal",
+    "description": "What is in the way, and what to do about it. `cause`: whose turn it is, where something failed.",
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "next_step": {"type": "string"},
+        "evidence": {"type": "array", "items": {"type": "string"}},
+        "cause": {"type": "string"},
+    },
+    "required": ["code", "message", "next_step", "evidence"],
+}
+_REFUSED = {
+    "description": "Refused",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}},
+}
+
+
+def answers(*kinds: str) -> dict[str, Any]:
+    """For an operation's `openapi_extra`, where what is answered is no JSON: a file, or text, of one of these kinds."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    return {"responses": {200: {"description": "OK", "content": content}}}
+
+
+class DocumentedAPI(NinjaAPI):
+    """An API whose document has the refusals too."""
+
+    def get_openapi_schema(self, **named: Any) -> OpenAPISchema:
+        document = super().get_openapi_schema(**named)
+        document["components"].setdefault("schemas", {})["Refusal"] = REFUSAL
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"] |= {"4XX": _REFUSED, "5XX": _REFUSED}
+        return document

@@ -1,0 +1,201 @@
+"""What protects people from other sites, from each other, and from whoever reads the database or the log."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, models
+from django.test import Client
+from tests.web.access.everything import Everything, address, body, make_everything, send
+from tests.web.access.tables import changed_tables, tables
+from tests.web.access.test_matrix import WRITTEN
+from tests.web.people import World
+from tests.web.scored import publish, write_board_bundle
+
+from palio.web.ids import LENGTH
+from palio.web.logged_paths import HideKeys, shown_path
+from palio.web.models import User
+from palio.web.verbs.invitations import invite
+from palio.web.verbs.people import reset_link
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+@pytest.fixture
+def everything(world: World, tmp_path: Path) -> Everything:
+    return make_everything(world, tmp_path)
+
+
+@pytest.mark.parametrize("role", ["captain", "admin"])
+def test_nothing_is_done_for_another_site(everything: Everything, role: str) -> None:
+    """A browser sends its cookie with what another site makes it send; that alone changes nothing, at any address."""
+    client = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
+    client.force_login(everything.people[role], backend=BACKEND)  # type: ignore[arg-type]
+    before, done = tables(), []
+    for call, signs in WRITTEN.items():
+        if call.method != "GET" and signs[role] == "✓":
+            answer = send(client, call, address(call, everything), body(call, everything))
+            if answer.status_code != 403:
+                done.append(f"{call}: {answer.status_code}")
+    assert done == []
+    assert changed_tables(before) == []
+
+
+def test_the_api_takes_changes_from_its_own_pages(world: World) -> None:
+    client = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
+    client.force_login(world.bob, backend=BACKEND)
+    client.get("/account/tokens/")
+    headers = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    asked = {"name": "x", "scopes": ["read"]}
+    assert client.post("/api/v1/tokens", asked, "application/json", headers=headers).status_code == 201
+
+
+def test_what_has_an_address_has_a_name_that_nobody_guesses() -> None:
+    """Counted are announcements and versions, which everybody sees who sees the challenge."""
+    counted = {"announcement", "challengeversion", "challenge", "user", "role", "membership", "event", "controllerbeat",
+               "idempotentanswer", "uploadedchunk"}  # fmt: skip
+    for model in apps.get_app_config("palio").get_models():
+        if model._meta.model_name not in counted:
+            key = model._meta.pk
+            assert isinstance(key, models.CharField), model
+            assert key.max_length == LENGTH
+            assert len(key.get_default()) == LENGTH
+
+
+def test_secrets_are_in_no_table_and_no_log(
+    world: World, browser: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    bob, ada = browser(world.bob), browser(world.ada)
+    caplog.handler.addFilter(HideKeys())
+    caplog.set_level(logging.DEBUG)
+    token = bob.post("/api/v1/tokens", {"name": "x", "scopes": ["read"]}, "application/json").json()["secret"]
+    invited = bob.post(f"/api/v1/teams/{world.team.pk}/invitations", {}, "application/json").json()["code"]
+    _, site = invite(world.ada)
+    reset = reset_link(world.dave, actor=world.ada)
+    key = reset.rstrip("/").rpartition("-")[2]
+    ada.post("/operate/people/change/dave/", {"do": "reset"})
+    stranger = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
+    for path in (f"/invitations/{invited}/", f"/invitations/{site}/", reset):
+        stranger.get(path)
+        stranger.post(path)  # refused, and logged
+    stranger.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+    with connection.cursor() as cursor:
+        names = connection.introspection.table_names(cursor)
+        rows = []
+        for name in names:
+            cursor.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - names that the database gave
+            rows.append(repr(cursor.fetchall()))
+    kept, logged = "\n".join(rows), caplog.text
+    assert "/invitations/" in logged
+    for secret in (token, invited, site, key, "bob-long-password"):
+        assert secret not in kept
+        assert secret not in logged
+
+
+def test_shown_path_has_no_key_and_no_line_of_its_own() -> None:
+    code = "a" * 32
+    assert shown_path(f"/invitations/{code}/") == "/invitations/aaaa…/"
+    assert shown_path("/s/abcdefghijklmnop/\n2026 INFO x") == "/s/abcdefghijklmnop/\\n2026 INFO x"
+
+
+def test_signing_in_leads_to_no_other_site_and_begins_another_session(world: World) -> None:
+    for where in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"):
+        client = Client(SERVER_NAME="127.0.0.1")
+        client.get("/accounts/login/")
+        session = client.session
+        session["planted"] = True
+        session.save()
+        client.cookies["sessionid"] = planted = session.session_key or ""
+        given = {"login": "bob", "password": "bob-long-password", "next": where}
+        answer = client.post("/accounts/login/", given, follow=False)
+        assert answer.status_code == 302, answer.content
+        assert urlsplit(answer["Location"]).netloc == ""
+        assert answer["Location"].startswith("/")
+        assert "evil" not in answer["Location"]
+        cookie = answer.cookies["sessionid"]
+        assert cookie.value != planted
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+
+
+def test_guessing_passwords_is_stopped(world: World) -> None:
+    client = Client(SERVER_NAME="127.0.0.1")
+    given = {"login": "bob", "password": "wrong"}
+    found = [client.post("/accounts/login/", given).status_code for _ in range(12)]
+    assert 429 in found or "Too many" in client.post("/accounts/login/", given).content.decode()
+    client.post("/accounts/login/", given | {"password": "bob-long-password"})
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_name_that_is_not_ours_is_not_answered(db: None) -> None:
+    for path in ("/", "/api/v1/challenges", "/accounts/password/reset/"):
+        answer = Client(SERVER_NAME="evil.example").get(path)
+        assert answer.status_code == 400
+        assert b"evil" not in answer.content
+
+
+@pytest.mark.parametrize(("path", "table"), [("/health", "palio_controllerbeat"), ("/api/v1/tokens", "palio_apitoken")])
+def test_what_breaks_says_nothing_of_the_code(
+    world: World, browser: Callable[..., Client], path: str, table: str
+) -> None:
+    client = browser(world.dave)
+    client.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER TABLE "{table}" RENAME TO gone')
+    answer = client.get(path)
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    text = answer.content.decode()
+    assert [word for word in ("Traceback", "palio_", "Error", "django", "/web/", "gone") if word in text] == []
+    assert "broke on our side" in text
+
+
+def test_an_organizers_report_is_held_in_a_frame(everything: Everything, browser: Callable[..., Client]) -> None:
+    client = browser(everything.world.bob)
+    report = client.get(f"/s/{everything.full.best.pk}/report/")
+    policy = report["Content-Security-Policy"]
+    assert policy.startswith("sandbox; default-src 'none';")
+    assert "script" not in policy
+    assert report["X-Frame-Options"] == "SAMEORIGIN"
+    page = client.get(f"/s/{everything.full.best.pk}/").content.decode()
+    assert 'sandbox=""' in page or "sandbox " in page
+
+
+def test_what_was_handed_in_is_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
+    """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download."""
+    client, pages = browser(everything.world.alice), []
+    for call in WRITTEN:
+        if call.method == "GET" and call.name.startswith(("api:", "pages:")) and call.name != "pages:submission-report":
+            answer = send(client, call, address(call, everything))
+            kind = answer.get("Content-Type", "")
+            is_file = not kind.startswith(("text/html", "application/json", "text/plain", "image/png"))
+            if answer.status_code == 200 and kind and is_file and "attachment" not in answer["Content-Disposition"]:
+                pages.append(f"{call}: {kind}")
+            assert answer["X-Content-Type-Options"] == "nosniff", call
+    assert pages == []
+
+
+def test_a_file_name_adds_no_header(world: World, browser: Callable[..., Client], tmp_path: Path) -> None:
+    name = 'a"; filename="b.html\r\nX-Evil: 1'
+    bundle = write_board_bundle(tmp_path / "odd", final="    public_data: public_data\n")
+    (bundle / "public_data").mkdir()
+    (bundle / "public_data" / name).write_text("x")
+    publish(world.challenge, bundle)
+    answer = browser(world.bob).get("/c/mednist/data/1/public-data")
+    assert (answer.status_code, "X-Evil" in answer) == (200, False)
+    assert answer["Content-Disposition"].startswith("attachment;")
+
+
+def test_cookies_go_over_tls_alone_where_that_is_said() -> None:
+    is_secure = settings.CONFIGURATION.secure_cookies
+    assert settings.SESSION_COOKIE_SECURE == settings.CSRF_COOKIE_SECURE == is_secure
+    assert (settings.SESSION_COOKIE_HTTPONLY, settings.SESSION_COOKIE_SAMESITE) == (True, "Lax")
+
+
+def test_an_account_that_is_switched_off_is_let_in_by_nothing(everything: Everything) -> None:
+    User.objects.filter(pk=everything.world.bob.pk).update(is_active=False)
+    client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {everything.secrets.token}"})
+    assert client.get("/api/v1/me").status_code == 401
