@@ -11,8 +11,8 @@ _SHOWN_CHARACTERS = 24  # longer parts of a path may be such keys, which have 32
 
 def shown_path(path: str) -> str:
     """Without what may be a key, and without control characters, which would write lines of their own."""
-    escaped = path.encode("unicode_escape").decode().split("/")
-    return "/".join(part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in escaped)
+    plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in path)
+    return "/".join(part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in plain.split("/"))
 
 
 class HideKeys(logging.Filter):
