@@ -2,10 +2,11 @@ import os
 import re
 import statistics
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from palio.core.blind import Names, restore_names, stage_inputs
+from palio.core.blind import Names, restore_names, stage_inputs, stage_links
 from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.errors import PalioError
 
@@ -77,6 +78,26 @@ def test_stage_inputs_inode_numbers_say_nothing(tmp_path: Path) -> None:
     by_inode = sorted(names, key=lambda opaque: (tmp_path / "in" / opaque).stat().st_ino)
     originals = [int(names[opaque][:3]) for opaque in by_inode]
     assert abs(statistics.correlation(range(400), originals)) < 0.3  # six times what chance gives
+
+
+def test_stage_links_renames_without_copying(inputs: Path, tmp_path: Path) -> None:
+    first = stage_inputs(inputs, tmp_path / "first", POLICY)
+    second = stage_links(tmp_path / "first", first, tmp_path / "second")
+    assert sorted(second.real.values()) == sorted(first.real.values())
+    assert set(second.real) & set(first.real) == {"notes.txt"}
+    old = {real: opaque for opaque, real in first.real.items()}
+    for opaque, real in second.real.items():
+        assert (tmp_path / "second" / opaque).samefile(tmp_path / "first" / old[real])
+
+
+def test_stage_links_copies_where_no_link_leads(inputs: Path, tmp_path: Path) -> None:
+    first = stage_inputs(inputs, tmp_path / "first", POLICY)
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        second = stage_links(tmp_path / "first", first, Path(elsewhere) / "second")
+        for opaque, real in second.real.items():
+            copy = Path(elsewhere) / "second" / opaque
+            assert copy.read_bytes() == (inputs / real).read_bytes()
+            assert (copy.stat().st_nlink, copy.stat().st_mtime) == (1, 946684800.0)
 
 
 def test_stage_inputs_unreadable_folder(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ but their content tells them apart. Which name stands for which input is kept by
 """
 
 import csv
+import errno
 import io
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -52,18 +53,40 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
     for real in found:
         file = real.rpartition("/")[2]
         hidden = policy is not None and fnmatch(file.lower(), policy.inputs.lower())
-        names[f"{secrets.token_hex(16)}{PurePosixPath(file).suffix.lower()}" if hidden else real] = real
+        names[_opaque(file) if hidden else real] = real
+    _fill(destination, source, names, _copy)
+    return Names(names)
+
+
+def stage_links(staged: Path, names: Names, destination: Path) -> Names:
+    """The same as `stage_inputs` gives, with links to the files of a folder that it once made, under new names.
+
+    Such links say no more than copies: the order of their inode numbers is the random one of that folder, and two runs
+    that compare theirs learn which files are equal, as their content tells anyway.
+    """
+    fresh = {_opaque(name) if name != real else real: name for name, real in names.real.items()}
+    _fill(destination, staged, fresh, _link)
+    return Names({name: names.real[old] for name, old in fresh.items()})
+
+
+def _opaque(file: str) -> str:
+    return f"{secrets.token_hex(16)}{PurePosixPath(file).suffix.lower()}"
+
+
+def _fill(
+    destination: Path, source: Path, names: Mapping[str, str], place: Callable[[int, str, int, str], None]
+) -> None:
+    """Makes `destination` and in it, by `place`, each of `names` from what it is called in `source`."""
     destination.mkdir(parents=True)
     ordered = sorted(names)
     folders = sorted({str(above) for name in ordered if "/" in name for above in PurePosixPath(name).parents} - {"."})
     for folder in folders:
         (destination / folder).mkdir()
     with _opened(source) as original, _opened(destination) as copy:
-        several_at_once(lambda name: _copy(original, names[name], copy, name), ordered)
+        several_at_once(lambda name: place(original, names[name], copy, name), ordered)
     for folder in (".", *folders):
         (destination / folder).chmod(0o755)
         os.utime(destination / folder, ns=(_TIME_NS, _TIME_NS))
-    return Names(names)
 
 
 def _files_below(folder: str, prefix: str = "") -> Iterator[str]:
@@ -98,6 +121,15 @@ def _copy(source: int, real: str, destination: int, name: str) -> None:
             os.close(copy)
     finally:
         os.close(original)
+
+
+def _link(source: int, real: str, destination: int, name: str) -> None:
+    try:
+        os.link(real, name, src_dir_fd=source, dst_dir_fd=destination)
+    except OSError as error:  # another file system, or one without links or with no more of them
+        if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP}:
+            raise
+        _copy(source, real, destination, name)
 
 
 def restore_names(predictions: Path, restore: Restore, names: Names) -> None:

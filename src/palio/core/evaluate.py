@@ -23,6 +23,7 @@ from palio.core.blind import restore_names
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.errors import Failure, PalioError
+from palio.core.input_copies import InputCopies
 from palio.core.job import Engine, Job, JobResult, Work
 from palio.core.lock import lock
 from palio.core.participant_view import write_view
@@ -56,11 +57,13 @@ class Evaluation:
         key: "Ed25519PrivateKey | None" = None,
         any_kind: bool = False,
         collected: Path | None = None,
+        copies: InputCopies | None = None,
     ) -> None:
         """With `key`, the end of the attempt is signed with it: its receipt.
 
         With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant. With
-        `collected`, predictions that another attempt left there are scored, and nothing else is done.
+        `collected`, predictions that another attempt left there are scored, and nothing else is done. With `copies`,
+        hidden inputs are copied there once and linked from then on.
 
         A folder in which this attempt has begun is gone on with. Raises PalioError "target-not-empty" if it is
         another's.
@@ -75,7 +78,7 @@ class Evaluation:
         self._recorded_stages = frozenset(self.result.stages)
         self._engine = engine
         self._progress = Progress(folder.work)
-        self._prepared = Prepared(attempt.bundle, self._progress)
+        self._prepared = Prepared(attempt.bundle, self._progress, copies)
         works = attempt.everything(folder) if has_begun else ()
         self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed
         self._story = self._tell()
@@ -198,7 +201,8 @@ class Evaluation:
     def _predict(self, image: str) -> Generator[Stage, None, None]:
         self.stage = Stage.PREDICT
         inputs = self._prepared.unzipped("input_data", self.attempt.task.input_data)
-        yield from self._run_submission(image, inputs, self.folder.predictions)
+        digest = self.folder.read_json("lock.json")["input_data"]["digest"]
+        yield from self._run_submission(image, inputs, self.folder.predictions, digest)
 
     def _score(self) -> Generator[Stage, None, None]:
         self.stage = Stage.SCORE
@@ -210,10 +214,12 @@ class Evaluation:
 
     # -- its parts
 
-    def _run_submission(self, image: str, source: Path, target: Path) -> Generator[Stage, None, None]:
+    def _run_submission(
+        self, image: str, source: Path, target: Path, digest: str | None = None
+    ) -> Generator[Stage, None, None]:
         """Runs the submission's image on `source`, and collects its answers, with real names, into `target`."""
         blind = self.attempt.phase.rules.blind
-        inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind)
+        inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
         job = self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
         result = yield from self._run(job)
         verdicts.raise_if_predict_failed(result, job)

@@ -13,13 +13,15 @@ from palio.core.blind import Names, stage_inputs
 from palio.core.bundle.model import BlindPolicy, Bundle
 from palio.core.digest import IGNORED_NAMES
 from palio.core.errors import Cause, PalioError
+from palio.core.input_copies import InputCopies
 from palio.core.progress import Progress
 from palio.core.submission import Submission
 
 
 class Prepared:
-    def __init__(self, bundle: Bundle, progress: Progress) -> None:
+    def __init__(self, bundle: Bundle, progress: Progress, copies: InputCopies | None = None) -> None:
         self._bundle = bundle
+        self._copies = copies
         self._folder = progress.folder
         self._work = progress.work
 
@@ -32,11 +34,21 @@ class Prepared:
         text = f"FROM {self._bundle.docker_image}\n"
         return self._folder("scoring-image", lambda half: (half / "Dockerfile").write_text(text))
 
-    def inputs(self, name: str, source: Path, policy: BlindPolicy | None) -> tuple[Path, Names]:
-        """The input folder as a submission sees it. The names are chosen once: a container may have seen them."""
+    def inputs(
+        self, name: str, source: Path, policy: BlindPolicy | None, digest: str | None = None
+    ) -> tuple[Path, Names]:
+        """The input folder as a submission sees it. The names are chosen once: a container may have seen them.
+
+        With `digest`, that of the data, other runs have most likely staged the same, and its files are linked.
+        """
 
         def stage(half: Path) -> None:
-            stage_inputs(source, half / "files", policy).save(half / "names.json")
+            files = half / "files"
+            if self._copies is not None and digest is not None:
+                names = self._copies.stage(source, digest, files, policy)
+            else:
+                names = stage_inputs(source, files, policy)
+            names.save(half / "names.json")
 
         staged = self._folder(name, stage)
         return staged / "files", Names.load(staged / "names.json")

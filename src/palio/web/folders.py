@@ -46,6 +46,11 @@ class Folders:
         return self.root / "boards"
 
     @property
+    def inputs(self) -> Path:
+        """Blind copies of hidden inputs, which runs link to; can be removed while nothing is evaluated."""
+        return self.root / "inputs"
+
+    @property
     def static(self) -> Path:
         """The pages' own files, collected at the start."""
         return self.root / "static"
@@ -69,6 +74,7 @@ class Folders:
             self.uploads,
             self.runs,
             self.boards,
+            self.inputs,
             self.static,
         ):
             folder.mkdir(parents=True, exist_ok=True)

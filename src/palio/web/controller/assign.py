@@ -4,6 +4,7 @@ from palio.core import attempt as core
 from palio.core.bundle.model import Phase, Rules, SubmissionKind
 from palio.core.collect import name_refusal
 from palio.core.errors import PalioError
+from palio.core.input_copies import InputCopies
 from palio.core.phases import pick_task
 from palio.core.submission import Submission
 from palio.web.bundles import bundle_of, phase_named
@@ -24,6 +25,7 @@ def assignment(row: Attempt, folders: Folders, engine: str | None = None) -> Ass
         folders.runs / row.identity,
         engine or row.engine,
         share_of(phase.rules, scored_only=scored_only),
+        InputCopies(folders.inputs),
         folders.runs / row.source.identity / "predictions" if row.source is not None else None,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from palio.core.attempt import Attempt
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Evaluation
+from palio.core.input_copies import InputCopies
 from palio.core.run_folder import RunFolder, Stage
 from palio.web.controller.engines import Engines
 from palio.web.controller.outcome import Outcome, broken
@@ -32,6 +33,7 @@ class Assignment:
     folder: Path
     engine: str
     share: Share
+    copies: InputCopies
     collected: Path | None = None
 
 
@@ -105,6 +107,7 @@ class Held:
             key=self._key,
             any_kind=given.collected is not None,
             collected=given.collected,
+            copies=given.copies,
         )
         try:
             while not self._is_let_go and self._wish is None and evaluation.step():
