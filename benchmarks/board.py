@@ -1,25 +1,46 @@
 """The leaderboard under load: 10,000 submissions of 500 teams, page and API asked 50 times a second.
 
-`python -m benchmarks.board [SECONDS]` fills a database in a folder of its own, starts the pages' server on it (one
-process, 16 threads, as `palio serve` has), and asks at a steady rate, however long answers take, so that a slow answer
-does not spare the next. Meanwhile a new score comes in every five seconds, so that boards are made anew. Printed are
-median, 99th percentile and slowest, from when an answer was due, not from when it could be asked.
+`python -m benchmarks.board [SECONDS]` fills a database in a folder of its own, starts `palio serve` on it, and asks at
+a steady rate, however long answers take, so that a slow answer does not spare the next; each request is a connection of
+its own. Teams are asked for in turn, by their own sessions. Meanwhile a new score comes in every two seconds, so that
+boards are made anew. Printed are median, 99th percentile and slowest, from when an answer was due, not from when it
+could be asked; before them the same of /health, which is what server, client and machine take for an answer of nothing.
+
+Then a change is made and the page asked for until it shows, TIMES times, beside what the database alone takes to read
+the rows that a board is made of.
 """
 
+import json
 import os
 import random
 import shutil
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-TEAMS, SUBMISSIONS, RATE, NEWS_S = 500, 10_000, 50, 5.0
+from benchmarks.measuring import Comparison, Timing
+from benchmarks.serving import _Server
+
+if TYPE_CHECKING:
+    from palio.web.models import Submission
+
+TEAMS, SUBMISSIONS, RATE, NEWS_S, TIMES = 500, 10_000, 50, 2.0, 20
+LIMIT_P99_MS, LIMIT_SHOWN_S = 100, 1.0
+BASELINE = "an answer of nothing (/health)"
+ROWS = (
+    "SELECT s.id, a.scores FROM palio_submission s JOIN palio_attempt a ON a.identity = s.counted_id"
+    " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
+)
 BOARD = """\
     columns:
       - {title: F1, key: f1, index: 0, sorting: desc, precision: 4}
@@ -28,74 +49,131 @@ BOARD = """\
 """
 
 
-def measure(seconds: float = 20) -> dict[str, dict[str, float]]:
-    """Milliseconds by what was asked."""
+@dataclass(frozen=True)
+class Load:
+    """Of one address, asked RATE times a second: milliseconds from when an answer was due until it was there."""
+
+    name: str
+    median_ms: float
+    p99_ms: float
+    slowest_ms: float
+    requests: int
+    bytes: int
+
+    def shown(self) -> str:
+        return (
+            f"  {self.name:<40} median {self.median_ms:6.1f} ms   p99 {self.p99_ms:6.1f} ms   "
+            f"slowest {self.slowest_ms:6.1f} ms   ({self.requests} requests, {self.bytes / 1000:.0f} kB each)"
+        )
+
+
+@dataclass(frozen=True)
+class BoardUnderLoad:
+    baseline: Load
+    loads: tuple[Load, ...]
+    change: Comparison  # until a change shows on the page, beside reading the rows from the database
+
+    def as_json(self) -> dict[str, object]:
+        limits = {"p99_ms": LIMIT_P99_MS, "shown_s": LIMIT_SHOWN_S}
+        return asdict(self) | {"change": self.change.as_json(), "rate": RATE, "limits": limits}
+
+    def shown(self) -> str:
+        lines = [
+            f"the board of {TEAMS} teams, {SUBMISSIONS:,} submissions, {RATE} requests/s (limit p99 {LIMIT_P99_MS} ms)"
+        ]
+        lines += [each.shown() for each in (self.baseline, *self.loads)]
+        for timing in (self.change.baseline, self.change.palio):
+            spread = f"{1000 * timing.lowest_s:.0f} to {1000 * timing.highest_s:.0f} ms, {timing.runs} times"
+            lines.append(f"  {timing.name:<40} median {1000 * timing.median_s:6.1f} ms   ({spread})")
+        return "\n".join(lines)
+
+
+def measure(seconds: float = 10) -> BoardUnderLoad:
     home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
-    environment = os.environ | {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
+    setting = os.environ | {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
     command = [sys.executable, "-m", "benchmarks.board"]
     try:
-        subprocess.run([*command, "fill", str(home)], env=environment, check=True)
-        port = _free_port()
-        pages = ["palio.web.wsgi:application", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
-        server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", *pages, "--threads", "16", "--log-level", "error"], env=environment
-        )
-        news = subprocess.Popen([*command, "news", str(home)], env=environment)
+        subprocess.run([*command, "fill", str(home)], env=setting, check=True)
+        server = _Server(home)
+        news = subprocess.Popen([*command, "news", str(home)], env=setting)
         try:
-            session = (home / "session").read_text()
+            sessions = json.loads((home / "sessions").read_text())
+            site = f"http://127.0.0.1:{server.port}"
+            baseline = _ask(BASELINE, f"{site}/health", [""], seconds, least_bytes=0)
             asked = {
-                "page, not signed in": ("/c/bench/board/", ""),
-                "page, of a team": ("/c/bench/board/", f"sessionid={session}"),
-                "page, by another column": ("/c/bench/board/Final/?sort=seconds", ""),
-                "API": ("/api/v1/challenges/bench/board", ""),
+                "page, not signed in": ("/c/bench/board/", [""]),
+                "page, of each team in turn": ("/c/bench/board/", sessions),
+                "page, by another column": ("/c/bench/board/Final/?sort=seconds", [""]),
+                "API": ("/api/v1/challenges/bench/board", [""]),
             }
-            _wait(f"http://127.0.0.1:{port}/health")
-            return {
-                name: _ask(f"http://127.0.0.1:{port}{path}", cookie, seconds) for name, (path, cookie) in asked.items()
-            }
+            loads = tuple(_ask(name, site + path, who, seconds) for name, (path, who) in asked.items())
         finally:
             news.send_signal(signal.SIGTERM)
-            server.send_signal(signal.SIGTERM)
             news.wait()
-            server.wait()
+        try:
+            return BoardUnderLoad(baseline, loads, _change(home, site, [*command, "change", str(home)], setting))
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _ask(url: str, cookie: str, seconds: float) -> dict[str, float]:
-    _wait(url)  # the first to ask waits until the board is made
+def _ask(name: str, url: str, sessions: Sequence[str], seconds: float, *, least_bytes: int = 10_000) -> Load:
+    _get(url, sessions[0])  # the first to ask waits until the board is made
+    count = int(RATE * seconds)
     begin = time.perf_counter() + 0.2
 
-    def one(number: int) -> float:
+    def one(asked: tuple[int, str]) -> tuple[float, int]:
+        number, session = asked
         due = begin + number / RATE
         time.sleep(max(0.0, due - time.perf_counter()))
-        with urllib.request.urlopen(urllib.request.Request(url, headers={"Cookie": cookie})) as answer:  # noqa: S310
-            size = len(answer.read())
-        if size < 10_000:
+        size = len(_get(url, session))
+        if size < least_bytes:
             raise RuntimeError(f"{url} answered with {size} bytes")
-        return 1000 * (time.perf_counter() - due)
+        return 1000 * (time.perf_counter() - due), size
 
     with ThreadPoolExecutor(64) as threads:
-        times = sorted(threads.map(one, range(int(RATE * seconds))))
+        answers = [*threads.map(one, zip(range(count), cycle(sessions), strict=False))]
+    times = sorted(each for each, _ in answers)
     last = len(times) - 1
-    return {"median": times[last // 2], "p99": times[int(last * 0.99)], "slowest": times[last]}
+    return Load(name, times[last // 2], times[int(last * 0.99)], times[last], count, answers[0][1])
 
 
-def _wait(url: str) -> None:
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url).close()  # noqa: S310
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} does not answer")
+def _get(url: str, session: str = "") -> bytes:
+    headers = {"Cookie": f"sessionid={session}"} if session else {}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310
+        content: bytes = answer.read()
+    return content
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
+def _change(home: Path, site: str, command: list[str], setting: dict[str, str]) -> Comparison:
+    """From the commit of a new best score until the page shows it."""
+    database = sqlite3.connect(home / "data" / "palio.sqlite3")
+    changer = subprocess.Popen(command, env=setting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert changer.stdin
+    assert changer.stdout
+    rows, shown = [], []
+    try:
+        for number in range(TIMES):
+            begin = time.perf_counter()
+            for _, scores in database.execute(ROWS):
+                json.loads(scores)
+            rows.append(time.perf_counter() - begin)
+            changer.stdin.write(f"{number}\n")
+            changer.stdin.flush()
+            score = changer.stdout.readline().strip()
+            begin = time.perf_counter()
+            while score.encode() not in _get(f"{site}/c/bench/board/"):
+                time.sleep(0.01)
+            shown.append(time.perf_counter() - begin)
+    finally:
+        changer.stdin.close()
+        changer.wait()
+        database.close()
+    baseline = Timing.of("its rows read from the database", rows)
+    differences = sorted(ours - theirs for theirs, ours in zip(rows, shown, strict=True))
+    told = "a change until the page shows it"
+    return Comparison("the board after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
 
 
 # -- inside the platform: what follows runs in processes of its own
@@ -149,32 +227,53 @@ def _fill(home: Path) -> None:
     for each, attempt in zip(made, attempts, strict=True):
         each.counted = attempt
     Submission.objects.bulk_update(made, ["counted"], batch_size=500)
-    client = Client()
-    client.force_login(users[0], backend="allauth.account.auth_backends.AuthenticationBackend")
-    (home / "session").write_text(client.cookies["sessionid"].value)
+    sessions = []
+    for user in users:
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        sessions.append(client.cookies["sessionid"].value)
+    (home / "sessions").write_text(json.dumps(sessions))
 
 
 def _news() -> None:
-    """A submission is scored again."""
-    from django.utils import timezone
-
-    from palio.core.states import State
-    from palio.web.board import changed
-    from palio.web.models import Attempt, Submission
+    """A submission is scored again, every NEWS_S seconds."""
+    from palio.web.models import Submission
 
     submissions = list(Submission.objects.select_related("challenge__current")[:1000])
     while True:
         time.sleep(NEWS_S)
-        submission = submissions.pop()
-        version = submission.challenge.current
-        assert version is not None
+        _score_again(submissions.pop(), _scores())
+
+
+def _changes() -> None:
+    """A submission is scored again for each line that is read; told is how the page will show its score."""
+    from palio.web.models import Submission
+
+    submissions = list(Submission.objects.select_related("challenge__current")[2000 : 2000 + TIMES])
+    for number, _ in enumerate(sys.stdin, start=1):
+        score = 1 + number / 1000
+        _score_again(submissions.pop(), _scores() | {"f1": score})
+        print(f">{score:.4f}<", flush=True)
+
+
+def _score_again(submission: "Submission", scores: dict[str, float]) -> None:
+    from django.db import transaction
+    from django.utils import timezone
+
+    from palio.core.states import State
+    from palio.web.board import changed
+    from palio.web.models import Attempt
+
+    version = submission.challenge.current
+    assert version is not None
+    with transaction.atomic():
         submission.counted = Attempt.objects.create(
             submission=submission,
             number=2,
             version=version,
             state=State.SCORED,
             finished=timezone.now(),
-            scores=_scores(),
+            scores=scores,
         )
         submission.save()
         changed(submission.challenge)
@@ -185,14 +284,13 @@ def _scores() -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> None:
-    if arguments[:1] in (["fill"], ["news"]):
+    if arguments[:1] in (["fill"], ["news"], ["change"]):
         import django
 
         django.setup()
-        _fill(Path(arguments[1])) if arguments[0] == "fill" else _news()
+        {"fill": lambda: _fill(Path(arguments[1])), "news": _news, "change": _changes}[arguments[0]]()
         return
-    for name, times in measure(*map(float, arguments[:1])).items():
-        print(f"  {name:<26}", "  ".join(f"{what} {time_ms:6.1f} ms" for what, time_ms in times.items()))
+    print(measure(*map(float, arguments[:1])).shown())
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -138,3 +139,18 @@ def test_ranks_are_those_among_the_chosen() -> None:
     entries = [entry("a1", "alice", f1=0.9), entry("a2", "alice", f1=0.8), entry("b", "bob", f1=0.7)]
     rows = rank_entries(entries, [F1, mean_rank], mean_rank, RankingPolicy("best", "min"))
     assert [(row.entry.label, row.values["avg_rank"]) for row in rows] == [("a1", 1.0), ("b", 2.0)]
+
+
+@pytest.mark.parametrize("choose", ["best", "last"])
+def test_chosen_by_a_column_are_those_chosen_by_what_is_computed_from_it_alone(choose: str) -> None:
+    """Two ways to the same: of a column that is handed in, no rows are made of what is not chosen."""
+    draw = random.Random(7)
+    entries = [
+        entry(f"e{number}", draw.choice("abcdefgh"), draw.randint(1, 9), **({"f1": draw.randint(0, 9)} if some else {}))
+        for number, some in enumerate(draw.choices([True, True, True, False], k=300))
+    ]
+    same = computed("sum", "f1")
+    policy = RankingPolicy(choose, "min")
+    plain = rank_entries(entries, [F1, same], F1, policy)
+    assert plain == [replace(row, rank=row.ranks.get("f1")) for row in rank_entries(entries, [F1, same], same, policy)]
+    assert len(plain) == 8

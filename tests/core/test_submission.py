@@ -98,7 +98,7 @@ def test_read_submission_zip(tmp_path: Path, names: list[str], kind: SubmissionK
         (["program.py", "answers.csv"], ""),
         (
             ["answers.txt"],
-            " Predictions need none, but at least one file of them has to be a .csv; `--kind results` overrides this.",
+            " Predictions need none, but one file of them has to be a .csv; else say that its kind is `results`.",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from django.test import Client
 from tests.bundles import write_bundle
 from tests.web.people import World, make_world
 
+from palio.web import kept
 from palio.web.models import User
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
 def _nothing_is_kept() -> None:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
+    kept.forget()
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from django.conf import settings
 from tests.bundles import YAML, write_bundle
 from tests.run_folders import write_cases
 
-from palio.core.errors import FAILURES, Cause
+from palio.core.errors import FAILURES, Cause, PalioError
+from palio.core.participant_failure import for_participant
 from palio.core.states import State
 from palio.web.board import Sight, changed
 from palio.web.board_shown import show
@@ -79,7 +80,7 @@ def hand_in(
     phase: str = "Final",
     scores: Mapping[str, float] | None = None,
     state: State | None = None,
-    failure: str | None = None,
+    failure: str | PalioError | None = None,
     minute: int = 0,
     when: datetime | None = None,
     wrong: list[int] | None = None,
@@ -87,7 +88,8 @@ def hand_in(
     kind: str = "context",
     **more: Any,
 ) -> Submission:
-    """A submission with one attempt: scored with `scores`, or failed with the code `failure`, or in `state`.
+    """A submission with one attempt: scored with `scores`, or failed with `failure` (a code, whose texts are then made
+    up, or the error itself), or in `state`.
 
     `wrong` are the cases that it got wrong, which are then in its run folder.
     """
@@ -108,7 +110,7 @@ def hand_in(
         challenge=team.challenge, phase=phase, team=team, user=person, file=file, created=when, **more
     )
     found = State.SCORED if scores is not None else State.FAILED if failure else state or State.QUEUED
-    shown = failure_of(failure) if failure else None
+    told, shown = _failures(failure) if failure else (None, None)
     attempt = Attempt.objects.create(
         submission=submission,
         number=1,
@@ -120,9 +122,9 @@ def hand_in(
         moved=when + timedelta(seconds=8),
         finished=when + timedelta(seconds=95) if found in {State.SCORED, State.FAILED, State.CANCELLED} else None,
         scores=dict(scores) if scores is not None else None,
-        failure=shown and shown | {"message": f"FULL {shown['message']}"},
+        failure=told,
         failure_shown=shown,
-        failure_code=failure or "",
+        failure_code=shown["code"] if shown else "",
         failure_cause=shown["cause"] if shown else "",
     )
     if scores is not None:
@@ -143,6 +145,14 @@ def settle(challenge: Challenge, patience_s: float = 60) -> None:
             return
         time.sleep(0.2)
     raise AssertionError("nobody has worked it out")
+
+
+def _failures(failure: str | PalioError) -> tuple[dict[str, Any], dict[str, Any]]:
+    """For organizers, and for whoever handed in."""
+    if isinstance(failure, PalioError):
+        return failure.failure.as_json(), for_participant(failure.failure).as_json()
+    shown = failure_of(failure)
+    return shown | {"message": f"FULL {shown['message']}"}, shown
 
 
 def failure_of(code: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`palio publish` against a platform that runs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,26 @@ def test_publish_makes_a_draft_then_shows_it_then_does_nothing(
     assert said(capsys, str(small_bundle)) == (0, ["Vowels, version 1: published.", url])
     nothing = "This is version 1 of Vowels, as it was. Nothing was changed."
     assert said(capsys, str(small_bundle)) == (0, [nothing, url])
+
+
+def test_publish_of_a_zip_is_publishing_what_it_holds(
+    capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path, tmp_path: Path
+) -> None:
+    url = f"{live_server.url}/c/vowels/"
+    archive = shutil.make_archive(str(tmp_path / "vowels"), "zip", small_bundle)
+    assert said(capsys, archive) == (0, ["Vowels, version 1: published.", url])
+    nothing = "This is version 1 of Vowels, as it was. Nothing was changed."
+    assert said(capsys, str(small_bundle)) == (0, [nothing, url])
+
+
+def test_publish_of_a_zip_that_holds_no_challenge_is_refused_with_its_name(
+    capsys: pytest.CaptureFixture[str], small_bundle: Path, tmp_path: Path
+) -> None:
+    archive = shutil.make_archive(str(tmp_path / "pages"), "zip", small_bundle / "scoring_program")
+    code, lines = said(capsys, archive)
+    assert code == 11
+    assert [line for line in lines if "pages" in line] != []
+    assert [line for line in lines if "/tmp" in line] == []
 
 
 def test_publish_of_a_new_version_says_what_it_changes(

@@ -16,7 +16,7 @@ _WIDEST = 90
 @click.option("--note", default="", help="What has changed, for participants to read.")
 @rendering.as_json_option
 def publish(bundle: Path, slug: str | None, draft: bool, note: str, as_json: bool) -> int:
-    """Publish BUNDLE on the platform that you are logged in to.
+    """Publish BUNDLE, a challenge's folder or a zip of it, on the platform that you are logged in to.
 
     A challenge of that name that you organize gets a new version. The same content published again changes nothing.
     """

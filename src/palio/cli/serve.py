@@ -54,16 +54,17 @@ running_options = _options(
     "--with",
     "with_",
     metavar="BUNDLE",
-    help="Publish a challenge at the start: `mednist`, or a folder.",
+    multiple=True,
+    help="Publish a challenge at the start: `mednist`, or a folder; may be given several times.",
 )
 @click.option("--pages-only", is_flag=True, help="Without the controller, which `palio controller` runs elsewhere.")
-def serve(with_: str | None, pages_only: bool, config: Path | None, **flags: object) -> NoReturn:
+def serve(with_: tuple[str, ...], pages_only: bool, config: Path | None, **flags: object) -> NoReturn:
     """Run the platform: pages, API and controller, in one process tree.
 
     The first start makes everything, and prints a link for its operator. Every setting can also be given as PALIO_NAME
     in the environment, or in palio.toml; docs/operate.md lists them.
     """
-    more = [*(["--with", with_] if with_ else []), *(["--pages-only"] if pages_only else [])]
+    more = [*(word for named in with_ for word in ("--with", named)), *(["--pages-only"] if pages_only else [])]
     _become("serve", more, config, flags)
 
 

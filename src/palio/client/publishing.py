@@ -1,4 +1,6 @@
-"""Publishing a bundle on a platform: checked here first, sent as one zip, published there."""
+"""Publishing a bundle on a platform: a folder is checked here first, and sent as one zip; a zip is sent as it is, and
+checked there.
+"""
 
 import os
 import tempfile
@@ -46,27 +48,32 @@ def publish(
 ) -> dict[str, Any]:
     """What the platform answers: `challenge`, `version`, `is_new`, `warnings`.
 
-    Of a challenge that is there already, it becomes the next version. Raises PalioError with all that is wrong with the
-    bundle before anything is sent, and what the platform refuses.
+    `path` is the bundle's folder, or a zip of it. Of a challenge that is there already, it becomes the next version.
+    Raises PalioError with all that is wrong with a folder before anything is sent, and what the platform refuses.
     """
-    bundle = read_bundle(path)
-    errors, _ = check_bundle(bundle)
-    if errors:
-        count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
-        raise PalioError("bundle-invalid", path=path, folder=path, count=count, evidence=evidence)
+    bundle = None if zipfile.is_zipfile(path) else _checked(path)
     where = f"/challenges/{slug}/versions" if slug and _is_there(connection, slug) else "/challenges"
     named = {} if where != "/challenges" else {"slug": slug}
-    with _packed(bundle) as file:
+    with _packed(bundle) if bundle else _as_it_is(path) as file:
         done: dict[str, Any] = connection.send(
             where,
             file,
             "application/zip",
-            name=f"{bundle.root.name}.zip",
+            name=f"{bundle.root.name}.zip" if bundle else path.name,
             draft="true" if draft else None,
             note=note or None,
             **named,
         )
     return done
+
+
+def _checked(folder: Path) -> Bundle:
+    bundle = read_bundle(folder)
+    errors, _ = check_bundle(bundle)
+    if errors:
+        count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
+        raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
+    return bundle
 
 
 def _is_there(connection: Connection, slug: str) -> bool:
@@ -77,6 +84,12 @@ def _is_there(connection: Connection, slug: str) -> bool:
             return False
         raise
     return True
+
+
+@contextmanager
+def _as_it_is(archive: Path) -> Iterator[_File]:
+    with reading(archive), archive.open("rb") as file:
+        yield _File(file, archive.stat().st_size)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, counted
 from palio.core.job import GIB, MIB
 from palio.core.quantities import size_text
 
@@ -60,7 +60,7 @@ def look_through(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES
     faults = _faults(entries, max_bytes)
     if faults:
         shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
-        raise PalioError("archive-unsafe", name=name, count=f"{len(faults):,}", evidence=shown)
+        raise PalioError("archive-unsafe", name=name, count=counted(len(faults), "entry", "entries"), evidence=shown)
     files = [entry.filename for entry in entries if not entry.is_dir()]
     top = _extra_top_folder(files)
     notes = [f"{left_out} entries that macOS or Windows added were left out"] if left_out else []

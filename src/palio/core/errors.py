@@ -85,7 +85,7 @@ FAILURES: dict[str, FailureKind] = {
     ),
     "archive-unsafe": FailureKind(
         _P,
-        "{name} was refused before anything was unpacked: {count} of its entries are not allowed.",
+        "{name} was refused before anything was unpacked, because of {count}.",
         "Make it again from a plain folder with `palio pack FOLDER`.",
     ),
     "image-invalid": FailureKind(

@@ -48,10 +48,43 @@ def rank_entries(
     """
     if policy is None:
         return _rows(entries, columns, primary)
-    rows = _rows(entries, _needed(columns, primary), primary)  # there may be many entries, and few teams
+    if primary.computation is None:
+        return _rows(_chosen(entries, primary, policy), columns, primary)
+    rows = _rows(entries, _needed(columns, primary), primary)
     if policy.choose == "last":
         rows = sorted(rows, key=lambda row: (row.rank is not None, row.entry.when), reverse=True)
     return _rows(_first_of_each_team(row.entry for row in rows), columns, primary)
+
+
+def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) -> list[Entry]:
+    """One entry of each team, by a column that was handed in.
+
+    The same as the first of each in all their rows, which are not made, as there may be many entries and few teams.
+    """
+    ranks, is_last = _ranks(primary, [entry.scores for entry in entries]), policy.choose == "last"
+    chosen: dict[object, tuple[float, Entry]] = {}
+    for index, entry in enumerate(entries):
+        rank = ranks.get(index, math.inf)
+        key = index if entry.team is None else entry.team
+        found = chosen.get(key)
+        if found is None or (_is_later if is_last else _is_better)(rank, entry, *found):
+            chosen[key] = (rank, entry)
+    return [entry for _, entry in chosen.values()]
+
+
+def _is_better(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
+    if rank != other_rank:
+        return rank < other_rank
+    return (entry.when, entry.label) < (other.when, other.label)
+
+
+def _is_later(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
+    """One without a score gives way, whenever it was."""
+    if (rank < math.inf) != (other_rank < math.inf):
+        return rank < math.inf
+    if entry.when != other.when:
+        return entry.when > other.when
+    return (rank, entry.label) < (other_rank, other.label)
 
 
 def _rows(entries: Sequence[Entry], columns: Sequence[Column], primary: Column) -> list[Row]:

@@ -76,7 +76,7 @@ def _kind_of_zip(name: str, files: tuple[str, ...]) -> SubmissionKind:
     deeper = [file for file in files if PurePosixPath(file).name.lower() == "dockerfile"]
     hint = f"The zip holds {deeper[0]}, which is not at its root." if deeper else ""
     if not deeper and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
-        hint = "Predictions need none, but at least one file of them has to be a .csv; `--kind results` overrides this."
+        hint = "Predictions need none, but one file of them has to be a .csv; else say that its kind is `results`."
     raise PalioError("dockerfile-missing", name=name, hint=hint)
 
 

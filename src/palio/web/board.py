@@ -9,11 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db.models import F, Model, Q
+from django.utils.functional import cached_property
 
-from palio.core.bundle.model import Bundle, Column, Phase
+from palio.core.bundle.model import Bundle, Column, Phase, ScorePolicy
 from palio.core.ranking import OF_RANKS, Entry, Row, rank_entries
 from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
@@ -21,7 +22,7 @@ from palio.web.bundles import current_bundle
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team, User
 
 _MOST_KNOWN = 50_000
-_known: dict[str, dict[str, Any]] = {}
+_Row: TypeAlias = tuple[str, str | None, str, bool, str]  # submission, attempt, team, baseline, disqualified
 
 
 class Sight(StrEnum):
@@ -33,7 +34,7 @@ class Sight(StrEnum):
 
 @dataclass(frozen=True)
 class HandedIn:
-    """A submission with a score."""
+    """A submission with a score. When it was handed in, its team and an attempt's scores never change."""
 
     submission: str
     attempt: str
@@ -43,6 +44,13 @@ class HandedIn:
     baseline: bool
     disqualified: str
     scores: Mapping[str, float]
+
+    @cached_property
+    def entry(self) -> Entry:
+        return Entry(self.submission, self.when, self.scores, None if self.baseline else self.team)
+
+
+_known: dict[str, HandedIn] = {}  # by submission
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ def sight(held: Collection[Relation], bundle: Bundle, phase: Phase) -> Sight:
 
 def hides_scores(phase: Phase) -> bool:
     """Whether a phase is blind: participants see no score of it, not even their own."""
-    return phase.hide_output or phase.hide_score_output
+    return phase.rules.scores is ScorePolicy.HIDDEN
 
 
 def visible_columns(bundle: Bundle) -> tuple[Column, ...]:
@@ -113,7 +121,7 @@ def make_board(bundle: Bundle, phase: Phase, handed: Sequence[HandedIn], seen: S
     standing = [each for each in handed if not each.disqualified]
     by_id = {each.submission: each for each in handed}
     counts = _counts(standing)
-    ranked = rank_entries([_entry(each) for each in standing], board.columns, board.primary, phase.rules.ranking)
+    ranked = rank_entries([each.entry for each in standing], board.columns, board.primary, phase.rules.ranking)
     rows = [_row(row, by_id[row.entry.label], counts, columns) for row in ranked]
     if seen is Sight.OWN:
         rows = [_without_ranks(row, board.columns) for row in rows]
@@ -135,32 +143,50 @@ def handed_in(challenge: Challenge, phase: str, rescore: Rescore | None = None) 
         .order_by("created", "id")
         .values_list("id", "counted_id", "team_id", "baseline", "disqualified")
     )
-    names = dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
-    scores_of = _read_once(Attempt, "scores", [row[1] for row in rows if row[1]])
-    when = _read_once(Submission, "created", [row[0] for row in rows])
-    found = []
-    for submission, attempt, team, baseline, disqualified in rows:
-        scores = scores_of.get(attempt)
-        if submission in new:
-            attempt, scores = new[submission]
-        if scores is not None:
-            found.append(
-                HandedIn(submission, attempt, when[submission], team, names[team], baseline, disqualified, scores)
-            )
+    found = _read(rows, dict(Team.objects.filter(challenge=challenge).values_list("id", "name")))
+    if new:
+        found = [_as_rescored(each, *new[each.submission]) if each.submission in new else each for each in found]
+    return [each for each in found if each.attempt]
+
+
+def _as_rescored(each: HandedIn, attempt: str, scores: Mapping[str, float] | None) -> HandedIn:
+    return replace(each, attempt=attempt if scores is not None else "", scores=scores or {})
+
+
+def _read(rows: Sequence[_Row], names: Mapping[str, str]) -> list[HandedIn]:
+    """What each row says. Only what is not as this process last read it is read and made, as there may be thousands."""
+    if len(_known) > _MOST_KNOWN:
+        _known.clear()
+    found = [_known.get(row[0]) for row in rows]
+    unknown = [
+        place
+        for place, (each, (_, attempt, team, baseline, disqualified)) in enumerate(zip(found, rows, strict=True))
+        if each is None
+        or each.attempt != attempt
+        or each.disqualified != disqualified
+        or each.baseline is not baseline
+        or each.name != names[team]
+    ]
+    when = _field(Submission, "created", [rows[place][0] for place in unknown])
+    scores = _field(Attempt, "scores", [attempt for place in unknown if (attempt := rows[place][1])])
+    for place in unknown:
+        submission, attempt, team, baseline, disqualified = rows[place]
+        own = scores.get(attempt or "")
+        counted = attempt if attempt and own is not None else ""
+        found[place] = HandedIn(
+            submission, counted, when[submission], team, names[team], baseline, disqualified, own or {}
+        )
+    _known.update((each.submission, each) for place in unknown if (each := found[place]) is not None)
+    return [each for each in found if each is not None]
+
+
+def _field(model: type[Model], field: str, keys: Sequence[str]) -> dict[str, Any]:
+    """By primary key."""
+    found: dict[str, Any] = {}
+    for start in range(0, len(keys), 500):  # SQLite takes so many values and not all more
+        rows = model._default_manager.filter(pk__in=keys[start : start + 500])
+        found.update(rows.values_list("pk", field))
     return found
-
-
-def _read_once(model: type[Model], field: str, keys: Sequence[str]) -> dict[str, Any]:
-    """A field that never changes once it is set, by primary key: each is read once in each process."""
-    known = _known.setdefault(field, {})
-    missing = [key for key in keys if key not in known]
-    if len(known) + len(missing) > _MOST_KNOWN:
-        known.clear()
-        missing = list(keys)
-    for start in range(0, len(missing), 500):  # SQLite takes so many values and not all more
-        rows = model._default_manager.filter(pk__in=missing[start : start + 500])
-        known.update(rows.values_list("pk", field))
-    return known
 
 
 def team_of(user: object, challenge: Challenge) -> Team | None:
@@ -173,10 +199,6 @@ def team_of(user: object, challenge: Challenge) -> Team | None:
 def changed(challenge: Challenge) -> None:
     """To be called, in its transaction, by whatever changes what a board of the challenge shows."""
     Challenge.objects.filter(pk=challenge.pk).update(board_revision=F("board_revision") + 1)
-
-
-def _entry(each: HandedIn) -> Entry:
-    return Entry(each.submission, each.when, each.scores, None if each.baseline else each.team)
 
 
 def _counts(standing: Sequence[HandedIn]) -> dict[tuple[str, bool], tuple[int, datetime]]:

@@ -4,16 +4,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.phases import pick_phase
 from palio.web.board import Sight, sight, team_of
-from palio.web.board_shown import BY_RANK, Shown, show, stamp
+from palio.web.board_shown import BY_RANK, Shown, show
 from palio.web.bundles import current_bundle, phase_named
 from palio.web.models import Challenge, Submission, Team
 
@@ -27,20 +27,29 @@ class Asked:
     phase: Phase
     seen: Sight
     team: Team | None
-    sort: str
+    sort_asked: str
 
     @cached_property
+    def shown(self) -> Shown:
+        return show(*self.whose)
+
+    @property
+    def whose(self) -> tuple[Challenge, Phase, Sight, Team | None]:
+        return self.challenge, self.phase, self.seen, self.team
+
+    @property
+    def sort(self) -> str:
+        return self.shown.sort(self.sort_asked)
+
+    @property
     def stamp(self) -> str:
         """The same while what it gives is the same."""
-        of = [*stamp(self.challenge, self.phase), self.phase.name, self.seen, self.team and self.team.pk, self.sort]
+        of = [*self.shown.stamp, self.phase.name, self.seen, self.team and self.team.pk, self.sort]
         return hashlib.sha256(json.dumps([__version__, *of]).encode()).hexdigest()[:32]
-
-    def shown(self) -> Shown:
-        return show(self.challenge, self.phase, self.seen, self.team)
 
     def as_json(self) -> str:
         """For whoever computes. The reader's own team is named apart, so that rows are the same for all."""
-        shown = self.shown()
+        shown = self.shown
         head = {
             "own_team": self.team.name if self.team else None,
             "challenge": self.challenge.slug,

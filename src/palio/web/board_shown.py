@@ -9,10 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.conf import settings
-from django.utils.safestring import SafeString, mark_safe
 
 from palio.core.axis import Axis
 from palio.core.bundle.model import Column, Phase
@@ -25,15 +24,18 @@ from palio.web.models import Challenge, Team
 
 BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
 
+Stamp: TypeAlias = tuple[int, int, int]  # grows with whatever changes the board
 
 @dataclass(frozen=True)
 class Shown:
     """`rows` (HTML) and `data` (JSON) are in the board's own order; `orders` are places in it, by what is sorted by.
 
-    `teams_of` is each row's team, so that the reader's own can be marked, which no `data` names.
+    `teams_of` is each row's team, so that the reader's own can be marked, which no `data` names. `stamp` is that of
+    the board that it was made of, which may be the one before a change of a moment ago.
     """
 
-    rows: tuple[str, ...]
+    stamp: Stamp
+    rows: tuple[bytes, ...]
     data: tuple[str, ...]
     teams_of: tuple[str, ...]
     orders: Mapping[str, tuple[int, ...]]
@@ -52,25 +54,30 @@ class Shown:
     def order(self, sort: str) -> tuple[int, ...]:
         return self.orders.get(sort, self.orders[BY_RANK])
 
-    def html(self, sort: str, own: str | None) -> SafeString:
-        """All rows, the reader's own team's marked."""
+    def sort(self, asked: str) -> str:
+        """What it is sorted by, if that is asked for."""
+        return asked if asked in self.orders else BY_RANK
+
+    def html(self, sort: str, own: str | None) -> bytes:
+        """All rows, the reader's own team's marked, which alone is not the same for all readers."""
         rows = (self._marked(place) if self.teams_of[place] == own else self.rows[place] for place in self.order(sort))
-        return mark_safe("".join(rows))  # noqa: S308 - each was made by a template
+        return b"".join(rows)
 
-    def _marked(self, place: int) -> str:
-        row = self.rows[place].replace("<tr>", '<tr class="own">', 1)
-        return row.replace("</th>", ' <span class="badge own">your team</span></th>', 1)
-
-
-def stamp(challenge: Challenge, phase: Phase) -> tuple[object, ...]:
-    """Changes with whatever changes the board."""
-    return (challenge.current_id, challenge.board_revision, certainty.stamp(_answer_file(challenge, phase)))
+    def _marked(self, place: int) -> bytes:
+        row = self.rows[place].replace(b"<tr>", b'<tr class="own">', 1)
+        return row.replace(b"</th>", b' <span class="badge own">your team</span></th>', 1)
 
 
 def show(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) -> Shown:
+    """The board as it is, or as it was a moment ago while that is being made."""
+    stamp = (challenge.board_revision, challenge.current_id or 0, certainty.stamp(_answer_file(challenge, phase)))
+    return kept(kept_key(challenge, phase, seen, team), stamp, lambda: _make(challenge, phase, seen, team, stamp))
+
+
+def kept_key(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) -> str:
+    """Of each kind of reader there is one board, and where each team sees its own, one of each team."""
     own = team.pk if team and seen is Sight.OWN else ""
-    key = f"board/{challenge.pk}/{phase.index}/{seen}/{own}"
-    return kept(key, stamp(challenge, phase), lambda: _make(challenge, phase, seen, team))
+    return f"board/{challenge.pk}/{phase.index}/{seen}/{own}"
 
 
 def as_csv(shown: Shown, sort: str) -> str:
@@ -111,12 +118,13 @@ def _answer_file(challenge: Challenge, phase: Phase) -> Path:
     return certainty.answer_file(settings.FOLDERS.boards, str(challenge.pk), phase.name)
 
 
-def _make(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None) -> Shown:
+def _make(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None, stamp: Stamp) -> Shown:
     board = read_board(challenge, phase, seen, team)
     answer = _certainty(challenge, phase, board)
     axis = Axis.around([end for ends in answer.intervals.values() for end in ends]) if answer.intervals else None
     return Shown(
-        rows=tuple(row_html(row, board, answer, axis) for row in board.rows),
+        stamp=stamp,
+        rows=tuple(row_html(row, board, answer, axis).encode() for row in board.rows),
         data=tuple(json.dumps(_data(row, board, answer), ensure_ascii=False) for row in board.rows),
         teams_of=tuple(row.team for row in board.rows),
         orders=_orders(board),

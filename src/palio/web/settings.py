@@ -131,6 +131,7 @@ ACCOUNT_ADAPTER = "palio.web.people.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional" if CONFIGURATION.mail_url else "none"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Palio] "
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_USERNAME_MIN_LENGTH = 2
 ACCOUNT_LOGOUT_ON_GET = False

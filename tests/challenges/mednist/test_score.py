@@ -117,6 +117,35 @@ def test_predictions_in_another_form_score_the_same(
     assert json.loads((folders[1] / "scores.json").read_text()) == SCORES
 
 
+answer_files = st.lists(
+    st.tuples(
+        st.sampled_from(["1.jpg", "2.jpg", "ä.jpg", "a,b.jpg", "d/3.jpg", ""]), st.sampled_from([*CLASSES[:3], "Foot"])
+    ),
+    max_size=5,
+).map(lambda rows: "file,class\n" + "".join(f'"{name}",{answer}\n' for name, answer in rows))
+
+
+@settings(deadline=None)
+@given(answer_files | st.text('1,\n"CXR', max_size=30).map("file,class\n1.jpg,CXR\n{}".format))
+def test_the_fast_reading_agrees_with_the_careful_one(score: ModuleType, content: str) -> None:
+    fast = score.faultless_answers(content.encode())
+    try:
+        careful = score.careful_answers(content.encode(), "p.csv", None)
+    except score.UnusableError:
+        careful = None
+    assert fast in (None, careful)
+    assert fast or not careful or "/" in content
+
+
+def test_the_fast_reading_takes_what_is_in_order_or_not(score: ModuleType) -> None:
+    rows = [f"{number:05}.jpg,{CLASSES[number % 6]}\n" for number in range(2500)]
+    ordered, reversed_ = (
+        score.faultless_answers("".join(["file,class\n", *some]).encode()) for some in (rows, rows[::-1])
+    )
+    assert ordered == reversed_
+    assert (ordered.files[-1], ordered.classes[-1], len(ordered.files)) == ("02499.jpg", CLASSES[2499 % 6], 2500)
+
+
 def test_other_files_beside_the_predictions_do_not_matter(score: ModuleType, folders: tuple[Path, Path]) -> None:
     for name in ("metadata", "best_metric_model.pth", "scores.txt", "._p.csv"):
         (folders[0] / "res" / name).write_bytes(b"\0")

@@ -46,10 +46,17 @@ class Look:
 
 
 def context(
-    browser: "Browser", server: str, user: User | None = None, *, dark: bool = False, size: tuple[int, int] = WIDE
+    browser: "Browser",
+    server: str,
+    user: User | None = None,
+    *,
+    dark: bool = False,
+    size: tuple[int, int] = WIDE,
+    scripts: bool = True,
 ) -> "BrowserContext":
     made = browser.new_context(
         base_url=server,
+        java_script_enabled=scripts,
         color_scheme="dark" if dark else "light",
         viewport={"width": size[0], "height": size[1]},
         timezone_id="Europe/Rome",
@@ -65,15 +72,21 @@ def context(
 
 def look(opened: "BrowserContext", place: Place) -> Look:
     """Opens the page and waits until it is there. What a page that is an error loads is an error by its status."""
-    page = opened.new_page()
+    seen = watched(opened.new_page())
+    seen.page.goto(place.path)
+    seen.page.wait_for_selector(place.ready)
+    return seen
+
+
+def watched(page: "Page") -> Look:
+    """The page with its console noted from now on."""
     seen = Look(page)
     page.on("pageerror", lambda error: seen.problems.append(str(error)))
     page.on("console", lambda said: seen.problems.append(said.text) if _is_bad(said.type, said.text) else None)
-    page.goto(place.path)
-    page.wait_for_selector(place.ready)
     return seen
 
 
 def _is_bad(kind: str, text: str) -> bool:
-    """An error that is not merely the status of the page itself."""
-    return kind in {"error", "warning"} and "the server responded with a status of 404" not in text
+    """An error, and not merely the status of an answer that is meant: nothing is there, or what was sent is refused."""
+    meant = ("the server responded with a status of 404", "the server responded with a status of 422")
+    return kind in {"error", "warning"} and not any(status in text for status in meant)

@@ -12,6 +12,8 @@ from tests.web.desk.conftest import leave_predictions
 from tests.web.people import World, make_team, make_world
 from tests.web.scored import hand_in, settle
 
+from palio.core.errors import PalioError
+from palio.core.run_folder import Stage
 from palio.core.states import State
 from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
 from palio.web.bundles import current_bundle
@@ -21,6 +23,17 @@ from palio.web.verbs.rescore import begin
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
 _MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
 _TEAMS = ("Sienese", "Contrada", "Onda", "Lupa", "Giraffa", "Torre", "Civetta")
+# As the catalogue words them, with the facts that an engine gives.
+TOO_SLOW = PalioError(
+    "predict-time-limit",
+    stage=Stage.PREDICT,
+    limit="8 min 20 s",
+    cpus="2",
+    evidence=["time: 8 min 20 s of 8 min 20 s"],
+)
+BROKEN_PROGRAM = PalioError(
+    "score-exit", stage=Stage.SCORE, exit_code=1, log=["KeyError: 'class'", "ended with exit code 1"]
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,9 @@ def make_platform(folder: Path) -> Platform:
     teams = [world.rivals, *(_team(world, name) for name in _TEAMS)]
     for place, team in enumerate(teams):
         errors = [*range(3 + 4 * place, 9 + 9 * place)]
-        hand_in(team, scores=_scores(errors), wrong=errors, minute=1440 * place, baseline=team.name == "Torre")
+        hand_in(
+            team, scores=_scores(errors), wrong=errors, minute=1440 * place, baseline=team.name == "Torre", charged=True
+        )
     for day, count in enumerate((90, 60, 64, 31, 20)):
         scored = hand_in(
             world.team,
@@ -64,6 +79,7 @@ def make_platform(folder: Path) -> Platform:
             wrong=[*range(count)],
             minute=1440 * day,
             note=f"{20 + 10 * day} epochs",
+            charged=True,
         )
     hand_in(
         teams[2],
@@ -72,10 +88,10 @@ def make_platform(folder: Path) -> Platform:
         minute=7,
         disqualified="It was trained on the test set.",
     )
-    failed = hand_in(world.team, failure="predict-time-limit", minute=9000, charged=True)
+    failed = hand_in(world.team, failure=TOO_SLOW, minute=9000, charged=True)
     running = hand_in(world.team, state=State.PREDICT, minute=9100, when=timezone.now() - timedelta(seconds=80))
-    queued = hand_in(world.team, minute=9200, when=timezone.now())
-    hand_in(teams[3], failure="score-exit", minute=9300)
+    queued = hand_in(teams[4], minute=9200, when=timezone.now())
+    hand_in(teams[3], failure=BROKEN_PROGRAM, minute=9300)
     Registration.objects.create(challenge=world.challenge, user=world.olga)
     settle(world.challenge)
     return Platform(world, scored, failed, running, queued, _scored_again(world))
@@ -108,9 +124,10 @@ def places(platform: Platform) -> list[Place]:
         Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
         Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),
-        Place("submission-queued", f"/s/{platform.queued.pk}/", bob, ".stages"),
+        Place("submission-queued", f"/s/{platform.queued.pk}/", platform.queued.user, ".stages"),
         Place("submission-organizer", f"/s/{platform.scored.pk}/", alice, "#scores"),
-        Place("submit", f"/c/{slug}/submit/", bob),
+        Place("submit", f"/c/{slug}/submit/", world.carol),
+        Place("submit-not-yet", f"/c/{slug}/submit/", bob),
         Place("submissions", f"/c/{slug}/submissions/", bob),
         Place("desk", f"/c/{slug}/desk/", alice, "#disk dl"),
         Place("desk-submissions", f"/c/{slug}/desk/submissions/", alice),

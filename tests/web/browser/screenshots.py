@@ -1,6 +1,6 @@
 """`python -m tests.web.browser.screenshots [FOLDER]`: pictures of the pages, for docs/img/platform and to be looked at.
 
-Each in light as wide as on a desk; with a FOLDER of one's own also in the dark, and as on a phone.
+Each in light as wide as on a desk, a few also in the dark or on a phone; with a FOLDER of one's own, each in all three.
 """
 
 import os
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+ALSO = {"board": ("-dark", "-phone"), "submission-scored": ("-dark",)}
 IMG = Path(__file__).resolve().parents[3] / "docs" / "img" / "platform"
 
 
@@ -24,6 +25,7 @@ def main(folder: Path, *, everything: bool) -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
     from tests.web.browser import looking
+    from tests.web.browser.dressing import beat, dress
     from tests.web.browser.places import make_platform, places
 
     setup_test_environment()
@@ -36,9 +38,14 @@ def main(folder: Path, *, everything: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        looks = {"": {}, **({"-dark": {"dark": True}, "-phone": {"size": looking.NARROW}} if everything else {})}
-        for place in places(make_platform(Path(scratch))):
+        looks = {"": {}, "-dark": {"dark": True}, "-phone": {"size": looking.NARROW}}
+        platform = make_platform(Path(scratch))
+        dress(platform, wrong=20)
+        for place in places(platform):
             for suffix, how in looks.items():
+                if suffix and not everything and suffix not in ALSO.get(place.name, ()):
+                    continue
+                beat()
                 address = f"http://127.0.0.1:{server.port}"
                 with looking.context(browser, address, place.user, **how) as opened:  # type: ignore[arg-type]
                     look = looking.look(opened, place)
@@ -47,7 +54,7 @@ def main(folder: Path, *, everything: bool) -> None:
                     look.page.screenshot(path=target, full_page=True)
                     # A page has few colours, which makes a small file.
                     Image.open(target).convert("RGB").quantize(
-                        256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+                        256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
                     ).save(target, optimize=True)
         browser.close()
     server.terminate()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.serving import LIMIT_PSS_MIB, memory_mib
-from tests.bundles import write_bundle
+from tests.bundles import YAML, write_bundle
 from tests.conftest import lacking
 from tests.web.serving.running import Browser, Running, environment, is_running, palio, running
 
@@ -307,6 +307,14 @@ def test_folder_is_published_at_the_start_and_again_once_it_has_changed(tmp_path
     (bundle / "overview.md").write_text("Which of them, now?")
     with running(tmp_path / "data", "--with", str(bundle)) as changed:
         assert "challenge   vowels is published, as version 2" in changed.said
+
+
+def test_several_challenges_are_published_at_the_start(tmp_path: Path) -> None:
+    vowels = write_bundle(tmp_path / "vowels")
+    letters = write_bundle(tmp_path / "letters", yaml=YAML.replace("title: Vowels", "title: Letters"))
+    with running(tmp_path / "data", "--pages-only", "--with", vowels, "--with", letters) as started:
+        assert "challenge   vowels is published, as version 1" in started.said
+        assert "challenge   letters is published, as version 1" in started.said
 
 
 def test_mednist_without_its_images_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

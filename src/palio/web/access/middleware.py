@@ -4,7 +4,7 @@ Whoever may not see something is told that it is not there: a challenge that is 
 Whoever may see it and not change it is told so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -16,7 +16,13 @@ from django.middleware.csrf import CsrfViewMiddleware
 from palio.web.access.operations import operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
-from palio.web.models import ApiToken, Challenge
+from palio.web.models import ApiToken, Challenge, Submission
+
+# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query.
+_BESIDE: Mapping[type[Model], tuple[str, ...]] = {
+    Challenge: ("current",),
+    Submission: ("team", "file", "user", "challenge__current"),
+}
 
 
 class AccessMiddleware:
@@ -72,7 +78,8 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     key = kwargs[rule.of]
     if "\0" in str(key):  # which PostgreSQL cannot even look for
         raise Http404
-    subject: Model | None = model._default_manager.filter(**{field: key}).first()
+    found = model._default_manager.select_related(*_BESIDE.get(model, ())).filter(**{field: key})
+    subject: Model | None = found.first()
     if subject is None:
         raise Http404
     return subject

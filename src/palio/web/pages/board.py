@@ -9,17 +9,19 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
 from palio.core.bundle.model import Column, Phase
 from palio.web.board import Sight
 from palio.web.board_request import Asked, asked, etag_for, own_scores, private
 from palio.web.board_rows import primary_first
-from palio.web.board_shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv
+from palio.web.board_shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv, kept_key
 from palio.web.charts import Point, line_over_time
 from palio.web.kept import kept
 from palio.web.models import Team
+
+_ROWS = "<!-- rows -->"  # where they come; whatever people have written is escaped, so that nobody else can say it
 
 
 @dataclass(frozen=True)
@@ -40,35 +42,52 @@ def board(request: HttpRequest, challenge: str, phase: str | None = None) -> Htt
     if not told and (unchanged := get_conditional_response(request, etag=etag_for(request, what.stamp))):
         return private(unchanged)
     if told or request.user.is_authenticated:
-        response = _page(request, what)
+        page = _around_rows(request, what)
     else:  # the same for all who have not signed in
-        key = f"board-page/{what.challenge.pk}/{what.phase.index}/{what.sort}"
-        response = HttpResponse(kept(key, what.stamp, lambda: _page(request, what).content))
+        key = f"board-page/{kept_key(*what.whose)}/{what.sort}"
+        page = kept(key, what.shown.stamp, lambda: _around_rows(request, what))
+    response = HttpResponse(what.shown.html(what.sort, what.team.pk if what.team else None).join(page))
     if not told:
         response["ETag"] = etag_for(request, what.stamp)  # the page may have begun to protect its forms
     return private(response)
 
 
-def _page(request: HttpRequest, what: Asked) -> HttpResponse:
-    shown = what.shown()
+def _around_rows(request: HttpRequest, what: Asked) -> tuple[bytes, ...]:
+    """The page without its rows, which are most of it: what is before them and what is after; whole if it has none."""
     context = {
         "challenge": what.challenge,
         "bundle": what.bundle,
         "phase": what.phase,
         "seen": what.seen.value,
-        "shown": shown,
-        "rows": shown.html(what.sort, what.team.pk if what.team else None),
-        "heads": _heads(what, shown),
+        "shown": what.shown,
+        "table": _table(what) if what.shown.rows else "",
         "team": what.team,
         "history": _history(what),
         "query": urlencode({"phase": what.phase.name, "sort": what.sort}),
     }
-    return render(request, "board/page.html", context)
+    return tuple(render(request, "board/page.html", context).content.split(_ROWS.encode()))
+
+
+def _table(what: Asked) -> SafeString:
+    """Its heads and what is said below it, the same for all readers of a kind."""
+
+    def make() -> SafeString:
+        context = {
+            "bundle": what.bundle,
+            "phase": what.phase,
+            "seen": what.seen.value,
+            "shown": what.shown,
+            "heads": _heads(what, what.shown),
+            "rows": mark_safe(_ROWS),  # noqa: S308 - written below
+        }
+        return render_to_string("board/table.html", context)
+
+    return kept(f"board-table/{kept_key(*what.whose)}/{what.sort}", what.shown.stamp, make)
 
 
 def download_csv(request: HttpRequest, challenge: str) -> HttpResponse:
     what = asked(request, request.GET.get("phase"))
-    return _file(what, "csv", "text/csv; charset=utf-8", as_csv(what.shown(), what.sort))
+    return _file(what, "csv", "text/csv; charset=utf-8", as_csv(what.shown, what.sort))
 
 
 def download_json(request: HttpRequest, challenge: str) -> HttpResponse:
@@ -115,7 +134,8 @@ def _history(what: Asked) -> SafeString:
     team, primary = what.team, what.bundle.leaderboard.primary
     if team is None or what.seen is Sight.NOTHING or primary.hidden:
         return SafeString()
-    return kept(f"board-history/{team.pk}/{what.phase.index}", what.stamp, lambda: _drawn(team, what.phase, primary))
+    key = f"board-history/{team.pk}/{what.phase.index}"
+    return kept(key, what.shown.stamp, lambda: _drawn(team, what.phase, primary))
 
 
 def _drawn(team: Team, phase: Phase, primary: Column) -> SafeString:

@@ -5,7 +5,7 @@ import importlib
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from socket import socket
@@ -28,16 +28,16 @@ CONTROLLER = "palio.web.controller"
 
 
 class Platform:
-    """`pages` and `controller`: which of its parts run here. `with_`: a challenge to publish at the start."""
+    """`pages` and `controller`: which of its parts run here. `with_`: challenges to publish at the start."""
 
-    def __init__(self, configuration: Configuration, *, pages: bool, controller: bool, with_: str | None) -> None:
+    def __init__(self, configuration: Configuration, *, pages: bool, controller: bool, with_: Sequence[str]) -> None:
         self._configuration = configuration
         self._folders = Folders(configuration.data)
         self._pages = pages
         self._controller = controller
         self._with = with_
         self._link: str | None = None
-        self._published = ""
+        self._published: list[str] = []
 
     def run(self) -> int:
         """Raises PalioError for whatever keeps it from starting; returns 0 when it was told to end."""
@@ -73,7 +73,7 @@ class Platform:
         if self._with:
             from palio.web.serving.challenge import publish_at_start
 
-            self._published = publish_at_start(self._with)
+            self._published = [publish_at_start(named) for named in self._with]
 
     def _answerer(self, listening: socket) -> Callable[[], None]:
         from django.urls import get_resolver
@@ -92,8 +92,8 @@ class Platform:
             say(f"Palio {__version__}, the controller alone")
         free = size_text(shutil.disk_usage(self._folders.root).free)
         say(f"  data        {self._folders.root} ({free} free)")
-        if self._published:
-            say(f"  challenge   {self._published}")
+        for published in self._published:
+            say(f"  challenge   {published}")
         if self._link:
             say("  admin       this link lets you in as the operator and sets the password; it works once:")
             say(f"              {self._link}")

@@ -1,9 +1,10 @@
 """How values are shown, the same words as on the terminal."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from palio.core.quantities import duration_text, size_text
@@ -17,8 +18,11 @@ register.filter("duration", duration_text)
 @register.filter
 def when(time: datetime | None) -> SafeString | str:
     """A time in UTC; a script adds the reader's own zone."""
-    if time is None:
-        return "–"
+    return "–" if time is None else _shown(time)
+
+
+@lru_cache(4096)  # a board shows one in each of its rows, and hardly any is new
+def _shown(time: datetime) -> SafeString:
     return format_html('<time datetime="{}">{} UTC</time>', time.isoformat(), f"{time:%Y-%m-%d %H:%M}")
 
 
@@ -29,8 +33,25 @@ def score(value: float | None, precision: int) -> str:
 
 
 @register.filter
+def coded(text: str) -> SafeString:
+    """A sentence of the catalogue: what stands between backticks there is code here."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # one is left over, and so a character like others
+        return format_html("{}", text)
+    shown = (format_html("<code>{}</code>", part) if place % 2 else part for place, part in enumerate(parts))
+    return format_html_join("", "{}", ((part,) for part in shown))
+
+
+@register.filter
 def lookup(mapping: dict[str, object], key: str) -> object:
     return mapping.get(key)
+
+
+@register.filter
+def about(wait: timedelta) -> str:
+    """How long something may take that nobody knows exactly."""
+    seconds = wait.total_seconds()
+    return "at once" if seconds < 1 else f"in about {f'{seconds:.0f} s' if seconds < 10 else duration_text(seconds)}"
 
 
 @register.filter

@@ -19,8 +19,8 @@
     const short = name.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
     const span = document.createElement("span");
     span.className = "zone";
-    span.textContent = ` (${same ? "" : `${local} `}${clock.format(moment)} ${short})`;
-    time.append(span);
+    span.textContent = `(${same ? "" : `${local} `}${clock.format(moment)} ${short})`;
+    time.after(" ", span); // beside it, so that a line may break before it and nowhere else
   }
 
   async function copy(button) {

@@ -179,7 +179,14 @@
   // -- the form
 
   function refuse(said) {
-    const line = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+    const line = (tag, text) => {
+      const element = document.createElement(tag);
+      const parts = text.split("`"); // what stands between backticks is code, as on the other pages
+      const code = (part) => Object.assign(document.createElement("code"), { textContent: part });
+      if (parts.length % 2 === 0) element.textContent = text;
+      else element.append(...parts.map((part, place) => (place % 2 ? code(part) : part)));
+      return element;
+    };
     refused.replaceChildren(line("p", said.message));
     if (said.evidence?.length) {
       const list = document.createElement("ul");
