@@ -11,7 +11,6 @@ from palio.core.errors import PalioError
 from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
 from palio.engines.docker import DockerEngine, steps
 from palio.engines.docker.engine import OWNED_FOLDER_IMAGE
-from palio.engines.docker.network import INTERFACE, NETWORK
 
 pytestmark = pytest.mark.docker
 
@@ -157,13 +156,6 @@ def test_build_does_not_run_triggers_of_its_base(far: Far) -> None:
         subprocess.run(["docker", "image", "rm", "--force", base], check=True, capture_output=True)
     assert "triggers (ONBUILD) are not run" in result.detail
     assert result.wall_s < 20
-
-
-def test_build_with_network_has_one_of_its_own(far: Far) -> None:
-    _, result = far.build("FROM python:3.11-slim\nRUN test -d /sys/class/net/eth0\n", network=True)
-    assert result.succeeded
-    shown = subprocess.run(["docker", "network", "inspect", NETWORK], capture_output=True, text=True, check=True)
-    assert f'"com.docker.network.bridge.name": "{INTERFACE}"' in shown.stdout
 
 
 def test_build_log_keeps_its_end(far: Far) -> None:

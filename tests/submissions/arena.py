@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from tests.bundles import answers
@@ -26,6 +27,7 @@ from palio.core.submission import read_submission
 from palio.engines import open_engine
 
 BASE = "python:3.11-slim"
+JOBS = ("sample", "sample-score", "predict", "score")
 CANARY_PORT = 48_931
 ESCAPED = Path("/tmp/palio-canary-escaped")  # what the archives try to write
 VICTIM = f"palio-build:{'5ec2e7' * 10}0000"  # the image of another team, as it is named on the engine
@@ -61,7 +63,9 @@ class Arena:
         home = self.home / attack.name
         home.mkdir()
         program = attack.scoring_program
-        challenge = write_challenge(home / "challenge", score=program or SCORE)
+        challenge = write_challenge(
+            home / "challenge", score=program or SCORE, network=attack.content.get("network", False)
+        )
         if program and attack.content.get("hands_in") != "container":
             submission = home / "answers.csv"
             submission.write_text(answers(truth()))
@@ -112,7 +116,7 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         stack.callback(_remove_images, made.images)
         _note_images(engine, made.images)
         (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
-        for listener in (_abstract_socket(), socket.create_server(("127.0.0.1", CANARY_PORT))):
+        for listener in (_abstract_socket(), *map(_server, ("127.0.0.1", *_gateway()))):
             stack.enter_context(listener)
             stack.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes who waits for it
             _notice(listener, made.connections)
@@ -121,24 +125,40 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         yield made
 
 
+def _server(address: str) -> socket.socket:
+    return socket.create_server((address, CANARY_PORT))
+
+
+def _gateway() -> list[str]:
+    """The host's address on the engine's default network, at which its containers find it."""
+    return _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+
+
 def left_over(identities: Sequence[str]) -> list[str]:
-    """Processes, mounts, containers, volumes and folders of the bubblewrap engine that bear an attempt's name."""
+    """Processes, mounts, containers, volumes, and folders and groups of bubblewrap's that bear an attempt's name."""
     there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
     found = [f"{process}: {command!r}" for process, command in there]
     found += Path("/proc/self/mountinfo").read_text().splitlines()
     found += _docker("ps", "-a", "--format", "container {{.Names}}")
     found += _docker("volume", "ls", "--format", "volume {{.Name}}")
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
-    return [line for line in found if any(identity in line for identity in identities)]
+    found = [line for line in found if any(identity in line for identity in identities)]
+    own = {_group_of(identity, job) for identity in identities for job in JOBS}
+    return found + [str(path) for path in Path("/sys/fs/cgroup").glob("**/palio-*") if path.name in own]
+
+
+def _group_of(identity: str, job: str) -> str:
+    """Bubblewrap's control group of a job, whose name says nothing of the attempt."""
+    folder = Path(os.environ["XDG_CACHE_HOME"], "palio/bubblewrap/jobs", f"palio-{identity}-{job}")
+    return f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
 def surroundings() -> set[str]:
-    """What a job could leave or change beside what bears its name: layers, networks, the base image, groups, files."""
+    """What a job could leave or change beside what bears its name: layers, networks, the base image, files."""
     return {
         *_docker("image", "ls", "--filter", "dangling=true", "--format", "layer {{.ID}}"),
         *_docker("network", "ls", "--format", "network {{.Name}}"),
         *_docker("image", "ls", "--no-trunc", "--format", "base {{.ID}}", BASE),
-        *(str(path) for path in Path("/sys/fs/cgroup").glob("**/palio-*")),
         *map(str, Path(tempfile.gettempdir()).iterdir()),
     }
 

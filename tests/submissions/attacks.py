@@ -50,7 +50,7 @@ class Attack:
     @classmethod
     def read(cls, folder: Path) -> Self:
         content = yaml.safe_load((folder / EXPECTATION).read_text(encoding="utf-8"))
-        known = {"attack", "ends", "turn", "says", "score", "within_s", "not_on", "differs_on", "hands_in"}
+        known = {"attack", "ends", "turn", "says", "score", "within_s", "not_on", "differs_on", "hands_in", "network"}
         assert not (unknown := content.keys() - known), f"{folder.name}: {unknown}"
         return cls(folder, content["attack"], content, content.get("not_on", {}))
 

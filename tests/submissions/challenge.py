@@ -46,13 +46,15 @@ def truth() -> dict[str, str]:
     return {f"case-{number:03}.txt": "yes" if number <= CASES // 2 else "no" for number in range(1, CASES + 1)}
 
 
-def write_challenge(folder: Path, *, score: str = SCORE) -> Path:
+def write_challenge(folder: Path, *, score: str = SCORE, network: bool = False) -> Path:
     """The whole challenge in `folder`, which is made."""
     head, _, tail = YAML.partition("    build: ")
     policy = tail[tail.index("  blind:") :]
     kinds = "submissions: [context, results]"
     assert kinds in head
     yaml = head.replace(kinds, "submissions: [context, image, results]") + _LIMITS + policy
+    if network:
+        yaml = yaml.replace("network: false", "network: true").replace("build: {time: 10 s", "build: {time: 60 s")
     write_bundle(folder, yaml=yaml, score=score)
     for stale in (*(folder / "input_data").iterdir(), folder / "reference_data/answers.csv"):
         stale.unlink()

@@ -1,6 +1,7 @@
 """Building an image with the engine's own builder.
 
-What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py). The
+What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py), and
+their network, if they may have one, leads through a gate (gate.py). The
 layers of a build that failed are removed (layers.py); those of one that went well belong to its image.
 """
 
@@ -8,7 +9,7 @@ import json
 import re
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,12 +18,12 @@ from typing import IO
 import docker
 from docker.utils.build import create_archive, exclude_paths
 
-from palio.core.dockerfile import DockerfileError
+from palio.core.dockerfile import DockerfileError, parse
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
+from palio.engines.docker.gate import Gate, open_gate
 from palio.engines.docker.image_thread import ImageThread, image_tag
 from palio.engines.docker.layers import Layers
-from palio.engines.docker.network import build_network
 from palio.engines.docker.sources import check_sources
 from palio.engines.docker.steps import StepWatch
 
@@ -53,18 +54,19 @@ class BuildThread(ImageThread):
                 detail = f"{fault.instruction or 'the Dockerfile'}\n{fault.reason}"
                 return replace(self._ended(), exit_code=1, detail=detail)
             layers = Layers()
-            result = self._run_steps(client, log, layers)
+            with open_gate(client, build) if _needs_network(build) else nullcontext() as gate:
+                result = self._run_steps(client, log, layers, gate)
         if not result.succeeded:
             layers.discard(client)
         before.discard(client)
         return result
 
-    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: Layers) -> JobResult:
+    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: Layers, gate: Gate | None) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
         tail: deque[bytes] = deque(maxlen=_TAIL_PIECES)
         with closing(StepWatch(build.limits, self._give_up)) as watch, TemporaryFile() as spool:
             _write_context(build, spool)
-            for event in self._events(client, "build", spool, _parameters(build, client)):
+            for event in self._events(client, "build", spool, _parameters(build, gate)):
                 error = event.get("error", error).strip()
                 text = event.get("stream", "")
                 _write(log, tail, text or event.get("status") or event.get("error", ""), line=not text)
@@ -74,6 +76,8 @@ class BuildThread(ImageThread):
                     watch.look_at(container)
                 if _TRIGGERS.match(text):
                     self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
+        for refusal in gate.refusals() if gate else ():
+            _write(log, tail, f"[palio] The gate of this build refused {refusal}.", line=True)
         if log.full:
             log.write_end(b"".join(tail))
         if self._passed:
@@ -95,14 +99,19 @@ def _dockerfile(build: Build) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
-def _parameters(build: Build, client: docker.DockerClient) -> dict[str, str | int]:
+def _needs_network(build: Build) -> bool:
+    """Whether anything could use one: images are pulled by the engine, and only a step does something itself."""
+    return build.limits.network and any(each.keyword == "RUN" for each in parse(_dockerfile(build)))
+
+
+def _parameters(build: Build, gate: Gate | None) -> dict[str, str | int]:
     return {
         "t": image_tag(build.digest),
         "dockerfile": build.dockerfile,
-        "buildargs": json.dumps(dict(build.arguments)),
+        "buildargs": json.dumps({**build.arguments, **(gate.arguments if gate else {})}),
         "memory": build.limits.memory_bytes,
         "memswap": build.limits.memory_bytes,
-        "networkmode": build_network(client) if build.limits.network else "none",
+        "networkmode": gate.network if gate else "none",
         "rm": "true",
         "forcerm": "true",
     }

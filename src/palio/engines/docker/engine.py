@@ -48,6 +48,7 @@ from palio.core.quantities import size_text
 from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
+from palio.engines.docker.gate import remove_gate
 from palio.engines.docker.image_thread import ImageThread, existing_image
 from palio.engines.docker.layers import JOB_LABEL, Layers
 from palio.engines.docker.lifetime import refuse_end_before
@@ -132,8 +133,9 @@ class DockerEngine:
         self.stop(work)
         if not isinstance(work, Job):
             if self._images.pop(work.name, None) is None and isinstance(work, Build):
-                with faults_named(f"removing {work.name}"):
-                    Layers.of_log(work.log).discard(self._client)  # of a process that was killed
+                with faults_named(f"removing {work.name}"):  # what a process that was killed has left
+                    remove_gate(self._client, work.name)
+                    Layers.of_log(work.log).discard(self._client)
             return
         self._refused.pop(work.name, None)
         self._watches.pop(work.name, None)
@@ -148,13 +150,15 @@ class DockerEngine:
                 self._client.api.remove_container(_carrier(work), v=False)
             with suppress(NotFound):
                 self._client.api.remove_volume(_volume(work), force=True)
+            remove_gate(self._client, work.name)  # `kept` cannot say of what work something is
 
     def kept(self) -> frozenset[str]:
         labelled = {"label": JOB_LABEL}
         with faults_named("listing what is there"):
             containers = self._client.api.containers(all=True, filters=labelled)
             volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
-        return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes))
+            networks = self._client.api.networks(filters=labelled)
+        return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes, *networks))
 
     # -- images
 

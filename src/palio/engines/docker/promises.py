@@ -35,9 +35,7 @@ def guarantees(info: dict[str, Any], *, volumes_in_reach: bool) -> tuple[Guarant
         Guarantee("devices", kernel, "none but GPUs that are declared"),
         Guarantee("host", kernel, "own process, IPC and host name spaces"),
         Guarantee("build", watching, "time, disk and number of processes; memory by the kernel"),
-        Guarantee(
-            "build network", Enforcement.NONE, "where a challenge allows one, it leads to the host's own services"
-        ),
+        Guarantee("build network", kernel, "none, or through a gate that leads to public addresses alone"),
     )
 
 

@@ -1,0 +1,187 @@
+"""What runs in a build's gate: a forward proxy for HTTP and HTTPS that leads nowhere but to public addresses.
+
+    python -I gate_program.py RULES       RULES: JSON, see `Rules`
+
+It is run as text in a container of its own, on a Python without any package. It looks each name up itself, judges the
+addresses, and connects to one that it has judged, so that no second look-up can lead elsewhere. What it refuses it says
+on standard output, one line each, for the build's log.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import sys
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+PORT = 3128
+READY = "ready"
+REFUSED = "refused: "
+HEAD_BYTES = 16 * 1024
+HEAD_S, IDLE_S, LINGER_S = 30.0, 300.0, 2.0
+CONNECTIONS = 128
+REFUSALS_SHOWN = 20
+PIECE_BYTES = 64 * 1024
+# Closed whatever an operator opens: the host itself, its metadata service, and what is no single machine.
+NEVER = {
+    "0.0.0.0/8": "this network",
+    "127.0.0.0/8": "the gate itself",
+    "169.254.0.0/16": "link-local, as the metadata service of a cloud",
+    "224.0.0.0/3": "multicast and reserved",
+}
+PRIVATE = {
+    "10.0.0.0/8": "a private network",
+    "100.64.0.0/10": "a provider's private network",
+    "172.16.0.0/12": "a private network",
+    "192.168.0.0/16": "a private network",
+}
+
+
+class RefusedError(Exception):
+    """The connection is not made; the text says to where and why."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`peers`: the network that may ask. `host`: the host's own addresses. `reach`: private networks that are open."""
+
+    peers: str
+    host: tuple[str, ...] = ()
+    reach: tuple[str, ...] = ()
+
+    def fault_of(self, address: str) -> str | None:
+        """Why nobody is led to this IPv4 address; None where it is open."""
+        judged = ipaddress.IPv4Address(address)
+        if address in self.host:
+            return "the machine that builds"
+        for network, what in NEVER.items():
+            if judged in ipaddress.IPv4Network(network):
+                return what
+        if any(judged in ipaddress.IPv4Network(network) for network in self.reach):
+            return None
+        return next((what for network, what in PRIVATE.items() if judged in ipaddress.IPv4Network(network)), None)
+
+
+class Gate:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._peers = ipaddress.IPv4Network(rules.peers)
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._shown = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with self._free:
+                if ipaddress.IPv4Address(writer.get_extra_info("peername")[0]) in self._peers:
+                    await self._answer(reader, writer)
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(HEAD_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+            method, host, port, first = parsed(head)
+            upstream = await self._connect(host, port)
+        except asyncio.LimitOverrunError:
+            return await _say(reader, writer, 431, f"A request's head has at most {HEAD_BYTES} bytes.")
+        except ValueError:
+            return await _say(reader, writer, 400, "This is a proxy for http:// and https:// addresses.")
+        except RefusedError as refused:
+            self._note(str(refused))
+            return await _say(reader, writer, 403, f"Refused by the gate of this build: {refused}.")
+        except (OSError, TimeoutError) as error:
+            return await _say(
+                reader, writer, 502, f"The gate of this build cannot reach {_shown(host)}:{port}: {error}."
+            )
+        if method == "CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            upstream[1].write(first)
+        try:
+            await asyncio.gather(_pump(reader, upstream[1]), _pump(upstream[0], writer))
+        finally:
+            upstream[1].close()
+        return None
+
+    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, family=2, type=1)  # AF_INET, SOCK_STREAM
+        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        faults = {address: self._rules.fault_of(address) for address in addresses}
+        if allowed := [address for address in addresses if faults[address] is None]:
+            async with asyncio.timeout(HEAD_S):
+                return await asyncio.open_connection(allowed[0], port, limit=PIECE_BYTES)
+        closed = addresses[0]
+        name = _shown(host) if host == closed else f"{_shown(host)} ({closed})"
+        raise RefusedError(f"{name}, port {port}: it is {faults[closed]}")
+
+    def _note(self, refusal: str) -> None:
+        self._shown += 1
+        if self._shown <= REFUSALS_SHOWN:
+            print(f"{REFUSED}{refusal}", flush=True)
+
+
+def parsed(head: bytes) -> tuple[str, str, int, bytes]:
+    """(method, host, port, what the server is sent first) of a request's head. Raises ValueError."""
+    line, *fields = head.decode("latin-1").split("\r\n")
+    method, target, version = line.split(" ")
+    if method == "CONNECT":
+        host, _, port = target.rpartition(":")
+        return method, _named(host), int(port), b""
+    url = urlsplit(target)
+    if url.scheme != "http" or not url.hostname:
+        raise ValueError("no http:// address")
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    kept = [field for field in fields if field and not field.lower().startswith(("proxy-", "connection:"))]
+    sent = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
+    return method, _named(url.hostname), url.port or 80, sent.encode("latin-1")
+
+
+def _named(host: str) -> str:
+    if not host or len(host) > 253 or not host.isascii() or any(letter in "[]:%/@" for letter in host):
+        raise ValueError("no name and no IPv4 address")
+    return host
+
+
+def _shown(host: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in host)
+
+
+async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, text: str) -> None:
+    """An answer of the gate's own; what is still being sent is read, as hanging up on it could destroy the answer."""
+    reason = text.encode("ascii", "replace").decode()
+    body = f"{reason}\n".encode()
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+    writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+    writer.write_eof()
+    async with asyncio.timeout(LINGER_S):
+        while await reader.read(PIECE_BYTES):
+            pass
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Passes on until one side ends; each piece has IDLE_S to come and as long to be taken."""
+    with contextlib.suppress(OSError, TimeoutError):
+        while True:
+            async with asyncio.timeout(IDLE_S):
+                piece = await source.read(PIECE_BYTES)
+                if not piece:
+                    break
+                target.write(piece)
+                await target.drain()
+    with contextlib.suppress(OSError, RuntimeError):
+        target.write_eof()
+
+
+async def main(rules: Rules, address: str = "", port: int = PORT) -> None:
+    gate = Gate(rules)
+    server = await asyncio.start_server(gate.serve, address, port, limit=HEAD_BYTES)
+    print(READY, flush=True)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    asyncio.run(main(Rules(given["peers"], tuple(given["host"]), tuple(given["reach"]))))

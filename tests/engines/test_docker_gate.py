@@ -1,0 +1,171 @@
+"""The gate of builds on a real engine: what steps reach through it, what they do not, and what is left of it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import docker
+import pytest
+
+from palio.core.errors import PalioError
+from palio.core.job import GIB, Build, BuildLimits, JobResult
+from palio.engines.docker import DockerEngine
+from palio.engines.docker.gate import IMAGE_VARIABLE, REACH_VARIABLE, open_gate, reach_of
+
+pytestmark = pytest.mark.docker
+
+BASE = "python:3.11-slim"
+FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())"
+HOLD = """\
+import sys, time
+from pathlib import Path
+from palio.core.job import Build, BuildLimits
+from palio.engines.docker.connection import connect
+from palio.engines.docker.gate import open_gate
+
+build = Build(sys.argv[1], "", Path(), BuildLimits(60, 2**30, 2**31, network=True), Path("log"))
+with open_gate(connect(), build):
+    print("open", flush=True)
+    time.sleep(60)
+"""
+
+
+def build_of(home: Path, dockerfile: str) -> Build:
+    context = home / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {BASE}\nLABEL palio.test={home.name}\n{dockerfile}\n")
+    (context / "fetch.py").write_text(FETCH)
+    limits = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=2 * GIB, network=True)
+    return Build(f"palio-test-{uuid4().hex[:12]}", uuid4().hex, context, limits, home / "build.log")
+
+
+def finish(build: Build) -> JobResult:
+    engine = DockerEngine()
+    engine.start(build)
+    try:
+        while (result := engine.poll(build)) is None:
+            time.sleep(0.02)
+        return result
+    finally:
+        engine.remove(build)
+
+
+def left_of(name: str) -> list[str]:
+    kinds = (["ps", "--all"], ["network", "ls"])
+    listed = (["docker", *kind, "--quiet", "--filter", f"name={name}"] for kind in kinds)
+    return [line for each in listed for line in subprocess.check_output(each, text=True).splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def images() -> Iterator[None]:
+    yield
+    made = subprocess.check_output(["docker", "image", "ls", "-q", "--filter", "label=palio.test"], text=True).split()
+    subprocess.run(["docker", "image", "rm", "--force", *made], capture_output=True, check=False)
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """A server in the engine's private network, as a mirror of packages may be; its address."""
+    serve = ["python", "-c", "import http.server as h; h.test(h.SimpleHTTPRequestHandler, port=8000)"]
+    name = f"palio-test-mirror-{uuid4().hex[:8]}"
+    subprocess.run(["docker", "run", "-d", "--name", name, "--workdir", "/media", BASE, *serve], check=True)
+    try:
+        shown = docker.from_env()
+        try:
+            networks = shown.api.inspect_container(name)["NetworkSettings"]["Networks"]
+        finally:
+            shown.close()
+        yield networks["bridge"]["IPAddress"]
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], check=True)
+
+
+def test_a_private_address_is_closed_unless_the_operator_opens_it(
+    mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = build_of(tmp_path, f"COPY fetch.py /\nRUN python /fetch.py http://{mirror}:8000/")
+    assert finish(build).exit_code == 1
+    log = build.log.read_text()
+    assert "HTTP Error 403: Refused by the gate of this build: " in log
+    assert f"[palio] The gate of this build refused {mirror}, port 8000: it is a private network.\n" in log
+    monkeypatch.setenv(REACH_VARIABLE, f"{mirror}/32")
+    assert finish(build).succeeded
+    assert "Directory listing for /" in build.log.read_text()
+    assert left_of(build.name) == []
+
+
+def test_the_proxy_stays_out_of_the_image(tmp_path: Path) -> None:
+    build = build_of(tmp_path, "RUN env | grep -i ^http_proxy=")
+    result = finish(build)
+    assert result.succeeded
+    shown = subprocess.check_output(["docker", "image", "inspect", str(result.image)], text=True)
+    history = subprocess.check_output(["docker", "history", "--no-trunc", str(result.image)], text=True)
+    assert ":3128" not in shown + history
+
+
+def test_a_build_without_steps_has_no_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IMAGE_VARIABLE, "palio-test-no-such-image:1")
+    assert finish(build_of(tmp_path, "COPY fetch.py /")).succeeded
+
+
+def test_without_its_image_there_is_no_gate_and_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(IMAGE_VARIABLE, "palio-test-no-such-image:1")
+    build = build_of(tmp_path, "RUN true")
+    with pytest.raises(PalioError) as raised:
+        finish(build)
+    assert raised.value.failure.code == "limit-unavailable"
+    assert raised.value.failure.message.startswith(
+        "The challenge asks for build.network = true, and docker on this machine cannot give it: "
+    )
+    assert "palio-test-no-such-image:1: pull it, or name another one" in raised.value.failure.next_step
+    assert left_of(build.name) == []
+
+
+def test_an_image_without_python_makes_no_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = f"palio-test-empty-{uuid4().hex[:8]}"
+    subprocess.run(["docker", "build", "-qt", image, "-"], input=b"FROM scratch\nLABEL palio.test=1", check=True)
+    monkeypatch.setenv(IMAGE_VARIABLE, image)
+    build = build_of(tmp_path, "RUN true")
+    with pytest.raises(PalioError, match=r"build\.network = true"):
+        finish(build)
+    assert left_of(build.name) == []
+
+
+def test_a_gate_whose_process_was_killed_is_removed(tmp_path: Path) -> None:
+    build = build_of(tmp_path, "RUN true")
+    with subprocess.Popen([sys.executable, "-c", HOLD, build.name], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        process.kill()
+    assert len(left_of(build.name)) == 2
+    engine = DockerEngine()
+    assert build.name in engine.kept()
+    engine.remove(build)
+    assert left_of(build.name) == []
+    assert build.name not in engine.kept()
+
+
+def test_a_gate_is_opened_over_what_a_killed_one_left(tmp_path: Path) -> None:
+    build = build_of(tmp_path, "RUN true")
+    client = docker.from_env()
+    try:
+        client.api.create_network(f"{build.name}-network", internal=True)
+        with open_gate(client, build) as gate:
+            assert gate.refusals() == []
+    finally:
+        client.close()
+    assert left_of(build.name) == []
+
+
+@pytest.mark.parametrize("text", ["10.1.2.0/33", "mirror.example.org", "10.1.2.3/8", "::1"])
+def test_networks_that_are_none(text: str) -> None:
+    with pytest.raises(PalioError, match=REACH_VARIABLE):
+        reach_of(text)
+
+
+def test_networks_to_reach() -> None:
+    assert reach_of("") == ()
+    assert reach_of("10.1.2.0/24, 10.9.0.7") == ("10.1.2.0/24", "10.9.0.7/32")

@@ -1,0 +1,165 @@
+"""The gate's program on loopback, where one address stands for the public ones and another for the closed ones."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from palio.engines.docker import gate_program
+from palio.engines.docker.gate_program import Gate, Rules, parsed
+
+OPEN, CLOSED = "127.0.0.1", "127.0.0.2"
+
+
+class LoopbackRules(Rules):
+    def fault_of(self, address: str) -> str | None:
+        return None if address == OPEN else "closed for a test"
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answers with what it was sent, up to an empty line or 5 bytes of a tunnel."""
+    received = b""
+    while not received.endswith((b"\r\n\r\n", b"hello")) and (piece := await reader.read(1000)):
+        received += piece
+    if received:
+        writer.write(b"<" + received + b">")
+    writer.close()
+
+
+def through_gate(request: bytes | Callable[[int], bytes], peers: str = "127.0.0.0/8", parts: int = 1) -> bytes:
+    """All that the gate answers to `request`, which may be made of the port of the server behind it."""
+
+    async def ask() -> bytes:
+        gate = Gate(LoopbackRules(peers))
+        async with (
+            await asyncio.start_server(_echo, OPEN, 0) as server,
+            await asyncio.start_server(gate.serve, OPEN, 0, limit=gate_program.HEAD_BYTES) as entrance,
+        ):
+            port = server.sockets[0].getsockname()[1]
+            reader, writer = await asyncio.open_connection(OPEN, entrance.sockets[0].getsockname()[1])
+            sent = request if isinstance(request, bytes) else request(port)
+            size = -(-len(sent) // parts)
+            for begin in range(0, len(sent), size):
+                writer.write(sent[begin : begin + size])
+                await writer.drain()
+                await asyncio.sleep(0)
+            received = b""
+            with suppress(ConnectionResetError):
+                received = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.wait_for(asyncio.gather(*others), 10)
+            return received
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("parts", [1, 7])
+def test_connect_is_a_tunnel(parts: int) -> None:
+    answer = through_gate(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\nhello".encode(), parts=parts)
+    assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n<hello>"
+
+
+def test_plain_request_is_passed_on_without_what_concerns_the_proxy() -> None:
+    answer = through_gate(
+        lambda port: (
+            f"GET http://localhost:{port}/a?b=c HTTP/1.1\r\nHost: localhost\r\nProxy-Connection: keep-alive\r\n"
+            "Connection: keep-alive\r\nAccept: */*\r\n\r\n"
+        ).encode()
+    )
+    assert answer == b"<GET /a?b=c HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n>"
+
+
+@pytest.mark.parametrize(
+    "request_", [f"CONNECT {CLOSED}:1 HTTP/1.1\r\n\r\n", f"GET http://{CLOSED}:1/ HTTP/1.1\r\n\r\n"]
+)
+def test_closed_address_is_refused_and_said(request_: str, capfd: pytest.CaptureFixture[str]) -> None:
+    answer = through_gate(request_.encode()).decode()
+    assert answer.startswith(
+        f"HTTP/1.1 403 Refused by the gate of this build: {CLOSED}, port 1: it is closed for a test."
+    )
+    assert capfd.readouterr().out == f"refused: {CLOSED}, port 1: it is closed for a test\n"
+
+
+def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -> None:
+    gate = Gate(Rules("127.0.0.0/8"))
+    for number in range(100):
+        gate._note(str(number))
+    assert len(capfd.readouterr().out.splitlines()) == gate_program.REFUSALS_SHOWN
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "GET",
+        "GET / HTTP/1.1",
+        "GET https://a/ HTTP/1.1",
+        "GET ftp://a/ HTTP/1.1",
+        "GET http://[::1]/ HTTP/1.1",
+        "GET http://a:x/ HTTP/1.1",
+        "CONNECT a HTTP/1.1",
+        "CONNECT [::1]:443 HTTP/1.1",
+        "CONNECT :443 HTTP/1.1",
+        f"CONNECT {'a' * 300}:443 HTTP/1.1",
+        "CONNECT a\tb:443 HTTP/1.1 x",
+    ],
+)
+def test_what_is_no_request_is_said_to_be_none(head: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        parsed(f"{head}\r\n\r\n".encode())
+    assert through_gate(f"{head}\r\n\r\n".encode()).startswith(b"HTTP/1.1 400 This is a proxy for http:// and https://")
+
+
+def test_long_head_is_refused() -> None:
+    head = b"GET http://a/ HTTP/1.1\r\nX: " + b"x" * 2 * gate_program.HEAD_BYTES
+    assert through_gate(head + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+
+
+def test_slow_client_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_program, "HEAD_S", 0.05)
+    assert through_gate(b"GET http://a/") == b""
+
+
+def test_silent_tunnel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_program, "IDLE_S", 0.05)
+    answer = through_gate(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
+    assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+def test_server_that_is_not_there() -> None:
+    with socket.socket() as unused:
+        unused.bind((OPEN, 0))
+        port = unused.getsockname()[1]
+    answer = through_gate(f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 502 The gate of this build cannot reach {OPEN}:{port}: ".encode())
+
+
+def test_strangers_are_not_served() -> None:
+    assert through_gate(b"GET http://a/ HTTP/1.1\r\n\r\n", peers="10.0.0.0/8") == b""
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("203.0.113.80", None),
+        ("8.8.8.8", None),
+        ("198.51.100.7", "the machine that builds"),
+        ("10.1.2.3", None),
+        ("10.1.3.3", "a private network"),
+        ("172.16.0.1", "a private network"),
+        ("192.168.1.1", "a private network"),
+        ("100.64.0.1", "a provider's private network"),
+        ("169.254.169.254", "link-local, as the metadata service of a cloud"),
+        ("127.9.9.9", "the gate itself"),
+        ("0.0.0.1", "this network"),
+        ("239.1.1.1", "multicast and reserved"),
+        ("255.255.255.255", "multicast and reserved"),
+        ("10.1.2.9", "the machine that builds"),
+    ],
+)
+def test_rules(address: str, fault: str | None) -> None:
+    rules = Rules("172.20.0.0/16", host=("198.51.100.7", "10.1.2.9"), reach=("10.1.2.0/24", "169.254.0.0/16"))
+    assert rules.fault_of(address) == fault
