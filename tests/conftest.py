@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_DOCKER = "docker"
+_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/test_resume.py")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
@@ -27,6 +29,25 @@ def answers(*command: str) -> bool:
         return False
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """With several processes (`-n 2 --dist loadgroup`): all tests with Docker in one of them, as they look for what is
+    left on the engine, and of the others each file in one, for its fixtures. What takes longest begins first.
+    """
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    yield
+    first = {group: place for place, group in enumerate(_LONGEST)}
+    items.sort(key=lambda item: first.get(groups[item], len(first)))
+
+
+def _group(item: pytest.Item) -> str:
+    file = item.path.relative_to(ROOT).as_posix()
+    # Attacks on every engine look for layers, networks and changed images of Docker's afterwards.
+    return _DOCKER if item.get_closest_marker("docker") or file == "tests/submissions/test_hostile.py" else file
+
+
 @pytest.fixture(scope="session")
 def docker_answers() -> bool:
     return answers("docker", "version", "--format", "{{.Server.Version}}")
@@ -40,8 +61,10 @@ def bubblewrap_answers() -> bool:
 
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("docker") and not request.getfixturevalue("docker_answers"):
-        lacking("no Docker engine answers")
+    if request.node.get_closest_marker("docker"):
+        if not request.getfixturevalue("docker_answers"):
+            lacking("no Docker engine answers")
+        request.getfixturevalue("_no_images_left")
     if request.node.get_closest_marker("bubblewrap") and not request.getfixturevalue("bubblewrap_answers"):
         lacking("bubblewrap cannot make a sandbox here")
 
@@ -64,12 +87,14 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_images_left(docker_answers: bool) -> Iterator[None]:
-    """Removes the images that the tests' submissions were built into."""
-    before = built_images() if docker_answers else set()
+@pytest.fixture(scope="session")
+def _no_images_left() -> Iterator[None]:
+    """Removes the images that the tests' submissions were built into. For tests with Docker alone, which run in one
+    process: another one would remove what is in use here.
+    """
+    before = built_images()
     yield
-    if docker_answers and (made := built_images() - before):
+    if made := built_images() - before:
         subprocess.run(["docker", "image", "rm", "--force", *made], capture_output=True, check=False)
 
 

@@ -1,17 +1,12 @@
 """Jobs under which the Docker engine is restarted: for real, on an engine of the test's own."""
 
-import os
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.conftest import lacking
+from tests.engines.second_docker import BASE, Daemon, second_docker
 
 from palio.core.errors import Cause, PalioError
 from palio.core.job import MIB, End, Job, JobResult, Limits
@@ -19,66 +14,13 @@ from palio.engines.docker import DockerEngine
 
 pytestmark = pytest.mark.docker
 
-BASE = "python:3.11-slim"
 LIMITS = Limits(time_s=60, memory_bytes=128 * MIB, cpus=1)
-
-
-class Daemon:
-    """A second engine with name spaces for networks and mounts of its own, which touches nothing of the first."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self.address = f"unix://{home / 'socket'}"
-        (home / "none.json").write_text("{}")
-        self._spaces = subprocess.Popen(["unshare", "--net", "--mount", "sleep", "infinity"])  # outlive a daemon
-
-    def start(self) -> None:
-        own = {"data-root": "data", "exec-root": "exec", "pidfile": "pid", "config-file": "none.json"}
-        options = [f"--{option}={self._home / name}" for option, name in own.items()]
-        enter = ["nsenter", f"--target={self._spaces.pid}", "--net", "--mount"]
-        command = [*enter, "dockerd", f"--host={self.address}", "--iptables=false", *options]
-        with (self._home / "log").open("a") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        for _ in range(150):
-            if self._process.poll() is not None:
-                break
-            if self.run("version").returncode == 0:
-                return
-            time.sleep(0.2)
-        lacking("a second Docker engine cannot be started here")
-
-    def end(self, number: int) -> None:
-        containerd = Path("/proc", (self._home / "exec/containerd/containerd.pid").read_text().strip())
-        self._process.send_signal(number)
-        self._process.wait(timeout=60)
-        while containerd.exists():  # it dies with the engine, which cannot begin again before that
-            time.sleep(0.05)
-
-    def close(self) -> None:
-        self._spaces.kill()
-        self._spaces.wait()
-
-    def run(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(["docker", "--host", self.address, *arguments], capture_output=True, check=False, **more)
-
-    def load(self, image: str) -> None:
-        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
-            assert self.run("load", stdin=saved.stdout).returncode == 0
 
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
-        lacking("a second Docker engine needs root, dockerd and unshare")
-    with tempfile.TemporaryDirectory(prefix="palio-dockerd-") as home:  # short, as sockets' paths have to be
-        made = Daemon(Path(home))
-        made.start()
-        try:
-            made.load(BASE)
-            yield made
-        finally:
-            made.end(signal.SIGTERM)
-            made.close()
+    with second_docker() as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 import pytest
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, YAML, answers, write_bundle
-from tests.submissions.arena import left_over
+from tests.submissions.arena import JOBS, left_over
 
 from palio.core.job import GIB, Build, BuildLimits
 from palio.core.run_folder import new_identity
@@ -52,7 +51,6 @@ print("end", flush=True)
 """
 SAMPLE = "  sample: {input: sample_data, expect: sample_expected}\n"
 SLOW = "import time\ntime.sleep(0.3)\n"
-JOBS = ("sample", "sample-score", "predict", "score")
 
 
 class Ground:
@@ -208,10 +206,6 @@ def remains(ground: Ground, identities: list[str]) -> list[str]:
     found = left_over(identities)
     for identity in identities:
         found += [str(path) for path in (ground.home / identity).iterdir() if path.name.startswith(".")]
-        for job in JOBS:
-            folder = ground.home / "cache/palio/bubblewrap/jobs" / f"palio-{identity}-{job}"
-            group = f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
-            found += map(str, Path("/sys/fs/cgroup").glob(f"**/{group}"))
         if ground.engine == "docker":
             built = ["docker", "image", "ls", "--all", "--quiet", "--filter", f"label=palio.test={identity}"]
             tagged = [*built, "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}}"]

@@ -144,7 +144,8 @@ def left_over(identities: Sequence[str]) -> list[str]:
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
     found = [line for line in found if any(identity in line for identity in identities)]
     own = {_group_of(identity, job) for identity in identities for job in JOBS}
-    return found + [str(path) for path in Path("/sys/fs/cgroup").glob("**/palio-*") if path.name in own]
+    # os.walk, as other groups come and go meanwhile
+    return found + [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if Path(folder).name in own]
 
 
 def _group_of(identity: str, job: str) -> str:

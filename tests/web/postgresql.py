@@ -4,6 +4,7 @@ The server refuses to run as root, so that as root it runs as the user that the 
 """
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -12,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 USER = "palio"
 _SERVERS_USER = "postgres"
+_ENOUGH = "-c max_connections=200"
 _FASTER = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"  # it is not kept
 
 
@@ -25,7 +29,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def cluster() -> Iterator[str]:
-    """Gives the URL of an empty database."""
+    """Gives the URL of an empty database, that the server was made with."""
     folder = programs()
     if folder is None:
         raise RuntimeError("no PostgreSQL server is installed")
@@ -34,12 +38,24 @@ def cluster() -> Iterator[str]:
             shutil.chown(home, _SERVERS_USER)
         data, port = Path(home) / "data", _free_port()
         _run(folder / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", f"--username={USER}", data)
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {home} {_FASTER}"
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {home} {_FASTER} {_ENOUGH}"
         _run(folder / "pg_ctl", "start", "--wait", f"--pgdata={data}", f"--log={home}/log", f"--options={options}")
         try:
             yield f"postgresql://{USER}@127.0.0.1:{port}/postgres"
         finally:
             _run(folder / "pg_ctl", "stop", "--wait", "--mode=immediate", f"--pgdata={data}")
+
+
+@contextmanager
+def database(server: str) -> Iterator[str]:
+    """The URL of an empty database beside the one of `server`, which is removed afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"{server.rpartition('/')[0]}/{name}"
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def _run(*command: str | Path) -> None:

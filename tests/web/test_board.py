@@ -20,7 +20,8 @@ from palio.web.models import Challenge, Rescore, User
 Browser = Callable[..., Client]
 API = "/api/v1/challenges/mednist/board"
 EVERYWHERE = ("/c/mednist/board/", "/c/mednist/board/Final/", "/c/mednist/board.csv", "/c/mednist/board.json", API)
-BLIND = ("    hide_score_output: true\n", "    hide_output: true\n")
+BLIND = "    palio: {scores: hidden}\n"
+OUTPUT_HIDDEN = "    hide_output: true\n    hide_prediction_output: true\n    hide_score_output: true\n"
 
 
 def use(world: World, folder: Path, **lines: str) -> World:
@@ -254,7 +255,7 @@ def test_hidden_column_is_nowhere(open_board: World, browser: Browser) -> None:
             assert "secret" not in text.lower()
 
 
-@pytest.mark.parametrize("lines", [{"board": "    hidden: true\n"}, *({"final": line} for line in BLIND)])
+@pytest.mark.parametrize("lines", [{"board": "    hidden: true\n"}, {"final": BLIND}, {"palio": "  scores: hidden\n"}])
 def test_hidden_board_shows_others_nothing(
     world: World, browser: Browser, tmp_path: Path, lines: dict[str, str]
 ) -> None:
@@ -285,11 +286,25 @@ def test_hidden_board_shows_a_team_its_own_scores_without_ranks(world: World, br
     assert row["scores"] == {"accuracy": 0.512, "seconds": 77.7}  # the mean of ranks would tell the ranks
 
 
-@pytest.mark.parametrize("line", BLIND)
-def test_blind_phase_shows_a_team_not_even_its_own_scores(
-    world: World, browser: Browser, tmp_path: Path, line: str
-) -> None:
-    use(world, tmp_path, final=line)
+def test_phase_that_hides_output_shows_its_board(world: World, browser: Browser, tmp_path: Path) -> None:
+    use(world, tmp_path, final=OUTPUT_HIDDEN)
+    hand_in(world.team, scores=scores(0.512))
+    for user in (None, world.bob, world.carol, world.alice):
+        for path in EVERYWHERE:
+            assert "0.512" in browser(user).get(path).text
+    assert "Participants do not see this board" not in browser(world.alice).get("/c/mednist/board/").text
+
+
+def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: Browser, tmp_path: Path) -> None:
+    submission = hand_in(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
+    bob, addresses = browser(world.bob), (*EVERYWHERE, f"/s/{submission.pk}/", f"/api/v1/submissions/{submission.pk}")
+    assert ["0.512" in bob.get(path).text for path in addresses] == [False] * len(addresses)
+    use(world, tmp_path / "shown")
+    assert ["0.512" in bob.get(path).text for path in addresses] == [True] * len(addresses)
+
+
+def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
+    use(world, tmp_path, final=BLIND)
     hand_in(world.team, scores=scores(0.512))
     hand_in(world.team, scores=scores(0.513), minute=1)
     bob = browser(world.bob)

@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests.bundles import write_context
 from tests.web.handing_in import stored
 from tests.web.people import World
+from tests.web.scored import hand_in, publish, write_board_bundle
 from tests.web.zips import context_zip
 
 from palio.cli import main
@@ -197,6 +198,17 @@ def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: 
     assert (said.exit_code, "it has other, mednist" in said.err or "it has mednist, other" in said.err) == (2, True)
     type(world.other).objects.filter(pk=world.other.pk).update(visibility="draft")
     assert palio("status").out == "Your team has handed in nothing for mednist yet: `palio submit FILE` does.\n"
+
+
+def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path: Path) -> None:
+    publish(world.challenge, write_board_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
+    world.team.challenge.refresh_from_db()
+    submission = hand_in(world.team, state=State.PREDICT)
+    said = palio("cancel", submission.pk)
+    assert (said.exit_code, "uses up one of your team's tries" in said.err) == (10, True)
+    assert submission.attempts.get().cancel_requested is None
+    assert palio("cancel", submission.pk, "--counts").out == "It is being cancelled: what runs is stopped.\n"
+    assert submission.attempts.get().cancel_requested is not None
 
 
 def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:

@@ -122,12 +122,29 @@ def logs(submission: str, stage: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("submission")
+@click.option("--counts", is_flag=True, help="Also if that uses up a try, without being asked.")
 @rendering.as_json_option
-def cancel(submission: str, as_json: bool) -> None:
-    """End SUBMISSION; what runs is stopped."""
-    from palio.client import connect
+def cancel(submission: str, counts: bool, as_json: bool) -> None:
+    """End SUBMISSION; what runs is stopped.
 
-    stands = connect().post(f"/submissions/{submission}/cancel", again=True)
+    Once it has begun on hidden data, in a phase that shows the log of that, cancelling it uses up a try.
+    """
+    from palio.client import connect
+    from palio.client import participating as client
+
+    connection = connect()
+    if (
+        not counts
+        and not as_json
+        and sys.stdin.isatty()
+        and client.get_submission(connection, submission)["cancel_counts"]
+    ):
+        question = "This attempt has begun on hidden data and counts as one of your team's tries. Cancel it?"
+        if not click.confirm(question):
+            click.echo("It goes on.")
+            return
+        counts = True
+    stands = connection.post(f"/submissions/{submission}/cancel", {"counts": counts}, again=True)
     if as_json:
         rendering.echo_json(stands)
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from palio.client.connection import Connection
 from palio.core.errors import PalioError
+from palio.core.own_folder import SETTINGS, NoHomeFolderError, own_folder
 from palio.core.staging import reading, writing
 
 FILE = "login.json"
@@ -27,15 +28,10 @@ class Login:
 
 
 def login_path() -> Path:
-    if own := os.environ.get("PALIO_HOME"):
-        return Path(own).absolute() / FILE
-    folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    if not folder.is_absolute():  # which the XDG specification says to ignore
-        try:
-            folder = Path.home() / ".config"
-        except RuntimeError:
-            raise PalioError("target-unwritable", path=f"~/{FILE}", reason="this user has no home folder") from None
-    return folder / "palio" / FILE
+    try:
+        return own_folder(SETTINGS) / FILE
+    except NoHomeFolderError as error:
+        raise PalioError("target-unwritable", path=f"~/{FILE}", reason=error.reason) from None
 
 
 def save_login(login: Login) -> Path:

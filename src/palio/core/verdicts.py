@@ -43,13 +43,18 @@ def refuse_unfit(submission: Submission, phase: Phase, engine: str) -> None:
 def refuse_unloadable(engine: Engine) -> None:
     """Raises if the engine has no images of its own, so that it cannot load one."""
     if not engine.loads_images:
-        raise PalioError(
-            "submission-kind-unsupported",
-            kind=SubmissionKind.IMAGE,
-            engine=engine.name,
-            next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or "
-            "hand in the folder that the image was built from, packed with `palio pack`.",
-        )
+        raise unloadable(engine.name)
+
+
+def unloadable(engine: str) -> PalioError:
+    """What is said of a saved image where the engine of that name has none."""
+    return PalioError(
+        "submission-kind-unsupported",
+        kind=SubmissionKind.IMAGE,
+        engine=engine,
+        next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or "
+        "hand in the folder that the image was built from, packed with `palio pack`.",
+    )
 
 
 def raise_if_load_failed(result: JobResult, load: Load) -> None:

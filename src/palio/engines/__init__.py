@@ -5,6 +5,7 @@ from palio.core.job import Engine
 from palio.engines.fault import Unavailable
 
 ENGINES = ("docker", "bubblewrap")  # in the order in which `auto` tries them
+WITHOUT_IMAGES = frozenset({"bubblewrap"})  # those whose `loads_images` is false, for who has only the name
 
 
 def open_engine(name: str = "auto") -> tuple[Engine, str]:

@@ -26,6 +26,7 @@ BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
 
 Stamp: TypeAlias = tuple[int, int, int]  # grows with whatever changes the board
 
+
 @dataclass(frozen=True)
 class Shown:
     """`rows` (HTML) and `data` (JSON) are in the board's own order; `orders` are places in it, by what is sorted by.

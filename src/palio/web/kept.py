@@ -28,7 +28,7 @@ class _Kept:
         return time.monotonic() > self.time + OLDEST_S
 
     def is_right(self, stamp: Any) -> bool:
-        return self.stamp >= stamp and time.monotonic() < self.time + SECONDS  # type: ignore[no-any-return]
+        return self.stamp >= stamp and time.monotonic() < self.time + SECONDS
 
 
 # What follows is done without a lock, which many threads would wait for whenever its holder is switched off: each line

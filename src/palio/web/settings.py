@@ -37,6 +37,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "palio.web.turns.TurnsMiddleware",
+    "palio.web.caching.CachingMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -47,6 +49,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "palio.web.access.fragments.FragmentsMiddleware",
     "palio.web.access.middleware.AccessMiddleware",
 ]
 ROOT_URLCONF = "palio.web.urls"
@@ -76,7 +79,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # -- the database
 
 
-def _database(url: str) -> dict[str, Any]:
+def database_settings(url: str) -> dict[str, Any]:
     if not url:
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -103,7 +106,7 @@ def _database(url: str) -> dict[str, Any]:
     }
 
 
-DATABASES = {"default": _database(CONFIGURATION.database_url)}
+DATABASES = {"default": database_settings(CONFIGURATION.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     # Shared by all processes, as what is counted there (attempts to sign in) has to be.

@@ -23,6 +23,7 @@ from palio.web.bundles import bundle_of, current_bundle, phase_named
 from palio.web.kept import kept
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
 from palio.web.verbs import queue
+from palio.web.verbs.charging import cancelling_counts
 
 # Attempts that anybody sees: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
@@ -80,6 +81,7 @@ def shown_whole(submission: Submission) -> dict[str, Any]:
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
     return shown_submission(submission) | {
         "attempt": shown_attempt(attempt) if attempt else None,
+        "cancel_counts": cancelling_counts(attempt),
         "place": place_of(attempt) if attempt else None,
         "columns": [
             {
@@ -139,10 +141,8 @@ def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, f
 
 
 def scores_hidden(attempt: Attempt | None) -> bool:
-    """Whether the phase is blind: there may be scores, and its teams see none."""
-    if attempt is None:
-        return False
-    phase = _phase(attempt)
+    """Whether the phase is blind as the challenge is now: there may be scores, and its teams see none."""
+    phase = _phase_now(attempt) if attempt else None
     return phase is not None and hides_scores(phase)
 
 
@@ -175,17 +175,42 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
     return participant_view.visible_log(folder, stage, phase.rules)
 
 
-def receipt_path(attempt: Attempt) -> Path | None:
-    """Its signed receipt; None while there is none, and where it has scores that its team may not see."""
-    columns = bundle_of(attempt.version).leaderboard.columns
-    if not attempt.ended or scores_hidden(attempt) or any(column.hidden for column in columns):
+def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
+    """Its signed receipt; None while there is none. `full`: for viewers, scorers and organizers.
+
+    What is signed cannot be cut: where it states scores that its team does not see, its team has none of it.
+    """
+    if attempt is None or not attempt.ended or not (full or _may_see_all_scores(attempt)):
         return None
     path = run_folder(attempt).root / "receipt.json"
     return path if path.is_file() else None
 
 
+def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
+    """What the scoring program wrote for people to read; None while there is none. `full` as above."""
+    if attempt is None or not attempt.ended:
+        return None
+    phase = _phase_now(attempt)
+    if not full and (phase is None or hides_scores(phase) or phase.hide_output or phase.hide_score_output):
+        return None
+    path = run_folder(attempt).report
+    return path if path.is_file() else None
+
+
+def _may_see_all_scores(attempt: Attempt) -> bool:
+    hidden = {column.key for column in bundle_of(attempt.version).leaderboard.columns if column.hidden}
+    return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
+
+
 def _phase(attempt: Attempt) -> Phase | None:
+    """As it was evaluated with."""
     return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+
+
+def _phase_now(attempt: Attempt) -> Phase | None:
+    """As the challenge has it now, which decides what is shown of scores; else as it was evaluated with."""
+    submission = attempt.submission
+    return phase_named(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
 def _kept(folder: RunFolder, name: str) -> Path:

@@ -12,6 +12,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palio.web.settings")
 sys.setswitchinterval(0.0005)
 # Django looks here at each address that it writes, behind one lock for all threads, so that asynchronous code finds the
 # same: whichever is switched off while it has that lock stops all others. There is no asynchronous code here.
-base._urlconfs = threading.local()
-base._prefixes = threading.local()
+base._urlconfs = threading.local()  # type: ignore[attr-defined]
+base._prefixes = threading.local()  # type: ignore[attr-defined]
 application = get_wsgi_application()

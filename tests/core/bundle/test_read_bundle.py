@@ -21,6 +21,7 @@ from palio.core.bundle.model import (
     Restore,
     Rules,
     SamplePolicy,
+    ScorePolicy,
     StatisticsPolicy,
     SubmissionKind,
     Task,
@@ -83,6 +84,7 @@ palio:
   blind: {inputs: "*.jpg", restore: [{csv: classification_results.csv, column: file}]}
   statistics: {cases: cases.csv, kind: classification, metric: f1_weighted}
   ranking: {choose: last, ties: min}
+  scores: hidden
 """
 
 MINIMAL = """\
@@ -141,6 +143,7 @@ def test_a_whole_bundle_is_read(write_bundle: WriteBundle) -> None:
         logs_sample=LogPolicy.TAIL,
         logs_predict=LogPolicy.TAIL,
         logs_score=LogPolicy.FULL,
+        scores=ScorePolicy.HIDDEN,
         sample=SamplePolicy(root / "sample_data", root / "sample_expected"),
         blind=BlindPolicy("*.jpg", (Restore("classification_results.csv", "file"),)),
         statistics=StatisticsPolicy("cases.csv", "classification", "f1_weighted"),
@@ -364,6 +367,33 @@ def test_a_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle
         logs_predict=LogPolicy.NONE,
         ranking=RankingPolicy("last", "min"),
     )
+
+
+def test_hide_output_hides_logs_on_hidden_data_and_no_score(write_bundle: WriteBundle) -> None:
+    block = "palio: {logs: {sample: tail, predict: full, score: full}, scores: visible}\n"
+    text = MINIMAL.replace("tasks: [0]", "tasks: [0], hide_output: true") + block
+    bundle = read_bundle(write_bundle(text))
+    assert bundle.warnings == ()
+    assert bundle.phases[0].rules == replace(NATIVE, logs_sample=LogPolicy.TAIL)
+
+
+def test_logs_that_one_phase_both_hides_and_shows_are_warned_of(write_bundle: WriteBundle) -> None:
+    block = "palio: {logs: {predict: full, score: organizer}}"
+    text = MINIMAL.replace("tasks: [0]", f"tasks: [0], hide_output: true, {block}")
+    bundle = read_bundle(write_bundle(text))
+    assert bundle.phases[0].rules == NATIVE
+    assert [str(warning) for warning in bundle.warnings] == [
+        "competition.yaml:5: phases[0].palio.logs.predict: says `full`, and `hide_output` of the phase hides that log; "
+        "remove one of the two"
+    ]
+
+
+@pytest.mark.parametrize("key", ["hide_output", "hide_prediction_output", "hide_score_output"])
+def test_phase_is_blind_by_our_own_key_alone(write_bundle: WriteBundle, key: str) -> None:
+    text = MINIMAL.replace("tasks: [0]", f"tasks: [0], {key}: true")
+    assert read_bundle(write_bundle(text)).phases[0].rules.scores is ScorePolicy.VISIBLE
+    blind = MINIMAL.replace("tasks: [0]", "tasks: [0], palio: {scores: hidden}")
+    assert read_bundle(write_bundle(blind)).phases[0].rules == replace(NATIVE, scores=ScorePolicy.HIDDEN)
 
 
 def test_a_bundle_with_an_ingestion_program_takes_code_and_results(write_bundle: WriteBundle) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from tests.web.handing_in import end, stored
 from tests.web.people import World
+from tests.web.scored import hand_in, publish, write_board_bundle
 from tests.web.zips import chunks, context_zip, digest
 
 from palio.core.errors import PalioError
@@ -70,6 +72,17 @@ def test_upload_and_submit_with_a_token(world: World) -> None:
     assert (cancelled["state"], cancelled["ended"], cancelled["charged"]) == ("cancelled", True, False)
     assert post(bob, f"/api/v1/files/{file['id']}/delete").status_code == 204
     assert bob.get(f"{ONE}/files").json()["count"] == 0
+
+
+def test_cancel_that_counts_has_to_be_said(world: World, browser: Browser, tmp_path: Path) -> None:
+    publish(world.challenge, write_board_bundle(tmp_path / "bundle", palio="  logs: {predict: tail}\n"))
+    world.team.challenge.refresh_from_db()
+    submission = hand_in(world.team, state=State.PREDICT)
+    bob, address = browser(world.bob), f"/api/v1/submissions/{submission.pk}"
+    assert bob.get(address).json()["cancel_counts"] is True
+    refused = post(bob, f"{address}/cancel")
+    assert (refused.status_code, refused.json()["code"]) == (409, "cancel-counts")
+    assert post(bob, f"{address}/cancel", {"counts": True}).json()["cancelling"] is True
 
 
 def test_chunk_refused_says_why(world: World) -> None:

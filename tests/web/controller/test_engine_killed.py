@@ -1,20 +1,15 @@
 """The Docker engine is killed under a real controller, alone and together with it: an engine of the test's own."""
 
-import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
 from tests.bundles import DOCKERFILE
-from tests.conftest import lacking
-from tests.engines.test_docker_restart import BASE, Daemon
+from tests.engines.second_docker import Daemon, second_docker
 from tests.web.controller import lives
 from tests.web.controller.desk import hand_in
 from tests.web.controller.test_killed import check_way
@@ -31,17 +26,8 @@ SLEEPS = "import time\ntime.sleep(4)\n"
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
-        lacking("a second Docker engine needs root, dockerd and unshare")
-    with tempfile.TemporaryDirectory(prefix="palio-dockerd-") as home:
-        made = Daemon(Path(home))
-        made.start()
-        try:
-            made.load(BASE)
-            yield made
-        finally:
-            made.end(signal.SIGTERM)
-            made.close()
+    with second_docker() as made:
+        yield made
 
 
 @pytest.mark.parametrize(("number", "with_controller"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])

@@ -9,11 +9,12 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from tests.bundles import write_bundle
+from tests.bundles import YAML, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
 from tests.web.controller.desk import Desk, exits, fault, hand_in, moves, predict, score, states
 from tests.web.people import World
+from tests.web.scored import publish
 
 from palio.core.job import End, Job, JobResult
 from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
@@ -22,6 +23,7 @@ from palio.web.controller import loop
 from palio.web.controller import moves as moves_made
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
 from palio.web.store import bundle_path
+from palio.web.verbs.submit import cancel
 
 pytestmark = pytest.mark.django_db
 
@@ -214,6 +216,23 @@ def test_cancelled_while_it_runs(desk: Desk, world: World, stage: str) -> None:
     assert (attempt.submission.charged, attempt.submission.counted) == (False, None)
     assert desk.engine.left == []
     assert not (settings.FOLDERS.runs / attempt.identity / ".work").exists()
+
+
+@pytest.mark.parametrize(("logs", "charged"), [("tail", True), ("none", False)])
+def test_cancelled_by_its_team_on_hidden_data_is_charged_where_its_log_is_shown(
+    desk: Desk, world: World, tmp_path: Path, logs: str, charged: bool
+) -> None:
+    text = YAML.replace("palio:\n", f"palio:\n  logs: {{predict: {logs}}}\n")
+    publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=text))
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    cancel(submission, world.bob, counts=True)
+    desk.run_until(lambda: latest(submission).state == "cancelled")
+    submission.refresh_from_db()
+    assert (submission.charged, submission.counted) == (charged, None)
+    event = Event.objects.filter(submission=submission, kind="attempt.moved").latest("id")
+    assert (event.detail["new"], event.detail["charged"]) == ("cancelled", charged)
 
 
 def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> None:

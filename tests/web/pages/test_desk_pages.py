@@ -210,6 +210,22 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
     assert not Attempt.objects.filter(rescore__isnull=False, cancel_requested=None).exists()
 
 
+def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    failure = {"message": "The scoring program ended with exit code 3.", "stage": "score", "cause": "organizer"}
+    ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
+    rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
+    Rescore.objects.update(state=Rescore.State.READY)
+    alice, page = browser(full.world.alice), f"{DESK}/rescores/{rescore.pk}/"
+    text = alice.get(page).text
+    assert "They cannot be applied." in text
+    assert "Discard this one, mend the scoring program, publish the next version, and score the phase again." in text
+    assert (f"{page}apply/" in text, f"{page}discard/" in text) == (False, True)
+    alice.post(f"{page}apply/")
+    assert said(alice, page)[0].endswith("publish the next version, and score the phase again.")
+    assert Rescore.objects.get().state == Rescore.State.READY
+
+
 def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
     assert browser(full.world.alice).get(f"/c/draft/desk/rescores/{rescore.pk}/").status_code == 404

@@ -85,11 +85,11 @@ def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Brows
     assert "participant" in bob.get(f"/s/{submission.pk}/logs/build/").text
 
 
-@pytest.mark.parametrize("line", ["    hide_score_output: true\n", "    hide_output: true\n"])
-def test_blind_phase_shows_its_team_no_score_report_or_receipt(
-    world: World, browser: Browser, tmp_path: Path, line: str
-) -> None:
-    submission = hand_in(use(world, tmp_path, final=line).team, scores=scores(0.9375))
+BLIND = "    palio: {scores: hidden}\n"
+
+
+def test_blind_phase_shows_its_team_no_score_report_or_receipt(world: World, browser: Browser, tmp_path: Path) -> None:
+    submission = hand_in(use(world, tmp_path, final=BLIND).team, scores=scores(0.9375))
     bob, vera = browser(world.bob), browser(world.vera)
     assert "The scores of this phase are hidden" in bob.get(f"/s/{submission.pk}/").text
     for path in PAGES:
@@ -97,6 +97,42 @@ def test_blind_phase_shows_its_team_no_score_report_or_receipt(
     assert [bob.get(f"/s/{submission.pk}/{path}").status_code for path in ("report/", "receipt.json")] == [404, 404]
     assert [vera.get(f"/s/{submission.pk}/{path}").status_code for path in ("report/", "receipt.json")] == [200, 200]
     assert "0.938" in vera.get(f"/s/{submission.pk}/").text
+
+
+@pytest.mark.parametrize("line", ["    hide_output: true\n", "    hide_score_output: true\n"])
+def test_hidden_output_leaves_scores_and_takes_the_report(
+    world: World, browser: Browser, tmp_path: Path, line: str
+) -> None:
+    submission = hand_in(use(world, tmp_path, final=line).team, scores={"accuracy": 0.9375})
+    bob, vera = browser(world.bob), browser(world.vera)
+    page = bob.get(f"/s/{submission.pk}/").text
+    assert "0.938" in page
+    assert "The scores of this phase are hidden" not in page
+    assert bob.get(f"/api/v1/submissions/{submission.pk}").json()["scores"] == {"accuracy": 0.9375}
+    paths = ("report/", "receipt.json")
+    assert [bob.get(f"/s/{submission.pk}/{path}").status_code for path in paths] == [404, 200]
+    assert [vera.get(f"/s/{submission.pk}/{path}").status_code for path in paths] == [200, 200]
+
+
+@pytest.mark.parametrize("line", ["", BLIND])
+def test_page_and_api_give_the_same_receipts(world: World, browser: Browser, tmp_path: Path, line: str) -> None:
+    """A receipt cannot be cut: with a score that is hidden from its team, its team has none of it."""
+    team = use(world, tmp_path, final=line).team
+    whole = hand_in(team, scores=scores(0.9375))
+    without = hand_in(team, scores={"accuracy": 0.9375}, minute=1)
+    found = {
+        user.username: [
+            [
+                browser(user).get(address).status_code
+                for address in (f"/s/{each.pk}/receipt.json", f"/api/v1/submissions/{each.pk}/receipt")
+            ]
+            for each in (whole, without)
+        ]
+        for user in (world.bob, world.vera, world.sam, world.alice)
+    }
+    own = [[404, 404]] * 2 if line else [[404, 404], [200, 200]]
+    everything = [[200, 200]] * 2
+    assert found == {"bob": own, "vera": everything, "sam": everything, "alice": everything}
 
 
 def test_hidden_column_is_shown_to_helpers_alone(world: World, browser: Browser, tmp_path: Path) -> None:
@@ -170,6 +206,25 @@ def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednis
     )
     assert "scored again" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
     assert "scored again" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
+
+
+@pytest.mark.parametrize(("logs", "counts"), [("none", False), ("tail", True)])
+def test_cancel_says_before_whether_it_counts(
+    world: World, browser: Browser, tmp_path: Path, logs: str, counts: bool
+) -> None:
+    team = use(world, tmp_path, palio=f"  logs: {{predict: {logs}}}\n").team
+    running = hand_in(team, state=State.PREDICT, when=timezone.now())
+    bob, address = browser(world.bob), f"/s/{running.pk}/"
+    for path in ("", "live/?state=build"):
+        page = bob.get(f"{address}{path}").text
+        assert ("has begun on hidden data and counts as one of your team&#x27;s tries" in page) is counts
+        assert ('name="counts" value="yes"' in page) is counts
+        assert ("It counts as none of your team&#x27;s tries" in page) is not counts
+    without = bob.post(f"{address}cancel/", follow=True).text
+    assert ("uses up one of your team&#x27;s tries. Let it go on" in without) is counts
+    assert (attempt_of(running).cancel_requested is None) is counts
+    bob.post(f"{address}cancel/", {"counts": "yes"})
+    assert attempt_of(running).cancel_requested is not None
 
 
 def test_cancel_and_withdraw_are_offered_to_the_team_when_they_can_be_done(mednist: World, browser: Browser) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.conftest import lacking
-from tests.postgresql import database, postgresql, programs
+from tests.web.postgresql import cluster, database, programs
 from tests.web.serving.running import Browser, palio, running
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
@@ -16,7 +16,7 @@ PASSWORD = "a-long-enough-password"  # noqa: S105
 def server() -> Iterator[str]:
     if programs() is None:
         lacking("PostgreSQL is not installed")
-    with postgresql() as address:
+    with cluster() as address:
         yield address
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def test_pages_and_their_files_are_served_and_kept_by_browsers(platform: Running
     assert status == 200
     style = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
     assert platform.ask(style)[0] == 200
+    with urllib.request.urlopen(f"{platform.address}{style}") as answer:  # noqa: S310 - our own
+        assert "immutable" in answer.headers["Cache-Control"]
 
 
 def test_memory_of_the_whole_tree_is_within_its_limit(platform: Running) -> None:

@@ -27,6 +27,11 @@ def scoring(value: float) -> Callable[[Job, Path], JobResult | None]:
     return program
 
 
+def refuses(job: Job, output: Path) -> JobResult:
+    (output / "problems.txt").write_text("answers.csv: a file is missing\n")
+    return ended(exit_code=10)
+
+
 def code(call: Callable[[], object]) -> str:
     with pytest.raises(RefusedError) as caught:
         call()
@@ -170,6 +175,34 @@ def test_faults_of_the_platform_keep_it_from_being_applied(desk: Desk, world: Wo
     assert code(lambda: apply(rescore, world.alice)) == "rescore-incomplete"
     discard(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
+
+
+def test_scoring_program_that_fails_on_all_keeps_it_from_being_applied(
+    desk: Desk, world: World, scored: list[Submission]
+) -> None:
+    desk.engine.programs = {"score": exits}
+    rescore = begin(world.challenge, "Final", world.alice)
+    desk.finish()
+    refusal = compare(rescore).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.message.partition(":")[0], refusal.next_step) == (
+        "rescore-failed",
+        "None of 2 submissions has a new score, and the challenge's own programs are why",
+        "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
+    )
+    assert code(lambda: apply(rescore, world.alice)) == "rescore-failed"
+    assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
+    discard(rescore, world.alice)
+
+
+def test_predictions_that_a_stricter_program_refuses_all_may_be_applied(
+    desk: Desk, world: World, scored: list[Submission]
+) -> None:
+    desk.engine.programs = {"score": refuses}
+    rescore = begin(world.challenge, "Final", world.alice)
+    desk.finish()
+    apply(rescore, world.alice)
+    assert [counted(each) for each in scored] == [None, None]
 
 
 def test_a_discarded_one_stops(desk: Desk, world: World, scored: list[Submission]) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, SubmissionKind, Task
+from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
 from palio.core.job import GIB, MIB, BuildLimits, Limits
 
 DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # what both platforms run programs in
@@ -28,6 +28,7 @@ NATIVE = Rules(
     logs_sample=LogPolicy.FULL,
     logs_predict=LogPolicy.NONE,
     logs_score=LogPolicy.ORGANIZER,
+    scores=ScorePolicy.VISIBLE,
     sample=None,
     blind=None,
     statistics=None,
@@ -35,9 +36,7 @@ NATIVE = Rules(
 )
 
 
-def default_rules(
-    tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None, hide_output: bool, submission_rule: str
-) -> Rules:
+def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None, submission_rule: str) -> Rules:
     """The rules of a phase before its `palio:` block is read.
 
     A bundle without such a block (`native=False`) was made for another platform and behaves as it did there.
@@ -52,8 +51,6 @@ def default_rules(
             predict=replace(rules.predict, time_s=time_limit_s),
             score=replace(rules.score, time_s=time_limit_s),
         )
-    if hide_output:
-        rules = replace(rules, logs_predict=LogPolicy.NONE)
     if submission_rule in {"Force_Last", "Force_Latest_Multiple"}:
         rules = replace(rules, ranking=replace(rules.ranking, choose="last"))
     return rules

@@ -79,7 +79,7 @@ def _phase(phase: Phase) -> dict[str, str]:
         "moves on by itself": _text(phase.auto_migrate),
         "output hidden": _text(phase.hide_output),
         "predictions hidden": _text(phase.hide_prediction_output),
-        "scores hidden": _text(phase.hide_score_output),
+        "report hidden": _text(phase.hide_score_output),
         "starting kit": _digest(phase.starting_kit),
         "public data": _digest(phase.public_data),
         **dict(_flat("", phase.rules)),

@@ -25,6 +25,13 @@ class LogPolicy(StrEnum):
     ORGANIZER = "organizer"
 
 
+class ScorePolicy(StrEnum):
+    """Whether participants see the scores of a phase. `hidden`: not even their own; the phase is blind."""
+
+    VISIBLE = "visible"
+    HIDDEN = "hidden"
+
+
 class Severity(StrEnum):
     ERROR = "error"  # the challenge cannot be run as it is
     WARNING = "warning"  # it can, but perhaps not as its organizer thinks
@@ -116,6 +123,7 @@ class Rules:
     logs_sample: LogPolicy
     logs_predict: LogPolicy
     logs_score: LogPolicy
+    scores: ScorePolicy
     sample: SamplePolicy | None
     blind: BlindPolicy | None
     statistics: StatisticsPolicy | None
@@ -133,9 +141,9 @@ class Phase:
     max_submissions_per_day: int | None  # None: unlimited
     max_submissions: int | None
     auto_migrate: bool
-    hide_output: bool
+    hide_output: bool  # logs of what runs on hidden data, and what it and the scoring program write; never scores
     hide_prediction_output: bool
-    hide_score_output: bool
+    hide_score_output: bool  # what the scoring program writes: its report
     starting_kit: Path | None
     public_data: Path | None
     rules: Rules

@@ -9,7 +9,7 @@ from palio.core.bundle.defaults import MAX_SUBMISSIONS, default_rules
 from palio.core.bundle.model import Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import boolean, integer, text, text_up_to
-from palio.core.bundle.rules import read_rules
+from palio.core.bundle.rules import read_rules, without_output
 from palio.core.bundle.times import ADVICE, moment
 from palio.core.bundle.units import duration
 from palio.core.bundle.values import Section, Value, merged
@@ -64,9 +64,10 @@ def read_phase(
         tasks,
         native=around.native,
         time_limit_s=section.read("execution_time_limit", duration, None),
-        hide_output=hide_output,
         submission_rule=around.submission_rule,
     )
+    own = section.take("palio")
+    rules = read_rules(merged(around.palio, own), defaults, paths)
     return Phase(
         index=index,
         name=section.require(words.name, text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name"),
@@ -82,7 +83,7 @@ def read_phase(
         hide_score_output=section.read("hide_score_output", boolean, False),
         starting_kit=section.read("starting_kit", paths.data, None),
         public_data=section.read("public_data", paths.data, None),
-        rules=read_rules(merged(around.palio, section.take("palio")), defaults, paths),
+        rules=without_output(rules, own) if hide_output else rules,
     )
 
 

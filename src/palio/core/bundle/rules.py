@@ -1,5 +1,6 @@
 """The `palio:` block of competition.yaml: what Palio adds to the formats of others."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from palio.core.bundle.model import (
@@ -9,13 +10,14 @@ from palio.core.bundle.model import (
     Restore,
     Rules,
     SamplePolicy,
+    ScorePolicy,
     StatisticsPolicy,
     SubmissionKind,
 )
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import boolean, choice, integer, text
 from palio.core.bundle.units import duration, number, size
-from palio.core.bundle.values import Refused, Section, Value, accept
+from palio.core.bundle.values import Refused, Section, Value, accept, inner
 from palio.core.bundle.wording import quoted
 from palio.core.job import BuildLimits, Limits
 
@@ -40,6 +42,7 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
         logs_sample=logs.read("sample", _log_of_job, defaults.logs_sample),
         logs_predict=logs.read("predict", _log_of_job, defaults.logs_predict),
         logs_score=logs.read("score", _log_of_score, defaults.logs_score),
+        scores=ScorePolicy(top.read("scores", choice(*ScorePolicy), defaults.scores)),
         sample=_sample(top.section("sample"), paths) if top.take("sample") else None,
         blind=_blind(top.section("blind")) if top.take("blind") else None,
         statistics=_statistics(top.section("statistics")) if top.take("statistics") else None,
@@ -47,6 +50,18 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
     )
     top.finish()
     return rules
+
+
+def without_output(rules: Rules, own: Value | None) -> Rules:
+    """The rules of a phase with `hide_output`, which hides the logs of stages on hidden data whatever the block says.
+
+    `own` is the phase's own block: what it shows on purpose is contradicted, and warned of.
+    """
+    for stage, policy in (("predict", rules.logs_predict), ("score", rules.logs_score)):
+        value = inner(own, "logs", stage)
+        if value is not None and policy in {LogPolicy.TAIL, LogPolicy.FULL}:
+            value.warn(f"{value.found}, and `hide_output` of the phase hides that log; remove one of the two")
+    return replace(rules, logs_predict=LogPolicy.NONE, logs_score=LogPolicy.ORGANIZER)
 
 
 def _kinds(value: Value) -> tuple[SubmissionKind, ...]:

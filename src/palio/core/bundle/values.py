@@ -182,6 +182,13 @@ def accept(value: Value, reader: Callable[[Value], T], default: D) -> T | D:
         return default
 
 
+def inner(value: Value | None, *keys: str) -> Value | None:
+    """What stands under keys within keys; None where there is nothing."""
+    for key in keys:
+        value = value.content.get(key) if value is not None and isinstance(value.content, dict) else None
+    return value
+
+
 def merged(under: Value | None, over: Value | None) -> Value | None:
     """Both values as one: `over` wins, key by key where both are mappings."""
     if under is None or over is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palio.core.errors import PalioError
+from palio.core.own_folder import DATA, NoHomeFolderError, own_folder
 from palio.core.staging import why
 
 # `cryptography` takes longer to import than most commands take to run: only inside the functions that need it.
@@ -27,15 +28,10 @@ _OTHERS = 0o077
 
 def key_path() -> Path:
     """In $PALIO_HOME, else in $XDG_DATA_HOME/palio, else in ~/.local/share/palio."""
-    if own := os.environ.get("PALIO_HOME"):
-        return Path(own).absolute() / FILE
-    data = Path(os.environ.get("XDG_DATA_HOME", ""))
-    if not data.is_absolute():  # which the XDG specification says to ignore
-        try:
-            data = Path.home() / ".local/share"
-        except RuntimeError:
-            raise PalioError("receipt-key-unusable", path=f"~/{FILE}", reason="this user has no home folder") from None
-    return data / "palio" / FILE
+    try:
+        return own_folder(DATA) / FILE
+    except NoHomeFolderError as error:
+        raise PalioError("receipt-key-unusable", path=f"~/{FILE}", reason=error.reason) from None
 
 
 def machine_key() -> "Ed25519PrivateKey":

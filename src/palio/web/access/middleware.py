@@ -16,11 +16,12 @@ from django.middleware.csrf import CsrfViewMiddleware
 from palio.web.access.operations import operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
-from palio.web.models import ApiToken, Challenge, Submission
+from palio.web.kept import kept
+from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
 
-# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query.
+# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
+# of a challenge never changes, and is kept.
 _BESIDE: Mapping[type[Model], tuple[str, ...]] = {
-    Challenge: ("current",),
     Submission: ("team", "file", "user", "challenge__current"),
 }
 
@@ -82,6 +83,8 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     subject: Model | None = found.first()
     if subject is None:
         raise Http404
+    if isinstance(subject, Challenge) and (number := subject.current_id) is not None:
+        subject.current = kept(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
     return subject
 
 

@@ -81,7 +81,23 @@ def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 # At the end: the modules take what is above.
-from palio.web.api import account, board, desk, files, joining, publishing, rescores, submissions, teams, uploads  # noqa: E402
+from palio.web.api import (  # noqa: E402
+    account,
+    board,
+    desk,
+    desk_announcements,
+    desk_events,
+    desk_submissions,
+    files,
+    joining,
+    publishing,
+    rescores,
+    submissions,
+    teams,
+    uploads,
+)
 
-for _module in (board, uploads, files, submissions, publishing, joining, teams, account, desk, rescores):
+_MODULES = (board, uploads, files, submissions, publishing, joining, teams, account)
+_DESK = (desk, desk_submissions, desk_events, desk_announcements, rescores)
+for _module in (*_MODULES, *_DESK):
     api.add_router("", _module.router)

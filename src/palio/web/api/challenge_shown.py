@@ -27,7 +27,10 @@ class ChallengeOut(Schema):
 
 
 class PhaseOut(Schema):
-    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit."""
+    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit.
+
+    `scores` is `visible`, or `hidden` where nobody taking part sees any.
+    """
 
     index: int
     name: str
@@ -41,6 +44,7 @@ class PhaseOut(Schema):
     data: str
     limits: dict[str, dict[str, float | bool]]
     logs: dict[str, str]
+    scores: str
     downloads: list[str]
 
 
@@ -117,6 +121,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
             "predict": rules.logs_predict.value,
             "score": rules.logs_score.value,
         },
+        "scores": rules.scores.value,
     }
 
 

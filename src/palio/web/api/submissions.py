@@ -3,18 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.run_folder import Stage
+from palio.web.access.rules import VIEWER
 from palio.web.api.board import ColumnOut
 from palio.web.api.document import answers
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.models import StoredFile, Submission
+from palio.web.models import StoredFile, Submission, User
 from palio.web.submission_shown import (
     latest_attempt,
     receipt_path,
@@ -26,6 +27,7 @@ from palio.web.submissions_of import submissions_of
 from palio.web.teams_of import own_team
 from palio.web.verbs import limits, submit
 from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.trust import left_out
 
 router = Router(tags=["submissions"])
 
@@ -43,12 +45,15 @@ class RefusalOut(Schema):
 
 
 class TriesOut(Schema):
-    """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now."""
+    """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now, `left_out`
+    why kinds that the phase takes cannot be evaluated here.
+    """
 
     phase: str
     opens: datetime
     closes: datetime | None
     kinds: list[str]
+    left_out: dict[str, str]
     most_bytes: int
     per_day: int | None
     in_all: int | None
@@ -121,9 +126,18 @@ class PlaceOut(Schema):
 
 
 class WholeSubmissionOut(SubmissionOut):
+    """`cancel_counts`: cancelling it now would use up a try."""
+
     attempt: AttemptOut | None
+    cancel_counts: bool
     place: PlaceOut | None
     columns: list[ColumnOut]
+
+
+class CancelIn(Schema):
+    """`counts`: it may use up a try, where `cancel_counts` says that it does."""
+
+    counts: bool = False
 
 
 class SubmittedOut(WholeSubmissionOut):
@@ -134,7 +148,7 @@ class SubmittedOut(WholeSubmissionOut):
 def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
     """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
-    return [_shown_tries(tries) for tries in limits.all_tries(team)]
+    return [_shown_tries(tries, request.user) for tries in limits.all_tries(team)]  # type: ignore[arg-type]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
@@ -173,9 +187,10 @@ def get_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
-def cancel_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
-    """Ends it; what runs is stopped. Before hidden data was touched, nothing is charged."""
-    submit.cancel(_submission(request), request.user)  # type: ignore[arg-type]
+def cancel_submission(request: HttpRequest, submission: str, content: CancelIn | None = None) -> dict[str, Any]:
+    """Ends it; what runs is stopped. Where that uses up a try, it is refused until `counts` says that it may."""
+    counts = content is not None and content.counts
+    submit.cancel(_submission(request), request.user, counts=counts)  # type: ignore[arg-type]
     return shown_whole(_submission(request))
 
 
@@ -208,13 +223,14 @@ def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpR
 
 
 @router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
-def submission_receipt(request: HttpRequest, submission: str) -> FileResponse:
+def submission_receipt(request: HttpRequest, submission: str) -> HttpResponse:
     """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
-    attempt = latest_attempt(_submission(request))
-    path = receipt_path(attempt) if attempt else None
+    full = bool(VIEWER & request.relations)  # type: ignore[attr-defined]
+    path = receipt_path(latest_attempt(_submission(request)), full=full)
     if path is None:
         raise Http404
-    return FileResponse(path.open("rb"), as_attachment=True, filename="receipt.json", content_type="application/json")
+    headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
+    return HttpResponse(path.read_bytes(), "application/json", headers=headers)
 
 
 def _submission(request: HttpRequest) -> Submission:
@@ -222,13 +238,15 @@ def _submission(request: HttpRequest) -> Submission:
     return submission
 
 
-def _shown_tries(tries: limits.Tries) -> dict[str, Any]:
+def _shown_tries(tries: limits.Tries, user: User) -> dict[str, Any]:
     phase, refusal = tries.phase, tries.refusal
+    not_here = left_out(tries.kinds, user)
     return {
         "phase": phase.name,
         "opens": phase.start,
         "closes": phase.end,
-        "kinds": [kind.value for kind in tries.kinds],
+        "kinds": [kind.value for kind in tries.kinds if kind not in not_here],
+        "left_out": {kind.value: why for kind, why in not_here.items()},
         "most_bytes": tries.most_bytes,
         "per_day": phase.max_submissions_per_day,
         "in_all": phase.max_submissions,

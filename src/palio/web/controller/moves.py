@@ -16,6 +16,7 @@ from palio.core.states import ENDS, State, may_move
 from palio.web import board, events
 from palio.web.controller.outcome import Outcome
 from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
+from palio.web.verbs import charging
 
 BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5))  # before each further try
 MAX_KILLS = 5  # of the controller, while an attempt is in one stage
@@ -78,9 +79,7 @@ def end(identity: str, outcome: Outcome) -> bool:
             attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
             attempt.failure_code, attempt.failure_cause = outcome.failure.code, outcome.failure.cause
         attempt.finished = timezone.now()
-        is_charged = outcome.verdict is Verdict.SCORED or (outcome.failure is not None and outcome.failure.charged)
-        if attempt.rescore_id is not None:
-            is_charged = False  # until it is applied, nothing of it shows
+        is_charged = charging.is_charged(attempt, outcome.verdict, outcome.failure)
         _move(attempt, State(outcome.verdict.value), attempt.finished, why=_why(outcome), charged=is_charged)
         if attempt.rescore_id is None:
             if outcome.verdict is Verdict.SCORED:

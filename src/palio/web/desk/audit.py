@@ -1,19 +1,20 @@
 """What was done in a challenge, by whom, when and why: the event table, newest first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from pydantic import BaseModel
 
 from palio.web.models import Challenge, Event, Submission
 
 PLATFORM = "the platform"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Empty: all. `person` is a user's name or PLATFORM, `kind` a whole kind or its beginning, as `submission`."""
+class Wanted(BaseModel, frozen=True):
+    """By page and API alike; empty: all. `person` is a user's name or PLATFORM, `kind` a whole kind or its beginning,
+    as `submission`.
+    """
 
     person: str = ""
     submission: str = ""
@@ -21,10 +22,10 @@ class Wanted:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Wanted":
-        return cls(*(str(given.get(name, "")).replace("\0", "").strip() for name in ("person", "submission", "kind")))
+        return cls(**{name: str(given.get(name, "")).replace("\0", "").strip() for name in cls.model_fields})
 
     def query(self) -> str:
-        return urlencode({name: value for name, value in vars(self).items() if value})
+        return urlencode(self.model_dump(exclude_defaults=True))
 
     @property
     def is_all(self) -> bool:

@@ -84,6 +84,7 @@ def shown(rescore: Rescore) -> dict[str, Any]:
             "changed": sum(line.changed for line in lines),
             "failed": comparison.failed[:SHOWN],
             "failed_count": len(comparison.failed),
+            "refusal": comparison.refusal,
         }
     return given
 

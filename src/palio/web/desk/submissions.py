@@ -1,11 +1,12 @@
 """All submissions of a challenge, each with its latest attempt: found by what is asked, in the order that is asked."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from django.db.models import Exists, F, OrderBy, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KeyTransform
+from pydantic import BaseModel, Field
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.states import State
@@ -34,11 +35,11 @@ STANDINGS: Mapping[str, Q] = {
 }
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked for; empty: all. `team` is an id, `standing` a key of STANDINGS, `q` words of note or file name.
+class Wanted(BaseModel, frozen=True):
+    """What is asked for, by page and API alike; empty: all. `team` is an id, `standing` a key of STANDINGS, `q` words
+    of note or file name. `sort` is a key of SORTS, with a minus in front of it the other way round.
 
-    `sort` is a key of SORTS, with a minus in front of it the other way round.
+    The API refuses what cannot be; a page finds nothing then.
     """
 
     phase: str = ""
@@ -47,32 +48,29 @@ class Wanted:
     cause: str = ""
     code: str = ""
     kind: str = ""
-    standing: str = ""
-    q: str = ""
+    standing: Literal["", "on a board", "hidden", "withdrawn", "disqualified", "baseline"] = ""
+    q: Annotated[str, Field(max_length=200)] = ""
     sort: str = NEWEST
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Wanted":
         """From the query of an address; what cannot be sorted by is sorted by time."""
-        found = {
-            each.name: str(given[each.name]).replace("\0", "").strip() for each in fields(cls) if each.name in given
-        }
-        wanted = cls(**found)
-        return wanted if wanted.sort.removeprefix("-") in SORTS else replace(wanted, sort=NEWEST)
+        names = [name for name in cls.model_fields if name in given]
+        wanted = cls.model_construct(None, **{name: str(given[name]).replace("\0", "").strip() for name in names})
+        return wanted if wanted.sort.removeprefix("-") in SORTS else wanted.model_copy(update={"sort": NEWEST})
 
     def query(self, **other: str) -> str:
         """As an address has it, with some of it otherwise."""
-        return urlencode(replace(self, **other).named)
+        return urlencode(self.model_copy(update=other).named)
 
     @property
     def named(self) -> dict[str, str]:
         """What differs from asking for nothing."""
-        usual = asdict(Wanted())
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+        return self.model_dump(exclude_defaults=True, warnings=False)
 
     @property
     def is_all(self) -> bool:
-        return replace(self, sort=NEWEST) == Wanted()
+        return self.model_copy(update={"sort": NEWEST}) == Wanted()
 
 
 def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:

@@ -3,7 +3,6 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
@@ -22,7 +21,6 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "account/overview.html", context)
 
 
-@never_cache
 def tokens(request: HttpRequest) -> HttpResponse:
     """A new token's secret is in the answer to the form, and nowhere else."""
     user, secret, refused = signed_in(request), "", ""

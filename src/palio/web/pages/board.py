@@ -17,7 +17,7 @@ from palio.web.board import Sight
 from palio.web.board_request import Asked, asked, etag_for, own_scores, private
 from palio.web.board_rows import primary_first
 from palio.web.board_shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv, kept_key
-from palio.web.charts import Point, line_over_time
+from palio.web.charts import Point, dots_html, line_over_time
 from palio.web.kept import kept
 from palio.web.models import Team
 
@@ -139,19 +139,22 @@ def _history(what: Asked) -> SafeString:
 
 
 def _drawn(team: Team, phase: Phase, primary: Column) -> SafeString:
+    address = reverse("pages:submission", kwargs={"submission": "SUBMISSION"})  # once, as there may be many
     points = [
         Point(
             when,
             scores[primary.key],
             f"{scores[primary.key]:.{primary.precision}f}, {when:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
-            reverse("pages:submission", kwargs={"submission": submission}),
+            address.replace("SUBMISSION", submission),
         )
         for submission, when, scores, note in own_scores(team, phase)
         if primary.key in scores
     ]
     line = line_over_time(points, descending=primary.descending)
-    context = {"history": line, "team": team, "primary": primary}
-    return render_to_string("board/history.html", context) if line else SafeString()
+    if line is None:
+        return SafeString()
+    context = {"history": line, "dots": dots_html(line), "team": team, "primary": primary}
+    return render_to_string("board/history.html", context)
 
 
 urls = [

@@ -5,7 +5,6 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Challenge, Invitation, RoleKind
@@ -13,7 +12,6 @@ from palio.web.pages.doing import doing, signed_in, trying
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
-@never_cache
 def show(request: HttpRequest, challenge: str) -> HttpResponse:
     return _show(request)
 
@@ -72,7 +70,6 @@ def revoke(request: HttpRequest, challenge: str) -> HttpResponse:
     return doing(request, _back(request), act)
 
 
-@never_cache
 @require_POST
 def invite(request: HttpRequest, challenge: str) -> HttpResponse:
     """Answers with the page itself: the link is shown once, and never again."""

@@ -36,7 +36,6 @@ def download(request: HttpRequest, challenge: str) -> StreamingHttpResponse:
 def send_export(challenge: Challenge, parts: Parts) -> StreamingHttpResponse:
     response = StreamingHttpResponse(zip_of(entries(challenge, parts)), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{export_name(challenge)}"'
-    response["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -7,7 +7,6 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Invitation, User
@@ -17,7 +16,6 @@ from palio.web.verbs import invitations, people
 _ON_A_PAGE = 100
 
 
-@never_cache
 def show(request: HttpRequest) -> HttpResponse:
     return _show(request)
 
@@ -40,7 +38,6 @@ def _show(request: HttpRequest, link: str = "", link_is: str = "") -> HttpRespon
     return render(request, "operate/people.html", context)
 
 
-@never_cache
 @require_POST
 def change(request: HttpRequest, name: str) -> HttpResponse:
     """`do` says what: a reset link is shown once, in this answer."""
@@ -74,7 +71,6 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("pages:operate-people")
 
 
-@never_cache
 @require_POST
 def invite(request: HttpRequest) -> HttpResponse:
     def act() -> str:

@@ -26,12 +26,12 @@ from palio.core.states import State
 from palio.core.untrusted_file import UnreadableFileError, open_untrusted
 from palio.web import submission_shown as team_view
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.board import hides_scores
 from palio.web.bundles import bundle_of, phase_named
 from palio.web.kept import kept
 from palio.web.models import Attempt, Rescore, Submission
 from palio.web.stages_shown import SAYS, cards
 from palio.web.verbs import queue
+from palio.web.verbs.charging import cancelling_counts
 
 _UNCHANGED = 204  # htmx leaves the page as it is
 _TAIL_BYTES = 12_000  # of a log, on the page; the whole of it has a page of its own
@@ -123,8 +123,8 @@ class _Watched:
 
     def live(self) -> dict[str, Any]:
         phase = self.phase
-        blind = phase is not None and hides_scores(phase)
         attempt = self.attempt
+        blind = team_view.scores_hidden(attempt)
         return {
             "submission": self.submission,
             "attempt": attempt,
@@ -132,6 +132,7 @@ class _Watched:
             "says": SAYS[State(self.state)],
             "ended": self.ended,
             "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
+            "cancel_counts": cancelling_counts(attempt),
             "cards": cards(attempt, self.submission.file.kind, phase, self.stages(), self.now) if attempt else [],
             "place": self.place(),
             "stamp": self.stamp(),
@@ -158,20 +159,10 @@ class _Watched:
 
     def report(self) -> Path | None:
         """The organizer's page about these scores; None where there is none, or not for this reader."""
-        standing = self.submission.counted or self.attempt
-        phase = self.phase
-        if standing is None or not standing.ended or (not self.full and (phase is None or hides_scores(phase))):
-            return None
-        path = team_view.run_folder(standing).report
-        return path if path.is_file() else None
+        return team_view.report_path(self.submission.counted or self.attempt, full=self.full)
 
     def receipt(self) -> Path | None:
-        if self.attempt is None:
-            return None
-        if self.full:
-            receipt = team_view.run_folder(self.attempt).root / "receipt.json"
-            return receipt if self.attempt.ended and receipt.is_file() else None
-        return team_view.receipt_path(self.attempt)
+        return team_view.receipt_path(self.attempt, full=self.full)
 
     def log(self, stage: Stage) -> str | None:
         if self.attempt is None:
@@ -225,7 +216,7 @@ def _end(text: str) -> str:
 def submission(request: HttpRequest, submission: str) -> HttpResponse:
     watched = _Watched(request)
     context = watched.live() | watched.logs_context()
-    return _fresh(render(request, "submission/page.html", context | {"challenge": watched.submission.challenge}))
+    return render(request, "submission/page.html", context | {"challenge": watched.submission.challenge})
 
 
 def live(request: HttpRequest, submission: str) -> HttpResponse:
@@ -234,14 +225,14 @@ def live(request: HttpRequest, submission: str) -> HttpResponse:
     if request.GET.get("seen") == watched.stamp():
         return HttpResponse(status=_UNCHANGED)
     context = watched.live() | {"moved": request.GET.get("state") != watched.state, "is_fragment": True}
-    return _fresh(render(request, "submission/live.html", context))
+    return render(request, "submission/live.html", context)
 
 
 def logs(request: HttpRequest, submission: str) -> HttpResponse:
     watched = _Watched(request)
     if request.GET.get("seen") == watched.logs_stamp():
         return HttpResponse(status=_UNCHANGED)
-    return _fresh(render(request, "submission/logs.html", watched.logs_context()))
+    return render(request, "submission/logs.html", watched.logs_context())
 
 
 def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
@@ -249,7 +240,7 @@ def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
     text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
     if text is None:
         raise Http404
-    return _fresh(HttpResponse(text, "text/plain; charset=utf-8"))
+    return HttpResponse(text, "text/plain; charset=utf-8")
 
 
 def report(request: HttpRequest, submission: str) -> HttpResponse:
@@ -263,7 +254,7 @@ def report(request: HttpRequest, submission: str) -> HttpResponse:
     except (OSError, UnreadableFileError):
         raise Http404 from None
     headers = {"Content-Security-Policy": _REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return _fresh(HttpResponse(content, "text/html; charset=utf-8", headers=headers))
+    return HttpResponse(content, "text/html; charset=utf-8", headers=headers)
 
 
 def receipt(request: HttpRequest, submission: str) -> HttpResponse:
@@ -271,12 +262,7 @@ def receipt(request: HttpRequest, submission: str) -> HttpResponse:
     if found is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
-    return _fresh(HttpResponse(found.read_bytes(), "application/json", headers=headers))
-
-
-def _fresh(response: HttpResponse) -> HttpResponse:
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return HttpResponse(found.read_bytes(), "application/json", headers=headers)
 
 
 urls = [

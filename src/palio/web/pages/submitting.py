@@ -27,6 +27,7 @@ from palio.web.teams_of import own_team
 from palio.web.templatetags.challenge import phase_now
 from palio.web.verbs import completing, files, limits, submit
 from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.trust import left_out
 from palio.web.verbs.uploads import CHUNK_BYTES
 
 ON_A_PAGE = 50
@@ -79,7 +80,7 @@ def cancel(request: HttpRequest, submission: str) -> HttpResponse:
     subject: Submission = request.subject  # type: ignore[attr-defined]
 
     def act() -> str:
-        attempt = submit.cancel(subject, signed_in(request))
+        attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
         return "It was cancelled." if attempt.ended else "It is being cancelled: what runs is stopped."
 
     return doing(request, reverse("pages:submission", args=[subject.pk]), act)
@@ -146,6 +147,8 @@ def _page(
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
     stands = limits.tries(team, phase)
+    not_here = left_out(stands.kinds, user)
+    kinds = [kind for kind in stands.kinds if kind not in not_here]
     context = {
         "challenge": challenge,
         "team": team,
@@ -154,9 +157,10 @@ def _page(
         "stands": stands,
         "refused": refused,
         "terms_changed": submit.lacks_terms(challenge, user),
-        "kinds": [(kind.value, KINDS[kind]) for kind in stands.kinds],
+        "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
+        "left_out": [(kind.value, why) for kind, why in not_here.items()],
         "files": [_file(file, bundle) for file in files_of(team)],
-        "accept": ",".join(sorted({suffix for kind in stands.kinds for suffix in SUFFIXES[kind]})),
+        "accept": ",".join(sorted({suffix for kind in kinds for suffix in SUFFIXES[kind]})),
         "chunk_bytes": CHUNK_BYTES,
         "note": request.POST.get("note", ""),
         "note_characters": submit.NOTE_CHARACTERS,

@@ -5,7 +5,6 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Invitation, Team
@@ -14,7 +13,6 @@ from palio.web.pages.doing import doing, signed_in, trying
 from palio.web.verbs import invitations, teams
 
 
-@never_cache
 def own(request: HttpRequest, challenge: str) -> HttpResponse:
     found, _, _ = shown(request)
     team = teams.own_team(found, signed_in(request))
@@ -48,7 +46,6 @@ def rename(request: HttpRequest, team: str) -> HttpResponse:
     return doing(request, _back(found), act)
 
 
-@never_cache
 @require_POST
 def invite(request: HttpRequest, team: str) -> HttpResponse:
     """Answers with the page itself: the link is shown once, and never again."""

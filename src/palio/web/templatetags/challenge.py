@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from django import template
 from django.http import HttpRequest
@@ -47,11 +48,11 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     ]
     found = []
     for title, name, shown in wanted:
-        if shown and (url := _url(name, challenge)):
+        if shown and (url := _url(name, challenge.slug)):
             found.append(Tab(title, url, False))
     pages = bundle.pages if bundle else ()
     first = pages[0].title if pages else "Overview"
-    own = [Tab(page.title, _page_url(challenge, index), False) for index, page in enumerate(pages) if index]
+    own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
     return [Tab(tab.title, tab.url, tab.url == _best(request.path, found)) for tab in found]
 
@@ -77,15 +78,17 @@ def phase_now(bundle: Bundle, now: datetime) -> Phase | None:
     return next(iter(by_state["open"] or by_state["soon"] or by_state["closed"][-1:]), None)
 
 
-def _url(name: str, challenge: Challenge) -> str | None:
+@lru_cache(4096)  # ten or so on each page
+def _url(name: str, slug: str) -> str | None:
     try:
-        return reverse(f"pages:{name}", kwargs={"challenge": challenge.slug})
+        return reverse(f"pages:{name}", kwargs={"challenge": slug})
     except NoReverseMatch:
         return None
 
 
-def _page_url(challenge: Challenge, index: int) -> str:
-    return reverse("pages:challenge-page", kwargs={"challenge": challenge.slug, "index": index})
+@lru_cache(4096)
+def _page_url(slug: str, index: int) -> str:
+    return reverse("pages:challenge-page", kwargs={"challenge": slug, "index": index})
 
 
 def _best(path: str, among: list[Tab]) -> str:

@@ -1,9 +1,8 @@
 """Whether a team may hand in for a phase now, and how often still: the one place for dates, numbers and kinds.
 
 What counts is the moment of submitting, not that of uploading. Of the submissions those count against the numbers that
-are charged (`Submission.charged`: they have a score, or ended by the participant's own fault after hidden data was
-touched), and those that have not ended yet. Faults of others, of a build and of the public cases never do. A day is one
-in UTC.
+are charged (`Submission.charged`, by verbs.charging), and those that have not ended yet. Faults of others, of a build
+and of the public cases never do. A day is one in UTC.
 """
 
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Its attempts are evaluated like any, and change nothing that anybody sees until 
 new score then has none on the board: scores of two scoring programs do not stand on one.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -44,6 +46,7 @@ class Comparison:
     changes: tuple[Change, ...]
     failed: tuple[Attempt, ...]
     unended: int
+    refusal: RefusedError | None  # why the new scores cannot be applied
 
 
 def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
@@ -89,23 +92,20 @@ def compare(rescore: Rescore) -> Comparison:
     changes += [Change(row, None) for row in before.values()]
     latest = _latest(rescore)
     failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
-    return Comparison(old, new, tuple(changes), failed, sum(not attempt.ended for attempt in latest))
+    unended = sum(not attempt.ended for attempt in latest)
+    return Comparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
 
 
 def apply(rescore: Rescore, actor: User) -> None:
     """The new scores are the ones that count, of all submissions at once.
 
-    Raises RefusedError "rescore-not-ready", or "rescore-incomplete" where the platform has failed.
+    Raises RefusedError "rescore-not-ready", or what `in_the_way` says.
     """
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.READY)
         latest = _latest(rescore)
-        if faults := [attempt for attempt in latest if attempt.failure_cause == Cause.PLATFORM]:
-            raise RefusedError(
-                "rescore-incomplete",
-                f"{counted(len(faults), 'submission')} could not be scored by a fault of the platform.",
-                "Discard this one, and begin again when the platform's operator has mended it.",
-            )
+        if refusal := in_the_way(latest):
+            raise refusal
         for attempt in latest:
             submission = Submission.objects.select_for_update().get(pk=attempt.submission_id)
             was_rescored_since = submission.counted is not None and submission.counted.number > attempt.number
@@ -118,6 +118,28 @@ def apply(rescore: Rescore, actor: User) -> None:
         _decide(rescore, Rescore.State.APPLIED)
         board.changed(rescore.challenge)
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
+
+
+def in_the_way(latest: Sequence[Attempt]) -> RefusedError | None:
+    """Why new scores cannot be applied: "rescore-incomplete" where the platform has failed, "rescore-failed" where
+    nobody has a new score and that is not all the participants' doing. `latest` is the last attempt at each.
+    """
+    causes = Counter(attempt.failure_cause for attempt in latest)
+    if faults := causes[Cause.PLATFORM]:
+        return RefusedError(
+            "rescore-incomplete",
+            f"{counted(faults, 'submission')} could not be scored by a fault of the platform.",
+            "Discard this one, and begin again when the platform's operator has mended it.",
+        )
+    is_scored = any(attempt.state == State.SCORED for attempt in latest)
+    if causes[Cause.ORGANIZER] and not is_scored:
+        return RefusedError(
+            "rescore-failed",
+            f"None of {counted(len(latest), 'submission')} has a new score, and the challenge's own programs are why: "
+            "applied, this would take every score off the board.",
+            "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
+        )
+    return None
 
 
 def discard(rescore: Rescore, actor: User) -> None:

@@ -12,10 +12,11 @@ from palio.web import events
 from palio.web.board import changed
 from palio.web.bundles import bundle_of
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
+from palio.web.verbs.charging import CANCEL_ASKED, cancelling_counts
 from palio.web.verbs.joining import needs_terms, registration_of
 from palio.web.verbs.limits import refuse_to_submit
 from palio.web.verbs.refusals import RefusedError
-from palio.web.verbs.trust import refuse_untrusted_now
+from palio.web.verbs.trust import refuse_now
 
 NOTE_CHARACTERS = 500
 
@@ -57,7 +58,7 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
             raise ValueError(f"{challenge.slug} has no version yet")
         phase = pick_phase(bundle_of(version), phase_name, timezone.now())
         refuse_to_submit(team, phase, file)
-        refuse_untrusted_now(user, SubmissionKind(file.kind))
+        refuse_now(user, SubmissionKind(file.kind))
         earlier = Submission.objects.filter(team=team, phase=phase.name, file__sha256=file.sha256).order_by("-created")
         notes = [*file.notes, *(_known(before) for before in earlier[:1])]
         submission = Submission.objects.create(
@@ -69,10 +70,11 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
     return Handed(submission, tuple(notes))
 
 
-def cancel(submission: Submission, user: User) -> Attempt:
+def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attempt:
     """Ends the attempt that runs: at once if it waits, else the controller does. Asked again, nothing more happens.
 
-    Raises RefusedError "submission-ended".
+    `counts` says that whoever asks knows that it uses up a try, where verbs.charging says so. Raises RefusedError
+    "submission-ended", and "cancel-counts" where it would and nobody has been told.
     """
     with transaction.atomic():
         attempt = (
@@ -88,8 +90,16 @@ def cancel(submission: Submission, user: User) -> Attempt:
                 "To take it off the board, withdraw it.",
             )
         if attempt.cancel_requested is None:
+            does_count = cancelling_counts(attempt)
+            if does_count and not counts:
+                raise RefusedError(
+                    "cancel-counts",
+                    "This attempt has begun on hidden data and this phase shows its log, so that cancelling it uses up "
+                    "one of your team's tries.",
+                    "Let it go on, or cancel it once more and say that it may count (`palio cancel --counts`).",
+                )
             attempt.cancel_requested = timezone.now()
-            events.record("attempt.cancel-requested", actor=user, attempt=attempt)
+            events.record(CANCEL_ASKED, actor=user, attempt=attempt, counts=does_count)
         if attempt.state == State.QUEUED:  # nothing of it has begun
             attempt.state = State.CANCELLED
             attempt.moved = attempt.finished = attempt.cancel_requested
