@@ -1,46 +1,75 @@
-"""`make bench`: every benchmark in small form; a table on the terminal, and all of it in benchmarks/results/."""
+"""`make bench`: every benchmark in small form, each beside its baseline in the same run.
 
+    python -m benchmarks [NAME ...]     (default: all of them)
+
+Figures go to the terminal, to benchmarks/results/<machine>.json, and as a table into docs/performance.md. A name runs
+one alone, and its lines take the place of their like in both.
+"""
+
+import argparse
 import json
 import os
 import platform
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import collecting, hashing, run_overhead, serving, staging
-from benchmarks.measuring import Comparison
-from benchmarks.serving import Serving
+from benchmarks import board, collecting, controller_tick, hashing, run_overhead, scoring, serving, staging, uploads
+from benchmarks.measuring import Line
+from benchmarks.report import write_page
 
 RESULTS = Path(__file__).parent / "results"
+SMALL_UPLOADS, SMALL_UPLOAD_BYTES, SMALL_LOAD_S = 4, 50_000_000, 5
+
+BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
+    "overhead": lambda: [run_overhead.measure().line()],
+    "staging": lambda: [each.line() for each in staging.measure()],
+    "collecting": lambda: [collecting.measure().line()],
+    "hashing": lambda: [each.line() for each in hashing.measure()],
+    "scoring": lambda: [scoring.measure(rows).line() for rows in scoring.ROWS],
+    "serving": lambda: serving.measure().lines(),
+    "board": lambda: board.measure(SMALL_LOAD_S).lines(),
+    "uploads": lambda: uploads.measure(SMALL_UPLOADS, SMALL_UPLOAD_BYTES).lines(),
+    "tick": controller_tick.measure,
+}
 
 
 def main() -> None:
-    comparisons = [run_overhead.measure(), *staging.measure(), collecting.measure(), *hashing.measure()]
-    for each in comparisons:
-        print(_shown(each))
-    served = serving.measure()
-    print(served.shown())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Times Palio beside its baselines.")
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
+    asked = parser.parse_args().names or list(BENCHMARKS)
+    target = RESULTS / f"{platform.node() or 'machine'}.json"
+    kept = json.loads(target.read_text())["benchmarks"] if target.exists() else {}
+    for name in asked:
+        load = os.getloadavg()[0]
+        lines = BENCHMARKS[name]()
+        print(*(line.shown() for line in lines), sep="\n", flush=True)
+        kept[name] = {"load_before": round(load, 2), "lines": [line.as_json() for line in lines]}
     RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{platform.node()}.json"
-    target.write_text(json.dumps(_report(comparisons, served), indent=2) + "\n")
-    print(f"\nWritten to {target}")
+    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": _machine(), "benchmarks": kept}
+    target.write_text(json.dumps(report, indent=2) + "\n")
+    write_page(report)
+    print(f"\nWritten to {target} and docs/performance.md", file=sys.stderr)
 
 
-def _shown(each: Comparison) -> str:
-    lines = [each.title]
-    for timing in (each.baseline, each.palio):
-        spread = f"{timing.lowest_s:.2f} to {timing.highest_s:.2f} s in {timing.runs} runs"
-        lines.append(f"  {timing.name:<40} {timing.median_s:6.2f} s   ({spread})")
-    lines.append(f"  ratio {each.ratio:.2f}, difference run by run {each.overhead_s:+.2f} s (medians)")
-    return "\n".join(lines)
-
-
-def _report(comparisons: list[Comparison], served: Serving) -> dict[str, object]:
+def _machine() -> dict[str, object]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "load": os.getloadavg()},
-        "benchmarks": [each.as_json() for each in comparisons],
-        "serving": served.as_json(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+        "python": platform.python_version(),
     }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
 if __name__ == "__main__":

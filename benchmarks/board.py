@@ -28,7 +28,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import Comparison, Timing
+from benchmarks.measuring import Comparison, Line, Timing
 from benchmarks.serving import _Server
 
 if TYPE_CHECKING:
@@ -76,6 +76,14 @@ class BoardUnderLoad:
     def as_json(self) -> dict[str, object]:
         limits = {"p99_ms": LIMIT_P99_MS, "shown_s": LIMIT_SHOWN_S}
         return asdict(self) | {"change": self.change.as_json(), "rate": RATE, "limits": limits}
+
+    def lines(self) -> list[Line]:
+        what, base = f"board, {SUBMISSIONS:,} submissions, {RATE} requests/s", self.baseline
+        loads = [
+            Line(f"{what}, p99: {load.name}", load.p99_ms, "ms", base.name, base.p99_ms, limit=f"{LIMIT_P99_MS} ms")
+            for load in self.loads
+        ]
+        return [*loads, self.change.line(f"{LIMIT_SHOWN_S:g} s")]
 
     def shown(self) -> str:
         lines = [

@@ -5,19 +5,34 @@
 of working out every place in the queue, as a page does. The engine is one that never ends anything.
 """
 
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.measuring import Line
+
 ENDED, WAITING, TEAMS, CHALLENGES, TICKS = 10_000, 100, 500, 5, 100
+IDLE_S = 10.0
+BARE = "SELECT identity, state FROM palio_attempt WHERE finished IS NULL"
+
+
+def measure(database: str = "") -> list[Line]:
+    """In a process of its own, as Django is set up once in each."""
+    command = [sys.executable, "-m", "benchmarks.controller_tick", *([database] if database else []), "--json"]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [Line(**line) for line in json.loads(made.stdout)]
 
 
 def main(arguments: list[str]) -> None:
+    as_json, arguments = "--json" in arguments, [each for each in arguments if each != "--json"]
     home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
     os.environ |= {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
     os.environ |= {"PALIO_DATABASE_URL": arguments[0]} if arguments else {}
@@ -25,51 +40,67 @@ def main(arguments: list[str]) -> None:
         import django
 
         django.setup()
-        _measure(home)
+        lines = _measure(home)
+        print(json.dumps([asdict(line) for line in lines]) if as_json else "\n".join(line.shown() for line in lines))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _measure(home: Path) -> None:
+def _measure(home: Path) -> list[Line]:
     from django.conf import settings
+    from django.db import connection
     from tests.web.controller.desk import Desk
 
     from palio.web.models import Attempt
     from palio.web.verbs.queue import places
+
+    def bare() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(BARE)
+            if len(cursor.fetchall()) != WAITING:
+                raise RuntimeError("not the attempts that were made")
 
     _fill(home)
     desk = Desk(home, slots=1)
     desk.engine.lasting.add("build")
     desk.run_until(lambda: desk.controller.in_hand == 1)
     desk.controller._tidying.join()
-    print(f"{ENDED:,} attempts that ended, {WAITING} that wait; {settings.DATABASES['default']['ENGINE']}")
-    _print("a tick, one slot, taken", desk.controller.tick)
+    database = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
+    what = f"controller on {database}, {ENDED:,} attempts ended, {WAITING} waiting"
+    least = statistics.median(_times(bare))
+    lines = [_line(f"{what}: a tick, no slot free", desk.controller.tick, least)]
     # As when a slot is free, but without starting one each time.
     desk.controller._slots.count = 2
     desk.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
-    _print("a tick that looks whose turn it is", desk.controller.tick)
-    _print("all places in the queue", places)
+    lines.append(_line(f"{what}: a tick that looks whose turn it is", desk.controller.tick, least))
+    lines.append(_line(f"{what}: all places in the queue", places, least))
     desk.close()
     Attempt.objects.filter(state="queued").update(state="cancelled")
     Attempt.objects.filter(state="build").update(state="cancelled")
     desk.controller = desk.new_controller()
-    _print("a tick with nothing to do", desk.controller.tick)
+    lines.append(_line("controller: a tick with nothing to do", desk.controller.tick, None))
     begin, used = time.perf_counter(), time.process_time()
-    while time.perf_counter() - begin < 10:
+    while time.perf_counter() - begin < IDLE_S:
         desk.controller.tick()
         time.sleep(1)
     share = (time.process_time() - used) / (time.perf_counter() - begin)
-    print(f"  {'CPU while idle':<40} {100 * share:6.2f} %")
+    return [*lines, Line("controller: CPU time, idle", 100 * share, "% of one CPU")]
 
 
-def _print(name: str, call: Callable[[], object]) -> None:
+def _line(title: str, call: Callable[[], object], least_ms: float | None) -> Line:
+    times = _times(call)
+    median, base = statistics.median(times), "the bare query" if least_ms else ""
+    return Line(title, median, "ms", base, least_ms, times[0], times[-1], len(times))
+
+
+def _times(call: Callable[[], object]) -> list[float]:
+    """Milliseconds of each of TICKS calls, in ascending order."""
     times = []
     for _ in range(TICKS):
         begin = time.perf_counter()
         call()
         times.append(1000 * (time.perf_counter() - begin))
-    times.sort()
-    print(f"  {name:<40} {statistics.median(times):6.2f} ms   (p99 {times[-2]:.2f}, slowest {times[-1]:.2f})")
+    return sorted(times)
 
 
 def _fill(home: Path) -> None:

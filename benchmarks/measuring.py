@@ -7,6 +7,39 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
+class Line:
+    """One figure beside its baseline's, in `unit`; of several runs, the medians and the range of ours.
+
+    Without a baseline, `limit` says what it has to keep.
+    """
+
+    title: str
+    value: float
+    unit: str
+    baseline: str = ""
+    baseline_value: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    runs: int = 1
+    limit: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.value / self.baseline_value if self.baseline_value else None
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self) | {"ratio": self.ratio}
+
+    def shown(self) -> str:
+        spread = f" ({self.lowest:.3g} to {self.highest:.3g} in {self.runs} runs)" if self.runs > 1 else ""
+        beside = (
+            f"; {self.baseline}: {self.baseline_value:.3g} {self.unit}, ratio {self.ratio:.2f}" if self.ratio else ""
+        )
+        limit = f"; limit {self.limit}" if self.limit else ""
+        return f"{self.title}: {self.value:.3g} {self.unit}{spread}{beside}{limit}"
+
+
+@dataclass(frozen=True)
 class Timing:
     """Seconds of one thing: the median of its runs and their range."""
 
@@ -36,6 +69,20 @@ class Comparison:
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"ratio": self.ratio}
+
+    def line(self, limit: str = "") -> Line:
+        ours = self.palio
+        return Line(
+            self.title,
+            ours.median_s,
+            "s",
+            self.baseline.name,
+            self.baseline.median_s,
+            ours.lowest_s,
+            ours.highest_s,
+            ours.runs,
+            limit,
+        )
 
 
 def side_by_side(

@@ -17,6 +17,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.measuring import Line
+
 MIB = 1024 * 1024
 LIMIT_PSS_MIB = 250
 LIMIT_START_S = 5.0
@@ -38,6 +40,13 @@ class Serving:
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"limits": {"idle_pss_mib": LIMIT_PSS_MIB, "first_start_s": LIMIT_START_S}}
+
+    def lines(self) -> list[Line]:
+        return [
+            Line("`palio serve`, first start to first answer", self.first_start_s, "s", limit=f"{LIMIT_START_S:g} s"),
+            Line("memory of its processes, idle", self.idle_pss_mib, "MiB PSS", limit=f"{LIMIT_PSS_MIB} MiB"),
+            Line("its CPU time, idle", self.idle_cpu_percent, "% of one CPU"),
+        ]
 
     def shown(self) -> str:
         return "\n".join(

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.measuring import Line
 from benchmarks.serving import _Server, memory_mib, tree
 
 COUNT, SIZE_BYTES = 20, 200_000_000
@@ -62,6 +63,13 @@ class Uploads:
 
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"limits": {"peak_pss_mib": LIMIT_PSS_MIB}}
+
+    def lines(self) -> list[Line]:
+        what = f"{self.count} uploads of {self.size_bytes / 1e6:.0f} MB at once"
+        return [
+            Line(f"{what}, memory at most", self.peak_pss_mib, "MiB PSS", limit=f"{LIMIT_PSS_MIB} MiB"),
+            Line(f"{what}, speed", self.count * self.size_bytes / self.seconds / 1e6, "MB/s"),
+        ]
 
     def shown(self) -> str:
         speed = self.count * self.size_bytes / self.seconds / 1e6

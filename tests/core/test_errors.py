@@ -3,6 +3,7 @@ import string
 import pytest
 
 from palio.core.errors import EXIT_CODES, FAILURES, Cause, Failure, PalioError, counted
+from palio.core.errors.table import PARTS
 
 
 def test_palio_error_fills_its_sentences() -> None:
@@ -19,6 +20,10 @@ def test_palio_error_fills_its_sentences() -> None:
     )
     assert error.exit_code == 10
     assert Failure.from_json(error.failure.as_json()) == error.failure
+
+
+def test_no_failure_stands_in_two_parts_of_the_table() -> None:
+    assert [code for part in PARTS for code in part.KINDS] == list(FAILURES)
 
 
 def test_exit_codes_by_cause() -> None:

@@ -22,7 +22,9 @@ from palio.web.verbs.submit import submit
 from palio.web.verbs.trust import left_out
 
 KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
-NO_IMAGES = "Submissions of this kind cannot be evaluated here yet."
+NO_IMAGES = (
+    "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
+)
 NOT_YET = "Programs by participants are not run here yet: the platform's operator has to set it up first."
 
 

@@ -26,6 +26,7 @@ from palio.web.submissions_of import files_of, submissions_of
 from palio.web.teams_of import own_team
 from palio.web.templatetags.challenge import phase_now
 from palio.web.verbs import completing, files, limits, submit
+from palio.web.verbs.charging import cancelling_may_count
 from palio.web.verbs.refusals import RefusedError
 from palio.web.verbs.trust import left_out
 from palio.web.verbs.uploads import CHUNK_BYTES
@@ -158,6 +159,7 @@ def _page(
         "refused": refused,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
+        "cancelling_may_count": cancelling_may_count(phase),
         "left_out": [(kind.value, why) for kind, why in not_here.items()],
         "files": [_file(file, bundle) for file in files_of(team)],
         "accept": ",".join(sorted({suffix for kind in kinds for suffix in SUFFIXES[kind]})),

@@ -9,7 +9,7 @@
 Whether a cancellation counts is decided when it is asked for, so that nobody pays for what they were told is free.
 """
 
-from palio.core.bundle.model import LogPolicy, SubmissionKind
+from palio.core.bundle.model import LogPolicy, Phase, SubmissionKind
 from palio.core.errors import Failure
 from palio.core.run_folder import Verdict
 from palio.core.states import State
@@ -42,3 +42,8 @@ def cancelling_counts(attempt: Attempt | None) -> bool:
     return (runs and phase.rules.logs_predict in _READABLE) or (
         attempt.state == State.SCORE and phase.rules.logs_score in _READABLE
     )
+
+
+def cancelling_may_count(phase: Phase) -> bool:
+    """Whether there is a moment from which on cancelling uses up a try."""
+    return not _READABLE.isdisjoint({phase.rules.logs_predict, phase.rules.logs_score})

@@ -15,6 +15,9 @@ from palio.engines import WITHOUT_IMAGES
 from palio.web.models import ControllerBeat, User
 
 _SHARED = "bubblewrap"
+_NO_IMAGES = (
+    "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
+)
 
 
 def refuse_untrusted(user: User, engine: str, kind: SubmissionKind, *, is_scored_only: bool = False) -> None:
@@ -42,7 +45,8 @@ def left_out(kinds: Iterable[SubmissionKind], user: User) -> Mapping[SubmissionK
         try:
             _refuse(user, engine, kind)
         except PalioError as error:
-            found[kind] = for_participant(error.failure).message
+            is_unloadable = error.failure.code == "submission-kind-unsupported"
+            found[kind] = _NO_IMAGES if is_unloadable else for_participant(error.failure).message
     return found
 
 
