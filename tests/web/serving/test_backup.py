@@ -19,7 +19,7 @@ from palio.web.folders import Folders
 from palio.web.serving.backup import FOLDERS, sum_line
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
-MADE_ANEW = {"static", "boards"}
+MADE_ANEW = {"static", "boards", "inputs"}
 
 
 @pytest.fixture(scope="module")
