@@ -50,6 +50,9 @@ class Daemon:
     def close(self) -> None:
         self._spaces.kill()
         self._spaces.wait()
+        deadline = time.monotonic() + 10
+        while (self._home / "data").exists():  # what was mounted there goes with the name space, a moment later
+            shutil.rmtree(self._home / "data", ignore_errors=time.monotonic() < deadline)
 
     def run(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(["docker", "--host", self.address, *arguments], capture_output=True, check=False, **more)
