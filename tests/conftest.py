@@ -68,8 +68,8 @@ def _own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _no_images_left() -> Iterator[None]:
-    """Removes the images that the tests' submissions were built into. For tests with Docker alone, which run in one
-    process: another one would remove what is in use here.
+    """Removes the images that the tests' submissions were built into. For tests with Docker alone: tests that run
+    beside them, as those on PostgreSQL may, would remove what is in use.
     """
     before = built_images()
     yield
