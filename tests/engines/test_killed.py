@@ -134,6 +134,7 @@ def test_killed_and_gone_on_with(ground: Ground) -> None:
                 ground.kill_after(identities[-1], chance.uniform(0.2, whole_s))
         for identity in identities:
             result = ground.finish(identity)
+            assert result["failure"] is None, result["failure"]
             assert (result["verdict"], result["scores"], list(result["stages"])) == (
                 whole["verdict"],
                 whole["scores"],

@@ -6,8 +6,9 @@ Steps are told of it by the engine's predefined build arguments, which stay out 
 
 Covered: the host's own services at any of its addresses, its metadata service, private networks, other builds and
 containers; a step that ignores the proxy, which has no other way; a process killed at any moment, as all bears the
-build's name. Not covered: frames that a step, which is root in its container, makes by hand: the host may hear them on
-that network, and has no address there to answer from. Steps that ignore the proxy (ssh, git://) have no network.
+build's name. Frames that a step, which is root in its container, makes by hand: the host may hear them on that
+network, and has no address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet
+of UDP in such a frame. Steps that ignore the proxy (ssh, git://) have no network.
 """
 
 import ipaddress
@@ -32,9 +33,13 @@ IMAGE_VARIABLE, REACH_VARIABLE = "PALIO_GATE_IMAGE", "PALIO_BUILD_REACH"
 DEFAULT_IMAGE = "python:3.11-slim"
 _OUTSIDE = "bridge"
 _POLL_S = 0.02
+_NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
 _BRIDGE_OPTIONS = {
-    "com.docker.network.bridge.inhibit_ipv4": "true",  # the host gets no address on it
+    _NO_ADDRESS: "true",  # the host gets no address on it
     "com.docker.network.bridge.enable_icc": "true",
+    # IPv6 needs 1280: with less, Linux gives the bridge no link-local address, at which the host would answer a step
+    # that makes its frames by hand.
+    "com.docker.network.driver.mtu": "1279",
 }
 _LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\n\s*/32 host LOCAL")
 
@@ -88,7 +93,7 @@ def open_gate(client: docker.DockerClient, build: Build) -> Iterator[Gate]:
     remove_gate(client, build.name)  # of a process that was killed
     try:
         try:
-            gate = _open(client, build.name, image, reach)
+            gate = _open(client, build.name, image, reach, build.limits.time_s)
         except (DockerException, OSError) as error:
             raise _unavailable(str(getattr(error, "explanation", None) or error), image) from error
         yield gate
@@ -108,7 +113,7 @@ def remove_gate(client: docker.DockerClient, name: str) -> None:
         client.api.remove_network(network_name(name))
 
 
-def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, ...]) -> Gate:
+def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, ...], time_s: float) -> Gate:
     try:
         client.images.get(image)
     except ImageNotFound:
@@ -117,10 +122,10 @@ def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, 
         network_name(name), driver="bridge", internal=True, options=_BRIDGE_OPTIONS, labels={JOB_LABEL: name}
     )
     made = client.api.inspect_network(network_name(name))
-    if made["Options"].get(*_BRIDGE_OPTIONS) != "true" or not made["Internal"]:
+    if made["Options"].get(_NO_ADDRESS) != "true" or not made["Internal"]:
         raise _unavailable("it makes no network on which the host has no address", image)
     peers = made["IPAM"]["Config"][0]["Subnet"]
-    rules = {"peers": peers, "host": _host_addresses(client, name, image), "reach": reach}
+    rules = {"peers": peers, "host": _host_addresses(client, name, image), "reach": reach, "time_s": time_s}
     program = Path(gate_program.__file__).read_text(encoding="utf-8")
     container = _container(client, gate_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
     client.api.connect_container_to_network(container, network_name(name))

@@ -71,11 +71,10 @@ class Gate:
         self._shown = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-            async with self._free:
-                if ipaddress.IPv4Address(writer.get_extra_info("peername")[0]) in self._peers:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            if ipaddress.ip_address(writer.get_extra_info("peername")[0]) in self._peers:
+                async with self._free:
                     await self._answer(reader, writer)
-        writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -174,14 +173,15 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         target.write_eof()
 
 
-async def main(rules: Rules, address: str = "", port: int = PORT) -> None:
-    gate = Gate(rules)
-    server = await asyncio.start_server(gate.serve, address, port, limit=HEAD_BYTES)
+async def main(rules: Rules, time_s: float, port: int = PORT) -> None:
+    """Serves for as long as a build may take, so that no gate stays open whose build nobody watches any more."""
+    server = await asyncio.start_server(Gate(rules).serve, "0.0.0.0", port, limit=HEAD_BYTES)  # noqa: S104 - `peers`
     print(READY, flush=True)
-    async with server:
-        await server.serve_forever()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(time_s), server:
+            await server.serve_forever()
 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    asyncio.run(main(Rules(given["peers"], tuple(given["host"]), tuple(given["reach"]))))
+    asyncio.run(main(Rules(given["peers"], tuple(given["host"]), tuple(given["reach"])), given["time_s"]))
