@@ -15,7 +15,19 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import board, collecting, controller_tick, hashing, run_overhead, scoring, serving, staging, uploads
+from benchmarks import (
+    board,
+    collecting,
+    controller_tick,
+    hashing,
+    inference,
+    run_overhead,
+    scoring,
+    serving,
+    staging,
+    training,
+    uploads,
+)
 from benchmarks.measuring import Line
 from benchmarks.report import write_page
 
@@ -23,6 +35,8 @@ RESULTS = Path(__file__).parent / "results"
 SMALL_UPLOADS, SMALL_UPLOAD_BYTES, SMALL_LOAD_S = 4, 50_000_000, 5
 
 BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
+    "training": lambda: training.lines(runs=1),
+    "inference": lambda: inference.lines(runs=3),
     "overhead": lambda: [run_overhead.measure().line()],
     "staging": lambda: [each.line() for each in staging.measure()],
     "collecting": lambda: [collecting.measure().line()],

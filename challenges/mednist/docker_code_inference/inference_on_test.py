@@ -4,51 +4,51 @@
     docker run -it --rm --shm-size=256m -v $PWD/input_data/testing-data:/mnt/in \\
       -v $PWD/submission_directory/input/res:/mnt/out medicichallenges/mednist:inference python inference_on_test.py
 
-or, where PyTorch and MONAI are installed:
+or, where PyTorch is installed:
 
     python docker_code_inference/inference_on_test.py --input input_data/testing-data --output .
 
 Reads every *.jpg, *.jpeg and *.png of the input folder and writes classification_results.csv with the columns file and
-class, sorted by file. It is all images or none: an image that cannot be read is named, and the run fails.
+class, sorted by file. It is all images or none: one that cannot be read, is not grey or not of 64x64 pixels is named,
+and the run fails: the network has never seen its like, and its answer would be a guess.
 
-Needs no network, no particular user, and no place to write to but the output folder.
+Images are read and classified a few hundred at a time, so that memory does not grow with their number. Needs no
+network, no particular user, and no place to write to but the output folder.
 """
 
 import argparse
 import csv
 import json
+import os
 import pickle
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from monai.networks.nets import ResNet
 from PIL import Image
-from torch import Tensor
+from torch import nn
 
 MODEL = Path(__file__).resolve().parent.parent / "model_output" / "best_metric_model.pth"
 RESULTS = "classification_results.csv"
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 SIZE = (64, 64)
 # What app.py trains unless it is changed; the card beside the weights, where there is one, has the last word.
-NETWORK = {
-    "block": "basic",
-    "layers": [1, 1, 1, 1],
-    "block_inplanes": [16, 32, 64, 128],
-    "spatial_dims": 2,
-    "n_input_channels": 1,
-    "conv1_t_size": 7,
-    "conv1_t_stride": 2,
-    "num_classes": len(CLASSES),
-}
+NETWORK = {"widths": [16, 32, 64, 128], "classes": len(CLASSES)}
+WANTED = "Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels."
+AT_ONCE = 256  # images; more are not faster
 
 
 class InputError(Exception):
     """What was given cannot be used; the message says what to do about it."""
+
+
+class UnfitError(Exception):
+    """An image that is whole, but not of the kind that the network was made for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,27 +71,28 @@ def classify(folder: Path, results: Path, model: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     remove_earlier(results)
     network, classes = load_model(model)
-    network.to(device).eval()
-    paths = list_images(folder)
-    images = read_images(paths)
-    with torch.inference_mode():
-        guesses = torch.cat([network(batch.to(device)).argmax(1) for batch in images.split(200)]).tolist()
-    write_results(results, [(path.name, classes[guess]) for path, guess in zip(paths, guesses, strict=True)])
-    print(f"{len(paths)} images classified in {time.perf_counter() - start:.1f} s: {results}", flush=True)
+    network.to(device, memory_format=torch.channels_last).eval()
+    names = list_images(folder)
+    with written(results) as rows, torch.inference_mode():
+        for some_names, images in batches(folder, names):
+            grey = torch.from_numpy(images).to(device).unsqueeze(1).float() / 255
+            guesses = network(grey).argmax(1).tolist()
+            rows.writerows((name, classes[guess]) for name, guess in zip(some_names, guesses, strict=True))
+    print(f"{len(names)} images classified in {time.perf_counter() - start:.1f} s: {results}", flush=True)
 
 
-def load_model(path: Path) -> tuple[torch.nn.Module, list[str]]:
+def load_model(path: Path) -> tuple[nn.Module, list[str]]:
     """The network with its weights, and its classes in the order of its outputs."""
     card_path = path.with_suffix(".json")
     remedy = "Train it with docker_code_training/app.py and pack it again."
     try:
         card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else {}
         shape, classes = card.get("arguments", NETWORK), card.get("classes", CLASSES)
-        network = ResNet(**shape)
-        if len(classes) != shape["num_classes"]:
-            raise ValueError(f"it names {len(classes)} classes for {shape['num_classes']} outputs")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"The card {card_path} does not describe a ResNet of MONAI: {error}. {remedy}") from error
+        network = make_network(**shape)
+        if len(classes) != shape["classes"]:
+            raise ValueError(f"it names {len(classes)} classes for {shape['classes']} outputs")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+        raise InputError(f"The card {card_path} does not describe this network: {error}. {remedy}") from error
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except OSError as error:
@@ -102,43 +103,60 @@ def load_model(path: Path) -> tuple[torch.nn.Module, list[str]]:
     return network, classes
 
 
-def list_images(folder: Path) -> list[Path]:
+def make_network(widths: list[int], classes: int) -> nn.Sequential:
+    """Grey values [N, 1, 64, 64] between 0 and 1 -> logits [N, classes]; app.py has the same function."""
+    first = widths[0]
+    layers: list[nn.Module] = [nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU()]
+    layers.append(nn.MaxPool2d(3, 2, 1))  # 16x16 from here on: half of the work is done before it
+    for before, after, stride in zip([first, *widths], widths, [1] + [2] * len(widths), strict=False):
+        layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+def list_images(folder: Path) -> list[str]:
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.lower().endswith((".jpg", ".jpeg", ".png")))
     except OSError as error:
         raise InputError(
             f"Cannot read the folder {folder}: {error.strerror}. "
             "Give the folder with the images: mount it at /mnt/in, or name it with --input."
         ) from error
-    if not paths:
+    if not names:
         raise InputError(
             f"The folder {folder} holds no *.jpg, *.jpeg or *.png. "
             "Give the folder with the images: mount it at /mnt/in, or name it with --input."
         )
-    return paths
+    return names
 
 
-def read_images(paths: list[Path]) -> Tensor:
-    """Images [N, 1, 64, 64] between 0 and 1."""
-    images, unreadable = [], []
-    for path in paths:
-        try:
-            images.append(read_image(path))
-        except Exception:  # noqa: BLE001 - what Pillow raises on a broken file has no common class
-            unreadable.append(path.name)
-    if unreadable:
+def batches(folder: Path, names: list[str]) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Names and images, bytes [N, 64, 64]. All images are looked at before those that are unfit are named."""
+    unfit: list[str] = []
+    for start in range(0, len(names), AT_ONCE):
+        some_names, images = names[start : start + AT_ONCE], []
+        for name in some_names:
+            try:
+                images.append(read_image(folder / name))
+            except Exception as error:  # noqa: BLE001 - what Pillow raises on a broken file has no common class
+                unfit.append(f"{name} {error if isinstance(error, UnfitError) else 'cannot be read'}")
+        if not unfit:
+            yield some_names, np.stack(images)
+    if unfit:
+        shown = ", ".join(unfit[:20]) + (", ..." if len(unfit) > 20 else "")
         raise InputError(
-            f"{len(unreadable)} of {len(paths)} images in {paths[0].parent} cannot be read: {', '.join(unreadable)}. "
-            "No results were written; replace each by a whole JPEG or PNG and run again."
+            f"{len(unfit)} of {len(names)} images in {folder} are unfit: {shown}. {WANTED} No results were written."
         )
-    return torch.stack(images)
 
 
-def read_image(path: Path) -> Tensor:
-    """An image file as a tensor [1, 64, 64] between 0 and 1; app.py has the same function."""
+def read_image(path: Path) -> np.ndarray:
+    """An image file as bytes [64, 64], or UnfitError; app.py has the same function."""
     with Image.open(path) as image:
-        grey = image.convert("L").resize(SIZE, Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(grey, dtype=np.float32) / 255).unsqueeze(0)
+        if image.mode != "L":
+            raise UnfitError(f"is of mode {image.mode}")
+        if image.size != SIZE:
+            raise UnfitError(f"has {image.width}x{image.height} pixels")
+        return np.asarray(image)
 
 
 def remove_earlier(results: Path) -> None:
@@ -149,15 +167,22 @@ def remove_earlier(results: Path) -> None:
         raise cannot_write(results, error) from error
 
 
-def write_results(results: Path, rows: list[tuple[str, str]]) -> None:
+@contextmanager
+def written(results: Path) -> Iterator[Any]:
+    """A writer of rows; the results get their name when all of them are there."""
+    new = results.with_name(f".{results.name}.new")
     try:
         results.parent.mkdir(parents=True, exist_ok=True)
-        with results.open("w", newline="", encoding="utf-8") as file:
+        with new.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["file", "class"])
-            writer.writerows(rows)
+            yield writer
+        new.replace(results)
     except OSError as error:
         raise cannot_write(results, error) from error
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def cannot_write(results: Path, error: OSError) -> InputError:

@@ -1,4 +1,4 @@
-"""The three programs of the MedNIST challenge as modules, read from where they lie, and tiny data to run them on."""
+"""The programs of the MedNIST challenge as modules, read from where they lie, and tiny data to run them on."""
 
 import importlib.util
 import warnings
@@ -46,6 +46,18 @@ def inference() -> ModuleType:
     return load(CHALLENGE / "docker_code_inference" / "inference_on_test.py")
 
 
+@pytest.fixture(scope="session")
+def onnx_inference() -> ModuleType:
+    pytest.importorskip("onnxruntime")
+    return load(CHALLENGE / "docker_code_inference_onnx" / "predict.py")
+
+
+@pytest.fixture(scope="session")
+def export() -> ModuleType:
+    pytest.importorskip("onnx")
+    return load(CHALLENGE / "docker_code_inference_onnx" / "export.py")
+
+
 @pytest.fixture
 def draw_split() -> Callable[[Path, str, int], None]:
     """Writes root/{split}-data and root/{split}_solution.csv: each class in a shade of its own."""
@@ -56,7 +68,8 @@ def draw_split() -> Callable[[Path, str, int], None]:
         rows = ["file,class"]
         for number in range(of_each * len(CLASSES)):
             k = number % len(CLASSES)
-            Image.linear_gradient("L").point(lambda value, k=k: value // 8 + 40 * k).save(folder / f"{number:03}.jpg")
+            shade = Image.linear_gradient("L").resize((64, 64)).point(lambda value, k=k: value // 8 + 40 * k)
+            shade.save(folder / f"{number:03}.jpg")
             rows.append(f"{split}-data/{number:03}.jpg,{CLASSES[k]}")
         (root / f"{split}_solution.csv").write_text("\n".join(rows) + "\n")
 

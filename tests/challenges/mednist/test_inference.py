@@ -24,7 +24,7 @@ def model(app: ModuleType, tmp_path: Path) -> Path:
     torch.manual_seed(0)
     folder = tmp_path / "model_output"
     folder.mkdir()
-    app.save(folder, app.ResNet(**app.NETWORK).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
+    app.save(folder, app.make_network(**app.NETWORK).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
     return folder / "best_metric_model.pth"
 
 
@@ -44,18 +44,23 @@ def classify(inference: ModuleType, images: Path, model: Path) -> tuple[int, str
     return status, results.read_text() if results.exists() else None
 
 
+def body(module: ModuleType, function: str) -> str:
+    """The source of a function, behind its docstring."""
+    return inspect.getsource(getattr(module, function)).split('"""', 2)[2]
+
+
 def test_the_network_and_its_input_are_those_of_the_training(
     app: ModuleType, inference: ModuleType, score: ModuleType
 ) -> None:
     assert (inference.NETWORK, inference.SIZE, inference.CLASSES) == (app.NETWORK, app.SIZE, app.CLASSES)
     assert tuple(app.CLASSES) == score.CLASSES
-    code = [inspect.getsource(module.read_image).partition('"""')[2].partition('"""')[2] for module in (app, inference)]
-    assert code[0] == code[1]
+    for name in ("read_image", "make_network"):
+        assert body(app, name) == body(inference, name)
 
 
 def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, images: Path, model: Path) -> None:
     (images / "000.jpg").rename(images / "z.JPEG")
-    Image.new("RGBA", (100, 80), "red").save(images / "a.PNG")
+    Image.new("L", (64, 64), 100).save(images / "a.PNG")
     (images / "notes.txt").write_text("no image")
     status, results = classify(inference, images, model)
     assert status == 0
@@ -75,10 +80,10 @@ def test_a_trained_model_is_used_with_and_without_its_card(
     options = ["--input", str(tmp_path), "--output", str(tmp_path / "model"), "--epochs", "3", "--batch-size", "3"]
     assert app.main(options) == 0
     model = tmp_path / "model" / "best_metric_model.pth"
-    network = app.ResNet(**app.NETWORK).eval()
+    network = app.make_network(**app.NETWORK).eval()
     network.load_state_dict(torch.load(model, weights_only=True))
     with torch.inference_mode():
-        guesses = network(app.read_split(tmp_path, "testing")[0]).argmax(1)
+        guesses = network(app.read_split(tmp_path, "testing")[0].float() / 255).argmax(1)
     expected = "file,class\n" + "".join(f"{n:03}.jpg,{app.CLASSES[guess]}\n" for n, guess in enumerate(guesses))
 
     assert classify(inference, tmp_path / "testing-data", model) == (0, expected)
@@ -89,14 +94,14 @@ def test_a_trained_model_is_used_with_and_without_its_card(
 def test_the_card_has_the_last_word_on_the_network(
     app: ModuleType, inference: ModuleType, images: Path, model: Path
 ) -> None:
-    smaller = app.NETWORK | {"block_inplanes": [4, 4, 4, 4], "num_classes": 2}
-    app.save(model.parent, app.ResNet(**smaller).state_dict(), {"classes": ["CXR", "Hand"], "arguments": smaller})
+    smaller = {"widths": [4, 4], "classes": 2}
+    app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": ["CXR", "Hand"], "arguments": smaller})
     status, results = classify(inference, images, model)
     assert status == 0
     assert {row.partition(",")[2] for row in (results or "").splitlines()[1:]} <= {"CXR", "Hand"}
 
 
-def test_unreadable_images_are_all_named_and_fail_the_run(
+def test_unfit_images_are_named_and_fail_the_run(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert classify(inference, images, model)[0] == 0
@@ -104,11 +109,23 @@ def test_unreadable_images_are_all_named_and_fail_the_run(
     (images / "001.jpg").write_bytes(b"no image")
     (images / "003.jpg").write_bytes((images / "003.jpg").read_bytes()[:400])
     (images / "006.png").mkdir()
+    Image.new("RGB", (64, 64)).save(images / "007.png")
+    Image.new("L", (65, 64)).save(images / "008.jpg")
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"3 of 7 images in {images} cannot be read: 001.jpg, 003.jpg, 006.png. "
-        "No results were written; replace each by a whole JPEG or PNG and run again.\n"
+        f"5 of 9 images in {images} are unfit: 001.jpg cannot be read, 003.jpg cannot be read, 006.png cannot be read, "
+        "007.png is of mode RGB, 008.jpg has 65x64 pixels. Each has to be a whole grey (mode L) JPEG or PNG of 64x64 "
+        "pixels. No results were written.\n"
     )
+    assert list((images.parent / "out").iterdir()) == []
+
+
+def test_more_images_than_are_held_at_once_are_all_classified(
+    inference: ModuleType, images: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = classify(inference, images, model)
+    monkeypatch.setattr(inference, "AT_ONCE", 4)
+    assert classify(inference, images, model) == expected
 
 
 def test_a_folder_without_images_is_refused(
@@ -126,11 +143,12 @@ def test_a_folder_without_images_is_refused(
 def test_a_model_that_cannot_be_used_is_refused(
     app: ModuleType, inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    smaller = app.NETWORK | {"block_inplanes": [4, 4, 4, 4]}
-    app.save(model.parent, app.ResNet(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
+    smaller = app.NETWORK | {"widths": [4, 4, 4, 4]}
+    app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for ResNet: {REMEDY}"
+        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for Sequential: "
+        f"{REMEDY}"
     )
     model.write_bytes(b"no weights")
     assert classify(inference, images, model) == (1, None)
@@ -143,14 +161,14 @@ def test_a_model_that_cannot_be_used_is_refused(
     assert capsys.readouterr().err == f"Cannot read the model {model}: No such file or directory. {REMEDY}"
 
 
-@pytest.mark.parametrize("card", ["{", "[]", json.dumps({"arguments": {"layers": 3}}), json.dumps({"arguments": 1})])
+@pytest.mark.parametrize("card", ["{", "[]", json.dumps({"arguments": {"widths": 3}}), json.dumps({"arguments": 1})])
 def test_a_card_that_makes_no_sense_is_refused(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str], card: str
 ) -> None:
     model.with_suffix(".json").write_text(card)
     assert classify(inference, images, model) == (1, None)
     error = capsys.readouterr().err
-    assert error.startswith(f"The card {model.with_suffix('.json')} does not describe a ResNet of MONAI: ")
+    assert error.startswith(f"The card {model.with_suffix('.json')} does not describe this network: ")
     assert error.endswith(REMEDY)
 
 
@@ -161,7 +179,7 @@ def test_a_card_with_other_classes_than_outputs_is_refused(
     card.write_text(json.dumps({"classes": app.CLASSES[:5], "arguments": app.NETWORK}))
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The card {card} does not describe a ResNet of MONAI: it names 5 classes for 6 outputs. {REMEDY}"
+        f"The card {card} does not describe this network: it names 5 classes for 6 outputs. {REMEDY}"
     )
 
 

@@ -1,14 +1,17 @@
 """The training program on tiny pictures: what it writes, and every sentence with which it refuses."""
 
+import csv
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from PIL import Image
 
 DrawSplit = Callable[[Path, str, int], None]
 NO_TABLE = "{data}/training_solution.csv is no table: it has to be UTF-8 CSV with the header file,class.\n"
@@ -35,7 +38,7 @@ def test_training_writes_a_state_dict_and_its_card(
     assert train(app, data, "--epochs", "2", "--batch-size", "5", "--seed", "7") == 0
     out = data.parent / "out"
     assert sorted(path.name for path in out.iterdir()) == ["best_metric_model.json", "best_metric_model.pth"]
-    network = app.ResNet(**app.NETWORK)
+    network = app.make_network(**app.NETWORK)
     network.load_state_dict(torch.load(out / "best_metric_model.pth", weights_only=True))
 
     card: dict[str, Any] = json.loads((out / "best_metric_model.json").read_text())
@@ -44,10 +47,11 @@ def test_training_writes_a_state_dict_and_its_card(
     assert card["arguments"] == app.NETWORK
     device = "cuda" if torch.cuda.is_available() else "cpu"
     assert card["training"] == {
-        "seed": 7, "epochs": 2, "batch_size": 5, "learning_rate": 0.003, "images": 12, "device": device
+        "seed": 7, "epochs": 2, "batch_size": 5, "learning_rate": 0.005, "recipe": asdict(app.RECIPE), "images": 12,
+        "device": device,
     }  # fmt: skip
     assert list(card["validation"]) == ["images", "epoch", "loss", "accuracy", "f1"]
-    assert list(card["versions"]) == ["python", "torch", "monai"]
+    assert list(card["versions"]) == ["python", "torch"]
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"12 training and 6 validation images, {device}, seed 7"
@@ -68,8 +72,9 @@ def test_evaluation_equals_scikit_learn(app: ModuleType) -> None:
     torch, metrics = pytest.importorskip("torch"), pytest.importorskip("sklearn.metrics")
     truth = torch.tensor([0, 0, 1, 2, 2, 2, 3, 5])  # class 4 neither there nor guessed
     guesses = torch.tensor([0, 1, 1, 2, 2, 0, 5, 5])
-    logits = torch.nn.functional.one_hot(guesses, 6).float()
-    scores = app.evaluate(torch.nn.Identity(), logits, truth)
+    coded = torch.nn.functional.one_hot(guesses, 6).to(torch.uint8) * 255  # bytes, which become 0 and 1 again
+    logits = coded.float() / 255
+    scores = app.evaluate(torch.nn.Identity(), coded, truth)
     assert scores["accuracy"] == pytest.approx(5 / 8)
     assert scores["f1"] == pytest.approx(metrics.f1_score(truth, guesses, average="weighted", zero_division=0))
     assert scores["loss"] == pytest.approx(metrics.log_loss(truth, logits.double().softmax(1), labels=range(6)))
@@ -88,16 +93,114 @@ def test_a_failed_training_leaves_the_model_as_it_was(app: ModuleType, data: Pat
     }
 
 
-def test_an_interrupted_training_says_so_and_leaves_the_model_as_it_was(
+def interrupt_in(app: ModuleType, epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the training be interrupted in the midst of that epoch, which has two batches."""
+    augment, calls = app.augment, []
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2 * epoch:
+            raise KeyboardInterrupt
+        return augment(*arguments)
+
+    monkeypatch.setattr(app, "augment", interrupted)
+
+
+def test_a_training_interrupted_at_once_says_so_and_leaves_the_folder_as_it_was(
     app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(app, "evaluate", interrupted)
-    assert train(app, data) == 130
+    interrupt_in(app, 1, monkeypatch)
+    assert train(app, data, "--batch-size", "6") == 130
     assert capsys.readouterr().err == f"Stopped before the end: {data.parent / 'out'} is as it was.\n"
     assert list((data.parent / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("epoch", [2, 4, 7])
+def test_an_interrupted_training_goes_on_to_the_very_same_model(
+    app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], epoch: int
+) -> None:
+    options, out = ["--epochs", "7", "--batch-size", "6"], data.parent / "out"
+    assert train(app, data, *options) == 0
+    expected = {path.name: path.read_bytes() for path in out.iterdir()}
+    for path in out.iterdir():
+        path.unlink()
+    with monkeypatch.context() as patch:
+        interrupt_in(app, epoch, patch)
+        assert train(app, data, *options) == 130
+    assert [path.name for path in out.iterdir()] == ["training_checkpoint.pth"]
+    assert capsys.readouterr().err == "Stopped before the end: the same command goes on from where it was.\n"
+    assert train(app, data, *options) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == f"goes on after epoch {epoch - 1}, from {out / 'training_checkpoint.pth'}"
+    assert said[2].startswith(f"epoch  {epoch}/7")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == expected
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(
+    app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = data.parent / "out" / "training_checkpoint.pth"
+    with monkeypatch.context() as patch:
+        interrupt_in(app, 2, patch)
+        assert train(app, data, "--epochs", "3", "--batch-size", "6") == 130
+    left = checkpoint.read_bytes()
+    for other in (["--seed", "1"], ["--learning-rate", "0.001"], ["--epochs", "4"]):
+        checkpoint.write_bytes(left)
+        assert train(app, data, "--epochs", "3", "--batch-size", "6", *other) == 0
+    checkpoint.write_bytes(left[:1000])
+    assert train(app, data, "--epochs", "3", "--batch-size", "6") == 0
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_augmentation_keeps_shape_and_range_and_depends_on_its_generator_alone(app: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    images = torch.randint(0, 256, (7, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    one, same, other = (app.augment(images, app.RECIPE, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert (one.shape, one.dtype) == (images.shape, torch.float32)
+    assert one.min() >= 0
+    assert one.max() <= 1
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_augmentation_without_any_change_is_the_image(app: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    nothing = app.Recipe(**dict.fromkeys(asdict(app.RECIPE), 0))
+    images = torch.randint(0, 256, (5, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    augmented = app.augment(images, nothing, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(augmented, images.float() / 255, atol=1e-4, rtol=0)
+    mirrored = app.augment(images, replace(nothing, flip=1), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(mirrored, images.flip(-1).float() / 255, atol=1e-4, rtol=0)
+
+
+def test_the_learning_rate_rises_to_its_highest_and_falls_to_nothing(app: ModuleType) -> None:
+    rates = [app.cycle(step / 100, 0.25) for step in range(101)]
+    assert rates[0] == pytest.approx(0.04)
+    assert rates[25] == 1
+    assert rates[100] == pytest.approx(0, abs=1e-12)
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+
+
+def test_the_step_written_out_is_that_of_adamw(app: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    chance = torch.Generator().manual_seed(0)
+    ours = [
+        torch.nn.Parameter(torch.randn(3, 4, generator=chance)),
+        torch.nn.Parameter(torch.randn(4, generator=chance)),
+    ]
+    theirs = [torch.nn.Parameter(weight.detach().clone()) for weight in ours]
+    groups = [{"params": theirs[:1], "weight_decay": 0.1}, {"params": theirs[1:], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=0.01)
+    moments = [(torch.zeros_like(weight), torch.zeros_like(weight)) for weight in ours]
+    for step in range(1, 6):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn(mine.shape, generator=chance)
+            other.grad = mine.grad.clone()
+        app.adamw(ours, moments, step, 0.01, 0.1)
+        optimizer.step()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other)
 
 
 def without_table(data: Path) -> None:
@@ -129,10 +232,11 @@ def without_one_image(data: Path) -> None:
     (data / "training-data" / "003.jpg").unlink()
 
 
-def with_broken_images(data: Path) -> None:
+def with_unfit_images(data: Path) -> None:
     images = data / "training-data"
-    (images / "000.jpg").write_bytes(b"no image")
-    (images / "002.jpg").write_bytes((images / "002.jpg").read_bytes()[:400])
+    (images / "000.jpg").write_bytes((images / "000.jpg").read_bytes()[:400])
+    Image.new("L", (32, 64)).save(images / "001.jpg")
+    Image.new("RGB", (64, 64)).save(images / "002.jpg")
 
 
 @pytest.mark.parametrize(
@@ -166,8 +270,9 @@ def with_broken_images(data: Path) -> None:
             "Put the images there, or take their rows out of the table.\n",
         ),
         pytest.param(
-            with_broken_images,
-            "{data}/training-data holds 2 unreadable images (000.jpg, 002.jpg). Replace each by a whole JPEG or PNG.\n",
+            with_unfit_images,
+            "{data}/training-data holds 3 unfit images (000.jpg cannot be read, 001.jpg has 32x64 pixels, 002.jpg "
+            "is of mode RGB). Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels.\n",
         ),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -207,7 +312,7 @@ def test_numbers_that_make_no_sense_are_refused(
 
 
 def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) -> None:
-    pytest.importorskip("monai")
+    pytest.importorskip("torch")
     program = challenge / "docker_code_training" / "app.py"
     result = subprocess.run(
         [sys.executable, program, "--input", tmp_path, "--output", tmp_path], capture_output=True, text=True
@@ -217,3 +322,18 @@ def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) 
         f"Cannot read {tmp_path}/training_solution.csv (No such file or directory): it lists the training images and "
         f"their classes. {GIVE_INPUT}"
     )
+
+
+@pytest.mark.timeout(600)
+def test_the_reference_model_is_as_good_as_promised(
+    app: ModuleType, inference: ModuleType, mednist: Path, tmp_path: Path
+) -> None:
+    """The real images: 600 to train on, and the 600 testing images, of which no seed may miss more than three."""
+    assert app.main(["--input", str(mednist), "--output", str(tmp_path)]) == 0
+    model, results = tmp_path / "best_metric_model.pth", tmp_path / "classification_results.csv"
+    inference.classify(mednist / "testing-data", results, model)
+    with results.open(newline="") as file, (mednist / "testing_solution.csv").open(newline="") as solution:
+        predicted = {row["file"]: row["class"] for row in csv.DictReader(file)}
+        wrong = [row["file"] for row in csv.DictReader(solution) if predicted[Path(row["file"]).name] != row["class"]]
+    assert len(predicted) == 600
+    assert len(wrong) <= 3, wrong

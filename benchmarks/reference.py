@@ -1,0 +1,83 @@
+"""What the benchmarks of the reference solution share: its programs, images and baseline, and the record of results.
+
+The record, benchmarks/reference_solution.json, is checked in; the tables in docs/reference-solution.md are written from
+it, and every figure that took long is kept there under its name, so that an interrupted benchmark goes on.
+"""
+
+import fcntl
+import importlib.util
+import json
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+CHALLENGE = ROOT / "challenges/mednist"
+TRAINING = CHALLENGE / "docker_code_training/app.py"
+INFERENCE = CHALLENGE / "docker_code_inference/inference_on_test.py"
+EXPORT = CHALLENGE / "docker_code_inference_onnx/export.py"
+ONNX_INFERENCE = CHALLENGE / "docker_code_inference_onnx/predict.py"
+BASELINE = Path(os.environ.get("PALIO_BASELINE_RECIPE", ROOT.parent / "shared/baselines/one_epoch_recipe.py"))
+RECORD = ROOT / "benchmarks/reference_solution.json"
+PAGE = ROOT / "docs/reference-solution.md"
+MODELS = ROOT / "benchmarks/results/models"  # of the ten seeds; not checked in
+BASELINE_NAME = "the 2021 tutorial's recipe"
+
+
+class MissingError(RuntimeError):
+    """Something that a benchmark needs is not on this machine; the message says what."""
+
+
+def images() -> Path:
+    """The folder with {training,validation,testing}-data and their *_solution.csv."""
+    folder = Path(os.environ.get("PALIO_MEDNIST", ROOT.parent / "shared/mednist"))
+    if not (folder / "testing_solution.csv").is_file():
+        raise MissingError(f"{folder} holds no MedNIST images: name a folder that does in PALIO_MEDNIST")
+    return folder
+
+
+def baseline() -> Path:
+    if not BASELINE.is_file():
+        raise MissingError(f"there is no baseline {BASELINE}: name one_epoch_recipe.py in PALIO_BASELINE_RECIPE")
+    return BASELINE
+
+
+def program(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spec.loader.exec_module(module)
+    return module
+
+
+def recorded() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    return record
+
+
+def record(part: str, key: str, value: object) -> None:
+    """Keeps one result; several processes may be at it, one after the other."""
+    with Path(__file__).open() as here:
+        fcntl.flock(here, fcntl.LOCK_EX)
+        everything = recorded()
+        everything.setdefault(part, {})[key] = value
+        new = RECORD.with_suffix(".new")
+        new.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        new.replace(RECORD)
+
+
+def write_table(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
+    """Puts the lines between the two comments that name the table; the text around them is left as it is."""
+    begin, end = f"<!-- {name}: written by a command -->", f"<!-- end of {name} -->"
+    text = page.read_text(encoding="utf-8")
+    head, found, rest = text.partition(begin)
+    _, ended, tail = rest.partition(end)
+    if not found or not ended:
+        raise RuntimeError(f"{page} has no place for a table: {begin} and {end}")
+    page.write_text("\n".join([head + begin, *lines, end + tail]), encoding="utf-8")
