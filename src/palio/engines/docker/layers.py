@@ -22,18 +22,22 @@ JOB_LABEL = "palio.job"  # what containers and volumes of jobs have, with the jo
 _LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
 _REMEMBERED = 1000  # an image has far fewer
-_SETTLES_S = 2.0  # until the engine has let go of the last container
+# How long an engine may take to let go of a step's container, of which it may be writing a layer on a slow disk: one
+# that has just been told to stop, and one that was told long ago, or was killed since and never will.
+_STOPS_S, _SETTLES_S = 20.0, 2.0
 
 
 class Layers:
     def __init__(self) -> None:
         self._layers: deque[str] = deque(maxlen=_REMEMBERED)
         self._containers: deque[str] = deque(maxlen=_REMEMBERED)
+        self._patience_s = _STOPS_S
 
     @classmethod
     def of_log(cls, log: Path) -> Self:
         """What a build has left that a process was killed at; nothing where there was none."""
         layers = cls()
+        layers._patience_s = _SETTLES_S
         with suppress(FileNotFoundError):
             for line in log.read_text(errors="replace").splitlines():
                 layers.note(line)
@@ -49,13 +53,21 @@ class Layers:
         return None
 
     def discard(self, client: docker.DockerClient) -> None:
-        """Removes them; each takes those below it along."""
+        """Removes them; each takes those below it along. First of all the engine finishes the layer that it writes."""
+        self._wait_for_the_last_step(client)
         self._remove_containers(client)
         for layer in [*self._unnamed(client), *reversed(self._layers)]:
             with suppress(APIError):
                 image = client.images.get(layer)
                 if image.id and not image.tags and not image.attrs.get("RepoDigests"):
                     client.images.remove(image.id)
+
+    def _wait_for_the_last_step(self, client: docker.DockerClient) -> None:
+        deadline = time.monotonic() + self._patience_s
+        while self._containers and time.monotonic() < deadline:
+            if not client.api.containers(all=True, filters={"id": self._containers[-1]}):
+                break
+            time.sleep(0.02)
 
     def _remove_containers(self, client: docker.DockerClient) -> None:
         """Those of steps that nobody has waited for to their end, as the engine itself had ended."""
@@ -71,9 +83,6 @@ class Layers:
         """Layers that were made of this build's containers when nobody was told any more."""
         if not self._containers:
             return []
-        deadline = time.monotonic() + _SETTLES_S
-        while client.api.containers(all=True, filters={"id": self._containers[-1]}) and time.monotonic() < deadline:
-            time.sleep(0.02)
         made = []
         for image in client.api.images(filters={"dangling": True}, quiet=True):
             with suppress(APIError):  # somebody else may be removing it
