@@ -24,8 +24,9 @@ $(VENV)/.complete: pyproject.toml
 demo: setup ## the whole story on real images: train, pack, run, score, show
 	@$(BIN)/palio demo
 
+# In two processes, as tests with engines mostly wait; tests/conftest.py says which stay together.
 test: setup ## every test that this machine can run; says what it leaves out
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: setup ## what CI runs beside the tests: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+_DOCKER = "docker"
+_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/test_resume.py")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
@@ -25,6 +27,24 @@ def answers(*command: str) -> bool:
         return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """With several processes (`-n 2 --dist loadgroup`): all tests with Docker in one of them, as they look for what is
+    left on the engine, and of the others each file in one, for its fixtures. What takes longest begins first.
+    """
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    yield
+    first = {group: place for place, group in enumerate(_LONGEST)}
+    items.sort(key=lambda item: first.get(_group(item), len(first)))
+
+
+def _group(item: pytest.Item) -> str:
+    file = item.path.relative_to(ROOT).as_posix()
+    # Attacks on every engine look for layers, networks and changed images of Docker's afterwards.
+    return _DOCKER if item.get_closest_marker("docker") or file == "tests/submissions/test_hostile.py" else file
 
 
 @pytest.fixture(scope="session")
