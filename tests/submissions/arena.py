@@ -28,7 +28,7 @@ from palio.engines import open_engine
 
 BASE = "python:3.11-slim"
 JOBS = ("sample", "sample-score", "predict", "score")
-CANARY_PORT = 48_931
+CANARY_PORT = 18_931  # below those that connections take for themselves
 ESCAPED = Path("/tmp/palio-canary-escaped")  # what the archives try to write
 VICTIM = f"palio-build:{'5ec2e7' * 10}0000"  # the image of another team, as it is named on the engine
 _CONTROLS = {*range(0x20), 0x7F} - {*b"\n\t"}

@@ -2,7 +2,7 @@ import socket
 
 from honest import answers, must_fail, write
 
-PORT = 48_931  # where the test listens on the host, on every address and on an abstract Unix socket
+PORT = 18_931  # where the test listens on the host, on every address and on an abstract Unix socket
 
 
 def connects(host, port):

@@ -3,7 +3,7 @@ import socket
 import struct
 import urllib.request
 
-SERVICE, METADATA = 48931, 80  # on the host's loopback, and on all its addresses
+SERVICE, METADATA = 18931, 80  # on the host's loopback, and on all its addresses
 with open("/proc/net/route") as routes:
     gateways = [line.split()[2] for line in routes.readlines()[1:]]
 gateways = {socket.inet_ntoa(struct.pack("<L", int(each, 16))) for each in gateways} - {"0.0.0.0"}

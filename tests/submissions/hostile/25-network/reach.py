@@ -1,6 +1,6 @@
 import socket
 
-for host, port in (("127.0.0.1", 48931), ("172.17.0.1", 48931), ("169.254.169.254", 80), ("192.0.2.1", 53)):
+for host, port in (("127.0.0.1", 18931), ("172.17.0.1", 18931), ("169.254.169.254", 80), ("192.0.2.1", 53)):
     try:
         socket.create_connection((host, port), timeout=1)
     except OSError as error:
