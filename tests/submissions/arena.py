@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 
 from tests.bundles import answers
@@ -131,7 +132,9 @@ def _server(address: str) -> socket.socket:
 
 def _gateway() -> list[str]:
     """The host's address on the engine's default network, at which its containers find it."""
-    return _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    # The first of its range; an engine that made the network just now does not name it.
+    ranges = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
+    return [str(next(ip_network(each).hosts())) for each in ranges]
 
 
 def left_over(identities: Sequence[str]) -> list[str]:
