@@ -60,3 +60,12 @@ def test_page_for_operators_links_to_what_is_there() -> None:
 def test_image_is_built_from_what_is_there() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert [path for line in copied for path in line.split() if not (ROOT / path).exists()] == []
+
+
+def test_image_and_compose_mean_the_same_user() -> None:
+    (user,) = re.findall(r"useradd --uid (\d+)", (ROOT / "deploy/Dockerfile").read_text())
+    commands, page = (ROOT / "compose.yaml").read_text(), (ROOT / "docs/operate.md").read_text()
+    assert set(re.findall(r"-o (\d+)|uid=(\d+)", commands)) == {(user, ""), ("", user)}
+    assert len(re.findall(rf"install (?:-d )?-o {user} ", commands)) == 2  # the data folder and the secret
+    assert f"user {user}" in page
+    assert f"user {user}" in (ROOT / "deploy/compose.env").read_text()

@@ -231,11 +231,28 @@ def test_run_build_step_fails(palio: Callable[..., Outcome], bundle: Path, tmp_p
 
 
 @pytest.mark.docker
-def test_run_base_image_missing(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM palio-test/no-such-image:1\n",
+        "FROM --platform=linux/amd64 palio-test/no-such-image:1 AS base\n",
+        "FROM python:3.11-slim\nCOPY --from=palio-test/no-such-image:1 /a /b\n",
+    ],
+)
+def test_run_base_image_missing(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path, dockerfile: str) -> None:
+    """The engine's own words are evidence for who runs it, and a participant reads them nowhere."""
     submitter = Submitter(palio, bundle, tmp_path, "docker")
-    failure = submitter.failure(dockerfile='FROM palio-test/no-such-image:1\nCMD ["true"]\n')
+    failure = submitter.failure(dockerfile=f'{dockerfile}CMD ["true"]\n')
     assert failure["code"] == "base-image-missing"
     assert "`palio-test/no-such-image:1`" in str(failure["message"])
+    evidence = failure["evidence"]
+    assert isinstance(evidence, list)
+    (said,) = evidence
+    assert len(said) > 20
+    told = [path.read_text() for path in Path("run/participant").iterdir()]
+    assert len(told) == 2
+    assert all("palio-test/no-such-image:1" in text for text in told)
+    assert not any(said in text or "://" in text for text in told)
 
 
 def test_run_no_zip(palio: Callable[..., Outcome], bundle: Path) -> None:

@@ -24,7 +24,8 @@ def test_every_failure_in_a_participants_words(code: str, stage: Stage | None) -
     told = for_participant(failure)
     assert (told.code, told.cause, told.stage, told.log) == (code, failure.cause, stage, ())
     if failure.cause is Cause.PARTICIPANT:
-        assert (told.evidence, told.charged) == ((FACT,), failure.charged)
+        evidence = () if FAILURES[code].engines_words else (FACT,)
+        assert (told.evidence, told.charged) == (evidence, failure.charged)
     else:
         assert (told.evidence, told.charged) == ((), False)
         assert FACT not in told.message + told.next_step
@@ -55,4 +56,22 @@ def test_score_exit() -> None:
         "log": [],
         "next_step": "It is the organizer's turn, who sees why. Nothing was charged, and there is nothing for you to "
         "mend.",
+    }
+
+
+def test_base_image_missing_is_told_without_what_the_engine_said() -> None:
+    said = (
+        'Get "https://registry.example.org/v2/": dial tcp: lookup registry.example.org on 192.0.2.53:53: no such host'
+    )
+    failure = PalioError("base-image-missing", stage="build", image="pytorch:2.99", evidence=[said]).failure
+    assert failure.evidence == (said,)
+    assert for_participant(failure).as_json() == {
+        "code": "base-image-missing",
+        "cause": "participant",
+        "stage": "build",
+        "charged": False,
+        "message": "The Dockerfile takes from the image `pytorch:2.99`, which is not here and could not be pulled.",
+        "evidence": [],
+        "log": [],
+        "next_step": "Check the name and tag; if they are right, ask the organizer to have that image made available.",
     }

@@ -1,5 +1,6 @@
 """The gate of builds on a real engine: what steps reach through it, what they do not, and what is left of it."""
 
+import re
 import subprocess
 import sys
 import time
@@ -10,9 +11,9 @@ from uuid import uuid4
 import docker
 import pytest
 
-from palio.core.errors import PalioError
+from palio.core.errors import Cause, PalioError
 from palio.core.job import GIB, Build, BuildLimits, JobResult
-from palio.engines.docker import DockerEngine
+from palio.engines.docker import DockerEngine, gate
 from palio.engines.docker.gate import IMAGE_VARIABLE, REACH_VARIABLE, open_gate, reach_of
 
 pytestmark = pytest.mark.docker
@@ -134,6 +135,23 @@ def test_an_image_without_python_makes_no_gate(tmp_path: Path, monkeypatch: pyte
     assert left_of(build.name) == []
 
 
+def test_a_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an engine that takes the option, tells that it has it, and does nothing about it."""
+    options = {key: value for key, value in gate._BRIDGE_OPTIONS.items() if not key.endswith("inhibit_ipv4")}
+    monkeypatch.setattr(gate, "_BRIDGE_OPTIONS", options)
+    build = build_of(tmp_path, "RUN echo a step ran")
+    with pytest.raises(PalioError) as raised:
+        finish(build)
+    failure = raised.value.failure
+    assert (failure.code, failure.cause) == ("limit-unavailable", Cause.PLATFORM)
+    assert re.search(
+        r": on the network that it made for the build, its own machine answers at [0-9.]+\.1, ", failure.message
+    )
+    assert "com.docker.network.bridge.inhibit_ipv4" in failure.next_step
+    assert "a step ran" not in build.log.read_text()
+    assert left_of(build.name) == []
+
+
 def test_a_gate_whose_process_was_killed_is_removed(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN true")
     with subprocess.Popen([sys.executable, "-c", HOLD, build.name], stdout=subprocess.PIPE, text=True) as process:
@@ -153,8 +171,8 @@ def test_a_gate_is_opened_over_what_a_killed_one_left(tmp_path: Path) -> None:
     client = docker.from_env()
     try:
         client.api.create_network(f"{build.name}-network", internal=True)
-        with open_gate(client, build) as gate:
-            assert gate.refusals() == []
+        with open_gate(client, build) as opened:
+            assert opened.refusals() == []
     finally:
         client.close()
     assert left_of(build.name) == []

@@ -5,11 +5,12 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from palio.engines.docker import gate_program
-from palio.engines.docker.gate_program import Gate, Rules, parsed
+from palio.engines.docker.gate_program import Gate, Rules, answers, parsed
 
 OPEN, CLOSED = "127.0.0.1", "127.0.0.2"
 
@@ -165,3 +166,31 @@ def test_strangers_are_not_served() -> None:
 def test_rules(address: str, fault: str | None) -> None:
     rules = Rules("172.20.0.0/16", host=("198.51.100.7", "10.1.2.9"), reach=("10.1.2.0/24", "169.254.0.0/16"))
     assert rules.fault_of(address) == fault
+
+
+ARP_HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "answered"),
+    [
+        ("0x2", True),
+        ("0x6", True),  # complete, and so forever
+        ("0x0", False),  # asked for, and nobody answered
+    ],
+)
+def test_somebody_answers_if_the_kernel_knows_where_the_address_is(flags: str, answered: bool, tmp_path: Path) -> None:
+    table = tmp_path / "arp"
+    rows = [("127.0.0.30", "0x2"), (CLOSED, flags)]
+    lines = [f"{address:<17}0x1         {flag:<12}02:42:ac:11:00:01     *        eth1\n" for address, flag in rows]
+    table.write_text(ARP_HEAD + "".join(lines))
+    assert answers(CLOSED, table) is answered
+
+
+def test_nobody_that_could_be_asked_is_not_taken_for_nobody_that_answers(tmp_path: Path) -> None:
+    table = tmp_path / "arp"
+    table.write_text(ARP_HEAD)
+    with pytest.raises(OSError, match=rf"says nothing of {CLOSED}"):
+        answers(CLOSED, table)
+    with pytest.raises(FileNotFoundError):
+        answers(CLOSED, tmp_path / "none")

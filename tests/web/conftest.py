@@ -11,7 +11,7 @@ from django.test import Client
 from tests.bundles import write_bundle
 from tests.web.people import World, make_world
 
-from palio.web import kept
+from palio.web import certainty, kept
 from palio.web.models import User
 
 if TYPE_CHECKING:
@@ -52,10 +52,12 @@ def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_kept() -> None:
+def _nothing_is_kept() -> Iterator[None]:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
     kept.forget()
+    yield
+    certainty.forget()
 
 
 @pytest.fixture

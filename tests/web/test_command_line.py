@@ -159,16 +159,19 @@ def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "De
 
 
 def test_submit_and_wait_shows_the_failure_with_its_exit_code(
-    palio: Terminal, controlled: "Desk", packed: Path
+    palio: Terminal, controlled: "Desk", packed: Path, world: World
 ) -> None:
     from tests.web.controller.desk import exits
 
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
     said = palio("submit", packed, "-c", "mednist", "--wait")
     assert said.exit_code == 10
-    assert "Failed at predict — the participant's turn." in said.err
+    assert "Failed at predict — your turn." in said.err
     assert "The container ended with exit code 3, so its predictions were not taken." in said.err
     assert said.err.splitlines()[-1] == "(predict-exit)"
+    palio.sign_in(world.alice)  # who organizes it, and whose turn it is not
+    said = palio("status", Submission.objects.get().pk)
+    assert (said.exit_code, "Failed at predict — the participant's turn." in said.err) == (10, True)
 
 
 def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "Desk", packed: Path) -> None:
@@ -182,6 +185,7 @@ def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> No
     path.write_bytes(context_zip(dockerfile="FROM x\nCOPY lost.py /\n"))
     said = palio("submit", path, "-c", "mednist")
     assert said.exit_code == 10
+    assert said.err.splitlines()[0] == "Failed — your turn."
     assert "  | the Dockerfile, line 2 (COPY lost.py /): there is no lost.py" in said.err
     assert StoredFile.objects.count() == 0
 
@@ -198,6 +202,29 @@ def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: 
     assert (said.exit_code, "it has other, mednist" in said.err or "it has mednist, other" in said.err) == (2, True)
     type(world.other).objects.filter(pk=world.other.pk).update(visibility="draft")
     assert palio("status").out == "Your team has handed in nothing for mednist yet: `palio submit FILE` does.\n"
+
+
+@pytest.mark.parametrize("command", ["join", "leaderboard", "export", "submit", "status"])
+def test_challenge_that_is_not_there_is_named(palio: Terminal, packed: Path, command: str) -> None:
+    words = (
+        [packed, "-c", "medmnist"]
+        if command == "submit"
+        else ["-c", "medmnist"]
+        if command == "status"
+        else ["medmnist"]
+    )
+    said = palio(command, *words)
+    assert (said.exit_code, f"{palio.address} has no challenge `medmnist`; it has" in said.err) == (2, True)
+    assert "other" in said.err
+    assert StoredFile.objects.count() == 0
+
+
+@pytest.mark.parametrize("command", ["status", "logs", "cancel"])
+@pytest.mark.parametrize("name", ["nonsense", "../me", "a/b"])
+def test_submission_that_is_not_there_is_named(palio: Terminal, command: str, name: str) -> None:
+    said = palio(command, name)
+    assert (said.exit_code, f"has no submission `{name}` that you may see" in said.err) == (2, True)
+    assert "Next: `palio status` lists those of your team." in said.err
 
 
 def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path: Path) -> None:
@@ -223,6 +250,17 @@ def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
     assert submission.attempts.get().state == State.CANCELLED
     listed = palio("status", "-c", "mednist").out.splitlines()
     assert listed[1].split()[:1] == [submission.pk]
+
+
+def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+    from tests.web.controller.desk import exits
+
+    palio("submit", packed, "-c", "mednist", "--wait")
+    controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
+    palio("submit", packed, "-c", "mednist", "--wait")
+    header, *rows = (line.split() for line in palio("status", "-c", "mednist").out.splitlines())
+    assert header[-3:] == ["State", "Counts", "accuracy"]
+    assert sorted(row[5:] for row in rows) == [["failed", "(predict-exit)", "yes"], ["scored", "yes", "1"]]
 
 
 def test_logs_of_what_has_run(palio: Terminal, controlled: "Desk", packed: Path) -> None:

@@ -2,17 +2,36 @@
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from palio.cli import rendering
+from palio.core.errors import Cause, PalioError
 
+_TURNS_TOLD = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 challenge_option = click.option(
     "--challenge", "-c", metavar="NAME", help="The challenge's name in its address. [default: the only one there is]"
 )
+
+
+def in_person(command: Callable[..., int]) -> Callable[..., int]:
+    """Of a command that only participants give: they are told as those whose turn it may be."""
+
+    @wraps(command)
+    def commanded(*arguments: Any, as_json: bool, **named: Any) -> int:
+        try:
+            return command(*arguments, as_json=as_json, **named)
+        except PalioError as error:
+            rendering.failure(error.failure, turn=_TURNS_TOLD.get(error.failure.cause), as_json=as_json)
+            return error.exit_code
+
+    return commanded
 
 
 @click.command()

@@ -17,12 +17,14 @@ def echo_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def failure(what: Failure, *, as_json: bool = False) -> None:
-    """A failure for whoever is in front of the terminal; with `as_json` also as an object on standard output."""
+def failure(what: Failure, *, turn: str | None = None, as_json: bool = False) -> None:
+    """A failure for whoever is in front of the terminal; with `as_json` also as an object on standard output. `turn`:
+    how a platform says to them whose turn it is.
+    """
     if as_json:
         echo_json({"failure": what.as_json()})
     where = f" at {what.stage}" if what.stage else ""
-    click.echo(click.style(f"Failed{where} — {TURNS[what.cause]}.", fg="red", bold=True), err=True)
+    click.echo(click.style(f"Failed{where} — {turn or TURNS[what.cause]}.", fg="red", bold=True), err=True)
     click.echo(what.message, err=True)
     for line in (*what.evidence, *what.log):
         click.echo(f"  | {line}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from palio.cli import rendering
-from palio.cli.platform import challenge_option
+from palio.cli.platform import challenge_option, in_person
 from palio.cli.run import KINDS
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, Failure
 
@@ -27,6 +27,7 @@ phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [
 @click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: found from its content]")
 @click.option("--wait", is_flag=True, help="Show the stages as they pass, and end as `palio run` would have ended.")
 @rendering.as_json_option
+@in_person
 def submit(
     file: Path, challenge: str | None, phase: str | None, note: str, kind: str | None, wait: bool, as_json: bool
 ) -> int:
@@ -144,7 +145,7 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
             click.echo("It goes on.")
             return
         counts = True
-    stands = connection.post(f"/submissions/{submission}/cancel", {"counts": counts}, again=True)
+    stands = client.cancel(connection, submission, counts=counts)
     if as_json:
         rendering.echo_json(stands)
     else:
@@ -288,7 +289,7 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         return EXIT_CANCELLED
     if ended["failure"]:
         failure = Failure.from_json(ended["failure"])
-        rendering.failure(failure)
+        rendering.failure(failure, turn=ended["failure"].get("turn"))
         return EXIT_CODES[failure.cause]
     return 0
 
@@ -300,15 +301,17 @@ def _show_all(connection: "Connection", challenge: str, *, as_json: bool) -> int
     elif not found:
         click.echo(f"Your team has handed in nothing for {challenge} yet: `palio submit FILE` does.")
     else:
-        header = ["Id", "When", "Phase", "File", "State", "Counts"]
+        scored = list(dict.fromkeys(key for each in found for key in each["scores"] or {}))
+        header = ["Id", "When", "Phase", "File", "State", "Counts", *scored]
         rows = [
             [
                 each["id"],
                 each["created"][:16].replace("T", " "),
                 each["phase"],
                 each["file"]["name"],
-                each["state"],
+                f"{each['state']} ({each['failure']['code']})" if each["failure"] else each["state"],
                 "yes" if each["charged"] else "no",
+                *(f"{each['scores'][key]:.4g}" if key in (each["scores"] or {}) else "" for key in scored),
             ]
             for each in found
         ]

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import requests
 
 from palio import __version__
+from palio.client.certificates import certificate_fault
 from palio.core.errors import FAILURES, Cause, Failure, PalioError
 
 API = "/api/v1"
@@ -38,7 +39,8 @@ def new_key() -> str:
 
 
 class Connection:
-    """Raises PalioError "server-unreachable", "server-unreadable", or whatever the platform refuses with."""
+    """Raises PalioError "server-unreachable", "server-unreadable", "certificate-refused", "certificates-unreadable", or
+    whatever the platform refuses with."""
 
     def __init__(self, url: str, token: str | None = None, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self.url = url.rstrip("/")
@@ -110,7 +112,11 @@ class Connection:
                     allow_redirects=False,
                     **arguments,
                 )
-            except requests.RequestException as error:
+            except OSError as error:  # those of `requests` are too; what else there is came from reading files
+                if fault := certificate_fault(error, self.url):
+                    raise fault from error
+                if not isinstance(error, requests.RequestException):
+                    raise
                 if (pause := next(pauses, None)) is None or not isinstance(error, _DROPPED):
                     raise PalioError("server-unreachable", url=self.url, reason=_reason(error)) from error
             else:
@@ -192,7 +198,7 @@ def _json(answer: requests.Response, url: str) -> Any:
 def _reason(error: requests.RequestException) -> str:
     """The innermost cause, which is the part that a person can use."""
     if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not one that this machine trusts"
+        return "no encrypted connection (TLS) comes about"
     if isinstance(error, requests.Timeout):
         return "it did not answer in time"
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):

@@ -1,6 +1,7 @@
 """The table of failures as a page: `python -m palio.core.catalogue > docs/failures.md`."""
 
 import string
+from collections.abc import Callable
 
 from palio.core.errors import EXIT_CODES, FAILURES, Cause, FailureKind
 from palio.core.participant_failure import texts
@@ -10,6 +11,11 @@ _TITLES = {
     Cause.ORGANIZER: "The organizer's turn",
     Cause.PLATFORM: "The operator's turn",
     Cause.USAGE: "The command line",
+}
+_MARKS: dict[str, Callable[[FailureKind], bool]] = {
+    "charged": lambda kind: kind.charged,
+    "retried": lambda kind: kind.retried,
+    "engine's words": lambda kind: kind.engines_words,
 }
 
 
@@ -21,7 +27,8 @@ def catalogue() -> str:
         "code, a cause, a stage, a message, evidence, the last lines of its stage's log and a next step. *Charged*: it",
         "counts against a participant's tries, because hidden data was touched (in the stage `sample`, on public data,",
         "nothing is charged).",
-        "*Retried*: the platform tries again by itself.",
+        "*Retried*: the platform tries again by itself. *Engine's words*: the evidence is what the engine said, which",
+        "no participant reads.",
         "",
         "This is what the organizer and the operator read. A participant reads of their own failures the same, or what",
         "stands after *To the participant*. Of others' failures they read nothing that is filled in, no evidence and",
@@ -42,7 +49,7 @@ def catalogue() -> str:
 
 
 def _row(code: str, kind: FailureKind) -> str:
-    marks = [word for word, true in (("charged", kind.charged), ("retried", kind.retried)) if true]
+    marks = [mark for mark, of in _MARKS.items() if of(kind)]
     said = f"{_dotted(kind.message)} *{_dotted(kind.next_step)}*"
     if kind.participant or kind.participant_next:
         message = kind.participant or ("" if kind.cause is Cause.PARTICIPANT else texts(kind)[0])

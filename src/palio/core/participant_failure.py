@@ -2,7 +2,8 @@
 
 What is the organizer's or the operator's to mend becomes a general text by cause and stage, or the row's own one in
 FAILURES, with the code. Facts, evidence and log are dropped there, as they may name hidden files, labels and paths.
-What is the participant's keeps its facts and evidence; core/participant_view adds what of a log may be shown.
+What is the participant's keeps its facts, and its evidence unless that is in the engine's words; core/participant_view
+adds what of a log may be shown.
 """
 
 from dataclasses import replace
@@ -37,7 +38,8 @@ def for_participant(failure: Failure) -> Failure:
     kind = FAILURES[failure.code]
     if failure.cause is Cause.PARTICIPANT:
         message, next_step = kind.participant or failure.message, kind.participant_next or failure.next_step
-        return replace(failure, message=message, next_step=next_step, log=())
+        evidence = () if kind.engines_words else failure.evidence
+        return replace(failure, message=message, evidence=evidence, next_step=next_step, log=())
     message, next_step = texts(kind, failure.stage)
     return replace(failure, charged=False, message=message, evidence=(), log=(), next_step=next_step)
 

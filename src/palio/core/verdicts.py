@@ -85,7 +85,7 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
             sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
             raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
         case End.BASE_MISSING:
-            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, reason=f" ({reason})", log=log)
+            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, evidence=[reason], log=log)
         case _:
             raise PalioError("build-failed", stage=Stage.BUILD, **_failed_step(result), log=log)
 

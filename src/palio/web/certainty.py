@@ -88,6 +88,8 @@ def find_answer(file: Path, question: Question) -> Answer:
 
 def ask(file: Path, question: Question) -> None:
     """Starts a process that answers, unless one was started for this board a moment ago."""
+    for _, other in _asked.values():
+        other.poll()  # so that no process that has ended is kept by the system for us
     last, process = _asked.get(file, (0.0, None))
     if process is not None and (process.poll() is None or time.monotonic() - last < _AGAIN_AFTER_S):
         return
@@ -102,6 +104,14 @@ def ask(file: Path, question: Question) -> None:
     except OSError:
         return  # a full disk, too many processes: the board is shown without
     _asked[file] = (time.monotonic(), started)
+
+
+def forget() -> None:
+    """Ends whatever still answers, and everything that was asked: for tests, whose boards are all their own."""
+    for _, process in _asked.values():
+        process.kill()
+        process.wait()
+    _asked.clear()
 
 
 def work_out(question: Question, known: Answer, *, with_ranges: bool = True) -> Answer:

@@ -142,6 +142,7 @@ ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # whoever has the link and has set the p
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before an address is changed, with which a password can be reset
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_TOTP_TOLERANCE = 1  # one period, for clocks that are a little off, and for codes typed as theirs ends
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = CONFIGURATION.is_local
 if CONFIGURATION.oidc_url:

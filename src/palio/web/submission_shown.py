@@ -16,8 +16,12 @@ from django.utils import timezone
 
 from palio.core import participant_view
 from palio.core.bundle.model import LogPolicy, Phase
+from palio.core.errors import TURNS, Cause
+from palio.core.job import MIB
+from palio.core.log import harmless
 from palio.core.run_folder import RunFolder, Stage
 from palio.core.states import State
+from palio.core.untrusted_file import UnreadableFileError, open_untrusted
 from palio.web.board import hides_scores, visible_columns
 from palio.web.bundles import bundle_of, current_bundle, phase_named
 from palio.web.kept import kept
@@ -27,6 +31,8 @@ from palio.web.verbs.charging import cancelling_counts
 
 # Attempts that anybody sees: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
+_LOG_BYTES = 16 * MIB
+_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -51,8 +57,16 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def shown_submission(submission: Submission) -> dict[str, Any]:
-    """For lists: without stages."""
+def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+    if failure is None:
+        return None
+    cause = Cause(failure["cause"])
+    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+
+
+def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
+    """For lists: without stages. `own`: its reader is of its team."""
     attempt = latest_attempt(submission)
     return {
         "id": submission.pk,
@@ -71,16 +85,17 @@ def shown_submission(submission: Submission) -> dict[str, Any]:
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": attempt.failure_shown if attempt and attempt.state == State.FAILED else None,
+        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
     }
 
 
-def shown_whole(submission: Submission) -> dict[str, Any]:
-    """Everything that its team may know of it."""
+def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
+    """Everything that its team may know of it; `full`: with the names of all logs and passes, for helpers."""
     attempt = latest_attempt(submission)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
-    return shown_submission(submission) | {
-        "attempt": shown_attempt(attempt) if attempt else None,
+    return shown_submission(submission, own=own) | {
+        "attempt": shown_attempt(attempt, full=full) if attempt else None,
+        "attempts": [_shown_pass(each, submission) for each in passes(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
         "place": place_of(attempt) if attempt else None,
         "columns": [
@@ -112,7 +127,7 @@ def built_image(attempt: Attempt) -> str | None:
         return None
 
 
-def shown_attempt(attempt: Attempt) -> dict[str, Any]:
+def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
     return {
         "identity": attempt.identity,
@@ -126,7 +141,22 @@ def shown_attempt(attempt: Attempt) -> dict[str, Any]:
         "moved": attempt.moved,
         "finished": attempt.finished,
         "stages": participant_view.visible_stages(run_folder(attempt)),
-        "logs": log_names(attempt),
+        "logs": log_names(attempt, full=full),
+    }
+
+
+def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
+    return {
+        "identity": attempt.identity,
+        "number": attempt.number,
+        "purpose": attempt.purpose,
+        "state": attempt.state,
+        "failure_code": attempt.failure_code or None,
+        "created": attempt.created,
+        "started": attempt.started,
+        "finished": attempt.finished,
+        "version": attempt.version.number,
+        "counts": attempt.identity == submission.counted_id,
     }
 
 
@@ -146,9 +176,11 @@ def scores_hidden(attempt: Attempt | None) -> bool:
     return phase is not None and hides_scores(phase)
 
 
-def log_names(attempt: Attempt) -> list[str]:
-    """The stages whose logs may be read and are there, in their order."""
+def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
+    """The stages whose logs may be read and are there, in their order. `full`: by helpers."""
     folder, phase = run_folder(attempt), _phase(attempt)
+    if full:
+        return [stage.value for stage in Stage if folder.log(stage).is_file()]
     if attempt.ended:
         return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
     if phase is None:
@@ -173,6 +205,21 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
     if phase is None or not folder.root.is_dir():
         return None
     return participant_view.visible_log(folder, stage, phase.rules)
+
+
+def full_log(attempt: Attempt, stage: Stage) -> str | None:
+    """All of a log, for viewers, scorers and organizers; None while there is none."""
+    try:
+        with open_untrusted(run_folder(attempt).log(stage)) as file:
+            return harmless(file.read(_LOG_BYTES))
+    except (OSError, UnreadableFileError):
+        return None
+
+
+def passes(submission: Submission, *, full: bool) -> list[Attempt]:
+    """All passes, the first first. Its team sees those of a re-score once that is live."""
+    rows = submission.attempts.select_related("rescore", "version").order_by("number")
+    return list(rows if full else rows.filter(LIVE))
 
 
 def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:

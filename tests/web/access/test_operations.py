@@ -1,8 +1,11 @@
 """Addresses of the API that answer several methods are several operations to the table."""
 
 from collections import Counter
+from collections.abc import Callable
 
+from django.test import Client
 from django.urls import get_resolver
+from tests.web.people import World
 
 from palio.web.access.operations import operation_name
 from palio.web.api import api
@@ -15,6 +18,13 @@ def test_operation_name_is_that_of_the_method() -> None:
     assert operation_name("api:change-challenge", "GET") == named
     assert operation_name(named, "HEAD") == named
     assert operation_name("pages:home", "POST") == "pages:home"
+
+
+def test_method_that_no_operation_is_for_is_refused_in_words(world: World, browser: Callable[..., Client]) -> None:
+    answer = browser(world.bob).get(f"/api/v1/teams/{world.team.pk}/captain")
+    assert (answer.status_code, answer["Allow"], answer.json()["code"]) == (405, "POST", "request-invalid")
+    assert answer.json()["message"] == "This address does not answer GET."
+    assert browser(world.carol).get(f"/api/v1/teams/{world.team.pk}/captain").status_code == 404  # not hers to know
 
 
 def test_every_operation_has_a_name_of_its_own_and_an_address_in_one_module() -> None:

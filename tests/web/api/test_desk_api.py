@@ -10,8 +10,10 @@ from tests.web.desk.conftest import Full, make_full
 from tests.web.pages.test_desk_pages import finish
 from tests.web.people import World
 
+from palio.core.run_folder import Stage
 from palio.web.access.tokens import SCOPES
-from palio.web.models import Rescore, User
+from palio.web.models import Attempt, Purpose, Rescore, User
+from palio.web.submission_shown import run_folder
 from palio.web.verbs.tokens import make_token
 
 Ask = Callable[..., Any]
@@ -128,3 +130,45 @@ def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> Non
         "limit": 50,
         "offset": 0,
     }
+
+
+def test_helpers_read_all_logs_and_passes_and_the_report(full: Full, ask: Ask) -> None:
+    world, submission = full.world, full.best
+    assert submission.counted is not None
+    run = run_folder(submission.counted)
+    run.root.mkdir(parents=True, exist_ok=True)
+    run.log(Stage.SCORE).write_text("label of 17.jpg\n")
+    path = f"/api/v1/submissions/{submission.pk}"
+    clients = {user.username: program(user) for user in (world.bob, world.vera)}
+    found = {name: client.get(path).json() for name, client in clients.items()}
+    assert "score" in found["vera"]["attempt"]["logs"]
+    assert "score" not in found["bob"]["attempt"]["logs"]
+    logs = {name: client.get(f"{path}/logs/score") for name, client in clients.items()}
+    assert (logs["vera"].text, logs["bob"].status_code) == ("label of 17.jpg\n", 404)
+    assert [(each["number"], each["purpose"], each["counts"]) for each in found["bob"]["attempts"]] == [
+        (1, "first", True)
+    ]
+    Attempt.objects.create(submission=submission, number=2, purpose=Purpose.RERUN, version=submission.counted.version)
+    assert [each["purpose"] for each in clients["bob"].get(path).json()["attempts"]] == ["first", "rerun"]
+    run.report.parent.mkdir(parents=True, exist_ok=True)
+    run.report.write_text("<p>3 right</p>")
+    report = clients["bob"].get(f"{path}/report")
+    assert (report.text, report["Content-Disposition"]) == ("<p>3 right</p>", 'attachment; filename="report.html"')
+    assert report["Content-Security-Policy"].startswith("sandbox;")
+
+
+def test_desk_says_how_full_the_disk_is(full: Full, ask: Ask) -> None:
+    status, told = ask(full.world.vera, "get", f"{DESK}/disk")
+    assert (status, sorted(told["parts"])) == (200, ["bundles", "database", "runs", "store", "uploads"])
+    assert 0 < told["free_bytes"] < told["total_bytes"]
+
+
+def test_announcements_are_named_to_be_changed(full: Full, ask: Ask) -> None:
+    _, made = ask(full.world.alice, "post", f"{DESK}/announcements", {"title": "Hello", "text": "All"})
+    _, page = ask(full.world.bob, "get", "/challenges/mednist/announcements")
+    assert [(each["number"], each["title"]) for each in page["items"]] == [(made["number"], "Hello")]
+
+
+def program(user: User) -> Client:
+    _, secret = make_token(user, "program", SCOPES, days=1)
+    return Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {secret}"})

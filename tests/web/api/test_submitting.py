@@ -202,8 +202,16 @@ def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
     attempt.save()
     for reader in (world.bob, world.alice):
         answer = browser(reader).get(f"/api/v1/submissions/{submission.pk}")
-        assert answer.json()["failure"]["code"] == "score-exit"
+        failure = answer.json()["failure"]
+        assert (failure["code"], failure["turn"]) == ("score-exit", "the organizer's turn")
         assert "17.jpg" not in answer.text
+
+
+def test_failure_says_to_its_team_that_it_is_their_turn(world: World, browser: Browser) -> None:
+    submission = hand_in(world.team, failure="predict-exit")
+    path = f"/api/v1/submissions/{submission.pk}"
+    turns = {user.username: browser(user).get(path).json()["failure"]["turn"] for user in (world.bob, world.alice)}
+    assert turns == {"bob": "your turn", "alice": "the participant's turn"}
 
 
 def test_log_is_read_from_what_participants_may_read(world: World, browser: Browser) -> None:

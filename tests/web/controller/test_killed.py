@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from tests.bundles import YAML, write_bundle
 from tests.submissions.arena import left_over
 from tests.web.controller import lives
 from tests.web.controller.desk import hand_in
@@ -22,12 +23,23 @@ from palio.web.verbs.rerun import rerun
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SLOW = "import time\ntime.sleep(0.2)\n"
-EXITS = "import sys\nsys.exit(3)\n"
+EXITS = "import sys\nsys.exit(3)\n"  # on the public case, of which there is one, and so before hidden data is touched
+EXITS_ON_HIDDEN = 'import os, sys\nif len(os.listdir(os.environ["PALIO_INPUT"])) > 1:\n    sys.exit(3)\n'
 MOVES = [
     *((move, when, 1) for move in ("begin", "advance", "end") for when in ("before", "inside", "after")),
-    *(("advance", when, 2) for when in ("before", "inside", "after")),
+    *(("advance", when, number) for number in (2, 3) for when in ("before", "inside", "after")),
 ]
 NOTES = [("note_start", number) for number in (1, 2, 3, 4)] + [("note_end", number) for number in (1, 2, 3, 4)]
+
+
+@pytest.fixture(scope="module")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With public cases, so that every stage that there is comes in an evaluation."""
+    folder = tmp_path_factory.mktemp("bundle") / "vowels"
+    write_bundle(folder, yaml=f"{YAML}  sample: {{input: sample_data/}}\n")
+    (folder / "sample_data").mkdir()
+    (folder / "sample_data/four.txt").write_text("apple")
+    return folder
 
 
 @pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")])
@@ -65,8 +77,10 @@ def test_killed_at_every_step(engine: str, world: World) -> None:
     live(lives.at_verdict, submit())
     own_faults = []
     for moment in (lambda identity: lives.at_move(identity, "end", "inside"), lives.at_verdict):
-        own_faults.append(submit(predict=EXITS))
+        own_faults.append(submit(predict=EXITS_ON_HIDDEN))
         live(moment, own_faults[-1])
+    exits = submit(predict=EXITS)
+    live(lambda identity: lives.at_move(identity, "end", "before"), exits)
     unbuilt = submit(dockerfile="FROM python:3.11-slim\nCOPY nothing /\n")
     live(lambda identity: lives.at_move(identity, "end", "before"), unbuilt)
     for _ in range(3):
@@ -77,8 +91,10 @@ def test_killed_at_every_step(engine: str, world: World) -> None:
     lives.live_until(lives.all_have_ended, **configured)
     for attempt in Attempt.objects.all():
         check_way(attempt)
+    assert way_of(Attempt.objects.order_by("created")[0]) == ["queued", "build", "sample", "predict", "score", "scored"]
     expected = {each.submission_id: ("failed", "predict-exit", True, False) for each in own_faults}
     expected[unbuilt.submission_id] = ("failed", "build-failed", False, False)
+    expected[exits.submission_id] = ("failed", "predict-exit", False, False)
     for submission in Submission.objects.all():
         (attempt,) = submission.attempts.all()  # no fault of the platform's, and so no other try
         found = (attempt.state, attempt.failure_code, submission.charged, submission.counted == attempt)
@@ -91,9 +107,13 @@ def lives_of(attempt: Attempt) -> list[object]:
     return list(Event.objects.filter(attempt=attempt.identity).values_list("kind", "detail"))
 
 
-def check_way(attempt: Attempt) -> None:
+def way_of(attempt: Attempt) -> list[State]:
     events = Event.objects.filter(attempt=attempt.identity, kind="attempt.moved")
-    way = [State.QUEUED, *(State(event.detail["new"]) for event in events if event.detail.get("old"))]
+    return [State.QUEUED, *(State(event.detail["new"]) for event in events if event.detail.get("old"))]
+
+
+def check_way(attempt: Attempt) -> None:
+    way = way_of(attempt)
     assert all(may_move(old, new) for old, new in pairwise(way)), way
     assert sum(state in ENDS for state in way) == 1
     assert way[-1] == attempt.state

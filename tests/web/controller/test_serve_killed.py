@@ -12,9 +12,7 @@ import pytest
 from tests.submissions.arena import left_over
 from tests.web.serving.running import Running, environment
 
-pytestmark = pytest.mark.bubblewrap
-
-OPERATED = {"PALIO_ENGINE": "bubblewrap", "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 HAND_IN = """\
 import os, sys
 from pathlib import Path
@@ -29,10 +27,15 @@ print(hand_in(world.team, world.bob, predict="import time\\ntime.sleep(0.7)\\n")
 """
 
 
-def test_the_whole_platform_killed_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_whole_platform_killed_and_started_again(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as something was handed in, and again in each stage that lasts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
     data = tmp_path / "data"
-    platform = Running(data, **OPERATED)
+    platform = Running(data, **operated)
     try:
         platform.wait_until_up()
         command = [sys.executable, "-c", HAND_IN, str(tmp_path / "bundle")]
@@ -40,10 +43,10 @@ def test_the_whole_platform_killed_and_started_again(tmp_path: Path, monkeypatch
             command, env=environment(PALIO_DATA=str(data)), capture_output=True, text=True, check=True
         )
         identity = handed.stdout.strip()
-        for stage in ("predict", "score"):
-            platform.wait_for(stage, lambda: state(data) in {stage, "scored"})  # noqa: B023
+        for stage in (None, "predict", "score"):
+            platform.wait_for(str(stage), lambda: stage is None or state(data) in {stage, "scored"})  # noqa: B023
             kill(platform)
-            platform = Running(data, **OPERATED)
+            platform = Running(data, **operated)
             platform.wait_until_up()
         platform.wait_for("its end", lambda: state(data) == "scored")
         assert platform.end() == 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +12,7 @@ from django.utils import timezone
 from tests.bundles import ANSWERS, answers
 from tests.web.handing_in import end, stored
 from tests.web.people import World
+from tests.web.scored import publish, write_board_bundle
 from tests.web.zips import below, context_zip
 
 from palio.web.models import Registration, StoredFile, Submission
@@ -54,6 +56,32 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
     assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)
 
 
+def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser: Browser, tmp_path: Path) -> None:
+    """As the refusal says: it is in the list, to be chosen for a phase that is open."""
+    publish(world.challenge, write_board_bundle(tmp_path / "over", final="    end: 2026-01-02\n"))
+    file = SimpleUploadedFile("late.zip", context_zip())
+    answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final"})
+    said = words(answer.text)
+    assert (answer.status_code, "closed on 2026-01-02 at 00:00 UTC" in said) == (409, True)
+    assert "What you have uploaded is in your list of files" in said
+    assert ([each.name for each in StoredFile.objects.all()], Submission.objects.count()) == (["late.zip"], 0)
+    assert re.search("late.zip.*not yet", said)
+
+
+def test_pages_about_what_is_handed_in_stand_under_their_tab(world: World, browser: Browser) -> None:
+    submission = submit(stored(world.team, world.bob), world.bob).submission
+    tabs = {
+        (user.username, path): re.findall(r'aria-current="page">([^<]*)<', browser(user).get(path).text)
+        for user, path in (
+            (world.bob, PAGE),
+            (world.bob, LIST),
+            (world.bob, f"/s/{submission.pk}/"),
+            (world.alice, f"/s/{submission.pk}/"),
+        )
+    }
+    assert [*tabs.values()] == [["Submissions"], ["Submissions"], ["Submissions"], ["Organize"]]
+
+
 def test_form_without_a_file_says_so(world: World, browser: Browser) -> None:
     answer = browser(world.bob).post(PAGE, {"phase": "Final"})
     assert (answer.status_code, "No file came with it." in answer.text) == (422, True)
@@ -72,9 +100,10 @@ def test_earlier_file_is_handed_in_again_and_noted(world: World, browser: Browse
     said = words(bea.get(PAGE).text)
     assert "answers.csv" in said
     assert "scored 0.5" in said
-    answer = bea.post(f"{PAGE}file/", {"file": file.pk, "phase": "Final"}, follow=True)
+    assert 'name="note"' in bea.get(PAGE).text.partition('id="files"')[2]
+    answer = bea.post(f"{PAGE}file/", {"file": file.pk, "phase": "Final", "note": "once more"}, follow=True)
     assert "this file was handed in for this phase before" in answer.text
-    assert Submission.objects.count() == 2
+    assert [each.note for each in Submission.objects.order_by("created")] == ["", "once more"]
 
 
 def test_earlier_file_of_another_team_is_not_there(world: World, browser: Browser) -> None:

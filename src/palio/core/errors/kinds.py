@@ -31,6 +31,8 @@ class FailureKind:
     `retried`: it may go away by itself, so the platform tries again.
     `participant`, `participant_next`: what a participant reads in place of the two sentences; without facts, which may
     be hidden names or paths of the machine. Where they are empty, see core/participant_failure.
+    `engines_words`: its evidence is what the engine said, which may name what is around this machine: registries,
+    resolvers. No participant reads it.
     """
 
     cause: Cause
@@ -40,3 +42,4 @@ class FailureKind:
     retried: bool = False
     participant: str = ""
     participant_next: str = ""
+    engines_words: bool = False

@@ -27,10 +27,14 @@ from palio.engines.docker.layers import Layers
 from palio.engines.docker.sources import check_sources
 from palio.engines.docker.steps import StepWatch
 
+_FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE)
+_COPY_FROM = re.compile(r"COPY\s+(?:--\S+\s+)*?--from=(\S+)", re.IGNORECASE)
 _STEP = re.compile(r"Step \d+/\d+ : (.*)")
 _TRIGGERS = re.compile(r"# Executing \d+ build trigger")
 _EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
 _KILLED = 137
+# What the engine says of it may name registries and resolvers, and participants read this log: it is evidence instead.
+_MISSING = "[palio] This image is not here, and it could not be pulled."
 _TAIL_PIECES = 200
 _REST_S = 0.001  # for each piece beyond what is kept: the engine waits, so that a talkative step costs nobody a CPU
 
@@ -69,13 +73,16 @@ class BuildThread(ImageThread):
             for event in self._events(client, "build", spool, _parameters(build, gate)):
                 error = event.get("error", error).strip()
                 text = event.get("stream", "")
-                _write(log, tail, text or event.get("status") or event.get("error", ""), line=not text)
+                _write(log, tail, text or event.get("status", ""), line=not text)
                 if match := _STEP.match(text):
                     step = match[1].strip()
                 if container := layers.note(text):
                     watch.look_at(container)
                 if _TRIGGERS.match(text):
                     self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
+        failed = _failed(self._ended(), step, error) if error else None
+        if failed:
+            _write(log, tail, _MISSING if failed.end is End.BASE_MISSING else error, line=True)
         for refusal in gate.refusals() if gate else ():
             _write(log, tail, f"[palio] The gate of this build refused {refusal}.", line=True)
         if log.full:
@@ -87,7 +94,7 @@ class BuildThread(ImageThread):
             return replace(self._ended(), end=end, exit_code=1, detail=detail)
         if self._stopped_as:
             return replace(self._ended(), detail=step)
-        return _failed(self._ended(), step, error) if error else self._made(client)
+        return failed or self._made(client)
 
     def _give_up(self, end: End, detail: str) -> None:
         self._passed = self._passed or (end, detail)
@@ -127,11 +134,18 @@ def _write(log: LogWriter, tail: deque[bytes], text: str, *, line: bool) -> None
 
 def _failed(ended: JobResult, step: str, error: str) -> JobResult:
     code = int(match[1]) if (match := _EXIT_CODE.search(error)) else None
-    if step.upper().startswith("FROM") and code is None:
-        return replace(ended, end=End.BASE_MISSING, detail=f"{step.split()[1]}\n{error}")
+    if code is None and (image := _missing_image(step, error)):
+        return replace(ended, end=End.BASE_MISSING, detail=f"{image}\n{error}")
     if code == _KILLED:
         return replace(ended, end=End.MEMORY, exit_code=code, detail=step)
     return replace(ended, exit_code=code or 1, detail=f"{step}\n{'' if code else error}".strip())
+
+
+def _missing_image(step: str, error: str) -> str | None:
+    """The image that a step would have begun with or copied from, if it was for want of it that it failed."""
+    copied = error.startswith("invalid from flag value")
+    match = (_COPY_FROM if copied else _FROM).match(step)
+    return match[1] if match else None
 
 
 def _write_context(build: Build, spool: IO[bytes]) -> None:

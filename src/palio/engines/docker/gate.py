@@ -33,9 +33,8 @@ IMAGE_VARIABLE, REACH_VARIABLE = "PALIO_GATE_IMAGE", "PALIO_BUILD_REACH"
 DEFAULT_IMAGE = "python:3.11-slim"
 _OUTSIDE = "bridge"
 _POLL_S = 0.02
-_NO_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
 _BRIDGE_OPTIONS = {
-    _NO_ADDRESS: "true",  # the host gets no address on it
+    "com.docker.network.bridge.inhibit_ipv4": "true",  # the host gets no address on it; the gate sees whether it has
     "com.docker.network.bridge.enable_icc": "true",
     # IPv6 needs 1280: with less, Linux gives the bridge no link-local address, at which the host would answer a step
     # that makes its frames by hand.
@@ -87,7 +86,8 @@ class Gate:
 
 @contextmanager
 def open_gate(client: docker.DockerClient, build: Build) -> Iterator[Gate]:
-    """Makes a build's network and its gate, and removes both. Raises PalioError("limit-unavailable") if it cannot."""
+    """Makes a build's network and its gate, and removes both. Raises PalioError("limit-unavailable") if it cannot, or
+    if the host answers on that network."""
     reach = reach_of(os.environ.get(REACH_VARIABLE, ""))
     image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
     remove_gate(client, build.name)  # of a process that was killed
@@ -121,10 +121,7 @@ def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, 
     client.api.create_network(
         network_name(name), driver="bridge", internal=True, options=_BRIDGE_OPTIONS, labels={JOB_LABEL: name}
     )
-    made = client.api.inspect_network(network_name(name))
-    if made["Options"].get(_NO_ADDRESS) != "true" or not made["Internal"]:
-        raise _unavailable("it makes no network on which the host has no address", image)
-    peers = made["IPAM"]["Config"][0]["Subnet"]
+    peers = client.api.inspect_network(network_name(name))["IPAM"]["Config"][0]["Subnet"]
     rules = {"peers": peers, "host": _host_addresses(client, name, image), "reach": reach, "time_s": time_s}
     program = Path(gate_program.__file__).read_text(encoding="utf-8")
     container = _container(client, gate_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
@@ -140,6 +137,8 @@ def _wait_until_ready(client: docker.DockerClient, container: str, image: str) -
     while gate_program.READY not in said.splitlines():
         ended = not client.api.inspect_container(container)["State"]["Running"]
         said = bytes(client.api.logs(container)).decode(errors="replace")
+        if said.startswith(gate_program.EXPOSED):
+            raise _exposed(said.removeprefix(gate_program.EXPOSED).strip())
         if ended:
             raise _unavailable(f"the gate ended at once ({said.strip()[-200:] or 'it says nothing'})", image)
         time.sleep(_POLL_S)
@@ -185,15 +184,28 @@ def _container(
     return str(made["Id"])
 
 
+def _exposed(address: str) -> PalioError:
+    return _refused(
+        f"on the network that it made for the build, its own machine answers at {address}, and steps could reach that",
+        "Use an engine that knows the network option com.docker.network.bridge.inhibit_ipv4, as Docker's own does. Or "
+        "set build.network to false in competition.yaml.",
+    )
+
+
 def _unavailable(reason: str, image: str) -> PalioError:
+    return _refused(
+        reason.rstrip("."),
+        f"Builds with a network run behind a gate, which is made of the image {image}: pull it, or name another one "
+        f"that has python3 with {IMAGE_VARIABLE}. Or set build.network to false in competition.yaml.",
+    )
+
+
+def _refused(reason: str, next_step: str) -> PalioError:
     return PalioError(
         "limit-unavailable",
         engine="docker",
         setting="build.network",
         value="true",
-        reason=reason.rstrip("."),
-        next_step=(
-            f"Builds with a network run behind a gate, which is made of the image {image}: pull it, or name another "
-            f"one that has python3 with {IMAGE_VARIABLE}. Or set build.network to false in competition.yaml."
-        ),
+        reason=reason,
+        next_step=next_step,
     )

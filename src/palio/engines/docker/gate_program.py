@@ -2,24 +2,31 @@
 
     python -I gate_program.py RULES       RULES: JSON, see `Rules`
 
-It is run as text in a container of its own, on a Python without any package. It looks each name up itself, judges the
-addresses, and connects to one that it has judged, so that no second look-up can lead elsewhere. What it refuses it says
-on standard output, one line each, for the build's log.
+It is run as text in a container of its own, on a Python without any package. First it asks on the build's network
+whether the host answers there, and if so serves nobody. It looks each name up itself, judges the addresses, and
+connects to one that it has judged, so that no second look-up can lead elsewhere. What it refuses it says on standard
+output, one line each, for the build's log.
 """
 
 import asyncio
 import contextlib
 import ipaddress
 import json
+import socket
 import sys
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 PORT = 3128
 READY = "ready"
+EXPOSED = "exposed: "
 REFUSED = "refused: "
 HEAD_BYTES = 16 * 1024
 HEAD_S, IDLE_S, LINGER_S = 30.0, 300.0, 2.0
+ARP_S, ARP_POLL_S = 0.3, 0.01  # a kernel answers its own bridge in far less than a millisecond
+ARP_TABLE, ARP_COMPLETE = Path("/proc/net/arp"), 0x2
 CONNECTIONS = 128
 REFUSALS_SHOWN = 20
 PIECE_BYTES = 64 * 1024
@@ -173,6 +180,23 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         target.write_eof()
 
 
+def answers(address: str, table: Path = ARP_TABLE) -> bool:
+    """Whether somebody on a network of ours has this IPv4 address. Raises OSError if nobody could be asked."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", (address, 9))  # for any packet, the kernel asks by ARP who has the address
+    asked, end = False, time.monotonic() + ARP_S
+    while time.monotonic() < end:
+        rows = [row.split() for row in table.read_text(encoding="ascii").splitlines()]
+        flags = [int(row[2], 16) for row in rows if row[:1] == [address]]
+        if any(flag & ARP_COMPLETE for flag in flags):
+            return True
+        asked = asked or bool(flags)
+        time.sleep(ARP_POLL_S)
+    if not asked:
+        raise OSError(f"the kernel's table of neighbours says nothing of {address}")
+    return False
+
+
 async def main(rules: Rules, time_s: float, port: int = PORT) -> None:
     """Serves for as long as a build may take, so that no gate stays open whose build nobody watches any more."""
     server = await asyncio.start_server(Gate(rules).serve, "0.0.0.0", port, limit=HEAD_BYTES)  # noqa: S104 - `peers`
@@ -184,4 +208,7 @@ async def main(rules: Rules, time_s: float, port: int = PORT) -> None:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
+    first = str(next(ipaddress.IPv4Network(given["peers"]).hosts()))  # the host's, on a network where it has one
+    if answers(first):
+        sys.exit(f"{EXPOSED}{first}")
     asyncio.run(main(Rules(given["peers"], tuple(given["host"]), tuple(given["reach"])), given["time_s"]))

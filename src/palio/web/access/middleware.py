@@ -4,7 +4,7 @@ Whoever may not see something is told that it is not there: a challenge that is 
 Whoever may see it and not change it is told so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import CsrfViewMiddleware
 
-from palio.web.access.operations import operation_name
+from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
 from palio.web.kept import kept
@@ -36,7 +36,8 @@ class AccessMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        name = operation_name(request.resolver_match.view_name, request.method) if request.resolver_match else ""
+        at = request.resolver_match.view_name if request.resolver_match else ""
+        name = operation_name(at, request.method)
         rule = find_rule(name)
         if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
             raise Http404
@@ -50,6 +51,8 @@ class AccessMiddleware:
             raise PermissionDenied(
                 f"This token was not made for `{rule.scope}`; make one that is on your account page."
             )
+        if (methods := methods_at(at)) and request.method not in methods:
+            return _of_another_method(request.method, methods)
         request.subject, request.relations = subject, held  # type: ignore[attr-defined]
         if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
@@ -66,6 +69,16 @@ def find_rule(name: str) -> Rule | None:
 def _not_exempt(*_: object) -> HttpResponse:
     """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
     return HttpResponse()
+
+
+def _of_another_method(method: str | None, methods: Sequence[str]) -> HttpResponse:
+    said = {
+        "code": "request-invalid",
+        "message": f"This address does not answer {method}.",
+        "next_step": f"Ask with {' or '.join(methods)}; /api/v1/openapi.json says what each does.",
+        "evidence": [],
+    }
+    return JsonResponse(said, status=405, headers={"Allow": ", ".join(methods)})
 
 
 def _is_api(name: str) -> bool:

@@ -16,6 +16,11 @@ def operation_name(view_name: str, method: str | None) -> str:
     return siblings.get(method or "", view_name) if siblings else view_name
 
 
+def methods_at(view_name: str) -> tuple[str, ...]:
+    """The methods that the address answers to; none where it is no operation's."""
+    return tuple(sorted(_siblings().get(view_name, {})))
+
+
 @lru_cache(maxsize=1)
 def _siblings() -> Mapping[str, Mapping[str, str]]:
     """For each operation's name, all operations at its address, by their methods."""

@@ -103,6 +103,8 @@ RULES: Mapping[str, Rule] = {
     "api:grant-role": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:revoke-role": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:invite-participant": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "api:list-challenge-invitations": Rule(ORGANIZER, of="challenge"),
+    "api:take-back-invitation": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:accept-invitation": Rule(SIGNED_IN, scope="submit"),
     # -- teams
     "pages:own-team": Rule(PARTICIPANT, of="challenge"),
@@ -115,6 +117,8 @@ RULES: Mapping[str, Rule] = {
     "api:own-team": Rule(PARTICIPANT, of="challenge"),
     "api:rename-team": Rule(CAPTAIN, of="team", scope="submit"),
     "api:invite-member": Rule(CAPTAIN, of="team", scope="submit"),
+    "api:list-team-invitations": Rule(CAPTAIN, of="team"),
+    "api:take-back-member": Rule(CAPTAIN, of="team", scope="submit"),
     "api:pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
     "api:leave-team": Rule(TEAM, of="team", scope="submit"),
     # -- uploads, files and submissions
@@ -139,6 +143,7 @@ RULES: Mapping[str, Rule] = {
     "api:cancel-submission": Rule(TEAM, of="submission", scope="submit"),
     "api:withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
     "api:submission-log": Rule(TEAM | VIEWER, of="submission"),
+    "api:submission-report": Rule(TEAM | VIEWER, of="submission"),
     "api:submission-receipt": Rule(TEAM | VIEWER, of="submission"),
     "pages:submission": Rule(TEAM | VIEWER, of="submission"),
     "pages:submission-live": Rule(TEAM | VIEWER, of="submission"),
@@ -180,6 +185,7 @@ RULES: Mapping[str, Rule] = {
     "pages:desk-export": Rule(ORGANIZER, of="challenge", scope="organize"),
     "pages:desk-export-zip": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:desk": Rule(VIEWER, of="challenge"),
+    "api:desk-disk": Rule(VIEWER, of="challenge"),
     "api:desk-submissions": Rule(VIEWER, of="challenge"),
     "api:desk-registrations": Rule(VIEWER, of="challenge"),
     "api:desk-rescores": Rule(VIEWER, of="challenge"),
@@ -201,6 +207,13 @@ RULES: Mapping[str, Rule] = {
     "pages:operate-person": Rule(ADMIN, scope="account"),
     "pages:invite-person": Rule(ADMIN, scope="account"),
     "pages:take-back-person": Rule(ADMIN, scope="account"),
+    "api:list-people": Rule(ADMIN, scope="organize"),  # addresses for mail are in it
+    "api:change-person": Rule(ADMIN, scope="organize"),
+    "api:list-invitations": Rule(ADMIN, scope="organize"),
+    "api:invite-person": Rule(ADMIN, scope="organize"),
+    "api:take-back-person": Rule(ADMIN, scope="organize"),
+    "api:reset-link": Rule(ADMIN, scope="account"),  # no token is made for it: none may let in as somebody else
+    "api:remove-second-factors": Rule(ADMIN, scope="account"),
     # -- one's own account
     "pages:account": Rule(SIGNED_IN),
     "pages:tokens": Rule(SIGNED_IN, scope="account"),  # no token is made for it: none may make another

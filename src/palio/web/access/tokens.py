@@ -3,15 +3,21 @@
 import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 
 from palio.web.models import ApiToken
 
 PREFIX = "palio_"
-SCOPES = {"read": "see what you may see", "submit": "hand in, cancel, withdraw", "organize": "organize challenges"}
+SCOPES = {
+    "read": "see what you may see",
+    "submit": "hand in, cancel, withdraw",
+    "organize": "organize challenges; as an operator, invite people and switch accounts",
+}
 _SEEN_EVERY = timedelta(minutes=1)  # how exactly it is kept when a token was last used
 
 
@@ -56,5 +62,6 @@ def find_token(secret: str) -> ApiToken | None:
     if token is None or not token.user.is_active or (token.expires and token.expires <= now):
         return None
     if token.last_used is None or now - token.last_used > _SEEN_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used=now)
+        with suppress(OperationalError):  # a database that is busy or full keeps nobody from reading
+            ApiToken.objects.filter(pk=token.pk).update(last_used=now)
     return token

@@ -89,7 +89,9 @@ from palio.web.api import (  # noqa: E402
     desk_events,
     desk_submissions,
     files,
+    invitations,
     joining,
+    people,
     publishing,
     rescores,
     submissions,
@@ -97,7 +99,7 @@ from palio.web.api import (  # noqa: E402
     uploads,
 )
 
-_MODULES = (board, uploads, files, submissions, publishing, joining, teams, account)
+_MODULES = (board, uploads, files, submissions, publishing, joining, invitations, teams, account, people)
 _DESK = (desk, desk_submissions, desk_events, desk_announcements, rescores)
 for _module in (*_MODULES, *_DESK):
     api.add_router("", _module.router)

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from palio.web.models import ApiToken
+from palio.web.models import ApiToken, Membership, Role
 from palio.web.pages.doing import signed_in
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
@@ -23,11 +23,24 @@ class TokenOut(Schema):
     last_used: datetime | None
 
 
+class TakesPartOut(Schema):
+    challenge: str
+    team: str
+    id: str  # the team's
+
+
+class HelpsOut(Schema):
+    challenge: str
+    kind: str
+
+
 class MeOut(Schema):
     """`token` is what this request was made with; null in a browser."""
 
     username: str
     token: TokenOut | None
+    takes_part: list[TakesPartOut]
+    helps: list[HelpsOut]
 
 
 class TokenIn(Schema):
@@ -46,8 +59,17 @@ class NewTokenOut(TokenOut):
 
 @router.get("/me", response=MeOut, url_name="me")
 def me(request: HttpRequest) -> dict[str, Any]:
-    token: ApiToken | None = getattr(request, "token", None)
-    return {"username": signed_in(request).username, "token": _shown(token) if token else None}
+    user, token = signed_in(request), getattr(request, "token", None)
+    memberships = Membership.objects.filter(user=user).select_related("team", "challenge").order_by("-joined")
+    roles = Role.objects.filter(user=user).select_related("challenge").order_by("-granted")
+    return {
+        "username": user.username,
+        "token": _shown(token) if token else None,
+        "takes_part": [
+            {"challenge": each.challenge.slug, "team": each.team.name, "id": each.team_id} for each in memberships
+        ],
+        "helps": [{"challenge": each.challenge.slug, "kind": each.kind} for each in roles],
+    }
 
 
 @router.get("/tokens", response=list[TokenOut], url_name="list-tokens")

@@ -32,6 +32,9 @@ class PageOut(Schema):
 
 
 class AnnouncementOut(Schema):
+    """`number` names it to whoever changes or deletes it."""
+
+    number: int
     title: str
     text: str
     author: str
@@ -106,4 +109,5 @@ def _challenge(request: HttpRequest) -> Challenge:
 
 
 def _announcement(said: Announcement) -> dict[str, Any]:
-    return {"title": said.title, "text": said.text, "author": said.author.username, "created": said.created}
+    told = {"title": said.title, "text": said.text, "author": said.author.username, "created": said.created}
+    return {"number": said.pk, **told}

@@ -8,7 +8,7 @@ from ninja import Router, Schema
 
 from palio.web.api.document import answers
 from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.desk import overview, queue
+from palio.web.desk import disk, overview, queue
 from palio.web.desk.export import Parts
 from palio.web.desk.people import registrations
 from palio.web.models import Attempt, Challenge, Registration
@@ -73,6 +73,14 @@ class DeskOut(Schema):
     queue: QueueOut
 
 
+class DiskOut(Schema):
+    """Of the whole platform, at most some minutes old; `parts` in bytes."""
+
+    free_bytes: int
+    total_bytes: int
+    parts: dict[str, int]
+
+
 class DeskRegistrationOut(Schema):
     id: str
     user: str
@@ -101,6 +109,13 @@ def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
         "failing": [vars(each) for each in overview.failing(found)],
         "queue": _queue(queue.queue(found)),
     }
+
+
+@router.get("/challenges/{challenge}/desk/disk", response=DiskOut, url_name="desk-disk")
+def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+    found = disk.disk()
+    parts = {part.name: part.size_bytes for part in found.parts}
+    return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
 
 
 @router.get(

@@ -1,18 +1,17 @@
-"""Taking part in a challenge, inviting others, and the roles of those who help with it."""
+"""Taking part in a challenge, and the roles of those who help with it."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from django.http import Http404, HttpRequest
-from django.urls import reverse
 from ninja import Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.web.api.idempotency import once
-from palio.web.models import Challenge, Invitation, Registration, Role
+from palio.web.models import Challenge, Registration, Role
 from palio.web.pages.doing import signed_in
-from palio.web.verbs import invitations, joining, roles
+from palio.web.verbs import joining, roles
 from palio.web.verbs.teams import own_team
 
 router = Router(tags=["joining"])
@@ -39,28 +38,6 @@ class TermsIn(Schema):
     """The digest of the terms as GET /challenges/{challenge} shows them; empty where there are none."""
 
     accept_terms: str = Field("", max_length=64)
-
-
-class InvitationIn(Schema):
-    note: str = Field("", max_length=200)
-
-
-class InvitationOut(Schema):
-    """`code` is shown once, and so is `url`, where it is followed."""
-
-    id: str
-    code: str
-    url: str
-    expires: datetime
-
-
-class AcceptIn(TermsIn):
-    code: str = Field(max_length=200)
-
-
-class AcceptedOut(Schema):
-    challenge: str
-    team: TeamNameOut | None
 
 
 class RoleIn(Schema):
@@ -106,23 +83,6 @@ def withdraw(request: HttpRequest, challenge: str) -> Status[None]:
     return Status(204, None)
 
 
-@router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
-def invite(request: HttpRequest, challenge: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one person take part, once."""
-    made = invitations.invite(signed_in(request), challenge=_challenge(request), note=content.note)
-    return Status(201, shown_invitation(request, *made))
-
-
-@router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
-def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
-    """Into the challenge or the team that the code is for."""
-    accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
-    if accepted.challenge is None:
-        raise Http404
-    team = own_team(accepted.challenge, signed_in(request))
-    return {"challenge": accepted.challenge.slug, "team": {"id": team.id, "name": team.name} if team else None}
-
-
 @router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="challenge-roles")
 def list_roles(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
     return [_role(role) for role in _challenge(request).roles.select_related("user").order_by("granted")]
@@ -138,11 +98,6 @@ def grant_role(request: HttpRequest, challenge: str, content: RoleIn) -> dict[st
 def revoke_role(request: HttpRequest, challenge: str, username: str) -> Status[None]:
     roles.revoke(_challenge(request), username, actor=signed_in(request))
     return Status(204, None)
-
-
-def shown_invitation(request: HttpRequest, invitation: Invitation, code: str) -> dict[str, Any]:
-    url = request.build_absolute_uri(reverse("pages:invitation", args=[code]))
-    return {"id": invitation.id, "code": code, "url": url, "expires": invitation.expires}
 
 
 def _challenge(request: HttpRequest) -> Challenge:

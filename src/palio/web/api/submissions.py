@@ -9,6 +9,7 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.run_folder import Stage
+from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
 from palio.web.api.board import ColumnOut
 from palio.web.api.document import answers
@@ -16,7 +17,9 @@ from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import StoredFile, Submission, User
+from palio.web.pages.submission import report
 from palio.web.submission_shown import (
+    full_log,
     latest_attempt,
     receipt_path,
     shown_log,
@@ -78,6 +81,21 @@ class StageOut(Schema):
     cpu_s: float | None = None
 
 
+class PassOut(Schema):
+    """One of all passes, the first first. `counts`: its scores are those of the submission."""
+
+    identity: str
+    number: int
+    purpose: str
+    state: str
+    failure_code: str | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    version: int
+    counts: bool
+
+
 class AttemptOut(Schema):
     """One pass through the stages; `logs` are the stages whose logs may be read."""
 
@@ -96,7 +114,7 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` are those of the columns that are shown; `failure` is in its team's words."""
+    """`scores` are those of the columns that are shown; `failure` is in its team's words, with `turn`: whose it is."""
 
     id: str
     challenge: str
@@ -126,9 +144,10 @@ class PlaceOut(Schema):
 
 
 class WholeSubmissionOut(SubmissionOut):
-    """`cancel_counts`: cancelling it now would use up a try."""
+    """`attempt` is the last of `attempts`. `cancel_counts`: cancelling it now would use up a try."""
 
     attempt: AttemptOut | None
+    attempts: list[PassOut]
     cancel_counts: bool
     place: PlaceOut | None
     columns: list[ColumnOut]
@@ -183,7 +202,8 @@ def list_submissions(
 @router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
 def get_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
     """Where it is: its state, its stages, and its end."""
-    return shown_whole(_submission(request))
+    own = Relation.TEAM in request.relations  # type: ignore[attr-defined]
+    return shown_whole(_submission(request), own=own, full=_is_full(request))
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
@@ -209,9 +229,9 @@ def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]
     openapi_extra=answers("text/plain; charset=utf-8"),
 )
 def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpResponse:
-    """The log of a stage, as far as the phase lets it be read, as plain text."""
+    """The log of a stage, as far as the phase lets it be read, as plain text; all of it to those who help."""
     attempt = latest_attempt(_submission(request))
-    text = shown_log(attempt, stage) if attempt else None
+    text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
         raise RefusedError(
             "log-unavailable",
@@ -222,15 +242,27 @@ def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpR
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
+@router.get("/submissions/{submission}/report", url_name="submission-report", openapi_extra=answers("text/html"))
+def submission_report(request: HttpRequest, submission: str) -> HttpResponse:
+    """What the scoring program wrote for people to read, as a file: the organizer's own HTML."""
+    answer = report(request, submission)
+    answer["Content-Disposition"] = 'attachment; filename="report.html"'
+    return answer
+
+
 @router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
 def submission_receipt(request: HttpRequest, submission: str) -> HttpResponse:
     """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
-    full = bool(VIEWER & request.relations)  # type: ignore[attr-defined]
-    path = receipt_path(latest_attempt(_submission(request)), full=full)
+    path = receipt_path(latest_attempt(_submission(request)), full=_is_full(request))
     if path is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
     return HttpResponse(path.read_bytes(), "application/json", headers=headers)
+
+
+def _is_full(request: HttpRequest) -> bool:
+    """Whether it is asked by somebody who may read all of it: viewers, scorers, organizers."""
+    return bool(VIEWER & request.relations)  # type: ignore[attr-defined]
 
 
 def _submission(request: HttpRequest) -> Submission:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Router, Schema
 from pydantic import Field
 
-from palio.web.api.joining import InvitationIn, InvitationOut, TeamNameOut, shown_invitation
+from palio.web.api.joining import TeamNameOut
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import Challenge, Team
 from palio.web.pages.doing import signed_in
-from palio.web.verbs import invitations, teams
+from palio.web.verbs import teams
 
 router = Router(tags=["teams"])
 
@@ -46,13 +46,6 @@ def own_team(request: HttpRequest, challenge: str) -> dict[str, Any]:
 @router.patch("/teams/{team}", response=TeamOut, url_name="rename-team")
 def rename_team(request: HttpRequest, team: str, content: NameIn) -> dict[str, Any]:
     return _shown(teams.rename(_team(request), content.name, actor=signed_in(request)))
-
-
-@router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
-def invite_member(request: HttpRequest, team: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one participant into the team, once."""
-    made = invitations.invite(signed_in(request), team=_team(request), note=content.note)
-    return Status(201, shown_invitation(request, *made))
 
 
 @router.post("/teams/{team}/captain", response=TeamOut, url_name="pass-captain")

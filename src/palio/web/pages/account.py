@@ -1,13 +1,13 @@
 """One's own account: what one takes part in, how one signs in, and API tokens."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.doing import signed_in, trying
+from palio.web.pages.doing import doing, signed_in, trying
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 _DAYS = (7, 30, 90, 366)
@@ -45,8 +45,12 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, token: str) -> HttpResponse:
     found: ApiToken = request.subject  # type: ignore[attr-defined]
-    revoke_token(found, actor=signed_in(request))
-    return redirect("pages:tokens")
+
+    def act() -> str:
+        revoke_token(found, actor=signed_in(request))
+        return f"The token “{found.name}” is revoked: nothing signs in with it any more."
+
+    return doing(request, "pages:tokens", act)
 
 
 urls = [

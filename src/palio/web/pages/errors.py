@@ -1,7 +1,13 @@
 """The pages of what went wrong: a sentence and a way on, never a trace of the code."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
+
+from palio.web import away
+from palio.web.verbs.refusals import RefusedError
 
 _TEXTS = {
     400: ("This request cannot be understood", "Go back, load the page again, and try once more."),
@@ -45,7 +51,29 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Made without templates or the database: they may be what broke."""
+    if refused := away.refusal_for(sys.exception()):
+        return _away(request, refused)
     if request.path.startswith("/api/"):
         return _page(request, 500)
-    title, next_step = _TEXTS[500]
-    return HttpResponse(f"<!doctype html><title>{title} · Palio</title><h1>{title}</h1><p>{next_step}</p>", status=500)
+    return _bare(*_TEXTS[500], 500)
+
+
+def _away(request: HttpRequest, refused: RefusedError) -> HttpResponse:
+    answer: HttpResponse
+    if request.path.startswith("/api/"):
+        said = {"code": refused.code, "message": refused.message, "next_step": refused.next_step, "evidence": []}
+        answer = JsonResponse(said, status=refused.status)
+    else:
+        answer = _bare(refused.message.rstrip("."), refused.next_step, refused.status)
+    if refused.status == 503:
+        answer["Retry-After"] = str(away.AGAIN_S)
+    return answer
+
+
+def _bare(title: str, next_step: str, status: int) -> HttpResponse:
+    return HttpResponse(
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<title>{title} · Palio</title><link rel="stylesheet" href="{static("palio/palio.css")}">'
+        f'<main><h1>{title}</h1><p>{next_step}</p><p><a href="/">To the challenges</a></p></main></html>',
+        status=status,
+    )

@@ -17,9 +17,8 @@ from django.urls import path
 from django.utils import timezone
 
 from palio.core.bundle.model import Phase
-from palio.core.errors import TURNS, Cause, PalioError
+from palio.core.errors import PalioError
 from palio.core.job import MIB
-from palio.core.log import harmless
 from palio.core.receipt.key import machine_public_key
 from palio.core.run_folder import Stage
 from palio.core.states import State
@@ -28,7 +27,7 @@ from palio.web import submission_shown as team_view
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
 from palio.web.bundles import bundle_of, phase_named
 from palio.web.kept import kept
-from palio.web.models import Attempt, Rescore, Submission
+from palio.web.models import Submission
 from palio.web.stages_shown import SAYS, cards
 from palio.web.verbs import queue
 from palio.web.verbs.charging import cancelling_counts
@@ -99,7 +98,7 @@ class _Watched:
         if self.attempt is None or self.state != State.FAILED:
             return None
         found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
-        return found and found | {"turn": TURNS[Cause(found["cause"])]}
+        return team_view.with_turn(found, own="team" in self.held)
 
     def scores(self) -> list[dict[str, Any]]:
         """Of what counts, else of the last attempt; each column with its value."""
@@ -147,15 +146,8 @@ class _Watched:
             "is_team": "team" in self.held,
             "may_score": bool(SCORER & self.held),
             "may_organize": bool(ORGANIZER & self.held),
-            "attempts": self.history(),
+            "attempts": team_view.passes(self.submission, full=self.full),
         }
-
-    def history(self) -> list[Attempt]:
-        """All passes, the first first. Its team sees those of a re-score once that is live."""
-        rows = self.submission.attempts.select_related("rescore", "version").order_by("number")
-        if self.full:
-            return list(rows)
-        return [each for each in rows if each.rescore is None or each.rescore.state == Rescore.State.APPLIED]
 
     def report(self) -> Path | None:
         """The organizer's page about these scores; None where there is none, or not for this reader."""
@@ -167,13 +159,7 @@ class _Watched:
     def log(self, stage: Stage) -> str | None:
         if self.attempt is None:
             return None
-        if not self.full:
-            return team_view.shown_log(self.attempt, stage)
-        try:
-            with open_untrusted(team_view.run_folder(self.attempt).log(stage)) as file:
-                return harmless(file.read(16 * MIB))
-        except (OSError, UnreadableFileError):
-            return None
+        return (team_view.full_log if self.full else team_view.shown_log)(self.attempt, stage)
 
     def logs(self) -> list[dict[str, Any]]:
         found = []

@@ -18,6 +18,11 @@ from palio.web.models import Announcement, Challenge
 
 register = template.Library()
 
+# Pages that lie below a tab by what they are about, and not by their address.
+_BELOW = dict.fromkeys(("pages:submit", "pages:submit-file", "pages:submission"), "submissions") | {
+    "pages:invite-member": "own-team"
+}
+
 
 @dataclass(frozen=True)
 class Tab:
@@ -54,7 +59,11 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     first = pages[0].title if pages else "Overview"
     own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
-    return [Tab(tab.title, tab.url, tab.url == _best(request.path, found)) for tab in found]
+    above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
+    if above == "submissions" and not takes_part:
+        above = "desk"
+    here = (_url(above, challenge.slug) if above else request.path) or ""
+    return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
 
 @register.filter

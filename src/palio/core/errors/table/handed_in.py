@@ -79,10 +79,11 @@ KINDS: dict[str, FailureKind] = {
     ),
     "base-image-missing": FailureKind(
         _P,
-        "The Dockerfile starts from `{image}`, and that image is neither here nor could it be pulled{reason}.",
+        "The Dockerfile takes from the image `{image}`, which is not here and could not be pulled.",
         "Check the name and tag; if they are right, the operator can `docker pull {image}` on this machine.",
         participant_next="Check the name and tag; if they are right, ask the organizer to have that image made "
         "available.",
+        engines_words=True,
     ),
     "build-time-limit": FailureKind(
         _P,

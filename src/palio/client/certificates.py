@@ -1,0 +1,40 @@
+"""Requests that fail by a certificate: the platform's own, or the ones that this machine trusts.
+
+Which those are, the library `requests` decides: a file that the environment names, else the ones that it comes with.
+"""
+
+import os
+import ssl
+from pathlib import Path
+
+from palio.core.errors import PalioError
+
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_UNREADABLE = {"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_BASE64_DECODE", "PEM_LIB"}
+_REASONS = {
+    "mismatch": "it is for another name",
+    "expired": "it has expired",
+    "not yet valid": "it is not valid yet",
+    "self-signed": "no authority that is trusted here has signed it",
+    "issuer": "no authority that is trusted here has signed it",
+}
+
+
+def certificate_fault(error: OSError, url: str) -> PalioError | None:
+    """The failure if a certificate is the reason, which does not go away by asking again; else None."""
+    innermost: BaseException = error
+    while innermost.__context__ is not None:
+        innermost = innermost.__context__
+    if isinstance(innermost, ssl.SSLCertVerificationError):
+        said = str(innermost.verify_message)
+        reason = next((words for sign, words in _REASONS.items() if sign in said.lower()), said.rstrip("."))
+        return PalioError("certificate-refused", url=url, reason=reason)
+    variable = next((name for name in _VARIABLES if os.environ.get(name)), None)
+    if variable is None:
+        return None
+    path = Path(os.environ[variable])
+    if not path.exists():
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="there is nothing")
+    if isinstance(innermost, ssl.SSLError) and innermost.reason in _UNREADABLE:
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="that holds none")
+    return None

@@ -1,0 +1,166 @@
+"""Links that let somebody in once, to the platform, into a challenge or a team: made, listed, taken back, followed."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+from ninja import Router, Schema, Status
+from pydantic import Field
+
+from palio.web.api.joining import TeamNameOut, TermsIn
+from palio.web.models import Challenge, Invitation, Team
+from palio.web.pages.doing import signed_in
+from palio.web.verbs import invitations
+from palio.web.verbs.teams import own_team
+
+router = Router(tags=["invitations"])
+
+
+class InvitationIn(Schema):
+    note: str = Field("", max_length=200)
+
+
+class InvitationOut(Schema):
+    """`code` is shown once, and so is `url`, where it is followed."""
+
+    id: str
+    code: str
+    url: str
+    expires: datetime
+
+
+class OpenInvitationOut(Schema):
+    """`account`: whose account was made with it."""
+
+    id: str
+    note: str
+    created: datetime
+    created_by: str
+    expires: datetime
+    account: str | None
+
+
+class AcceptIn(TermsIn):
+    code: str = Field(max_length=200)
+
+
+class AcceptedOut(Schema):
+    challenge: str
+    team: TeamNameOut | None
+
+
+@router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
+def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
+    """Into the challenge or the team that the code is for."""
+    accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
+    if accepted.challenge is None:
+        raise Http404
+    team = own_team(accepted.challenge, signed_in(request))
+    return {"challenge": accepted.challenge.slug, "team": {"id": team.id, "name": team.name} if team else None}
+
+
+# -- to the platform
+
+
+@router.get("/invitations", response=list[OpenInvitationOut], url_name="list-invitations")
+def list_to_platform(request: HttpRequest) -> list[dict[str, Any]]:
+    return _open(_TO_PLATFORM)
+
+
+@router.post("/invitations", response={201: InvitationOut}, url_name="invite-person")
+def invite_to_platform(request: HttpRequest, content: InvitationIn) -> Status[Any]:
+    """A link that lets one person make an account, once."""
+    return _made(request, *invitations.invite(signed_in(request), note=content.note))
+
+
+@router.delete("/invitations/{invitation}", response={204: None}, url_name="take-back-person")
+def take_back_to_platform(request: HttpRequest, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, _TO_PLATFORM)
+
+
+# -- into a challenge
+
+
+@router.get(
+    "/challenges/{challenge}/invitations", response=list[OpenInvitationOut], url_name="list-challenge-invitations"
+)
+def list_into_challenge(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+    return _open(Q(challenge=_challenge(request), team=None))
+
+
+@router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
+def invite_into_challenge(request: HttpRequest, challenge: str, content: InvitationIn) -> Status[Any]:
+    """A link that lets one person take part, once."""
+    made = invitations.invite(signed_in(request), challenge=_challenge(request), note=content.note)
+    return _made(request, *made)
+
+
+@router.delete(
+    "/challenges/{challenge}/invitations/{invitation}", response={204: None}, url_name="take-back-invitation"
+)
+def take_back_into_challenge(request: HttpRequest, challenge: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(challenge=_challenge(request), team=None))
+
+
+# -- into a team
+
+
+@router.get("/teams/{team}/invitations", response=list[OpenInvitationOut], url_name="list-team-invitations")
+def list_into_team(request: HttpRequest, team: str) -> list[dict[str, Any]]:
+    return _open(Q(team=_team(request)))
+
+
+@router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
+def invite_into_team(request: HttpRequest, team: str, content: InvitationIn) -> Status[Any]:
+    """A link that lets one participant into the team, once."""
+    return _made(request, *invitations.invite(signed_in(request), team=_team(request), note=content.note))
+
+
+@router.delete("/teams/{team}/invitations/{invitation}", response={204: None}, url_name="take-back-member")
+def take_back_into_team(request: HttpRequest, team: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(team=_team(request)))
+
+
+# -- its parts
+
+_TO_PLATFORM = Q(challenge=None, team=None)
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _team(request: HttpRequest) -> Team:
+    team: Team = request.subject  # type: ignore[attr-defined]
+    return team
+
+
+def _made(request: HttpRequest, invitation: Invitation, code: str) -> Status[Any]:
+    url = request.build_absolute_uri(reverse("pages:invitation", args=[code]))
+    return Status(201, {"id": invitation.id, "code": code, "url": url, "expires": invitation.expires})
+
+
+def _open(of: Q) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "note": each.note,
+            "created": each.created,
+            "created_by": each.created_by.username,
+            "expires": each.expires,
+            "account": each.used_by.username if each.used_by else None,
+        }
+        for each in invitations.open_invitations(of)
+    ]
+
+
+def _take_back(request: HttpRequest, invitation: str, of: Q) -> Status[None]:
+    """Done again, or to one that was used, it does nothing more."""
+    found = Invitation.objects.filter(of, pk=invitation).first()
+    if found is None:
+        raise Http404
+    invitations.take_back(found, actor=signed_in(request))
+    return Status(204, None)

@@ -1,0 +1,188 @@
+"""What goes wrong while people hand in, against the real thing: `palio serve` with two processes, on a port.
+
+Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/test_away.py and
+tests/web/verbs/test_disk_full.py, where no process can leave its small disk.
+"""
+
+import json
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.bundles import YAML, write_bundle
+from tests.web.serving.running import Running, environment, running
+from tests.web.zips import chunks, context_zip, digest
+
+from palio.client import Connection
+from palio.client.publishing import publish
+from palio.core.errors import PalioError
+
+CHUNK = 2048
+SET_UP = """
+import json, sys
+from pathlib import Path
+import django
+django.setup()
+from palio.web.access.tokens import SCOPES
+from palio.web.bundles import current_bundle
+from palio.web.models import User
+from palio.web.verbs.joining import join, terms_of
+from palio.web.verbs.publish import publish
+from palio.web.verbs.tokens import make_token
+alice, bob = (User.objects.create_user(name, password=f"{name}-long-password") for name in ("alice", "bob"))
+for slug, bundle in json.loads(sys.argv[1]).items():
+    challenge = publish(Path(bundle), actor=alice, slug=slug).challenge
+    join(challenge, bob, terms_digest=terms_of(current_bundle(challenge)).digest)
+print(json.dumps({user.username: make_token(user, "t", SCOPES, days=1)[1] for user in (alice, bob)}))
+"""
+
+
+class Faults:
+    """A platform with challenges `open`, `closing` and `once`, in which one may hand in once a day."""
+
+    def __init__(self, platform: Running, secrets: Mapping[str, str]) -> None:
+        self.platform, self.secrets = platform, secrets
+
+    def connection(self, name: str = "bob") -> Connection:
+        """Which asks nothing twice, so that each answer is seen."""
+        return Connection(self.platform.address, self.secrets[name], pauses_s=())
+
+    def put(self, upload: Any, index: int, content: bytes, sha256: str | None = None) -> requests.Response:
+        chunk = chunks(content, CHUNK)[index]
+        return requests.put(
+            f"{self.platform.address}/api/v1/uploads/{upload['id']}/chunks/{index}",
+            chunk,
+            headers={"Authorization": f"Bearer {self.secrets['bob']}", "X-Chunk-SHA256": sha256 or digest(chunk),
+                     "Content-Type": "application/octet-stream"},
+            timeout=60,
+        )  # fmt: skip
+
+    def announce(self, challenge: str, content: bytes) -> Any:
+        asked = {"name": "m.zip", "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": CHUNK}
+        return self.connection().post(f"/challenges/{challenge}/uploads", asked)
+
+    def upload(self, challenge: str, content: bytes) -> str:
+        """The id of the file that it becomes."""
+        upload = self.announce(challenge, content)
+        for index in range(upload["chunk_count"]):
+            assert self.put(upload, index, content).status_code == 204
+        return str(self.connection().post(f"/uploads/{upload['id']}/complete")["id"])
+
+    def submit(self, challenge: str, file: str) -> str:
+        """Its id; or the code of the refusal."""
+        try:
+            return str(self.connection().post(f"/challenges/{challenge}/submit", {"file": file})["id"])
+        except PalioError as error:
+            return error.failure.code
+
+    def submissions(self, challenge: str) -> list[str]:
+        return [each["id"] for each in self.connection().all_of(f"/challenges/{challenge}/submissions")]
+
+
+def bundle(folder: Path, phase: str = "", version: str = "first") -> Path:
+    yaml = YAML.replace("    start: 2026-01-01\n", f"    start: 2026-01-01\n{phase}")
+    return write_bundle(folder, yaml=yaml.replace("small enough to read", f"small enough to read, {version}"))
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+    home = tmp_path_factory.mktemp("faults")
+    bundles = {
+        "open": bundle(home / "open"),
+        "closing": bundle(home / "closing"),
+        "once": bundle(home / "once", "    max_submissions_per_day: 1\n"),
+    }
+    with running(home / "data", "--pages-only", "--workers", "2") as platform:
+        command = [sys.executable, "-c", SET_UP, json.dumps(bundles, default=str)]
+        setting = environment(PALIO_DATA=str(home / "data"), DJANGO_SETTINGS_MODULE="palio.web.settings")
+        made = subprocess.run(command, env=setting, capture_output=True, text=True, check=True)
+        yield Faults(platform, json.loads(made.stdout))
+
+
+def test_wrong_token_is_refused_whatever_is_asked(faults: Faults) -> None:
+    for method, path in (("GET", "/me"), ("GET", "/challenges"), ("POST", "/challenges/open/uploads")):
+        for token in ("palio_wrong", faults.secrets["bob"][:-1], f"{faults.secrets['bob']}x"):
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = requests.request(method, f"{faults.platform.address}/api/v1{path}", headers=headers, timeout=60)
+            assert (answer.status_code, answer.json()["code"]) == (401, "token-refused")
+
+
+def test_chunk_with_a_wrong_hash_costs_that_chunk_alone(faults: Faults) -> None:
+    content = context_zip(extra=b"wrong hash" * 1000)
+    upload = faults.announce("open", content)
+    assert faults.put(upload, 0, content).status_code == 204
+    answer = faults.put(upload, 1, content, sha256="0" * 64)
+    assert (answer.status_code, answer.json()["code"]) == (422, "chunk-damaged")
+    assert faults.connection().get(f"/uploads/{upload['id']}")["present"] == [0]
+    assert faults.upload("open", content)
+
+
+def test_the_same_zip_twice_is_one_file_and_is_said(faults: Faults) -> None:
+    content = context_zip(extra=b"twice" * 1000)
+    file = faults.upload("open", content)
+    again = faults.announce("open", content)
+    assert (again["file"]["id"], faults.upload("open", content)) == (file, file)
+    first = faults.submit("open", file)
+    assert faults.submit("open", file) == "submission-running"
+    faults.connection().post(f"/submissions/{first}/cancel")
+    second = faults.connection().post("/challenges/open/submit", {"file": file})
+    assert second["id"] != first
+    assert [note.partition(",")[0] for note in second["notes"]] == ["this file was handed in for this phase before"]
+    faults.connection().post(f"/submissions/{second['id']}/cancel")
+
+
+def test_last_try_from_many_browsers_at_once_goes_to_one(faults: Faults) -> None:
+    """Of which two processes each answer some."""
+    files = [faults.upload("once", context_zip(extra=b"%d" % number)) for number in range(6)]
+    together = threading.Barrier(len(files))
+
+    def browser(file: str) -> str:
+        together.wait()
+        return faults.submit("once", file)
+
+    with ThreadPoolExecutor(len(files)) as pool:
+        answers = sorted(pool.map(browser, files))
+    (through,) = faults.submissions("once")
+    assert sorted(answers) == sorted([through, *["tries-used-up-today"] * 5])
+
+
+def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_path: Path) -> None:
+    """What counts is the moment of submitting; nothing that was sent has to be sent again."""
+    content = context_zip(extra=b"deadline" * 1000)
+    upload = faults.announce("closing", content)
+    assert faults.put(upload, 0, content).status_code == 204
+    end = datetime.now(UTC) + timedelta(seconds=3)
+    closing = bundle(tmp_path / "closing", f"    end: {end:%Y-%m-%dT%H:%M:%SZ}\n", "second")
+    publish(faults.connection("alice"), closing, slug="closing")
+    while datetime.now(UTC) < end:
+        time.sleep(0.1)
+    for index in range(1, upload["chunk_count"]):
+        assert faults.put(upload, index, content).status_code == 204
+    file = faults.connection().post(f"/uploads/{upload['id']}/complete")["id"]
+    assert faults.submit("closing", file) == "phase-closed"
+    assert [each["id"] for each in faults.connection().all_of("/challenges/closing/files")] == [file]
+    publish(faults.connection("alice"), bundle(tmp_path / "longer", version="third"), slug="closing")
+    assert faults.submissions("closing") == []
+    assert [faults.submit("closing", file)] == faults.submissions("closing")
+
+
+def test_busy_sqlite_is_waited_for(faults: Faults) -> None:
+    file = faults.upload("open", context_zip(extra=b"busy"))
+    holder = sqlite3.connect(faults.platform.data / "palio.sqlite3", isolation_level=None, timeout=60)
+    holder.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(faults.submit, "open", file)
+        time.sleep(2)
+        assert not answer.done()
+        holder.execute("ROLLBACK")
+        assert answer.result(60) in faults.submissions("open")
+    holder.close()
