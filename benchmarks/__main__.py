@@ -2,8 +2,9 @@
 
     python -m benchmarks [NAME ...]     (default: all of them)
 
-Figures go to the terminal, to benchmarks/results/<machine>.json, and as a table into docs/performance.md. A name runs
-one alone, and its lines take the place of their like in both.
+Figures go to the terminal, to benchmarks/results/<machine>.json, and as a table into docs/performance.md, each as soon
+as it is there. A name runs one alone, and its lines take the place of their like in both. One that fails says why,
+leaves the lines that were there, and does not stop the others.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import sys
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +23,13 @@ from benchmarks import (
     controller_tick,
     hashing,
     inference,
+    pack,
     run_overhead,
     scoring,
     serving,
     staging,
     training,
+    until_scored,
     uploads,
 )
 from benchmarks.measuring import Line
@@ -37,14 +41,16 @@ SMALL_UPLOADS, SMALL_UPLOAD_BYTES, SMALL_LOAD_S = 4, 50_000_000, 5
 BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "training": lambda: training.lines(runs=1),
     "inference": lambda: inference.lines(runs=3),
+    "pack": lambda: [each.line() for each in pack.measure()],
     "overhead": lambda: [run_overhead.measure().line()],
     "staging": lambda: [each.line() for each in staging.measure()],
     "collecting": lambda: [collecting.measure().line()],
     "hashing": lambda: [each.line() for each in hashing.measure()],
-    "scoring": lambda: [scoring.measure(rows).line() for rows in scoring.ROWS],
+    "scoring": lambda: [scoring.measure(rows).line(scoring.LIMITS.get(rows, "")) for rows in scoring.ROWS],
     "serving": lambda: serving.measure().lines(),
     "board": lambda: board.measure(SMALL_LOAD_S).lines(),
-    "uploads": lambda: uploads.measure(SMALL_UPLOADS, SMALL_UPLOAD_BYTES).lines(),
+    "uploads": lambda: uploads.lines(SMALL_UPLOADS, SMALL_UPLOAD_BYTES, runs=3),
+    "until-scored": until_scored.measure,
     "tick": controller_tick.measure,
 }
 
@@ -55,16 +61,25 @@ def main() -> None:
     asked = parser.parse_args().names or list(BENCHMARKS)
     target = RESULTS / f"{platform.node() or 'machine'}.json"
     kept = json.loads(target.read_text())["benchmarks"] if target.exists() else {}
-    for name in asked:
-        load = os.getloadavg()[0]
-        lines = BENCHMARKS[name]()
-        print(*(line.shown() for line in lines), sep="\n", flush=True)
-        kept[name] = {"load_before": round(load, 2), "lines": [line.as_json() for line in lines]}
     RESULTS.mkdir(exist_ok=True)
-    report = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": _machine(), "benchmarks": kept}
-    target.write_text(json.dumps(report, indent=2) + "\n")
-    write_page(report)
+    failed = []
+    for name in asked:
+        load, when = os.getloadavg()[0], datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            lines = BENCHMARKS[name]()
+        except Exception:  # noqa: BLE001 - which the others are not to blame for
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        print(*(line.shown() for line in lines), sep="\n", flush=True)
+        kept[name] = {"when": when, "load_before": round(load, 2), "lines": [line.as_json() for line in lines]}
+        in_order = {each: kept[each] for each in BENCHMARKS if each in kept}
+        report = {"machine": _machine(), "benchmarks": in_order}
+        target.write_text(json.dumps(report, indent=2) + "\n")
+        write_page(report)
     print(f"\nWritten to {target} and docs/performance.md", file=sys.stderr)
+    if failed:
+        sys.exit(f"Not measured, for the reasons above: {', '.join(failed)}")
 
 
 def _machine() -> dict[str, object]:

@@ -19,8 +19,10 @@ def write_page(report: Mapping[str, Any], page: Path = PAGE) -> None:
 
 def table(report: Mapping[str, Any]) -> Iterator[str]:
     machine = report["machine"]
+    days = sorted({benchmark["when"][:10] for benchmark in report["benchmarks"].values()})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     yield (
-        f"{report['when'][:10]}, {machine['cpus']} CPUs ({machine['processor']}), {machine['memory_gib']} GiB, "
+        f"{when}, {machine['cpus']} CPUs ({machine['processor']}), {machine['memory_gib']} GiB, "
         f"Python {machine['python']}, {machine['platform']}."
     )
     yield ""

@@ -2,20 +2,19 @@
 
 A submission that does nothing but copy its inputs' names, against the bare `docker build` and two `docker run`s that
 build the same Dockerfile, run the same program and the same scoring program, with the same mounts. Every run has a
-file of its own in the submission, so that neither side has its image cached. Palio is compiled, as where it is
-installed, whatever PYTHONDONTWRITEBYTECODE says here.
+file of its own in the submission, so that neither side has its image cached.
 """
 
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import uuid
 from pathlib import Path
 
 from tests.bundles import DOCKERFILE, write_bundle, write_context
 
+from benchmarks.installed import PALIO, environment
 from benchmarks.measuring import Comparison, side_by_side
 
 COPY = """\
@@ -37,7 +36,7 @@ def measure(runs: int = 7) -> Comparison:
         _palio(home, bundle, -1)  # builds what is built once per challenge
         return side_by_side(
             "palio run, a submission that only copies",
-            ("docker build + docker run + docker run", lambda number: _bare(home, bundle, number)),
+            ("docker build + docker run + docker run", lambda number: bare_run(home, bundle, number)),
             ("palio run", lambda number: _palio(home, bundle, number)),
             runs=runs,
         )
@@ -46,14 +45,14 @@ def measure(runs: int = 7) -> Comparison:
         subprocess.run(["docker", "image", "rm", "--force", NAME], capture_output=True, check=False)
 
 
-def _context(folder: Path) -> Path:
+def make_context(folder: Path) -> Path:
     context = write_context(folder, predict=COPY, dockerfile=DOCKERFILE.replace("predict.py", "predict.py unique", 1))
     (context / "unique").write_text(uuid.uuid4().hex)
     return context
 
 
-def _bare(home: Path, bundle: Path, number: int) -> None:
-    context = _context(home / f"bare-{number}")
+def bare_run(home: Path, bundle: Path, number: int) -> None:
+    context = make_context(home / f"bare-{number}")
     results, scores = home / f"bare-{number}-results", home / f"bare-{number}-scores"
     for folder in (results, scores):
         folder.mkdir()
@@ -70,17 +69,15 @@ def _bare(home: Path, bundle: Path, number: int) -> None:
 
 
 def _palio(home: Path, bundle: Path, number: int) -> None:
-    context = _context(home / f"palio-{number}")
+    context = make_context(home / f"palio-{number}")
     archive = shutil.make_archive(str(home / f"palio-{number}"), "zip", context)
-    command = [sys.executable, "-m", "palio", "run", archive, "-c", str(bundle), "--engine", "docker"]
-    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(home / "bytecode")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    subprocess.run([*command, "-o", str(home / f"run-{number}")], check=True, capture_output=True, env=environment)
+    command = [*PALIO, "run", archive, "-c", str(bundle), "--engine", "docker", "-o", str(home / f"run-{number}")]
+    subprocess.run(command, check=True, capture_output=True, env=environment(home))
 
 
 def _docker(*arguments: str) -> None:
-    environment = os.environ | {"DOCKER_BUILDKIT": "0"}
-    subprocess.run(["docker", *arguments], check=True, capture_output=True, env=environment)
+    setting = os.environ | {"DOCKER_BUILDKIT": "0"}
+    subprocess.run(["docker", *arguments], check=True, capture_output=True, env=setting)
 
 
 if __name__ == "__main__":

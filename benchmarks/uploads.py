@@ -2,6 +2,11 @@
 
 The senders run on the same machine and share its CPUs and disk with the platform, which is how the time is to be read.
 Memory is the highest sum over the platform's processes, as in benchmarks.serving; the limit (500 MiB) is on PSS.
+
+The time stands beside that of `cp` and `sha256sum`, one after the other, on the same files: an upload reads, writes and
+digests too, digests twice on both sides, and sends.
+
+    python -m benchmarks.uploads [COUNT] [--json]     (default: 20)
 """
 
 import json
@@ -16,37 +21,21 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.bundles import write_bundle
+
 from benchmarks.measuring import Line
-from benchmarks.serving import _Server, memory_mib, tree
+from benchmarks.participant import SLUG, join_challenge
+from benchmarks.serving import Server, memory_mib, tree
 
 COUNT, SIZE_BYTES = 20, 200_000_000
 LIMIT_PSS_MIB = 500
-ROOT = Path(__file__).parents[1]
 
-SET_UP = """
-import sys
-from pathlib import Path
-import django
-django.setup()
-from palio.web.access.tokens import hashed, new_secret
-from palio.web.bundles import current_bundle
-from palio.web.models import ApiToken, User
-from palio.web.verbs.joining import join, terms_of
-from palio.web.verbs.publish import publish
-alice, bob = (User.objects.create_user(name, password=f"{name}-long-password") for name in ("alice", "bob"))
-challenge = publish(Path(sys.argv[1]), actor=alice, slug="bench").challenge
-terms = terms_of(current_bundle(challenge))
-join(challenge, bob, terms_digest=terms.digest if terms else "")
-secret = new_secret()
-ApiToken.objects.create(user=bob, name="t", scopes=["read", "submit"], secret_hash=hashed(secret))
-print(secret)
-"""
-SEND = """
+SEND = f"""
 import sys
 from pathlib import Path
 from palio.client import Connection
 from palio.client.uploading import upload_file
-print(upload_file(Connection(sys.argv[1], sys.argv[2]), "bench", Path(sys.argv[3]))["sha256"])
+print(upload_file(Connection(sys.argv[1], sys.argv[2]), "{SLUG}", Path(sys.argv[3]))["sha256"])
 """
 
 
@@ -55,6 +44,7 @@ class Uploads:
     count: int
     size_bytes: int
     seconds: float
+    bare_s: float  # cp and sha256sum
     idle_pss_mib: float
     peak_pss_mib: float
     peak_rss_mib: float
@@ -64,19 +54,13 @@ class Uploads:
     def as_json(self) -> dict[str, object]:
         return asdict(self) | {"limits": {"peak_pss_mib": LIMIT_PSS_MIB}}
 
-    def lines(self) -> list[Line]:
-        what = f"{self.count} uploads of {self.size_bytes / 1e6:.0f} MB at once"
-        return [
-            Line(f"{what}, memory at most", self.peak_pss_mib, "MiB PSS", limit=f"{LIMIT_PSS_MIB} MiB"),
-            Line(f"{what}, speed", self.count * self.size_bytes / self.seconds / 1e6, "MB/s"),
-        ]
-
     def shown(self) -> str:
         speed = self.count * self.size_bytes / self.seconds / 1e6
         return "\n".join(
             [
                 f"{self.count} uploads of {self.size_bytes / 1e6:.0f} MB at once, senders on the same machine",
                 f"  until the last is checked     {self.seconds:6.1f} s   ({speed:.0f} MB/s in all)",
+                f"  cp and sha256sum              {self.bare_s:6.1f} s",
                 f"  memory before                 {self.idle_pss_mib:6.0f} MiB PSS",
                 f"  memory at most                {self.peak_pss_mib:6.0f} MiB PSS (limit {LIMIT_PSS_MIB} MiB), "
                 f"{self.peak_rss_mib:.0f} MiB RSS",
@@ -85,25 +69,62 @@ class Uploads:
         )
 
 
+def lines(count: int, size_bytes: int, runs: int) -> list[Line]:
+    """Of several runs, each on a platform of its own."""
+    made = [measure(count, size_bytes) for _ in range(runs)]
+    what = f"{count} uploads of {size_bytes / 1e6:.0f} MB at once"
+    peaks, times = [each.peak_pss_mib for each in made], [each.seconds for each in made]
+    bare = statistics.median(each.bare_s for each in made)
+    return [
+        Line(
+            f"{what}, memory at most",
+            statistics.median(peaks),
+            "MiB PSS",
+            lowest=min(peaks),
+            highest=max(peaks),
+            runs=runs,
+            limit=f"{LIMIT_PSS_MIB} MiB",
+        ),
+        Line(
+            f"{what}, until the last is checked",
+            statistics.median(times),
+            "s",
+            "cp and sha256sum of the same files",
+            bare,
+            min(times),
+            max(times),
+            runs,
+        ),
+    ]
+
+
 def measure(count: int = COUNT, size_bytes: int = SIZE_BYTES) -> Uploads:
     home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
     server = None
     try:
         files = [_file(home / f"answers-{number}.csv", number, size_bytes) for number in range(count)]
-        server = _Server(home)
-        setting = os.environ | {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
-        made = [sys.executable, "-c", SET_UP, str(_bundle(home / "bundle"))]
-        token = subprocess.run(made, env=setting, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        server = Server(home)
+        token = join_challenge(home / "data", write_bundle(home / "bundle"))
         time.sleep(3)
         idle, _ = memory_mib(tree(server.process.pid))
-        return _measured(server, files, token, idle, size_bytes)
+        return _measured(server, files, token, idle, size_bytes, _bare_s(files, home / "copies"))
     finally:
         if server is not None:
             server.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _measured(server: _Server, files: list[Path], token: str, idle: float, size_bytes: int) -> Uploads:
+def _bare_s(files: list[Path], target: Path) -> float:
+    target.mkdir()
+    begin = time.perf_counter()
+    subprocess.run(["cp", *files, target], check=True)
+    subprocess.run(["sha256sum", *target.iterdir()], check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - begin
+    shutil.rmtree(target)
+    return seconds
+
+
+def _measured(server: Server, files: list[Path], token: str, idle: float, size_bytes: int, bare_s: float) -> Uploads:
     over, memory, pages = threading.Event(), list[tuple[float, float]](), list[float]()
 
     def watch() -> None:
@@ -136,7 +157,8 @@ def _measured(server: _Server, files: list[Path], token: str, idle: float, size_
     assert len(set(ended)) == len(files), "an upload has failed"
     assert all(sender.returncode == 0 for sender in senders)
     peak_pss, peak_rss = max(pss for pss, _ in memory), max(rss for _, rss in memory)
-    return Uploads(len(files), size_bytes, seconds, idle, peak_pss, peak_rss, statistics.median(pages), max(pages))
+    page_median_s = statistics.median(pages)
+    return Uploads(len(files), size_bytes, seconds, bare_s, idle, peak_pss, peak_rss, page_median_s, max(pages))
 
 
 def _file(path: Path, number: int, size_bytes: int) -> Path:
@@ -147,13 +169,6 @@ def _file(path: Path, number: int, size_bytes: int) -> Path:
         for _ in range(size_bytes // len(block)):
             file.write(block)
     return path
-
-
-def _bundle(folder: Path) -> Path:
-    sys.path.insert(0, str(ROOT))
-    from tests.bundles import write_bundle
-
-    return write_bundle(folder)
 
 
 if __name__ == "__main__":

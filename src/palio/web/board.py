@@ -5,6 +5,7 @@ or an endpoint could give away. Hidden columns are in no Board. Withdrawn and hi
 are disqualified ones, which organizers see as such, without a rank. A baseline stands for itself and is marked.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from palio.web.bundles import current_bundle
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team, User
 
 _MOST_KNOWN = 50_000
-_Row: TypeAlias = tuple[str, str | None, str, bool, str]  # submission, attempt, team, baseline, disqualified
+_Row: TypeAlias = tuple[str, str | None]  # submission, attempt
 
 
 class Sight(StrEnum):
@@ -137,13 +138,12 @@ def handed_in(challenge: Challenge, phase: str, rescore: Rescore | None = None) 
         attempts = Attempt.objects.filter(rescore=rescore).order_by("number")  # the last is what became of it
         found_new = attempts.values_list("submission_id", "identity", "scores")
         new = {submission: (identity, scores) for submission, identity, scores in found_new}
-    rows = list(
-        Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None)
-        .filter(Q(counted__isnull=False) | Q(pk__in=new))
-        .order_by("created", "id")
-        .values_list("id", "counted_id", "team_id", "baseline", "disqualified")
+    shown = Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None).filter(
+        Q(counted__isnull=False) | Q(pk__in=new)
     )
-    found = _read(rows, dict(Team.objects.filter(challenge=challenge).values_list("id", "name")))
+    rows = list(shown.order_by("created", "id").values_list("id", "counted_id"))
+    marked = set(shown.exclude(baseline=False, disqualified="").values_list("id", flat=True))
+    found = _read(rows, marked, dict(Team.objects.filter(challenge=challenge).values_list("id", "name")))
     if new:
         found = [_as_rescored(each, *new[each.submission]) if each.submission in new else each for each in found]
     return [each for each in found if each.attempt]
@@ -153,39 +153,42 @@ def _as_rescored(each: HandedIn, attempt: str, scores: Mapping[str, float] | Non
     return replace(each, attempt=attempt if scores is not None else "", scores=scores or {})
 
 
-def _read(rows: Sequence[_Row], names: Mapping[str, str]) -> list[HandedIn]:
-    """What each row says. Only what is not as this process last read it is read and made, as there may be thousands."""
+def _read(rows: Sequence[_Row], marked: Collection[str], names: Mapping[str, str]) -> list[HandedIn]:
+    """What each row says. Only what is not as this process last read it is read and made, as there may be thousands.
+
+    `marked` are baselines and what is disqualified: few, and read each time.
+    """
     if len(_known) > _MOST_KNOWN:
         _known.clear()
-    found = [_known.get(row[0]) for row in rows]
+    found = [_known.get(submission) for submission, _ in rows]
     unknown = [
         place
-        for place, (each, (_, attempt, team, baseline, disqualified)) in enumerate(zip(found, rows, strict=True))
+        for place, (each, (submission, attempt)) in enumerate(zip(found, rows, strict=True))
         if each is None
         or each.attempt != attempt
-        or each.disqualified != disqualified
-        or each.baseline is not baseline
-        or each.name != names[team]
+        or each.baseline
+        or each.disqualified
+        or submission in marked
+        or each.name != names[each.team]
     ]
-    when = _field(Submission, "created", [rows[place][0] for place in unknown])
-    scores = _field(Attempt, "scores", [attempt for place in unknown if (attempt := rows[place][1])])
+    own = _fields(Submission, ("created", "team_id", "baseline", "disqualified"), [rows[place][0] for place in unknown])
+    scores = _fields(Attempt, ("scores",), [attempt for place in unknown if (attempt := rows[place][1])])
     for place in unknown:
-        submission, attempt, team, baseline, disqualified = rows[place]
-        own = scores.get(attempt or "")
-        counted = attempt if attempt and own is not None else ""
-        found[place] = HandedIn(
-            submission, counted, when[submission], team, names[team], baseline, disqualified, own or {}
-        )
+        submission, attempt = rows[place]
+        when, team, baseline, disqualified = own[submission]
+        (given,) = scores.get(attempt or "", (None,))
+        counted = attempt if attempt and given is not None else ""
+        found[place] = HandedIn(submission, counted, when, team, names[team], baseline, disqualified, given or {})
     _known.update((each.submission, each) for place in unknown if (each := found[place]) is not None)
     return [each for each in found if each is not None]
 
 
-def _field(model: type[Model], field: str, keys: Sequence[str]) -> dict[str, Any]:
+def _fields(model: type[Model], fields: Sequence[str], keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """By primary key."""
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[Any, ...]] = {}
     for start in range(0, len(keys), 500):  # SQLite takes so many values and not all more
         rows = model._default_manager.filter(pk__in=keys[start : start + 500])
-        found.update(rows.values_list("pk", field))
+        found.update((row[0], row[1:]) for row in rows.values_list("pk", *fields))
     return found
 
 
@@ -203,11 +206,9 @@ def changed(challenge: Challenge) -> None:
 
 def _counts(standing: Sequence[HandedIn]) -> dict[tuple[str, bool], tuple[int, datetime]]:
     """Of each team, and of its baselines apart: how many, and when the last was handed in."""
-    counts: dict[tuple[str, bool], tuple[int, datetime]] = {}
-    for each in standing:  # oldest first
-        number, _ = counts.get((each.team, each.baseline), (0, each.when))
-        counts[each.team, each.baseline] = (number + 1, each.when)
-    return counts
+    keys = [(each.team, each.baseline) for each in standing]
+    last = dict(zip(keys, (each.when for each in standing), strict=True))  # oldest first
+    return {key: (number, last[key]) for key, number in Counter(keys).items()}
 
 
 def _row(
