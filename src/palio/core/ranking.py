@@ -61,7 +61,10 @@ def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) ->
 
     The same as the first of each in all their rows, which are not made, as there may be many entries and few teams.
     """
-    ranks, is_last = _ranks(primary, [entry.scores for entry in entries]), policy.choose == "last"
+    is_last = policy.choose == "last"
+    if not is_last and (best := _clearly_best(entries, primary)) is not None:
+        return best
+    ranks = _ranks(primary, [entry.scores for entry in entries])
     chosen: dict[object, tuple[float, Entry]] = {}
     for index, entry in enumerate(entries):
         rank = ranks.get(index, math.inf)
@@ -70,6 +73,26 @@ def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) ->
         if found is None or (_is_later if is_last else _is_better)(rank, entry, *found):
             chosen[key] = (rank, entry)
     return [entry for _, entry in chosen.values()]
+
+
+def _clearly_best(entries: Sequence[Entry], primary: Column) -> list[Entry] | None:
+    """The best of each team, where no ranks are needed to say which; None where scores of a team are nearly equal."""
+    sign, primary_key = -1 if primary.descending else 1, primary.key
+    best: dict[object, tuple[float, Entry]] = {}
+    for index, entry in enumerate(entries):
+        score = sign * entry.scores.get(primary_key, sign * math.inf)
+        key = index if entry.team is None else entry.team
+        found = best.get(key)
+        if found is None:
+            best[key] = (score, entry)
+        elif score == found[0]:
+            if (entry.when, entry.label) < (found[1].when, found[1].label):
+                best[key] = (score, entry)
+        elif math.isclose(score, found[0], rel_tol=2 * EQUAL, abs_tol=2 * EQUAL):
+            return None
+        elif score < found[0]:
+            best[key] = (score, entry)
+    return [entry for _, entry in best.values()]
 
 
 def _is_better(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
@@ -152,12 +175,12 @@ OF_RANKS = frozenset({"avg_rank", "mrr"})  # computed from the ranks in other co
 def _ranks(column: Column, values: Sequence[Values]) -> dict[int, int]:
     """The rank of each entry that has a value in the column."""
     sign = -1 if column.descending else 1
-    order = sorted((sign * value[column.key], index) for index, value in enumerate(values) if column.key in value)
+    scores = {index: sign * value[column.key] for index, value in enumerate(values) if column.key in value}
     ranks: dict[int, int] = {}
     leader = math.nan  # whose rank is shared: all of a tie are equal to its best, so that ties form no chains
-    for place, (score, index) in enumerate(order, start=1):
-        if not math.isclose(score, leader, rel_tol=EQUAL, abs_tol=EQUAL):
-            leader, rank = score, place
+    for place, index in enumerate(sorted(scores, key=scores.__getitem__), start=1):
+        if not math.isclose(scores[index], leader, rel_tol=EQUAL, abs_tol=EQUAL):
+            leader, rank = scores[index], place
         ranks[index] = rank
     return ranks
 

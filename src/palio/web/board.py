@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from django.db.models import F, Model, Q
+from django.db.models import F, Model, Q, QuerySet
 from django.utils.functional import cached_property
 
 from palio.core.bundle.model import Bundle, Column, Phase, ScorePolicy
@@ -41,17 +41,17 @@ class HandedIn:
     attempt: str
     when: datetime
     team: str  # its id
-    name: str
-    baseline: bool
-    disqualified: str
     scores: Mapping[str, float]
+    baseline: bool = False
+    disqualified: str = ""
 
     @cached_property
     def entry(self) -> Entry:
         return Entry(self.submission, self.when, self.scores, None if self.baseline else self.team)
 
 
-_known: dict[str, HandedIn] = {}  # by submission
+# What this process has read, without what an organizer may say of it at any time.
+_known: dict[_Row, HandedIn] = {}
 
 
 @dataclass(frozen=True)
@@ -109,25 +109,34 @@ def visible_columns(bundle: Bundle) -> tuple[Column, ...]:
 
 def read_board(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None = None) -> Board:
     """From the database, as it is now. `team` is the reader's own."""
-    own = team.pk if team else None
-    return make_board(current_bundle(challenge), phase, handed_in(challenge, phase.name), seen, own)
+    own, handed = team.pk if team else None, handed_in(challenge, phase.name)
+    return make_board(current_bundle(challenge), phase, handed, team_names(challenge), seen, own)
 
 
-def make_board(bundle: Bundle, phase: Phase, handed: Sequence[HandedIn], seen: Sight, own: str | None = None) -> Board:
+def make_board(
+    bundle: Bundle,
+    phase: Phase,
+    handed: Sequence[HandedIn],
+    names: Mapping[str, str],
+    seen: Sight,
+    own: str | None = None,
+) -> Board:
+    """`names` are all teams' by their ids, as they are called now."""
     board, columns = bundle.leaderboard, visible_columns(bundle)
     if seen is Sight.NOTHING or (seen is Sight.OWN and own is None):
         return Board(phase.name, seen, columns, board.primary, ())
     if seen is Sight.OWN:
         handed = [each for each in handed if each.team == own]
     standing = [each for each in handed if not each.disqualified]
-    by_id = {each.submission: each for each in handed}
-    counts = _counts(standing)
     ranked = rank_entries([each.entry for each in standing], board.columns, board.primary, phase.rules.ranking)
-    rows = [_row(row, by_id[row.entry.label], counts, columns) for row in ranked]
+    shown = {row.entry.label for row in ranked}
+    by_id = {each.submission: each for each in standing if each.submission in shown}
+    counts = _counts([each for each in standing if not each.baseline])
+    rows = [_row(row, by_id[row.entry.label], names, counts, columns) for row in ranked]
     if seen is Sight.OWN:
         rows = [_without_ranks(row, board.columns) for row in rows]
     if seen is Sight.ALL:
-        rows += [_struck(each, columns) for each in handed if each.disqualified]
+        rows += [_struck(each, names, columns) for each in handed if each.disqualified]
     return Board(phase.name, seen, columns, board.primary, tuple(rows))
 
 
@@ -141,9 +150,7 @@ def handed_in(challenge: Challenge, phase: str, rescore: Rescore | None = None) 
     shown = Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None).filter(
         Q(counted__isnull=False) | Q(pk__in=new)
     )
-    rows = list(shown.order_by("created", "id").values_list("id", "counted_id"))
-    marked = set(shown.exclude(baseline=False, disqualified="").values_list("id", flat=True))
-    found = _read(rows, marked, dict(Team.objects.filter(challenge=challenge).values_list("id", "name")))
+    found = _read(shown.order_by("created", "id"))
     if new:
         found = [_as_rescored(each, *new[each.submission]) if each.submission in new else each for each in found]
     return [each for each in found if each.attempt]
@@ -153,34 +160,38 @@ def _as_rescored(each: HandedIn, attempt: str, scores: Mapping[str, float] | Non
     return replace(each, attempt=attempt if scores is not None else "", scores=scores or {})
 
 
-def _read(rows: Sequence[_Row], marked: Collection[str], names: Mapping[str, str]) -> list[HandedIn]:
-    """What each row says. Only what is not as this process last read it is read and made, as there may be thousands.
-
-    `marked` are baselines and what is disqualified: few, and read each time.
-    """
+def _read(shown: QuerySet[Submission]) -> list[HandedIn]:
+    """What each submission says. Only what this process has not read yet is read, as there may be thousands."""
     if len(_known) > _MOST_KNOWN:
         _known.clear()
-    found = [_known.get(submission) for submission, _ in rows]
-    unknown = [
-        place
-        for place, (each, (submission, attempt)) in enumerate(zip(found, rows, strict=True))
-        if each is None
-        or each.attempt != attempt
-        or each.baseline
-        or each.disqualified
-        or submission in marked
-        or each.name != names[each.team]
-    ]
-    own = _fields(Submission, ("created", "team_id", "baseline", "disqualified"), [rows[place][0] for place in unknown])
-    scores = _fields(Attempt, ("scores",), [attempt for place in unknown if (attempt := rows[place][1])])
-    for place in unknown:
-        submission, attempt = rows[place]
-        when, team, baseline, disqualified = own[submission]
+    rows = list(shown.values_list("id", "counted_id"))
+    found = [*map(_known.get, rows)]
+    new = [place for place, each in enumerate(found) if each is None]
+    for place, made in zip(new, _make([rows[place] for place in new]), strict=True):
+        found[place] = _known[rows[place]] = made
+    whole = [each for each in found if each is not None]
+    said = shown.exclude(baseline=False, disqualified="").values_list("id", "baseline", "disqualified")
+    if marks := {
+        submission: (baseline, reason) for submission, baseline, reason in said
+    }:  # few, and few boards have some
+        whole = [_marked(each, *marks[each.submission]) if each.submission in marks else each for each in whole]
+    return whole
+
+
+def _marked(each: HandedIn, baseline: bool, disqualified: str) -> HandedIn:
+    return replace(each, baseline=baseline, disqualified=disqualified)
+
+
+def _make(rows: Sequence[_Row]) -> list[HandedIn]:
+    own = _fields(Submission, ("created", "team_id"), [submission for submission, _ in rows])
+    scores = _fields(Attempt, ("scores",), [attempt for _, attempt in rows if attempt])
+    made = []
+    for submission, attempt in rows:
+        when, team = own[submission]
         (given,) = scores.get(attempt or "", (None,))
         counted = attempt if attempt and given is not None else ""
-        found[place] = HandedIn(submission, counted, when, team, names[team], baseline, disqualified, given or {})
-    _known.update((each.submission, each) for place in unknown if (each := found[place]) is not None)
-    return [each for each in found if each is not None]
+        made.append(HandedIn(submission, counted, when, team, given or {}))
+    return made
 
 
 def _fields(model: type[Model], fields: Sequence[str], keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -190,6 +201,11 @@ def _fields(model: type[Model], fields: Sequence[str], keys: Sequence[str]) -> d
         rows = model._default_manager.filter(pk__in=keys[start : start + 500])
         found.update((row[0], row[1:]) for row in rows.values_list("pk", *fields))
     return found
+
+
+def team_names(challenge: Challenge) -> dict[str, str]:
+    """By the teams' ids. To be asked for after what was handed in, so that no team is missing."""
+    return dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
 
 
 def team_of(user: object, challenge: Challenge) -> Team | None:
@@ -204,22 +220,26 @@ def changed(challenge: Challenge) -> None:
     Challenge.objects.filter(pk=challenge.pk).update(board_revision=F("board_revision") + 1)
 
 
-def _counts(standing: Sequence[HandedIn]) -> dict[tuple[str, bool], tuple[int, datetime]]:
-    """Of each team, and of its baselines apart: how many, and when the last was handed in."""
-    keys = [(each.team, each.baseline) for each in standing]
-    last = dict(zip(keys, (each.when for each in standing), strict=True))  # oldest first
-    return {key: (number, last[key]) for key, number in Counter(keys).items()}
+def _counts(standing: Sequence[HandedIn]) -> dict[str, tuple[int, datetime]]:
+    """Of each team: how many, and when the last was handed in."""
+    teams = [each.team for each in standing]
+    last = dict(zip(teams, [each.when for each in standing], strict=True))  # oldest first
+    return {team: (number, last[team]) for team, number in Counter(teams).items()}
 
 
 def _row(
-    row: Row, each: HandedIn, counts: Mapping[tuple[str, bool], tuple[int, datetime]], columns: Sequence[Column]
+    row: Row,
+    each: HandedIn,
+    names: Mapping[str, str],
+    counts: Mapping[str, tuple[int, datetime]],
+    columns: Sequence[Column],
 ) -> BoardRow:
-    entries, last = (1, each.when) if each.baseline else counts[each.team, False]
+    entries, last = (1, each.when) if each.baseline else counts[each.team]
     keys = [column.key for column in columns]
     return BoardRow(
         rank=row.rank,
         team=each.team,
-        name=each.name,
+        name=names[each.team],
         submission=each.submission,
         attempt=each.attempt,
         when=each.when,
@@ -240,12 +260,12 @@ def _without_ranks(row: BoardRow, columns: Sequence[Column]) -> BoardRow:
     return replace(row, rank=None, ranks={}, values=values)
 
 
-def _struck(each: HandedIn, columns: Sequence[Column]) -> BoardRow:
+def _struck(each: HandedIn, names: Mapping[str, str], columns: Sequence[Column]) -> BoardRow:
     values = {column.key: each.scores[column.key] for column in columns if column.key in each.scores}
     return BoardRow(
         rank=None,
         team=each.team,
-        name=each.name,
+        name=names[each.team],
         submission=each.submission,
         attempt=each.attempt,
         when=each.when,

@@ -1,6 +1,6 @@
 """The rows of a board as HTML: made here and not by a template, as there are hundreds, and anew with each new score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.urls import reverse
 from django.utils.html import escape
@@ -15,14 +15,19 @@ _TITLE = ' title="rank in this column"'
 _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width while the picture is stretched to its cell
 
 
-def row_html(row: BoardRow, board: Board, answer: Answer, axis: Axis | None) -> str:
-    """One `<tr>`; with `axis` it has a strip that shows the interval. Whatever people have written is escaped."""
+def rows_html(board: Board, answer: Answer, axis: Axis | None) -> Iterator[str]:
+    """Of each row its `<tr>`; with `axis` there is a strip that shows the interval. What people wrote is escaped."""
+    columns = primary_first(board.columns, board.primary)
+    return (_row(row, board, columns, answer, axis) for row in board.rows)
+
+
+def _row(row: BoardRow, board: Board, columns: Sequence[Column], answer: Answer, axis: Axis | None) -> str:
     ends = answer.intervals.get(row.attempt) if row.rank else None
     cells = [
         f'<td class="rank">{_rank(row, answer)}</td>',
         f'<th scope="row" class="team">{_name(row, board)}</th>',
     ]
-    for column in primary_first(board.columns, board.primary):
+    for column in columns:
         is_primary = column == board.primary
         cells.append(_cell(row, column, ends if is_primary else None, is_primary=is_primary))
         if is_primary and axis:

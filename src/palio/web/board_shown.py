@@ -17,7 +17,7 @@ from palio.core.axis import Axis
 from palio.core.bundle.model import Column, Phase
 from palio.web import certainty
 from palio.web.board import Board, BoardRow, Sight, read_board
-from palio.web.board_rows import row_html
+from palio.web.board_rows import rows_html
 from palio.web.csv_cells import cell
 from palio.web.kept import kept
 from palio.web.models import Challenge, Team
@@ -125,7 +125,7 @@ def _make(challenge: Challenge, phase: Phase, seen: Sight, team: Team | None, st
     axis = Axis.around([end for ends in answer.intervals.values() for end in ends]) if answer.intervals else None
     return Shown(
         stamp=stamp,
-        rows=tuple(row_html(row, board, answer, axis).encode() for row in board.rows),
+        rows=tuple(row.encode() for row in rows_html(board, answer, axis)),
         data=tuple(json.dumps(_data(row, board, answer), ensure_ascii=False) for row in board.rows),
         teams_of=tuple(row.team for row in board.rows),
         orders=_orders(board),

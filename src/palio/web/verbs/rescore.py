@@ -16,7 +16,7 @@ from palio.core.bundle.model import Phase
 from palio.core.errors import Cause, counted
 from palio.core.states import ENDS, State
 from palio.web import board, events
-from palio.web.board import Board, BoardRow, Sight, handed_in, make_board
+from palio.web.board import Board, BoardRow, Sight, handed_in, make_board, team_names
 from palio.web.bundles import bundle_of, current_bundle, phase_named
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
 from palio.web.verbs.refusals import RefusedError
@@ -85,8 +85,9 @@ def compare(rescore: Rescore) -> Comparison:
     """Both boards as organizers see them, also while it still runs."""
     bundle = bundle_of(rescore.version)
     phase = _phase(rescore.challenge, rescore.phase)
-    old = make_board(bundle, phase, handed_in(rescore.challenge, rescore.phase), Sight.ALL)
-    new = make_board(bundle, phase, handed_in(rescore.challenge, rescore.phase, rescore), Sight.ALL)
+    handed = [handed_in(rescore.challenge, rescore.phase, applied) for applied in (None, rescore)]
+    names = team_names(rescore.challenge)
+    old, new = (make_board(bundle, phase, each, names, Sight.ALL) for each in handed)
     before = {_line(row): row for row in old.rows}
     changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
     changes += [Change(row, None) for row in before.values()]
