@@ -39,7 +39,7 @@ RESULTS = Path(__file__).parent / "results"
 SMALL_UPLOADS, SMALL_UPLOAD_BYTES, SMALL_LOAD_S = 4, 50_000_000, 5
 
 BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
-    "training": lambda: training.lines(runs=1),
+    "training": lambda: training.lines(runs=3),
     "inference": lambda: inference.lines(runs=3),
     "pack": lambda: [each.line() for each in pack.measure()],
     "overhead": lambda: [run_overhead.measure().line()],

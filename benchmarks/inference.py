@@ -31,6 +31,8 @@ from benchmarks.reference import (
     images,
     program,
     record,
+    recorded,
+    write_table,
 )
 from benchmarks.training import run
 
@@ -106,6 +108,14 @@ def memory(path: Path, count: int) -> dict[str, float]:
     return {"peak_mib": round(usage.ru_maxrss / 1024, 1), "wall_s": round(seconds, 1)}
 
 
+def memory_table() -> Iterator[str]:
+    yield "| program | images | peak memory | seconds |"
+    yield "|---|---|---|---|"
+    rows = [(*key.split(", "), used) for key, used in recorded()["memory"].items()]
+    for name, count, used in sorted(rows, key=lambda row: (row[0], int(row[1]))):
+        yield f"| `{name}` | {int(count):,} | {used['peak_mib']:,.0f} MiB | {used['wall_s']:.1f} |"
+
+
 def throughput(threads: int = 2, runs: int = 9) -> list[Line]:
     """The model alone, in memory, beside this machine's speed at the same arithmetic: a large product of matrices."""
     import numpy as np
@@ -175,6 +185,7 @@ def main() -> None:
                 used = memory(path, count)
                 record("memory", f"{path.name}, {count}", used)
                 print(f"{path.name}, {count:,} images: {used}", flush=True)
+        write_table("memory", memory_table())
         return
     print(*(line.shown() for line in lines(options.runs)), sep="\n")
 

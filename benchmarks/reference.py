@@ -56,6 +56,14 @@ def program(path: Path) -> ModuleType:
     return module
 
 
+def load(app: ModuleType, folder: Path) -> Any:
+    """The trained network in a folder."""
+    card = json.loads((folder / "best_metric_model.json").read_text(encoding="utf-8"))
+    network = app.make_network(**card["arguments"])
+    network.load_state_dict(app.torch.load(folder / "best_metric_model.pth", weights_only=True))
+    return network.eval()
+
+
 def recorded() -> dict[str, Any]:
     record: dict[str, Any] = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     return record

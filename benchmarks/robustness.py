@@ -27,6 +27,7 @@ from benchmarks.reference import (
     TRAINING,
     MissingError,
     images,
+    load,
     program,
     record,
     recorded,
@@ -106,14 +107,11 @@ CHANGES: dict[str, list[Change]] = {
 def measure() -> None:
     app = program(TRAINING)
     torch = app.torch
+    torch.set_num_threads(1)  # on a machine with other work, two would wait for each other
     folders = sorted(MODELS.glob("*/best_metric_model.pth"))
     if not folders:
         raise MissingError(f"there are no models in {MODELS}: python -m benchmarks.training --seeds 10")
-    networks = []
-    for path in folders:
-        network = app.make_network(**app.NETWORK)
-        network.load_state_dict(torch.load(path, weights_only=True))
-        networks.append(network)
+    networks = [load(app, path.parent).to(memory_format=torch.channels_last) for path in folders]
     pictures, labels = app.read_split(images(), "testing")
     plain: Pictures = pictures.squeeze(1).numpy()
     for name, changes in CHANGES.items():

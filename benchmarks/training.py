@@ -2,15 +2,17 @@
 
     python -m benchmarks.training                 side by side, whole processes, start to saved model
     python -m benchmarks.training --seeds 10      trains with seeds 0 to 9: validation and testing images
-    python -m benchmarks.training --ablations 10  takes one thing away at a time: validation images only
+    python -m benchmarks.training --ablations 3   takes one thing away at a time, three seeds each: no testing images
 
 The second and third go on where they were interrupted, and write their tables into docs/reference-solution.md. The
-testing images are looked at by --seeds alone, for what is reported; nothing is chosen by them.
+testing images are looked at by --seeds alone, for what is reported; nothing is chosen by them. An ablation trains on
+the training images and is judged on the validation images, and then the other way round: 1,200 judged images.
 """
 
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import statistics
 import subprocess
@@ -31,27 +33,34 @@ from benchmarks.reference import (
     MissingError,
     baseline,
     images,
+    load,
     program,
     record,
     recorded,
     write_table,
 )
 
+IMAGES = 600  # in each split
 AFFINE = {"rotation": 0, "shift": 0, "zoom": 0, "flip": 0}
-LIGHT = {"contrast": 0, "brightness": 0, "strong": 0}
+LIGHT = {"contrast": 0, "brightness": 0, "strong": 0, "fade": 0}
 ABLATIONS: dict[str, dict[str, Any]] = {
     "as it is": {},
+    "one network": {"network": {"members": 1}},
+    "two networks": {"network": {"members": 2}},
+    "no mirror image": {"one_side": True},
     "no augmentation": {"recipe": {**AFFINE, **LIGHT, "noise": 0}},
     "no affine map": {"recipe": AFFINE},
     "no contrast and brightness": {"recipe": LIGHT},
     "no strong contrast and brightness": {"recipe": {"strong": 0}},
+    "no fading": {"recipe": {"fade": 0}},
     "no noise": {"recipe": {"noise": 0}},
     "no label smoothing": {"recipe": {"label_smoothing": 0}},
     "no weight decay": {"recipe": {"weight_decay": 0}},
     "a constant learning rate": {"constant": True},
-    "half of the epochs": {"options": {"epochs": 15}},
-    "half of the widths": {"widths": [8, 16, 32, 64]},
+    "half of the epochs": {"options": {"epochs": 14}},
+    "half of the widths": {"network": {"widths": [8, 16, 32, 64]}},
 }
+FADED = "contrast × 0.5"  # of robustness.CHANGES: what the validation images hardly have
 
 
 def measure(runs: int = 3) -> Comparison:
@@ -81,18 +90,24 @@ def run(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def trained(app: ModuleType, seed: int, target: Path, change: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Trains in this process, with something changed; returns the model's card and the CPU seconds it took."""
+def trained(
+    app: ModuleType, data: Path, seed: int, target: Path, change: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], Any, float]:
+    """Trains in this process, with something changed; returns the model's card, its network and the CPU seconds."""
     change = change or {}
-    changed: dict[str, object] = {"NETWORK": {**app.NETWORK, "widths": change.get("widths", app.NETWORK["widths"])}}
+    changed: dict[str, object] = {"NETWORK": app.NETWORK | change.get("network", {})}
     if change.get("constant"):
         changed["cycle"] = lambda *_: 0.3
-    options = app.parse(["--input", str(images()), "--output", str(target), "--seed", str(seed)])
+    if change.get("one_side"):
+        answer = {"forward": lambda members, grey: sum(member(grey) for member in members) / len(members)}
+        changed["Ensemble"] = type("OneSide", (app.Ensemble,), answer)
+    options = app.parse(["--input", str(data), "--output", str(target), "--seed", str(seed)])
     vars(options).update(change.get("options", {}))
     with replaced(app, changed), contextlib.redirect_stdout(io.StringIO()):
         begin = time.process_time()
         card: dict[str, Any] = app.train(options, replace(app.RECIPE, **change.get("recipe", {})))
-    return {"card": card, "cpu_s": round(time.process_time() - begin, 1)}
+        cpu_s = round(time.process_time() - begin, 1)
+        return card, load(app, target), cpu_s
 
 
 @contextlib.contextmanager
@@ -109,22 +124,16 @@ def seeds(count: int) -> None:
     app = program(TRAINING)
     for seed in range(count):
         key = str(seed)
-        if recorded().get("seeds", {}).get(key, {}).get("recipe") == asdict(app.RECIPE):
+        if recorded().get("seeds", {}).get(key, {}).get("base") == base(app):
             continue
-        target = MODELS / key
-        result = trained(app, seed, target)
-        network = app.make_network(**app.NETWORK)
-        network.load_state_dict(app.torch.load(target / "best_metric_model.pth", weights_only=True))
-        pictures, labels = app.read_split(images(), "testing")
-        testing = app.evaluate(network, pictures, labels)
-        card = result["card"]
+        card, network, cpu_s = trained(app, images(), seed, MODELS / key)
+        testing = app.evaluate(network, *app.read_split(images(), "testing"))
         kept = {
-            "recipe": card["training"]["recipe"],
+            "base": base(app),
             "validation_f1": card["validation"]["f1"],
-            "epoch": card["validation"]["epoch"],
             "testing_f1": testing["f1"],
-            "testing_errors": round((1 - testing["accuracy"]) * len(labels)),
-            "cpu_s": result["cpu_s"],
+            "testing_errors": errors(testing),
+            "cpu_s": cpu_s,
         }
         record("seeds", key, kept)
         print(
@@ -155,33 +164,66 @@ def seeds_table() -> Iterator[str]:
 
 
 def ablations(count: int, only: list[str]) -> None:
+    from benchmarks.robustness import CHANGES  # with NumPy, which the other benchmarks do without
+
     app = program(TRAINING)
-    for seed in range(count):
-        for name in only or ABLATIONS:
-            key = f"{name}, seed {seed}"
-            if recorded().get("ablations", {}).get(key, {}).get("base") == asdict(app.RECIPE):
+    with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as folder:
+        directions = {"": images(), ", turned round": turned_round(Path(folder))}
+        for seed, name, turn in itertools.product(range(count), only or ABLATIONS, directions):
+            key = f"{name}, seed {seed}{turn}"
+            if recorded().get("ablations", {}).get(key, {}).get("base") == base(app):
                 continue
-            with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as folder:
-                result = trained(app, seed, Path(folder), ABLATIONS[name])
-            validation = result["card"]["validation"]
-            kept = {"f1": validation["f1"], "loss": validation["loss"], "cpu_s": result["cpu_s"]}
-            record("ablations", key, kept | {"base": asdict(app.RECIPE)})
+            data = directions[turn]
+            card, network, cpu_s = trained(app, data, seed, Path(folder) / "model", ABLATIONS[name])
+            pictures, labels = app.read_split(data, "validation")
+            faded = app.torch.from_numpy(CHANGES[FADED][0](pictures.numpy()))
+            kept = {
+                "errors": errors(card["validation"]),
+                "faded": errors(app.evaluate(network, faded, labels)),
+                "loss": card["validation"]["loss"],
+                "cpu_s": cpu_s,
+            }
+            record("ablations", key, kept | {"base": base(app)})
             print(f"{key}: {kept}", flush=True)
-    write_table("ablations", ablations_table())
+    write_table("ablations", ablations_table(base(app)))
 
 
-def ablations_table() -> Iterator[str]:
-    rows = recorded()["ablations"]
-    yield "| | validation F1: median | lowest | highest | validation loss: median | CPU s: median | seeds |"
-    yield "|---|---|---|---|---|---|---|"
+def turned_round(folder: Path) -> Path:
+    """The images, where those of training and of validation have changed places."""
+    for split, other in (("training", "validation"), ("validation", "training")):
+        (folder / f"{split}-data").symlink_to(images().resolve() / f"{other}-data")
+        (folder / f"{split}_solution.csv").symlink_to(images().resolve() / f"{other}_solution.csv")
+    return folder
+
+
+def base(app: ModuleType) -> dict[str, Any]:
+    """All that was tuned: results of another are of no use."""
+    options = vars(app.parse([]))
+    return {
+        **asdict(app.RECIPE),
+        **app.NETWORK,
+        **{key: options[key] for key in ("epochs", "batch_size", "learning_rate")},
+    }
+
+
+def errors(scores: dict[str, float]) -> int:
+    return round((1 - scores["accuracy"]) * IMAGES)
+
+
+def ablations_table(current: dict[str, Any]) -> Iterator[str]:
+    rows = {key: row for key, row in recorded()["ablations"].items() if row["base"] == current}
+    yield "| | errors of 1,200: mean | lowest | highest | with half of the contrast | loss | CPU s | seeds |"
+    yield "|---|---|---|---|---|---|---|---|"
     for name in ABLATIONS:
-        of_name = [row for key, row in rows.items() if key.rpartition(", seed ")[0] == name]
-        if not of_name:
+        seeds = range(sum(key.startswith(f"{name}, seed ") for key in rows) // 2)
+        if not seeds:
             continue
-        f1, loss, cpu_s = ([row[key] for row in of_name] for key in ("f1", "loss", "cpu_s"))
+        pairs = [[rows[f"{name}, seed {seed}{turn}"] for turn in ("", ", turned round")] for seed in seeds]
+        wrong, faded = ([sum(row[key] for row in pair) for pair in pairs] for key in ("errors", "faded"))
+        loss, cpu_s = (statistics.mean(row[key] for pair in pairs for row in pair) for key in ("loss", "cpu_s"))
         yield (
-            f"| {name} | {statistics.median(f1):.4f} | {min(f1):.4f} | {max(f1):.4f} | {statistics.median(loss):.4f} "
-            f"| {statistics.median(cpu_s):.1f} | {len(of_name)} |"
+            f"| {name} | {statistics.mean(wrong):.1f} | {min(wrong)} | {max(wrong)} | {statistics.mean(faded):.1f} "
+            f"| {loss:.4f} | {cpu_s:.1f} | {len(pairs)} |"
         )
 
 

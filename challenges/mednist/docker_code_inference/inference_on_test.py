@@ -31,14 +31,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 MODEL = Path(__file__).resolve().parent.parent / "model_output" / "best_metric_model.pth"
 RESULTS = "classification_results.csv"
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 SIZE = (64, 64)
 # What app.py trains unless it is changed; the card beside the weights, where there is one, has the last word.
-NETWORK = {"widths": [16, 32, 64, 128], "classes": len(CLASSES)}
+NETWORK: dict[str, Any] = {"members": 3, "widths": [16, 32, 64, 128], "classes": len(CLASSES)}
 WANTED = "Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels."
 AT_ONCE = 256  # images; more are not faster
 
@@ -103,14 +103,25 @@ def load_model(path: Path) -> tuple[nn.Module, list[str]]:
     return network, classes
 
 
-def make_network(widths: list[int], classes: int) -> nn.Sequential:
+class Ensemble(nn.ModuleList):
+    """Answers with the mean of what its members answer to an image and to its mirror image."""
+
+    def forward(self, grey: Tensor) -> Tensor:
+        return torch.stack([member(side) for member in self for side in (grey, grey.flip(3))]).mean(0)
+
+
+def make_network(members: int, widths: list[int], classes: int) -> Ensemble:
     """Grey values [N, 1, 64, 64] between 0 and 1 -> logits [N, classes]; app.py has the same function."""
-    first = widths[0]
-    layers: list[nn.Module] = [nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.BatchNorm2d(first), nn.ReLU()]
-    layers.append(nn.MaxPool2d(3, 2, 1))  # 16x16 from here on: half of the work is done before it
-    for before, after, stride in zip([first, *widths], widths, [1] + [2] * len(widths), strict=False):
-        layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+    def make_member() -> nn.Sequential:
+        first = widths[0]
+        layers: list[nn.Module] = [nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.MaxPool2d(3, 2, 1)]
+        layers += [nn.BatchNorm2d(first), nn.ReLU()]  # behind the pooling, where they cost a quarter
+        for before, after, stride in zip([first, *widths], widths, [1] + [2] * len(widths), strict=False):
+            layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+    return Ensemble(make_member() for _ in range(members))
 
 
 def list_images(folder: Path) -> list[str]:

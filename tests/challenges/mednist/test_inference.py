@@ -56,6 +56,18 @@ def test_the_network_and_its_input_are_those_of_the_training(
     assert tuple(app.CLASSES) == score.CLASSES
     for name in ("read_image", "make_network"):
         assert body(app, name) == body(inference, name)
+    assert inspect.getsource(app.Ensemble.forward) == inspect.getsource(inference.Ensemble.forward)
+
+
+def test_the_network_answers_with_the_mean_of_its_members_on_both_sides(app: ModuleType) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    network, grey = app.make_network(**app.NETWORK).eval(), torch.rand(5, 1, 64, 64)
+    with torch.inference_mode():
+        answers = [member(side) for member in network for side in (grey, grey.flip(3))]
+        assert len(answers) == 2 * app.NETWORK["members"] > 2
+        assert not torch.allclose(answers[0], answers[2])
+        torch.testing.assert_close(network(grey), sum(answers) / len(answers))
 
 
 def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, images: Path, model: Path) -> None:
@@ -94,7 +106,7 @@ def test_a_trained_model_is_used_with_and_without_its_card(
 def test_the_card_has_the_last_word_on_the_network(
     app: ModuleType, inference: ModuleType, images: Path, model: Path
 ) -> None:
-    smaller = {"widths": [4, 4], "classes": 2}
+    smaller = {"members": 2, "widths": [4, 4], "classes": 2}
     app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": ["CXR", "Hand"], "arguments": smaller})
     status, results = classify(inference, images, model)
     assert status == 0
@@ -147,8 +159,7 @@ def test_a_model_that_cannot_be_used_is_refused(
     app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for Sequential: "
-        f"{REMEDY}"
+        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for Ensemble: {REMEDY}"
     )
     model.write_bytes(b"no weights")
     assert classify(inference, images, model) == (1, None)

@@ -50,14 +50,14 @@ def test_training_writes_a_state_dict_and_its_card(
         "seed": 7, "epochs": 2, "batch_size": 5, "learning_rate": 0.005, "recipe": asdict(app.RECIPE), "images": 12,
         "device": device,
     }  # fmt: skip
-    assert list(card["validation"]) == ["images", "epoch", "loss", "accuracy", "f1"]
     assert list(card["versions"]) == ["python", "torch"]
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"12 training and 6 validation images, {device}, seed 7"
     assert [line.partition("  ")[0] for line in lines[1:3]] == ["epoch", "epoch"]
-    best = card["validation"]
-    assert lines[3:] == [f"{out / 'best_metric_model.pth'}: epoch {best['epoch']}, validation F1 {best['f1']:.4f}"]
+    assert lines[3:] == [f"{out / 'best_metric_model.pth'}: epoch 2, validation F1 {card['validation']['f1']:.4f}"]
+    validation = app.read_split(data, "validation")
+    assert card["validation"] == {"images": 6, "epoch": 2, **app.evaluate(network, *validation)}
 
 
 def test_the_same_seed_trains_the_same_model(app: ModuleType, data: Path) -> None:
@@ -94,12 +94,12 @@ def test_a_failed_training_leaves_the_model_as_it_was(app: ModuleType, data: Pat
 
 
 def interrupt_in(app: ModuleType, epoch: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the training be interrupted in the midst of that epoch, which has two batches."""
+    """Has the training be interrupted in the midst of that epoch, which has two batches for each network."""
     augment, calls = app.augment, []
 
     def interrupted(*arguments: Any) -> Any:
         calls.append(1)
-        if len(calls) == 2 * epoch:
+        if len(calls) >= 2 * app.NETWORK["members"] * epoch - 1:
             raise KeyboardInterrupt
         return augment(*arguments)
 
@@ -328,7 +328,7 @@ def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) 
 def test_the_reference_model_is_as_good_as_promised(
     app: ModuleType, inference: ModuleType, mednist: Path, tmp_path: Path
 ) -> None:
-    """The real images: 600 to train on, and the 600 testing images, of which no seed may miss more than three."""
+    """The real images: 600 to train on, and the 600 testing images, of which no seed may miss more than two."""
     assert app.main(["--input", str(mednist), "--output", str(tmp_path)]) == 0
     model, results = tmp_path / "best_metric_model.pth", tmp_path / "classification_results.csv"
     inference.classify(mednist / "testing-data", results, model)
@@ -336,4 +336,4 @@ def test_the_reference_model_is_as_good_as_promised(
         predicted = {row["file"]: row["class"] for row in csv.DictReader(file)}
         wrong = [row["file"] for row in csv.DictReader(solution) if predicted[Path(row["file"]).name] != row["class"]]
     assert len(predicted) == 600
-    assert len(wrong) <= 3, wrong
+    assert len(wrong) <= 2, wrong
