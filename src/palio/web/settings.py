@@ -249,7 +249,10 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
-    "filters": {"hide keys": {"()": "palio.web.logged_paths.HideKeys"}},
+    "filters": {
+        "hide keys": {"()": "palio.web.request_log.HideKeys"},
+        "only what broke": {"()": "palio.web.request_log.OnlyWhatBroke"},
+    },
     "handlers": {
         "terminal": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide keys"]},
         "nowhere": {"class": "logging.NullHandler"},
@@ -257,7 +260,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["terminal"], "level": "WARNING"},
     "loggers": {
         "palio": {"level": "INFO"},
-        "django.request": {"level": "ERROR"},  # with the trace of what broke, which no page shows
+        "django.request": {"level": "ERROR", "filters": ["only what broke"]},  # with its trace, which no page shows
         "gunicorn.http.wsgi": {"level": "ERROR"},  # it warns of each HEAD, whose body it rightly drops
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},  # anybody can cause it
     },

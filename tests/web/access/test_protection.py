@@ -17,8 +17,8 @@ from tests.web.people import World
 from tests.web.scored import publish, write_board_bundle
 
 from palio.web.ids import LENGTH
-from palio.web.logged_paths import HideKeys, shown_path
 from palio.web.models import User
+from palio.web.request_log import HideKeys, shown_path
 from palio.web.verbs.invitations import invite
 from palio.web.verbs.people import reset_link
 

@@ -11,7 +11,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from palio.web.configuration import Configuration
-from palio.web.logged_paths import shown_path
+from palio.web.request_log import shown_path
 
 STOP_S = 5  # for requests that are being answered when the platform is stopped
 SLOW_S = 5.0

@@ -1,7 +1,8 @@
-"""Addresses as they may stand in a log: some have a key in them that lets whoever reads it in.
+"""What the log says of requests: not what is refused in the ordinary way, and addresses without their keys.
 
-Covered: invitations, links to a new password, confirmed addresses, sign-in elsewhere, in the log of requests and in
-what Django says about a request. Not covered: what another program logs, such as a proxy in front.
+Some addresses have a key in them that lets whoever reads it in. Covered: invitations, links to a new password,
+confirmed addresses, sign-in elsewhere, in the log of requests and in what Django says about a request. Not covered:
+what another program logs, such as a proxy in front.
 """
 
 import logging
@@ -25,3 +26,13 @@ class HideKeys(logging.Filter):
                 for value in record.args
             )
         return True
+
+
+class OnlyWhatBroke(logging.Filter):
+    """For Django's log of requests, which holds each answer of 500 and more for an error.
+
+    A refusal for now, as when many upload at once or a disk is full, is an answer; what broke comes with a trace.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None or getattr(record, "status_code", 500) not in {503, 507}
