@@ -250,12 +250,6 @@ def test_page_has_no_block_and_no_mark_that_this_test_passes_over() -> None:
     assert page.count("<!-- test:") == sum(block.mark != "" for block in blocks)
 
 
-def test_page_links_to_what_is_there() -> None:
-    links = re.findall(r"\]\(([^)#:]+)", PAGE.read_text())
-    assert links
-    assert [link for link in links if not (PAGE.parent / link).exists()] == []
-
-
 @pytest.mark.parametrize(
     ("told", "figures", "shown"),
     [

@@ -81,6 +81,7 @@ def train(training: Training, engine: Engine) -> Generator[Path, None, JobResult
 
 def _run(work: Job | Build, engine: Engine) -> Generator[Path, None, JobResult]:
     engine.start(work)
+    yield work.log  # first of all: what ends at once has written one, too
     while (result := engine.poll(work)) is None:
         yield work.log
     return result

@@ -72,11 +72,7 @@ def test_published_zips_give_the_same_scores_by_page_by_command_and_by_palio_run
     zipped, bundle = challenge / "mednist_docker_image_inference.zip", challenge.with_name("bundle.zip")
     operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
     with running(tmp_path / "data", **operated) as platform:
-        admin = walker(chromium, platform.address)
-        admin.page.goto(str(platform.link()))
-        for field in admin.page.locator("input[type=password]").all():
-            field.fill("a-rather-long-password")
-        admin.page.locator("main form button").first.click()
+        admin = let_in(walker(chromium, platform.address), str(platform.link()))
         organizes = palio_as(tmp_path / "admin", platform.address, make_token(admin, "organize"))
         assert organizes("publish", bundle)["challenge"]["slug"] == "mednist"
         bob, carol = (arrive(walker(chromium, platform.address), name) for name in ("bob", "carol"))
@@ -91,6 +87,39 @@ def test_published_zips_give_the_same_scores_by_page_by_command_and_by_palio_run
     assert sorted(here["scores"]) == ["f1", "precision", "recall"]
     assert 0 < here["scores"]["f1"] < 1
     assert (by_page, by_command) == (here["scores"], here["scores"])
+
+
+@pytest.mark.bubblewrap
+def test_lean_variant_has_the_same_scores_on_the_platform(
+    challenge: Path, chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exported to ONNX. On bubblewrap, as a build on Docker would fetch packages; tests/challenges has that."""
+    if find_spec("onnxruntime") is None or find_spec("onnx") is None:
+        lacking("there are no Python packages `onnx` and `onnxruntime`")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    subprocess.run([sys.executable, "docker_code_inference_onnx/export.py"], cwd=challenge, check=True)
+    lean, bundle = tmp_path / "onnx.zip", challenge.with_name("bundle.zip")
+    palio_json(tmp_path, "pack", challenge / "docker_code_inference_onnx", "-o", lean)
+    with running(tmp_path / "data", PALIO_ENGINE="bubblewrap") as platform:
+        admin = let_in(walker(chromium, platform.address), str(platform.link()))
+        palio = palio_as(tmp_path / "admin", platform.address, make_token(admin, "organize"))
+        palio("publish", bundle)
+        palio("join", "mednist", "--accept-terms")
+        scores = [
+            palio("submit", file, "--wait")["scores"]
+            for file in (lean, challenge / "mednist_docker_image_inference.zip")
+        ]
+        admin.opened.close()
+    assert 0 < scores[0]["f1"] < 1
+    assert scores[0] == scores[1]
+
+
+def let_in(admin: Walker, link: str) -> Walker:
+    admin.page.goto(link)
+    for field in admin.page.locator("input[type=password]").all():
+        field.fill("a-rather-long-password")
+    admin.page.locator("main form button").first.click()
+    return admin
 
 
 def has_image(name: str) -> bool:
