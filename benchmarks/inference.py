@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,27 +132,40 @@ def throughput(threads: int = 2, runs: int = 9) -> list[Line]:
     gflop = flops(network) * BATCH / 1e9
     left, right = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
     with torch.inference_mode():
-        sgemm, torch_s, onnx_s = in_turn(
+        sgemm, *models_s = in_turn(
             runs, lambda: left @ right, lambda: network(grey), lambda: session.run(["logits"], {"images": pictures})
         )
-    peak = 2 * MATRIX**3 / 1e9 / sgemm
-    lines = [Line("product of two matrices (sgemm), the peak", peak, "GFLOP/s", runs=runs, lowest=peak, highest=peak)]
-    for name, seconds in (("PyTorch", torch_s), ("onnxruntime", onnx_s)):
-        speed = gflop / seconds
-        title = f"the model alone, {name}, {BATCH / seconds:,.0f} images/s"
-        lines.append(Line(title, speed, "GFLOP/s", "sgemm", peak, runs=runs, lowest=speed, highest=speed))
+    peak = _speeds(2 * MATRIX**3 / 1e9, sgemm)
+    lines = [Line("product of two matrices (sgemm), the peak", peak.median, "GFLOP/s", **peak.spread)]
+    for name, seconds in zip(("PyTorch", "onnxruntime"), models_s, strict=True):
+        speed = _speeds(gflop, seconds)
+        title = f"the model alone, {name}, {BATCH / statistics.median(seconds):,.0f} images/s"
+        lines.append(Line(title, speed.median, "GFLOP/s", "sgemm", peak.median, **speed.spread))
     return lines
 
 
-def in_turn(runs: int, *calls: Callable[[], Any]) -> list[float]:
-    """Median seconds of each call, made in turn."""
+@dataclass(frozen=True)
+class _Speeds:
+    median: float
+    spread: dict[str, Any]
+
+
+def _speeds(gflop: float, seconds: list[float]) -> _Speeds:
+    return _Speeds(
+        gflop / statistics.median(seconds),
+        {"runs": len(seconds), "lowest": gflop / max(seconds), "highest": gflop / min(seconds)},
+    )
+
+
+def in_turn(runs: int, *calls: Callable[[], Any]) -> list[list[float]]:
+    """Seconds of each call, made in turn."""
     seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(runs + 1):  # the first is a warm-up
+    for _ in range(runs + 1):
         for call, kept in zip(calls, seconds, strict=True):
             begin = time.perf_counter()
             call()
             kept.append(time.perf_counter() - begin)
-    return [statistics.median(kept[1:]) for kept in seconds]
+    return [kept[1:] for kept in seconds]  # the first is a warm-up
 
 
 def flops(network: Any) -> int:
