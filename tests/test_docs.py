@@ -29,5 +29,13 @@ def test_tour_shows_the_platforms_pages() -> None:
     shown = set(re.findall(r"\(img/platform/([\w-]+)\.png\)", (ROOT / "docs/tour.md").read_text(encoding="utf-8")))
     taken = {path.stem for path in (ROOT / "docs/img/platform").glob("*.png")}
     variants = {name for name in taken if name.endswith("-dark")}
-    small = {"board-organizer", "desk-rescores", "error", "password-reset", "publish-version", "submit-not-yet", "terms"}
+    small = {
+        "board-organizer",
+        "desk-rescores",
+        "error",
+        "password-reset",
+        "publish-version",
+        "submit-not-yet",
+        "terms",
+    }
     assert taken - shown == variants | small
