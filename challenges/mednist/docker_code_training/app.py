@@ -21,7 +21,8 @@ Notable choices; docs/reference-solution.md has what each is worth:
 - One learning-rate cycle over the whole run. The step of AdamW is written out: importing torch.optim takes two seconds.
 - Each network trains in a thread of its own: operations this small take longer when several threads share them.
 - Every epoch of each network has its own generator: what it does depends on the seed and these two numbers alone.
-- The last epoch is the model. All choices were made on the training and validation images, none on the testing images.
+- The last epoch is the model. Choices were made on the training and validation images; the page above says what the
+  testing images had suggested before.
 """
 
 import argparse
