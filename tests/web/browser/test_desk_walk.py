@@ -32,6 +32,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
     with context(chromium, live_server.url, alice) as opened:
         seen = look(opened, by_name["desk"])
         seen.page.get_by_role("link", name="Compare both boards").click()
+        seen.page.wait_for_load_state()
         moves = seen.page.locator("section[aria-labelledby=boards] tbody tr")
         assert moves.count() > 5
         assert press(seen, "Apply", "Apply") == "The new scores are live, all of them at once."

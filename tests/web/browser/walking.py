@@ -45,12 +45,14 @@ class Walker:
 
     def follow(self, link: str) -> None:
         self.page.locator("main").get_by_role("link", name=link, exact=True).first.click()
+        self.page.wait_for_load_state()  # a click waits until the next page begins, not until it is there
 
     def press(self, button: str, sure: str | None = None) -> None:
         """Presses it; `sure` is how the question that it asks is answered."""
         self.page.locator("main").get_by_role("button", name=button, exact=True).first.click()
         if sure is not None:
             self.page.locator("dialog").get_by_role("button", name=sure, exact=True).click()
+        self.page.wait_for_load_state()
 
     def told(self) -> str:
         """What the page says has happened."""

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,25 +18,33 @@ RUN = """
 import os, signal, sys, time
 from palio.web.serving.supervisor import Charge, Supervisor
 
+def say(line):  # in one piece: several processes write into one pipe
+    os.write(1, f"{line}\\n".encode())
+
 def stubborn():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("stubborn", os.getpid(), flush=True)
+    say(f"stubborn {os.getpid()}")
     time.sleep(60)
 
 def crashing():
-    print("crashing", flush=True)
+    say("crashing")
     raise SystemExit(3)
 
 wanted = {"stubborn": stubborn, "crashing": crashing}
 charges = [Charge(name, wanted[name], signal.SIGKILL) for name in sys.argv[1:]]
-Supervisor(charges).run(lambda: print("started", flush=True))
-print("ended", flush=True)
+Supervisor(charges).run(lambda: say("started"))
+say("ended")
 """
 
 
-def supervise(*names: str) -> subprocess.Popen[str]:
+@contextmanager
+def supervise(*names: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", RUN, *names]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as supervisor:
+        try:
+            yield supervisor
+        finally:
+            supervisor.kill()  # where the test has failed, and it runs on; its charges end with it
 
 
 def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
