@@ -178,6 +178,7 @@ def ablations(count: int, only: list[str]) -> None:
             pictures, labels = app.read_split(data, "validation")
             faded = app.torch.from_numpy(CHANGES[FADED][0](pictures.numpy()))
             kept = {
+                "f1": card["validation"]["f1"],
                 "errors": errors(card["validation"]),
                 "faded": errors(app.evaluate(network, faded, labels)),
                 "loss": card["validation"]["loss"],
@@ -212,18 +213,19 @@ def errors(scores: dict[str, float]) -> int:
 
 def ablations_table(current: dict[str, Any]) -> Iterator[str]:
     rows = {key: row for key, row in recorded()["ablations"].items() if row["base"] == current}
-    yield "| | errors of 1,200: mean | lowest | highest | with half of the contrast | loss | CPU s | seeds |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| | F1: median | lowest | errors of 1,200: mean | highest | at half contrast | loss | CPU s | seeds |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for name in ABLATIONS:
         seeds = range(sum(key.startswith(f"{name}, seed ") for key in rows) // 2)
         if not seeds:
             continue
         pairs = [[rows[f"{name}, seed {seed}{turn}"] for turn in ("", ", turned round")] for seed in seeds]
+        f1 = [statistics.mean(row["f1"] for row in pair) for pair in pairs]
         wrong, faded = ([sum(row[key] for row in pair) for pair in pairs] for key in ("errors", "faded"))
         loss, cpu_s = (statistics.mean(row[key] for pair in pairs for row in pair) for key in ("loss", "cpu_s"))
         yield (
-            f"| {name} | {statistics.mean(wrong):.1f} | {min(wrong)} | {max(wrong)} | {statistics.mean(faded):.1f} "
-            f"| {loss:.4f} | {cpu_s:.1f} | {len(pairs)} |"
+            f"| {name} | {statistics.median(f1):.4f} | {min(f1):.4f} | {statistics.mean(wrong):.1f} | {max(wrong)} "
+            f"| {statistics.mean(faded):.1f} | {loss:.4f} | {cpu_s:.1f} | {len(pairs)} |"
         )
 
 

@@ -71,9 +71,11 @@ def _away(request: HttpRequest, refused: RefusedError) -> HttpResponse:
 
 
 def _bare(title: str, next_step: str, status: int) -> HttpResponse:
+    sheets = ("vendor/modern-normalize/modern-normalize.css", "palio/palio.css")
+    links = "".join(f'<link rel="stylesheet" href="{static(sheet)}">' for sheet in sheets)
     return HttpResponse(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<title>{title} · Palio</title><link rel="stylesheet" href="{static("palio/palio.css")}">'
+        f"<title>{title} · Palio</title>{links}"
         f'<main><h1>{title}</h1><p>{next_step}</p><p><a href="/">To the challenges</a></p></main></html>',
         status=status,
     )
