@@ -52,6 +52,11 @@ def rename():
     text = answer.content.decode()
     return [answer.status_code, "Nothing that was accepted is lost" in text, str(data) in text or "sqlite" in text]
 
+def sign_in():
+    asked = {"login": "bob", "password": "not that one"}
+    answer = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False).post("/accounts/login/", asked)
+    return [answer.status_code, "Too many" in answer.content.decode()]
+
 def read():
     return [program.get("/api/v1/me").status_code, browser.get("/").status_code, browser.get("/c/mednist/").status_code]
 
@@ -60,9 +65,9 @@ said = {}
 BUSY = """
 holder = sqlite3.connect(data / "palio.sqlite3", isolation_level=None)
 holder.execute("BEGIN IMMEDIATE")
-said["meanwhile"] = {"read": read(), "announce": announce(), "rename": rename()}
+said["meanwhile"] = {"read": read(), "announce": announce(), "rename": rename(), "sign in": sign_in()}
 holder.execute("ROLLBACK")
-said["then"] = {"read": read(), "announce": announce(), "rename": rename()[0]}
+said["then"] = {"read": read(), "announce": announce(), "rename": rename()[0], "sign in": sign_in()}
 print(json.dumps(said))
 """
 FULL = """
@@ -73,19 +78,24 @@ with filler.open("wb", buffering=0) as file:
             pass
     except OSError:
         pass
-said["meanwhile"] = {"read": read(), "announce": announce(), "rename": rename()}
+said["meanwhile"] = {"read": read(), "announce": announce(), "rename": rename(), "sign in": sign_in()}
 filler.unlink()
-said["then"] = {"read": read(), "announce": announce(), "rename": rename()[0]}
+said["then"] = {"read": read(), "announce": announce(), "rename": rename()[0], "sign in": sign_in()}
 print(json.dumps(said))
 """
-LATER = {"read": [200, 200, 200], "announce": [201, None, None], "rename": 302}
+LATER = {"read": [200, 200, 200], "announce": [201, None, None], "rename": 302, "sign in": [200, False]}
 
 
 def test_busy_sqlite_is_said_and_does_what_it_is_asked_later(tmp_path: Path) -> None:
     program = [sys.executable, "-c", PLATFORM + BUSY, str(tmp_path)]
     said = json.loads(subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
     assert said == {
-        "meanwhile": {"read": [200, 200, 200], "announce": [503, "database-busy", "5"], "rename": [503, True, False]},
+        "meanwhile": {
+            "read": [200, 200, 200],
+            "announce": [503, "database-busy", "5"],
+            "rename": [503, True, False],
+            "sign in": [503, False],
+        },
         "then": LATER,
     }
 
@@ -95,7 +105,12 @@ def test_disk_without_any_room_is_said_and_pages_are_still_read(tmp_path: Path) 
     (data := tmp_path / "data").mkdir()
     said = json.loads(on_a_mount("size=20m", data, PLATFORM + FULL).splitlines()[-1])
     assert said == {
-        "meanwhile": {"read": [200, 200, 200], "announce": [507, "disk-full", None], "rename": [507, True, False]},
+        "meanwhile": {
+            "read": [200, 200, 200],
+            "announce": [507, "disk-full", None],
+            "rename": [507, True, False],
+            "sign in": [507, False],
+        },
         "then": LATER,
     }
 

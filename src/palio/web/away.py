@@ -4,9 +4,11 @@ Nothing is broken then, and each change is one transaction, so that nothing is h
 answered. Whatever else a database complains of is a bug.
 """
 
+import secrets
 import sqlite3
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
 
 from palio.web.verbs.refusals import RefusedError
 
@@ -47,6 +49,18 @@ def refusal_for(error: BaseException | None) -> RefusedError | None:
                 "It is the operator's turn; try again later. Nothing that was accepted is lost.",
                 503,
             )
+    return None
+
+
+def refusal_to_write() -> RefusedError | None:
+    """What to tell where something could not be counted: Django's cache says of a database merely that it did not."""
+    when = connection.ops.adapt_datetimefield_value(timezone.now())
+    row = "INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)"
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(row, [secrets.token_hex(), when])
+    except DatabaseError as error:
+        return refusal_for(error)
     return None
 
 

@@ -40,7 +40,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_many(request: HttpRequest) -> HttpResponse:
-    """For allauth, which counts attempts to sign in and up."""
+    """For allauth, which counts attempts to sign in and up, and takes those that it cannot count for too many."""
+    if refused := away.refusal_to_write():
+        return _away(request, refused)
     return _page(request, 429)
 
 
