@@ -141,6 +141,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # whoever has the link and has set the password may come in
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before an address is changed, with which a password can be reset
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # and no code by mail: whoever reads the mail is not enough
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_TOTP_TOLERANCE = 1  # one period, for clocks that are a little off, and for codes typed as theirs ends
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 from tests.web.access.everything import (
     ROLES,
     Call,
@@ -105,6 +106,15 @@ def test_a_method_without_a_row_changes_nothing(everything: Everything, browser:
                     answer = send(client, call, where)
                     assert answer.status_code < 500, call
     assert changed_tables(before) == []
+
+
+@pytest.mark.parametrize("name", ["account_request_reauthentication_code", "account_confirm_reauthentication_code"])
+def test_whoever_reads_the_mail_is_not_taken_for_the_account_s_owner(
+    world: World, browser: Callable[..., Client], name: str
+) -> None:
+    """No code by mail is asked for or taken before an address is changed."""
+    assert browser(world.bob).get(reverse(name)).status_code == 403
+    assert browser(world.bob).post(reverse(name)).status_code == 403
 
 
 def test_a_token_may_do_what_it_was_made_for(everything: Everything) -> None:
