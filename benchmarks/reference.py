@@ -76,8 +76,18 @@ def record(part: str, key: str, value: object) -> None:
         everything = recorded()
         everything.setdefault(part, {})[key] = value
         new = RECORD.with_suffix(".new")
-        new.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        new.write_text(_a_result_a_line(everything), encoding="utf-8")
         new.replace(RECORD)
+
+
+def _a_result_a_line(everything: dict[str, Any]) -> str:
+    parts = (
+        f" {json.dumps(part)}: {{\n"
+        + ",\n".join(f"  {json.dumps(key)}: {json.dumps(results[key], sort_keys=True)}" for key in sorted(results))
+        + "\n }"
+        for part, results in sorted(everything.items())
+    )
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def write_table(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
