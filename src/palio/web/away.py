@@ -54,11 +54,11 @@ def refusal_for(error: BaseException | None) -> RefusedError | None:
 
 def refusal_to_write() -> RefusedError | None:
     """What to tell where something could not be counted: Django's cache says of a database merely that it did not."""
-    when = connection.ops.adapt_datetimefield_value(timezone.now())
-    row = "INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)"
+    key, when = secrets.token_hex(), connection.ops.adapt_datetimefield_value(timezone.now())
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(row, [secrets.token_hex(), when])
+        with transaction.atomic(), connection.cursor() as cursor:  # a row that comes and goes has been written, too
+            cursor.execute("INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)", [key, when])
+            cursor.execute("DELETE FROM palio_cache WHERE cache_key = %s", [key])
     except DatabaseError as error:
         return refusal_for(error)
     return None
