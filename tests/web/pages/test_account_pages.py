@@ -138,6 +138,17 @@ def test_login_is_throttled_after_some_wrong_passwords(world: World, browser: Br
     assert client.get("/account/").status_code == 302
 
 
+def test_failed_logins_are_remembered_while_very_many_others_fail(world: World, browser: Browser) -> None:
+    """Whoever tries one password on each of a thousand names does not thereby win more tries on one of them."""
+    client = browser()
+    for _ in range(5):
+        client.post("/accounts/login/", {"login": "bob", "password": "wrong"})
+    for number in range(1000):
+        cache.set(f"tries-of-somebody-else-{number}", [0.0], 300)
+    refused = client.post("/accounts/login/", {"login": "bob", "password": "bob-long-password"})
+    assert "Too many failed login attempts" in refused.text
+
+
 def test_very_many_attempts_are_answered_readably(world: World, browser: Browser, settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": "1/m/ip"}
     client = browser()
