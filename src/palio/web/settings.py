@@ -109,8 +109,8 @@ def database_settings(url: str) -> dict[str, Any]:
 DATABASES = {"default": database_settings(CONFIGURATION.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
-    # Shared by all processes, as what is counted there (attempts to sign in) has to be. With the 300 entries that Django
-    # keeps by itself, somebody's attempts would be forgotten as soon as enough others were counted.
+    # Shared by all processes, as what is counted there (attempts to sign in) has to be. With the 300 entries that
+    # Django keeps by itself, somebody's attempts would be forgotten as soon as enough others were counted.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "palio_cache",
