@@ -35,6 +35,7 @@ class FakeEngine:
     refuse: Exception | None = None
     name: str = "fake"
     loads_images: bool = True
+    runs_side_by_side: bool = True
     calls: list[str] = field(default_factory=list)
     polled: set[str] = field(default_factory=set)
     results: dict[str, JobResult] = field(default_factory=dict)

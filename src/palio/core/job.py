@@ -13,7 +13,8 @@ from typing import Any, Protocol, Self
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
-JOB_UID = JOB_GID = 10001  # whom every job runs as, whatever its image says
+JOB_UID = JOB_GID = 10001  # to be replaced everywhere by JOB_UIDS
+JOB_UIDS = range(10001, 14097)  # of these, each running job has one for itself, whatever its image says
 LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # what is kept of a log: its beginning and its end
 GRACE_S = 1.0  # between asking a job to end (TERM) and ending it (KILL)
 
@@ -185,9 +186,14 @@ class Collected:
 
 
 class Enforcement(StrEnum):
+    """How a property is kept. What can only be watched, and so passed between two looks, counts as not enforced.
+
+    Watching is enough for time, which cannot jump past a limit, and for a log, which passes through the watcher.
+    """
+
     KERNEL = "enforced by the kernel"
     WATCHING = "enforced by watching"
-    NONE = "not available"
+    NONE = "not enforced"
 
 
 @dataclass(frozen=True)
@@ -211,6 +217,10 @@ class Engine(Protocol):
     @property
     def loads_images(self) -> bool:
         """Whether it takes saved images."""
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        """Whether each running job has a user of its own; where it has not, jobs run one after the other."""
 
     def describe(self) -> str:
         """One line for people: product and version, as in `Docker 28.2`."""

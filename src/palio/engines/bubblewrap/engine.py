@@ -84,6 +84,10 @@ class BubblewrapEngine:
         self._state = (state or _default_state()).resolve()
         self._jobs, self._images = self._state / "jobs", self._state / "images"
 
+    @property
+    def runs_side_by_side(self) -> bool:
+        return os.geteuid() == 0  # an ordinary user has only one uid
+
     def describe(self) -> str:
         bwrap = shutil.which("bwrap")
         return f"bubblewrap {'.'.join(map(str, availability.version(bwrap))) if bwrap else '(not installed)'}"

@@ -69,6 +69,7 @@ NOT_FOUND_CODES = (126, 127)
 class DockerEngine:
     name = "docker"
     loads_images = True
+    runs_side_by_side = True
 
     def __init__(self, volumes_in_reach: bool | None = None) -> None:
         """`volumes_in_reach`: whether this process can read volumes itself; found out if not given."""

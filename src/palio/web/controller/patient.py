@@ -44,6 +44,10 @@ class PatientEngine:
     def loads_images(self) -> bool:
         return self._engine().loads_images
 
+    @property
+    def runs_side_by_side(self) -> bool:
+        return self._engine().runs_side_by_side
+
     def describe(self) -> str:
         return self._engine().describe()
 

@@ -1,0 +1,26 @@
+"""The users that jobs run as: one for each running job, so that what the kernel counts by user is never shared."""
+
+import os
+import re
+
+from palio.core.errors import PalioError
+from palio.core.job import JOB_UIDS
+
+VARIABLE = "PALIO_JOB_UIDS"
+_LEAST, _MOST = 1000, 2**31
+
+
+def job_uids() -> range:
+    """The uids that jobs may have, each with the gid of the same number. Raises PalioError "usage"."""
+    text = os.environ.get(VARIABLE, "").strip()
+    if not text:
+        return JOB_UIDS
+    match = re.fullmatch(r"([0-9]{1,10})-([0-9]{1,10})", text)
+    if not match or not _LEAST <= int(match[1]) <= int(match[2]) < _MOST:
+        raise PalioError(
+            "usage",
+            problem=f"{VARIABLE} is {text!r}, which is not a range of user ids from {_LEAST} on.",
+            next_step=f"Write the first and the last that no account of this machine has, as in "
+            f"{JOB_UIDS.start}-{JOB_UIDS.stop - 1}.",
+        )
+    return range(int(match[1]), int(match[2]) + 1)
