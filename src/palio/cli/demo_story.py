@@ -14,12 +14,12 @@ from palio.cli import rendering
 from palio.cli.board import board
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
-from palio.core.digest import digest_folder
 from palio.core.errors import PalioError
 from palio.core.lock import PHANTOM_NOTICE
 from palio.core.pack import pack
 from palio.core.quantities import size_text
 from palio.core.train import MODEL_OUTPUT, TRAINING_CODE
+from palio.core.tree import digest_copy
 from palio.data.getting import find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.phantom import draw_phantom
@@ -122,8 +122,8 @@ class Demo:
     def _train(self, engine: str) -> None:
         self._heading("Train a model")
         made_from = {
-            "code": digest_folder(self.challenge / TRAINING_CODE),
-            "data": digest_folder(self.challenge / "input_data"),
+            "code": digest_copy(self.challenge / TRAINING_CODE, executable=True),
+            "data": digest_copy(self.challenge / "input_data", executable=False),
         }
         note = self.folder / "trained-from.json"
         model = self.challenge / MODEL_OUTPUT

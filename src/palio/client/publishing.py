@@ -2,7 +2,6 @@
 checked there.
 """
 
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +13,10 @@ from palio.client.connection import Connection
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle
 from palio.core.bundle.read import read_bundle
-from palio.core.digest import UnfitFile, files_below
+from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError, counted
 from palio.core.staging import reading, writing
+from palio.core.tree import entries_to_copy
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # uniform, so that the same content is the same zip
 _NOT_FOUND = "not-found"
@@ -94,15 +94,18 @@ def _as_it_is(archive: Path) -> Iterator[_File]:
 
 @contextmanager
 def _packed(bundle: Bundle) -> Iterator[_File]:
-    """All files of the bundle's folder, not compressed: images do not get smaller."""
+    """What the platform would keep of the bundle's folder, not compressed: images do not get smaller."""
     folder = Path(tempfile.gettempdir())
     with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
         try:
             with reading(bundle.root), zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, path in sorted(files_below(bundle.root)):
-                    entry = zipfile.ZipInfo(name, _TIME)
-                    entry.external_attr = (0o100755 if os.access(path, os.X_OK) else 0o100644) << 16
-                    with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
+                for entry in sorted(entries_to_copy(bundle.root, executable=True), key=lambda entry: entry.name):
+                    info = zipfile.ZipInfo(f"{entry.name}/" if entry.is_folder else entry.name, _TIME)
+                    info.external_attr = entry.mode << 16
+                    if entry.is_folder:
+                        archive.writestr(info, b"")
+                        continue
+                    with entry.path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
                         while block := source.read(1 << 20):
                             target.write(block)
         except UnfitFile as fault:

@@ -69,18 +69,27 @@ def look_through(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES
     return Content(tuple(sorted(file.removeprefix(top) for file in files)), tuple(notes), top)
 
 
-def unpack(path: Path, destination: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
-    """Writes the archive's regular files below `destination`, which is made; modes are 0644, or 0755 if executable."""
+def unpack(
+    path: Path, destination: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, plain: bool = False
+) -> Content:
+    """Writes the archive's files and folders below `destination`, which is made.
+
+    Modes are 0755 for folders and executable files, else 0644. With `plain`, no file is executable, and no folder is
+    made for its own sake.
+    """
     name = name or path.name
     content = look_through(path, name, max_bytes)
     try:
         with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
-                if entry.is_dir() or _is_left_out(entry.filename):
-                    continue
+                if _is_left_out(entry.filename) or not entry.filename.startswith(content.top):
+                    continue  # beside an extra top folder there can only be empty ones
                 target = destination / entry.filename.removeprefix(content.top)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _write(archive, entry, target)
+                if not entry.is_dir():
+                    _make_folder(target.parent)
+                    _write(archive, entry, target, plain=plain)
+                elif not plain:
+                    _make_folder(target)
     except _READ_ERRORS as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk's fault, not the archive's; EINVAL is an offset before the file's beginning
@@ -88,12 +97,19 @@ def unpack(path: Path, destination: Path, name: str | None = None, max_bytes: in
     return content
 
 
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)  # whatever the umask is
+
+
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, *, plain: bool) -> None:
     with archive.open(entry) as source, target.open("wb") as copy:
         # zipfile itself stops at the size that the entry claims and checks its CRC
         shutil.copyfileobj(source, copy, 1 << 20)
     executable = (entry.external_attr >> 16) & 0o111
-    target.chmod(0o755 if executable else 0o644)
+    target.chmod(0o755 if executable and not plain else 0o644)
 
 
 def _faults(entries: list[zipfile.ZipInfo], max_bytes: int) -> list[str]:
@@ -110,7 +126,8 @@ def _faults(entries: list[zipfile.ZipInfo], max_bytes: int) -> list[str]:
     folded = Counter(file.casefold() for file in set(files))
     collide = sorted(file for file in set(files) if folded[file.casefold()] > 1)
     faults += [f"{_shown(file)}: differs from another name only in upper and lower case" for file in collide]
-    folders = {str(parent) for file in files for parent in PurePosixPath(file).parents}
+    folders = {entry.filename.rstrip("/") for entry in entries if entry.filename.endswith("/")}
+    folders |= {str(parent) for name in (*files, *folders) for parent in PurePosixPath(name).parents}
     faults += [f"{_shown(file)}: is a file and a folder at once" for file in files if file in folders]
     return faults
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
-from palio.core.digest import digest_folder
 from palio.core.job import Build, Job, Load, Mount, Work
 from palio.core.run_folder import RunFolder, Stage
 from palio.core.submission import Submission
+from palio.core.tree import digest_tree
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
@@ -41,7 +41,7 @@ class Attempt:
     def build(self, folder: RunFolder, context: Path) -> Build:
         return Build(
             name=self.job_name(Stage.BUILD),
-            digest=digest_folder(context),
+            digest=digest_tree(context),
             context=context,
             limits=self.phase.rules.build,
             log=folder.log(Stage.BUILD),
@@ -62,7 +62,7 @@ class Attempt:
     def scoring_image(self, folder: RunFolder, context: Path) -> Build:
         return Build(
             name=self.job_name(SCORE_IMAGE),
-            digest=digest_folder(context),
+            digest=digest_tree(context),
             context=context,
             limits=self.phase.rules.build,
             log=folder.log(Stage.SCORE),

@@ -18,12 +18,13 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.collect import copy_content
+from palio.core.digest import UnfitFile, files_below
 from palio.core.errors import PalioError, counted
 from palio.core.several_at_once import several_at_once
 from palio.core.staging import reading
+from palio.core.tree import TIME_NS
 
 _SHOWN = 5
-_TIME_NS = 946_684_800 * 10**9  # 2000-01-01: one time for all
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,15 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
 
     With a policy, files whose name matches its glob get opaque names (32 hex digits and their extension in lower
     case); everything else keeps its name. The copies are begun in the order of their new names, so that inode numbers
-    say nothing either: links to the originals would. Raises PalioError "source-unreadable".
+    say nothing either: links to the originals would. What tools leave behind (digest.IGNORED_NAMES) is left out, as in
+    the folder's digest. Raises PalioError "source-unreadable" or "folder-unreadable".
     """
     names: dict[str, str] = {}
-    with reading(source):
-        found = list(_files_below(str(source)))
+    try:
+        with reading(source):
+            found = [name for name, _ in files_below(source)]
+    except UnfitFile as fault:
+        raise PalioError("folder-unreadable", path=source, reason=fault) from fault
     for real in found:
         file = real.rpartition("/")[2]
         hidden = policy is not None and fnmatch(file.lower(), policy.inputs.lower())
@@ -86,17 +91,7 @@ def _fill(
         several_at_once(lambda name: place(original, names[name], copy, name), ordered)
     for folder in (".", *folders):
         (destination / folder).chmod(0o755)
-        os.utime(destination / folder, ns=(_TIME_NS, _TIME_NS))
-
-
-def _files_below(folder: str, prefix: str = "") -> Iterator[str]:
-    with os.scandir(folder) as found:
-        for entry in found:
-            link = entry.is_symlink()  # may lead to itself, which only os.path takes calmly
-            if os.path.isdir(entry.path) if link else entry.is_dir():  # noqa: PTH112
-                yield from _files_below(entry.path, f"{prefix}{entry.name}/")
-            elif os.path.isfile(entry.path) if link else entry.is_file():  # noqa: PTH113
-                yield prefix + entry.name
+        os.utime(destination / folder, ns=(TIME_NS, TIME_NS))
 
 
 @contextmanager
@@ -116,7 +111,7 @@ def _copy(source: int, real: str, destination: int, name: str) -> None:
         try:
             copy_content(original, copy, os.fstat(original).st_size)
             os.fchmod(copy, 0o644)  # whatever the umask is
-            os.utime(copy, ns=(_TIME_NS, _TIME_NS))
+            os.utime(copy, ns=(TIME_NS, TIME_NS))
         finally:
             os.close(copy)
     finally:

@@ -1,7 +1,8 @@
-"""The SHA-256 of files and folders: the same content gives the same digest, on every machine.
+"""The SHA-256 of files and of lists of files: the same content gives the same digest, on every machine.
 
-A folder's digest covers the relative paths, sizes and contents of its regular files, in the order of their paths. It
-does not cover times, owners and permissions, empty folders, and what tools leave behind (IGNORED_NAMES).
+A list's digest covers the relative paths, sizes and contents of regular files, in the order of their paths. Times,
+owners, permissions and empty folders are not covered, so it never decides whether something is used again: that takes
+the digests of core/tree.py.
 """
 
 import hashlib
@@ -22,11 +23,6 @@ class UnfitFile(ValueError):  # noqa: N818 - it says what the file is
 def digest_file(path: Path) -> str:
     """The SHA-256 of a file's content as 64 hexadecimal digits, read piece by piece."""
     return measure(path)[1]
-
-
-def digest_folder(folder: Path) -> str:
-    """The SHA-256 of a folder as 64 hexadecimal digits. Raises UnfitFile for what `files_below` refuses."""
-    return digest_entries(files_below(folder))
 
 
 def digest_entries(entries: Iterable[tuple[str, Path]]) -> str:
@@ -57,7 +53,7 @@ def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tup
                 continue
             name = prefix + entry.name
             if entry.is_symlink():
-                _check_link(name, at / entry.name, root)
+                check_link(name, at / entry.name, root)
             if entry.is_dir():
                 waiting.append((f"{name}/", at / entry.name))
             elif entry.is_file():
@@ -66,7 +62,8 @@ def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tup
                 raise UnfitFile(f"{name} is neither a file nor a folder; remove it")
 
 
-def _check_link(name: str, link: Path, root: Path) -> None:
+def check_link(name: str, link: Path, root: Path) -> None:
+    """Raises UnfitFile for a link that leads outside `root`, to a folder or nowhere; `root` has no link in its path."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself

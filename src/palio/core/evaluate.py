@@ -239,7 +239,7 @@ class Evaluation:
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
         """Runs the scoring program on `results`, and collects what it wrote into `target`."""
-        program = self._copied("program", "scoring_program", self.attempt.task.scoring_program)
+        program = self._copied("program", "scoring_program", self.attempt.task.scoring_program, executable=True)
         command = read_program(program).command
         image = yield from self._scoring_image(program)
         job = self.attempt.scoring_job(
@@ -264,8 +264,8 @@ class Evaluation:
         verdicts.raise_if_scoring_image_failed(result, build, self.attempt.task.scoring_program)
         return result.image or ""
 
-    def _copied(self, name: str, field: str, path: Path | None) -> Path:
-        return self._prepared.copied(name, self._prepared.unzipped(field, path))
+    def _copied(self, name: str, field: str, path: Path | None, *, executable: bool = False) -> Path:
+        return self._prepared.copied(name, self._prepared.unzipped(field, path), executable=executable)
 
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
         """Starts it, waits for its end, and writes down how it ended; does of these what was not done before."""

@@ -8,6 +8,7 @@ All of it can be removed whenever nothing is being evaluated: it is made again.
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -19,6 +20,7 @@ from palio.core.blind import Names, stage_inputs, stage_links
 from palio.core.bundle.model import BlindPolicy
 from palio.core.staging import staged
 
+_RULE = 2  # to be raised whenever `stage_inputs` makes something else of the same data
 _KEPT_S = 7 * 24 * 3600.0  # after its last use
 
 
@@ -29,7 +31,8 @@ class InputCopies:
 
     def stage(self, source: Path, digest: str, destination: Path, policy: BlindPolicy | None) -> Names:
         """What `stage_inputs` gives for `source`, whose content has this digest (any text that follows from it)."""
-        key = hashlib.sha256(f"{digest} {policy.inputs if policy else ''}".encode()).hexdigest()[:32]
+        made_of = json.dumps([_RULE, digest, policy.inputs if policy else None])
+        key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
         with self._locked(key):
             copy = self._root / key
             if not copy.exists():

@@ -4,6 +4,8 @@ Names of jobs are identities: starting a job that exists is a no-op, so whoever 
 again and finds it. How a job ended is said by the engine, never read from a stream that the job can write.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -11,11 +13,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from palio import __version__
+
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 JOB_UID = JOB_GID = 10001  # to be replaced everywhere by JOB_UIDS
 JOB_UIDS = range(10001, 14097)  # of these, each running job has one for itself, whatever its image says
 LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # what is kept of a log: its beginning and its end
+IMAGE_RULE = 2  # to be raised whenever engines build something else from the same context
 GRACE_S = 1.0  # between asking a job to end (TERM) and ending it (KILL)
 
 
@@ -54,9 +59,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Build:
-    """An image to be made from a folder with a Dockerfile, known by the digest of what makes it.
+    """An image to be made from a folder with a Dockerfile.
 
-    The same `digest` is never built twice. `log` is where the engine writes what the build printed.
+    `digest` is that of the whole context (core.tree.digest_tree). `log` is where the engine writes what the build
+    printed.
     """
 
     name: str
@@ -67,14 +73,23 @@ class Build:
     dockerfile: str = "Dockerfile"
     arguments: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def image_key(self) -> str:
+        """SHA-256 (hex) over everything that decides what is built; an image is reused only under the same key.
+
+        Besides the context these are the Dockerfile's name, the build's arguments, the limits, which a step can see,
+        and the version of Palio, which decides how a Dockerfile is read.
+        """
+        made_of = [self.digest, self.dockerfile, sorted(self.arguments.items()), asdict(self.limits), __version__]
+        return hashlib.sha256(f"palio-image {IMAGE_RULE}\n{json.dumps(made_of)}".encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Load:
-    """An image to be taken from the archive that `docker save` made of it, known by the archive's SHA-256.
+    """An image to be taken from the archive that `docker save` made of it; `digest` is the archive's SHA-256.
 
     The engine looks through the archive before it loads any of it (core.image_archive), and gives the image no name
-    that anybody else's could have. The same `digest` is never loaded twice. `log` is where the engine writes what it
-    found.
+    that anybody else's could have. `log` is where the engine writes what it found.
     """
 
     name: str
@@ -82,6 +97,11 @@ class Load:
     archive: Path
     limits: BuildLimits
     log: Path
+
+    @property
+    def image_key(self) -> str:
+        """What an image that was loaded is found by again: every byte that it is made of is in the archive."""
+        return self.digest
 
 
 @dataclass(frozen=True)

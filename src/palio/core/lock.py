@@ -6,10 +6,11 @@ from pathlib import Path
 
 import palio
 from palio.core.bundle.model import Bundle, Phase, Rules, Task
-from palio.core.digest import UnfitFile, digest_entries, digest_folder
+from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError
 from palio.core.job import Engine
 from palio.core.submission import Submission
+from palio.core.tree import RULE, digest_copy
 
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies beside reference data that belongs to synthetic images
 
@@ -27,7 +28,8 @@ def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: Submission, en
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name},
         "input_data": _digest(task.input_data),
         "reference_data": _digest(task.reference_data),
-        "scoring_program": _digest(task.scoring_program),
+        "scoring_program": _digest(task.scoring_program, executable=True),
+        "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
         "leaderboard": {
@@ -54,11 +56,12 @@ def is_phantom(task: Task) -> bool:
     return data is not None and data.is_dir() and (data / PHANTOM_NOTICE).is_file()
 
 
-def _digest(path: Path | None) -> dict[str, str] | None:
+def _digest(path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
+    """Of what a job sees of it, which core.prepared copies."""
     if path is None or not path.exists():
         return None
     try:
-        return {"digest": digest_folder(path) if path.is_dir() else digest_entries([(path.name, path)])}
+        return {"digest": digest_copy(path, executable=executable)}
     except UnfitFile as fault:
         raise PalioError("folder-unreadable", path=path, reason=fault) from fault
 

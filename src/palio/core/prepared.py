@@ -4,18 +4,18 @@ Each lies complete in .work or not at all, and is made once, so that a new proce
 before it would have given.
 """
 
-import shutil
 from pathlib import Path
 
 from palio.core import verdicts
 from palio.core.archive import unpack
 from palio.core.blind import Names, stage_inputs
 from palio.core.bundle.model import BlindPolicy, Bundle
-from palio.core.digest import IGNORED_NAMES
+from palio.core.digest import UnfitFile
 from palio.core.errors import Cause, PalioError
 from palio.core.input_copies import InputCopies
 from palio.core.progress import Progress
 from palio.core.submission import Submission
+from palio.core.tree import copy_tree
 
 
 class Prepared:
@@ -58,16 +58,15 @@ class Prepared:
         path = self._work / name / "names.json"
         return Names.load(path) if path.is_file() else None
 
-    def copied(self, name: str, source: Path) -> Path:
-        """A copy of an organizer's folder that every user may read, as the job's user has to."""
+    def copied(self, name: str, source: Path, *, executable: bool = False) -> Path:
+        """A copy of an organizer's folder that every user may read, as the job's user has to.
 
-        def copy(half: Path) -> None:
-            ignored = shutil.ignore_patterns(*IGNORED_NAMES)
-            shutil.copytree(source, half, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True)
-            for path in (half, *half.rglob("*")):
-                path.chmod(0o755 if path.is_dir() else 0o644)
-
-        return self._folder(name, copy)
+        It holds exactly what the folder's digest in lock.json covers. Raises PalioError "folder-unreadable".
+        """
+        try:
+            return self._folder(name, lambda half: copy_tree(source, half, executable=executable))
+        except UnfitFile as fault:
+            raise PalioError("folder-unreadable", path=source, reason=fault) from fault
 
     def unzipped(self, field: str, path: Path | None) -> Path:
         """What the bundle names as `field`, as a folder. Raises PalioError "data-missing", "folder-unreadable"."""

@@ -102,7 +102,7 @@ def unpack_results(submission: Submission, destination: Path, max_bytes: int) ->
         sizes = {"size": size_text(size), "limit": size_text(max_bytes)}
         raise PalioError("predictions-too-large", name=submission.name, **sizes)
     if is_zip:
-        unpack(submission.path, destination)  # which believes no claim that is too low
+        unpack(submission.path, destination, plain=True)  # which believes no claim that is too low
     else:
         shutil.copyfile(submission.path, destination / submission.name)
 

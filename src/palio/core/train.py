@@ -5,11 +5,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from palio.core.digest import UnfitFile, digest_folder
+from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError
 from palio.core.job import Build, BuildLimits, End, Engine, Job, JobResult, Limits, Mount
 from palio.core.quantities import duration_text, size_text
 from palio.core.staging import staged
+from palio.core.tree import copy_tree, digest_tree
 from palio.core.verdicts import raise_if_build_failed
 
 TRAINING_CODE = "docker_code_training"
@@ -28,16 +29,17 @@ class Training:
     build_limits: BuildLimits
     limits: Limits
 
-    @property
     def build(self) -> Build:
+        """From a copy of the code, which nobody changes between its digest and its use."""
+        context = self.work / "context"
         try:
-            digest = digest_folder(self.code)
+            copy_tree(self.code, context, executable=True)
         except UnfitFile as fault:
             raise PalioError("folder-unreadable", path=self.code, reason=fault) from fault
         return Build(
             name=f"palio-{self.identity}-train-image",
-            digest=digest,
-            context=self.code,
+            digest=digest_tree(context),
+            context=context,
             limits=self.build_limits,
             log=self.work / "build.log",
         )
@@ -60,7 +62,7 @@ def train(training: Training, engine: Engine) -> Generator[Path, None, JobResult
     Raises PalioError "build-failed" and its like, "training-failed" or "training-stopped".
     """
     engine.check(training.limits)
-    build = training.build
+    build = training.build()
     try:
         result = yield from _run(build, engine)
         raise_if_build_failed(result, build)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from palio.core.digest import digest_folder
 from palio.core.staging import writing
+from palio.core.tree import copy_tree, digest_tree
 from palio.web.folders import Folders
 
 
@@ -40,12 +40,15 @@ def bundle_path(folders: Folders, digest: str) -> Path:
 
 
 def keep_bundle(folders: Folders, source: Path) -> str:
-    """Copies a bundle's folder to its place; returns the digest of all its files, which is its name there."""
+    """Copies a bundle's folder to its place; returns the digest of the copy, which is its name there.
+
+    Raises UnfitFile as `copy_tree` does.
+    """
     part = folders.bundles / f".{secrets.token_hex(8)}"
     with writing(folders.bundles):
         try:
-            shutil.copytree(source, part, symlinks=True)
-            digest = digest_folder(part)
+            copy_tree(source, part, executable=True)
+            digest = digest_tree(part)
             with suppress(OSError):  # it is there already
                 os.rename(part, bundle_path(folders, digest))  # noqa: PTH104 - which a folder with files withstands
         finally:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from palio.core.bundle.model import Bundle, Column, Phase, Task
-from palio.core.digest import UnfitFile, digest_file, digest_folder
+from palio.core.digest import UnfitFile, digest_file
 from palio.core.quantities import duration_text, size_text
+from palio.core.tree import digest_copy
 
 _Part = TypeVar("_Part", Phase, Task)
 _NOTHING = "–"
@@ -89,8 +90,8 @@ def _phase(phase: Phase) -> dict[str, str]:
 def _task(task: Task) -> dict[str, str]:
     return {
         "description": task.description,
-        "scoring program": _digest(task.scoring_program),
-        "ingestion program": _digest(task.ingestion_program),
+        "scoring program": _digest(task.scoring_program, executable=True),
+        "ingestion program": _digest(task.ingestion_program, executable=True),
         "input data": _digest(task.input_data),
         "reference data": _digest(task.reference_data),
     }
@@ -182,11 +183,11 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _digest(path: Path | None) -> str:
+def _digest(path: Path | None, *, executable: bool = False) -> str:
     if path is None or not path.exists():
         return _NOTHING
     try:
-        digest = digest_folder(path) if path.is_dir() else digest_file(path)
+        digest = digest_copy(path, executable=executable) if path.is_dir() else digest_file(path)
     except (UnfitFile, OSError):
         return "unreadable"
     return f"sha256 {digest[:_SHOWN_DIGITS]}"

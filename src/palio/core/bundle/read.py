@@ -1,6 +1,6 @@
 """A bundle from its folder: competition.yaml in either dialect, with all its problems at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from palio.core.bundle.model import Bundle, Severity
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Section, Value
 from palio.core.bundle.yaml_source import read_yaml
-from palio.core.digest import IGNORED_NAMES, UnfitFile, digest_entries, files_below
+from palio.core.digest import IGNORED_NAMES, UnfitFile
 from palio.core.errors import PalioError, counted
+from palio.core.tree import Entry, digest_of, entries_to_copy, file_entry
 
 NAME = "competition.yaml"
 OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")
@@ -31,7 +32,7 @@ def read_bundle(path: Path) -> Bundle:
         bundle = _read_document(document, root) if document else None
         if bundle is None or findings.errors:
             raise _invalid(path, findings)
-        digest = digest_entries(_named_files(bundle))
+        digest = digest_of(_named_entries(bundle))
     except UnfitFile as fault:
         findings.add(None, "", f"names a program that cannot be taken: {fault}")
         raise _invalid(path, findings) from None
@@ -106,20 +107,23 @@ def _is_junk(name: str) -> bool:
     return name in IGNORED_NAMES or name.startswith(".")
 
 
-def _named_files(bundle: Bundle) -> Iterable[tuple[str, Path]]:
-    """competition.yaml and what it names apart from data, each file once, by its path in the bundle."""
+def named_paths(bundle: Bundle) -> Mapping[str, Path]:
+    """competition.yaml and the files and folders that it names apart from data, by their paths in the bundle."""
     named = [bundle.root / NAME, *(page.file for page in bundle.pages)]
     named += [path for path in (bundle.logo, bundle.terms) if path]
     for task in bundle.tasks:
         named += [path for path in (task.scoring_program, task.ingestion_program) if path]
-    files: dict[str, Path] = {}
-    for path in named:
-        name = path.relative_to(bundle.root).as_posix()
-        if path.is_dir():
-            files.update({f"{name}/{below}": file for below, file in files_below(path)})
-        else:
-            files[name] = path
-    return files.items()
+    return {path.relative_to(bundle.root).as_posix(): path for path in named}
+
+
+def _named_entries(bundle: Bundle) -> Iterable[Entry]:
+    entries: dict[str, Entry] = {}  # by name, as a folder may lie in another that is named too
+    for name, path in named_paths(bundle).items():
+        found = entries_to_copy(path, executable=True) if path.is_dir() else [file_entry(path)]
+        for entry in found:
+            below = f"{name}/{entry.name}" if path.is_dir() else name
+            entries[below] = replace(entry, name=below)
+    return entries.values()
 
 
 def _invalid(path: Path, findings: Findings) -> PalioError:

@@ -18,13 +18,14 @@ from palio.core.job import Engine
 from palio.core.lock import lock
 from palio.core.phases import pick_phase, pick_task
 from palio.core.receipt.difference import Difference, differences
+from palio.core.receipt.first_rule import first_rule_digests
 from palio.core.receipt.reading import Receipt
 from palio.core.receipt.statement import FORMAT
 from palio.core.run_folder import Result, RunFolder, new_identity
 from palio.core.submission import Submission
 
 # What lock.json says of the challenge; the bundle's digest covers its rules, as these are in competition.yaml.
-_CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program")
+_CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _compare(receipt: Receipt, attempt: Attempt, engine: Engine) -> tuple[tuple[
     now = lock(
         bundle=attempt.bundle, phase=attempt.phase, task=attempt.task, submission=attempt.submission, engine=engine
     )
+    if "digest_rule" not in stated:
+        now |= {**first_rule_digests(attempt.bundle, attempt.task), "digest_rule": None}
     missing = [name for name in ("input_data",) if now[name] is None and stated.get(name) is not None]
     compared = [name for name in _CHALLENGE if name not in missing]
     unlike = differences(

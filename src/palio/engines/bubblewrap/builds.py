@@ -1,4 +1,7 @@
-"""Images on disk: built once for each digest and interpreter, in a folder that appears whole or not at all."""
+"""Images on disk: built once for each image key and interpreter, in a folder that appears whole or not at all.
+
+What a job sees of an image follows from these two, times of files and folders included.
+"""
 
 import json
 import os
@@ -11,6 +14,7 @@ from pathlib import Path
 from palio.core.dockerfile import DockerfileError
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
+from palio.core.tree import TIME_NS
 from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 
@@ -23,7 +27,7 @@ def build(work: Build, images: Path, made: Path) -> JobResult:
     `made` is a folder beside which nothing else is made; what a process that was killed has left there is removed.
     """
     interpreter = this_interpreter()
-    identity = json.dumps([work.digest, asdict(interpreter)])
+    identity = json.dumps([work.image_key, asdict(interpreter)])
     name = sha256(identity.encode()).hexdigest()[:40]
     begin = JobResult(End.EXITED, 0, datetime.now(UTC), datetime.now(UTC), image=name)
     with LogWriter(work.log) as log:
@@ -49,6 +53,7 @@ def build(work: Build, images: Path, made: Path) -> JobResult:
                 say=say,
             )
             (made / _DESCRIPTION).write_text(json.dumps(asdict(image)))
+            _make_times_uniform(made / _ROOT)
             _put(made, images / name)
             result = begin
         except DockerfileError as error:
@@ -69,6 +74,13 @@ def load_image(images: Path, name: str) -> tuple[Image, Path]:
     python = content.pop("interpreter")
     python |= {"places": tuple(python["places"]), "links": tuple(python["links"])}
     return Image(interpreter=Interpreter(**python), **content), images / name / _ROOT
+
+
+def _make_times_uniform(root: Path) -> None:
+    for folder, folders, files in os.walk(root, topdown=False):
+        for name in (*folders, *files):
+            os.utime(os.path.join(folder, name), ns=(TIME_NS, TIME_NS), follow_symlinks=False)  # noqa: PTH118
+    os.utime(root, ns=(TIME_NS, TIME_NS))
 
 
 def _put(made: Path, target: Path) -> None:

@@ -16,11 +16,12 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import docker
-from docker.utils.build import create_archive, exclude_paths
+from docker.utils.build import exclude_paths
 
 from palio.core.dockerfile import DockerfileError, parse
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
+from palio.engines.docker.context_tar import write_tar
 from palio.engines.docker.gate import Gate, open_gate
 from palio.engines.docker.image_thread import ImageThread, image_tag
 from palio.engines.docker.layers import Layers
@@ -113,7 +114,7 @@ def _needs_network(build: Build) -> bool:
 
 def _parameters(build: Build, gate: Gate | None) -> dict[str, str | int]:
     return {
-        "t": image_tag(build.digest),
+        "t": image_tag(build),
         "dockerfile": build.dockerfile,
         "buildargs": json.dumps({**build.arguments, **(gate.arguments if gate else {})}),
         "memory": build.limits.memory_bytes,
@@ -149,15 +150,11 @@ def _missing_image(step: str, error: str) -> str | None:
 
 
 def _write_context(build: Build, spool: IO[bytes]) -> None:
-    """The context as a tar, less what .dockerignore leaves out; owner and times of the host stay here."""
+    """The context as a tar, less what .dockerignore leaves out."""
     root = str(build.context)
     ignore = build.context / ".dockerignore"
     patterns = ignore.read_text().splitlines() if ignore.is_file() else []
-    create_archive(
-        root,
-        files=sorted(exclude_paths(root, patterns, dockerfile=build.dockerfile)),
-        fileobj=spool,
-    )
+    write_tar(build.context, exclude_paths(root, patterns, dockerfile=build.dockerfile), spool)
     spool.seek(0)
 
 

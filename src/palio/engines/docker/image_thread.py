@@ -25,13 +25,13 @@ from palio.engines.docker.connection import ANSWER_S, connect
 _CHUNK_BYTES = 64 * KIB  # a chunk is never waited for to be full
 
 
-def image_tag(digest: str) -> str:
-    """The name of the image made from what has this digest (SHA-256 in hex)."""
-    return f"palio-build:{digest}"
+def image_tag(work: Build | Load) -> str:
+    """The name of the image that this makes, and that of no other work."""
+    return f"palio-build:{work.image_key}"
 
 
 def existing_image(client: docker.DockerClient, work: Build | Load) -> JobResult | None:
-    """The end of what need not be made, as the image made from what has this digest is here."""
+    """The end of what need not be made, as an image was made of exactly this before."""
     now = datetime.now(UTC)
     with suppress(ImageNotFound):
         return _judged(client, work, JobResult(End.EXITED, None, now, now))
@@ -40,7 +40,7 @@ def existing_image(client: docker.DockerClient, work: Build | Load) -> JobResult
 
 def _judged(client: docker.DockerClient, work: Build | Load, ended: JobResult) -> JobResult:
     """The end of what went well, unless the image is too large. Raises ImageNotFound."""
-    tag = image_tag(work.digest)
+    tag = image_tag(work)
     image = client.images.get(tag)
     size = int(image.attrs["Size"])
     if size > work.limits.size_bytes:

@@ -56,7 +56,7 @@ class LoadThread(ImageThread):
                     between=self._go_on,
                 )
                 log.write(_found(image).encode())
-                content = rewritten(load.archive, image.parts, image_tag(load.digest), self._budget())
+                content = rewritten(load.archive, image.parts, image_tag(load), self._budget())
                 for event in self._events(client, "images/load", content, {"quiet": 0}):
                     error = event.get("error", error).strip()
                     log.write(event.get("stream", "").encode())  # and not its progress
