@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.digest import UnfitFile, digest_entries, digest_file, digest_folder
+from palio.core.digest import UnfitFile, digest_entries, digest_file, files_below
+
+
+def digest_folder(folder: Path) -> str:
+    return digest_entries(files_below(folder))
 
 
 def sha256(data: bytes) -> str:

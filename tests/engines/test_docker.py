@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.digest import digest_folder
 from palio.core.errors import PalioError
 from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
+from palio.core.tree import digest_tree
 from palio.engines.docker import DockerEngine, steps
 from palio.engines.docker.engine import OWNED_FOLDER_IMAGE
 
@@ -37,7 +37,7 @@ class Far:
         (context / "Dockerfile").write_text(dockerfile)
         build = Build(
             name=f"palio-test-{self.home.name}-build",
-            digest=digest_folder(context),
+            digest=digest_tree(context),
             context=context,
             limits=BuildLimits(**(vars(BUILD_LIMITS) | limits)),
             log=self.home / "build.log",

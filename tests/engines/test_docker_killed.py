@@ -82,7 +82,7 @@ def test_a_killed_build_does_not_go_on_and_is_made_again(tmp_path: Path) -> None
     result = site.finish()
     assert result.succeeded
     assert result.image
-    docker("image", "rm", f"palio-build:{site.build.digest}")
+    docker("image", "rm", f"palio-build:{site.build.image_key}")
     assert (site.containers, site.images) == ([], [])
 
 

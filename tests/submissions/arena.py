@@ -18,13 +18,13 @@ from tests.submissions.attacks import SCORED, Attack
 from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
 from palio.core.bundle.read import read_bundle
-from palio.core.digest import digest_folder
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine, Job, Work
 from palio.core.phases import pick_phase, pick_task
 from palio.core.run_folder import RunFolder, new_identity
 from palio.core.submission import read_submission
+from palio.core.tree import digest_tree
 from palio.engines import open_engine
 
 BASE = "python:3.11-slim"
@@ -78,7 +78,7 @@ class Arena:
         """The whole evaluation, as `palio run` does it, and the surroundings before and after."""
         identity = new_identity()
         self.identities.append(identity)
-        digest, met = digest_folder(challenge), len(self.connections)
+        digest, met = digest_tree(challenge), len(self.connections)
         folder = RunFolder.create(home / "run", identity)
         begin, cpu = time.monotonic(), time.process_time()
         try:
@@ -92,7 +92,7 @@ class Arena:
             failure, scores = error.failure, None
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
         harm = left_over([identity])
-        harm += ["the challenge was changed"] if digest_folder(challenge) != digest else []
+        harm += ["the challenge was changed"] if digest_tree(challenge) != digest else []
         harm += [f"{path} was written" for path in (*ESCAPED.parent.glob(ESCAPED.name), *home.rglob(ESCAPED.name))]
         harm += self.connections[met:]
         harm += unfit_texts(folder, failure)
@@ -193,7 +193,7 @@ def _note_images(engine: Engine, images: set[str]) -> None:
 
     def noting(work: Work) -> None:
         if not isinstance(work, Job):
-            images.add(f"palio-build:{work.digest}")
+            images.add(f"palio-build:{work.image_key}")
         start(work)
 
     engine.start = noting  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ def pack(folder: Path, output: Path, as_json: bool) -> None:
     """Make a submission from FOLDER, checked as the platform will check it.
 
     FOLDER has a Dockerfile at its root, or is a challenge whose Dockerfile lies in docker_code_inference/. The same
-    content always gives the same bytes.
+    content with the same execute bits always gives the same bytes.
     """
     from palio.core.pack import pack as pack_folder
     from palio.core.quantities import size_text
@@ -36,9 +36,12 @@ def pack(folder: Path, output: Path, as_json: bool) -> None:
                 "sha256": packed.digest,
                 "size_bytes": packed.size_bytes,
                 "files": list(packed.files),
+                "notes": list(packed.notes),
             }
         )
         return
     click.echo(f"{packed.path}: {size_text(packed.size_bytes)}, sha256 {packed.digest}")
     for name in packed.files:
         click.echo(f"  {name}")
+    for note in packed.notes:
+        click.echo(f"Note: {note}.")

@@ -26,7 +26,7 @@ MAX_LIST_BYTES = 32 * MIB  # some 300 bytes for each entry
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 32
 _SHOWN = 5
-_LEFT_OUT = {"__MACOSX", ".DS_Store", "Thumbs.db"}
+LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 _READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError)
 
 
@@ -153,7 +153,7 @@ def _fault(entry: zipfile.ZipInfo) -> str | None:
 
 
 def _is_left_out(name: str) -> bool:
-    return not _LEFT_OUT.isdisjoint(name.split("/"))
+    return not LEFT_OUT.isdisjoint(name.split("/"))
 
 
 def _extra_top_folder(files: list[str]) -> str:

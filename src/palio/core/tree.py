@@ -16,7 +16,7 @@ Not covered: times, owners and extended attributes. Builders and copies leave th
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ _FOLDER, _FILE, _EXECUTABLE, _LINK = (
     stat.S_IFREG | 0o755,
     stat.S_IFLNK | 0o777,
 )
+_KINDS = (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,21 @@ def entries_as_is(folder: Path) -> Iterator[Entry]:
         yield Entry(name, Path(found.path), _LINK if stat.S_ISLNK(mode) else mode)
 
 
-def entries_to_copy(folder: Path, *, executable: bool) -> Iterator[Entry]:
+def entries_to_copy(
+    folder: Path,
+    *,
+    executable: bool,
+    leave_out: Set[str] = IGNORED_NAMES,
+    skip: Callable[[str], bool] | None = None,
+) -> Iterator[Entry]:
     """What `copy_tree` takes of a folder. Files keep their execute bit if `executable`, as those of programs have to.
 
-    Raises UnfitFile for a link that leads outside, to a folder or nowhere, and for pipes, devices and sockets.
+    `leave_out` are names that are not looked into; `skip` says of a relative path whether that entry is left out, but
+    not what is in it. Raises UnfitFile for a link that leads outside, to a folder or nowhere, and for pipes, devices
+    and sockets.
     """
     root = folder.resolve()
-    for name, found in _walk(root, leave_out=True):
+    for name, found in _walk(root, leave_out, skip):
         path = Path(found.path)
         if found.is_symlink():
             check_link(name, path, root)
@@ -144,7 +153,9 @@ def _content(entry: Entry) -> tuple[int, str]:
     return measure(entry.path)
 
 
-def _walk(folder: Path, *, leave_out: bool = False) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(
+    folder: Path, leave_out: Set[str] = frozenset(), skip: Callable[[str], bool] | None = None
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Each entry with its name; through no link. Raises UnfitFile for what is no file, folder or link."""
     waiting = [("", str(folder))]
     while waiting:
@@ -152,12 +163,14 @@ def _walk(folder: Path, *, leave_out: bool = False) -> Iterator[tuple[str, os.Di
         with os.scandir(at) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
-            if leave_out and entry.name in IGNORED_NAMES:
+            if entry.name in leave_out:
                 continue
             name = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
                 waiting.append((f"{name}/", entry.path))
-            elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+            if skip and skip(name):
+                continue
+            if stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) not in _KINDS:
                 raise UnfitFile(f"{name} is neither a file nor a folder; remove it")
             yield name, entry
 

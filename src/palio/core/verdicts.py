@@ -119,7 +119,10 @@ def raise_if_predict_failed(result: JobResult, job: Job) -> None:
             count = f"{limits.output_files:,}"
             raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used], log=log)
         case End.NOT_STARTED:
-            raise PalioError("predict-not-started", stage=Stage.PREDICT, reason=result.detail, log=log)
+            facts = _not_started(
+                result, "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program in the image."
+            )
+            raise PalioError("predict-not-started", stage=Stage.PREDICT, **facts, log=log)
         case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:
             facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
             raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, log=log)
@@ -150,7 +153,8 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
             reason = f"it passed its {result.end} of {_output_limits(job)}"
             raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, log=log)
         case End.NOT_STARTED:
-            raise PalioError("score-not-started", stage=Stage.SCORE, reason=result.detail, log=log)
+            facts = _not_started(result, "Check the `command` in its metadata.yaml and the image it runs in.")
+            raise PalioError("score-not-started", stage=Stage.SCORE, **facts, log=log)
 
 
 def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
@@ -177,6 +181,12 @@ def _failed_step(result: JobResult) -> dict[str, str]:
     step, _, reason = result.detail.partition("\n")
     exit_code = f" with exit code {result.exit_code}" if result.exit_code and not reason else ""
     return {"step": f"`{step}`" if " " in step else step or "it", "reason": f": {reason}" if reason else exit_code}
+
+
+def _not_started(result: JobResult, next_step: str) -> dict[str, str]:
+    """Engines that know what to do about the reason say so on a second line (core.entry_point)."""
+    reason, _, advice = result.detail.partition("\n")
+    return {"reason": reason, "next_step": advice or next_step}
 
 
 def _memory(result: JobResult, job: Job) -> str:

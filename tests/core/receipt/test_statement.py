@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.core.receipt.conftest import Evaluated
 from tests.fakes import ended
 
-from palio.core.digest import digest_file, digest_folder
+from palio.core.digest import digest_entries, digest_file, files_below
 from palio.core.receipt.key import machine_public_key
 from palio.core.receipt.statement import canonical, stated_result
 
@@ -60,8 +60,8 @@ def test_receipt_of_a_scored_attempt(run: Path) -> None:
         "attempt": "0a0b",
         "lock": json.loads((run / "lock.json").read_text()),
         "result": result,
-        "predictions": digest_folder(run / "predictions"),
-        "scores": digest_folder(run / "scores"),
+        "predictions": digest_entries(files_below(run / "predictions")),
+        "scores": digest_entries(files_below(run / "scores")),
         "records": {name: digest_file(run / name) for name in ("lock.json", "result.json", "files.json")},
     }
     assert (result["verdict"], result["scores"]) == ("scored", {"accuracy": 1.0})

@@ -1,7 +1,7 @@
 """A challenge's digests as receipts of Palio 0.1 state them, so that these can still be compared with the challenge.
 
-Their lock has no `digest_rule`. These digests cover names, sizes and contents of files, without what tools leave behind;
-they do not cover execute bits and empty folders.
+Their lock has no `digest_rule`. These digests cover names, sizes and contents of files, but for what tools leave
+behind; they do not cover execute bits and empty folders.
 """
 
 from collections.abc import Iterator

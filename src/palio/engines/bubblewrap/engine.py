@@ -54,6 +54,7 @@ from palio.engines.bubblewrap.launch import package_root
 from palio.engines.bubblewrap.layers import InTheWayError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
 from palio.engines.bubblewrap.processes import kill_process, start_time
+from palio.engines.bubblewrap.startable import why_not_startable
 from palio.engines.bubblewrap.supervisor import RESULT, SANDBOX, SUPERVISOR, TASK, write_whole
 from palio.engines.output_folder import discard
 
@@ -180,6 +181,9 @@ class BubblewrapEngine:
             seen = operations(job, image, root=root, etc=folder / _ETC, output=folder / _OUTPUT, workdir=workdir)
         except InTheWayError as error:
             _not_started(job, folder, str(error))
+            return
+        if fault := why_not_startable(job, command, image, root, workdir):
+            _not_started(job, folder, str(fault))
             return
         task = {
             "bwrap": shutil.which("bwrap"),

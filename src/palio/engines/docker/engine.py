@@ -54,6 +54,7 @@ from palio.engines.docker.layers import JOB_LABEL, Layers
 from palio.engines.docker.lifetime import refuse_end_before
 from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
+from palio.engines.docker.startable import why_not_startable
 from palio.engines.docker.usage import (
     Usage,
     volume_folder,
@@ -205,6 +206,11 @@ class DockerEngine:
         self._run_container(job)
 
     def _run_container(self, job: Job) -> None:
+        if fault := why_not_startable(self._client, self._client.api.inspect_container(job.name)):
+            now = datetime.now(UTC)
+            self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=str(fault))
+            job.log.write_text(f"{fault}\n")
+            return
         # A program that cannot be started leaves its reason in the container's state, where poll finds it.
         with suppress(APIError):
             self._client.api.start(job.name)

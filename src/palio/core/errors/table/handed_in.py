@@ -152,8 +152,7 @@ KINDS: dict[str, FailureKind] = {
     "predict-not-started": FailureKind(
         _P,
         "The container could not be started: {reason}.",
-        "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program that is in the image.",
-        charged=True,
+        "{next_step}",
     ),
     "predictions-too-large": FailureKind(
         _P,

@@ -66,7 +66,7 @@ KINDS: dict[str, FailureKind] = {
     "score-not-started": FailureKind(
         _O,
         "The scoring program could not be started: {reason}.",
-        "Check the `command` in its metadata.yaml and the image it runs in.",
+        "{next_step}",
         participant="The scoring program of the challenge could not be started.",
     ),
     "score-time-limit": FailureKind(
