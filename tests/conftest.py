@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
@@ -48,11 +49,6 @@ def _group(item: pytest.Item) -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_answers() -> bool:
-    return answers("docker", "version", "--format", "{{.Server.Version}}")
-
-
-@pytest.fixture(scope="session")
 def bubblewrap_answers() -> bool:
     # --unshare-all needs user namespaces, which some kernels refuse
     return answers("bwrap", "--ro-bind", "/", "/", "--unshare-all", "true")
@@ -61,8 +57,8 @@ def bubblewrap_answers() -> bool:
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker"):
-        if not request.getfixturevalue("docker_answers"):
-            lacking("no Docker engine answers")
+        if reason := docker_command.fault():
+            lacking(f"no Docker engine can be used: {reason}")
         request.getfixturevalue("_no_images_left")
     if request.node.get_closest_marker("bubblewrap") and not request.getfixturevalue("bubblewrap_answers"):
         lacking("bubblewrap cannot make a sandbox here")
@@ -93,10 +89,8 @@ def _no_images_left() -> Iterator[None]:
     """
     before = built_images()
     yield
-    if made := built_images() - before:
-        subprocess.run(["docker", "image", "rm", "--force", *made], capture_output=True, check=False)
+    docker_command.remove_images(*(built_images() - before))
 
 
 def built_images() -> set[str]:
-    listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"]
-    return set(subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split())
+    return set(docker_command.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"))
