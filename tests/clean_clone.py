@@ -1,4 +1,4 @@
-"""`make proof`: what a newcomer sees. Clones HEAD and runs `make demo` and `make test` there as on four kinds of machine.
+"""`make proof`: what a newcomer sees. Clones HEAD, and runs `make demo` and `make test` as on four kinds of machine.
 
     no docker     neither the docker command nor an engine
     client only   the docker command, and no engine behind it
