@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check audit bench clean
+.PHONY: help setup demo test proof storm check audit bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,8 +25,11 @@ demo: setup ## the whole story on real images: train, pack, run, score, show
 	@$(BIN)/palio demo
 
 # In two processes, as tests with engines mostly wait; tests/conftest.py says which stay together.
-test: setup ## every test that this machine can run; says what it leaves out
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+test: setup ## every test that this machine can run (TESTS="..." for some); says what it leaves out
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
+
+proof: ## clone HEAD and run demo and tests there as on machines with and without Docker (PROOF=--full: all tests)
+	@$(PYTHON) -m tests.clean_clone $(PROOF)
 
 check: setup ## what CI runs beside the tests: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

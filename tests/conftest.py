@@ -4,10 +4,11 @@ with PALIO_TEST_ALL=1 (as in CI) it fails instead, so that nothing is skipped un
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
@@ -47,9 +48,14 @@ def _group(item: pytest.Item) -> str:
     return _DOCKER if item.get_closest_marker("docker") or file == "tests/submissions/test_hostile.py" else file
 
 
-@pytest.fixture(scope="session")
-def docker_answers() -> bool:
-    return answers("docker", "version", "--format", "{{.Server.Version}}")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With PALIO_TEST_ALL=1, whatever else skips a test fails it too; but not where it runs on the other database."""
+    report = yield
+    elsewhere = any("PostgreSQL" in mark.kwargs["reason"] for mark in item.iter_markers("skipif"))
+    if NOTHING_MAY_BE_SKIPPED and report.skipped and not hasattr(report, "wasxfail") and not elsewhere:
+        report.outcome, report.longrepr = "failed", f"PALIO_TEST_ALL=1, and it was skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +67,8 @@ def bubblewrap_answers() -> bool:
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker"):
-        if not request.getfixturevalue("docker_answers"):
-            lacking("no Docker engine answers")
+        if reason := docker_command.fault():
+            lacking(f"no Docker engine can be used: {reason}")
         request.getfixturevalue("_no_images_left")
     if request.node.get_closest_marker("bubblewrap") and not request.getfixturevalue("bubblewrap_answers"):
         lacking("bubblewrap cannot make a sandbox here")
@@ -93,10 +99,8 @@ def _no_images_left() -> Iterator[None]:
     """
     before = built_images()
     yield
-    if made := built_images() - before:
-        subprocess.run(["docker", "image", "rm", "--force", *made], capture_output=True, check=False)
+    docker_command.remove_images(*(built_images() - before))
 
 
 def built_images() -> set[str]:
-    listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"]
-    return set(subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split())
+    return set(docker_command.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"))

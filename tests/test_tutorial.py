@@ -22,7 +22,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.conftest import ROOT, answers, lacking
+from tests.conftest import ROOT, lacking
+from tests.docker_command import has_image
 from tests.web.serving.running import START_S, environment, free_port, is_running, tree
 
 from palio.cli.rendering import ON_PHANTOM
@@ -173,7 +174,7 @@ def engine() -> str:
     """ENGINE, with what the page's containers are built from."""
     if ENGINE == "bubblewrap" and find_spec("torch") is None:
         lacking("there is no Python package `torch`")
-    if ENGINE == "docker" and (missing := [base for base in BASES if not answers("docker", "image", "inspect", base)]):
+    if ENGINE == "docker" and (missing := [base for base in BASES if not has_image(base)]):
         lacking(f"the Docker engine has no {' and no '.join(missing)}")
     return ENGINE
 

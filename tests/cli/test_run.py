@@ -1,7 +1,9 @@
 """`palio run` and `palio score` on real engines, with small submissions to a small challenge."""
 
+import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from uuid import uuid4
 import pytest
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle, write_context
 from tests.conftest import lacking
+from tests.docker_command import docker, docker_if_any, remove_images
 from tests.images import classic, tar, write
 
 from palio.cli import main
@@ -124,13 +127,13 @@ def image(bundle: Path, tmp_path: Path) -> Iterator[Path]:
     yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
     write_context(tmp_path / "context")
     tag = f"palio-test/vowels:{uuid4().hex[:12]}"
-    build = ["docker", "build", "--quiet", "--tag", tag, "context"]
-    subprocess.run(build, cwd=tmp_path, capture_output=True, check=True)
-    subprocess.run(f"docker save {tag} | gzip -1 > image.tar.gz", shell=True, cwd=tmp_path, check=True)  # noqa: S602
-    subprocess.run(["docker", "image", "rm", tag], capture_output=True, check=True)
+    docker("build", "--quiet", "--tag", tag, tmp_path / "context")
+    docker("save", "--output", tmp_path / "image.tar", tag)
+    docker("image", "rm", tag)
+    with (tmp_path / "image.tar").open("rb") as plain, gzip.open(tmp_path / "image.tar.gz", "wb", 1) as packed:
+        shutil.copyfileobj(plain, packed)
     yield tmp_path / "image.tar.gz"
-    made = f"palio-build:{digest_file(tmp_path / 'image.tar.gz')}"
-    subprocess.run(["docker", "image", "rm", "--force", made], capture_output=True, check=False)
+    remove_images(f"palio-build:{digest_file(tmp_path / 'image.tar.gz')}")
 
 
 @pytest.mark.docker
@@ -386,8 +389,5 @@ def left_over(identity: str) -> list[str]:
         if path.exists() and identity.encode() in path.read_bytes()
     ]
     for kind in (["ps", "-a"], ["volume", "ls"]):
-        listing = subprocess.run(
-            ["docker", *kind, "-q", "--filter", f"name={identity}"], capture_output=True, text=True
-        )
-        found += listing.stdout.split()
+        found += docker_if_any(*kind, "-q", "--filter", f"name={identity}")
     return found

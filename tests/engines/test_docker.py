@@ -1,10 +1,10 @@
 """What only the Docker engine has: the way to volumes that this process cannot read, declared volumes, builds."""
 
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from tests.docker_command import docker, remove_images
 
 from palio.core.errors import PalioError
 from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
@@ -76,7 +76,7 @@ def test_far_output_is_collected(far: Far) -> None:
 
 
 def test_far_output_folder_without_carrier_image(far: Far) -> None:
-    subprocess.run(["docker", "image", "rm", "--force", OWNED_FOLDER_IMAGE], capture_output=True, check=False)
+    remove_images(OWNED_FOLDER_IMAGE)
     result, _ = far.run("open('/mnt/out/x', 'w')")
     assert result.exit_code == 0
 
@@ -107,8 +107,7 @@ def test_build_over_time_is_stopped(far: Far) -> None:
     _, result = far.build("FROM python:3.11-slim\nRUN sleep 60\n", time_s=2)
     assert (result.end, result.detail) == (End.TIME, "RUN sleep 60")
     assert time.monotonic() - begin < 10
-    running = subprocess.run(["docker", "ps", "--format", "{{.Command}}"], capture_output=True, text=True, check=True)
-    assert "sleep 60" not in running.stdout
+    assert [command for command in docker("ps", "--format", "{{.Command}}") if "sleep 60" in command] == []
 
 
 def test_build_over_memory(far: Far) -> None:
@@ -127,8 +126,7 @@ def test_failed_build_leaves_no_layer(far: Far) -> None:
     mark = far.home.name
     _, result = far.build(f"FROM python:3.11-slim\nENV MARK={mark}\nRUN echo {mark} > /x\nRUN exit 3\n")
     assert (result.exit_code, result.detail) == (3, "RUN exit 3")
-    dangling = ["docker", "image", "ls", "-q", "--filter", "dangling=true"]
-    left = subprocess.run(dangling, capture_output=True, text=True, check=True).stdout.split()
+    left = docker("image", "ls", "-q", "--filter", "dangling=true")
     assert not [layer for layer in left if mark in str(DockerEngine()._client.images.get(layer).attrs)]
 
 
@@ -149,11 +147,11 @@ def test_build_over_processes(far: Far, monkeypatch: pytest.MonkeyPatch) -> None
 def test_build_does_not_run_triggers_of_its_base(far: Far) -> None:
     base = f"trigger-{far.home.name}".lower()
     dockerfile = b"FROM python:3.11-slim\nONBUILD RUN sleep 60\n"
-    subprocess.run(["docker", "build", "-q", "-t", base, "-"], input=dockerfile, check=True, capture_output=True)
+    docker("build", "-q", "-t", base, "-", input=dockerfile)
     try:
         _, result = far.build(f"FROM {base}\nENV A=1\n")
     finally:
-        subprocess.run(["docker", "image", "rm", "--force", base], check=True, capture_output=True)
+        remove_images(base)
     assert "triggers (ONBUILD) are not run" in result.detail
     assert result.wall_s < 20
 
@@ -181,5 +179,4 @@ def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
 def test_nothing_is_left(far: Far) -> None:
     far.run("open('/mnt/out/x', 'w')")
     for kind in (["ps", "-aq"], ["volume", "ls", "-q"]):
-        named = ["docker", *kind, "--filter", f"name=palio-test-{far.home.name}"]
-        assert subprocess.run(named, capture_output=True, text=True, check=True).stdout == ""
+        assert docker(*kind, "--filter", f"name=palio-test-{far.home.name}") == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.docker_command import docker
 
 from palio.core.job import GIB, MIB, Build, BuildLimits, End, Job, JobResult, Limits
 from palio.engines.docker import DockerEngine
@@ -28,10 +29,6 @@ engine.start(build)
 while engine.poll(build) is None:
     time.sleep(0.02)
 """
-
-
-def docker(*arguments: str) -> list[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout.split()
 
 
 class Site:

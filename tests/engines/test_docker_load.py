@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from tests.conftest import lacking
+from tests.docker_command import docker, remove_images
 from tests.images import Members, classic, config, oci, tar, write
 
 from palio.core.digest import digest_file
@@ -28,13 +28,12 @@ BASE = "python:3.11-slim"
 
 
 def ids(*references: str) -> list[str]:
-    command = ["docker", "image", "inspect", "--format", "{{.Id}}", *references]
-    return subprocess.run(command, capture_output=True, text=True).stdout.split()
+    listed = (docker("image", "ls", "--no-trunc", "--format", "{{.ID}}", each) for each in references)
+    return [image for lines in listed for image in lines]
 
 
 def names() -> set[str]:
-    command = ["docker", "image", "ls", "--all", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
-    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    listing = docker("image", "ls", "--all", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
     return {line for line in listing if not line.startswith(("palio-", "<none>"))}
 
 
@@ -48,8 +47,7 @@ class Loader:
 
     @property
     def platform(self) -> str:
-        told = subprocess.run(["docker", "info", "--format", "{{json .}}"], capture_output=True, check=True)
-        return platform_of(json.loads(told.stdout))
+        return platform_of(json.loads("".join(docker("info", "--format", "{{json .}}"))))
 
     def load(self, archive: Path, limits: BuildLimits = LIMITS) -> JobResult:
         work = Load(f"palio-test-{uuid4().hex[:12]}", digest_file(archive), archive, limits, self.home / "load.log")
@@ -62,8 +60,7 @@ class Loader:
     def clean(self) -> None:
         for work in self.loads:
             self.engine.remove(work)
-            tag = f"palio-build:{work.digest}"
-            subprocess.run(["docker", "image", "rm", "--force", tag], capture_output=True, check=False)
+            remove_images(f"palio-build:{work.digest}")
 
 
 @pytest.fixture

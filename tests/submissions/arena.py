@@ -2,11 +2,10 @@
 
 import os
 import socket
-import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from tests.bundles import answers
+from tests.docker_command import docker, docker_if_any, remove_images
 from tests.submissions.attacks import SCORED, Attack
 from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
@@ -101,7 +101,7 @@ class Arena:
 
     def left_over(self) -> list[str]:
         """What is there after all attacks and was not there before; the images that were made are removed first."""
-        _remove_images(self.images)
+        remove_images(*self.images)
         return left_over(self.identities) + sorted(surroundings() - self.before)
 
 
@@ -114,7 +114,7 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         stack.enter_context(_temporary_files(home / "tmp"))
         engine, _ = open_engine(engine_name)
         made = Arena(engine, home)
-        stack.callback(_remove_images, made.images)
+        stack.callback(lambda: remove_images(*made.images))
         _note_images(engine, made.images)
         (home / f"{CANARY}.txt").write_text("the reference data of another challenge")
         for listener in (_abstract_socket(), *map(_server, ("127.0.0.1", *_gateway()))):
@@ -133,7 +133,7 @@ def _server(address: str) -> socket.socket:
 def _gateway() -> list[str]:
     """The host's address on the engine's default network, at which its containers find it."""
     # The first of its range; an engine that made the network just now does not name it.
-    ranges = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
+    ranges = docker_if_any("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
     return [str(next(ip_network(each).hosts())) for each in ranges]
 
 
@@ -142,8 +142,8 @@ def left_over(identities: Sequence[str]) -> list[str]:
     there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
     found = [f"{process}: {command!r}" for process, command in there]
     found += Path("/proc/self/mountinfo").read_text().splitlines()
-    found += _docker("ps", "-a", "--format", "container {{.Names}}")
-    found += _docker("volume", "ls", "--format", "volume {{.Name}}")
+    found += docker_if_any("ps", "-a", "--format", "container {{.Names}}")
+    found += docker_if_any("volume", "ls", "--format", "volume {{.Name}}")
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
     found = [line for line in found if any(identity in line for identity in identities)]
     own = {_group_of(identity, job) for identity in identities for job in JOBS}
@@ -160,9 +160,9 @@ def _group_of(identity: str, job: str) -> str:
 def surroundings() -> set[str]:
     """What a job could leave or change beside what bears its name: layers, networks, the base image, files."""
     return {
-        *_docker("image", "ls", "--filter", "dangling=true", "--format", "layer {{.ID}}"),
-        *_docker("network", "ls", "--format", "network {{.Name}}"),
-        *_docker("image", "ls", "--no-trunc", "--format", "base {{.ID}}", BASE),
+        *docker_if_any("image", "ls", "--filter", "dangling=true", "--format", "layer {{.ID}}"),
+        *docker_if_any("network", "ls", "--format", "network {{.Name}}"),
+        *docker_if_any("image", "ls", "--no-trunc", "--format", "base {{.ID}}", BASE),
         *map(str, Path(tempfile.gettempdir()).iterdir()),
     }
 
@@ -197,19 +197,6 @@ def _note_images(engine: Engine, images: set[str]) -> None:
         start(work)
 
     engine.start = noting  # type: ignore[method-assign]
-
-
-def _remove_images(images: Collection[str]) -> None:
-    if images and _docker("version"):
-        _docker("image", "rm", *images)
-
-
-def _docker(*arguments: str) -> list[str]:
-    """What the command line says, as lines; nothing where there is no Docker."""
-    try:
-        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.splitlines()
-    except FileNotFoundError:
-        return []
 
 
 def _content(path: Path) -> bytes:
@@ -276,9 +263,9 @@ def _victim(home: Path) -> Iterator[Mapping[str, str]]:
     context.mkdir()
     (context / "Dockerfile").write_text("FROM python:3.11-slim\nCOPY secret /secret\n")
     (context / "secret").write_text(os.urandom(8).hex())
-    subprocess.run(["docker", "build", "-q", "-t", VICTIM, context], check=True, capture_output=True)
-    (identity,) = _docker("image", "inspect", "-f", "{{.Id}}", VICTIM)
+    docker("build", "-q", "-t", VICTIM, context)
+    (identity,) = docker("image", "inspect", "-f", "{{.Id}}", VICTIM)
     try:
         yield {"victim": VICTIM, "victim-id": identity, "victim-short-id": identity.removeprefix("sha256:")[:12]}
     finally:
-        _docker("image", "rm", VICTIM)
+        remove_images(VICTIM)

@@ -20,7 +20,7 @@ LONG = "not every_step"
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on it already")
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on PostgreSQL already")
 def test_everything_on_postgresql() -> None:
     if programs() is None:
         lacking("no PostgreSQL server is installed (Debian's package postgresql)")

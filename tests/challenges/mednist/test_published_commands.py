@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import lacking
+from tests.docker_command import has_image
 
 pytestmark = pytest.mark.docker
 
@@ -45,10 +46,6 @@ def folder(challenge: Path, mednist: Path, tmp_path: Path) -> Iterator[Path]:
     # Containers wrote as root; whoever runs the tests is to be able to remove it.
     bash(tmp_path, f"docker run --rm -v $PWD:/made python:3.11-slim chown -R {os.getuid()}:{os.getgid()} /made")
     bash(tmp_path, f"docker image rm --force {' '.join({*MADE, FROM_ZIP} - here_before)}")
-
-
-def has_image(name: str) -> bool:
-    return subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode == 0
 
 
 def bash(folder: Path, command: str) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conftest import answers, lacking
+from tests.conftest import lacking
+from tests.docker_command import has_image
 from tests.web.browser.walking import EVALUATED_MS, Walker, walker
 from tests.web.serving.running import environment, running
 
@@ -120,10 +121,6 @@ def let_in(admin: Walker, link: str) -> Walker:
         field.fill("a-rather-long-password")
     admin.page.locator("main form button").first.click()
     return admin
-
-
-def has_image(name: str) -> bool:
-    return answers("docker", "image", "inspect", name)
 
 
 def make_token(somebody: Walker, *more: str) -> str:

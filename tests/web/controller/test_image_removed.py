@@ -1,11 +1,11 @@
 """Somebody clears up the engine's images while a submission is between its build and its job."""
 
-import subprocess
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from tests.docker_command import remove_images
 from tests.web.controller.desk import Desk, hand_in, moves
 from tests.web.people import World
 
@@ -33,7 +33,7 @@ class ClearedEngine(DockerEngine):
 
     def remove_images(self) -> None:
         for image in self.images:
-            subprocess.run(["docker", "image", "rm", "--force", image], check=False, capture_output=True)
+            remove_images(image)
 
 
 class ClearedDesk(Desk):
