@@ -1,3 +1,4 @@
+import os
 import random
 import shutil
 import stat
@@ -51,6 +52,43 @@ def test_unpack_extra_top_folder_and_macos_entries(tmp_path: Path) -> None:
         "s/",
     )
     assert files_below(tmp_path / "out") == {"Dockerfile": b"1"}
+
+
+def test_unpack_makes_empty_folders(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as target:
+        for name in ("s/", "s/Dockerfile", "s/data/deep/", "beside/", "__MACOSX/"):
+            target.writestr(zipfile.ZipInfo(name), b"")
+    old = os.umask(0o077)
+    try:
+        unpack(tmp_path / "s.zip", tmp_path / "out")
+        unpack(tmp_path / "s.zip", tmp_path / "plain", plain=True)
+    finally:
+        os.umask(old)
+    modes = {path.relative_to(tmp_path).as_posix(): oct(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    del modes["s.zip"]
+    assert modes == {
+        "out": "0o40755",
+        "out/Dockerfile": "0o100644",
+        "out/data": "0o40755",
+        "out/data/deep": "0o40755",
+        "plain": "0o40755",
+        "plain/Dockerfile": "0o100644",
+    }
+
+
+@pytest.mark.parametrize("names", [("f", "f/"), ("f/", "f"), ("f", "f/g/")])
+def test_unpack_a_file_that_is_a_folder(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as target:
+        for name in names:
+            target.writestr(zipfile.ZipInfo(name), b"")
+    with pytest.raises(PalioError) as refusal:
+        unpack(tmp_path / "s.zip", tmp_path / "out")
+    assert refusal.value.failure.evidence == ("f: is a file and a folder at once",)
+
+
+def test_unpack_plain_has_no_execute_bits(tmp_path: Path) -> None:
+    unpack(make_entry(tmp_path / "s.zip", "run.sh", stat.S_IFREG | 0o755), tmp_path / "out", plain=True)
+    assert stat.S_IMODE((tmp_path / "out/run.sh").stat().st_mode) == 0o644
 
 
 def test_unpack_modes(tmp_path: Path) -> None:

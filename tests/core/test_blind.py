@@ -107,12 +107,20 @@ def test_stage_inputs_unreadable_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "in").exists()
 
 
-def test_stage_inputs_leaves_out_links_to_nothing(inputs: Path, tmp_path: Path) -> None:
-    (inputs / "loop").symlink_to("loop")
-    (inputs / "gone").symlink_to("nothing")
+def test_stage_inputs_takes_what_the_digest_covers(inputs: Path, tmp_path: Path) -> None:
     (inputs / "link.jpg").symlink_to("two.JPG")
+    (inputs / "deep/.DS_Store").write_text("x")
+    (inputs / "__pycache__").mkdir()
+    (inputs / "__pycache__/x.jpg").write_text("x")
     names = stage_inputs(inputs, tmp_path / "in", POLICY)
     assert sorted(names.real.values()) == ["deep/one.jpg", "link.jpg", "notes.txt", "two.JPG"]
+
+
+@pytest.mark.parametrize("target", ["nothing", "link", "deep", "/etc/passwd"])
+def test_stage_inputs_refuses_a_link_that_is_not_the_folders_own(inputs: Path, tmp_path: Path, target: str) -> None:
+    (inputs / "link").symlink_to(target)
+    with pytest.raises(PalioError, match="link is a link"):
+        stage_inputs(inputs, tmp_path / "in", POLICY)
 
 
 def test_stage_inputs_differs_each_time(inputs: Path, tmp_path: Path) -> None:

@@ -307,6 +307,11 @@ def test_evaluate_build_fails(stage: Stage) -> None:
             "The container could not be started: no such program.",
         ),
         (
+            ended(End.NOT_STARTED, None, detail="/run.sh is not executable\nSet the bit."),
+            "predict-not-started",
+            "The container could not be started: /run.sh is not executable.",
+        ),
+        (
             ended(),
             "predict-no-output",
             "The container ended with exit code 0 but left no file in its output folder, /mnt/out.",

@@ -1,10 +1,12 @@
 import os
+import stat
 import zipfile
 from pathlib import Path
 
 import pytest
 from tests.bundles import write_context
 
+from palio.core.archive import unpack
 from palio.core.errors import PalioError
 from palio.core.pack import pack
 
@@ -38,11 +40,51 @@ def test_pack_folder_with_dockerfile(tmp_path: Path) -> None:
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__/predict.pyc").write_text("x")
     (folder / "notes.txt").write_text("x")
-    (folder / ".dockerignore").write_text("notes.txt\n")
+    (folder / ".dockerignore").write_text("notes.txt\n__pycache__\n")
     packed = pack(folder, folder / "s.zip")
     assert packed.files == (".dockerignore", "Dockerfile", "predict.py")
+    assert packed.notes == ()
     assert zipfile.ZipFile(packed.path).namelist() == list(packed.files)
     assert pack(folder, folder / "s.zip") == packed  # it does not pack itself
+
+
+def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
+    folder = write_context(tmp_path / "f")
+    for name in ("__pycache__/predict.pyc", ".git/HEAD", ".git/config", "lib/.DS_Store", "lib/a.py"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    (folder / "data/empty").mkdir(parents=True)
+    (folder / "link.py").symlink_to("predict.py")
+    packed = pack(folder, tmp_path / "s.zip")
+    files = (".git/HEAD", ".git/config", "Dockerfile", "__pycache__/predict.pyc", "lib/a.py", "link.py", "predict.py")
+    assert packed.files == files
+    assert zipfile.ZipFile(packed.path).namelist() == sorted([*files, "data/empty/"])
+    assert packed.notes == (
+        "2 files lie in .git, and the build sees them; name it in .dockerignore if the image does not need them",
+        "1 file lies in __pycache__, and the build sees them; name it in .dockerignore if the image does not need them",
+        "left out, as of every zip: .DS_Store",
+    )
+
+
+def test_pack_asks_nothing_of_what_is_ignored(tmp_path: Path) -> None:
+    folder = write_context(tmp_path / "f")
+    (folder / ".venv/bin").mkdir(parents=True)
+    (folder / ".venv/bin/python").symlink_to("/usr/bin/python3")
+    os.mkfifo(folder / ".venv/pipe")
+    (folder / ".dockerignore").write_text(".venv\n")
+    assert pack(folder, tmp_path / "s.zip").files == (".dockerignore", "Dockerfile", "predict.py")
+
+
+def test_pack_keeps_execute_bits_and_what_is_unpacked_has_them(tmp_path: Path) -> None:
+    folder = write_context(tmp_path / "f")
+    for name, mode in {"run.sh": 0o700, "other.sh": 0o600}.items():
+        (folder / name).write_text("#!/bin/sh\n")
+        (folder / name).chmod(mode)
+    packed = pack(folder, tmp_path / "s.zip")
+    modes = {entry.filename: entry.external_attr >> 16 for entry in zipfile.ZipFile(packed.path).infolist()}
+    assert modes == {"Dockerfile": 0o100644, "other.sh": 0o100644, "predict.py": 0o100644, "run.sh": 0o100755}
+    unpack(packed.path, tmp_path / "out")
+    assert {path.name: stat.S_IMODE(path.stat().st_mode) | 0o100000 for path in (tmp_path / "out").iterdir()} == modes
 
 
 def test_pack_published_shape(tmp_path: Path) -> None:
@@ -53,9 +95,12 @@ def test_pack_published_shape(tmp_path: Path) -> None:
 def test_pack_is_the_same_for_the_same_content(tmp_path: Path) -> None:
     first, second = published_shape(tmp_path / "a"), published_shape(tmp_path / "b")
     for path in second.rglob("*"):
-        path.chmod(0o700)
+        path.chmod(0o700 if path.is_dir() else 0o600)
         os.utime(path, (1, 1))
     assert pack(first, tmp_path / "a.zip").digest == pack(second, tmp_path / "b.zip").digest
+    (second / "docker_code_inference/run.py").chmod(0o700)
+    assert pack(first, tmp_path / "a.zip").digest != pack(second, tmp_path / "b.zip").digest
+    (second / "docker_code_inference/run.py").chmod(0o600)
     (second / "model_output/best.pth").write_text("weightz")
     assert pack(first, tmp_path / "a.zip").digest != pack(second, tmp_path / "b.zip").digest
 

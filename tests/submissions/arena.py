@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
@@ -72,7 +72,17 @@ class Arena:
             submission.write_text(answers(truth()))
         else:
             submission = attack.pack(home, **self.victim)
-        return self.evaluate(submission, challenge, home)
+        before = self._run_earlier(attack, challenge, home)
+        ending = self.evaluate(submission, challenge, home)
+        if before and (before.code, before.scores) == (ending.code, ending.scores):
+            return replace(ending, harm=(*ending.harm, "it ended as the submission before it"))
+        return ending
+
+    def _run_earlier(self, attack: Attack, challenge: Path, home: Path) -> Ending | None:
+        if (earlier := attack.earlier) is None:
+            return None
+        (home / "earlier").mkdir()
+        return self.evaluate(earlier.pack(home / "earlier", **self.victim), challenge, home / "earlier")
 
     def evaluate(self, path: Path, challenge: Path, home: Path) -> Ending:
         """The whole evaluation, as `palio run` does it, and the surroundings before and after."""

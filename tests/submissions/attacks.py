@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import yaml
 
 HOME = Path(__file__).parent
 HOSTILE, HONEST, ROOT = HOME / "hostile", HOME / "honest", HOME.parents[1]
-EXPECTATION, GENERATOR, SCORING_PROGRAM = "expect.yaml", "make.py", "score.py"
+EXPECTATION, GENERATOR, SCORING_PROGRAM, EARLIER = "expect.yaml", "make.py", "score.py", "earlier"
 SCORED = "scored"
 
 
@@ -64,6 +64,12 @@ class Attack:
         program = self.folder / SCORING_PROGRAM
         return program.read_text(encoding="utf-8") if program.exists() else None
 
+    @property
+    def earlier(self) -> Self | None:
+        """What is submitted before, if it takes two submissions; it ends otherwise."""
+        folder = self.folder / EARLIER
+        return replace(self, folder=folder) if folder.is_dir() else None
+
     def expectation(self, engine: str) -> Expectation:
         return Expectation.read({**self.content, **self.content.get("differs_on", {}).get(engine, {})})
 
@@ -79,7 +85,7 @@ class Attack:
             return next(home.glob("submission.*"))
         context = home / "context"
         shutil.copytree(HONEST, context)
-        shutil.copytree(self.folder, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns(EXPECTATION))
+        shutil.copytree(self.folder, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns(EXPECTATION, EARLIER))
         dockerfile = context / "Dockerfile"
         text = dockerfile.read_text()
         for name, value in values.items():

@@ -7,6 +7,7 @@ from tests.core.receipt.conftest import Evaluated
 from tests.fakes import ended
 
 from palio.core.bundle.read import read_bundle
+from palio.core.digest import digest_entries, files_below
 from palio.core.errors import Failure, PalioError
 from palio.core.job import Job
 from palio.core.receipt.key import sign
@@ -103,6 +104,41 @@ def test_rederive_on_a_challenge_without_that_phase(again: Again) -> None:
     yaml.write_text(yaml.read_text().replace("name: Final", "name: Other"))
     found = [difference.where for difference in again.rederive().unlike]
     assert found == ["challenge: bundle.digest", "challenge: phase"]
+
+
+def as_of_palio_0_1(again: Again) -> None:
+    """Signs the receipt with the digests that Palio 0.1 would have stated."""
+    bundle = read_bundle(again.bundle)
+    files = [(name, bundle.root / name) for name in ("competition.yaml", "overview.md", "logo.png", "terms.md")]
+    files += [(f"scoring_program/{name}", path) for name, path in files_below(bundle.root / "scoring_program")]
+    path = again.folder / "receipt.json"
+    content = json.loads(path.read_text())
+    lock = content["statement"]["lock"]
+    del lock["digest_rule"]
+    lock["bundle"]["digest"] = digest_entries(files)
+    for name in ("input_data", "reference_data", "scoring_program"):
+        lock[name]["digest"] = digest_entries(files_below(bundle.root / name))
+    content["signature"] = sign(canonical(content["statement"]), Ed25519PrivateKey.generate())
+    path.write_text(json_text(content))
+
+
+def test_rederive_a_receipt_of_palio_0_1(again: Again) -> None:
+    as_of_palio_0_1(again)
+    (again.bundle / "scoring_program/score.py").chmod(0o755)  # which its digests do not cover
+    assert again.failures() == []
+
+
+def test_rederive_a_receipt_of_palio_0_1_on_another_challenge(again: Again) -> None:
+    as_of_palio_0_1(again)
+    (again.bundle / "scoring_program/score.py").write_text("")
+    found = [difference.where for difference in again.rederive().unlike]
+    assert found == ["challenge: bundle.digest", "challenge: scoring_program.digest"]
+
+
+def test_rederive_with_another_execute_bit(again: Again) -> None:
+    (again.bundle / "scoring_program/score.py").chmod(0o755)
+    found = [difference.where for difference in again.rederive().unlike]
+    assert found == ["challenge: bundle.digest", "challenge: scoring_program.digest"]
 
 
 def test_rederive_without_hidden_inputs(again: Again) -> None:

@@ -1,0 +1,3 @@
+from tests.submissions.twins import write_twin
+
+write_twin('os.access("/opt/tool", os.X_OK)', {"tool": (0o755, "#!/bin/sh\n")})
