@@ -11,88 +11,18 @@ import platform
 import struct
 from collections.abc import Iterable
 
+from palio.engines.refused_calls import FAMILIES, NAMESPACES, PERSONALITIES, REFUSED
+
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
-_NAMESPACES = 0x7E020080  # CLONE_NEW*: user, pid, net, ipc, uts, cgroup, mount, time
-_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
 _KEEP_SIZE = 0x01  # of fallocate: takes space that a file's size does not show
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
-_PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 _X32 = 0x40000000  # x86-64's second set of numbers for the same calls
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-# Numbers by architecture; None where a call does not exist. Those from 424 on are the same everywhere.
-_REFUSED: dict[str, tuple[int | None, int | None]] = {
-    "acct": (163, 89),
-    "add_key": (248, 217),
-    "adjtimex": (159, 171),
-    "bpf": (321, 280),
-    "chroot": (161, 51),
-    "clock_adjtime": (305, 266),
-    "clock_settime": (227, 112),
-    "create_module": (174, None),
-    "delete_module": (176, 106),
-    "fanotify_init": (300, 262),
-    "finit_module": (313, 273),
-    "fsconfig": (431, 431),
-    "fsmount": (432, 432),
-    "fsopen": (430, 430),
-    "fspick": (433, 433),
-    "get_mempolicy": (239, 236),
-    "init_module": (175, 105),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "io_uring_setup": (425, 425),
-    "ioperm": (173, None),
-    "iopl": (172, None),
-    "kcmp": (312, 272),
-    "kexec_file_load": (320, 294),
-    "kexec_load": (246, 104),
-    "keyctl": (250, 219),
-    "lookup_dcookie": (212, 18),
-    "mbind": (237, 235),
-    "memfd_secret": (447, 447),
-    "migrate_pages": (256, 238),
-    "modify_ldt": (154, None),
-    "mount": (165, 40),
-    "mount_setattr": (442, 442),
-    "move_mount": (429, 429),
-    "move_pages": (279, 239),
-    "name_to_handle_at": (303, 264),
-    "nfsservctl": (180, 42),
-    "open_by_handle_at": (304, 265),
-    "open_tree": (428, 428),
-    "perf_event_open": (298, 241),
-    "pidfd_getfd": (438, 438),
-    "pivot_root": (155, 41),
-    "process_madvise": (440, 440),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "ptrace": (101, 117),
-    "quotactl": (179, 60),
-    "quotactl_fd": (443, 443),
-    "reboot": (169, 142),
-    "request_key": (249, 218),
-    "set_mempolicy": (238, 237),
-    "setdomainname": (171, 162),
-    "sethostname": (170, 161),
-    "setns": (308, 268),
-    "settimeofday": (164, 170),
-    "swapoff": (168, 225),
-    "swapon": (167, 224),
-    "sysctl": (156, None),
-    "sysfs": (139, None),
-    "syslog": (103, 116),
-    "umount2": (166, 39),
-    "unshare": (272, 97),
-    "uselib": (134, None),
-    "userfaultfd": (323, 282),
-    "ustat": (136, None),
-    "vhangup": (153, 58),
-}
 # Memory that no process maps and that therefore cannot be watched; refused where no cgroup counts it.
 UNWATCHED_MEMORY = ("memfd_create", "shmget")
 # Where the CPUs a job may use are given by its affinity, it must not widen it.
@@ -116,7 +46,7 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     program.append(_step(_LOAD, _NUMBER))
     if machine == "x86_64":
         program += [_step(_AT_LEAST, _X32, 0, 1), _refuse(errno.ENOSYS)]
-    refused = [numbers[column] for numbers in _REFUSED.values()]
+    refused = [numbers[column] for numbers in REFUSED.values()]
     for number in refused:
         if number is not None:
             program += [_step(_EQUAL, number, 0, 1), _refuse(errno.EPERM)]
@@ -125,10 +55,10 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
         program += [_step(_EQUAL, _OPTIONAL[name][column], 0, 1), _refuse(code)]
     # clone3 keeps its flags in memory, where a filter cannot look: without it, libraries fall back to clone.
     program += [_step(_EQUAL, _CLONE3[column], 0, 1), _refuse(errno.ENOSYS)]
-    program += _if_bits(_CLONE[column], 0, _NAMESPACES, errno.EPERM)
+    program += _if_bits(_CLONE[column], 0, NAMESPACES, errno.EPERM)
     program += _if_bits(_FALLOCATE[column], 1, _KEEP_SIZE, errno.EOPNOTSUPP)
-    program += _unless_among(_SOCKET[column], 0, _FAMILIES, errno.EAFNOSUPPORT)
-    program += _unless_among(_PERSONALITY[column], 0, _PERSONALITIES, errno.EPERM)
+    program += _unless_among(_SOCKET[column], 0, FAMILIES, errno.EAFNOSUPPORT)
+    program += _unless_among(_PERSONALITY[column], 0, PERSONALITIES, errno.EPERM)
     program += _if_among(_IOCTL[column], 1, _TERMINAL_INPUT, errno.EPERM)
     program.append(_step(_RETURN, _ALLOW))
     return b"".join(program)
