@@ -207,9 +207,10 @@ def _remove_images(images: Collection[str]) -> None:
 def _docker(*arguments: str) -> list[str]:
     """What the command line says, as lines; nothing where there is no Docker."""
     try:
-        return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.splitlines()
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return []
+    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def _content(path: Path) -> bytes:

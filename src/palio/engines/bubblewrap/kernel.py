@@ -39,12 +39,23 @@ def enter_namespaces() -> None:
     What is unmounted on the host is unmounted here too, so that nothing is kept busy; what is mounted here stays here.
     """
     if os.geteuid() == 0:
-        _unshare(NEW_MOUNTS | NEW_PIDS)
+        unshare(NEW_MOUNTS | NEW_PIDS)
     else:
         uid, gid = os.getuid(), os.getgid()
-        _unshare(NEW_USER | NEW_MOUNTS | NEW_PIDS)
+        unshare(NEW_USER | NEW_MOUNTS | NEW_PIDS)
         for name, content in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             Path("/proc/self", name).write_text(content)
+    follow_host()
+
+
+def unshare(flags: int) -> None:
+    """Makes namespaces for this process, or for its children in the case of PIDs."""
+    if _libc().unshare(flags):
+        raise _error("making a namespace")
+
+
+def follow_host() -> None:
+    """In a new mount namespace: no mount of this one is seen outside."""
     _mount("none", "/", _RECURSIVE | _FOLLOW_HOST)
 
 
@@ -54,11 +65,6 @@ def mount(source: str, target: str, flags: int, *, kind: str, options: str) -> N
 
 def bind(source: str, target: str) -> None:
     _mount(source, target, _BIND | _RECURSIVE)
-
-
-def _unshare(flags: int) -> None:
-    if _libc().unshare(flags):
-        raise _error("making a namespace")
 
 
 def _mount(source: str, target: str, flags: int, kind: str = "none", options: str = "") -> None:
