@@ -22,7 +22,7 @@ from palio.core.log import LogWriter
 from palio.core.words import UnfitWordError
 from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
 from palio.engines.bubblewrap.images import ROOT, image_name, keep_image, remove_unused
-from palio.engines.bubblewrap.interpreter import this_interpreter
+from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 from palio.engines.bubblewrap.processes import start_time
 from palio.engines.bubblewrap.supervisor import RESULT, SUPERVISOR, TASK, write_whole
 
@@ -38,6 +38,7 @@ def build_task(build: Build, images: Path) -> dict[str, Any]:
     """What the process is given to do."""
     return {
         "name": image_name(build.digest),
+        "interpreter": asdict(this_interpreter()),  # in a process that reads no site packages, it is another
         "images": str(images),
         "context": str(build.context),
         "dockerfile": build.dockerfile,
@@ -101,7 +102,7 @@ def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
                 Path(task["context"]),
                 task["dockerfile"],
                 task["arguments"],
-                interpreter=this_interpreter(),
+                interpreter=Interpreter.of(task["interpreter"]),
                 root=made / ROOT,
                 size_bytes=limits.size_bytes,
                 say=say,

@@ -48,7 +48,7 @@ from palio.core.job import (
 )
 from palio.core.log import LogWriter
 from palio.core.words import PlainWord, UnfitWordError
-from palio.engines.bubblewrap import availability, cgroup
+from palio.engines.bubblewrap import availability, cgroup, users
 from palio.engines.bubblewrap.builder import build_task
 from palio.engines.bubblewrap.images import find_built, load_image
 from palio.engines.bubblewrap.launch import INSIDE_UID, package_root
@@ -214,8 +214,9 @@ class BubblewrapEngine:
             "limits": asdict(job.limits),
             "log": str(job.log.absolute()),
             "image": str(root.parent),
-            "locks": str(_default_state()),
-            "group": f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}" if self._control_groups else None,
+            "locks": str(users.locks(_default_state())),
+            "users": users.candidates(),
+            "group": group_name(folder) if self._control_groups else None,
         }
         write_whole(folder / TASK, task)
         _supervise(folder, lock, "supervisor")
@@ -238,6 +239,11 @@ class BubblewrapEngine:
             yield
         except (OSError, subprocess.SubprocessError) as error:
             raise self._fault(action, work, str(error)) from error
+
+
+def group_name(folder: Path) -> str:
+    """Of the control group of a job, given the job's folder."""
+    return f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
 def _default_state() -> Path:

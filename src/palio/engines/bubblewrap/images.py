@@ -52,9 +52,8 @@ def load_image(images: Path, name: str) -> tuple[Image, Path]:
     """The image of that name and the folder with its files. Raises FileNotFoundError."""
     content = json.loads((images / name / _DESCRIPTION).read_text())["image"]
     os.utime(images / name)
-    python = content.pop("interpreter")
-    python |= {"places": tuple(python["places"]), "links": tuple(python["links"])}
-    return plain(Image(interpreter=Interpreter(**python), **content)), images / name / ROOT
+    python = Interpreter.of(content.pop("interpreter"))
+    return plain(Image(interpreter=python, **content)), images / name / ROOT
 
 
 def plain(image: Image) -> Image:

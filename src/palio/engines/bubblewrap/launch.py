@@ -60,7 +60,7 @@ class Launch:
 
     bwrap: str
     operations: Sequence[Operation]
-    hidden: Sequence[str]  # files and folders whose paths are not to be seen inside
+    hidden: Sequence[str]  # folders whose paths are not to be seen inside
     command: Sequence[str]
     user: int
     printed: int

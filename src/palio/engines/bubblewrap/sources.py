@@ -2,7 +2,8 @@
 
 A job can read in /proc/self/mountinfo which folder of the host each of its mounts shows. So whatever is not of the
 system or of the interpreter is seen through an overlay of the folder's binding at a neutral place: of that, mountinfo
-names only the place. An ordinary user can do so from Linux 5.11 on; where it fails, the folder is bound as it is.
+names only the place. An ordinary user can do so from Linux 5.11 on; where it fails, the folder is bound as it is. So
+is a mount that is a single file, of which Palio itself makes none.
 
 Root's jobs cannot reach what lies below closed folders such as /root: the bindings are within reach of any user.
 """
@@ -43,10 +44,9 @@ class Sources:
     """What the operations bind, opened while the host's /tmp is not covered yet."""
 
     def __init__(self, operations: Sequence[Operation], hidden: Iterable[str]) -> None:
-        """`hidden` are the files and folders of the host whose paths are not to be seen."""
+        """`hidden` are the folders of the host whose paths are not to be seen."""
         self._operations = operations
-        # Of a file it is its folder that is laid over: what is seen then is the file's own name.
-        self._hidden = sorted({path if Path(path).is_dir() else str(Path(path).parent) for path in hidden})
+        self._hidden = sorted(path for path in hidden if Path(path).is_dir())
         wanted = {self._base(operation[1]) for operation in operations if operation[0] in _BINDS}
         self._opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in sorted(wanted - {OUTPUT})}
         points = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]

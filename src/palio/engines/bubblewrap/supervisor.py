@@ -99,7 +99,7 @@ class _Supervision:
             with LogWriter(Path(self._task["log"])) as log:
                 image = os.open(self._task["image"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 fcntl.flock(image, fcntl.LOCK_SH)  # so that it is not removed meanwhile
-                user = take_user(Path(self._task["locks"]), lambda: self._stopped)
+                user = take_user(Path(self._task["locks"]), self._task["users"], lambda: self._stopped)
                 return _never_begun() if user is None else self._run(log, user)
         finally:
             self._group.remove()

@@ -17,14 +17,18 @@ LOCKS = Path("/run/palio/job-users")  # root's
 _WAIT_S = 0.02
 
 
-def take_user(folder: Path, given_up: Callable[[], bool]) -> int | None:
-    """The uid, which is this process's as long as it and its children live; None once `given_up`.
+def locks(own: Path) -> Path:
+    """Where the locks lie: in one place for all of root's engines, and for an ordinary user in the folder `own`."""
+    return LOCKS if os.geteuid() == 0 else own
 
-    `folder` is where an ordinary user's lock lies.
-    """
-    uids: list[int] = [os.getuid()]
-    if os.geteuid() == 0:
-        folder, uids = LOCKS, list(job_uids())
+
+def candidates() -> list[int]:
+    """The users that a job may get."""
+    return list(job_uids()) if os.geteuid() == 0 else [os.getuid()]
+
+
+def take_user(folder: Path, uids: list[int], given_up: Callable[[], bool]) -> int | None:
+    """One of the uids, which is this process's as long as it and its children live; None once `given_up`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while not given_up():
         random.shuffle(uids)
