@@ -62,7 +62,7 @@ def _become(home: str, program: Sequence[str]) -> None:
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     kept = {name: text for name, text in os.environ.items() if name in ("PATH", "LANG", "PALIO_MEDNIST")}
     environment = {**kept, "HOME": home, "USER": "ordinary", "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-    os.execve(sys.executable, [sys.executable, *program], environment)
+    os.execve(sys.executable, [sys.executable, *program], environment)  # noqa: S606 - no shell is wanted
 
 
 def _closed(place: Path) -> Path | None:

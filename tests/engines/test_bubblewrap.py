@@ -23,7 +23,7 @@ from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
 from palio.engines.bubblewrap.availability import install_command
 from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
-from palio.engines.bubblewrap.processes import kill_process, start_time
+from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.output_folder import discard, folder_usage
 
@@ -123,8 +123,7 @@ def test_a_killed_supervisor_takes_its_sandbox_with_it(desk: Desk) -> None:
         time.sleep(0.01)
     assert kill_process(supervisor["pid"], supervisor["started"], signal.SIGKILL)
     with pytest.raises(PalioError) as raised:
-        while desk.engine.poll(job) is None:
-            assert time.monotonic() < deadline
+        desk.wait(job)
     assert _running(mark) == []
     assert [group for group in groups if Path(group).exists()] == []
     assert raised.value.failure.code == "engine-fault"

@@ -97,10 +97,8 @@ def test_killed_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_killed_at_every_moment_as_an_ordinary_user() -> None:
     if not ordinary_user.needed():
         pytest.skip("the other test is run by one already")
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as home:  # noqa: S108 - where an ordinary user may look
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         Path(home).chmod(0o755)
         code = f"from {__name__} import *; print(*killed_at_every_moment(Path.home()), sep='\\n')"
         done = ordinary_user.run(Path(home), "-c", code)
         assert (done.stdout.strip(), done.stderr, done.returncode) == ("", "", 0)
-
-

@@ -1,6 +1,6 @@
 """`python -m tests.submissions.ordinary FOLDER`: runs attacks on bubblewrap as whoever runs this, one for each line.
 
-A line names an attack; the answer is a line with how it ended, as JSON. At the end of the input: what is left over.
+A line names an attack; the answer is a line with how it ended, as JSON. After an empty line: what is left over.
 """
 
 import json
@@ -16,10 +16,12 @@ def main() -> None:
     attacks = {attack.name: attack for attack in read_attacks()}
     with arena("bubblewrap", Path(sys.argv[1])) as ground:
         for line in sys.stdin:
+            if not line.strip():
+                answer(ground.left_over())
+                continue
             ending = ground.run(attacks[line.strip()])
             failure = ending.failure.as_json() if ending.failure else None
             answer({**asdict(ending), "failure": failure, "scores": dict(ending.scores) if ending.scores else None})
-        answer(ground.left_over())
 
 
 def answer(content: object) -> None:

@@ -46,7 +46,8 @@ class ArenaOfUser:
 
     def left_over(self) -> list[str]:
         assert self._process.stdin
-        self._process.stdin.close()
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
         found: list[str] = self._answer()
         return found
 
@@ -55,24 +56,19 @@ class ArenaOfUser:
         return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.stdout.close()
-        assert self._process.wait() == 0
+        self._process.communicate()
+        assert self._process.returncode == 0
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def ground(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Arena | ArenaOfUser]:
+def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena | ArenaOfUser]:
     engine = request.param.removesuffix(AS_USER)
     if not request.getfixturevalue(f"{engine}_answers"):
         lacking(f"the engine {engine} cannot be used here")
     if request.param.endswith(AS_USER):
         if not ordinary_user.needed():
             pytest.skip("all attacks on bubblewrap are run by an ordinary user already")
-        with tempfile.TemporaryDirectory(prefix="attacks-", dir="/var/tmp") as home:  # noqa: S108 - others may look
+        with tempfile.TemporaryDirectory(prefix="attacks-", dir="/var/tmp") as home:
             made = ArenaOfUser(Path(home))
             yield made
             made.close()

@@ -82,7 +82,8 @@ def _build(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
     bounds = Bounds(limits.time_s, max(limits.memory_bytes, _LEAST_MEMORY_BYTES), file_bytes=limits.size_bytes)
     begin = time.monotonic()
     try:
-        return call_bounded(make_image, str(folder / MAKING), task, bounds=bounds)
+        made: dict[str, Any] = call_bounded(make_image, str(folder / MAKING), task, bounds=bounds)
+        return made
     except BoundsError as error:
         if time.monotonic() - begin >= limits.time_s:
             return {"end": End.TIME, "exit_code": None, "detail": str(error)}

@@ -60,6 +60,14 @@ class Cgroup:
         """What is used now, cached files included."""
         return self._number("memory", f"memory.{'usage_in_bytes' if self.version == 1 else 'current'}")
 
+    def queued_bytes(self) -> int:
+        """What is in the queues of network sockets, where it is counted apart: version 1, which lets each socket have
+        some even beyond the limit. 0 where it is among the memory.
+        """
+        with suppress(OSError):
+            return self._number("memory", "memory.kmem.tcp.usage_in_bytes") if self.version == 1 else 0
+        return 0
+
     def peak_memory_bytes(self) -> int:
         """The most that was ever used, cached files included; 0 where the kernel does not say."""
         with suppress(OSError):

@@ -76,8 +76,8 @@ class Launch:
 class Launched:
     """`guard` is a child of this process that ends when nothing of the sandbox is left; `init` is its child.
 
-    `output` is a descriptor of the output file system, which lives as long as it is open. `alive` is a pipe to the guard, which
-    ends the sandbox when something comes through it, or when it is closed by this process's death.
+    `output` is a descriptor of the output file system, which lives as long as it is open. `alive` is a pipe to the
+    guard, which ends the sandbox when something comes through it, or when it is closed by this process's death.
     """
 
     guard: int

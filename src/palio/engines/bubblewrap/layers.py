@@ -53,7 +53,10 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operati
     layers += [Layer(_CPU_FACTS, Path(_CPU_FACTS)), Layer("/etc", etc), Layer("/", root)]
     limits = job.limits
     mounted: dict[str, list[Operation]] = {
-        "/proc": [("--proc", "/proc"), *(("--ro-bind", "/dev/null", path) for path in _HIDDEN if os.path.lexists(path))],
+        "/proc": [
+            ("--proc", "/proc"),
+            *(("--ro-bind", "/dev/null", path) for path in _HIDDEN if os.path.lexists(path)),
+        ],
         "/dev": [
             ("--dev", "/dev"),
             *_in_memory("/dev/shm", limits.shm_bytes),  # noqa: S108 - the sandbox's own

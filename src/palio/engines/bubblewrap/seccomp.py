@@ -2,8 +2,9 @@
 
 Refused: what makes or enters namespaces, mounts, traces other processes, reads or changes the kernel, and sockets of
 other families than Unix, IPv4 and IPv6: AF_VSOCK above all, which no network namespace confines and which leads to the
-hypervisor, and netlink, whose queues no memory limit counts. Huge pages are not given, for the same reason. All else is left to the absence of capabilities. It is a list of what is forbidden, in effect
-Docker's default profile for a container without capabilities.
+hypervisor, and netlink, whose queues no memory limit counts. Huge pages are not given, for the same reason. All else is
+left to the absence of capabilities. It is a list of what is forbidden, in effect Docker's default profile for a
+container without capabilities.
 """
 
 import errno

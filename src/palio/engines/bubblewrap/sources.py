@@ -66,7 +66,9 @@ class Sources:
             # An overlay would not show what is mounted further down.
             if path in self._hidden and path not in self._outer:
                 places[path] = _laid_over(place) or place
-        return [self._from(places, operation) if operation[0] in _BINDS else operation for operation in self._operations]
+        return [
+            self._from(places, operation) if operation[0] in _BINDS else operation for operation in self._operations
+        ]
 
     def _from(self, places: dict[str, str], operation: Operation) -> Operation:
         option, source, *rest = operation

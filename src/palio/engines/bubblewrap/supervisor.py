@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from palio.core.collect import collect_folder
-from palio.core.job import GRACE_S, MIB, Collected, End, Limits
+from palio.core.job import GRACE_S, MIB, End, Limits
 from palio.core.log import LogWriter
 from palio.core.quantities import size_text
 from palio.core.words import PlainName, PlainWord
@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
     write_whole(folder / RESULT, result)
 
 
-def write_whole(path: Path, content: dict[str, Any]) -> None:
+def write_whole(path: Path, content: object) -> None:
     """Writes JSON so that a reader sees all of it or nothing."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content))
@@ -242,17 +242,18 @@ class _Supervision:
         return max(0, limits.memory_bytes - memory_bytes)
 
     def _measure(self) -> tuple[int, int]:
-        """Memory where it is watched, and processes; both go into the peaks."""
+        """Memory and processes; both go into the peaks."""
         group, limits = self._group, self._limits
         memory_bytes = pids = 0
         if len(group.folders.keys() & {"memory", "pids"}) < 2:
             memory_bytes, pids = self._processes.usage(limits.memory_bytes)
         if "pids" in group.folders:
             pids = limits.pids if group.refused_pids() else group.pids() - _OWN_PROCESSES
-        used_bytes = group.memory_bytes() if "memory" in group.folders else memory_bytes
-        self._peak_memory_bytes = max(self._peak_memory_bytes, used_bytes)
+        if "memory" in group.folders:
+            memory_bytes = group.memory_bytes() + group.queued_bytes()
+        self._peak_memory_bytes = max(self._peak_memory_bytes, memory_bytes)
         self._peak_pids = max(self._peak_pids, pids)
-        return (0 if "memory" in group.folders else memory_bytes), pids
+        return memory_bytes, pids
 
     def _group_out_of_memory(self) -> bool:
         return "memory" in self._group.folders and self._group.out_of_memory()
