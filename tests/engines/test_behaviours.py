@@ -948,8 +948,9 @@ def test_guarantees_are_stated_in_the_contracts_order(trial: Trial) -> None:
         *("network", "root file system", "user", "capabilities", "memory", "cpus", "pids", "shared memory"),
         *("input", "output", "time", "log", "environment", "devices", "host", "build", "build network"),
     ]
-    kept = {guarantee.enforcement for guarantee in guarantees if guarantee.property != "build network"}
-    assert kept <= {Enforcement.KERNEL, Enforcement.WATCHING}
+    kept = {each.property: each.enforcement for each in guarantees if each.property != "build network"}
+    not_enforced = {name for name, enforcement in kept.items() if enforcement is Enforcement.NONE}
+    assert not_enforced <= {"memory"}  # where nothing but watching is possible
 
 
 # -- stopping, collecting, removing
@@ -1126,3 +1127,56 @@ def test_a_build_is_polled_by_a_fresh_engine_once_it_is_started_again(trial: Tri
     assert (found.succeeded, found.image) == (True, result.image)
     with suppress(PalioError):
         other.remove(work)
+
+
+# -- jobs beside each other
+
+HOG = """
+    import os, signal, socket, sys, time
+    import ctypes
+    libc, kept = ctypes.CDLL(None), []
+    def descriptors():
+        one, other = socket.socketpair()
+        kept.extend((one, other))
+        one.setblocking(False)
+        socket.send_fds(one, [b"x"], [0] * 250)
+    def watches():
+        if libc.inotify_init1(0) == -1: raise OSError
+    def pending():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN])
+        if libc.sigqueue(os.getpid(), signal.SIGRTMIN, None): raise OSError
+    def queue():
+        if libc.mq_open(f"/{len(kept)}-{time.monotonic_ns()}".encode(), 0o102, 0o600, None) == -1: raise OSError
+    def pipe():
+        import fcntl
+        ends = os.pipe()
+        kept.extend(ends)
+        fcntl.fcntl(ends[1], 1031, 1 << 20)
+    for take in (descriptors, watches, pending, queue, pipe):
+        number = 0
+        try:
+            while number < 5000:
+                take()
+                number += 1
+        except OSError: pass
+        print(take.__name__, number, flush=True)
+"""
+
+
+def test_what_the_kernel_counts_by_user_is_not_shared_with_other_jobs(trial: Trial) -> None:
+    """One job takes all of it that it can and holds it; the other then gets as much as if it were alone."""
+    holding = textwrap.dedent(HOG) + "print('holding', flush=True); time.sleep(8)"
+    hog, honest = trial.job(holding, open_files=1024), trial.job(HOG, open_files=1024)
+    trial.start(hog)
+    deadline = time.monotonic() + 30
+    while not (hog.log.exists() and hog.log.read_text().endswith("holding\n")):
+        assert trial.engine.poll(hog) is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert trial.wait(honest).succeeded
+    beside, before = honest.log.read_text().splitlines(), hog.log.read_text().splitlines()
+    assert beside == before[:-1]
+    if not trial.engine.runs_side_by_side:
+        ended = trial.engine.poll(hog)
+        assert ended is not None
+        assert ended.succeeded

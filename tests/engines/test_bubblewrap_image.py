@@ -36,7 +36,7 @@ def _build(context: Path, root: Path, dockerfile: str, size_bytes: int = 10**6, 
         root=root,
         size_bytes=size_bytes,
         say=said.append,
-    )
+    )[0]
 
 
 def _tree(root: Path) -> dict[str, str]:

@@ -14,6 +14,8 @@ HOME = Path(__file__).parent
 HOSTILE, HONEST, ROOT = HOME / "hostile", HOME / "honest", HOME.parents[1]
 EXPECTATION, GENERATOR, SCORING_PROGRAM, EARLIER = "expect.yaml", "make.py", "score.py", "earlier"
 SCORED = "scored"
+AS_USER = "-user"  # behind an engine's name: run by an ordinary user, where the tests are run by root
+ROWS_AS_USER = {1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 29, 31, 32, 33}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,16 @@ class Attack:
         return replace(self, folder=folder) if folder.is_dir() else None
 
     def expectation(self, engine: str) -> Expectation:
-        return Expectation.read({**self.content, **self.content.get("differs_on", {}).get(engine, {})})
+        """For `bubblewrap-user`: as for bubblewrap, but where that differs."""
+        differs = self.content.get("differs_on", {})
+        of_engine = differs.get(engine.removesuffix(AS_USER), {})
+        return Expectation.read({**self.content, **of_engine, **differs.get(engine, {})})
+
+    def applies_to(self, engine: str) -> bool:
+        """An ordinary user's sandboxes are given the attacks on limits and isolation alone; the rest is the same."""
+        if engine.endswith(AS_USER) and int(self.name[:2]) not in ROWS_AS_USER:
+            return False
+        return engine not in self.not_on and engine.removesuffix(AS_USER) not in self.not_on
 
     def pack(self, home: Path, **values: str) -> Path:
         """The submission: what the folder's generator makes, or the honest one with the folder's files in it.

@@ -14,4 +14,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _does_not_apply(item: pytest.Item) -> bool:
     call = getattr(item, "callspec", None)
     parameters: dict[str, Any] = call.params if call else {}
-    return "attack" in parameters and parameters["ground"] in parameters["attack"].not_on
+    return "attack" in parameters and not parameters["attack"].applies_to(parameters["ground"])

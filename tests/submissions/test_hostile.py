@@ -1,38 +1,92 @@
 """Every attack, for real, on every engine: it ends as its folder says, in time, and the host is as it was before."""
 
+import json
+import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests import docker_command
+from tests import docker_command, ordinary_user
 from tests.conftest import ROOT, lacking
-from tests.submissions.arena import Arena, arena
-from tests.submissions.attacks import HONEST, Attack, read_attacks
+from tests.submissions.arena import Arena, Ending, arena
+from tests.submissions.attacks import AS_USER, HONEST, SCORED, Attack, read_attacks
 
-ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+from palio.core.errors import Failure
+
+ENGINES = [
+    pytest.param("docker", marks=pytest.mark.docker),
+    pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+    pytest.param(f"bubblewrap{AS_USER}", marks=pytest.mark.bubblewrap),
+]
 PATIENCE = 5  # a busy machine may take that much longer; what matters is that there is an end
 ATTACKS = {attack.name: attack for attack in read_attacks()}
 
 
+class ArenaOfUser:
+    """The same arena in a process of an ordinary user's, which is told the attacks' names."""
+
+    def __init__(self, home: Path) -> None:
+        (home / "arena").mkdir()
+        os.chown(home / "arena", ordinary_user.UID, ordinary_user.UID)
+        self._process = ordinary_user.popen(
+            home, "-m", "tests.submissions.ordinary", home / "arena", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def run(self, attack: Attack) -> Ending:
+        assert self._process.stdin
+        self._process.stdin.write(f"{attack.name}\n")
+        self._process.stdin.flush()
+        content = self._answer()
+        failure = Failure.from_json(content["failure"]) if content["failure"] else None
+        return Ending(**{**content, "failure": failure, "harm": tuple(content["harm"])})
+
+    def left_over(self) -> list[str]:
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        found: list[str] = self._answer()
+        return found
+
+    def _answer(self) -> Any:
+        assert self._process.stdout
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+        assert self._process.returncode == 0
+
+
 @pytest.fixture(scope="module", params=ENGINES)
-def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    if request.param == "docker" and (reason := docker_command.fault()):
+def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena | ArenaOfUser]:
+    engine = request.param.removesuffix(AS_USER)
+    if engine == "docker" and (reason := docker_command.fault()):
         lacking(f"no Docker engine can be used: {reason}")
-    if request.param == "bubblewrap" and not request.getfixturevalue("bubblewrap_answers"):
+    if engine == "bubblewrap" and not request.getfixturevalue("bubblewrap_answers"):
         lacking("bubblewrap cannot make a sandbox here")
-    with arena(request.param, tmp_path_factory.mktemp(request.param)) as made:
-        yield made
+    if request.param.endswith(AS_USER):
+        if not ordinary_user.needed():
+            pytest.skip("all attacks on bubblewrap are run by an ordinary user already")
+        with tempfile.TemporaryDirectory(prefix="attacks-", dir="/var/tmp") as home:
+            made = ArenaOfUser(Path(home))
+            yield made
+            made.close()
+        return
+    with arena(request.param, tmp_path_factory.mktemp(request.param)) as made_here:
+        yield made_here
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_attack(ground: Arena, attack: Attack) -> None:
-    expected = attack.expectation(ground.engine.name)
+def test_attack(request: pytest.FixtureRequest, ground: Arena | ArenaOfUser, attack: Attack) -> None:
+    expected = attack.expectation(request.node.callspec.params["ground"])
     ending = ground.run(attack)
     said = "\n".join((ending.failure.message, *ending.failure.evidence, *ending.failure.log)) if ending.failure else ""
     assert ending.code in expected.ends, said
     assert [text for text in expected.says if text not in said] == [], said
-    if expected.score:
+    if expected.score and ending.code == SCORED:
         assert ending.scores
         low, high = expected.score
         assert low <= ending.scores["accuracy"] <= high
@@ -55,8 +109,10 @@ Path("/mnt/out/classification_results.csv").write_text("\\n".join(["file,class",
 
 
 @pytest.mark.parametrize("blind", [False, True], ids=["seen", "blind"])
-def test_mednist_by_number_in_name(ground: Arena, mednist: Path, tmp_path: Path, blind: bool) -> None:
+def test_mednist_by_number_in_name(ground: Arena | ArenaOfUser, mednist: Path, tmp_path: Path, blind: bool) -> None:
     """The images of a class have numbers in a row. Who sees these needs no model; who does not can but guess."""
+    if isinstance(ground, ArenaOfUser):
+        pytest.skip("it is no attack on a sandbox")
     challenge = tmp_path / "challenge"
     data = shutil.ignore_patterns("input_data", "reference_data", "model_output")
     shutil.copytree(ROOT / "challenges/mednist", challenge, ignore=data)
@@ -77,5 +133,5 @@ def test_mednist_by_number_in_name(ground: Arena, mednist: Path, tmp_path: Path,
     assert (ending.scores["f1"] < 0.25) if blind else (ending.scores["f1"] == 1.0)
 
 
-def test_nothing_is_left(ground: Arena) -> None:
+def test_nothing_is_left(ground: Arena | ArenaOfUser) -> None:
     assert ground.left_over() == []

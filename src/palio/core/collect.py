@@ -48,8 +48,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def collect_folder(source: Path, destination: Path, *, max_bytes: int, max_files: int) -> Collected:
-    """Copies the regular files below `source` to `destination`, a folder that is made if need be."""
+def collect_folder(source: Path | int, destination: Path, *, max_bytes: int, max_files: int) -> Collected:
+    """Copies the regular files below `source`, a folder or a descriptor of one, to `destination`, made if need be."""
     with _intake(destination, max_bytes, max_files) as intake:
         _take_tree(source, intake)
     return intake.collected()
@@ -156,9 +156,10 @@ def _intake(destination: Path, max_bytes: int, max_files: int) -> Iterator[_Inta
         os.close(descriptor)
 
 
-def _take_tree(source: Path, intake: _Intake) -> None:
+def _take_tree(source: Path | int, intake: _Intake) -> None:
     """Depth first, in order of names, with one descriptor open per level and so at most MAX_DEPTH of them."""
-    top = os.open(source, _READ | os.O_DIRECTORY)
+    path, parent = (".", source) if isinstance(source, int) else (source, None)
+    top = os.open(path, _READ | os.O_DIRECTORY, dir_fd=parent)
     try:
         _take_folder(top, (), intake)
     finally:

@@ -5,14 +5,16 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
-from palio.core.job import JOB_GID, JOB_UID, Enforcement, Guarantee
+from palio.core.job import Enforcement, Guarantee
 from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
-from palio.engines.bubblewrap.launch import attempt
+from palio.engines.bubblewrap.launch import INSIDE_UID, attempt
 from palio.engines.bubblewrap.limits import counts_by_namespace
 from palio.engines.bubblewrap.seccomp import seccomp_filter
 from palio.engines.fault import Unavailable
+from palio.engines.job_users import job_uids
 
 OLDEST = (0, 8, 0)  # the first that can forbid further user namespaces inside
 _INSTALL = {
@@ -91,15 +93,18 @@ def _way_out() -> str:
 
 def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
     """How each property of the isolation contract is kept here, given what control groups can limit."""
-    kernel, watching = Enforcement.KERNEL, Enforcement.WATCHING
-    root = os.geteuid() == 0
-    as_user = "a real user of the machine" if root else "this machine's user, under that number"
+    kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     filtered = ", system calls filtered" if seccomp_filter() else ", system calls not filtered on this processor"
     by_group = "by a control group"
+    if os.geteuid() == 0:
+        uids = job_uids()
+        user = f"a real one for each running job, {uids.start} to {uids.stop - 1}, seen as {INSIDE_UID}, no groups"
+    else:
+        user = f"this machine's user, seen as {INSIDE_UID}, no groups; one job at a time"
     memory = (
-        Guarantee("memory", kernel, f"{by_group}, /tmp and /dev/shm among it")
+        Guarantee("memory", kernel, f"{by_group}, /tmp, /dev/shm and the output among it")
         if "memory" in controllers
-        else Guarantee("memory", watching, "every 50 ms or sooner, /tmp and /dev/shm among it; killed at the limit")
+        else Guarantee("memory", none, "watched every 50 ms, which a program can get past")
     )
     cpus = (
         Guarantee("cpus", kernel, by_group)
@@ -111,25 +116,35 @@ def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
     elif counts_by_namespace():
         pids = Guarantee("pids", kernel, "by a limit counted in the sandbox's own user namespace")
     else:
-        pids = Guarantee("pids", watching, "killed at the limit")
+        pids = Guarantee("pids", none, "watched every 50 ms")
+    paths = "" if hides_paths() else ", in whose list of mounts paths of this machine are not hidden"
     return (
         Guarantee("network", kernel, "none but loopback"),
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
-        Guarantee("user", kernel, f"{JOB_UID}:{JOB_GID}, {as_user}, no groups"),
+        Guarantee("user", kernel, user),
         Guarantee("capabilities", kernel, f"none, no new privileges, no further user namespaces{filtered}"),
         memory,
         cpus,
         pids,
         Guarantee("shared memory", kernel),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", watching, "total size and number of files, every 100 ms or a tenth of the time"),
+        Guarantee("output", kernel, "a file system of that size and number of files, in memory"),
         Guarantee("time", watching, "wall clock, from outside"),
         Guarantee("log", watching, "bounded where it is written"),
         Guarantee("environment", kernel, "a fixed list"),
         Guarantee("devices", kernel, "none but null, zero, full, random, urandom and tty"),
         Guarantee(
-            "host", kernel, "own process, IPC, host and user name spaces; /usr and this Python are seen, read-only"
+            "host",
+            kernel,
+            f"own process, IPC, host and user name spaces{paths}; /usr and this Python are seen, read-only",
         ),
-        Guarantee("build", kernel, "no step (RUN) of a Dockerfile is run"),
+        Guarantee("build", kernel, "no step (RUN) of a Dockerfile is run; time, memory, size and entries are limited"),
         Guarantee("build network", kernel, "none: nothing is run and nothing is fetched"),
     )
+
+
+@cache
+def hides_paths() -> bool:
+    """Whether a folder can be shown so that the list of mounts does not tell where it lies."""
+    bwrap = shutil.which("bwrap")
+    return bwrap is not None and attempt(bwrap, hidden=True) is None

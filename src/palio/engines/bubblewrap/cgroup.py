@@ -6,14 +6,19 @@ group that this user may change, which is the root for root and the user's own s
 """
 
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from palio.core.job import MIB
+
 CONTROLLERS = ("memory", "pids", "cpu")
 _PERIOD_US = 100_000
+_MOST_QUEUED_BYTES = 32 * MIB
+_GONE_S = 10
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Cgroup:
             self._write("memory", "memory.limit_in_bytes", memory_bytes)
             with suppress(OSError):  # not there where swap is not counted
                 self._write("memory", "memory.memsw.limit_in_bytes", memory_bytes)
+            # What is queued in TCP and UDP sockets is counted apart, and not at all without a limit of its own.
+            self._write("memory", "memory.kmem.tcp.limit_in_bytes", min(memory_bytes // 8, _MOST_QUEUED_BYTES))
             self._write("cpu", "cpu.cfs_period_us", _PERIOD_US)
             self._write("cpu", "cpu.cfs_quota_us", quota_us)
         else:
@@ -42,7 +49,7 @@ class Cgroup:
     def join(self) -> None:
         """Moves this process, and so all that it will start, into the group."""
         for folder in set(self.folders.values()):
-            (folder / "cgroup.procs").write_text(str(os.getpid()))
+            (folder / "cgroup.procs").write_text("0")
 
     def memory_bytes(self) -> int:
         """What is used now, less cached files, which the kernel gives back on demand."""
@@ -52,6 +59,14 @@ class Cgroup:
     def used_memory_bytes(self) -> int:
         """What is used now, cached files included."""
         return self._number("memory", f"memory.{'usage_in_bytes' if self.version == 1 else 'current'}")
+
+    def queued_bytes(self) -> int:
+        """What is in the queues of network sockets, where it is counted apart: version 1, which lets each socket have
+        some even beyond the limit. 0 where it is among the memory.
+        """
+        with suppress(OSError):
+            return self._number("memory", "memory.kmem.tcp.usage_in_bytes") if self.version == 1 else 0
+        return 0
 
     def peak_memory_bytes(self) -> int:
         """The most that was ever used, cached files included; 0 where the kernel does not say."""
@@ -90,33 +105,66 @@ class Cgroup:
 
 
 def remove(folders: Iterable[Path]) -> None:
-    """Removes groups whose processes are gone or going; those that are not there are fine."""
+    """Removes groups and kills what is left in them; those that are not there are fine."""
     for folder in set(folders):
-        for _ in range(100):
+        deadline = time.monotonic() + _GONE_S
+        while time.monotonic() < deadline:
             try:
                 folder.rmdir()
             except FileNotFoundError:
                 break
-            except OSError:  # the last process is not quite gone
-                time.sleep(0.01)
+            except OSError:
+                _kill(folder)
+                time.sleep(0.005)
             else:
                 break
 
 
+def _kill(folder: Path) -> None:
+    with suppress(OSError):
+        (folder / "cgroup.kill").write_text("1")
+        return
+    with suppress(OSError):  # version 1, and version 2 before Linux 5.14
+        for pid in filter(None, map(int, (folder / "cgroup.procs").read_text().split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def places(name: str) -> list[Path]:
+    """Every folder that `make` may make for this name: to be written down before, so that none is ever lost."""
+    mounts, own = dict(_mounts()), dict(_own_groups())
+    return [*_places(mounts, own, name).values(), *(outer / name for outer in _outer_groups(mounts, own))]
+
+
 def make(name: str) -> Cgroup:
     """A group of this name for as many of the controllers as can be had."""
-    mounts = dict(_mounts())
-    own = dict(_own_groups())
+    mounts, own = dict(_mounts()), dict(_own_groups())
     folders: dict[str, Path] = {}
-    for controller in CONTROLLERS:
-        if controller in mounts and controller in own:
-            folder = mounts[controller] / own[controller].lstrip("/") / name
-            with suppress(OSError):
-                folder.mkdir(exist_ok=True)
-                folders[controller] = folder
-    if folders or "" not in mounts or "" not in own:
+    for controller, folder in _places(mounts, own, name).items():
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            folders[controller] = folder
+    if folders or not _outer_groups(mounts, own):
         return Cgroup(folders, 1)
-    return Cgroup(_make_unified(mounts[""], own[""], name), 2)
+    return Cgroup(_make_unified(_outer_groups(mounts, own), name), 2)
+
+
+def _places(mounts: dict[str, Path], own: dict[str, str], name: str) -> dict[str, Path]:
+    """In version 1."""
+    return {
+        controller: mounts[controller] / own[controller].lstrip("/") / name
+        for controller in CONTROLLERS
+        if controller in mounts and controller in own
+    }
+
+
+def _outer_groups(mounts: dict[str, Path], own: dict[str, str]) -> list[Path]:
+    """In version 2: this process's own group and those around it that this user may change, outermost first."""
+    if "" not in mounts or "" not in own:
+        return []
+    parts = Path(own[""]).parts[1:]
+    outer = [mounts[""].joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+    return [folder for folder in outer if os.access(folder / "cgroup.procs", os.W_OK)]
 
 
 def available() -> frozenset[str]:
@@ -128,12 +176,8 @@ def available() -> frozenset[str]:
         group.remove()
 
 
-def _make_unified(mount: Path, own: str, name: str) -> dict[str, Path]:
-    parts = Path(own).parts[1:]
-    for depth in range(len(parts) + 1):
-        outer = mount.joinpath(*parts[:depth])
-        if not os.access(outer / "cgroup.procs", os.W_OK):
-            continue
+def _make_unified(outer_groups: Iterable[Path], name: str) -> dict[str, Path]:
+    for outer in outer_groups:
         folder = outer / name
         with suppress(OSError):
             for controller in CONTROLLERS:

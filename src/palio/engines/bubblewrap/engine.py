@@ -1,18 +1,19 @@
 """The bubblewrap engine: jobs in sandboxes on this machine, without Docker and without special rights.
 
 Covered: new user, mount, PID, IPC, network, host-name and control-group namespaces; a read-only root that shows the
-system's programs, this Python and the image's files; uid 10001 without groups, capabilities, new privileges or further
-user namespaces; a filter of system calls; a fresh /tmp and /dev/shm in memory; inputs read-only; one writable folder;
-memory, processes and CPU by control groups where this user may make them, else watched or counted by the user
-namespace; wall-clock time, output size and number of files watched; everything ended together, whatever ends first.
+system's programs, this Python and the image's files, and no path of the host's; a user of its own for each running job,
+without groups, capabilities, new privileges or further user namespaces (an ordinary user's jobs run one after the
+other); a filter of system calls; a fresh /tmp and /dev/shm in memory; inputs read-only; for the output a file system of
+the limits' size in memory; memory, processes and CPU by control groups where this user may make them; wall-clock time;
+everything ended together, whatever ends first. Builds run in a process of their own with limits.
 
 Not covered: faults of the kernel that sandboxes share with the host; files in /usr and in this Python's folders, which
-a job can read; a disk filled faster than it is looked at (every 100 ms); memory used within milliseconds where it is
-watched; an image's own system, as RUN is not run and every FROM is this Python.
+a job can read; memory where no control group can be made, which is watched but not limited; an image's own system, as
+RUN is not run and every FROM is this Python.
 
 All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. Whoever starts a job hands its lock to the
-supervisor, which holds it as long as it lives. So any process finds every job, and can tell one that runs from one
-whose supervisor was killed.
+supervisor, which holds it as long as anything of the sandbox lives. So any process finds every job, and can tell one
+that runs from one whose supervisor was killed.
 """
 
 import fcntl
@@ -23,8 +24,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -35,8 +36,6 @@ from palio.core.collect import collect_folder
 from palio.core.errors import PalioError
 from palio.core.job import (
     GRACE_S,
-    JOB_GID,
-    JOB_UID,
     Build,
     Collected,
     End,
@@ -48,17 +47,27 @@ from palio.core.job import (
     environment,
 )
 from palio.core.log import LogWriter
-from palio.engines.bubblewrap import availability, cgroup
-from palio.engines.bubblewrap.builds import build, load_image
-from palio.engines.bubblewrap.launch import package_root
+from palio.core.words import PlainWord, UnfitWordError
+from palio.engines.bubblewrap import availability, cgroup, users
+from palio.engines.bubblewrap.builder import build_task
+from palio.engines.bubblewrap.images import find_built, load_image
+from palio.engines.bubblewrap.launch import INSIDE_UID, package_root
 from palio.engines.bubblewrap.layers import InTheWayError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
-from palio.engines.bubblewrap.processes import kill_process, start_time
+from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.bubblewrap.startable import why_not_startable
-from palio.engines.bubblewrap.supervisor import RESULT, SANDBOX, SUPERVISOR, TASK, write_whole
-from palio.engines.output_folder import discard
+from palio.engines.bubblewrap.supervisor import (
+    COLLECTED,
+    GROUPS,
+    OUTPUT,
+    RESULT,
+    SANDBOX,
+    SUPERVISOR,
+    TASK,
+    write_whole,
+)
 
-_LOCK, _OUTPUT, _ETC, _FAULTS, _MAKING = "lock", "output", "etc", "supervisor.log", "making"
+_LOCK, _ETC, _FAULTS = "lock", "etc", "supervisor.log"
 _STOPPED_S = GRACE_S + 4
 # The interpreter that reads this forks and goes on as nobody's child, so that it neither ends with whoever started it
 # nor waits for him as a zombie. Only then does it import anything.
@@ -67,7 +76,8 @@ import os, sys
 if os.fork(): os._exit(0)
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from palio.engines.bubblewrap.supervisor import main
+from importlib import import_module
+main = import_module(sys.argv[3]).main
 main(Path(sys.argv[2]))
 """
 
@@ -107,8 +117,9 @@ class BubblewrapEngine:
                 # Whoever holds the lock is at it; and what has begun is never begun again.
                 if lock is None or (folder / RESULT).exists() or (folder / SANDBOX).exists():
                     return
+                _end_orphans(folder)
                 if isinstance(work, Build):
-                    write_whole(folder / RESULT, build(work, self._images, folder / _MAKING).as_json())
+                    self._start_build(work, folder, lock)
                 elif isinstance(work, Job):
                     self._start_job(work, folder, lock)
 
@@ -145,17 +156,22 @@ class BubblewrapEngine:
                 time.sleep(0.01)
 
     def collect(self, job: Job, destination: Path) -> Collected:
-        limits = job.limits
+        """What the supervisor has collected already, as the output file system ended with the job."""
+        limits, folder = job.limits, self._folder(job)
         with self._faults_named("collecting the output of", job):
-            output = self._folder(job) / _OUTPUT
-            return collect_folder(output, destination, max_bytes=limits.output_bytes, max_files=limits.output_files)
+            found = json.loads((folder / COLLECTED).read_text()) if (folder / COLLECTED).exists() else {"refused": ()}
+            (folder / OUTPUT).mkdir(exist_ok=True)
+            taken = collect_folder(
+                folder / OUTPUT, destination, max_bytes=limits.output_bytes, max_files=limits.output_files
+            )
+            return replace(taken, refused=tuple(found["refused"]))
 
     def remove(self, work: Work) -> None:
         self.stop(work)
         with self._faults_named("removing", work):
             folder = self._folder(work)
             if folder.is_dir():
-                discard(folder, folder / _OUTPUT)
+                shutil.rmtree(folder)
 
     def kept(self) -> frozenset[str]:
         return frozenset(path.name for path in self._jobs.iterdir()) if self._jobs.is_dir() else frozenset()
@@ -167,19 +183,24 @@ class BubblewrapEngine:
             raise ValueError(f"{work.name!r} cannot name a job")
         return self._jobs / work.name
 
+    def _start_build(self, build: Build, folder: Path, lock: int) -> None:
+        if (found := find_built(build, self._images)) is not None:
+            write_whole(folder / RESULT, found.as_json())
+            return
+        write_whole(folder / TASK, build_task(build, self._images))
+        _supervise(folder, lock, "builder")
+
     def _start_job(self, job: Job, folder: Path, lock: int) -> None:
         image, root = load_image(self._images, job.image)
         command = [*image.entrypoint, *(image.command if job.command is None else job.command)]
-        _make_output(folder / _OUTPUT)
         _make_etc(folder / _ETC)
         if not command:
             _not_started(job, folder, "the image names no command, and none was given")
             return
-        variables = {**image.environment, **environment(job)}
-        workdir = job.workdir or image.workdir
         try:
-            seen = operations(job, image, root=root, etc=folder / _ETC, output=folder / _OUTPUT, workdir=workdir)
-        except InTheWayError as error:
+            seen = operations(job, image, root=root, etc=folder / _ETC)
+            command, workdir = list(map(PlainWord, command)), PlainWord(job.workdir or image.workdir)
+        except (InTheWayError, UnfitWordError) as error:
             _not_started(job, folder, str(error))
             return
         if fault := why_not_startable(job, command, image, root, workdir):
@@ -187,15 +208,22 @@ class BubblewrapEngine:
             return
         task = {
             "bwrap": shutil.which("bwrap"),
-            "operations": [*(("--setenv", name, value) for name, value in variables.items()), *seen],
+            "operations": seen,
+            "hidden": [str(path) for path in (root, folder / _ETC, *(mount.source for mount in job.mounts))],
+            "interpreter": image.interpreter.executable,
             "command": command,
+            "workdir": workdir,
+            "make_workdir": Path(workdir).is_relative_to("/tmp"),  # noqa: S108 - what the image has there is covered
+            "environment": {**image.environment, **environment(job)},
             "limits": asdict(job.limits),
             "log": str(job.log.absolute()),
-            "output": str(folder / _OUTPUT),
-            "group": f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}" if self._control_groups else None,
+            "image": str(root.parent),
+            "locks": str(users.locks(_default_state())),
+            "users": users.candidates(),
+            "group": group_name(folder) if self._control_groups else None,
         }
         write_whole(folder / TASK, task)
-        _supervise(folder, lock)
+        _supervise(folder, lock, "supervisor")
 
     def _result(self, work: Work, folder: Path) -> JobResult | None:
         try:
@@ -215,6 +243,11 @@ class BubblewrapEngine:
             yield
         except (OSError, subprocess.SubprocessError) as error:
             raise self._fault(action, work, str(error)) from error
+
+
+def group_name(folder: Path) -> str:
+    """Of the control group of a job, given the job's folder."""
+    return f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
 def _default_state() -> Path:
@@ -245,11 +278,11 @@ def _lock(folder: Path) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _supervise(folder: Path, lock: int) -> None:
-    """Starts the supervisor, which inherits the lock and nothing else."""
+def _supervise(folder: Path, lock: int, module: str) -> None:
+    """Starts the module's `main`, whose process inherits the lock and nothing else."""
     with (folder / _FAULTS).open("w") as faults:
         subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _SUPERVISE, package_root(), folder],
+            [sys.executable, "-I", "-S", "-c", _SUPERVISE, package_root(), folder, f"{__package__}.{module}"],
             stdin=subprocess.DEVNULL,
             stdout=faults,
             stderr=faults,
@@ -272,14 +305,8 @@ def _signal_supervisor(folder: Path, number: int) -> bool:
 
 def _end_orphans(folder: Path) -> None:
     """Nothing is left of a sandbox whose supervisor was killed when this returns. The kernel ends it anyway, soon."""
-    try:
-        known: dict[str, Any] = json.loads((folder / SANDBOX).read_text())
-    except FileNotFoundError:
-        return
-    while start_time(known["pid"]) == known["started"]:
-        kill_process(known["pid"], known["started"], SIGKILL)
-        time.sleep(0.005)
-    cgroup.remove(map(Path, known["groups"]))
+    with suppress(FileNotFoundError):
+        cgroup.remove(map(Path, json.loads((folder / GROUPS).read_text())))
 
 
 def _not_started(job: Job, folder: Path, reason: str) -> None:
@@ -289,19 +316,12 @@ def _not_started(job: Job, folder: Path, reason: str) -> None:
     write_whole(folder / RESULT, JobResult(End.NOT_STARTED, None, now, now, detail=reason).as_json())
 
 
-def _make_output(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    if os.geteuid() == 0:
-        os.chown(folder, JOB_UID, JOB_GID)
-
-
 def _make_etc(folder: Path) -> None:
     """The few files of /etc that libraries ask for, with one user and no host but this one in them."""
     folder.mkdir(exist_ok=True)
     for name, text in {
-        "passwd": f"palio:x:{JOB_UID}:{JOB_GID}::/tmp:/bin/sh\n",
-        "group": f"palio:x:{JOB_GID}:\n",
+        "passwd": f"palio:x:{INSIDE_UID}:{INSIDE_UID}::/tmp:/bin/sh\n",
+        "group": f"palio:x:{INSIDE_UID}:\n",
         "hosts": "127.0.0.1 localhost palio\n::1 localhost\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
     }.items():

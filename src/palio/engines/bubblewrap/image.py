@@ -22,6 +22,7 @@ from palio.engines.bubblewrap.interpreter import Interpreter
 _NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
 # Folders that every base image has, so that `COPY app.py /opt` means /opt/app.py.
 _STANDARD = ("bin", "etc", "home", "lib", "media", "mnt", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var")
+MOST_ENTRIES = 100_000  # that a build may copy
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr on most systems
 
 
@@ -51,8 +52,11 @@ def build_image(
     root: Path,
     size_bytes: int,
     say: Callable[[str], None],
-) -> Image:
-    """Fills `root`, an empty folder. Raises DockerfileError or ImageTooLargeError; `say` takes lines for the log."""
+) -> tuple[Image, int]:
+    """Fills `root`, an empty folder, and gives the bytes that were copied, too. `say` takes lines for the log.
+
+    Raises DockerfileError or ImageTooLargeError.
+    """
     try:
         text = (context / dockerfile).read_text(errors="replace")
     except OSError as error:
@@ -62,7 +66,7 @@ def build_image(
         building.take(instruction)
     if not building.begun:
         raise DockerfileError(f"{dockerfile} has no FROM")
-    return building.image
+    return building.image, building.size_bytes
 
 
 class _Building:
@@ -84,6 +88,10 @@ class _Building:
         self._shell = ["/bin/sh", "-c"]
         self._command_given = False
         self._files = _Files(context, _ignored(context, dockerfile), root, size_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        return self._files.size_bytes
 
     @property
     def _variables(self) -> dict[str, str]:
@@ -205,7 +213,7 @@ class _Files:
 
     def __init__(self, context: Path, ignored: Callable[[str], bool], root: Path, size_bytes: int) -> None:
         self._context, self._ignored, self._root = context, ignored, root
-        self._room, self._size = size_bytes, 0
+        self._room, self.size_bytes, self._entries = size_bytes, 0, 0
 
     def make_folder(self, path: str, instruction: Instruction) -> Path:
         """The folder at `path` inside the image, made if need be, through no link."""
@@ -214,7 +222,9 @@ class _Files:
             folder = folder / part
             if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
                 raise DockerfileError(f"{path} leads through a link or a file that was copied before", instruction)
-            folder.mkdir(mode=0o755, exist_ok=True)
+            if not folder.exists():
+                self._count(instruction)
+                folder.mkdir(mode=0o755)
         return folder
 
     def copy(self, sources: list[str], target: str, mode: int | None, instruction: Instruction) -> None:
@@ -282,16 +292,28 @@ class _Files:
                 if inner.is_symlink() or (inner.exists() and not inner.is_dir()):
                     raise DockerfileError(f"{printable(entry.name)} replaces what is no folder", instruction)
                 if not self._is_ignored(path):
+                    self._count(instruction)
                     inner.mkdir(mode=0o755, exist_ok=True)
                 self._copy_folder(path, inner, mode, instruction)
             elif not self._is_ignored(path):
                 inner.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 if entry.is_symlink():
                     # Kept as it is: it will be followed inside, where it leads nowhere but inside.
+                    self._count(instruction)
                     inner.unlink(missing_ok=True)
                     inner.symlink_to(path.readlink())
                 else:
                     self._copy_file(path, inner, mode, instruction)
+
+    def _count(self, instruction: Instruction) -> None:
+        """What is copied twice counts twice: it is the work that is bounded."""
+        self._entries += 1
+        if self._entries > MOST_ENTRIES:
+            raise DockerfileError(
+                f"more than {MOST_ENTRIES:,} files, folders and links would be copied in all; copy fewer, or pack "
+                "them into an archive that the program reads",
+                instruction,
+            )
 
     def _is_ignored(self, path: Path) -> bool:
         return self._ignored(str(path.relative_to(self._context)))
@@ -300,9 +322,10 @@ class _Files:
         facts = source.lstat()
         if not stat.S_ISREG(facts.st_mode):
             raise DockerfileError(f"{printable(source.name)} is no ordinary file", instruction)
-        self._size += facts.st_size
-        if self._size > self._room:
-            raise ImageTooLargeError(self._size)
+        self._count(instruction)
+        self.size_bytes += facts.st_size
+        if self.size_bytes > self._room:
+            raise ImageTooLargeError(self.size_bytes)
         if target.is_dir() and not target.is_symlink():
             raise DockerfileError(f"{printable(target.name)} is a folder already", instruction)
         target.unlink(missing_ok=True)

@@ -3,8 +3,10 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -19,6 +21,11 @@ class Interpreter:
     version: str
     places: tuple[str, ...]
     links: tuple[str, ...]  # names under which it has to be found in LINKS
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """From what JSON has kept of it."""
+        return cls(**{**content, "places": tuple(content["places"]), "links": tuple(content["links"])})
 
     @property
     def path(self) -> str:

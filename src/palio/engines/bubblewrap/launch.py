@@ -1,36 +1,45 @@
-"""Starts bubblewrap in a forked child: as an ordinary user, in its control group, with its limits, and nothing else.
+"""Starts a sandbox: processes of Palio's that make what it is mounted from and see to its end, and bubblewrap below.
 
-Root's jobs run as the real user JOB_UID, not as a root without capabilities, which the kernel still takes for the
-owner of much. An ordinary user cannot reach what lies below closed folders such as /root, so before root becomes one,
-each thing that the sandbox shows is bound to a place within reach, in a mount namespace that ends with the job.
+    supervisor - guard - init - bubblewrap - first process of the sandbox's own PID namespace - the job
+
+The guard is forked from the supervisor and has mounts of its own. The init is the first process of a PID namespace, so
+that the kernel kills everything in the sandbox, at whatever stage of its making, when the init dies. It is killed when
+the guard dies, and the guard kills it when the supervisor dies. The guard waits for the end before it ends itself, and
+until then it holds the supervisor's locks.
+
+Root's jobs run as a real user that is the job's alone, not as a root without capabilities, which the kernel still takes
+for the owner of much. An ordinary user's jobs run as that user.
 """
 
-import ctypes
+import array
+import json
 import os
 import resource
+import select
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from palio.core.job import JOB_GID, JOB_UID, MIB
+from palio.core.job import JOB_UIDS, MIB, Limits
 from palio.engines.bubblewrap.cgroup import Cgroup
+from palio.engines.bubblewrap.kernel import end_with, enter_namespaces, has_ended
+from palio.engines.bubblewrap.sources import Operation, Sources, make_output, make_places
+from palio.engines.job_users import job_uids
 
-Operation = Sequence[str]
-
-_BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
-_REACH = "/tmp"  # noqa: S108 - covered in this process's own mount namespace
-_PR_SET_CHILD_SUBREAPER = 36
-_CLONE_NEWNS = 0x20000
-_MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+INSIDE_UID = JOB_UIDS.start  # what every job sees as its own, whatever it is outside
 
 # Everything that does not depend on the job. The options for new namespaces come first: what is mounted belongs there.
 CONFINEMENT: tuple[Operation, ...] = (
     ("--unshare-user",),
     ("--disable-userns",),
-    ("--uid", str(JOB_UID)),
-    ("--gid", str(JOB_GID)),
+    ("--uid", str(INSIDE_UID)),
+    ("--gid", str(INSIDE_UID)),
     ("--unshare-ipc",),
     ("--unshare-pid",),
     ("--unshare-net",),
@@ -40,72 +49,175 @@ CONFINEMENT: tuple[Operation, ...] = (
     ("--cap-drop", "ALL"),
     ("--die-with-parent",),
     ("--new-session",),
-    ("--clearenv",),
 )
 
 
-def adopt_orphans() -> None:
-    """Makes this process the parent of whatever its descendants leave behind, so that it can wait for that."""
-    _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+@dataclass(frozen=True)
+class Launch:
+    """What is started. `options` are those of bubblewrap that take a descriptor, as `--seccomp`; `inherited` are the
+    descriptors that go on to the command. `printed` takes what is said.
+    """
+
+    bwrap: str
+    operations: Sequence[Operation]
+    hidden: Sequence[str]  # folders whose paths are not to be seen inside
+    command: Sequence[str]
+    user: int
+    printed: int
+    limits: Limits
+    resources: dict[int, int] = field(default_factory=dict)
+    cpus: frozenset[int] = frozenset()
+    group: Cgroup = Cgroup({}, 1)  # noqa: RUF009 - it is frozen
+    options: dict[str, int] = field(default_factory=dict)
+    inherited: tuple[int, ...] = ()
 
 
-def launch(
-    bwrap: str,
-    operations: Sequence[Operation],
-    command: Sequence[str],
-    *,
-    limits: dict[int, int],
-    cpus: set[int] | None,
-    group: Cgroup,
-    descriptors: dict[str, int],
-    printed: int,
-) -> int:
-    """The PID of bubblewrap. `descriptors` are options that take one (--seccomp); `printed` takes what is said."""
-    child = os.fork()
-    if child == 0:
+@dataclass(frozen=True)
+class Launched:
+    """`guard` is a child of this process that ends when nothing of the sandbox is left; `init` is its child.
+
+    `output` is a descriptor of the output file system, which lives as long as it is open. `alive` is a pipe to the
+    guard, which ends the sandbox when something comes through it, or when it is closed by this process's death.
+    """
+
+    guard: int
+    init: int
+    output: int
+    alive: int
+    reports: socket.socket
+
+    def kill(self) -> None:
+        """Ends everything in the sandbox, soon; may be called again."""
+        with suppress(BrokenPipeError):
+            os.write(self.alive, b".")
+
+    def cpu_s(self) -> float | None:
+        """The CPU time of everything in the sandbox; to be asked when the guard has ended."""
+        with suppress(OSError, ValueError):
+            return float(json.loads(self.reports.recv(1024))["cpu_s"])
+        return None  # it was killed by somebody else
+
+
+class LaunchError(Exception):
+    """Nothing has been started; the reason is in words for people."""
+
+
+def launch(what: Launch) -> Launched:
+    """Returns when bubblewrap is about to be executed. Raises LaunchError."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    parent, alive = os.pipe()
+    guard = os.fork()
+    if guard == 0:
         try:
-            _become(bwrap, operations, command, limits, cpus, group, descriptors, printed)
+            os.close(alive)
+            here.close()
+            _guard(what, there, parent)
         except BaseException as error:  # noqa: BLE001 - a forked child must not return
-            os.write(printed, f"palio: {error}\n".encode())
+            _send(there, {"error": str(error) or type(error).__name__})
             os._exit(1)
-    return child
+    there.close()
+    os.close(parent)
+    content, output = _receive(here)
+    if output is None:
+        os.waitpid(guard, 0)
+        os.close(alive)
+        here.close()
+        raise LaunchError(content.get("error", "the process that starts sandboxes was killed"))
+    return Launched(guard, content["init"], output, alive, here)
 
 
-def _become(
-    bwrap: str,
-    operations: Sequence[Operation],
-    command: Sequence[str],
-    limits: dict[int, int],
-    cpus: set[int] | None,
-    group: Cgroup,
-    descriptors: dict[str, int],
-    printed: int,
-) -> NoReturn:
-    group.join()
+def _guard(what: Launch, reports: socket.socket, parent: int) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
+    enter_namespaces()
+    sources = Sources(what.operations, what.hidden)
+    make_places()
+    output = make_output(what.limits, what.user, what.user)
+    operations = sources.placed()
+    guard, own = os.pipe()
+    init = os.fork()
+    if init == 0:
+        try:
+            os.close(own)
+            _init(what, operations, reports, guard)
+        finally:
+            os._exit(1)
+    _let_go(what)
+    _send(reports, {"init": init}, output)
+    os.close(output)
+    ended = os.pidfd_open(init)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(parent, select.POLLIN)
+    if ended not in dict(poll.poll()):
+        os.kill(init, signal.SIGKILL)
+    os.waitpid(init, 0)  # it ends last in its namespace
+    if has_ended(parent):  # a living supervisor reads first what the group says
+        what.group.remove()
+    os._exit(0)
+
+
+def _init(what: Launch, operations: Sequence[Operation], reports: socket.socket, guard: int) -> NoReturn:
+    end_with(guard)
+    if os.fork() == 0:
+        try:
+            _become(what, operations)
+        except BaseException as error:  # noqa: BLE001
+            os.write(what.printed, f"palio: {error}\n".encode())
+        finally:
+            os._exit(1)
+    _let_go(what)
+    cpu_s = 0.0
+    with suppress(ChildProcessError):
+        while True:  # whatever loses its parent becomes a child of this process
+            usage = os.wait3(0)[2]
+            cpu_s += usage.ru_utime + usage.ru_stime
+    _send(reports, {"cpu_s": cpu_s})
+    os._exit(0)
+
+
+def _let_go(what: Launch) -> None:
+    """Closes what is bubblewrap's, so that its ends are seen."""
+    for descriptor in {what.printed, *what.options.values(), *what.inherited} - {0, 1, 2}:
+        os.close(descriptor)
+
+
+def _become(what: Launch, operations: Sequence[Operation]) -> NoReturn:
+    what.group.join()
     Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine runs out of memory, this goes first
     if os.geteuid() == 0:
-        operations = _within_reach(operations)
         os.setgroups([])
-        os.setresgid(JOB_GID, JOB_GID, JOB_GID)
-        os.setresuid(JOB_UID, JOB_UID, JOB_UID)
+        os.setresgid(what.user, what.user, what.user)
+        os.setresuid(what.user, what.user, what.user)
     os.umask(0o022)
     os.chdir("/")
-    for kind, value in limits.items():
+    for kind, value in what.resources.items():
         hard = resource.getrlimit(kind)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (most, most))
-    if cpus:
-        os.sched_setaffinity(0, cpus)
+    if what.cpus:
+        os.sched_setaffinity(0, what.cpus)
+    options = [(name, str(number)) for name, number in what.options.items()]
     # The arguments go through a descriptor: the command line of the sandbox's first process can be read inside.
-    arguments = [*CONFINEMENT, *operations, *((name, str(number)) for name, number in descriptors.items())]
-    text = "".join(f"{word}\0" for argument in arguments for word in argument)
+    through = memory_file(argument_stream([*CONFINEMENT, *operations, *options]))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(printed, 1)
-    os.dup2(printed, 2)
-    through = memory_file(text.encode())
-    for number in (through, *descriptors.values()):
+    os.dup2(what.printed, 1)
+    os.dup2(what.printed, 2)
+    for number in (through, *what.options.values(), *what.inherited):
         os.set_inheritable(number, True)
-    os.execve(bwrap, ["bwrap", "--args", str(through), "--", *command], {})  # noqa: S606 - no shell is wanted
+    os.execve(what.bwrap, ["bwrap", "--args", str(through), "--", *what.command], {})  # noqa: S606
+
+
+def argument_stream(operations: Sequence[Operation]) -> bytes:
+    """The operations as bubblewrap reads them: words that end with NUL.
+
+    Its words are Palio's own options, and paths of files that exist. Nothing else is among them; what a Dockerfile
+    says goes another way (inside.py). A word that holds NUL is a bug, and nothing is started then.
+    """
+    words = [os.fsencode(word) for operation in operations for word in operation]
+    if any(b"\0" in word for word in words):
+        raise ValueError("an argument of bubblewrap's holds NUL")
+    return b"".join(word + b"\0" for word in words)
 
 
 def memory_file(content: bytes) -> int:
@@ -117,58 +229,50 @@ def memory_file(content: bytes) -> int:
     return descriptor
 
 
-def _within_reach(operations: Sequence[Operation]) -> list[Operation]:
-    """The same operations with sources that JOB_UID can reach."""
-    if _libc().unshare(_CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "this process may not make a mount namespace")
-    _mount("none", "/", _MS_REC | _MS_PRIVATE)
-    sources = sorted({operation[1] for operation in operations if operation[0] in _BINDS})
-    opened = {source: os.open(source, os.O_PATH | os.O_CLOEXEC) for source in sources}  # some may be in _REACH
-    _mount("tmpfs", _REACH, _MS_NOSUID | _MS_NODEV, "tmpfs", "mode=0755")
-    places: dict[str, str] = {}
-    for number, (source, descriptor) in enumerate(opened.items()):
-        place = places[source] = f"{_REACH}/{number}"
-        if Path(f"/proc/self/fd/{descriptor}").is_dir():
-            os.mkdir(place)  # noqa: PTH102
-        else:
-            os.close(os.open(place, os.O_CREAT | os.O_CLOEXEC))
-        _mount(f"/proc/self/fd/{descriptor}", place, _MS_BIND | _MS_REC)
-        os.close(descriptor)
-    return [(op[0], places[op[1]], *op[2:]) if op[0] in _BINDS else op for op in operations]
+def _send(reports: socket.socket, content: dict[str, Any], descriptor: int | None = None) -> None:
+    with suppress(OSError):  # whoever would read it is gone
+        rights = [] if descriptor is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+        reports.sendmsg([json.dumps(content).encode()], rights)
 
 
-def _mount(source: str, target: str, flags: int, kind: str = "none", data: str = "") -> None:
-    words = [os.fsencode(word) for word in (source, target, kind)]
-    if _libc().mount(*words, flags, data.encode()):
-        number = ctypes.get_errno()
-        raise OSError(number, f"mounting {target}: {os.strerror(number)}")
+def _receive(reports: socket.socket) -> tuple[dict[str, Any], int | None]:
+    text, descriptors, _, _ = socket.recv_fds(reports, 1 << 16, 1)
+    return json.loads(text or b"{}"), descriptors[0] if descriptors else None
 
 
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def attempt(bwrap: str) -> str | None:
+def attempt(bwrap: str, *, hidden: bool = False) -> str | None:
     """Why no sandbox can be made here, in the words of what refused it; None if one can. Takes a tenth of a second.
 
-    Tried in a process of its own, as whoever asks may have threads, and a fork of those is not safe.
+    With `hidden`, why its list of mounts would tell where a folder lies. Tried in a process of its own, as whoever
+    asks may have threads, and a fork of those is not safe.
     """
-    code = f"import sys; sys.path.insert(0, {package_root()!r}); from {__name__} import _attempt; _attempt({bwrap!r})"
+    call = f"from {__name__} import _attempt; _attempt({bwrap!r}, {hidden})"
+    code = f"import sys; sys.path.insert(0, {package_root()!r}); {call}"
     tried = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30)
     lines = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]
     return None if tried.returncode == 0 else (lines or ["it ended without a word"])[-1]
 
 
-def _attempt(bwrap: str) -> NoReturn:
-    operations = [
-        ("--ro-bind", "/", "/"),
-        ("--proc", "/proc"),
-        ("--dev", "/dev"),
-        ("--size", str(MIB)),
-        ("--tmpfs", "/mnt"),
-    ]
-    child = launch(bwrap, operations, ["true"], limits={}, cpus=None, group=Cgroup({}, 1), descriptors={}, printed=1)
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+def _attempt(bwrap: str, hidden: bool) -> NoReturn:
+    here = package_root()
+    operations = [("--ro-bind", "/", "/"), ("--proc", "/proc"), ("--dev", "/dev"), ("--tmpfs", "/mnt")]
+    operations.append(("--ro-bind", here, "/mnt/here"))
+    command = ["true"]
+    if hidden:
+        command = ["/bin/sh", "-c", 'while read -r line; do case $line in *" /mnt/here "*"- overlay "*) exit 0;; esac;'
+                   " done < /proc/self/mountinfo; exit 1"]  # fmt: skip
+    limits = Limits(time_s=1, memory_bytes=MIB, cpus=1, output_bytes=MIB)
+    status_out, status = os.pipe()
+    user = job_uids().start if os.geteuid() == 0 else os.getuid()
+    what = Launch(bwrap, operations, (here,), command, user, 1, limits, options={"--json-status-fd": status})
+    try:
+        launched = launch(what)
+    except LaunchError as error:
+        sys.exit(str(error))
+    os.close(status)
+    os.waitpid(launched.guard, 0)
+    with os.fdopen(status_out, "rb") as file:
+        sys.exit(0 if b'"exit-code": 0' in file.read() else 1)
 
 
 def package_root() -> str:

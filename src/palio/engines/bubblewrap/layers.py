@@ -13,12 +13,21 @@ from pathlib import Path
 from palio.core.job import Job
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
+from palio.engines.bubblewrap.sources import OUTPUT
 
 Operation = tuple[str, ...]  # one of bubblewrap's options; of a bind, the second word is a path of the host
+_MOST_WORDS = 8900  # bubblewrap takes 9,000
 
 # What the dynamic linker reads, the links that Debian keeps there, and what libraries look for without being asked.
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl", "pki", "ca-certificates", "mime.types")
-_HIDDEN = ("/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kallsyms")  # facts about the host
+# Facts about the host: keys, addresses, devices, files of its own, and how it was started.
+_HIDDEN = tuple(
+    f"/proc/{name}"
+    for name in (
+        *("keys", "key-users", "timer_list", "kallsyms", "cmdline", "config.gz", "diskstats", "interrupts", "kcore"),
+        *("latency_stats", "locks", "modules", "partitions", "sched_debug", "slabinfo", "swaps", "vmallocinfo"),
+    )
+)
 _CPU_FACTS = "/sys/devices/system/cpu"  # numerical libraries choose their code and thread counts by it
 
 
@@ -34,8 +43,8 @@ class Layer:
     source: Path
 
 
-def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, workdir: str) -> list[Operation]:
-    """`root` holds the image's files, `etc` the few files made for /etc, `output` what the job may write to.
+def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operation]:
+    """`root` holds the image's files, `etc` the few files made for /etc.
 
     Raises InTheWayError.
     """
@@ -44,7 +53,10 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
     layers += [Layer(_CPU_FACTS, Path(_CPU_FACTS)), Layer("/etc", etc), Layer("/", root)]
     limits = job.limits
     mounted: dict[str, list[Operation]] = {
-        "/proc": [("--proc", "/proc"), *(("--ro-bind-try", "/dev/null", path) for path in _HIDDEN)],
+        "/proc": [
+            ("--proc", "/proc"),
+            *(("--ro-bind", "/dev/null", path) for path in _HIDDEN if os.path.lexists(path)),
+        ],
         "/dev": [
             ("--dev", "/dev"),
             *_in_memory("/dev/shm", limits.shm_bytes),  # noqa: S108 - the sandbox's own
@@ -52,7 +64,7 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
         ],
         "/tmp": _in_memory("/tmp", limits.memory_bytes),  # noqa: S108
         **{mount.target: [("--ro-bind", str(mount.source), mount.target)] for mount in job.mounts},
-        job.output: [("--bind", str(output), job.output)],
+        job.output: [("--bind", OUTPUT, job.output)],
     }
     # What of the interpreter lies in /tmp is put back into the fresh one.
     for place in image.interpreter.places:
@@ -63,9 +75,9 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path, output: Path, w
     found = list(_lay("/", layers, tuple(mounted)))
     for target in sorted(mounted):  # an outer one before what is mounted inside it
         found += mounted[target]
-    if _is_below(workdir, "/tmp"):  # noqa: S108 - what the image has there is covered
-        found.append(("--dir", workdir))
-    return [*found, ("--remount-ro", "/"), ("--chdir", workdir)]
+    if sum(map(len, found)) > _MOST_WORDS:
+        raise InTheWayError("the image has too many files in folders that the system has files in, too")
+    return [*found, ("--remount-ro", "/")]
 
 
 def _shown_as_it_is(source: Path, target: str) -> Operation:

@@ -4,7 +4,7 @@ import os
 import resource
 
 from palio.core.errors import PalioError
-from palio.core.job import JOB_GID, JOB_UID, Limits
+from palio.core.job import Limits
 from palio.core.quantities import size_text
 
 
@@ -32,7 +32,7 @@ def _refuse(setting: str, value: str, reason: str, next_step: str) -> None:
     )
 
 
-def limit_processes(first: int, pids: int) -> None:
+def limit_processes(first: int, pids: int, user: int) -> None:
     """Lets the kernel count a sandbox's processes, given its first: RLIMIT_NPROC, where that is counted by namespace.
 
     To be called when the sandbox is made: set earlier, it would count all that the user runs.
@@ -47,8 +47,8 @@ def limit_processes(first: int, pids: int) -> None:
     if child == 0:
         code = 1
         try:
-            os.setresgid(JOB_GID, JOB_GID, JOB_GID)
-            os.setresuid(JOB_UID, JOB_UID, JOB_UID)
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
             _set_processes(first, pids)
             code = 0
         finally:

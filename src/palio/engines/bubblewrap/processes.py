@@ -22,6 +22,12 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def children(pid: int, thread: int | None = None) -> list[int]:
+    """Of one thread, the first if none is named. Raises OSError if it is gone."""
+    with open(f"/proc/{pid}/task/{thread or pid}/children") as file:  # noqa: PTH123
+        return list(map(int, file.read().split()))
+
+
 def kill_process(pid: int, started: str, number: int) -> bool:
     """Sends a signal to that very process, never to a later one with its PID. False if it is gone."""
     try:
@@ -58,8 +64,7 @@ class Processes:
             yield pid
             with suppress(OSError):
                 for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-                    with open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
-                        pending += map(int, file.read().split())
+                    pending += children(pid, int(thread))
 
     def terminate(self) -> None:
         """TERM for all but the first, which is bubblewrap's own."""

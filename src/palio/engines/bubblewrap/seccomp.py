@@ -1,9 +1,10 @@
 """A filter of system calls for the sandbox, as a classic BPF program that bubblewrap loads.
 
 Refused: what makes or enters namespaces, mounts, traces other processes, reads or changes the kernel, and sockets of
-other families than Unix, IPv4, IPv6 and netlink: AF_VSOCK above all, which no network namespace confines and which
-leads to the hypervisor. All else is left to the absence of capabilities. It is a list of what is forbidden, in effect
-Docker's default profile for a container without capabilities.
+other families than Unix, IPv4 and IPv6: AF_VSOCK above all, which no network namespace confines and which leads to the
+hypervisor, and netlink, whose queues no memory limit counts. Huge pages are not given, for the same reason. All else is
+left to the absence of capabilities. It is a list of what is forbidden, in effect Docker's default profile for a
+container without capabilities.
 """
 
 import errno
@@ -34,6 +35,13 @@ _OPTIONAL: dict[str, tuple[int, int]] = {
 }
 _CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
 _PERSONALITY, _FALLOCATE = (135, 92), (285, 47)
+# Huge pages come from a pool of the machine's, which no memory limit counts: the call, the argument with its flags,
+# the flag, and what is answered, as where there are none.
+_HUGE_PAGES = (
+    ((9, 222), 3, 0x40000, errno.ENOMEM),  # mmap
+    (_OPTIONAL["memfd_create"], 1, 0x4, errno.EINVAL),
+    (_OPTIONAL["shmget"], 2, 0o4000, errno.ENOMEM),
+)
 
 
 def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> bytes | None:
@@ -57,6 +65,8 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     program += [_step(_EQUAL, _CLONE3[column], 0, 1), _refuse(errno.ENOSYS)]
     program += _if_bits(_CLONE[column], 0, NAMESPACES, errno.EPERM)
     program += _if_bits(_FALLOCATE[column], 1, _KEEP_SIZE, errno.EOPNOTSUPP)
+    for numbers, argument, flag, code in _HUGE_PAGES:
+        program += _if_bits(numbers[column], argument, flag, code)
     program += _unless_among(_SOCKET[column], 0, FAMILIES, errno.EAFNOSUPPORT)
     program += _unless_among(_PERSONALITY[column], 0, PERSONALITIES, errno.EPERM)
     program += _if_among(_IOCTL[column], 1, _TERMINAL_INPUT, errno.EPERM)

@@ -1,10 +1,11 @@
 """The process that runs one job: starts the sandbox, watches it, ends it at a limit, and writes down how it ended.
 
 It is started for each job, goes on when whoever started it is gone, and holds the job's lock as long as it lives. In
-the job's folder it reads task.json and writes sandbox.json before the job's first instruction runs, and result.json
-at the end. It imports little, because it is started often.
+the job's folder it reads task.json, writes groups.json before it makes a control group, sandbox.json before the job's
+first instruction runs, and result.json at the end. It imports little, because it is started often.
 """
 
+import fcntl
 import json
 import math
 import os
@@ -12,29 +13,40 @@ import random
 import resource
 import select
 import signal
+import socket
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from palio.core.collect import collect_folder
 from palio.core.job import GRACE_S, MIB, End, Limits
 from palio.core.log import LogWriter
 from palio.core.quantities import size_text
+from palio.core.words import PlainName, PlainWord
 from palio.engines.bubblewrap import cgroup
-from palio.engines.bubblewrap.launch import adopt_orphans, launch, memory_file
+from palio.engines.bubblewrap.inside import GO, description, failure, inside_command
+from palio.engines.bubblewrap.launch import Launch, Launched, LaunchError, launch, memory_file
 from palio.engines.bubblewrap.limits import limit_processes
-from palio.engines.bubblewrap.processes import Processes, start_time
+from palio.engines.bubblewrap.processes import Processes, children, start_time
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.bubblewrap.streams import Printed, Reports
-from palio.engines.output_folder import OutputWatch
+from palio.engines.bubblewrap.users import take_user
+from palio.engines.output_folder import folder_usage
+from palio.engines.output_space import output_excess
 
-TASK, SUPERVISOR, SANDBOX, RESULT = "task.json", "supervisor.json", "sandbox.json", "result.json"
+TASK, SUPERVISOR, GROUPS, SANDBOX, RESULT = (
+    f"{name}.json" for name in ("task", "supervisor", "groups", "sandbox", "result")
+)
+COLLECTED, OUTPUT = "collected.json", "output"
 _LOOK_S = 0.05
 _LOOK_MIN_S = 0.005
 _FILLING_BYTES_S = 4e9  # how fast memory can be filled; the nearer the limit, the sooner the next look
 _OWN_PROCESSES = 2  # bubblewrap's, in the same control group
-_NOT_STARTED = ("bwrap: execvp ", "bwrap: Can't chdir to ")
+_MOST_MESSAGES_BYTES = 819_200  # in POSIX message queues, as most systems have it
+_READY_S = 30.0  # within which a sandbox is made, also on a busy machine
 
 
 class SandboxError(Exception):
@@ -54,7 +66,7 @@ def main(folder: Path) -> None:
     write_whole(folder / RESULT, result)
 
 
-def write_whole(path: Path, content: dict[str, Any]) -> None:
+def write_whole(path: Path, content: object) -> None:
     """Writes JSON so that a reader sees all of it or nothing."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content))
@@ -66,7 +78,7 @@ class _Supervision:
         self._folder = folder
         self._task: dict[str, Any] = json.loads((folder / TASK).read_text())
         self._limits = Limits(**self._task["limits"])
-        self._group = cgroup.make(self._task["group"]) if self._task["group"] else cgroup.Cgroup({}, 1)
+        self._group = cgroup.Cgroup({}, 1)
         self._ending: tuple[End, str] | None = None  # why the job is being ended, if it is
         self._kill_at = math.inf
         self._peak_memory_bytes = self._peak_pids = 0
@@ -81,107 +93,137 @@ class _Supervision:
         self._stopped = True
 
     def run(self) -> dict[str, Any]:
-        adopt_orphans()
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # looking through a deep folder takes many
         try:
             with LogWriter(Path(self._task["log"])) as log:
-                return self._run(log)
+                image = os.open(self._task["image"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(image, fcntl.LOCK_SH)  # so that it is not removed meanwhile
+                user = take_user(Path(self._task["locks"]), self._task["users"], lambda: self._stopped)
+                return _never_begun() if user is None else self._run(log, user)
         finally:
             self._group.remove()
 
-    def _run(self, log: LogWriter) -> dict[str, Any]:
-        limits = self._limits
+    def _run(self, log: LogWriter, user: int) -> dict[str, Any]:
         printed_out, printed = os.pipe()
         status_out, status = os.pipe()
         gate, gate_in = os.pipe()  # the sandbox waits at it, ready made, until it is written to
-        bwrap = self._launch({"--json-status-fd": status, "--block-fd": gate}, printed)
-        self._printed = Printed(printed_out, log)
-        reports = Reports(status_out)
-        first = reports.first_process()
-        if first is None or not _is_set_up(first):
-            os.waitpid(bwrap, 0)
+        self._inside, inside = socket.socketpair()
+        self._printed, reports = Printed(printed_out, log), Reports(status_out)
+        self._launched = self._launch(user, {"--json-status-fd": status, "--block-fd": gate}, inside.detach(), printed)
+        try:
+            self._prepare(_first_process(self._launched.init), user)
+        except (ProcessLookupError, SandboxError):
+            self._launched.kill()
+            os.waitpid(self._launched.guard, 0)
             self._printed.read_to_end()
-            raise SandboxError(self._printed.last_line or "bubblewrap ended without a word")
-        self._prepare(first)
-        watch = OutputWatch(self._task["output"], limits, self._processes.members)
-        started, deadline = datetime.now(UTC), time.monotonic() + limits.time_s
+            raise SandboxError(self._printed.last_line or "bubblewrap ended without a word") from None
+        started, begin = datetime.now(UTC), time.monotonic()
+        self._inside.send(GO)
         os.write(gate_in, b"\n")
         os.close(gate_in)
-        self._follow(watch, deadline)
-        cpu_s = _reap(bwrap) + _reap(first)
-        finished = datetime.now(UTC)
+        self._follow(begin + self._limits.time_s)
+        os.waitpid(self._launched.guard, 0)
+        finished = started + timedelta(seconds=time.monotonic() - begin)  # whatever the clock was set to meanwhile
         self._printed.read_to_end()
         return {
-            **self._verdict(reports.exit_code(), watch),
+            **self._verdict(reports.exit_code()),
             "started": started.isoformat(),
             "finished": finished.isoformat(),
             "peak_memory_bytes": self._peak_memory_bytes or None,
             "peak_pids": self._peak_pids or None,
-            "cpu_s": cpu_s,
+            "cpu_s": self._launched.cpu_s(),
         }
 
-    def _launch(self, descriptors: dict[str, int], printed: int) -> int:
-        limits, controllers = self._limits, self._group.folders
-        self._group.limit(memory_bytes=limits.memory_bytes, pids=limits.pids + _OWN_PROCESSES, cpus=limits.cpus)
+    def _launch(self, user: int, options: dict[str, int], inside: int, printed: int) -> Launched:
+        limits, task = self._limits, self._task
+        self._make_group()
+        controllers = self._group.folders
         unwatched = () if "memory" in controllers else UNWATCHED_MEMORY
         pinned = () if "cpu" in controllers else AFFINITY
         if (calls := seccomp_filter((*unwatched, *pinned))) is not None:
-            descriptors["--seccomp"] = memory_file(calls)
+            options["--seccomp"] = memory_file(calls)
         usable = sorted(os.sched_getaffinity(0))
-        child = launch(
-            self._task["bwrap"],
-            self._task["operations"],
-            self._task["command"],
-            limits={
+        job = memory_file(
+            description(
+                [PlainWord(word) for word in task["command"]],
+                PlainWord(task["workdir"]),
+                {PlainName(name): PlainWord(value) for name, value in task["environment"].items()},
+                make_workdir=task["make_workdir"],
+            )
+        )
+        what = Launch(
+            task["bwrap"],
+            task["operations"],
+            task["hidden"],
+            inside_command(task["interpreter"], inside, job),
+            user,
+            printed,
+            limits,
+            resources={
                 resource.RLIMIT_CORE: 0,
                 resource.RLIMIT_NOFILE: limits.open_files,
-                # Room for a file in /tmp as large as memory; in the output folder the watch sees it earlier.
                 resource.RLIMIT_FSIZE: max(limits.output_bytes, limits.memory_bytes) + MIB,
+                resource.RLIMIT_MSGQUEUE: _MOST_MESSAGES_BYTES,
             },
             # Others' jobs are pinned too, so that the first CPUs would not do.
-            cpus=set(random.sample(usable, min(len(usable), math.ceil(limits.cpus)))) if pinned else None,
+            cpus=frozenset(random.sample(usable, min(len(usable), math.ceil(limits.cpus))) if pinned else ()),
             group=self._group,
-            descriptors=descriptors,
-            printed=printed,
+            options=options,
+            inherited=(inside, job),
         )
-        for descriptor in (printed, *descriptors.values()):
-            os.close(descriptor)
-        return child
+        try:
+            return launch(what)
+        except LaunchError as error:
+            raise SandboxError(str(error)) from error
+        finally:
+            for descriptor in (printed, *options.values(), inside, job):
+                os.close(descriptor)
 
-    def _prepare(self, first: int) -> None:
+    def _make_group(self) -> None:
+        name, limits = self._task["group"], self._limits
+        if not name:
+            return
+        write_whole(self._folder / GROUPS, list(map(str, cgroup.places(name))))
+        self._group = cgroup.make(name)
+        self._group.limit(memory_bytes=limits.memory_bytes, pids=limits.pids + _OWN_PROCESSES, cpus=limits.cpus)
+
+    def _prepare(self, first: int, user: int) -> None:
         """What has to be done between the making of the sandbox and the first instruction of the job."""
-        self._alive = os.pidfd_open(first)
-        groups = [str(folder) for folder in self._group.folders.values()]
-        write_whole(self._folder / SANDBOX, {"pid": first, "started": start_time(first), "groups": groups})
+        self._first = os.pidfd_open(first)
         self._processes = Processes(first)
         if "memory" not in self._group.folders:
             self._processes.open_in_memory("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
         if "pids" not in self._group.folders:
-            limit_processes(first, self._limits.pids)
+            limit_processes(first, self._limits.pids, user)
+        write_whole(self._folder / SANDBOX, {"first": first, "started": start_time(first)})
 
-    def _follow(self, watch: OutputWatch, deadline: float) -> None:
+    def _follow(self, deadline: float) -> None:
         """Until nothing of the sandbox is left."""
         poll = select.poll()
-        for descriptor in (self._printed.descriptor, self._wake, self._alive):
+        ended = os.pidfd_open(self._launched.guard)
+        for descriptor in (self._printed.descriptor, self._wake, ended):
             poll.register(descriptor, select.POLLIN)
         look_at = 0.0
         while True:
             now = time.monotonic()
             if now >= look_at:
-                headroom_bytes = self._look(watch, deadline)
+                headroom_bytes = self._look(deadline)
                 look_at = now + min(_LOOK_S, max(_LOOK_MIN_S, headroom_bytes / _FILLING_BYTES_S))
             if now >= self._kill_at:
-                self._kill()
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._first, signal.SIGKILL)
+                self._kill_at = math.inf
             for descriptor, _ in poll.poll(1000 * max(0.0, min(look_at, self._kill_at) - time.monotonic())):
-                if descriptor == self._alive:
+                if descriptor == ended:
+                    os.close(ended)
                     return
                 if descriptor == self._wake:
                     os.read(self._wake, 512)
                 elif not self._printed.read():
                     poll.unregister(descriptor)
 
-    def _look(self, watch: OutputWatch, deadline: float) -> float:
+    def _look(self, deadline: float) -> float:
         """Measures, and ends the job if it is past a limit. How much memory it may take until the next look."""
         memory_bytes, pids = self._measure()
         if self._ending:
@@ -189,8 +231,8 @@ class _Supervision:
         limits = self._limits
         if self._group_out_of_memory() or memory_bytes > limits.memory_bytes:
             self._end(End.MEMORY, f"{size_text(self._peak_memory_bytes)} of {size_text(limits.memory_bytes)}")
-        elif excess := watch.excess():
-            self._end(*excess)
+        elif excess := output_excess(os.fstatvfs(self._launched.output), limits):
+            self._end(*excess)  # it cannot write any more
         elif pids > limits.pids:  # only where the kernel cannot refuse them
             self._end(End.EXITED, f"{pids:,} processes and threads of {limits.pids:,}")
         elif time.monotonic() > deadline:
@@ -200,17 +242,18 @@ class _Supervision:
         return max(0, limits.memory_bytes - memory_bytes)
 
     def _measure(self) -> tuple[int, int]:
-        """Memory where it is watched, and processes; both go into the peaks."""
+        """Memory and processes; both go into the peaks."""
         group, limits = self._group, self._limits
         memory_bytes = pids = 0
         if len(group.folders.keys() & {"memory", "pids"}) < 2:
             memory_bytes, pids = self._processes.usage(limits.memory_bytes)
         if "pids" in group.folders:
             pids = limits.pids if group.refused_pids() else group.pids() - _OWN_PROCESSES
-        used_bytes = group.memory_bytes() if "memory" in group.folders else memory_bytes
-        self._peak_memory_bytes = max(self._peak_memory_bytes, used_bytes)
+        if "memory" in group.folders:
+            memory_bytes = group.memory_bytes() + group.queued_bytes()
+        self._peak_memory_bytes = max(self._peak_memory_bytes, memory_bytes)
         self._peak_pids = max(self._peak_pids, pids)
-        return (0 if "memory" in group.folders else memory_bytes), pids
+        return memory_bytes, pids
 
     def _group_out_of_memory(self) -> bool:
         return "memory" in self._group.folders and self._group.out_of_memory()
@@ -221,27 +264,37 @@ class _Supervision:
         if grace_s:
             self._processes.terminate()
 
-    def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._alive, signal.SIGKILL)
-        self._kill_at = math.inf
-
-    def _verdict(self, exit_code: int | None, watch: OutputWatch) -> dict[str, Any]:
+    def _verdict(self, exit_code: int | None) -> dict[str, Any]:
         """How it ended. What was passed in its last moments counts as much as what was seen while it ran."""
+        if not self._ending and exit_code is None and not self._group_out_of_memory():
+            # Nothing of the job has run, so that this is bubblewrap's own last word.
+            raise SandboxError(self._printed.last_line or "bubblewrap ended without a word")
+        excess = self._take_output()
         self._measure_at_end()
         if self._group_out_of_memory():
             limit_bytes = self._limits.memory_bytes
             self._peak_memory_bytes = max(self._peak_memory_bytes, min(limit_bytes, self._group.peak_memory_bytes()))
             self._ending = End.MEMORY, f"{size_text(self._peak_memory_bytes)} of {size_text(limit_bytes)}"
-        excess = watch.excess(at_once=True)
-        if not self._ending and exit_code is None:
-            # Nothing of the job has run, so that this is bubblewrap's own last word.
-            reason = self._printed.last_line
-            if not reason.startswith(_NOT_STARTED):
-                raise SandboxError(reason or "bubblewrap ended without a word")
-            return {"end": End.NOT_STARTED, "exit_code": None, "detail": reason.removeprefix("bwrap: execvp ")}
+        if not self._ending and (reason := failure(self._inside)):
+            return {"end": End.NOT_STARTED, "exit_code": None, "detail": reason}
         end, detail = self._ending or excess or (End.EXITED, "")
         return {"end": end, "exit_code": 128 + signal.SIGKILL if exit_code is None else exit_code, "detail": detail}
+
+    def _take_output(self) -> tuple[End, str] | None:
+        """Collects what the job has left, before its file system goes. Which limit that passes, and by what."""
+        limits, output = self._limits, self._launched.output
+        excess = output_excess(os.fstatvfs(output), limits)
+        if not excess:
+            # A file may be larger than the space that it takes.
+            size_bytes = folder_usage(f"/proc/self/fd/{output}/.", limits.output_bytes, limits.output_files)[0]
+            if size_bytes > limits.output_bytes:
+                excess = End.OUTPUT_SIZE, f"{size_text(size_bytes)} of {size_text(limits.output_bytes)}"
+        collected = collect_folder(
+            output, self._folder / OUTPUT, max_bytes=limits.output_bytes, max_files=limits.output_files
+        )
+        write_whole(self._folder / COLLECTED, asdict(collected))
+        os.close(output)
+        return excess
 
     def _measure_at_end(self) -> None:
         """The kernel's own peaks, which have what was too short to be seen."""
@@ -255,20 +308,22 @@ class _Supervision:
             self._peak_pids = max(self._peak_pids, self._limits.pids)
 
 
-def _is_set_up(first: int) -> bool:
-    """Waits until the sandbox is made, which is when its first process has given up its last capability."""
-    while start_time(first) is not None:
-        with suppress(OSError):
-            status = Path(f"/proc/{first}/status").read_text()
-            if "\nCapEff:\t0000000000000000\n" in status:
-                return True
+def _first_process(init: int) -> int:
+    """The first process of the sandbox's own PID namespace, once the sandbox is made; SandboxError if it never is.
+
+    It is bubblewrap's child, and the sandbox is made when it has given up its last capability.
+    """
+    deadline = time.monotonic() + _READY_S
+    while start_time(init) is not None and time.monotonic() < deadline:
+        with suppress(OSError, ValueError):
+            (bwrap,) = children(init)
+            (first,) = children(bwrap)
+            if "\nCapEff:\t0000000000000000\n" in Path(f"/proc/{first}/status").read_text():
+                return first
         time.sleep(0.0005)
-    return False
+    raise SandboxError
 
 
-def _reap(child: int) -> float:
-    """Waits for a process and gives the CPU time of it and of all that it has waited for, in seconds."""
-    with suppress(ChildProcessError):
-        usage = os.wait4(child, 0)[2]
-        return usage.ru_utime + usage.ru_stime
-    return 0.0
+def _never_begun() -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    return {"end": End.EXITED, "exit_code": 128 + signal.SIGTERM, "detail": "stopped", "started": now, "finished": now}

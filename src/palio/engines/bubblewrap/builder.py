@@ -1,0 +1,125 @@
+"""The process that builds one image, with limits, so that whoever asked for it goes on at once and can end it.
+
+Covered: wall-clock time, memory, the size of the image and the number of its entries. Nothing of the context is run; it
+is read and copied by a child of this process, which ends with it. What is half made is in the build's own folder.
+"""
+
+import json
+import os
+import shutil
+import signal
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+from palio.core.bounded import Bounds, BoundsError, call_bounded
+from palio.core.dockerfile import DockerfileError
+from palio.core.job import MIB, Build, BuildLimits, End, JobResult
+from palio.core.log import LogWriter
+from palio.core.words import UnfitWordError
+from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
+from palio.engines.bubblewrap.images import ROOT, image_name, keep_image, remove_unused
+from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
+from palio.engines.bubblewrap.processes import start_time
+from palio.engines.bubblewrap.supervisor import RESULT, SUPERVISOR, TASK, write_whole
+
+MAKING, DISCARDED = "making", "discarded"
+_LEAST_MEMORY_BYTES = 128 * MIB  # what the interpreter itself needs
+
+
+class _StoppedError(Exception):
+    """This process was asked to end."""
+
+
+def build_task(build: Build, images: Path) -> dict[str, Any]:
+    """What the process is given to do."""
+    return {
+        "name": image_name(build.image_key),
+        "interpreter": asdict(this_interpreter()),  # in a process that reads no site packages, it is another
+        "images": str(images),
+        "context": str(build.context),
+        "dockerfile": build.dockerfile,
+        "arguments": dict(build.arguments),
+        "limits": asdict(build.limits),
+        "log": str(build.log.absolute()),
+    }
+
+
+def main(folder: Path) -> None:
+    """Builds what is described in `folder`."""
+    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        with suppress(OSError):
+            os.set_inheritable(number, False)  # the lock must not go on to a child
+    signal.signal(signal.SIGTERM, _stop)
+    write_whole(folder / SUPERVISOR, {"pid": os.getpid(), "started": start_time(os.getpid())})
+    started, begin = datetime.now(UTC), time.monotonic()
+    try:
+        result = _build(folder, json.loads((folder / TASK).read_text()))
+    except _StoppedError:
+        result = {"end": End.EXITED, "exit_code": 128 + signal.SIGTERM, "detail": "stopped"}
+    except Exception as error:  # noqa: BLE001 - whoever polls has to be told
+        write_whole(folder / RESULT, {"fault": str(error) or type(error).__name__})
+        return
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        shutil.rmtree(folder / MAKING, ignore_errors=True)
+    finished = started + timedelta(seconds=time.monotonic() - begin)
+    write_whole(folder / RESULT, JobResult(**result, started=started, finished=finished).as_json())
+
+
+def _stop(*_: object) -> NoReturn:
+    raise _StoppedError
+
+
+def _build(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
+    images, limits = Path(task["images"]), BuildLimits(**task["limits"])
+    remove_unused(images, folder / DISCARDED)
+    shutil.rmtree(folder / MAKING, ignore_errors=True)
+    (folder / MAKING / ROOT).mkdir(mode=0o755, parents=True)
+    bounds = Bounds(limits.time_s, max(limits.memory_bytes, _LEAST_MEMORY_BYTES), file_bytes=limits.size_bytes)
+    begin = time.monotonic()
+    try:
+        made: dict[str, Any] = call_bounded(make_image, str(folder / MAKING), task, bounds=bounds)
+        return made
+    except BoundsError as error:
+        if time.monotonic() - begin >= limits.time_s:
+            return {"end": End.TIME, "exit_code": None, "detail": str(error)}
+        return {"end": End.EXITED, "exit_code": 1, "detail": f"{task['dockerfile']}\n{error}"}
+
+
+def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
+    """In the child: the image, from a folder `making` in which its root is made, and how that ended."""
+    made, limits = Path(making), BuildLimits(**task["limits"])
+    with LogWriter(Path(task["log"])) as log:
+
+        def say(text: str) -> None:
+            log.write(f"{text}\n".encode())
+
+        try:
+            image, size_bytes = build_image(
+                Path(task["context"]),
+                task["dockerfile"],
+                task["arguments"],
+                interpreter=Interpreter.of(task["interpreter"]),
+                root=made / ROOT,
+                size_bytes=limits.size_bytes,
+                say=say,
+            )
+        except DockerfileError as error:
+            step = str(error.instruction) if error.instruction else task["dockerfile"]
+            say(f"{step}: {error.reason}")
+            return {"end": End.EXITED, "exit_code": 1, "detail": f"{step}\n{error.reason}"}
+        except ImageTooLargeError as error:
+            say(f"the image would be {error.size_bytes:,} bytes, of {limits.size_bytes:,}")
+            return {"end": End.IMAGE_SIZE, "exit_code": None, "detail": str(error.size_bytes)}
+        except MemoryError:
+            say("the build needed more memory than it may use")
+            return {"end": End.MEMORY, "exit_code": None, "detail": task["dockerfile"]}
+        try:
+            keep_image(made, image, size_bytes, Path(task["images"]) / task["name"])
+        except UnfitWordError as error:
+            return {"end": End.EXITED, "exit_code": 1, "detail": f"{task['dockerfile']}\n{error.reason}"}
+    return {"end": End.EXITED, "exit_code": 0, "image": task["name"]}

@@ -1,0 +1,134 @@
+"""Images on disk: built once for each image key and interpreter, in a folder that appears whole or not at all.
+
+What a job sees of an image follows from these two, times of files and folders included.
+
+A job holds a lock on its image's folder as long as it runs, whose time is when the image was last used. An image that
+no job has used for a week is removed, and those used longest ago where all of them take more than 20 GiB. One that was
+used in the last day is spared: its attempt may be between two of its jobs.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from palio.core.job import GIB, Build, End, JobResult
+from palio.core.log import LogWriter
+from palio.core.tree import TIME_NS
+from palio.core.words import PlainName, PlainWord
+from palio.engines.bubblewrap.image import Image
+from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
+
+ROOT = "root"
+_DESCRIPTION = "image.json"
+_DAY_S = 24 * 3600
+UNUSED_S, SPARED_S = 7 * _DAY_S, _DAY_S
+MOST_BYTES = 20 * GIB
+
+
+def image_name(image_key: str) -> str:
+    return sha256(json.dumps([image_key, asdict(this_interpreter())]).encode()).hexdigest()[:40]
+
+
+def find_built(work: Build, images: Path) -> JobResult | None:
+    """The result of a build that was done before, under this name or another."""
+    name = image_name(work.image_key)
+    with _held(images / name, fcntl.LOCK_SH) as there:
+        if not there:
+            return None
+        os.utime(images / name)
+    now = datetime.now(UTC)
+    with LogWriter(work.log) as log:
+        log.write(f"This image was built before and is used again: {name}\n".encode())
+    return JobResult(End.EXITED, 0, now, now, image=name)
+
+
+def load_image(images: Path, name: str) -> tuple[Image, Path]:
+    """The image of that name and the folder with its files. Raises FileNotFoundError."""
+    content = json.loads((images / name / _DESCRIPTION).read_text())["image"]
+    os.utime(images / name)
+    python = Interpreter.of(content.pop("interpreter"))
+    return plain(Image(interpreter=python, **content)), images / name / ROOT
+
+
+def plain(image: Image) -> Image:
+    """The same of words that fit into an argument list and an environment. Raises UnfitWordError."""
+    return Image(
+        interpreter=image.interpreter,
+        environment={PlainName(key): PlainWord(text) for key, text in image.environment.items()},
+        workdir=PlainWord(image.workdir),
+        entrypoint=[PlainWord(word) for word in image.entrypoint],
+        command=[PlainWord(word) for word in image.command],
+    )
+
+
+def keep_image(made: Path, image: Image, size_bytes: int, target: Path) -> None:
+    """Puts the folder `made` at `target`. Another process may have been faster; its image is the same.
+
+    Raises UnfitWordError.
+    """
+    (made / _DESCRIPTION).write_text(json.dumps({"image": asdict(plain(image)), "size_bytes": size_bytes}))
+    _make_times_uniform(made / ROOT)
+    made.chmod(0o755)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(made, target)  # noqa: PTH104
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+def _make_times_uniform(root: Path) -> None:
+    for folder, folders, files in os.walk(root, topdown=False):
+        for name in (*folders, *files):
+            os.utime(os.path.join(folder, name), ns=(TIME_NS, TIME_NS), follow_symlinks=False)  # noqa: PTH118
+    os.utime(root, ns=(TIME_NS, TIME_NS))
+
+
+def remove_unused(images: Path, discarded: Path) -> None:
+    """Removes what no job needs any more; `discarded` is a folder of the caller's on the same disk."""
+    found = sorted(_used(images))
+    total_bytes = sum(size_bytes for _, size_bytes, _ in found)
+    for used, size_bytes, path in found:
+        unused_s = time.time() - used
+        if unused_s < SPARED_S or (unused_s < UNUSED_S and total_bytes <= MOST_BYTES):
+            continue
+        with _held(path, fcntl.LOCK_EX) as there:
+            if there and path.stat().st_mtime == used:
+                discarded.mkdir(exist_ok=True)
+                path.rename(discarded / path.name)
+                total_bytes -= size_bytes
+    shutil.rmtree(discarded, ignore_errors=True)
+
+
+def _used(images: Path) -> Iterator[tuple[float, int, Path]]:
+    for path in images.iterdir() if images.is_dir() else ():
+        size_bytes = 0
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            size_bytes = json.loads((path / _DESCRIPTION).read_text())["size_bytes"]
+        with suppress(FileNotFoundError):
+            yield path.stat().st_mtime, size_bytes, path
+
+
+@contextmanager
+def _held(path: Path, kind: int) -> Iterator[bool]:
+    """Whether the folder is there and could be locked: shared by who needs it, or whole by who removes it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        yield os.path.exists(path)  # noqa: PTH110 - it may be gone since
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
