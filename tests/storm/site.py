@@ -19,7 +19,8 @@ START_S = 90.0
 class Site:
     """`palio serve` at work in `home`; `has_disk` tells whether its disk is its own, and so may be filled."""
 
-    def __init__(self, home: Path, engine: str) -> None:
+    def __init__(self, home: Path, engine: str, planted: str = "") -> None:
+        """`planted`: Python that each of its processes runs first, to see that the fault it makes is found."""
         self.home, self.engine = home, engine
         self.data, self.cache = home / "data", home / "cache"
         self.data.mkdir()
@@ -32,6 +33,11 @@ class Site:
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
         }
+        if planted:
+            (home / "planted").mkdir()
+            (home / "planted/sitecustomize.py").write_text(planted)
+            here = os.environ.get("PYTHONPATH", "")
+            self._operated["PYTHONPATH"] = os.pathsep.join([str(home / "planted"), *filter(None, [here])])
         self.starts = 0
         self.exit_codes: list[int] = []
         self.seen: set[int] = set()  # every process of it that was ever found

@@ -103,7 +103,14 @@ class Submitter:
 
 @contextmanager
 def storm(
-    seed: int, engine: str, *, blows: int, seconds: float, submissions: int = 900, say: Callable[[str], None] = print
+    seed: int,
+    engine: str,
+    *,
+    blows: int,
+    seconds: float,
+    submissions: int = 900,
+    say: Callable[[str], None] = print,
+    planted: str = "",
 ) -> Iterator[Report]:
     """Gives the report of a storm that is over; what it left on disk goes afterwards."""
     chance = random.Random(seed)
@@ -113,7 +120,7 @@ def storm(
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     site, starts, submitter, struck = None, None, None, None
     try:
-        site = Site(home, engine)
+        site = Site(home, engine, planted)
         starts = Starts(engine, site.cache)
         token = join_challenge(site.data, write_challenge(home / "bundle", chance))
         (home / "submissions").mkdir()

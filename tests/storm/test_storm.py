@@ -80,6 +80,13 @@ def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
     assert judge(over.data, over.accepted, unseen) == [f"{identity} is scored, and its job score was never seen"]
 
 
+@pytest.mark.bubblewrap
+def test_a_platform_that_does_not_tidy_up_is_found() -> None:
+    forgetful = "from palio.engines.bubblewrap import BubblewrapEngine as Engine\nEngine.remove = lambda *_: None\n"
+    with storm(SEED, "bubblewrap", blows=2, seconds=60, planted=forgetful) as report:
+        assert any(line.startswith("left over: ") and "bubblewrap/jobs" in line for line in report.findings)
+
+
 def test_what_is_left_over_is_found(over: Report) -> None:
     (identity, *_) = scored(over)
     half = over.data / "runs" / identity / ".work"
