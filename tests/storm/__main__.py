@@ -5,6 +5,7 @@ Needs root for the small disk that it fills; without root, nothing is filled. Ne
 
 import argparse
 import random
+import signal
 import sys
 
 from tests.storm.storm import storm
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="no blow after that; default: 30")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidies up like Ctrl-C
     engines = asked.engine or [name for name in ENGINES if find_fault(name) is None]
     if not engines:
         print("No engine works on this machine, so there is nothing to strike.", file=sys.stderr)

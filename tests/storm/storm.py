@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import sqlite3
 import tempfile
 import threading
 import time
@@ -26,7 +27,9 @@ from palio.client.uploading import upload_file
 from palio.core.errors import PalioError
 
 WAITING = 6  # submissions that are kept in the queue, so that there is always work
-PAUSE_S = (0.1, 1.5)
+AT_ONCE = 2  # threads that submit
+PAUSE_S = (0.3, 3.5)
+READY_S = 60.0  # until the first of them are there
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
 _PENDING = "SELECT count(*) FROM palio_attempt WHERE state NOT IN ('scored', 'failed', 'cancelled')"
 
@@ -61,24 +64,39 @@ class Report:
 
 
 class Submitter:
-    """Submits as `palio submit` does, again and again, in a thread; `accepted` is what the platform acknowledged."""
+    """Submits as `palio submit` does, from several threads; `accepted` is what the platform acknowledged."""
 
     def __init__(self, site: Site, token: str, folder: Path, chance: random.Random, most: int) -> None:
-        self._site, self._token, self._folder, self._chance, self._most = site, token, folder, chance, most
+        self._site, self._token, self._folder, self._chance = site, token, folder, chance
         self._stop = threading.Event()
         self.accepted: dict[str, Expected] = {}
-        self.refusals: Counter[str] = Counter()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self.failures: list[str] = []
+        self._numbers = iter(range(1, most + 1))
+        self._threads = [threading.Thread(target=self._run) for _ in range(AT_ONCE)]
+        for thread in self._threads:
+            thread.start()
 
     def end(self) -> None:
         """Returns once what is on its way has arrived."""
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
-        for number in range(1, self._most + 1):
-            while self._site.count(_PENDING) >= WAITING and not self._stop.is_set():
+        try:
+            self._submit_all()
+        except Exception as error:  # noqa: BLE001 - told at the end, as a storm without submissions shows nothing
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    def _has_enough(self) -> bool:
+        try:
+            return self._site.count(_PENDING) >= WAITING
+        except sqlite3.OperationalError:  # a full disk, a locked database
+            return True
+
+    def _submit_all(self) -> None:
+        for number in self._numbers:
+            while self._has_enough() and not self._stop.is_set():
                 self._stop.wait(0.2)
             if self._stop.is_set():
                 return
@@ -96,8 +114,7 @@ class Submitter:
                     return str(each["id"])
             file = upload_file(connection, SLUG, self._folder / name)
             return str(submit(connection, SLUG, file["id"])["id"])
-        except PalioError as error:
-            self.refusals[error.failure.code] += 1
+        except PalioError:  # it is down, its disk is full, its database is locked
             return None
 
 
@@ -126,6 +143,7 @@ def storm(
         (home / "submissions").mkdir()
         submitter = Submitter(site, token, home / "submissions", random.Random(seed + 1), submissions)
         struck = Blows(site, chance)
+        site.wait_until(lambda: len(submitter.accepted) >= WAITING // 2, READY_S)
         deadline = begin + seconds
         while report.struck.total() < blows and time.monotonic() < deadline:
             time.sleep(chance.uniform(*PAUSE_S))
@@ -144,7 +162,7 @@ def storm(
         time.sleep(2)  # others' jobs may just be starting or ending
         left &= findings.empty_groups()
         counted = starts.end()
-        report.findings += [f"the storm did not strike: {each}" for each in struck.failures]
+        report.findings += [f"the storm did not strike: {each}" for each in (*struck.failures, *submitter.failures)]
         report.findings += [] if is_settled else [f"not everything has ended after {SETTLE_S:g} s"]
         report.findings += [f"the platform ended with exit code {code}"] if code else []
         report.findings += [f"the process {each} is left" for each in site.left_processes()]
