@@ -13,6 +13,7 @@ from tests.bundles import DOCKERFILE, YAML, write_bundle
 
 SCALE = 100_000
 CASES = 8
+LABEL = "palio.storm"
 _SCORE = """\
 import csv, json, sys, time
 from pathlib import Path
@@ -64,11 +65,13 @@ def write_challenge(folder: Path, chance: random.Random) -> Path:
 
 
 def write_submission(folder: Path, number: int, chance: random.Random) -> Expected:
-    """The `number`th of them: a zip of that name in `folder`."""
+    """The `number`th of them: a zip of that name in `folder`; images of this storm have LABEL with its name."""
     name = f"storm-{number:04}.zip"
     exits, unbuildable = number % 10 == 7, number % 10 == 9
     predict = _PREDICT.format(sleep_s=round(chance.uniform(0.2, 1.0), 2), exits=exits, number=number)
-    dockerfile = DOCKERFILE.replace("COPY", "COPY nothing-of-that-name ./\nCOPY") if unbuildable else DOCKERFILE
+    dockerfile = DOCKERFILE.replace("WORKDIR", f"LABEL {LABEL}={folder.parent.name}\nWORKDIR")
+    if unbuildable:
+        dockerfile = dockerfile.replace("COPY", "COPY nothing-of-that-name ./\nCOPY")
     with zipfile.ZipFile(folder / name, "w") as archive:
         archive.writestr("Dockerfile", dockerfile)
         archive.writestr("predict.py", predict)

@@ -17,7 +17,7 @@ from benchmarks.participant import SLUG, join_challenge
 from tests.docker_command import docker_if_any, remove_images
 from tests.storm import findings
 from tests.storm.blows import Blows
-from tests.storm.challenge import Expected, write_challenge, write_submission
+from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
 from tests.storm.site import Site
 from tests.storm.starts import Starts
 
@@ -133,7 +133,7 @@ def storm(
     chance = random.Random(seed)
     report, begin = Report(seed, engine), time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="palio-storm-", dir="/var/tmp"))
-    before_cache, images, groups = os.environ.get("XDG_CACHE_HOME"), _images(), findings.empty_groups()
+    before_cache, groups = os.environ.get("XDG_CACHE_HOME"), findings.empty_groups()
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     site, starts, submitter, struck = None, None, None, None
     try:
@@ -182,12 +182,13 @@ def storm(
             if report.findings and os.environ.get("PALIO_STORM_KEEP"):
                 shutil.copytree(home, os.environ["PALIO_STORM_KEEP"], symlinks=True, dirs_exist_ok=True)
             site.close()
-        remove_images(*(_images() - images))
+        remove_images(*_images_of(home))
         if before_cache is None:
             del os.environ["XDG_CACHE_HOME"]
         else:
             os.environ["XDG_CACHE_HOME"] = before_cache
 
 
-def _images() -> set[str]:
-    return set(docker_if_any("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "palio-build"))
+def _images_of(home: Path) -> set[str]:
+    own = ("--filter", f"label={LABEL}={home.name}", "--filter", "dangling=false")
+    return set(docker_if_any("image", "ls", *own, "--format", "{{.Repository}}:{{.Tag}}"))
