@@ -33,6 +33,8 @@ READY_S = 60.0  # until the first of them are there
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
 _PENDING = "SELECT count(*) FROM palio_attempt WHERE state NOT IN ('scored', 'failed', 'cancelled')"
 
+_NOT_LATER = "AND NOT (state = 'queued' AND not_before > strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+
 
 @dataclass
 class Report:
@@ -90,7 +92,7 @@ class Submitter:
 
     def _has_enough(self) -> bool:
         try:
-            return self._site.count(_PENDING) >= WAITING
+            return self._site.count(f"{_PENDING} {_NOT_LATER}") >= WAITING
         except sqlite3.OperationalError:  # a full disk, a locked database
             return True
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import docker_command
-from tests.conftest import ROOT, lacking
+from tests.conftest import ROOT
 from tests.submissions.arena import Arena, arena
 from tests.submissions.attacks import HONEST, Attack, read_attacks
 
@@ -17,10 +16,6 @@ ATTACKS = {attack.name: attack for attack in read_attacks()}
 
 @pytest.fixture(scope="module", params=ENGINES)
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    if request.param == "docker" and (reason := docker_command.fault()):
-        lacking(f"no Docker engine can be used: {reason}")
-    if request.param == "bubblewrap" and not request.getfixturevalue("bubblewrap_answers"):
-        lacking("bubblewrap cannot make a sandbox here")
     with arena(request.param, tmp_path_factory.mktemp(request.param)) as made:
         yield made
 
