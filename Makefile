@@ -31,6 +31,9 @@ test: setup ## every test that this machine can run (TESTS="..." for some); says
 proof: ## clone HEAD and run demo and tests there as on machines with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)
 
+storm: setup ## 200 kills, database locks and full disks against a real platform (STORM="--seed 7 --engine docker")
+	@$(BIN)/python -m tests.storm $(STORM)
+
 check: setup ## what CI runs beside the tests: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ with PALIO_TEST_ALL=1 (as in CI) it fails instead, so that nothing is skipped un
 import os
 import subprocess
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,20 +59,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
-def bubblewrap_answers() -> bool:
+@cache
+def bubblewrap_works() -> bool:
     # --unshare-all needs user namespaces, which some kernels refuse
     return answers("bwrap", "--ro-bind", "/", "/", "--unshare-all", "true")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture, as those of a module come before those of a test and may need the engine too."""
+    if item.get_closest_marker("docker") and (reason := docker_command.fault()):
+        lacking(f"no Docker engine can be used: {reason}")
+    if item.get_closest_marker("bubblewrap") and not bubblewrap_works():
+        lacking("bubblewrap cannot make a sandbox here")
 
 
 @pytest.fixture(autouse=True)
 def _needs(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("docker"):
-        if reason := docker_command.fault():
-            lacking(f"no Docker engine can be used: {reason}")
         request.getfixturevalue("_no_images_left")
-    if request.node.get_closest_marker("bubblewrap") and not request.getfixturevalue("bubblewrap_answers"):
-        lacking("bubblewrap cannot make a sandbox here")
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ class Daemon:
     def load(self, image: str) -> None:
         with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
             assert self.run("load", stdin=saved.stdout).returncode == 0
+        assert saved.returncode == 0
 
 
 @contextmanager

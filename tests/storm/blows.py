@@ -1,0 +1,114 @@
+"""What strikes the platform: SIGKILL, write locks on its database, and full disks. Dockerd is never touched."""
+
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from tests.storm.site import Site
+
+LOCK_S = (3.0, 25.0)
+FULL_S = (2.0, 10.0)
+_BLOCK_BYTES = 1 << 20
+
+
+class Blows:
+    """Each blow returns whether it struck; what lasts, as a lock, goes on beside others, one of a kind at a time."""
+
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self._site, self._chance = site, chance
+        self._lasting: dict[str, threading.Thread] = {}
+        self._stop = threading.Event()
+        self.failures: list[str] = []
+        kinds: list[tuple[str, int, Callable[[], bool]]] = [
+            ("kill the controller", 18, lambda: self._kill(self._controller())),
+            ("kill an evaluation", 14, lambda: self._kill(site.evaluations())),
+            ("kill a sandbox's supervisor", 14, lambda: self._kill(site.supervisors())),
+            ("kill a web process", 12, lambda: self._kill(site.web())),
+            ("kill the whole platform", 14, self._restart),
+            ("lock the database", 10, lambda: self._last("lock", self._lock)),
+            ("fill the disk", 8, lambda: self._last("full", self._fill)),
+        ]
+        if site.engine != "bubblewrap":
+            kinds = [kind for kind in kinds if "sandbox" not in kind[0]]
+        self.kinds = kinds if site.has_disk else [kind for kind in kinds if "disk" not in kind[0]]
+
+    def strike(self) -> str | None:
+        """The kind of blow, by chance; None if there was nothing of the kind to strike."""
+        names, weights, acts = zip(*self.kinds, strict=True)
+        (number,) = self._chance.choices(range(len(names)), weights)
+        return names[number] if acts[number]() else None
+
+    def end(self) -> None:
+        """Lets go of what lasts."""
+        self._stop.set()
+        for thread in self._lasting.values():
+            thread.join()
+
+    def _controller(self) -> list[int]:
+        controller = self._site.controller()
+        return [] if controller is None else [controller]
+
+    def _kill(self, processes: list[int]) -> bool:
+        if not processes:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(self._chance.choice(processes), signal.SIGKILL)
+            return True
+        return False
+
+    def _restart(self) -> bool:
+        if self._is_full():  # a platform does not start on a full disk, and says so; an operator would free some first
+            return False
+        self._site.restart()
+        return True
+
+    def _is_full(self) -> bool:
+        thread = self._lasting.get("full")
+        return thread is not None and thread.is_alive()
+
+    def _last(self, kind: str, act: Callable[[float], None]) -> bool:
+        thread = self._lasting.get(kind)
+        if thread is not None and thread.is_alive():
+            return False
+        seconds = self._chance.uniform(*(LOCK_S if kind == "lock" else FULL_S))
+        self._lasting[kind] = threading.Thread(target=self._noting, args=(act, seconds))
+        self._lasting[kind].start()
+        return True
+
+    def _noting(self, act: Callable[[float], None], seconds: float) -> None:
+        try:
+            act(seconds)
+        except Exception as error:  # noqa: BLE001 - a storm that does not strike has to be told from one that did
+            self.failures.append(f"{act.__name__}: {type(error).__name__}: {error}")
+
+    def _lock(self, seconds: float) -> None:
+        """As a backup, an administrator's shell or a slow disk would: nobody else can write."""
+        with closing(self._site.open()) as database:
+            database.isolation_level = None
+            for _ in range(20):
+                with suppress(sqlite3.OperationalError):  # others are writing, or the disk is full
+                    database.execute("BEGIN IMMEDIATE")
+                    break
+            else:
+                return
+            self._stop.wait(seconds)
+            database.execute("ROLLBACK")
+
+    def _fill(self, seconds: float) -> None:
+        """Takes all that is free on the platform's own small disk, until its end."""
+        ballast = self._site.data / "ballast"
+        begin = time.monotonic()
+        try:
+            with ballast.open("wb", buffering=0) as file:
+                while time.monotonic() - begin < seconds and not self._stop.is_set():
+                    with suppress(OSError):
+                        for _ in range(64):
+                            file.write(bytes(_BLOCK_BYTES))
+                    self._stop.wait(0.05)
+        finally:
+            ballast.unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""A storm: submissions keep arriving at a real platform while it is struck, and at the end all has to be in order."""
+
+import os
+import random
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.participant import SLUG, join_challenge
+from tests.docker_command import docker_if_any, remove_images
+from tests.storm import findings
+from tests.storm.blows import Blows
+from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
+from tests.storm.site import Site
+from tests.storm.starts import Starts
+
+from palio.client import Connection
+from palio.client.participating import submit
+from palio.client.uploading import upload_file
+from palio.core.errors import PalioError
+
+WAITING = 6  # submissions that are kept in the queue, so that there is always work
+AT_ONCE = 2  # threads that submit
+PAUSE_S = (0.3, 3.5)
+READY_S = 60.0  # until the first of them are there
+SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
+_PENDING = "SELECT count(*) FROM palio_attempt WHERE state NOT IN ('scored', 'failed', 'cancelled')"
+
+_NOT_LATER = "AND NOT (state = 'queued' AND not_before > strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+
+
+@dataclass
+class Report:
+    seed: int
+    engine: str
+    struck: Counter[str] = field(default_factory=Counter)
+    missed: int = 0  # nothing of the kind was there to strike
+    submissions: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    attempts: int = 0
+    given_up: int = 0
+    seconds: float = 0.0
+    findings: list[str] = field(default_factory=list)
+    data: Path = Path()
+    accepted: dict[str, Expected] = field(default_factory=dict)
+    starts: Counter[str] = field(default_factory=Counter)
+
+    def judge(self) -> list[str]:
+        return findings.judge(self.data, self.accepted, self.starts)
+
+    def shown(self) -> str:
+        lines = [f"storm on {self.engine}, seed {self.seed}: {self.seconds:.0f} s"]
+        lines += [f"  {many:>5}  {kind}" for kind, many in sorted(self.struck.items())]
+        lines.append(f"  {self.submissions:>5}  submissions in {self.attempts} attempts")
+        lines += [f"  {many:>5}    ended as {end}" for end, many in sorted(self.ends.items())]
+        lines.append(f"  {self.given_up:>5}    of them given up after all tries, as the platform's fault")
+        lines.append(f"  {len(self.findings):>5}  findings")
+        return "\n".join([*lines, *(f"         {each}" for each in self.findings)])
+
+
+class Submitter:
+    """Submits as `palio submit` does, from several threads; `accepted` is what the platform acknowledged."""
+
+    def __init__(self, site: Site, token: str, folder: Path, chance: random.Random, most: int) -> None:
+        self._site, self._token, self._folder, self._chance = site, token, folder, chance
+        self._stop = threading.Event()
+        self.accepted: dict[str, Expected] = {}
+        self.failures: list[str] = []
+        self._numbers = iter(range(1, most + 1))
+        self._threads = [threading.Thread(target=self._run) for _ in range(AT_ONCE)]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Returns once what is on its way has arrived."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._submit_all()
+        except Exception as error:  # noqa: BLE001 - told at the end, as a storm without submissions shows nothing
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    def _has_enough(self) -> bool:
+        try:
+            return self._site.count(f"{_PENDING} {_NOT_LATER}") >= WAITING
+        except sqlite3.OperationalError:  # a full disk, a locked database
+            return True
+
+    def _submit_all(self) -> None:
+        for number in self._numbers:
+            while self._has_enough() and not self._stop.is_set():
+                self._stop.wait(0.2)
+            if self._stop.is_set():
+                return
+            expected = write_submission(self._folder, number, self._chance)
+            while (submission := self._submit(expected.name)) is None:
+                time.sleep(0.5)
+            self.accepted[submission] = expected
+
+    def _submit(self, name: str) -> str | None:
+        """The submission's id; None if the platform could not take it just now."""
+        connection = Connection(self._site.address, self._token, pauses_s=(0.2, 0.5, 1, 2, 4))
+        try:
+            for each in connection.all_of(f"/challenges/{SLUG}/submissions"):
+                if each["file"]["name"] == name:  # it had arrived, and only the answer was lost
+                    return str(each["id"])
+            file = upload_file(connection, SLUG, self._folder / name)
+            return str(submit(connection, SLUG, file["id"])["id"])
+        except PalioError:  # it is down, its disk is full, its database is locked
+            return None
+
+
+@contextmanager
+def storm(
+    seed: int,
+    engine: str,
+    *,
+    blows: int,
+    seconds: float,
+    submissions: int = 900,
+    say: Callable[[str], None] = print,
+    planted: str = "",
+) -> Iterator[Report]:
+    """Gives the report of a storm that is over; what it left on disk goes afterwards."""
+    chance = random.Random(seed)
+    report, begin = Report(seed, engine), time.monotonic()
+    home = Path(tempfile.mkdtemp(prefix="palio-storm-", dir="/var/tmp"))
+    before_cache, groups = os.environ.get("XDG_CACHE_HOME"), findings.empty_groups()
+    os.environ["XDG_CACHE_HOME"] = str(home / "cache")
+    site, starts, submitter, struck = None, None, None, None
+    try:
+        site = Site(home, engine, planted)
+        starts = Starts(engine, site.cache)
+        token = join_challenge(site.data, write_challenge(home / "bundle", chance))
+        (home / "submissions").mkdir()
+        submitter = Submitter(site, token, home / "submissions", random.Random(seed + 1), submissions)
+        struck = Blows(site, chance)
+        site.wait_until(lambda: len(submitter.accepted) >= WAITING // 2, READY_S)
+        deadline = begin + seconds
+        while report.struck.total() < blows and time.monotonic() < deadline:
+            time.sleep(chance.uniform(*PAUSE_S))
+            if kind := struck.strike():
+                report.struck[kind] += 1
+                if report.struck.total() % 20 == 0:
+                    say(f"  {report.struck.total()} blows, {len(submitter.accepted)} submissions")
+            else:
+                report.missed += 1
+        struck.end()
+        submitter.end()
+        is_settled = site.wait_until(lambda: site.count(_PENDING) == 0, SETTLE_S)
+        time.sleep(3)  # what ended attempts left on the engine is removed
+        code = site.end()
+        left = findings.empty_groups() - groups
+        time.sleep(2)  # others' jobs may just be starting or ending
+        left &= findings.empty_groups()
+        counted = starts.end()
+        report.findings += [f"the storm did not strike: {each}" for each in (*struck.failures, *submitter.failures)]
+        report.findings += [] if is_settled else [f"not everything has ended after {SETTLE_S:g} s"]
+        report.findings += [f"the platform ended with exit code {code}"] if code else []
+        report.findings += [f"the process {each} is left" for each in site.left_processes()]
+        report.findings += [f"left over: {each}" for each in sorted(left)]
+        report.data, report.accepted, report.starts = site.data, submitter.accepted, counted
+        report.findings += report.judge()
+        report.submissions = len(submitter.accepted)
+        report.given_up = findings.platform_faults(site.data)
+        report.attempts, report.ends = findings.ends(site.data)
+        report.seconds = time.monotonic() - begin
+        yield report
+    finally:
+        for each in (struck, submitter, starts):
+            if each is not None:
+                each.end()
+        if site is not None:
+            if report.findings and os.environ.get("PALIO_STORM_KEEP"):
+                shutil.copytree(home, os.environ["PALIO_STORM_KEEP"], symlinks=True, dirs_exist_ok=True)
+            site.close()
+        remove_images(*_images_of(home))
+        if before_cache is None:
+            del os.environ["XDG_CACHE_HOME"]
+        else:
+            os.environ["XDG_CACHE_HOME"] = before_cache
+
+
+def _images_of(home: Path) -> set[str]:
+    own = ("--filter", f"label={LABEL}={home.name}", "--filter", "dangling=false")
+    return set(docker_if_any("image", "ls", *own, "--format", "{{.Repository}}:{{.Tag}}"))

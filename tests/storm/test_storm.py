@@ -1,0 +1,103 @@
+"""A short storm, with a seed that is told, on each engine; and faults that are planted in what it left are found."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.storm.findings import judge
+from tests.storm.storm import Report, storm
+
+SEED = int(os.environ.get("PALIO_STORM_SEED", "11"))
+BLOWS = 10
+
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+
+@pytest.fixture(params=ENGINES, scope="module")
+def over(request: pytest.FixtureRequest) -> Iterator[Report]:
+    with storm(SEED, request.param, blows=BLOWS, seconds=120) as made:
+        yield made
+
+
+def test_a_short_storm_leaves_everything_in_order(over: Report) -> None:
+    assert over.findings == [], over.shown()
+    assert over.struck.total() > BLOWS // 2
+    assert over.ends["scored"] > 0
+
+
+def scored(over: Report) -> list[str]:
+    with closing(sqlite3.connect(over.data / "palio.sqlite3")) as database:
+        rows = database.execute("SELECT identity FROM palio_attempt WHERE state = 'scored'").fetchall()
+    return [str(row[0]) for row in rows]
+
+
+PLANTED = {
+    "another's score": (
+        "UPDATE palio_attempt SET scores = '{\"accuracy\": 0.5}' WHERE identity = ?",
+        "ended as scored",
+    ),
+    "not ended": ("UPDATE palio_attempt SET state = 'score', scores = NULL WHERE identity = ?", "has not ended: score"),
+    "no charge": (
+        "UPDATE palio_submission SET charged = 0 WHERE counted_id = ?",
+        "is not charged",
+    ),
+    "does not count": (
+        "UPDATE palio_submission SET counted_id = NULL WHERE counted_id = ?",
+        "counts with the attempt None",
+    ),
+    "two results": (
+        "UPDATE palio_event SET attempt = ?1 WHERE id = (SELECT max(id) FROM palio_event"
+        " WHERE kind = 'attempt.moved' AND attempt != ?1 AND detail LIKE '%\"new\": \"scored\"%')",
+        "has 2 results",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), PLANTED.values(), ids=PLANTED)
+def test_a_planted_fault_in_the_database_is_found(over: Report, change: str, told: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(over.data, data, symlinks=True)
+    with closing(sqlite3.connect(data / "palio.sqlite3")) as database:
+        assert database.execute(change, scored(over)[:1]).rowcount == 1
+        database.commit()
+    assert [line for line in judge(data, over.accepted, over.starts) if told in line] != []
+
+
+def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
+    (identity, *_) = scored(over)
+    name = f"palio-{identity}-score"
+    lost = {**over.accepted, "no-such-id": next(iter(over.accepted.values()))}
+    assert any("was accepted, and is lost" in line for line in judge(over.data, lost, over.starts))
+    twice = over.starts + type(over.starts)([name])
+    assert judge(over.data, over.accepted, twice) == [f"the job score of {identity} was started 2 times"]
+    unseen = over.starts - type(over.starts)([name])
+    assert judge(over.data, over.accepted, unseen) == [f"{identity} is scored, and its job score was never seen"]
+
+
+@pytest.mark.bubblewrap
+def test_a_platform_that_does_not_tidy_up_is_found() -> None:
+    forgetful = "from palio.engines.bubblewrap import BubblewrapEngine as Engine\nEngine.remove = lambda *_: None\n"
+    with storm(SEED, "bubblewrap", blows=2, seconds=60, planted=forgetful) as report:
+        assert any(line.startswith("left over: ") and "bubblewrap/jobs" in line for line in report.findings)
+
+
+def test_what_is_left_over_is_found(over: Report) -> None:
+    (identity, *_) = scored(over)
+    half = over.data / "runs" / identity / ".work"
+    half.mkdir()
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", f"palio-{identity}-predict"])
+    try:
+        told = over.judge()
+    finally:
+        process.kill()
+        process.wait()
+        half.rmdir()
+    assert any(str(half) in line for line in told)
+    assert any(f"/proc/{process.pid}" in line for line in told)
+    assert over.judge() == []
