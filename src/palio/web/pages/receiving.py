@@ -16,10 +16,11 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from palio.core.quantities import size_text
-from palio.web.upload_folder import is_full
+from palio.web.upload_folder import UploadFolder, is_full
+from palio.web.verbs.refusals import RefusedError
 
 View = Callable[..., HttpResponse]
-_FORM_BYTES = 1024 * 1024  # of everything beside the file
+FORM_BYTES = 1024 * 1024  # of everything beside the file
 
 
 class NoFiles(FileUploadHandler):
@@ -59,13 +60,17 @@ def receives_file(view: View) -> View:
     def receiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             most = settings.CONFIGURATION.max_upload_bytes
-            if int(request.META.get("CONTENT_LENGTH") or 0) > most + _FORM_BYTES:
+            if int(request.META.get("CONTENT_LENGTH") or 0) > most + FORM_BYTES:
                 context = {
                     "title": "This file is too large",
                     "said": f"A file may have {size_text(most)} here.",
                     "next_step": "Make it smaller, or ask the operator to raise `max_upload_gib`.",
                 }
                 return render(request, "error.html", context, status=413)
+            try:
+                UploadFolder.refuse_full(int(request.META.get("CONTENT_LENGTH") or 0))
+            except RefusedError:
+                return _no_room(request)
             request.upload_handlers = [BoundedFile(request, most)]
         try:
             return protected(request, *args, **kwargs)
@@ -75,11 +80,15 @@ def receives_file(view: View) -> View:
             for handler in request.upload_handlers:  # Django fails to, as it tries to write the rest first
                 if isinstance(handler, BoundedFile) and hasattr(handler, "file"):
                     Path(handler.file.temporary_file_path()).unlink(missing_ok=True)
-        context = {
-            "title": "The platform's disk is full",
-            "said": "There was no room for this file.",
-            "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
-        }
-        return render(request, "error.html", context, status=507)
+            return _no_room(request)
 
     return receiving
+
+
+def _no_room(request: HttpRequest) -> HttpResponse:
+    context = {
+        "title": "The platform's disk is full",
+        "said": "There was no room for this file.",
+        "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
+    }
+    return render(request, "error.html", context, status=507)
