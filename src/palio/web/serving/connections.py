@@ -49,7 +49,7 @@ _ACCEPTED_AT_ONCE = 32
 _log = logging.getLogger("palio.serving")
 
 
-class LengthRequired(Error):  # type: ignore[misc]
+class LengthRequired(Error):  # type: ignore[misc]  # noqa: N818 - as waitress names them
     code = 411
     reason = "Length Required"
 
@@ -58,6 +58,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     """One that is refused for its size goes to the application without its body: it has the words for it."""
 
     admitted = False
+    error: Error | None
+    body_rcv: Any
 
     def received(self, data: bytes) -> int:
         used: int = super().received(data)
@@ -81,6 +83,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 class Connection(HTTPChannel):  # type: ignore[misc]
     parser_class = Request
     server: "Server"
+    request: Request | None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.network = _network(arguments[2][0])
@@ -112,7 +115,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         elif self.total_outbufs_len or (in_body and not self.asking):
             self._behind_s = max(0.0, self._behind_s + elapsed_s - moved / LEAST_BYTES_PER_S)
             self._body_since = (self._body_since or now) if in_body else None
-            self._overdue = self._behind_s > SLACK_S or (self._body_since is not None and now - self._body_since > BODY_S)
+            self._overdue = self._behind_s > SLACK_S or (
+                self._body_since is not None and now - self._body_since > BODY_S
+            )
             self.waiting_since = now
         elif self.requests or self.asking:
             self._behind_s, self._body_since, self.waiting_since = 0.0, None, now
@@ -209,7 +214,10 @@ class _Asking:
     def service(self) -> None:
         admitted = False
         try:
-            environ = WSGITask(self._connection, self._request).get_environment() | {"wsgi.input": BytesIO(), ASKED: True}
+            environ = WSGITask(self._connection, self._request).get_environment() | {
+                "wsgi.input": BytesIO(),
+                ASKED: True,
+            }
             answer = self._connection.server.application(environ, lambda *_: None)
             with suppress(AttributeError):
                 answer.close()
@@ -294,5 +302,7 @@ def _descriptors() -> int:
     wanted = 3 * MOST + 1000
     if soft < wanted:
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+            resource.setrlimit(
+                resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
+            )
     return max(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200, 90)
