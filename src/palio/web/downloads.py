@@ -8,12 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import BoundedSemaphore
+
+from django.conf import settings
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.digest import UnfitFile, files_below
 from palio.web.markdown import is_public
+from palio.web.verbs.refusals import RefusedError
 
 _BLOCK_BYTES = 1024 * 1024
+_streams = BoundedSemaphore(max(1, settings.CONFIGURATION.threads // 4))
 STARTING_KIT, PUBLIC_DATA, SAMPLE = "starting-kit", "public-data", "sample"
 TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases"}
 
@@ -95,6 +100,31 @@ class _Sink:
         data = b"".join(self._parts)
         self._parts.clear()
         return data
+
+
+class Streamed:
+    """Blocks that are made while they are sent, each by a thread that waits for its reader: for few at a time.
+
+    Raises RefusedError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        if not _streams.acquire(blocking=False):
+            raise RefusedError(
+                "downloads-busy",
+                "As many archives are being downloaded as the platform sends at a time.",
+                "Try again in a minute.",
+                503,
+            )
+        self._blocks = blocks
+        self._held = iter([None])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        for _ in self._held:  # once
+            _streams.release()
 
 
 def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:

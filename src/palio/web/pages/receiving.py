@@ -4,6 +4,7 @@ Everywhere else a file in a form is refused: Django would write it to the disk b
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,13 @@ class BoundedFile(TemporaryFileUploadHandler):
             raise RequestDataTooBig("the file is larger than it may be")
         super().receive_data_chunk(raw_data, start)
 
+    def remove(self) -> None:
+        """Also what Django leaves open: a file that broke off, or whose rest finds no room on the disk."""
+        if hasattr(self, "file"):
+            Path(self.file.temporary_file_path()).unlink(missing_ok=True)
+            with suppress(OSError):  # of what is still to be written
+                self.file.close()
+
 
 def receives_file(view: View) -> View:
     """For a view whose form has a file: the access table has decided before any of it is read."""
@@ -77,10 +85,11 @@ def receives_file(view: View) -> View:
         except OSError as error:  # of the file's way to the disk
             if not is_full(error):
                 raise
-            for handler in request.upload_handlers:  # Django fails to, as it tries to write the rest first
-                if isinstance(handler, BoundedFile) and hasattr(handler, "file"):
-                    Path(handler.file.temporary_file_path()).unlink(missing_ok=True)
             return _no_room(request)
+        finally:
+            for handler in request.upload_handlers:
+                if isinstance(handler, BoundedFile):
+                    handler.remove()
 
     return receiving
 
