@@ -37,21 +37,21 @@ def read_bounded(
     except BoundsError as limit:
         raise PalioError(code, name=name, reason=str(limit)) from None
     except PalioError as error:
-        raise (without_folder(error, folder) if folder else error) from None
+        raise without_folder(error, folder) from None
     except RuntimeError:
         _log.exception("%s broke the program that reads it", function.__name__)
         reason = "it broke the program that reads it, which the operator can see in the log"
         raise PalioError(code, name=name, reason=reason) from None
 
 
-def without_folder(error: PalioError, folder: Path) -> PalioError:
-    """The same, with paths as they are below it."""
-    places = [f"{place}/" for place in dict.fromkeys((folder.resolve(), folder))]
+def without_folder(error: PalioError, folder: Path | None) -> PalioError:
+    """The same, with paths as they are below it, and with nothing that no page can show."""
+    places = [f"{place}/" for place in dict.fromkeys((folder.resolve(), folder))] if folder else []
 
     def cleaned(text: str) -> str:
         for place in places:
             text = text.replace(place, "")
-        return text
+        return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
     failure = error.failure
     evidence = tuple(cleaned(line) for line in failure.evidence)

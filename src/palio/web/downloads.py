@@ -14,6 +14,7 @@ from django.conf import settings
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.digest import UnfitFile, files_below
+from palio.web.kept import kept
 from palio.web.markdown import is_public
 from palio.web.verbs.refusals import RefusedError
 
@@ -66,6 +67,15 @@ def _offered(phase: Phase) -> dict[str, tuple[Path, ...]]:
 
 
 def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) -> Download | None:
+    files, size_bytes = kept(f"offered/{bundle.digest}/{paths}", 0, lambda: _files(bundle, paths))
+    if not files:
+        return None
+    alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
+    return Download(phase, kind, files, size_bytes, alone)
+
+
+def _files(bundle: Bundle, paths: tuple[Path, ...]) -> tuple[tuple[tuple[str, Path], ...], int]:
+    """With what they have in all; there may be a hundred thousand."""
     files: list[tuple[str, Path]] = []
     for path in paths:
         if path.is_file():
@@ -76,11 +86,8 @@ def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) 
             except UnfitFile:
                 continue
             files += [(f"{path.name}/{name}" if len(paths) > 1 else name, file) for name, file in below]
-    files = [(name, file) for name, file in files if is_public(bundle, file)]
-    if not files:
-        return None
-    alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
-    return Download(phase, kind, tuple(files), sum(file.stat().st_size for _, file in files), alone)
+    public = tuple((name, file) for name, file in files if is_public(bundle, file))
+    return public, sum(file.stat().st_size for _, file in public)
 
 
 class _Sink:
@@ -146,7 +153,7 @@ def zip_of(entries: Iterable[tuple[str, Iterable[bytes], int]]) -> Iterator[byte
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
         for name, blocks, size_bytes in entries:
-            entry = zipfile.ZipInfo(name)
+            entry = zipfile.ZipInfo(name.encode(errors="backslashreplace").decode())  # no name ends it halfway
             entry.external_attr = 0o100644 << 16
             with archive.open(entry, "w", force_zip64=size_bytes > 2**31) as target:
                 for block in blocks:
