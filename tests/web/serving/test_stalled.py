@@ -187,6 +187,31 @@ def test_body_without_a_length_is_refused(site: Site) -> None:
     assert site.connect(chunked).recv(1000).startswith(b"HTTP/1.1 411 ")
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET http://[ HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET //[::1/ HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1, 1\r\n\r\nx",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nA\x00B: c\r\n\r\n",
+        b"\x16\x03\x01 / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/9\r\nHost: HOST\r\n\r\n",
+        b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET /%ff%00%ed%a0%80 HTTP/1.1\r\nHost: HOST\r\n\r\n",
+        b"GET /?a=%ff%00 HTTP/1.1\r\nHost: HOST\r\nCookie: sessionid=\xff\xfe\r\nConnection: close\r\n\r\n",
+        b"POST /c/vowels/submit/ HTTP/1.1\r\nHost: HOST\r\nContent-Length: 99999999999999999999\r\n\r\n",
+    ],
+    ids=lambda sent: ascii(sent[:40]),
+)
+def test_odd_request_is_answered_and_breaks_nothing(site: Site, sent: bytes) -> None:
+    before = site.server.said
+    status = site.connect(sent).recv(1000).split()[1]
+    assert status[:1] in {b"2", b"3", b"4"}, status
+    assert "Traceback" not in site.server.said.removeprefix(before)
+
+
 def test_several_requests_on_one_connection_are_answered_in_order(site: Site) -> None:
     connection = site.connect(
         b"GET /health HTTP/1.1\r\nHost: HOST\r\n\r\nHEAD / HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"

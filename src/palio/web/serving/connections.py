@@ -28,7 +28,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
-from waitress.utilities import Error, RequestEntityTooLarge
+from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from palio.web.admission import ADMITTED, ASKED
 
@@ -42,7 +42,7 @@ HEADER_BYTES = 32 * 1024
 BODY_IN_MEMORY_BYTES = 64 * 1024
 ASKED_ABOUT_BYTES = 2_500_000  # bodies from this size on are admitted first; no form without a file is as large
 _AT_ONCE_BYTES = 1024 * 1024  # sent to one reader before the others have their turn
-_LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body, before the disk is looked at again
+_LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body, after which the disk is looked at again
 _RESERVE_BYTES = 128 * 1024 * 1024  # of the disk, left by bodies: half of what uploads leave to the database
 _ACCEPTED_AT_ONCE = 32
 
@@ -62,7 +62,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     body_rcv: Any
 
     def received(self, data: bytes) -> int:
-        used: int = super().received(data)
+        try:
+            used: int = super().received(data)
+        except ValueError:  # an address that is none
+            self.error, self.completed = BadRequest("The address cannot be read."), True
+            return len(data)
         if self.chunked and self.error is None:
             self.error = LengthRequired("Send the body with a Content-Length.")
             self.completed = True
@@ -165,7 +169,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         elif request.content_length > ASKED_ABOUT_BYTES and not request.admitted:
             self.asking = True
             self.server.task_dispatcher.add_task(_Asking(self, request))
-        elif request.body_bytes_received - self._looked_at_bytes > _LOOKED_AT_BYTES:
+        elif request.body_bytes_received > self._looked_at_bytes + (_LOOKED_AT_BYTES if self._looked_at_bytes else 0):
             self._looked_at_bytes = request.body_bytes_received
             if shutil.disk_usage(tempfile.gettempdir()).free < _RESERVE_BYTES:
                 _log.error("A body of %s bytes was given up, as the disk is nearly full", request.content_length)
