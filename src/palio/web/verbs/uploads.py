@@ -76,6 +76,10 @@ def begin_upload(
         )
 
 
+def largest_chunk() -> int:
+    return max(MOST_CHUNK, -(-most_bytes() // MOST_CHUNKS))
+
+
 def refuse_size(name: str, size_bytes: int, phase: Phase | None = None) -> None:
     if size_bytes < 1:
         raise RefusedError(
