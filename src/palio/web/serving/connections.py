@@ -11,7 +11,6 @@ and it has to count them (deploy/).
 """
 
 import ipaddress
-import logging
 import resource
 import shutil
 import socket
@@ -43,10 +42,8 @@ BODY_IN_MEMORY_BYTES = 64 * 1024
 ASKED_ABOUT_BYTES = 2_500_000  # bodies from this size on are admitted first; no form without a file is as large
 _AT_ONCE_BYTES = 1024 * 1024  # sent to one reader before the others have their turn
 _LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body, after which the disk is looked at again
-_RESERVE_BYTES = 128 * 1024 * 1024  # of the disk, left by bodies: half of what uploads leave to the database
+_RESERVE_BYTES, _RESERVE_SHARE = 128 * 1024 * 1024, 40  # of the disk: half of what uploads leave to the database
 _ACCEPTED_AT_ONCE = 32
-
-_log = logging.getLogger("palio.serving")
 
 
 class LengthRequired(Error):  # type: ignore[misc]  # noqa: N818 - as waitress names them
@@ -97,7 +94,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._behind_s = 0.0
         self._moved_bytes = 0  # since the last look
         self._pieces = 0
-        self._looked_at_bytes = 0
+        self._look_at_bytes = BODY_IN_MEMORY_BYTES
         self._send_now_bytes = _AT_ONCE_BYTES
         self._lingers = False  # once it has been answered, of a sender whose body was not read
         self._lingering_since: float | None = None
@@ -161,7 +158,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         taken: bool = super().received(data)
         request = self.request
         if request is None:
-            self._pieces = self._looked_at_bytes = 0
+            self._pieces, self._look_at_bytes = 0, BODY_IN_MEMORY_BYTES
         elif not request.headers_finished:
             self._pieces += 1
             if self._pieces > MOST_PIECES:
@@ -169,11 +166,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         elif request.content_length > ASKED_ABOUT_BYTES and not request.admitted:
             self.asking = True
             self.server.task_dispatcher.add_task(_Asking(self, request))
-        elif request.body_bytes_received > self._looked_at_bytes + (_LOOKED_AT_BYTES if self._looked_at_bytes else 0):
-            self._looked_at_bytes = request.body_bytes_received
-            if shutil.disk_usage(tempfile.gettempdir()).free < _RESERVE_BYTES:
-                _log.error("A body of %s bytes was given up, as the disk is nearly full", request.content_length)
-                self.end()
+        elif request.body_bytes_received > self._look_at_bytes:
+            self._look_at_bytes = request.body_bytes_received + _LOOKED_AT_BYTES
+            disk = shutil.disk_usage(tempfile.gettempdir())
+            if disk.free < min(_RESERVE_BYTES, disk.total // _RESERVE_SHARE):
+                self.admit(request, admitted=False)
         return taken
 
     def admit(self, request: Request, *, admitted: bool) -> None:
