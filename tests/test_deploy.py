@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from palio.cli import palio
 from palio.web.configuration import Configuration
+from palio.web.serving import connections
+from palio.web.verbs import uploads
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {setting.name for setting in fields(Configuration)}
@@ -69,3 +71,37 @@ def test_image_and_compose_mean_the_same_user() -> None:
     assert len(re.findall(rf"install (?:-d )?-o {user} ", commands)) == 2  # the data folder and the secret
     assert f"user {user}" in page
     assert f"user {user}" in (ROOT / "deploy/compose.env").read_text()
+
+
+def test_proxies_end_what_stalls_when_palio_does() -> None:
+    nginx, caddy = ((ROOT / "deploy" / name).read_text() for name in ("nginx.conf", "Caddyfile"))
+    set_in_nginx = dict(re.findall(r"^    (\w+) ([^;]+);", nginx, re.MULTILINE))
+    assert set_in_nginx["client_header_timeout"] == f"{connections.HEADER_S:g}s"
+    assert set_in_nginx["keepalive_timeout"] == f"{connections.HEADER_S:g}s"
+    assert set_in_nginx["client_body_timeout"] == f"{connections.SLACK_S:g}s"
+    assert set_in_nginx["send_timeout"] == f"{connections.SLACK_S:g}s"
+    assert set_in_nginx["limit_conn"] == f"palio {connections.MOST_OF_ADDRESS}"
+    assert set_in_nginx["proxy_request_buffering"] == "on"
+    buffers, size_kib = re.findall(r"\d+", set_in_nginx["large_client_header_buffers"])
+    assert int(buffers) * int(size_kib) * 1024 == connections.HEADER_BYTES
+    assert int(set_in_nginx["client_max_body_size"].removesuffix("m")) * 1024**2 > uploads.MOST_CHUNK
+    set_in_caddy = dict(re.findall(r"^\t+(\w+) (\w+)$", caddy, re.MULTILINE))
+    assert set_in_caddy["read_header"] == set_in_caddy["idle"] == f"{connections.HEADER_S:g}s"
+    assert set_in_caddy["read_body"] == f"{connections.BODY_S / 3600:g}h"
+    assert set_in_caddy["max_header_size"] == f"{connections.HEADER_BYTES // 1024}KiB"
+
+
+@pytest.mark.parametrize("name", ["publish", "publish-version", "submit"])
+def test_nginx_passes_on_unread_what_comes_in_one_body(name: str) -> None:
+    from django.urls import reverse
+
+    (pattern,) = re.findall(r"location ~ (\S+)", (ROOT / "deploy/nginx.conf").read_text())
+    assert re.search(pattern, reverse(f"pages:{name}", kwargs={} if name == "publish" else {"challenge": "a"}))
+
+
+@pytest.mark.parametrize("name", ["publish-challenge", "publish-version"])
+def test_nginx_passes_on_unread_what_the_api_takes_in_one_body(name: str) -> None:
+    from django.urls import reverse
+
+    (pattern,) = re.findall(r"location ~ (\S+)", (ROOT / "deploy/nginx.conf").read_text())
+    assert re.search(pattern, reverse(f"api:{name}", kwargs={} if "challenge" in name else {"challenge": "a"}))

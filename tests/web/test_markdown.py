@@ -6,7 +6,8 @@ import pytest
 from tests.bundles import write_bundle
 
 from palio.core.bundle.read import read_bundle
-from palio.web.markdown import pictures_of, render_file, render_text
+from palio.web.child_reads import read_whole
+from palio.web.markdown import render_file, render_text
 
 
 def rendered(folder: Path, text: str, name: str = "overview.md") -> str:
@@ -91,7 +92,7 @@ def test_render_pictures_and_links_lead_where_they_may(tmp_path: Path, text: str
 
 def test_pictures_of_a_bundle_are_those_its_pages_show_and_its_logo(tmp_path: Path) -> None:
     rendered(tmp_path, "![a](plot.png) ![b](input_data/scan.png)")
-    assert pictures_of(read_bundle(tmp_path)) == {"plot.png", "logo.png"}
+    assert read_whole(str(tmp_path), False)["pictures"] == ["logo.png", "plot.png"]
 
 
 def test_render_text_of_an_announcement_has_no_pictures() -> None:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from palio.core.bundle.model import Column, StatisticsPolicy
+from palio.core.job import GIB
 
 RANGED, RANGED_BY_REDRAWS = 150, 25
 _AGAIN_AFTER_S = 20.0
-_CPU_S = 300
+_CPU_S, _MEMORY_BYTES = 300, 4 * GIB  # of the process that answers, which reads what a scoring program has written
 
 _asked: dict[Path, tuple[float, subprocess.Popen[bytes]]] = {}
 
@@ -197,6 +198,7 @@ def _question(file: Path) -> Question:
 def main(file: Path) -> None:
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     with file.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

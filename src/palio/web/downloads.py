@@ -8,12 +8,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import BoundedSemaphore
+
+from django.conf import settings
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.digest import UnfitFile, files_below
+from palio.web.kept import kept
 from palio.web.markdown import is_public
+from palio.web.verbs.refusals import RefusedError
 
 _BLOCK_BYTES = 1024 * 1024
+_streams = BoundedSemaphore(max(1, settings.CONFIGURATION.threads // 4))
 STARTING_KIT, PUBLIC_DATA, SAMPLE = "starting-kit", "public-data", "sample"
 TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases"}
 
@@ -61,6 +67,15 @@ def _offered(phase: Phase) -> dict[str, tuple[Path, ...]]:
 
 
 def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) -> Download | None:
+    files, size_bytes = kept(f"offered/{bundle.digest}/{paths}", 0, lambda: _files(bundle, paths))
+    if not files:
+        return None
+    alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
+    return Download(phase, kind, files, size_bytes, alone)
+
+
+def _files(bundle: Bundle, paths: tuple[Path, ...]) -> tuple[tuple[tuple[str, Path], ...], int]:
+    """With what they have in all; there may be a hundred thousand."""
     files: list[tuple[str, Path]] = []
     for path in paths:
         if path.is_file():
@@ -71,11 +86,8 @@ def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) 
             except UnfitFile:
                 continue
             files += [(f"{path.name}/{name}" if len(paths) > 1 else name, file) for name, file in below]
-    files = [(name, file) for name, file in files if is_public(bundle, file)]
-    if not files:
-        return None
-    alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
-    return Download(phase, kind, tuple(files), sum(file.stat().st_size for _, file in files), alone)
+    public = tuple((name, file) for name, file in files if is_public(bundle, file))
+    return public, sum(file.stat().st_size for _, file in public)
 
 
 class _Sink:
@@ -97,6 +109,31 @@ class _Sink:
         return data
 
 
+class Streamed:
+    """Blocks that are made while they are sent, each by a thread that waits for its reader: for few at a time.
+
+    Raises RefusedError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        if not _streams.acquire(blocking=False):
+            raise RefusedError(
+                "downloads-busy",
+                "As many archives are being downloaded as the platform sends at a time.",
+                "Try again in a minute.",
+                503,
+            )
+        self._blocks = blocks
+        self._held = iter([None])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        for _ in self._held:  # once
+            _streams.release()
+
+
 def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
     """A zip of files as they are; see `zip_of`."""
     return zip_of((name, blocks_of(path), path.stat().st_size) for name, path in files)
@@ -116,7 +153,7 @@ def zip_of(entries: Iterable[tuple[str, Iterable[bytes], int]]) -> Iterator[byte
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
         for name, blocks, size_bytes in entries:
-            entry = zipfile.ZipInfo(name)
+            entry = zipfile.ZipInfo(name.encode(errors="backslashreplace").decode())  # no name ends it halfway
             entry.external_attr = 0o100644 << 16
             with archive.open(entry, "w", force_zip64=size_bytes > 2**31) as target:
                 for block in blocks:

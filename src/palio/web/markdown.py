@@ -1,19 +1,18 @@
-"""A bundle's pages as HTML: rendered by markdown-it, sanitized by nh3, kept by the bundle's digest.
+"""Markdown and HTML of organizers as safe HTML: rendered by markdown-it, sanitized by nh3.
 
 Covered: scripts, styles, frames, forms and event handlers are gone, from raw HTML too; links leave without a referrer
 and are not followed by search engines; pictures come from the bundle alone, and never from what a submission is run
-on or scored with. Not covered: what a text says.
+on or scored with. Not covered: what a text says; the time and memory that it takes,
+for which only child processes call this.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import nh3
-from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from palio.core.bundle.model import Bundle
@@ -50,12 +49,12 @@ class _Place:
     page: Callable[[int], str]
 
 
-def render_text(text: str) -> SafeString:
+def render_text(text: str) -> str:
     """A text that belongs to no bundle, such as an announcement: no pictures, no links within the site."""
     return _clean(_to_html(text), lambda _tag, name, value: None if name == "src" else value)
 
 
-def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[int], str]) -> SafeString:
+def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[int], str]) -> str:
     """A page or the terms of a bundle. Files named .html are taken as HTML, others as Markdown.
 
     `picture` gives the address of one of the bundle's files, `page` that of one of its pages, by its index.
@@ -64,22 +63,6 @@ def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[in
     html = text if file.suffix.lower() in (".html", ".htm") else _to_html(text)
     place = _Place(bundle, file.parent, picture, page)
     return _clean(html, lambda tag, name, value: _attribute(place, tag, name, value))
-
-
-@lru_cache(maxsize=64)
-def pictures_of(bundle: Bundle) -> frozenset[str]:
-    """Those files of a bundle that its pages show, and its logo: all that is ever served of it as a picture."""
-    shown: set[str] = set()
-
-    def note(name: str) -> str:
-        shown.add(name)
-        return "/"
-
-    for file in (*(page.file for page in bundle.pages), *([bundle.terms] if bundle.terms else [])):
-        render_file(bundle, file, note, lambda _: "/")
-    if bundle.logo and bundle.logo.suffix.lower() in PICTURES and is_public(bundle, bundle.logo):
-        shown.add(bundle.logo.relative_to(bundle.root).as_posix())
-    return frozenset(shown)
 
 
 def is_public(bundle: Bundle, path: Path) -> bool:
@@ -94,6 +77,12 @@ def is_public(bundle: Bundle, path: Path) -> bool:
     return resolved.is_relative_to(root) and not any(resolved.is_relative_to(other) for other in hidden)
 
 
+def is_picture(bundle: Bundle, file: Path) -> bool:
+    """Whether a file may be served as a picture, under a name that fits an address."""
+    name = file.relative_to(bundle.root).as_posix()
+    return file.suffix.lower() in PICTURES and name.isprintable() and is_public(bundle, file)
+
+
 def _to_html(text: str) -> str:
     tokens = _MARKDOWN.parse(text)
     for token in tokens:
@@ -102,7 +91,7 @@ def _to_html(text: str) -> str:
     return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
-def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> SafeString:
+def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> str:
     clean = nh3.clean(
         html,
         tags=nh3.ALLOWED_TAGS - {"map", "area"},
@@ -111,7 +100,7 @@ def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> SafeS
         url_schemes=_SCHEMES,
         link_rel="nofollow noopener noreferrer",
     )
-    return mark_safe(_in_frames(clean))  # noqa: S308 - nh3 has just made it so
+    return _in_frames(clean)
 
 
 def _in_frames(html: str) -> str:
@@ -133,7 +122,7 @@ def _attribute(place: _Place, tag: str, name: str, value: str) -> str | None:
     if target is None:
         return None
     if tag == "img":
-        fits = target.suffix.lower() in PICTURES and is_public(place.bundle, target)
+        fits = is_picture(place.bundle, target)
         return place.picture(target.relative_to(place.bundle.root).as_posix()) if fits else None
     pages = [page.file for page in place.bundle.pages]
     return place.page(pages.index(target)) if target in pages else None

@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "palio.web.access.fragments.FragmentsMiddleware",
     "palio.web.access.middleware.AccessMiddleware",
+    "palio.web.admission.AdmissionMiddleware",
 ]
 ROOT_URLCONF = "palio.web.urls"
 WSGI_APPLICATION = "palio.web.wsgi.application"
@@ -267,7 +268,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "palio": {"level": "INFO"},
         "django.request": {"level": "ERROR", "filters": ["only what broke"]},  # with its trace, which no page shows
-        "gunicorn.http.wsgi": {"level": "ERROR"},  # it warns of each HEAD, whose body it rightly drops
+        "waitress": {"level": "ERROR"},  # it warns of each request that waits for a thread, and of readers that leave
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},  # anybody can cause it
     },
 }

@@ -142,22 +142,20 @@ def test_killed_supervisor_takes_its_children_along_and_the_next_one_starts(tmp_
 
 
 def children(started: Running) -> dict[str, int]:
-    """The arbiter, a worker and the controller: the arbiter is the one with children."""
-    family = started.tree()
-    below = {child: parent for child, parent in family.items() if parent != family[started.process.pid]}
-    workers = [child for child, parent in below.items() if parent != started.process.pid]
-    if not workers:
-        return {}
-    arbiter = below[workers[0]]
-    others = [child for child, parent in below.items() if parent == started.process.pid and child != arbiter]
-    return {"worker": workers[0], "arbiter": arbiter, **({"controller": others[0]} if others else {})}
+    """The process that answers, and the controller: started in this order."""
+    below = sorted(child for child, parent in started.tree().items() if parent == started.process.pid)
+    names = {
+        child: "controller" if f"The controller runs, as process {child}" in started.said else "pages"
+        for child in below
+    }
+    return {name: child for child, name in names.items()}
 
 
 def test_killed_children_are_started_again(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
         started.wait_for("its last word", lambda: "Ctrl-C ends it." in started.said)
-        for victim in ("worker", "controller", "arbiter"):
-            started.wait_for(f"the {victim}", lambda victim=victim: victim in children(started))
+        for victim in ("pages", "controller"):
+            started.wait_for("both", lambda: children(started).keys() == {"pages", "controller"})
             old = children(started)[victim]
             os.kill(old, signal.SIGKILL)
             started.wait_for(
@@ -165,6 +163,16 @@ def test_killed_children_are_started_again(tmp_path: Path) -> None:
                 lambda victim=victim, old=old: children(started).get(victim, old) != old and started.health(),
             )
         assert started.said.count("was killed by SIGKILL; it is started again in 0.2 s") == 2
+
+
+def test_several_processes_answer_at_one_address(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--pages-only", PALIO_WORKERS="3") as started:
+        started.wait_for("three processes", lambda: "Ctrl-C ends it." in started.said and len(started.tree()) == 4)
+        family = started.tree()
+        for victim in [child for child, parent in family.items() if parent == started.process.pid][:2]:
+            os.kill(victim, signal.SIGKILL)
+            assert [started.ask("/health")[0] for _ in range(5)] == [200] * 5
+        started.wait_for("all of them", lambda: len(started.tree()) == 4)
 
 
 def test_taken_port_is_refused_with_a_free_one(tmp_path: Path) -> None:

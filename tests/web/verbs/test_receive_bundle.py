@@ -61,3 +61,26 @@ def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path
     assert failure(tmp_path / "x.zip", world).failure.message == (
         "bundle is not a challenge: it holds no competition.yaml."
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title: Vowels", 'title: "\\ud800"'),
+        ("title: Vowels", 'title: "a\\0b"'),
+        ("title: Overview", 'title: "\\udfff"'),
+        ("version: 2", "version: 2\nextra: " + "[" * 100_000),
+        ("version: 2", "version: 2\nextra: {" + "? {" * 20_000),
+        ("name: Final", "name: !!python/object/apply:os.system [id]"),
+    ],
+)
+def test_publish_archive_of_odd_yaml_is_the_organizers(
+    world: World, small_bundle: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    folder = shutil.copytree(small_bundle, tmp_path / "vowels")
+    (folder / "competition.yaml").write_text((folder / "competition.yaml").read_text().replace(old, new))
+    error = failure(packed(folder, tmp_path), world)
+    assert error.failure.cause == "organizer"
+    assert error.failure.code == "bundle-invalid"
+    assert str(tmp_path) not in str(error.failure)
+    assert "/bundles/" not in str(error.failure)

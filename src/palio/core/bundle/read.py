@@ -32,13 +32,18 @@ def read_bundle(path: Path) -> Bundle:
         bundle = _read_document(document, root) if document else None
         if bundle is None or findings.errors:
             raise _invalid(path, findings)
-        digest = digest_of(_named_entries(bundle))
+        digest = named_digest(bundle)
     except UnfitFile as fault:
         findings.add(None, "", f"names a program that cannot be taken: {fault}")
         raise _invalid(path, findings) from None
     except OSError as error:
         raise PalioError("source-unreadable", path=error.filename, reason=error.strerror or error) from error
     return replace(bundle, digest=digest, warnings=findings.warnings)
+
+
+def named_digest(bundle: Bundle) -> str:
+    """The digest of competition.yaml and what it names apart from data, as it is now."""
+    return digest_of(_named_entries(bundle))
 
 
 def _read_document(document: Value, root: Path) -> Bundle | None:

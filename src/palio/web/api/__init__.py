@@ -9,6 +9,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 from palio import __version__
 from palio.core.errors import Cause, PalioError
 from palio.web.api.document import DocumentedAPI
+from palio.web.api.json_body import JsonParser
 from palio.web.api.rate import Rate, too_many
 from palio.web.verbs.refusals import RefusedError
 
@@ -18,6 +19,7 @@ api = DocumentedAPI(
     urls_namespace="api",
     description="Run image-AI challenges that are won by code. Tokens are made on the account page.",
     throttle=[Rate()],
+    parser=JsonParser(),
     docs_url=None,  # its page would load from another host; the document is at /api/v1/openapi.json
 )
 

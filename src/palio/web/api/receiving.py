@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from palio.core.quantities import size_text
 from palio.core.staging import writing
+from palio.web.upload_folder import UploadFolder
 from palio.web.verbs.refusals import RefusedError
 
 _BLOCK_BYTES = 1024 * 1024
@@ -22,6 +23,7 @@ def received(request: HttpRequest) -> Iterator[Path]:
     announced = int(request.META.get("CONTENT_LENGTH") or 0)
     if announced > most:
         raise _too_large(most)
+    UploadFolder.refuse_full(announced)
     with writing(folder), NamedTemporaryFile(prefix=".body-", dir=folder) as file:
         size_bytes = 0
         while block := request.read(_BLOCK_BYTES):

@@ -10,9 +10,9 @@ from django.utils.text import slugify
 
 from palio.core.bundle.model import Bundle
 from palio.web.access.rules import VIEWER
-from palio.web.bundles import bundle_of
-from palio.web.downloads import downloads, zip_stream
-from palio.web.markdown import PICTURES, is_public, pictures_of
+from palio.web.bundles import bundle_of, reading_of
+from palio.web.downloads import Streamed, downloads, zip_stream
+from palio.web.markdown import PICTURES, is_public
 from palio.web.models import Challenge
 from palio.web.pages.challenges import shown
 
@@ -26,7 +26,7 @@ def picture(request: HttpRequest, challenge: str, number: int, name: str) -> Htt
     if version is None:
         raise Http404
     bundle = bundle_of(version)
-    if name not in pictures_of(bundle):
+    if name not in reading_of(version).pictures:
         raise Http404
     file = bundle.root / name
     if not is_public(bundle, file) or not file.is_file():
@@ -66,7 +66,7 @@ def send(bundle: Bundle, slug: str, phase: int, kind: str, now: datetime | None)
             )
         else:
             name = f"{slug}-{slugify(offered.phase.name) or phase}-{kind}.zip"
-            response = StreamingHttpResponse(zip_stream(offered.files), content_type="application/zip")
+            response = StreamingHttpResponse(Streamed(zip_stream(offered.files)), content_type="application/zip")
             response["Content-Disposition"] = f'attachment; filename="{name}"'
         response["X-Content-Type-Options"] = "nosniff"
         return response

@@ -1,19 +1,20 @@
 """A challenge as everybody reads it: its own pages, phases, terms, announcements and versions."""
 
-from functools import lru_cache
+import re
 from urllib.parse import quote
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from palio.core.bundle.model import Bundle
-from palio.web.bundles import bundle_of
-from palio.web.markdown import render_file, render_text
+from palio.web.bundles import bundle_of, reading_of
+from palio.web.child_reads import PAGE, PICTURE
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
 from palio.web.templatetags.challenge import phase_now, state_of
+from palio.web.texts_shown import shown_texts
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
 from palio.web.verbs.limits import all_tries
 from palio.web.verbs.teams import own_team
@@ -72,23 +73,19 @@ def _page(request: HttpRequest, index: int) -> HttpResponse:
     return render(request, "challenge/overview.html", context)
 
 
-@lru_cache(maxsize=256)  # a text under a digest never changes
-def _rendered(digest: str, slug: str, number: int, index: int | None) -> SafeString:
-    """One of a version's pages, or its terms if `index` is None."""
-    version = ChallengeVersion.objects.select_related("challenge").get(challenge__slug=slug, number=number)
-    bundle = bundle_of(version)
-    file = bundle.terms if index is None else bundle.pages[index].file
-    if file is None:
-        return SafeString()
-    return render_file(bundle, file, lambda name: picture_url(slug, number, name), lambda found: _page_url(slug, found))
-
-
 def rendered_page(challenge: Challenge, version: ChallengeVersion, index: int) -> SafeString:
-    return _rendered(version.digest, challenge.slug, version.number, index)
+    return _with_addresses(challenge, version, reading_of(version).pages[index])
 
 
 def rendered_terms(challenge: Challenge, version: ChallengeVersion) -> SafeString:
-    return _rendered(version.digest, challenge.slug, version.number, None)
+    return _with_addresses(challenge, version, reading_of(version).terms)
+
+
+def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:
+    token = reading_of(version).token
+    html = html.replace(f"{token}{PICTURE}", picture_url(challenge.slug, version.number, ""))
+    html = re.sub(rf"{token}{PAGE}(\d+)", lambda found: _page_url(challenge.slug, int(found[1])), html)
+    return mark_safe(html)  # noqa: S308 - web.markdown has made it so
 
 
 def picture_url(slug: str, number: int, name: str) -> str:
@@ -125,7 +122,8 @@ def versions(request: HttpRequest, challenge: str) -> HttpResponse:
 
 def announcements(request: HttpRequest, challenge: str) -> HttpResponse:
     found, _, _ = shown(request)
-    listed = [(said, render_text(said.text)) for said in found.announcements.select_related("author")]
+    said = [*found.announcements.select_related("author")]
+    listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
     return render(request, "challenge/announcements.html", {"challenge": found, "announcements": listed})
 
 

@@ -5,10 +5,10 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from palio.web.markdown import render_text
 from palio.web.models import Announcement
 from palio.web.pages.desk import at_desk, challenge_of
 from palio.web.pages.doing import doing, signed_in, trying
+from palio.web.texts_shown import shown_texts
 from palio.web.verbs import announcing
 
 
@@ -27,8 +27,8 @@ def announce(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 def _listed(request: HttpRequest, title: str = "", text: str = "", refused: str = "") -> HttpResponse:
-    said = challenge_of(request).announcements.select_related("author")
-    listed = [(each, render_text(each.text)) for each in said]
+    said = [*challenge_of(request).announcements.select_related("author")]
+    listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
     context = at_desk(request, "announcements", listed=listed, title=title, text=text, refused=refused)
     return render(request, "desk/announcements.html", context, status=422 if refused else 200)
 

@@ -7,7 +7,7 @@ from django.urls import path
 
 from palio.web.desk import audit
 from palio.web.desk.export import Parts, entries, export_name
-from palio.web.downloads import zip_of
+from palio.web.downloads import Streamed, zip_of
 from palio.web.models import Challenge
 from palio.web.pages.desk import at_desk, challenge_of
 
@@ -34,7 +34,7 @@ def download(request: HttpRequest, challenge: str) -> StreamingHttpResponse:
 
 
 def send_export(challenge: Challenge, parts: Parts) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(zip_of(entries(challenge, parts)), content_type="application/zip")
+    response = StreamingHttpResponse(Streamed(zip_of(entries(challenge, parts))), content_type="application/zip")
     response["Content-Disposition"] = f'attachment; filename="{export_name(challenge)}"'
     return response
 

@@ -5,7 +5,9 @@ import sys
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.utils.html import escape
 
+from palio.core.errors import Cause, PalioError
 from palio.web import away
 from palio.web.verbs.refusals import RefusedError
 
@@ -53,20 +55,31 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Made without templates or the database: they may be what broke."""
-    if refused := away.refusal_for(sys.exception()):
+    if refused := _refusal(sys.exception()):
         return _away(request, refused)
     if request.path.startswith("/api/"):
         return _page(request, 500)
     return _bare(*_TEXTS[500], 500)
 
 
+def _refusal(error: BaseException | None) -> RefusedError | None:
+    """What a view did not say itself."""
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, PalioError):
+        failure, status = error.failure, 503 if error.failure.cause is Cause.PLATFORM else 422
+        return RefusedError(failure.code, failure.message, failure.next_step, status, failure.evidence)
+    return away.refusal_for(error)
+
+
 def _away(request: HttpRequest, refused: RefusedError) -> HttpResponse:
     answer: HttpResponse
     if request.path.startswith("/api/"):
-        said = {"code": refused.code, "message": refused.message, "next_step": refused.next_step, "evidence": []}
+        said: dict[str, object] = {"code": refused.code, "message": refused.message, "next_step": refused.next_step}
+        said["evidence"] = [*refused.evidence]
         answer = JsonResponse(said, status=refused.status)
     else:
-        answer = _bare(refused.message.rstrip("."), refused.next_step, refused.status)
+        answer = _bare(escape(refused.message.rstrip(".")), escape(refused.next_step), refused.status)
     if refused.status == 503:
         answer["Retry-After"] = str(away.AGAIN_S)
     return answer

@@ -14,8 +14,7 @@ from palio.core.bundle.model import Bundle, Phase
 from palio.web.access.relations import Relation
 from palio.web.board import Sight, sight
 from palio.web.board_shown import show
-from palio.web.bundles import bundle_of
-from palio.web.markdown import pictures_of
+from palio.web.bundles import reading_of
 from palio.web.models import Challenge, Registration, User
 from palio.web.pages.challenges import picture_url
 from palio.web.templatetags.challenge import phase_now
@@ -59,9 +58,10 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
     version = challenge.current
     if version is None:
         raise ValueError(f"{challenge.slug} has no version yet")
-    bundle = bundle_of(version)
+    reading = reading_of(version)
+    bundle = reading.bundle
     logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
-    shown = picture_url(challenge.slug, version.number, logo) if logo in pictures_of(bundle) else ""
+    shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
     phase = phase_now(bundle, timezone.now())
     best = _best(challenge, bundle, phase) if phase else ""
     return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)

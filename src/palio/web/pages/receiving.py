@@ -4,6 +4,7 @@ Everywhere else a file in a form is refused: Django would write it to the disk b
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from palio.core.quantities import size_text
-from palio.web.upload_folder import is_full
+from palio.web.upload_folder import UploadFolder, is_full
+from palio.web.verbs.refusals import RefusedError
 
 View = Callable[..., HttpResponse]
-_FORM_BYTES = 1024 * 1024  # of everything beside the file
+FORM_BYTES = 1024 * 1024  # of everything beside the file
 
 
 class NoFiles(FileUploadHandler):
@@ -49,6 +51,13 @@ class BoundedFile(TemporaryFileUploadHandler):
             raise RequestDataTooBig("the file is larger than it may be")
         super().receive_data_chunk(raw_data, start)
 
+    def remove(self) -> None:
+        """Also what Django leaves open: a file that broke off, or whose rest finds no room on the disk."""
+        if hasattr(self, "file"):
+            Path(self.file.temporary_file_path()).unlink(missing_ok=True)
+            with suppress(OSError):  # of what is still to be written
+                self.file.close()
+
 
 def receives_file(view: View) -> View:
     """For a view whose form has a file: the access table has decided before any of it is read."""
@@ -59,27 +68,36 @@ def receives_file(view: View) -> View:
     def receiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             most = settings.CONFIGURATION.max_upload_bytes
-            if int(request.META.get("CONTENT_LENGTH") or 0) > most + _FORM_BYTES:
+            if int(request.META.get("CONTENT_LENGTH") or 0) > most + FORM_BYTES:
                 context = {
                     "title": "This file is too large",
                     "said": f"A file may have {size_text(most)} here.",
                     "next_step": "Make it smaller, or ask the operator to raise `max_upload_gib`.",
                 }
                 return render(request, "error.html", context, status=413)
+            try:
+                UploadFolder.refuse_full(int(request.META.get("CONTENT_LENGTH") or 0))
+            except RefusedError:
+                return _no_room(request)
             request.upload_handlers = [BoundedFile(request, most)]
         try:
             return protected(request, *args, **kwargs)
         except OSError as error:  # of the file's way to the disk
             if not is_full(error):
                 raise
-            for handler in request.upload_handlers:  # Django fails to, as it tries to write the rest first
-                if isinstance(handler, BoundedFile) and hasattr(handler, "file"):
-                    Path(handler.file.temporary_file_path()).unlink(missing_ok=True)
-        context = {
-            "title": "The platform's disk is full",
-            "said": "There was no room for this file.",
-            "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
-        }
-        return render(request, "error.html", context, status=507)
+            return _no_room(request)
+        finally:
+            for handler in request.upload_handlers:
+                if isinstance(handler, BoundedFile):
+                    handler.remove()
 
     return receiving
+
+
+def _no_room(request: HttpRequest) -> HttpResponse:
+    context = {
+        "title": "The platform's disk is full",
+        "said": "There was no room for this file.",
+        "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
+    }
+    return render(request, "error.html", context, status=507)

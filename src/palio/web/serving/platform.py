@@ -56,7 +56,8 @@ class Platform:
             engine = find_engine(self._configuration.engine) if self._controller else None
             self._set_up()
             if self._pages:
-                charges.append(Charge("The process that answers requests", self._answerer(listening), signal.SIGTERM))
+                answer, name = self._answerer(listening), "The process that answers requests"
+                charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._configuration.workers)]
             if self._controller:
                 # Killed at once where the supervisor was: it may be waiting for an engine, and minds no kill.
                 charges.append(Charge("The controller", _control, signal.SIGKILL))
@@ -78,12 +79,11 @@ class Platform:
     def _answerer(self, listening: socket) -> Callable[[], None]:
         from django.urls import get_resolver
 
-        from palio.web.serving.pages import Pages
+        from palio.web.serving.pages import answer_requests
         from palio.web.wsgi import application
 
         _ = get_resolver().url_patterns  # loaded once, for all
-        pages = Pages(self._configuration, listening, application)
-        return lambda: pages.run()
+        return partial(answer_requests, self._configuration, listening, application)
 
     def _tell(self, engine: Callable[[], list[str]] | None) -> None:
         if self._pages:

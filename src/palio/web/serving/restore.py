@@ -1,25 +1,32 @@
 """A data folder from a backup: every file compared with its digest before any of it counts.
 
-Covered: a backup that is cut off, changed or no backup; names and links that lead out of the folder; a folder that
-holds something already; being killed (nothing is there afterwards, or all of it). Not covered: who made the backup; it
-holds keys and programs, so restore only what is your own.
+Only files, and links that stay within their bundle or run folder, are taken from a backup; everything else that a tar
+archive can hold is refused. Links are followed in memory first, and made after all files, so that nothing is written
+through one.
+Covered: a backup that is cut off, changed or no backup; names and links that lead out of the folder, by whatever way;
+hard links, devices, sparse files, endless headers; a disk that it would fill; a folder that holds something already;
+being killed (nothing is there afterwards, or all of it).
+Not covered: who made the backup; it holds keys and programs, so restore only what is your own.
 """
 
-import gzip
+import errno
 import hashlib
 import json
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from tarfile import TarInfo
 
-from palio.core.digest import CHUNK_BYTES
 from palio.core.errors import PalioError, counted
+from palio.core.job import KIB, MIB
 from palio.core.quantities import size_text
 from palio.core.staging import settle, staged, writing
+from palio.core.tar_stream import BrokenTarError, Budget, BudgetError, TarStream
 from palio.web.configuration import Configuration
 from palio.web.serving.backup import ABOUT, DUMP, FOLDERS, FORMAT, SUMS, TOP
 from palio.web.serving.copies import has_tables, is_whole, load_postgresql
@@ -27,6 +34,21 @@ from palio.web.serving.terminal import say
 
 DATABASE = "palio.sqlite3"
 _MAY_BE_THERE = {"lost+found"}  # of a file system of its own
+_HOLD_LINKS = ("bundles", "runs")
+_MOST_STEPS = 40  # of one link, through others; as Linux has it
+_ABOUT_BYTES, _SUMS_BYTES = 64 * KIB, 512 * MIB
+_RESERVE_BYTES, _LOOKS_EACH = 256 * MIB, 64  # left of the disk; blocks before it is looked at again
+
+
+@dataclass
+class _Found:
+    """What a backup holds: `digests` of its files as unpacked and `noted` as they should be, and its links."""
+
+    about: Mapping[str, object] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    noted: dict[str, str] | None = None
+    links: dict[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
 
 
 def restore(file: Path, configuration: Configuration) -> int:
@@ -37,14 +59,23 @@ def restore(file: Path, configuration: Configuration) -> int:
         building = parts[0].parent
         for name in FOLDERS:
             (building / name).mkdir()
-        with _faults_of(file), tarfile.open(file, "r:*") as tar:
-            about, sums = _unpack(file, tar, building)
-        _compare(file, sums)
-        _load_database(file, str(about.get("database")), building, configuration)
+        with _faults_of(file), file.open("rb") as opened:
+            found = _unpack(file, TarStream(opened, _budget(building)), building)
+        _compare(file, found)
+        _make_links(file, building, found)
+        _load_database(file, str(found.about.get("database")), building, configuration)
     target.chmod(0o700)
-    say(f"{target}: {counted(len(sums), 'file')}, each as it was backed up on {about.get('when')}")
+    links = f" and {counted(len(found.links), 'link')}" if found.links else ""
+    say(f"{target}: {counted(len(found.digests), 'file')}{links}, {size_text(found.size_bytes)}, {_when(found.about)}")
     say(f"  Start it with: palio serve --data {target}")
     return 0
+
+
+def _when(about: Mapping[str, object]) -> str:
+    try:
+        return f"as backed up on {datetime.fromisoformat(str(about.get('when'))).isoformat(timespec='seconds')}"
+    except ValueError:
+        return "of a backup without a date"
 
 
 def _refuse_full_folder(target: Path) -> None:
@@ -58,50 +89,73 @@ def _refuse_full_folder(target: Path) -> None:
         raise PalioError("target-not-empty", path=target)
 
 
-def _unpack(
-    file: Path, tar: tarfile.TarFile, building: Path
-) -> tuple[dict[str, object], dict[str, tuple[str, str | None]]]:
-    """What the backup says of itself, and for each file its digest as unpacked and as it should be."""
-    about: dict[str, object] | None = None
-    found: dict[str, str] = {}
-    links: dict[str, str] = {}
-    noted: dict[str, str] | None = None
-    for member in tar:
-        tar.members.clear()  # type: ignore[attr-defined]  # which nobody asks for, and there may be millions
+def _budget(building: Path) -> Budget:
+    """As much as the disk has, which is looked at as it fills; a small archive of zeros ends there."""
+    blocks = count()
+
+    def look() -> None:
+        if next(blocks) % _LOOKS_EACH == 0 and shutil.disk_usage(building).free < _RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, "no room")
+
+    return Budget(1 << 62, 1 << 40, look)
+
+
+def _unpack(file: Path, stream: TarStream, building: Path) -> _Found:
+    found = _Found()
+    for member in stream.members():
         name = _name(file, member)
         if member.issym():
-            links[name] = member.linkname
+            _take_link(file, name, member.linkname, found)
             continue
-        content = tar.extractfile(member) if member.isreg() else None
-        if content is None:
-            raise _invalid(file, f"it holds {name}, which is neither a file nor a link")
-        if about is None:
-            about = _about(file, name, content.read(64 * 1024))
+        if not member.isreg() or member.issparse():
+            raise _invalid(file, f"it holds {_shown(name)}, which is neither a plain file nor a link")
+        if name in found.digests or name in found.links:
+            raise _invalid(file, f"it holds {_shown(name)} twice")
+        if not found.about:
+            found.about = _about(file, name, _text(file, stream, member, _ABOUT_BYTES))
         elif name == SUMS:
-            noted = dict(_sums(content.read().decode(errors="surrogateescape")))
-            noted.pop(ABOUT, None)
+            found.noted = dict(_sums(_text(file, stream, member, _SUMS_BYTES).decode(errors="surrogateescape")))
+            found.noted.pop(ABOUT, None)
         else:
-            found[name] = _write(content, building / name, member)
-    if about is None or noted is None:
+            found.digests[name] = _write(stream.data(member), building / name, member)
+            found.size_bytes += member.size
+    if not found.about or found.noted is None:
         raise _invalid(file, "it is cut off before its end")
-    _make_links(file, building, links)
-    return about, {name: (found.get(name, ""), noted.get(name)) for name in found.keys() | noted.keys()}
+    return found
 
 
 def _about(file: Path, name: str, content: bytes) -> dict[str, object]:
-    about = json.loads(content) if name == ABOUT else {}
+    try:
+        about = json.loads(content) if name == ABOUT else {}
+    except RecursionError:
+        about = {}
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise _invalid(file, f"it is no backup of the form {FORMAT}")
     return about
 
 
-def _name(file: Path, member: tarfile.TarInfo) -> str:
-    path = PurePosixPath(member.name)
-    inside = path.parts[1:]
-    known = inside and (inside[0] in FOLDERS or (len(inside) == 1 and inside[0] in (ABOUT, SUMS, DUMP, DATABASE)))
-    if path.parts[0] != TOP or not known or ".." in inside:
-        raise _invalid(file, f"it holds {member.name}, which is no part of a backup")
-    return "/".join(inside)
+def _name(file: Path, member: TarInfo) -> str:
+    """As it is below the data folder: a path of plain parts below a folder that a backup has, or one of its files."""
+    top, _, name = member.name.partition("/")
+    inside = name.split("/")
+    known = (len(inside) > 1 and inside[0] in FOLDERS) or name in (ABOUT, SUMS, DUMP, DATABASE)
+    if top != TOP or not known or "\0" in name or any(part in ("", ".", "..") for part in inside):
+        raise _invalid(file, f"it holds {_shown(member.name)}, which is no part of a backup")
+    return name
+
+
+def _take_link(file: Path, name: str, target: str, found: _Found) -> None:
+    if name in found.digests or name in found.links:
+        raise _invalid(file, f"it holds {_shown(name)} twice")
+    if name.split("/")[0] not in _HOLD_LINKS or name.count("/") < 2 or not target or "\0" in target:
+        raise _invalid(file, f"it holds the link {_shown(name)}, where no backup has one")
+    found.links[name] = target
+
+
+def _text(file: Path, stream: TarStream, member: TarInfo, most_bytes: int) -> bytes:
+    if member.size > most_bytes:
+        raise _invalid(file, f"its {_shown(member.name)} has {size_text(member.size)}")
+    return b"".join(stream.data(member))
 
 
 def _sums(text: str) -> Iterator[tuple[str, str]]:
@@ -112,37 +166,72 @@ def _sums(text: str) -> Iterator[tuple[str, str]]:
         yield name, digest
 
 
-def _write(content: IO[bytes], place: Path, member: tarfile.TarInfo) -> str:
+def _write(blocks: Iterable[bytes], place: Path, member: TarInfo) -> str:
+    """All folders above it were made here, as links are not there yet."""
     place.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with place.open("xb") as target:
-        while block := content.read(CHUNK_BYTES):
+        for block in blocks:
             digest.update(block)
             target.write(block)
-    place.chmod(member.mode & 0o777)
+    place.chmod((0o600 if member.name.startswith(f"{TOP}/keys/") else 0o755) & member.mode | 0o400)
     return digest.hexdigest()
 
 
-def _make_links(file: Path, building: Path, links: dict[str, str]) -> None:
-    """After all files, so that none is written through a link; each leads to within its bundle or run folder."""
-    for name, target in links.items():
-        (building / name).parent.mkdir(parents=True, exist_ok=True)
-        (building / name).symlink_to(target)
-    for name in links:
-        top = building.joinpath(*PurePosixPath(name).parts[:2]).resolve()
-        if not (building / name).resolve().is_relative_to(top):
-            raise _invalid(file, f"it holds the link {name}, which leads outside")
+def _compare(file: Path, found: _Found) -> None:
+    noted = found.noted or {}
+    names = sorted(name for name in found.digests.keys() | noted.keys() if found.digests.get(name) != noted.get(name))
+    if names:
+        evidence = [f"{'changed' if name in found.digests else 'missing'}: {_shown(name)}" for name in names[:10]]
+        number = counted(len(names), "file is", "files are")
+        raise PalioError("backup-invalid", path=file, reason=f"{number} not as it was written", evidence=evidence)
 
 
-def _compare(file: Path, sums: dict[str, tuple[str, str | None]]) -> None:
-    if changed := sorted(name for name, (found, noted) in sums.items() if found != noted):
-        evidence = [f"{'missing' if not sums[name][0] else 'changed'}: {name}" for name in changed[:10]]
-        count = counted(len(changed), "file is", "files are")
-        raise PalioError("backup-invalid", path=file, reason=f"{count} not as it was written", evidence=evidence)
+def _make_links(file: Path, building: Path, found: _Found) -> None:
+    """Each leads to within its bundle or run folder, and has no file or link below it."""
+    for name in (*found.digests, *found.links):
+        above = name
+        while "/" in (above := above.rpartition("/")[0]):
+            if above in found.links:
+                raise _invalid(file, f"it holds {_shown(name)} below the link {_shown(above)}")
+    for name in found.links:
+        if not _stays_inside(name, found.links):
+            raise _invalid(file, f"it holds the link {_shown(name)}, which leads outside")
+    for name, target in found.links.items():
+        place = building / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+
+
+def _stays_inside(name: str, links: Mapping[str, str]) -> bool:
+    """Whether following it, and every link on its way, never leaves the folder of the first two parts of its name."""
+    first, second, *_ = name.split("/")
+    at, waiting, steps = name.split("/")[2:-1], links[name].split("/")[::-1], 1
+    if links[name].startswith("/"):
+        return False
+    while waiting:
+        part = waiting.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not at:
+                return False
+            at.pop()
+            continue
+        at.append(part)
+        if (target := links.get("/".join((first, second, *at)))) is not None:
+            steps += 1
+            if steps > _MOST_STEPS or target.startswith("/"):
+                return False
+            at.pop()
+            waiting += target.split("/")[::-1]
+    return True
 
 
 def _load_database(file: Path, name: str, building: Path, configuration: Configuration) -> None:
     url = configuration.database_url
+    if name not in (DATABASE, DUMP) or not (building / name).is_file():
+        raise _invalid(file, "it holds no database")
     if name == DUMP and not url:
         raise PalioError(
             "usage",
@@ -164,11 +253,15 @@ def _load_database(file: Path, name: str, building: Path, configuration: Configu
         (building / DUMP).unlink()
 
 
+def _shown(name: str) -> str:
+    return name if name.isprintable() else name.encode("unicode_escape", errors="backslashreplace").decode()
+
+
 @contextmanager
 def _faults_of(file: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, ValueError, zlib.error, gzip.BadGzipFile, FileExistsError) as error:
+    except (BrokenTarError, BudgetError, ValueError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise _invalid(file, f"it cannot be read: {str(error) or type(error).__name__}") from error
 
 

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from palio.web import events
 from palio.web.models import Announcement, Challenge, User
+from palio.web.texts_shown import is_readable
 from palio.web.verbs.refusals import RefusedError
 
 TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 20_000
@@ -66,4 +67,7 @@ def _checked(title: str, text: str) -> tuple[str, str]:
         if len(given) > most:
             said = f"The {what} has {len(given):,} characters, and {most:,} are kept."
             raise RefusedError("announcement-too-long", said, "Shorten it.", 422)
+    if not is_readable(text):
+        said = "The text has more emphasis, links or quotes in each other than can be shown."
+        raise RefusedError("announcement-too-complex", said, "Write it more simply.", 422)
     return title, text

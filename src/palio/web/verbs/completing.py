@@ -12,10 +12,10 @@ from django.db import transaction
 
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.digest import digest_file
-from palio.core.dockerfile_sources import check_context
 from palio.core.errors import PalioError
-from palio.core.submission import Submission, read_submission
 from palio.web import events
+from palio.web.bounded_reading import SUBMISSION, SUBMISSIONS, read_bounded
+from palio.web.child_reads import check_submission
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.store import file_path, keep_file, store_changing
 from palio.web.upload_folder import UploadFolder, room
@@ -87,7 +87,7 @@ def take_whole(
 def _keep(
     team: Team, user: User, content: Path, sha256: str, kind: SubmissionKind | None, upload: Upload | None
 ) -> StoredFile:
-    submission = _checked(content, sha256, kind)
+    found, notes = _checked(team, content, sha256, kind)
     with room(), store_changing(settings.FOLDERS), transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
         file = StoredFile.objects.filter(team=team, sha256=sha256, deleted=None).first()
@@ -96,10 +96,10 @@ def _keep(
             file = StoredFile.objects.create(
                 team=team,
                 name=content.name,
-                kind=submission.kind,
+                kind=found,
                 size_bytes=file_path(settings.FOLDERS, sha256).stat().st_size,
                 sha256=sha256,
-                notes=list(submission.notes),
+                notes=notes,
                 created_by=user,
             )
             events.record(
@@ -112,11 +112,19 @@ def _keep(
     return _of_kind(file, kind)
 
 
-def _checked(content: Path, sha256: str, kind: SubmissionKind | None) -> Submission:
-    submission = read_submission(content, kind, sha256)
-    if submission.kind is SubmissionKind.CONTEXT:
-        check_context(content)
-    return submission
+def _checked(team: Team, content: Path, sha256: str, kind: SubmissionKind | None) -> tuple[SubmissionKind, list[str]]:
+    with SUBMISSIONS.taken_by(team.pk):
+        found, notes = read_bounded(
+            check_submission,
+            str(content),
+            kind,
+            sha256,
+            bounds=SUBMISSION,
+            code="submission-unreadable",
+            name=content.name,
+            folder=content.parent,
+        )
+    return SubmissionKind(found), notes
 
 
 def _move_in(content: Path, sha256: str) -> None:

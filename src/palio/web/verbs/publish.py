@@ -12,17 +12,16 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 
-from palio.core.bundle.check import check_bundle
 from palio.core.bundle.difference import differences
 from palio.core.bundle.model import Bundle
-from palio.core.bundle.read import read_bundle
+from palio.core.bundle.read import named_digest
 from palio.core.digest import UnfitFile
-from palio.core.errors import PalioError, counted
-from palio.core.staging import reading
+from palio.core.errors import PalioError
+from palio.core.staging import reading as reading_source
 from palio.web import events
-from palio.web.bundles import bundle_of
+from palio.web.bundles import bundle_of, keep_reading, read_new, reading_at
 from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
-from palio.web.store import keep_bundle
+from palio.web.store import bundle_path, keep_bundle
 from palio.web.verbs.refusals import RefusedError
 
 SLUG_CHARACTERS = 60
@@ -52,20 +51,21 @@ def publish_bundle(
     Without a slug it is made from the title. A draft is seen by its organizers alone; publishing it again without
     `draft` shows it to everybody. Raises PalioError with all that is wrong with the bundle, RefusedError.
     """
-    bundle = read_bundle(folder)
-    errors, more_warnings = check_bundle(bundle)
-    if errors:
-        count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
-        raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
+    content = read_new(folder)
+    reading = reading_at(content, Path(content["root"]))
+    bundle = reading.bundle
     name = _slug(slug, bundle.title)
     _refuse_early(name, bundle, actor, draft=draft)
     digest = _keep(bundle)
+    if named_digest(reading_at(content, bundle_path(settings.FOLDERS, digest)).bundle) != bundle.digest:
+        raise PalioError("folder-unreadable", path=folder, reason="its files were changed while it was being published")
+    keep_reading(digest, content)
     try:
         with transaction.atomic():
             version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
     except IntegrityError:  # somebody else took the name a moment ago
         raise _taken(name) from None
-    return Publication(version, is_new, tuple(str(problem) for problem in (*bundle.warnings, *more_warnings)))
+    return Publication(version, is_new, reading.warnings)
 
 
 def _slug(slug: str | None, title: str) -> str:
@@ -127,7 +127,7 @@ def _quoted(names: Sequence[str]) -> str:
 
 def _keep(bundle: Bundle) -> str:
     try:
-        with reading(bundle.root):
+        with reading_source(bundle.root):
             return keep_bundle(settings.FOLDERS, bundle.root)
     except UnfitFile as fault:
         raise PalioError("folder-unreadable", path=bundle.root, reason=str(fault)) from None

@@ -3,17 +3,21 @@
 What is said about it names the zip and files in it, never folders of this machine.
 """
 
-from dataclasses import replace
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
 
-from palio.core.archive import unpack
+from palio.core.bounded import Bounds
 from palio.core.errors import PalioError
+from palio.core.job import GIB, MIB
 from palio.core.staging import writing
+from palio.web.bounded_reading import BUNDLES, read_bounded, without_folder
+from palio.web.child_reads import unpack_bundle
 from palio.web.models import User
 from palio.web.verbs.publish import Publication, publish_bundle
+
+_LEAST_BYTES_PER_S = 20 * MIB  # of a disk, while unpacking
 
 
 def publish_archive(
@@ -21,19 +25,27 @@ def publish_archive(
 ) -> Publication:
     """Publishes the zip at `archive`, which its sender calls `name`; raises as `publish_bundle` does."""
     name = PurePath(name.replace("\\", "/")).name or "bundle.zip"
-    with writing(settings.FOLDERS.bundles), TemporaryDirectory(prefix=".zip-", dir=settings.FOLDERS.bundles) as work:
+    with (
+        BUNDLES.taken_by(actor.username if actor else ""),
+        writing(settings.FOLDERS.bundles),
+        TemporaryDirectory(prefix=".zip-", dir=settings.FOLDERS.bundles) as work,
+    ):
         folder = Path(work) / (PurePath(name).stem.strip(". ") or "bundle")
         try:
             _unpack(archive, folder, name)
             return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note)
         except PalioError as error:
-            raise _without(error, Path(work)) from None
+            raise without_folder(error, Path(work)) from None
 
 
 def _unpack(archive: Path, folder: Path, name: str) -> None:
     folder.mkdir()
+    most = settings.CONFIGURATION.max_upload_bytes
+    bounds = Bounds(time_s=60 + most / _LEAST_BYTES_PER_S, memory_bytes=GIB, file_bytes=most)
     try:
-        unpack(archive, folder, name, max_bytes=settings.CONFIGURATION.max_upload_bytes)
+        read_bounded(
+            unpack_bundle, str(archive), str(folder), name, most, bounds=bounds, code="folder-unreadable", name=name
+        )
     except PalioError as error:
         if not error.failure.code.startswith("archive-"):
             raise
@@ -42,21 +54,3 @@ def _unpack(archive: Path, folder: Path, name: str) -> None:
         raise PalioError(
             "folder-unreadable", path=name, reason=f"it {reason}", evidence=error.failure.evidence
         ) from error
-
-
-def _without(error: PalioError, work: Path) -> PalioError:
-    """The same, with paths as they are in the zip."""
-
-    def cleaned(text: str) -> str:
-        for folder in (work.resolve(), work):
-            text = text.replace(f"{folder}/", "")
-        return text
-
-    failure = error.failure
-    error.failure = replace(
-        failure,
-        message=cleaned(failure.message),
-        next_step=cleaned(failure.next_step),
-        evidence=tuple(cleaned(line) for line in failure.evidence),
-    )
-    return error

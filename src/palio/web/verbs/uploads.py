@@ -25,7 +25,7 @@ CHUNK_BYTES = 16 * MIB
 MOST_CHUNKS = 10_000
 MOST_UNFINISHED = 30  # of one team
 KEPT = timedelta(days=1)  # how long an upload that nobody goes on with
-_LEAST_CHUNK, _MOST_CHUNK = 1024, 64 * MIB
+_LEAST_CHUNK, MOST_CHUNK = 1024, 64 * MIB
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,7 +64,7 @@ def begin_upload(
         if file is None:
             _refuse_many(team)
             UploadFolder.refuse_full(size_bytes)
-        chunk_bytes = min(max(chunk_bytes, _LEAST_CHUNK), _MOST_CHUNK)
+        chunk_bytes = min(max(chunk_bytes, _LEAST_CHUNK), MOST_CHUNK)
         return Upload.objects.create(
             team=team,
             user=user,
@@ -74,6 +74,10 @@ def begin_upload(
             chunk_bytes=max(chunk_bytes, -(-size_bytes // MOST_CHUNKS)),
             file=file,
         )
+
+
+def largest_chunk() -> int:
+    return max(MOST_CHUNK, -(-most_bytes() // MOST_CHUNKS))
 
 
 def refuse_size(name: str, size_bytes: int, phase: Phase | None = None) -> None:

@@ -11,6 +11,12 @@ KINDS: dict[str, FailureKind] = {
         "Hand in a zip with a Dockerfile at its root (make one with `palio pack FOLDER`), or predictions as a "
         ".csv or a zip of it.",
     ),
+    "submission-unreadable": FailureKind(
+        _P,
+        "{name} could not be checked: {reason}.",
+        "Make it simpler: fewer files, shorter patterns in .dockerignore and COPY, a shorter Dockerfile. Then submit "
+        "it again.",
+    ),
     "submission-kind-refused": FailureKind(
         _P,
         "{name} is a submission of kind `{kind}`, and the phase “{phase}” takes {allowed}.",

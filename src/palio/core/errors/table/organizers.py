@@ -15,6 +15,12 @@ KINDS: dict[str, FailureKind] = {
         "{path} has {count}.",
         "Mend what is listed, then run `palio check {folder}` again.",
     ),
+    "bundle-unreadable": FailureKind(
+        _O,
+        "{name} could not be read: {reason}.",
+        "Shorten or simplify competition.yaml and the pages and terms that it names; large tables belong in files to "
+        "download.",
+    ),
     "phase-unknown": FailureKind(
         _U,
         "The challenge has no phase named “{phase}”; it has {phases}.",

@@ -1,0 +1,159 @@
+"""Odd values in forms, JSON, headers and file names end as a sentence for whoever sent them, never as HTTP 500."""
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from django.http import HttpResponseBase
+from django.test import Client
+from tests.web.people import World
+from tests.web.zips import digest
+
+Browser = Callable[..., Client]
+
+ODD = ["\ud800", "a\0b", "\udcff.zip", "\x1b[2J", "a\nb", "\u202e", "x" * 5000, "\U0001f600" * 300, "..", "/", "\\"]
+
+
+def asked(client: Client, path: str, body: bytes | str, method: str = "post") -> HttpResponseBase:
+    client.raise_request_exception = False
+    send = getattr(client, method)
+    answer: HttpResponseBase = send(path, body, content_type="application/json")
+    return answer
+
+
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+def test_odd_strings_in_json(world: World, browser: Browser, odd: str) -> None:
+    bob, alice, ada = browser(world.bob), browser(world.alice), browser(world.ada)
+    api = "/api/v1"
+    bodies: list[tuple[Client, str, dict[str, object], str]] = [
+        (bob, f"{api}/challenges/mednist/uploads", {"name": odd, "size_bytes": 5, "sha256": "0" * 64}, "post"),
+        (bob, f"{api}/challenges/mednist/uploads", {"name": "a", "size_bytes": 5, "sha256": odd}, "post"),
+        (
+            bob,
+            f"{api}/challenges/mednist/uploads",
+            {"name": "a", "size_bytes": 5, "sha256": "0" * 64, "phase": odd},
+            "post",
+        ),
+        (bob, f"{api}/challenges/mednist/submit", {"file": odd, "phase": odd, "note": odd}, "post"),
+        (bob, f"{api}/tokens", {"name": odd, "scopes": ["read"]}, "post"),
+        (bob, f"{api}/tokens", {"name": "a", "scopes": [odd]}, "post"),
+        (bob, f"{api}/teams/{world.team.pk}", {"name": odd}, "patch"),
+        (alice, f"{api}/challenges/mednist/desk/announcements", {"title": odd, "text": odd}, "post"),
+        (alice, f"{api}/challenges/mednist", {"joining": odd}, "patch"),
+        (ada, f"{api}/invitations", {"note": odd, "email": odd}, "post"),
+    ]
+    found = {}
+    for client, path, body, method in bodies:
+        answer = asked(client, path, json.dumps(body), method)
+        found[f"{path} {list(body)}"] = answer.status_code
+    assert {path: status for path, status in found.items() if status >= 500} == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 100_000,
+        b'{"name": "a", "sha256": "a", "size_bytes": ' + b"9" * 10_000 + b"}",
+        b'{"name": "a", "sha256": "a", "size_bytes": 1e999}',
+        b'{"name": "a", "sha256": "a", "size_bytes": NaN}',
+        b"\xff\xfe",
+        b"",
+        b"null",
+    ],
+    ids=lambda body: ascii(body[:20]),
+)
+def test_odd_json(world: World, browser: Browser, body: bytes) -> None:
+    answer = asked(browser(world.bob), "/api/v1/challenges/mednist/uploads", body)
+    assert 400 <= answer.status_code < 500
+
+
+def multipart(name: bytes, more: bytes = b"", content: bytes = b"PK", field: bytes = b"file") -> bytes:
+    head = b'Content-Disposition: form-data; name="' + field + b'"; filename' + name + b"\r\n" + more
+    return b"--b\r\n" + head + b"\r\n" + content + b"\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        multipart(b'="\xff\xfe\x00.zip"'),
+        multipart(b'="a\x00b.zip"'),
+        multipart(b"*=utf-8''%ed%a0%80.zip"),
+        multipart(b"*=no-such-encoding''x.zip"),
+        multipart(b"*=utf-16''%ff%fe%00.zip"),
+        multipart(b"*=utf-7''+2AA-.zip"),
+        multipart(b"*=rot13''x.zip"),
+        multipart(b"*=idna''x" + b"." * 300),
+        multipart(b"*=unicode_escape''%5Cud800%5Cx00.zip"),
+        multipart(b'=""'),
+        multipart(b'="' + b"a" * 10_000 + b'"'),
+        multipart(b'="a.zip"', b"Content-Type: text/plain; charset=no-such\r\n"),
+        multipart(b'="a.zip"', b"Content-Transfer-Encoding: base64\r\n", b"****"),
+        multipart(b'="a.zip"', b"Content-Transfer-Encoding: base64\r\n", b"A" * 5),
+        multipart(b'="/etc/passwd"'),
+        b"--b\r\n\r\n--b--",
+        b"",
+    ],
+    ids=lambda body: ascii(body[38:90]),
+)
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data; boundary=b", "multipart/form-data", "multipart/form-data; boundary=\xff"]
+)
+def test_odd_files_in_forms(world: World, browser: Browser, body: bytes, kind: str) -> None:
+    client = browser(world.bob)
+    client.raise_request_exception = False
+    for path in ("/c/mednist/submit/", "/c/mednist/submit/file/", "/accounts/login/"):
+        assert client.post(path, body, content_type=kind).status_code < 500
+    olga = browser(world.ada)
+    olga.raise_request_exception = False
+    assert olga.post("/publish/", body, content_type=kind).status_code < 500
+
+
+def context(dockerfile: bytes, **more: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Dockerfile", dockerfile)
+        for name, content in more.items():
+            archive.writestr(name.replace("_", "."), content)
+    return made.getvalue()
+
+
+LETTERS = {"a" * 250: b""}
+CONTEXTS = {
+    "nested json": context(b"FROM python:3.11-slim\nCMD " + b"[" * 100_000),
+    "empty env": context(b"FROM python:3.11-slim\nENV\nENV =x\nCMD []"),
+    "brackets": context(b'FROM python:3.11-slim\nCOPY [[[[[ .\nCOPY ["a" .\n'),
+    "no utf-8": context(b"FROM python:3.11-slim\nENV A=\xff\xfe\n"),
+    "surrogates": context(b'FROM python:3.11-slim\nCMD ["\\ud800"]\nCOPY ["\\ud800", "."]\n'),
+    "nul": context(b"FROM python:3.11-slim\nENV A=\x00\nWORKDIR /\x00\n"),
+    "stars in copy": context(b"FROM python:3.11-slim\nCOPY *a*a*a*a*a*a*a*a*a*b .\n", **LETTERS),
+    "stars in dockerignore": context(b"FROM python:3.11-slim\n", _dockerignore=b"*a*a*a*a*a*a*a*a*a*b", **LETTERS),
+    "classes": context(b"FROM python:3.11-slim\nCOPY [z-a] .\nCOPY [[:foo:]] .\n"),
+    "large dockerfile": context(b"FROM python:3.11-slim\n" + b"ENV A=b\n" * 5_000_000),
+    "unclosed quotes": context(b'FROM python:3.11-slim\nENV A="' + b'\\"' * 100_000),
+    "variables": context(b"FROM python:3.11-slim\nENV A=${" + b"A:-${" * 20_000),
+    "broken": context(b"FROM x")[:-30],
+    "no zip": b"PK\x03\x04" + b"\xff" * 1000,
+    "gzip bomb": gzip.compress(b"\0" * 200_000_000),
+}
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_odd_submissions(world: World, browser: Browser, name: str) -> None:
+    bob = browser(world.bob)
+    content = CONTEXTS[name]
+    said = {"name": "odd.zip", "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": 64 * 1024 * 1024}
+    upload = asked(bob, "/api/v1/challenges/mednist/uploads", json.dumps(said)).json()  # type: ignore[attr-defined]
+    sent = bob.put(
+        f"/api/v1/uploads/{upload['id']}/chunks/0",
+        content,
+        content_type="application/octet-stream",
+        headers={"X-Chunk-SHA256": digest(content)},
+    )
+    assert sent.status_code == 204
+    answer = asked(bob, f"/api/v1/uploads/{upload['id']}/complete", "{}")
+    assert answer.status_code in (200, 422), answer.content  # type: ignore[attr-defined]
+    assert b"/tmp" not in answer.content  # type: ignore[attr-defined]
