@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from tests.bundles import DOCKERFILE, PREDICT, answers
 from tests.fakes import LastingEngine, ended
+from tests.web.controller.threads import ThreadWorkers
 from tests.web.zips import context_zip, digest
 
 from palio.core.errors import PalioError
@@ -18,6 +19,7 @@ from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
 from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
+from palio.web.serving.pulse import Pulse
 from palio.web.store import file_path
 
 SECONDS = 30.0  # how long anything may take
@@ -79,11 +81,21 @@ class Desk:
         self.configuration = replace(
             settings.CONFIGURATION, **{"slots": 2, "memory_gib": 64.0, "cpus": 64.0} | configured
         )
+        self.pulse = Pulse()
+        self.ahead_s = 0.0  # what the controller's clock is ahead of others
+        self.workers = ThreadWorkers(self.engines())
         self.controller = self.new_controller()
 
     def new_controller(self) -> Controller:
         """As after the one before was killed: nothing of it is left but rows and files."""
-        controller = Controller(self.configuration, settings.FOLDERS, engines=self.engines())
+        controller = Controller(
+            self.configuration,
+            settings.FOLDERS,
+            engines=self.engines(),
+            workers=self.workers,
+            pulse=self.pulse,
+            clock=lambda: time.monotonic() + self.ahead_s,
+        )
         controller.watch.look()
         return controller
 
@@ -113,14 +125,17 @@ class Desk:
         )
 
     def kill(self) -> None:
-        """The controller is gone, and its threads; a new one begins."""
-        self.controller._drop()
+        """The controller is gone, and its workers; a new one begins."""
+        for worker in self.workers.made:
+            worker.kill()
         self.controller = self.new_controller()
 
     def close(self) -> None:
         self.engine.lasting.clear()
         self.engine.away = False
         self.controller.let_go()
+        for worker in self.workers.made:
+            worker.join(SECONDS)
 
 
 def hand_in(

@@ -19,7 +19,7 @@ from tests.web.scored import publish
 from palio.core.job import End, Job, JobResult
 from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
 from palio.core.run_folder import RunFolder
-from palio.web.controller import loop
+from palio.web.controller import in_hand, loop
 from palio.web.controller import moves as moves_made
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
 from palio.web.store import bundle_path
@@ -242,7 +242,7 @@ def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> N
     deadline = latest(submission).deadline
     assert deadline is not None
     assert timedelta(minutes=5) < deadline - timezone.now() < timedelta(minutes=6)
-    Attempt.objects.update(deadline=timezone.now())
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
     desk.run_until(lambda: latest(submission).number == 2)
     first = submission.attempts.get(number=1)
     assert (first.failure_code, first.failure_cause, submission.charged) == ("stage-overdue", "platform", False)
@@ -251,11 +251,30 @@ def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> N
     assert desk.engine.left == []
 
 
+@pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_set_ends_nothing_and_keeps_nothing(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
+) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + shift)
+    waits = hand_in(world.rivals, world.carol).submission
+    waits.attempts.update(not_before=now(), created=now())
+    for _ in range(10):
+        desk.controller.tick()
+    assert (latest(submission).state, latest(waits).state != "queued") == ("predict", True)
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
+    desk.run_until(lambda: submission.attempts.count() == 2)
+    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
+
+
 def test_one_that_cannot_be_stopped_is_ended_without_it(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its thread waits for something that never comes; its slot is not lost."""
-    monkeypatch.setattr(loop, "UNANSWERED_S", 0.1)
+    """Its worker waits for something that never comes; its slot is not lost."""
+    monkeypatch.setattr(in_hand, "UNANSWERED_S", 0.1)
     hangs = threading.Event()
 
     def hang(job: Job, output: Path) -> None:
@@ -263,13 +282,14 @@ def test_one_that_cannot_be_stopped_is_ended_without_it(
 
     desk.engine.programs = {"predict": hang, "score": score}
     submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "build" and "start predict" in desk.engine.calls)
-    Attempt.objects.update(deadline=timezone.now())
+    desk.run_until(lambda: latest(submission).state == "predict" and "start predict" in desk.engine.calls)
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
     desk.run_until(lambda: latest(submission).number == 2)
+    desk.ahead_s = 0
     assert desk.controller.in_hand == 0
     assert submission.attempts.get(number=1).failure_code == "stage-overdue"
     hangs.set()
-    desk.run_until(lambda: not any(held.is_alive for held in desk.controller._abandoned))
+    desk.run_until(lambda: not any(worker.is_running for worker in desk.workers.made[:2]))
 
 
 # -- an engine that is away
