@@ -58,7 +58,7 @@ class FakeEngine:
             return
         work.log.write_text("")
         output = self._output(work)
-        output.mkdir(parents=True)
+        output.mkdir(parents=True, exist_ok=True)  # of a process that was killed here
         self.results[work.name] = self.programs[self._what(work)](work, output) or ended()
 
     def poll(self, work: Work) -> JobResult | None:

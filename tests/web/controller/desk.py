@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from tests.bundles import DOCKERFILE, PREDICT, answers
-from tests.fakes import LastingEngine, ended
+from tests.bundles import DOCKERFILE, PREDICT
+from tests.web.controller.desk_engine import DeskEngine, predict, score
 from tests.web.controller.threads import ThreadWorkers
 from tests.web.zips import context_zip, digest
 
 from palio.core.errors import PalioError
-from palio.core.job import Engine, Job, JobResult, Work
+from palio.core.job import Engine
 from palio.core.states import RUNNING, State
 from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
@@ -25,56 +25,6 @@ from palio.web.store import file_path
 SECONDS = 30.0  # how long anything may take
 
 
-def predict(job: Job, output: Path) -> None:
-    yes_or_no = {
-        path.name: "yes" if path.read_text()[0] in "aeiou" else "no" for path in job.mounts[0].source.iterdir()
-    }
-    (output / "answers.csv").write_text(answers(yes_or_no))
-
-
-def score(job: Job, output: Path) -> None:
-    (output / "scores.json").write_text('{"accuracy": 1.0}')
-
-
-def exits(job: Job, output: Path) -> JobResult:
-    return ended(exit_code=3)
-
-
-@dataclass
-class DeskEngine(LastingEngine):
-    """`lasting`: stages that do not end. `away`: it cannot be reached. `faults`: stages where it fails, and answers."""
-
-    name: str = "docker"
-    lasting: set[str] = field(default_factory=set)
-    faults: dict[str, Exception] = field(default_factory=dict)
-    away: bool = False
-
-    def start(self, work: Work) -> None:
-        self._answer(work)
-        super().start(work)
-
-    def poll(self, work: Work) -> JobResult | None:
-        self._answer(work)
-        if self._what(work) in self.lasting:
-            return None
-        return super().poll(work)
-
-    def remove(self, work: Work) -> None:
-        if self.away:
-            self._answer(work)
-        super().remove(work)
-
-    def _answer(self, work: Work) -> None:
-        if self.away:
-            raise PalioError("engine-fault", engine=self.name, action="answering", reason="nobody is there")
-        if error := self.faults.get(self._what(work)):
-            raise error
-
-
-def fault(reason: str = "it broke") -> PalioError:
-    return PalioError("engine-fault", engine="docker", action="running", reason=reason)
-
-
 class Desk:
     def __init__(self, home: Path, **configured: Any) -> None:
         self.engine = DeskEngine(home / "engine", {"predict": predict, "score": score})
@@ -83,8 +33,11 @@ class Desk:
         )
         self.pulse = Pulse()
         self.ahead_s = 0.0  # what the controller's clock is ahead of others
-        self.workers = ThreadWorkers(self.engines())
+        self.workers = self.new_workers()
         self.controller = self.new_controller()
+
+    def new_workers(self) -> Any:
+        return ThreadWorkers(self.engines())
 
     def new_controller(self) -> Controller:
         """As after the one before was killed: nothing of it is left but rows and files."""

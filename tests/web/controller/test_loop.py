@@ -12,7 +12,8 @@ from django.utils import timezone
 from tests.bundles import YAML, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
-from tests.web.controller.desk import Desk, exits, fault, hand_in, moves, predict, score, states
+from tests.web.controller.desk import Desk, hand_in, moves, states
+from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 from tests.web.scored import publish
 
@@ -368,33 +369,37 @@ def test_one_that_was_killed_is_gone_on_with(desk: Desk, world: World) -> None:
     assert desk.engine.ran == ["build", "predict", "score-image", "score"]
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     taken = Event.objects.get(kind="attempt.taken-up")
-    assert taken.detail == {"state": "predict", "after": "kill"}
+    assert taken.detail == {"state": "predict", "after": "stop"}
 
 
-def test_one_that_kills_its_controller_again_and_again_is_ended(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
-    for _ in range(5):
-        desk.kill()
-        desk.controller.tick()
-        assert latest(submission).state == "predict"
-    desk.kill()
-    desk.run_until(lambda: latest(submission).number == 2)
-    lost = submission.attempts.get(number=1)
-    assert lost.failure_code == "controller-lost"
-    desk.run_until(lambda: not any(lost.identity in name for name in desk.engine.left))
-
-
-def test_controllers_that_end_in_order_are_not_counted(desk: Desk, world: World) -> None:
+def test_controllers_that_are_killed_count_for_nobody(desk: Desk, world: World) -> None:
     desk.engine.lasting.add("predict")
     submission = hand_in(world.team, world.bob).submission
     desk.run_until(lambda: latest(submission).state == "predict")
     for _ in range(8):
-        desk.controller.let_go()
-        desk.controller = desk.new_controller()
-        desk.controller.tick()
+        desk.kill()
+        desk.run_until(lambda: desk.controller.in_hand == 1)
     assert latest(submission).state == "predict"
+
+
+def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=2)
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    bystander = hand_in(world.rivals, world.carol, extra=b"b").submission
+    desk.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
+    guilty = latest(submission).identity
+    for _ in range(5):
+        desk.pulse.at_work = guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        desk.kill()
+        desk.run_until(lambda: desk.controller.in_hand == 2)
+    desk.pulse.at_work = guilty
+    desk.kill()
+    desk.run_until(lambda: latest(submission).number == 2)
+    lost = submission.attempts.get(number=1)
+    assert (lost.failure_code, lost.failure_cause) == ("evaluation-killed", "platform")
+    assert latest(bystander).state == "predict"
+    desk.run_until(lambda: not any(lost.identity in name for name in desk.engine.left))
 
 
 def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: Desk, world: World) -> None:
@@ -407,8 +412,9 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: De
         (desk.engine.folder / f"{name}.result").touch()
     desk.controller._tidying.join()
     desk.controller._tidying._looked_at_all = None
-    desk.controller.tick()
-    desk.controller._tidying.join()
+    for _ in range(3):
+        desk.controller.tick()
+        desk.controller._tidying.join()
     assert desk.engine.kept() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",

@@ -1,6 +1,6 @@
-"""Steps one attempt's evaluation until it finishes or somebody asks for its end: what every worker does. Free of Django.
+"""Steps one attempt's evaluation until it finishes or somebody asks for its end: what every worker does.
 
-Who asks, who is told, and how a wait ends early is up to `Line`: for a worker process its pipes.
+Free of Django. Who asks, who is told, and how a wait ends early is up to `Line`: for a worker process its pipes.
 """
 
 import logging

@@ -43,7 +43,12 @@ if TYPE_CHECKING:
 MESSAGE_BYTES, ALL_BYTES = 4 * MIB, 16 * MIB  # of one line that a worker says, and of all of them
 _EXIT_S = 5.0  # for a worker that has closed its pipe
 _REMOVAL = Bounds(time_s=600.0)
-_RUN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from palio.web.controller.worker_process import main; main()"
+PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from palio.web.controller.worker_process import main
+main()
+"""
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 
 log = logging.getLogger("palio.controller")
@@ -112,16 +117,17 @@ class Workers(Protocol):
 
 
 class WorkerProcesses:
-    """With `key`, results are signed with it."""
+    """With `key`, results are signed with it. Another `program` than a worker's own is for tests."""
 
-    def __init__(self, key: "Ed25519PrivateKey | None") -> None:
+    def __init__(self, key: "Ed25519PrivateKey | None", program: str = PROGRAM) -> None:
+        self._program = program
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
         self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
     ) -> "WorkerProcess":
         request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
-        return WorkerProcess(given.identity, request, changed, away)
+        return WorkerProcess(given.identity, request, changed, away, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
         try:
@@ -136,7 +142,12 @@ class WorkerProcess:
     """Started by the thread that will live longest, as the kernel ends it with that thread."""
 
     def __init__(
-        self, identity: str, request: dict[str, Any], changed: Callable[[], None], away: Callable[[], None]
+        self,
+        identity: str,
+        request: dict[str, Any],
+        changed: Callable[[], None],
+        away: Callable[[], None],
+        program: str,
     ) -> None:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
@@ -146,7 +157,7 @@ class WorkerProcess:
         self._let_go = False
         self._stage: Stage | None = None
         self._files_of = Cause.ORGANIZER
-        self._process, self._commands = _spawn(request)
+        self._process, self._commands = _spawn(program, request)
         self._thread = threading.Thread(target=self._follow, name=f"palio-{identity}", daemon=True)
         self._thread.start()
 
@@ -256,7 +267,7 @@ def _order_json(order: Order | Failure | None) -> object:
     return order.as_json() if isinstance(order, Failure) else order
 
 
-def _spawn(request: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], FileIO]":
+def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], FileIO]":
     """The process, and what its commands are written to. The request is a file in memory: nobody waits for a reader."""
     commands_read, commands_write = os.pipe()
     asked = os.memfd_create("palio-request")
@@ -267,7 +278,7 @@ def _spawn(request: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], FileIO]":
             content = content[os.write(asked, content) :]
         os.lseek(asked, 0, os.SEEK_SET)
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _RUN, json.dumps(sys.path), str(commands_read)],
+            [sys.executable, "-I", "-S", "-c", program, json.dumps(sys.path), str(commands_read)],
             stdin=asked,
             stdout=subprocess.PIPE,
             pass_fds=[commands_read],

@@ -37,7 +37,8 @@ class Gone(BaseException):
     """The controller is."""
 
 
-def main() -> None:
+def main(engines: Engines | None = None) -> None:
+    """Ends the process. Other engines than the real ones are for tests."""
     told = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     commands = int(sys.argv[2])
@@ -49,7 +50,7 @@ def main() -> None:
         _end_with(request["parent"])
         _log_as_the_controller()
         keep_to_limits()
-        work(request, Pipes(told, commands))
+        work(request, Pipes(told, commands), engines or Engines(_open, find_fault))
         status = 0
     except MemoryError:
         status = EXIT_MEMORY
@@ -61,7 +62,7 @@ def main() -> None:
         os._exit(status)  # no thread of an engine's library is waited for
 
 
-def work(request: dict[str, Any], line: "Pipes", engines: Engines | None = None) -> None:
+def work(request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
     given = Assignment.from_json(request["assignment"])
     line.ordered = _order(request["order"])
     allow_a_step()
@@ -69,7 +70,7 @@ def work(request: dict[str, Any], line: "Pipes", engines: Engines | None = None)
     try:
         if lock is not None:
             key = _key(request["key"])
-            evaluate(given, line.noticing(engines or Engines(_open, find_fault)), key, line, before_step=allow_a_step)
+            evaluate(given, line.noticing(engines), key, line, before_step=allow_a_step)
     finally:
         if lock is not None:
             os.close(lock)

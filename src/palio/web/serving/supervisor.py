@@ -1,8 +1,9 @@
 """Keeps the platform's processes running: starts again whichever ends, and ends all of them when it is told to.
 
 Covered: a process that crashes or is killed is started again, at once the first time and more slowly each further
-time; one with a pulse that gives no sign of life is killed, and then too; SIGTERM, SIGINT and SIGHUP end everything in order, within STOP_S; a supervisor that is itself killed takes its
-children with it (see children). Not covered: jobs on an engine, which go on; the next controller finds them.
+time; so is one with a pulse that gives no sign of life (see pulse); SIGTERM, SIGINT and SIGHUP end everything in order,
+within STOP_S; a supervisor that is itself killed takes its children with it (see children).
+Not covered: jobs on an engine, which go on; the next controller finds them.
 """
 
 import logging

@@ -28,7 +28,7 @@ KINDS: dict[str, FailureKind] = {
         _S,
         "The engine `{engine}` on this machine does not enforce {properties}, so this platform runs no programs of "
         "participants. {user} is not an operator.",
-        "Use Docker, or give the engine what it lacks: `palio doctor` says what that is. Then run the submission again.",
+        "Use Docker, or give the engine what it lacks, which `palio doctor` lists. Then run the submission again.",
         participant="This platform does not run participants' programs yet: its engine does not enforce all of their "
         "limits. The platform's operator has to set that up first.",
     ),
