@@ -36,8 +36,11 @@ class Desk:
         self.workers = self.new_workers()
         self.controller = self.new_controller()
 
+    def clock(self) -> float:
+        return time.monotonic() + self.ahead_s
+
     def new_workers(self) -> Any:
-        return ThreadWorkers(self.engines())
+        return ThreadWorkers(self.engines(), self.clock)
 
     def new_controller(self) -> Controller:
         """As after the one before was killed: nothing of it is left but rows and files."""
@@ -47,7 +50,7 @@ class Desk:
             engines=self.engines(),
             workers=self.workers,
             pulse=self.pulse,
-            clock=lambda: time.monotonic() + self.ahead_s,
+            clock=self.clock,
         )
         controller.watch.look()
         return controller

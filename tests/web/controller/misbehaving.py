@@ -12,14 +12,14 @@ from pathlib import Path
 from tests.web.controller.desk_engine import DeskEngine, predict, score
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.job import Job
+from palio.core.job import GIB, Job
 from palio.core.submission import Submission
 from palio.web.controller import limits, worker_process
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.engines import Engines
 from palio.web.controller.worker import WorkerProcesses
 
-CPU_S = 1.0
+CPU_S = 3.0
 MARK = "# please: "
 
 
@@ -41,7 +41,7 @@ def please(what: str) -> str:
 
 
 def main(folder: str) -> None:
-    limits.STEP_CPU_S = CPU_S
+    limits.STEP_CPU_S, limits.MEMORY_BYTES = CPU_S, GIB
     wish = wished(sys.stdin.read())  # the request, as a file in memory
     sys.stdin.seek(0)
     if wish == "garbage":

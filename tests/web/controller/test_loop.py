@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,7 +18,9 @@ from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 from tests.web.scored import publish
 
-from palio.core.job import End, Job, JobResult
+from palio.core.bundle.model import SubmissionKind
+from palio.core.errors import PalioError
+from palio.core.job import End, Enforcement, Guarantee, Job, JobResult
 from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
 from palio.core.run_folder import RunFolder
 from palio.web.controller import in_hand, loop
@@ -25,6 +28,7 @@ from palio.web.controller import moves as moves_made
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
 from palio.web.store import bundle_path
 from palio.web.verbs.submit import cancel
+from palio.web.verbs.trust import left_out, refuse_now
 
 pytestmark = pytest.mark.django_db
 
@@ -495,6 +499,63 @@ def test_bubblewrap_runs_programs_of_operators_alone(make_desk: MakeDesk, world:
     refused = latest(bobs)
     assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("submitter-untrusted", "platform", False)
     assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
+
+
+@pytest.mark.parametrize("anyone", [False, True])
+def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
+    make_desk: MakeDesk, world: World, anyone: bool
+) -> None:
+    desk = make_desk(anyone_on_bubblewrap=anyone)
+    lacks = [Guarantee("memory", Enforcement.NONE), Guarantee("output", Enforcement.NONE)]
+    desk.engine.promises = (Guarantee("network", Enforcement.KERNEL), *lacks)
+    desk.controller = desk.new_controller()
+    bobs, adas = hand_in(world.team, world.bob).submission, hand_in(world.team, world.ada, extra=b"a").submission
+    predictions = hand_in(world.team, world.bob, kind="results").submission
+    desk.finish()
+    refused = latest(bobs)
+    assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("isolation-unenforced", "platform", False)
+    assert refused.failure is not None
+    assert "memory or output" in refused.failure["message"]
+    assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
+    assert ControllerBeat.objects.get().unenforced == ["memory", "output"]
+    with pytest.raises(PalioError, match="does not enforce memory or output"):
+        refuse_now(world.bob, SubmissionKind.CONTEXT)
+    refuse_now(world.bob, SubmissionKind.RESULTS)
+    refuse_now(world.ada, SubmissionKind.CONTEXT)
+    assert list(left_out([SubmissionKind.CONTEXT, SubmissionKind.RESULTS], world.bob)) == [SubmissionKind.CONTEXT]
+
+
+def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=4)
+    desk.engine.runs_side_by_side = False
+    desk.engine.lasting.add("predict")
+    desk.controller = desk.new_controller()
+    for number in range(3):
+        hand_in(world.team, world.bob, extra=str(number).encode())
+    desk.run_until(lambda: Attempt.objects.filter(state="predict").exists())
+    for _ in range(5):
+        desk.controller.tick()
+    assert desk.controller.in_hand == 1
+    desk.engine.lasting.clear()
+    desk.finish()
+    assert Attempt.objects.filter(state="scored").count() == 3
+
+
+def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(desk: Desk, world: World) -> None:
+    read = desk.controller._terms._call
+
+    def hanging(bundle: str, phase: str) -> dict[str, Any]:
+        if phase == "Hangs":
+            raise PalioError("challenge-over-limits", reason="it took longer than 60 s")
+        return read(bundle, phase)
+
+    desk.controller._terms._call = hanging
+    guilty, other = hand_in(world.team, world.bob).submission, hand_in(world.rivals, world.carol).submission
+    Submission.objects.filter(pk=guilty.pk).update(phase="Hangs")
+    desk.finish()
+    failed = latest(guilty)
+    assert (failed.failure_code, failed.failure_cause, guilty.charged) == ("challenge-over-limits", "organizer", False)
+    assert latest(other).state == "scored"
 
 
 def test_a_full_disk_starts_nothing_and_says_so(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,8 +20,8 @@ from palio.web.controller.worker import Death, End, Reached
 class ThreadWorkers:
     """`made` has all workers, in their order."""
 
-    def __init__(self, engines: Engines) -> None:
-        self.engines = engines
+    def __init__(self, engines: Engines, clock: Callable[[], float]) -> None:
+        self.engines, self.clock = engines, clock
         self.made: list[ThreadWorker] = []
         self._locks: dict[str, threading.Lock] = {}
 
@@ -30,7 +29,7 @@ class ThreadWorkers:
         self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
     ) -> "ThreadWorker":
         lock = self._locks.setdefault(given.identity, threading.Lock())
-        worker = ThreadWorker(given, self.engines, order, changed, lock)
+        worker = ThreadWorker(given, self.engines, order, changed, lock, self.clock)
         self.made.append(worker)
         return worker
 
@@ -57,12 +56,13 @@ class ThreadWorker:
         order: Order | Failure | None,
         changed: Callable[[], None],
         lock: threading.Lock,
+        clock: Callable[[], float],
     ) -> None:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
         self.death: Death | None = None
         self.identity = given.identity
-        self.line = _Line(self, order, changed)
+        self.line = _Line(self, order, changed, clock)
         self._thread = threading.Thread(target=self._run, args=(given, engines, lock), daemon=True)
         self._thread.start()
 
@@ -101,8 +101,14 @@ class ThreadWorker:
 
 
 class _Line:
-    def __init__(self, worker: ThreadWorker, order: Order | Failure | None, changed: Callable[[], None]) -> None:
-        self.ordered, self.changed = order, changed
+    def __init__(
+        self,
+        worker: ThreadWorker,
+        order: Order | Failure | None,
+        changed: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.ordered, self.changed, self._clock = order, changed, clock
         self.woken = threading.Event()
         self.at = (Stage.BUILD, Cause.ORGANIZER)
         self._worker = worker
@@ -119,7 +125,7 @@ class _Line:
         self.order()
         before, self.at = self.at, (stage, files_of)
         if not self._worker.reached or before[0] is not stage:
-            self._worker.reached.append(Reached(stage, datetime.now(UTC), time.monotonic()))
+            self._worker.reached.append(Reached(stage, datetime.now(UTC), self._clock()))
             self.changed()
 
     def ended(self, outcome: Outcome) -> None:
