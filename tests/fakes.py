@@ -36,6 +36,7 @@ class FakeEngine:
     name: str = "fake"
     loads_images: bool = True
     runs_side_by_side: bool = True
+    promises: tuple[Guarantee, ...] = ()
     calls: list[str] = field(default_factory=list)
     polled: set[str] = field(default_factory=set)
     results: dict[str, JobResult] = field(default_factory=dict)
@@ -44,7 +45,7 @@ class FakeEngine:
         return "Fake 1.0"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return ()
+        return self.promises
 
     def check(self, limits: Limits) -> None:
         if self.refuse:
@@ -58,7 +59,7 @@ class FakeEngine:
             return
         work.log.write_text("")
         output = self._output(work)
-        output.mkdir(parents=True)
+        output.mkdir(parents=True, exist_ok=True)  # of a process that was killed here
         self.results[work.name] = self.programs[self._what(work)](work, output) or ended()
 
     def poll(self, work: Work) -> JobResult | None:

@@ -161,7 +161,7 @@ def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "De
 def test_submit_and_wait_shows_the_failure_with_its_exit_code(
     palio: Terminal, controlled: "Desk", packed: Path, world: World
 ) -> None:
-    from tests.web.controller.desk import exits
+    from tests.web.controller.desk_engine import exits
 
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
     said = palio("submit", packed, "-c", "mednist", "--wait")
@@ -253,7 +253,7 @@ def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
 
 
 def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk", packed: Path) -> None:
-    from tests.web.controller.desk import exits
+    from tests.web.controller.desk_engine import exits
 
     palio("submit", packed, "-c", "mednist", "--wait")
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}

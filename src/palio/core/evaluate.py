@@ -11,7 +11,7 @@ and processes are those that the processes which watched a job have seen.
 
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from palio.core.attempt import Attempt
 from palio.core.blind import restore_names
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
-from palio.core.errors import Failure, PalioError
+from palio.core.errors import Cause, Failure, PalioError
 from palio.core.input_copies import InputCopies
 from palio.core.job import Engine, Job, JobResult, Work
 from palio.core.lock import lock
@@ -46,7 +46,10 @@ _POLL_S = 0.02
 
 
 class Evaluation:
-    """An attempt on its way. `result` grows with each step; `stage` is where it is."""
+    """An attempt on its way. `result` grows with each step; `stage` is where it is.
+
+    `files_of` says whose files it is reading, the participant's or the organizer's.
+    """
 
     def __init__(
         self,
@@ -58,12 +61,14 @@ class Evaluation:
         any_kind: bool = False,
         collected: Path | None = None,
         copies: InputCopies | None = None,
+        watch: Callable[["Evaluation"], None] = lambda _: None,
     ) -> None:
         """With `key`, the end of the attempt is signed with it: its receipt.
 
         With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant. With
         `collected`, predictions that another attempt left there are scored, and nothing else is done. With `copies`,
-        hidden inputs are copied there once and linked from then on.
+        hidden inputs are copied there once and linked from then on. `watch` is called, in the middle of a step, when
+        `stage` or `files_of` changes and when the verdict is written.
 
         A folder in which this attempt has begun is gone on with. Raises PalioError "target-not-empty" if it is
         another's.
@@ -74,6 +79,8 @@ class Evaluation:
         self._collected = collected
         self.folder = folder
         self.stage = Stage.BUILD
+        self.files_of = Cause.ORGANIZER
+        self._watch = watch
         self.result, has_begun = take_up(attempt, folder)
         self._recorded_stages = frozenset(self.result.stages)
         self._engine = engine
@@ -126,6 +133,8 @@ class Evaluation:
                 self.result.failure, self.result.scores = error.failure, None
                 with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
                     self._end(Verdict.FAILED)
+            except MemoryError:  # of this process: another one continues from here
+                raise
             except Exception:  # a bug, which nobody will go on with
                 self._clean_up()
                 raise
@@ -149,6 +158,7 @@ class Evaluation:
 
     def _take_predictions(self) -> None:
         """Those that were handed in, or that another attempt left."""
+        self._reach(self.stage, Cause.PARTICIPANT)
         target = self.folder.predictions
         if self._progress.is_done("predictions"):
             return
@@ -161,7 +171,7 @@ class Evaluation:
         self._progress.note_done("predictions")
 
     def _image(self) -> Generator[Stage, None, str]:
-        self.stage = Stage.BUILD
+        self._reach(Stage.BUILD, Cause.PARTICIPANT)
         is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
         return (yield from self._load() if is_saved else self._build())
 
@@ -185,7 +195,7 @@ class Evaluation:
         policy = self.attempt.phase.rules.sample
         if policy is None:
             return
-        self.stage = Stage.SAMPLE
+        self._reach(Stage.SAMPLE, Cause.ORGANIZER)
         predictions = self.folder.sample / "predictions"
         try:
             yield from self._run_submission(
@@ -199,13 +209,13 @@ class Evaluation:
             raise
 
     def _predict(self, image: str) -> Generator[Stage, None, None]:
-        self.stage = Stage.PREDICT
+        self._reach(Stage.PREDICT, Cause.ORGANIZER)
         inputs = self._prepared.unzipped("input_data", self.attempt.task.input_data)
         digest = self.folder.read_json("lock.json")["input_data"]["digest"]
         yield from self._run_submission(image, inputs, self.folder.predictions, digest)
 
     def _score(self) -> Generator[Stage, None, None]:
-        self.stage = Stage.SCORE
+        self._reach(Stage.SCORE, Cause.ORGANIZER)
         reference = self._copied("ref", "reference_data", self.attempt.task.reference_data)
         yield from self._run_scoring(reference, self.folder.predictions, self.folder.scores)
         if (report := self.folder.scores / REPORT).is_file():
@@ -221,6 +231,7 @@ class Evaluation:
         blind = self.attempt.phase.rules.blind
         inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
         job = self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
+        self._reach(self.stage, Cause.PARTICIPANT)
         result = yield from self._run(job)
         verdicts.raise_if_predict_failed(result, job)
         if self._progress.is_done(f"{self.stage}-collected"):
@@ -232,6 +243,10 @@ class Evaluation:
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
         self._progress.note_done(f"{self.stage}-collected")
 
+    def _reach(self, stage: Stage, files_of: Cause) -> None:
+        self.stage, self.files_of = stage, files_of
+        self._watch(self)
+
     def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
         """What older scoring programs read; written last, so that it is the platform's word and not a submission's."""
         text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
@@ -239,6 +254,7 @@ class Evaluation:
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
         """Runs the scoring program on `results`, and collects what it wrote into `target`."""
+        self._reach(self.stage, Cause.ORGANIZER)
         program = self._copied("program", "scoring_program", self.attempt.task.scoring_program, executable=True)
         command = read_program(program).command
         image = yield from self._scoring_image(program)
@@ -311,6 +327,7 @@ class Evaluation:
         if self._key is not None and verdict is not Verdict.CANCELLED:
             write_receipt(self.folder, self.result.as_json(), self._key)
         self.folder.write_json("result.json", self.result.as_json())
+        self._watch(self)
 
     def _save(self) -> None:
         self.folder.write_json("result.json", self.result.as_json())

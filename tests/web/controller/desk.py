@@ -2,75 +2,27 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from tests.bundles import DOCKERFILE, PREDICT, answers
-from tests.fakes import LastingEngine, ended
+from tests.bundles import DOCKERFILE, PREDICT
+from tests.web.controller.desk_engine import DeskEngine, predict, score
+from tests.web.controller.threads import ThreadWorkers
 from tests.web.zips import context_zip, digest
 
 from palio.core.errors import PalioError
-from palio.core.job import Engine, Job, JobResult, Work
+from palio.core.job import Engine
 from palio.core.states import RUNNING, State
 from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
 from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
+from palio.web.serving.pulse import Pulse
 from palio.web.store import file_path
 
 SECONDS = 30.0  # how long anything may take
-
-
-def predict(job: Job, output: Path) -> None:
-    yes_or_no = {
-        path.name: "yes" if path.read_text()[0] in "aeiou" else "no" for path in job.mounts[0].source.iterdir()
-    }
-    (output / "answers.csv").write_text(answers(yes_or_no))
-
-
-def score(job: Job, output: Path) -> None:
-    (output / "scores.json").write_text('{"accuracy": 1.0}')
-
-
-def exits(job: Job, output: Path) -> JobResult:
-    return ended(exit_code=3)
-
-
-@dataclass
-class DeskEngine(LastingEngine):
-    """`lasting`: stages that do not end. `away`: it cannot be reached. `faults`: stages where it fails, and answers."""
-
-    name: str = "docker"
-    lasting: set[str] = field(default_factory=set)
-    faults: dict[str, Exception] = field(default_factory=dict)
-    away: bool = False
-
-    def start(self, work: Work) -> None:
-        self._answer(work)
-        super().start(work)
-
-    def poll(self, work: Work) -> JobResult | None:
-        self._answer(work)
-        if self._what(work) in self.lasting:
-            return None
-        return super().poll(work)
-
-    def remove(self, work: Work) -> None:
-        if self.away:
-            self._answer(work)
-        super().remove(work)
-
-    def _answer(self, work: Work) -> None:
-        if self.away:
-            raise PalioError("engine-fault", engine=self.name, action="answering", reason="nobody is there")
-        if error := self.faults.get(self._what(work)):
-            raise error
-
-
-def fault(reason: str = "it broke") -> PalioError:
-    return PalioError("engine-fault", engine="docker", action="running", reason=reason)
 
 
 class Desk:
@@ -79,11 +31,27 @@ class Desk:
         self.configuration = replace(
             settings.CONFIGURATION, **{"slots": 2, "memory_gib": 64.0, "cpus": 64.0} | configured
         )
+        self.pulse = Pulse()
+        self.ahead_s = 0.0  # what the controller's clock is ahead of others
+        self.workers = self.new_workers()
         self.controller = self.new_controller()
+
+    def clock(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+    def new_workers(self) -> Any:
+        return ThreadWorkers(self.engines(), self.clock)
 
     def new_controller(self) -> Controller:
         """As after the one before was killed: nothing of it is left but rows and files."""
-        controller = Controller(self.configuration, settings.FOLDERS, engines=self.engines())
+        controller = Controller(
+            self.configuration,
+            settings.FOLDERS,
+            engines=self.engines(),
+            workers=self.workers,
+            pulse=self.pulse,
+            clock=self.clock,
+        )
         controller.watch.look()
         return controller
 
@@ -113,14 +81,17 @@ class Desk:
         )
 
     def kill(self) -> None:
-        """The controller is gone, and its threads; a new one begins."""
-        self.controller._drop()
+        """The controller is gone, and its workers; a new one begins."""
+        for worker in self.workers.made:
+            worker.kill()
         self.controller = self.new_controller()
 
     def close(self) -> None:
         self.engine.lasting.clear()
         self.engine.away = False
         self.controller.let_go()
+        for worker in self.workers.made:
+            worker.join(SECONDS)
 
 
 def hand_in(

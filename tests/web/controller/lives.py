@@ -16,6 +16,7 @@ from palio.core.progress import Progress
 from palio.core.states import ENDS
 from palio.web import events
 from palio.web.controller import moves, process
+from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, ControllerBeat
 
 SECONDS = 40.0  # how long anything may take
@@ -23,7 +24,7 @@ SECONDS = 40.0  # how long anything may take
 Moment = Callable[[], None]
 
 
-def begin_life(moment: Moment | None = None, **configured: Any) -> int:
+def begin_life(moment: Moment | None = None, controller: Any = Controller, **configured: Any) -> int:
     """The process id of a controller, forked from here, where everything it needs is imported already."""
     connections.close_all()
     child = os.fork()
@@ -33,7 +34,7 @@ def begin_life(moment: Moment | None = None, **configured: Any) -> int:
         settings.CONFIGURATION = replace(settings.CONFIGURATION, **configured)
         if moment is not None:
             moment()
-        process.run()
+        process.run(controller)
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a child must not return
         traceback.print_exc()

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.web.controller.desk import Desk, exits, fault, hand_in, predict, score
+from tests.web.controller.desk import Desk, hand_in
+from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 
 from palio.core.states import ENDS, State, may_move
@@ -68,7 +69,7 @@ def happen(desk: Desk, world: World, happening: str, number: int) -> None:
         case "mend":
             mend(desk)
         case "overdue":
-            unended.exclude(deadline=None).update(deadline=timezone.now())
+            desk.ahead_s += 400
         case "away":
             engine.away = True
         case "back":

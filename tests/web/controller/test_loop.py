@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -12,18 +13,22 @@ from django.utils import timezone
 from tests.bundles import YAML, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
-from tests.web.controller.desk import Desk, exits, fault, hand_in, moves, predict, score, states
+from tests.web.controller.desk import Desk, hand_in, moves, states
+from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 from tests.web.scored import publish
 
-from palio.core.job import End, Job, JobResult
+from palio.core.bundle.model import SubmissionKind
+from palio.core.errors import PalioError
+from palio.core.job import End, Enforcement, Guarantee, Job, JobResult
 from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
 from palio.core.run_folder import RunFolder
-from palio.web.controller import loop
+from palio.web.controller import in_hand, loop
 from palio.web.controller import moves as moves_made
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
 from palio.web.store import bundle_path
 from palio.web.verbs.submit import cancel
+from palio.web.verbs.trust import left_out, refuse_now
 
 pytestmark = pytest.mark.django_db
 
@@ -242,7 +247,7 @@ def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> N
     deadline = latest(submission).deadline
     assert deadline is not None
     assert timedelta(minutes=5) < deadline - timezone.now() < timedelta(minutes=6)
-    Attempt.objects.update(deadline=timezone.now())
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
     desk.run_until(lambda: latest(submission).number == 2)
     first = submission.attempts.get(number=1)
     assert (first.failure_code, first.failure_cause, submission.charged) == ("stage-overdue", "platform", False)
@@ -251,11 +256,30 @@ def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> N
     assert desk.engine.left == []
 
 
+@pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
+def test_a_clock_that_is_set_ends_nothing_and_keeps_nothing(
+    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
+) -> None:
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    desk.run_until(lambda: latest(submission).state == "predict")
+    now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: now() + shift)
+    waits = hand_in(world.rivals, world.carol).submission
+    waits.attempts.update(not_before=now(), created=now())
+    for _ in range(10):
+        desk.controller.tick()
+    assert (latest(submission).state, latest(waits).state != "queued") == ("predict", True)
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
+    desk.run_until(lambda: submission.attempts.count() == 2)
+    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
+
+
 def test_one_that_cannot_be_stopped_is_ended_without_it(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its thread waits for something that never comes; its slot is not lost."""
-    monkeypatch.setattr(loop, "UNANSWERED_S", 0.1)
+    """Its worker waits for something that never comes; its slot is not lost."""
+    monkeypatch.setattr(in_hand, "UNANSWERED_S", 0.1)
     hangs = threading.Event()
 
     def hang(job: Job, output: Path) -> None:
@@ -263,13 +287,14 @@ def test_one_that_cannot_be_stopped_is_ended_without_it(
 
     desk.engine.programs = {"predict": hang, "score": score}
     submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "build" and "start predict" in desk.engine.calls)
-    Attempt.objects.update(deadline=timezone.now())
+    desk.run_until(lambda: latest(submission).state == "predict" and "start predict" in desk.engine.calls)
+    desk.ahead_s = timedelta(minutes=6).total_seconds()
     desk.run_until(lambda: latest(submission).number == 2)
+    desk.ahead_s = 0
     assert desk.controller.in_hand == 0
     assert submission.attempts.get(number=1).failure_code == "stage-overdue"
     hangs.set()
-    desk.run_until(lambda: not any(held.is_alive for held in desk.controller._abandoned))
+    desk.run_until(lambda: not any(worker.is_running for worker in desk.workers.made[:2]))
 
 
 # -- an engine that is away
@@ -348,33 +373,37 @@ def test_one_that_was_killed_is_gone_on_with(desk: Desk, world: World) -> None:
     assert desk.engine.ran == ["build", "predict", "score-image", "score"]
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     taken = Event.objects.get(kind="attempt.taken-up")
-    assert taken.detail == {"state": "predict", "after": "kill"}
+    assert taken.detail == {"state": "predict", "after": "stop"}
 
 
-def test_one_that_kills_its_controller_again_and_again_is_ended(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
-    for _ in range(5):
-        desk.kill()
-        desk.controller.tick()
-        assert latest(submission).state == "predict"
-    desk.kill()
-    desk.run_until(lambda: latest(submission).number == 2)
-    lost = submission.attempts.get(number=1)
-    assert lost.failure_code == "controller-lost"
-    desk.run_until(lambda: not any(lost.identity in name for name in desk.engine.left))
-
-
-def test_controllers_that_end_in_order_are_not_counted(desk: Desk, world: World) -> None:
+def test_controllers_that_are_killed_count_for_nobody(desk: Desk, world: World) -> None:
     desk.engine.lasting.add("predict")
     submission = hand_in(world.team, world.bob).submission
     desk.run_until(lambda: latest(submission).state == "predict")
     for _ in range(8):
-        desk.controller.let_go()
-        desk.controller = desk.new_controller()
-        desk.controller.tick()
+        desk.kill()
+        desk.run_until(lambda: desk.controller.in_hand == 1)
     assert latest(submission).state == "predict"
+
+
+def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=2)
+    desk.engine.lasting.add("predict")
+    submission = hand_in(world.team, world.bob).submission
+    bystander = hand_in(world.rivals, world.carol, extra=b"b").submission
+    desk.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
+    guilty = latest(submission).identity
+    for _ in range(5):
+        desk.pulse.at_work = guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        desk.kill()
+        desk.run_until(lambda: desk.controller.in_hand == 2)
+    desk.pulse.at_work = guilty
+    desk.kill()
+    desk.run_until(lambda: latest(submission).number == 2)
+    lost = submission.attempts.get(number=1)
+    assert (lost.failure_code, lost.failure_cause) == ("evaluation-killed", "platform")
+    assert latest(bystander).state == "predict"
+    desk.run_until(lambda: not any(lost.identity in name for name in desk.engine.left))
 
 
 def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: Desk, world: World) -> None:
@@ -387,8 +416,9 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: De
         (desk.engine.folder / f"{name}.result").touch()
     desk.controller._tidying.join()
     desk.controller._tidying._looked_at_all = None
-    desk.controller.tick()
-    desk.controller._tidying.join()
+    for _ in range(3):
+        desk.controller.tick()
+        desk.controller._tidying.join()
     assert desk.engine.kept() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",
@@ -469,6 +499,63 @@ def test_bubblewrap_runs_programs_of_operators_alone(make_desk: MakeDesk, world:
     refused = latest(bobs)
     assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("submitter-untrusted", "platform", False)
     assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
+
+
+@pytest.mark.parametrize("anyone", [False, True])
+def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
+    make_desk: MakeDesk, world: World, anyone: bool
+) -> None:
+    desk = make_desk(anyone_on_bubblewrap=anyone)
+    lacks = [Guarantee("memory", Enforcement.NONE), Guarantee("output", Enforcement.NONE)]
+    desk.engine.promises = (Guarantee("network", Enforcement.KERNEL), *lacks)
+    desk.controller = desk.new_controller()
+    bobs, adas = hand_in(world.team, world.bob).submission, hand_in(world.team, world.ada, extra=b"a").submission
+    predictions = hand_in(world.team, world.bob, kind="results").submission
+    desk.finish()
+    refused = latest(bobs)
+    assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("isolation-unenforced", "platform", False)
+    assert refused.failure is not None
+    assert "memory or output" in refused.failure["message"]
+    assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
+    assert ControllerBeat.objects.get().unenforced == ["memory", "output"]
+    with pytest.raises(PalioError, match="does not enforce memory or output"):
+        refuse_now(world.bob, SubmissionKind.CONTEXT)
+    refuse_now(world.bob, SubmissionKind.RESULTS)
+    refuse_now(world.ada, SubmissionKind.CONTEXT)
+    assert list(left_out([SubmissionKind.CONTEXT, SubmissionKind.RESULTS], world.bob)) == [SubmissionKind.CONTEXT]
+
+
+def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_desk: MakeDesk, world: World) -> None:
+    desk = make_desk(slots=4)
+    desk.engine.runs_side_by_side = False
+    desk.engine.lasting.add("predict")
+    desk.controller = desk.new_controller()
+    for number in range(3):
+        hand_in(world.team, world.bob, extra=str(number).encode())
+    desk.run_until(lambda: Attempt.objects.filter(state="predict").exists())
+    for _ in range(5):
+        desk.controller.tick()
+    assert desk.controller.in_hand == 1
+    desk.engine.lasting.clear()
+    desk.finish()
+    assert Attempt.objects.filter(state="scored").count() == 3
+
+
+def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(desk: Desk, world: World) -> None:
+    read = desk.controller._terms._call
+
+    def hanging(bundle: str, phase: str) -> dict[str, Any]:
+        if phase == "Hangs":
+            raise PalioError("challenge-over-limits", reason="it took longer than 60 s")
+        return read(bundle, phase)
+
+    desk.controller._terms._call = hanging
+    guilty, other = hand_in(world.team, world.bob).submission, hand_in(world.rivals, world.carol).submission
+    Submission.objects.filter(pk=guilty.pk).update(phase="Hangs")
+    desk.finish()
+    failed = latest(guilty)
+    assert (failed.failure_code, failed.failure_cause, guilty.charged) == ("challenge-over-limits", "organizer", False)
+    assert latest(other).state == "scored"
 
 
 def test_a_full_disk_starts_nothing_and_says_so(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,10 @@ from palio.web.serving.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Charge
 
 RUN = """
 import os, signal, sys, time
+from palio.web.serving import pulse
 from palio.web.serving.supervisor import Charge, Supervisor
+
+pulse.HANGS_S = 1.0
 
 def say(line):  # in one piece: several processes write into one pipe
     os.write(1, f"{line}\\n".encode())
@@ -30,8 +33,25 @@ def crashing():
     say("crashing")
     raise SystemExit(3)
 
-wanted = {"stubborn": stubborn, "crashing": crashing}
-charges = [Charge(name, wanted[name], signal.SIGKILL) for name in sys.argv[1:]]
+beats = pulse.Pulse()
+
+def hanging():
+    say(f"hanging after {beats.at_work!r}")
+    beats.at_work = "abcdefghijklmnop"
+    import re
+    re.match("(a*)*b", "a" * 64)  # never lets another thread of its process run
+
+def beating():
+    for _ in range(30):
+        beats.beat()
+        time.sleep(0.1)
+    say("beaten")
+    with beats.waiting():  # for the database
+        time.sleep(60)
+
+wanted = {"stubborn": stubborn, "crashing": crashing, "hanging": hanging, "beating": beating}
+watched = {"hanging": beats, "beating": beats}
+charges = [Charge(name, wanted[name], signal.SIGKILL, watched.get(name)) for name in sys.argv[1:]]
 Supervisor(charges).run(lambda: say("started"))
 say("ended")
 """
@@ -55,6 +75,27 @@ def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
     assert 3 <= said.count("crashing\n") <= 5  # after 0.2, 0.4, 0.8 and 1.6 s
     assert "crashing ended with exit code 3; it is started again in 0.4 s" in log
     assert said.endswith("ended\n")
+
+
+def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
+    with supervise("hanging") as supervisor:
+        assert supervisor.stdout is not None
+        lines = [supervisor.stdout.readline() for _ in range(3)]
+        supervisor.terminate()
+        _, log = supervisor.communicate(timeout=20)
+    assert sorted(lines) == ["hanging after ''\n", "hanging after 'abcdefghijklmnop'\n", "started\n"]
+    assert "hanging gives no sign of life and is killed" in log
+    assert "hanging was killed by SIGKILL; it is started again" in log
+
+
+def test_one_that_beats_or_waits_for_its_database_is_left_alone() -> None:
+    with supervise("beating") as supervisor:
+        assert supervisor.stdout is not None
+        assert sorted(supervisor.stdout.readline() for _ in range(2)) == ["beaten\n", "started\n"]
+        time.sleep(4)
+        supervisor.terminate()
+        said, log = supervisor.communicate(timeout=20)
+    assert (said, log) == ("ended\n", "")
 
 
 def test_second_signal_does_not_wait_for_a_charge_that_does_not_end() -> None:

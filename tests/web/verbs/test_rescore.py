@@ -7,7 +7,8 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 from tests.fakes import ended
-from tests.web.controller.desk import Desk, exits, fault, hand_in, moves, score, states
+from tests.web.controller.desk import Desk, hand_in, moves, states
+from tests.web.controller.desk_engine import exits, fault, score
 from tests.web.people import World
 
 from palio.core.job import Job, JobResult

@@ -3,10 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from palio.core.errors import PalioError
-from palio.core.job import Engine
+from palio.core.job import Enforcement, Engine
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
 
@@ -25,11 +25,16 @@ class Engines:
 
 @dataclass(frozen=True)
 class Found:
-    """`name` is empty until an engine was found; `trouble` says in a sentence why it cannot be used now."""
+    """`name` is empty until an engine was found; `trouble` says in a sentence why it cannot be used now.
+
+    `unenforced`: the properties of a job's isolation that this engine does not enforce on this machine.
+    """
 
     name: str = ""
     description: str = ""
     trouble: str = ""
+    unenforced: tuple[str, ...] = ()
+    runs_side_by_side: bool = True
 
 
 class EngineWatch:
@@ -47,16 +52,10 @@ class EngineWatch:
     def start(self) -> None:
         threading.Thread(target=self._run, name="palio-engine-watch", daemon=True).start()
 
-    def noticing(self) -> Engines:
-        """The same engines, for attempts: what they find is looked at here at once."""
-
-        def find_fault(name: str) -> Unavailable | None:
-            fault = self._engines.fault(name)
-            if fault is not None and not self.found.trouble:
-                self._woken.set()
-            return fault
-
-        return Engines(self._engines.open, find_fault)
+    def wake(self) -> None:
+        """An attempt has found that the engine cannot be reached: it is looked at now."""
+        if not self.found.trouble:
+            self._woken.set()
 
     def look(self) -> None:
         seen = self._look()
@@ -75,13 +74,16 @@ class EngineWatch:
                 engine, _ = self._engines.open(name)
                 if name == "auto" and self._before == "docker" != engine.name:
                     self._engines.open(self._before)  # raises, with the reason why it cannot be used
-                return Found(engine.name, engine.describe())
-            if fault := self._engines.fault(name):
-                return Found(name, self.found.description, f"{_sentence(fault.reason)} {fault.next_step}")
-            return Found(name, self.found.description)
+                return Found(
+                    engine.name,
+                    engine.describe(),
+                    unenforced=unenforced(engine),
+                    runs_side_by_side=engine.runs_side_by_side,
+                )
+            fault = self._engines.fault(name)
+            return replace(self.found, trouble=f"{_sentence(fault.reason)} {fault.next_step}" if fault else "")
         except PalioError as error:
-            failure = error.failure
-            return Found(self.found.name, self.found.description, f"{failure.message} {failure.next_step}")
+            return replace(self.found, trouble=f"{error.failure.message} {error.failure.next_step}")
 
     def _run(self) -> None:
         while True:
@@ -91,6 +93,10 @@ class EngineWatch:
             except Exception:
                 log.exception("Looking at the engine failed")
             self._woken.wait(LOOK_AGAIN_S if self.found.trouble or not self.found.name else LOOK_S)
+
+
+def unenforced(engine: Engine) -> tuple[str, ...]:
+    return tuple(each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE)
 
 
 def _sentence(text: str) -> str:

@@ -1,14 +1,16 @@
 """One tick: what the database says should run is compared with what is in hand, and each attempt is moved on.
 
     beat        a row says that the controller lives, and why nothing can run if so
-    take up     what should run and is not in hand belonged to a process that is gone: it is gone on with
+    take up     what should run and is not in hand belonged to a process that is gone: a worker continues it
     advance     what is in hand has reached another stage, or ended: one legal move after the other is committed
-    end         what was cancelled, or is overdue, is asked to end; what cannot, as its engine hangs, ends without it
+    end         what was cancelled, or is overdue, is asked to end; a worker that does not obey is killed
+    replace     a worker that ended without a result; see deaths for how often
     start       as long as slots are free, the next in turn
-    tidy        what ended attempts left on the engine, as it was away, is removed
+    tidy        what ended attempts left on the engine is removed
 
-A tick that fails, as the database is busy or gone, changes nothing that the next does not do again. An attempt whose
-handling fails ends with a failure of the platform's, and the others go on.
+A tick that fails, because the database is busy or gone, changes nothing that the next one does not do again; a result
+that a worker has told stays in hand until it is committed. An attempt whose handling fails ends with a failure of the
+platform's, and the others continue. Nothing here reads a file of a participant's or an organizer's.
 """
 
 import logging
@@ -18,45 +20,51 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from palio.core.bundle.model import Rules, SubmissionKind
-from palio.core.errors import Failure, PalioError, counted
+from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.core.job import MIB
 from palio.core.quantities import duration_text, size_text
 from palio.core.run_folder import Stage
-from palio.core.states import RUNNING, State, is_later, time_in
+from palio.core.states import RUNNING, State, is_later
 from palio.web.configuration import Configuration
-from palio.web.controller import assign, moves
-from palio.web.controller.engines import Engines, EngineWatch
-from palio.web.controller.held import Held
+from palio.web.controller import assign, deaths, moves
+from palio.web.controller.assignment import Assignment
+from palio.web.controller.engines import Engines, EngineWatch, Found
 from palio.web.controller.housekeeping import Housekeeping
+from palio.web.controller.in_hand import InHand
 from palio.web.controller.outcome import Outcome, broken
 from palio.web.controller.slots import Slots
+from palio.web.controller.stepping import Order
+from palio.web.controller.terms import Terms, TermsReader
 from palio.web.controller.tidying import Tidying
+from palio.web.controller.worker import Death, End, Reached, Worker, WorkerProcesses, Workers
 from palio.web.folders import Folders
 from palio.web.models import Attempt, ControllerBeat
+from palio.web.serving.pulse import Pulse
 from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
-from palio.web.verbs.trust import refuse_untrusted
+from palio.web.verbs.trust import refuse_unenforced, refuse_untrusted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 IDLE_S, BUSY_S = 1.0, 0.2  # between ticks
 BEAT_S = 5.0  # between beats that say the same
-UNANSWERED_S = 20.0  # how long an attempt may take to end once it was asked to
 LEAST_FREE_BYTES = 256 * MIB  # with less, nothing is started
+LET_GO_S = 3.0  # how long workers may take to stop when the controller does
 
 log = logging.getLogger("palio.controller")
 
 
 class Controller:
-    """`changed` wakes it between ticks. What else is passed is for tests and benchmarks."""
+    """`changed` wakes it between ticks. `clock` measures how long things take, and is nobody's to set.
+
+    What else is passed is for tests and benchmarks.
+    """
 
     def __init__(
         self,
@@ -65,23 +73,26 @@ class Controller:
         *,
         key: "Ed25519PrivateKey | None" = None,
         engines: Engines | None = None,
+        workers: Workers | None = None,
+        pulse: Pulse | None = None,
+        clock: Callable[[], float] = time.monotonic,
         still_alone: Callable[[], None] = lambda: None,
     ) -> None:
         self.changed = threading.Event()
-        self._configuration, self._folders, self._key = configuration, folders, key
-        self._engines, self._still_alone = engines or Engines(), still_alone
+        self._folders, self._clock, self._still_alone = folders, clock, still_alone
+        self._engines, self._workers = engines or Engines(), workers or WorkerProcesses(key)
+        self._pulse = pulse or Pulse()
+        self._blamed = self._pulse.at_work  # what a controller before this one was killed at
         self._slots = Slots(configuration)
-        self._held: dict[str, Held] = {}
-        self._asked: dict[str, float] = {}  # since when they are to end
-        self._abandoned: list[Held] = []
+        self._terms = TermsReader(self.changed.set)
+        self._held: dict[str, InHand] = {}
+        self._abandoned: list[InHand] = []  # of attempts that have ended without them
         self._unheld: frozenset[str] = frozenset()  # should run, and could not be taken up yet
         self._beaten = 0.0
-        self._beat: tuple[str, str] | None = None
-        before = ControllerBeat.objects.first()
-        self._after_kill = before is not None and before.process != ""
+        self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
         self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
-        self._tidying = Tidying(folders, self._engines, self._is_active)
+        self._tidying = Tidying(folders, self._engines, self._workers, self._is_active)
         self._housekeeping = Housekeeping()
 
     def run(self, stop: threading.Event) -> None:
@@ -90,6 +101,7 @@ class Controller:
         while not stop.is_set():
             begin = time.monotonic()
             try:
+                self._pulse.beat()
                 self.tick()
             except PalioError:  # another controller has taken its place
                 self._drop()
@@ -106,7 +118,8 @@ class Controller:
         self.let_go()
 
     def tick(self) -> None:
-        self._still_alone()
+        with self._pulse.waiting():
+            self._still_alone()
         self.beat()
         running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
         for identity in [*self._held.keys() - running.keys()]:  # ended by a hand that is not ours
@@ -121,6 +134,7 @@ class Controller:
         )
         for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
             self._safely(row, self._cancel_queued)
+        self._end_abandoned()
         self._start_next()
         if not self.watch.found.trouble:
             self._tidying.look(self.watch.found.name)
@@ -128,7 +142,7 @@ class Controller:
 
     def beat(self) -> None:
         found = self.watch.found
-        says = (found.description, found.trouble or self._lack_of_room())
+        says = (found.description, found.trouble or self._lack_of_room(), found.unenforced)
         if says != self._beat or time.monotonic() - self._beaten > BEAT_S:
             self._write_beat(f"{socket.gethostname()[:60]}:{os.getpid()}", *says)
             self._beat, self._beaten = says, time.monotonic()
@@ -136,14 +150,14 @@ class Controller:
     def let_go(self) -> None:
         """Everything in hand is left as it is; jobs go on."""
         self._drop()
-        self._write_beat("", "", "")
+        self._write_beat("", "", "", ())
 
     def _drop(self) -> None:
         for held in self._held.values():
-            held.let_go()
-        deadline = time.monotonic() + 3
+            held.worker.order(Order.LET_GO)
+        deadline = time.monotonic() + LET_GO_S
         for held in self._held.values():
-            held.join(max(0.0, deadline - time.monotonic()))
+            held.worker.join(max(0.0, deadline - time.monotonic()))
 
     def recover(self) -> None:
         """After a tick that failed."""
@@ -159,58 +173,84 @@ class Controller:
     # -- what runs
 
     def _take_up(self, row: Attempt) -> None:
-        state = State(row.state)
-        given = assign.rules_of(row)
-        deadline = timezone.now() + time_in(Stage(state.value), given)
-        if not moves.take_up(row.identity, after_kill=self._after_kill, deadline=deadline):
-            count = counted(moves.MAX_KILLS, "time")
-            self._end(row, Outcome.failed(PalioError("controller-lost", stage=state, count=count).failure))
+        given = assign.assignment(row, self._folders)
+        terms = self._terms.of(given.bundle, given.phase)
+        if terms is None:
             return
+        state = State(row.state)
+        deadline = timezone.now() + terms.times[Stage(state.value)]
+        after_kill = self._blamed == row.identity
+        if not moves.take_up(row.identity, after_kill=after_kill, deadline=deadline):
+            count = counted(moves.MAX_KILLS, "time")
+            self._end(row, Outcome.failed(PalioError("evaluation-killed", stage=state, count=count).failure))
+            return
+        self._blamed = "" if after_kill else self._blamed
         log.info("%s is taken up in its stage %s", row.identity, state)
-        row.deadline = deadline
-        self._hold(row)
+        self._hold(row, given, terms)
 
-    def _hold(self, row: Attempt) -> None:
-        held = Held(assign.assignment(row, self._folders), self.watch.noticing(), self._key, self.changed)
-        self._held[row.identity] = held
-        held.start()
+    def _hold(self, row: Attempt, given: Assignment, terms: Terms) -> None:
+        self._held[row.identity] = InHand(
+            given=given,
+            share=terms.scored if assign.is_only_scored(row) else terms.evaluated,
+            times=terms.times,
+            start=self._start_worker,
+            worker=self._start_worker(given, None),
+            deadline=self._clock() + terms.times[Stage(row.state)].total_seconds(),
+        )
+
+    def _start_worker(self, given: Assignment, order: Order | Failure | None) -> Worker:
+        return self._workers.start(given, order, self.changed.set, self.watch.wake)
 
     def _attend(self, row: Attempt) -> None:
-        held = self._held[row.identity]
-        outcome = held.outcome
-        rules = assign.rules_of(row)
-        while held.stages:
-            stage, since = held.stages[0]
-            self._advance(row, stage, since, rules)
-            del held.stages[0]
-        if outcome is not None:
-            for stage in outcome.stages:  # those that another process has seen, or nobody
-                self._advance(row, stage, timezone.now(), rules)
-            self._end(row, outcome)
-        elif row.cancel_requested:
-            self._ask(row, held, None)
-        elif row.deadline is not None and row.deadline < timezone.now():
-            self._ask(row, held, _overdue(row, rules))
-        elif not held.is_alive:  # without an outcome, although it was not let go
-            raise RuntimeError("its thread has ended")
+        held, now = self._held[row.identity], self._clock()
+        # Before anything else is looked at: all that a worker has told is complete only once it has ended.
+        has_ended = not held.worker.is_alive
+        self._advance(row, held)
+        if held.worker.outcome is not None:
+            held.since = now if held.since is None else held.since
+            if has_ended:
+                self._finish(row, held.worker.outcome)
+            elif held.is_unanswered(now):
+                log.error("%s has its result, and its engine does not answer; it ends without it", row.identity)
+                self._finish(row, held.worker.outcome)
+        elif has_ended:
+            self._replace(row, held, now)
+        elif held.order is None:
+            if row.cancel_requested:
+                held.ask(Order.CANCEL, now)
+            elif now > held.deadline:
+                held.ask(_overdue(row, held), now)
+        elif held.is_unanswered(now):
+            log.error("%s does not end although it was asked to; its worker is killed", row.identity)
+            held.worker.kill()
 
-    def _advance(self, row: Attempt, stage: Stage, since: datetime, rules: Rules) -> None:
-        """What is told once more, by a process that has taken it up, is no move."""
+    def _advance(self, row: Attempt, held: InHand) -> None:
+        """What a worker that continues tells again is no move."""
+        while held.worker.reached:
+            self._move(row, held, held.worker.reached[0])
+            del held.worker.reached[0]
+
+    def _move(self, row: Attempt, held: InHand, reached: Reached) -> None:
+        stage = reached.stage
         if is_later(State(stage.value), State(row.state)):
-            deadline = since + time_in(stage, rules)
-            moves.advance(row.identity, stage, since=since, deadline=deadline)
-            row.state, row.deadline = stage.value, deadline
+            limit = held.times[stage]
+            moves.advance(row.identity, stage, since=reached.since, deadline=reached.since + limit)
+            row.state, held.deadline = stage.value, reached.monotonic + limit.total_seconds()
 
-    def _ask(self, row: Attempt, held: Held, failure: Failure | None) -> None:
-        """To end; and if it does not, as its thread waits for something that never comes, ends it without it."""
-        since = self._asked.setdefault(row.identity, time.monotonic())
-        if failure is None:
-            held.cancel()
-        else:
-            held.fail(failure)
-        if time.monotonic() - since > UNANSWERED_S:
-            log.error("%s does not end although it was asked to; it is ended without it", row.identity)
-            self._end(row, Outcome.failed(failure) if failure else Outcome.cancelled())
+    def _finish(self, row: Attempt, outcome: Outcome) -> None:
+        for stage in outcome.stages:  # those that another process has seen, or nobody
+            self._move(row, self._held[row.identity], Reached(stage, timezone.now(), self._clock()))
+        self._end(row, outcome)
+
+    def _replace(self, row: Attempt, held: InHand, now: float) -> None:
+        """Its worker is gone, and what it was doing is done by another one, or ended by it."""
+        if held.closed:
+            self._end(row, held.as_ordered())
+            return
+        if held.order is None:
+            death = held.worker.death or Death(End.BROKEN, "it ended without a reason", None, Cause.ORGANIZER)
+            held.order = deaths.judge(row.identity, held.token, death)
+        held.start_again(now)
 
     def _end(self, row: Attempt, outcome: Outcome) -> None:
         """Commits it, and only then forgets it."""
@@ -221,12 +261,16 @@ class Controller:
 
     def _abandon(self, identity: str) -> None:
         held = self._held.pop(identity, None)
-        self._asked.pop(identity, None)
-        if held is not None and held.is_alive:
-            held.cancel()
+        if held is not None and held.worker.is_alive:
+            held.ask(Order.CANCEL, self._clock())
             self._abandoned.append(held)
-        self._abandoned = [each for each in self._abandoned if each.is_alive]
         self._tidying.note(identity)
+
+    def _end_abandoned(self) -> None:
+        self._abandoned = [held for held in self._abandoned if held.worker.is_alive]
+        for held in self._abandoned:
+            if held.is_unanswered(self._clock()):
+                held.worker.kill()
 
     # -- what waits
 
@@ -235,15 +279,16 @@ class Controller:
 
     def _start_next(self) -> None:
         found = self.watch.found
-        if len(self._held) >= self._slots.count or not found.name or found.trouble or self._lack_of_room():
+        count = self._slots.count if found.runs_side_by_side else 1
+        if len(self._held) >= count or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
-        waiting = [each for each in waiting_now() if each.not_before <= now]
+        waiting = [each for each in waiting_now() if each.is_due(now)]
 
         without_room: list[str] = []
 
         def start(row: Attempt) -> None:
-            if not self._start(row, found.name):
+            if not self._start(row, found):
                 without_room.append(row.identity)
 
         for each in in_turn(waiting, recent_starts()) if waiting else ():
@@ -252,32 +297,36 @@ class Controller:
             if without_room:
                 return
 
-    def _start(self, row: Attempt, engine: str) -> bool:
+    def _start(self, row: Attempt, found: Found) -> bool:
         """False if it does not fit beside what runs."""
-        try:
-            given = assign.assignment(row, self._folders, engine=engine)
-            self._slots.refuse_impossible(given.share)
-            refuse_untrusted(
-                row.submission.user, engine, given.attempt.submission.kind, is_scored_only=bool(row.source)
-            )
-        except PalioError as error:
-            self._end(row, Outcome.failed(error.failure))
+        given, only_scored = assign.assignment(row, self._folders, engine=found.name), assign.is_only_scored(row)
+        terms = self._terms.of(given.bundle, given.phase)
+        if terms is None:  # read in a moment, for which nobody else has to wait
             return True
-        if not self._slots.has_room(given.share, [held.assignment.share for held in self._held.values()]):
+        share = terms.scored if only_scored else terms.evaluated
+        self._slots.refuse_impossible(share)
+        if not only_scored:
+            refuse_untrusted(row.submission.user, found.name)
+            refuse_unenforced(row.submission.user, found.name, found.unenforced)
+        if self._held and not found.runs_side_by_side:
             return False
-        scored_only = row.source is not None or given.attempt.submission.kind is SubmissionKind.RESULTS
-        first = State.SCORE if scored_only else State.BUILD
-        deadline = timezone.now() + time_in(Stage(first.value), given.attempt.phase.rules)
-        if moves.begin(row.identity, first, engine=engine, deadline=deadline):
+        if not self._slots.has_room(share, [held.share for held in self._held.values()]):
+            return False
+        first = State.SCORE if only_scored else State.BUILD
+        deadline = timezone.now() + terms.times[Stage(first.value)]
+        if moves.begin(row.identity, first, engine=found.name, deadline=deadline):
             log.info("%s is started", row.identity)
-            row.engine = engine
-            self._hold(row)
+            row.engine, row.state = found.name, first.value
+            if found.unenforced:
+                log.warning("%s runs although %s are not enforced", row.identity, ", ".join(found.unenforced))
+            self._hold(row, given, terms)
         return True
 
     # -- its parts
 
     def _safely(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
         """One attempt's fault ends that attempt, and nothing else."""
+        self._pulse.at_work = row.identity
         try:
             act(row)
         except (DatabaseError, OSError):
@@ -287,6 +336,8 @@ class Controller:
         except Exception as error:
             log.exception("The controller cannot handle %s", row.identity)
             self._end(row, Outcome.failed(broken(error)))
+        finally:
+            self._pulse.at_work = ""
 
     def _is_active(self, identity: str) -> bool:
         return identity in self._held or identity in self._unheld
@@ -300,8 +351,14 @@ class Controller:
             f"{size_text(LEAST_FREE_BYTES)} nothing is started. Free some space there."
         )
 
-    def _write_beat(self, process: str, engine: str, trouble: str) -> None:
-        values = {"time": timezone.now(), "process": process, "engine": engine[:200], "trouble": trouble}
+    def _write_beat(self, process: str, engine: str, trouble: str, unenforced: tuple[str, ...]) -> None:
+        values = {
+            "time": timezone.now(),
+            "process": process,
+            "engine": engine[:200],
+            "trouble": trouble,
+            "unenforced": list(unenforced),
+        }
         if not ControllerBeat.objects.filter(pk=1).update(**values):
             ControllerBeat.objects.create(pk=1, **values)
 
@@ -312,7 +369,7 @@ def _rows() -> QuerySet[Attempt]:
     ).order_by("created", "identity")
 
 
-def _overdue(row: Attempt, rules: Rules) -> Failure:
+def _overdue(row: Attempt, held: InHand) -> Failure:
     stage = Stage(row.state)
-    limit: timedelta = time_in(stage, rules)
-    return PalioError("stage-overdue", stage=stage, limit=duration_text(limit.total_seconds())).failure
+    limit = duration_text(held.times[stage].total_seconds())
+    return PalioError("stage-overdue", stage=stage, limit=limit).failure

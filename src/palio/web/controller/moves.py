@@ -17,9 +17,10 @@ from palio.web import board, events
 from palio.web.controller.outcome import Outcome
 from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
 from palio.web.verbs import charging
+from palio.web.verbs.queue import LONGEST_WAIT
 
-BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5))  # before each further try
-MAX_KILLS = 5  # of the controller, while an attempt is in one stage
+BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each further try
+MAX_KILLS = 5  # of the controller while it handled this attempt, in one stage
 
 
 class IllegalMoveError(Exception):
@@ -46,9 +47,10 @@ def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime)
 
 
 def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
-    """Notes that this process has it in hand, after another; False if that has happened too often in this stage.
+    """Notes that this process continues with it after another; False if too many were killed in this stage.
 
-    Its deadline begins anew, as nobody has looked at it meanwhile; how often that happens is bounded.
+    `after_kill`: the other was killed while it handled this very attempt. The deadline starts again, as nobody has
+    looked at the attempt meanwhile.
     """
     with transaction.atomic():
         attempt = _locked(identity)

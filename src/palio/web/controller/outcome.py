@@ -1,15 +1,21 @@
-"""How an attempt ended, as the database keeps it: what an organizer reads of it, and what a participant does."""
+"""How an attempt ended, as the database keeps it: what an organizer reads of it, and what a participant does.
+
+Free of Django, as worker processes tell it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from palio.core.errors import FAILURES, Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
 from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT, for_participant
 from palio.core.participant_view import NAME as PARTICIPANT
 from palio.core.run_folder import RunFolder, Stage, Verdict
-from palio.web.models import Attempt
+
+if TYPE_CHECKING:
+    from palio.web.models import Attempt
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,32 @@ class Outcome:
         return cls(Verdict.CANCELLED)
 
     @classmethod
-    def of_row(cls, row: Attempt) -> "Outcome":
+    def of_row(cls, row: "Attempt") -> "Outcome":
         """What the database has of one that has ended."""
         failure = Failure.from_json(row.failure) if row.failure else None
         return cls(Verdict(row.state), scores=row.scores, failure=failure)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "verdict": self.verdict.value,
+            "scores": dict(self.scores) if self.scores is not None else None,
+            "failure": self.failure.as_json() if self.failure else None,
+            "shown": self.shown.as_json() if self.shown else None,
+            "stages": [stage.value for stage in self.stages],
+            "finished": self.finished.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        failure, shown = (Failure.from_json(content[name]) if content[name] else None for name in ("failure", "shown"))
+        return cls(
+            Verdict(content["verdict"]),
+            scores=content["scores"],
+            failure=failure,
+            shown=shown,
+            stages=tuple(Stage(name) for name in content["stages"]),
+            finished=datetime.fromisoformat(content["finished"]),
+        )
 
     @property
     def is_retried(self) -> bool:

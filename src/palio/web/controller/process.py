@@ -8,23 +8,26 @@ from contextlib import ExitStack
 from types import FrameType
 
 from django.conf import settings
+from django.db import connection
 
 from palio.core.receipt.key import machine_key
 from palio.web.controller.alone import alone
 from palio.web.controller.loop import Controller
+from palio.web.serving.pulse import Pulse, watch_database
 
 log = logging.getLogger("palio.controller")
 
 
-def run(controller: type[Controller] = Controller) -> None:
+def run(controller: type[Controller] = Controller, pulse: Pulse | None = None) -> None:
     """Raises PalioError "data-in-use" for a second one, or what is wrong with the key that results are signed with."""
     folders = settings.FOLDERS
     folders.make()
     os.environ.setdefault("PALIO_HOME", str(folders.keys))
-    stop = threading.Event()
+    stop, pulse = threading.Event(), pulse or Pulse()
+    watch_database(connection, pulse)
     with ExitStack() as held:
         still_alone = held.enter_context(alone(folders))
-        made = controller(settings.CONFIGURATION, folders, key=machine_key(), still_alone=still_alone)
+        made = controller(settings.CONFIGURATION, folders, key=machine_key(), pulse=pulse, still_alone=still_alone)
 
         def end(_number: int, _frame: FrameType | None) -> None:
             stop.set()

@@ -31,6 +31,7 @@ class ControllerBeat(models.Model):
     time = models.DateTimeField()
     process = models.CharField(max_length=80)
     engine = models.CharField(max_length=200)
+    unenforced = models.JSONField(default=list)  # what of a job's isolation the engine does not enforce here
     trouble = models.TextField(blank=True)  # why nothing can run at the moment, in a sentence
 
 

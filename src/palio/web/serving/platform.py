@@ -20,6 +20,7 @@ from palio.web.serving.listening import listen
 from palio.web.serving.lock import lock
 from palio.web.serving.notify import notify_ready
 from palio.web.serving.prepare import make_folders, prepare
+from palio.web.serving.pulse import Pulse
 from palio.web.serving.safety import refuse_unsafe
 from palio.web.serving.supervisor import Charge, Supervisor
 from palio.web.serving.terminal import say
@@ -60,7 +61,7 @@ class Platform:
                 charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._configuration.workers)]
             if self._controller:
                 # Killed at once where the supervisor was: it may be waiting for an engine, and minds no kill.
-                charges.append(Charge("The controller", _control, signal.SIGKILL))
+                charges.append(Charge("The controller", partial(_control, pulse := Pulse()), signal.SIGKILL, pulse))
             share_memory()
             Supervisor(charges).run(once_started=partial(self._tell, engine))
         say("Palio has ended; nothing of it is running.")
@@ -108,8 +109,8 @@ def _tell_engine(engine: Callable[[], list[str]] | None) -> None:
     say("Ctrl-C ends it.")
 
 
-def _control() -> None:
-    importlib.import_module(CONTROLLER).main()
+def _control(pulse: Pulse) -> None:
+    importlib.import_module(CONTROLLER).main(pulse)
 
 
 def use_own_key(folders: Folders) -> None:

@@ -1,8 +1,9 @@
 """Keeps the platform's processes running: starts again whichever ends, and ends all of them when it is told to.
 
 Covered: a process that crashes or is killed is started again, at once the first time and more slowly each further
-time; SIGTERM, SIGINT and SIGHUP end everything in order, within STOP_S; a supervisor that is itself killed takes its
-children with it (see children). Not covered: jobs on an engine, which go on; the next controller finds them.
+time; so is one with a pulse that gives no sign of life (see pulse); SIGTERM, SIGINT and SIGHUP end everything in order,
+within STOP_S; a supervisor that is itself killed takes its children with it (see children).
+Not covered: jobs on an engine, which go on; the next controller finds them.
 """
 
 import logging
@@ -17,9 +18,11 @@ from types import FrameType
 
 from palio.core.staging import why
 from palio.web.serving.children import fork, how_it_ended
+from palio.web.serving.pulse import Pulse
 
 STOP_S = 8.0  # until those that have not ended are killed
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
+LOOK_S = 2.0  # between looks at signs of life
 STEADY_S = 60.0  # one that has run for that long is started again at once
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -28,11 +31,15 @@ log = logging.getLogger("palio.serving")
 
 @dataclass
 class Charge:
-    """A process to be kept running. `when_orphaned`: the signal it gets if the supervisor is killed."""
+    """A process to be kept running. `when_orphaned`: the signal it gets if the supervisor is killed.
+
+    With `pulse`, it has to give signs of life.
+    """
 
     name: str
     run: Callable[[], None]
     when_orphaned: signal.Signals
+    pulse: Pulse | None = None
     process: int | None = None
     started: float = 0.0
     wait_s: float = FIRST_WAIT_S
@@ -40,6 +47,8 @@ class Charge:
 
     def start(self) -> None:
         self.started = time.monotonic()
+        if self.pulse is not None:
+            self.pulse.restart()
         try:
             self.process = fork(self.run, when_orphaned=self.when_orphaned)
         except OSError as error:  # no memory, or too many processes
@@ -87,6 +96,7 @@ class Supervisor:
             self._start_due()
             self._sleep(self._until_due())
             self._reap()
+            self._kill_hanging()
         self._stop()
 
     def _end(self, _number: int, _frame: FrameType | None) -> None:
@@ -99,7 +109,14 @@ class Supervisor:
 
     def _until_due(self) -> float | None:
         due = [charge.start_at - time.monotonic() for charge in self._charges if charge.process is None]
+        due += [LOOK_S for charge in self._charges if charge.process is not None and charge.pulse is not None]
         return max(0.0, min(due)) if due else None
+
+    def _kill_hanging(self) -> None:
+        for charge in self._charges:
+            if charge.process is not None and charge.pulse is not None and charge.pulse.is_missing():
+                log.error("%s gives no sign of life and is killed", charge.name)
+                charge.kill()
 
     def _sleep(self, timeout_s: float | None) -> None:
         """Until a signal comes or the time is over."""

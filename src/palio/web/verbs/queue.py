@@ -18,6 +18,7 @@ from django.utils import timezone
 from palio.core.states import RUNNING, State
 from palio.web.models import Attempt
 
+LONGEST_WAIT = timedelta(minutes=5)  # before an attempt is retried
 _RECENT = 500  # of the attempts last started; whoever is not among them has not been served for long
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -32,6 +33,10 @@ class Waiting:
     created: datetime
     phase: str = ""
     not_before: datetime = _NEVER
+
+    def is_due(self, now: datetime) -> bool:
+        """Nothing waits longer than LONGEST_WAIT: where it seems to, the clock was set back."""
+        return not now < self.not_before <= now + LONGEST_WAIT
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def places(now: datetime | None = None) -> dict[str, Place]:
     """Of each attempt that waits, by identity: its place in the queue, and how long it may have to wait."""
     now = now or timezone.now()
     waiting, recent = waiting_now(), recent_starts()
-    ready = in_turn((each for each in waiting if each.not_before <= now), recent)
+    ready = in_turn((each for each in waiting if each.is_due(now)), recent)
     running = Attempt.objects.filter(state__in=[*RUNNING]).values_list(
         "submission__challenge_id", "submission__phase", "started"
     )
@@ -147,7 +152,7 @@ def places(now: datetime | None = None) -> dict[str, Place]:
         for number, (each, wait) in enumerate(zip(ready, waits, strict=True), start=1)
     }
     for each in waiting:
-        if each.not_before > now:
+        if not each.is_due(now):
             found[each.identity] = Place(None, len(waiting), each.not_before - now, each.not_before)
     return found
 

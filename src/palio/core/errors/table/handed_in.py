@@ -106,6 +106,14 @@ KINDS: dict[str, FailureKind] = {
         "The built image is {size}, more than the limit of {limit}.",
         "Start from a smaller base image and clean package caches in the step that fills them.",
     ),
+    "submission-over-limits": FailureKind(
+        _P,
+        "Reading the files of this submission failed twice: {reason}.",
+        "Look for a file that unpacks to far more than its size, is deeply nested, or has very long lines, in what you "
+        "submitted and in what your container writes; and for patterns with many wildcards in .dockerignore or COPY. "
+        "Make it simpler and submit again.",
+        charged=True,
+    ),
     "predict-exit": FailureKind(
         _P,
         "The container ended with exit code {exit_code}, so its predictions were not taken.",

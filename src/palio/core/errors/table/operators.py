@@ -18,12 +18,19 @@ KINDS: dict[str, FailureKind] = {
         "The platform's log has the trace at the time of the failure; please report it. Nobody is charged.",
         retried=True,
     ),
-    "controller-lost": FailureKind(
+    "evaluation-killed": FailureKind(
         _S,
-        "The process that evaluates was killed {count} in this stage, and may be again by whatever this submission "
-        "makes it do.",
-        "Look in the system's log for what killed it; often it is a lack of memory. Nobody is charged.",
+        "The process that evaluates this submission was killed {count} in this stage.",
+        "Find what killed it in the system log; most often the machine has run out of memory. Nobody is charged.",
         retried=True,
+    ),
+    "isolation-unenforced": FailureKind(
+        _S,
+        "The engine `{engine}` on this machine does not enforce {properties}, so this platform runs no programs of "
+        "participants. {user} is not an operator.",
+        "Use Docker, or give the engine what it lacks, which `palio doctor` lists. Then run the submission again.",
+        participant="This platform does not run participants' programs yet: its engine does not enforce all of their "
+        "limits. The platform's operator has to set that up first.",
     ),
     "submitter-untrusted": FailureKind(
         _S,

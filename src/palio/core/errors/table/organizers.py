@@ -21,6 +21,13 @@ KINDS: dict[str, FailureKind] = {
         "Shorten or simplify competition.yaml and the pages and terms that it names; large tables belong in files to "
         "download.",
     ),
+    "challenge-over-limits": FailureKind(
+        _O,
+        "Reading the challenge's own files failed twice: {reason}.",
+        "Look for a file that is very large, deeply nested, or unpacks to far more than its size, in competition.yaml, "
+        "the data and the scoring program. Make it smaller and publish the challenge again.",
+        participant="The challenge's own files could not be read.",
+    ),
     "phase-unknown": FailureKind(
         _U,
         "The challenge has no phase named “{phase}”; it has {phases}.",

@@ -1,0 +1,77 @@
+"""All that a worker needs to evaluate an attempt, as JSON, so that another process can be told. Free of Django."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from palio.core.attempt import Attempt
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.bundle.read import read_bundle
+from palio.core.errors import PalioError
+from palio.core.phases import pick_task
+from palio.core.submission import Submission
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """`collected`: predictions of an earlier attempt; only these are scored."""
+
+    identity: str
+    submission: Submission
+    bundle: Path
+    phase: str
+    label: str
+    folder: Path
+    engine: str
+    copies: Path
+    collected: Path | None = None
+
+    def attempt(self) -> Attempt:
+        """Reads the bundle. Raises PalioError for one that cannot be read, or a phase that cannot be evaluated."""
+        bundle = read_bundle(self.bundle)
+        phase = phase_of(bundle, self.phase)
+        return Attempt(self.identity, self.submission, bundle, phase, pick_task(phase), self.label)
+
+    def as_json(self) -> dict[str, object]:
+        submission = self.submission
+        return {
+            "identity": self.identity,
+            "submission": {
+                "path": str(submission.path),
+                "kind": submission.kind.value,
+                "digest": submission.digest,
+                "notes": list(submission.notes),
+                "called": submission.called,
+            },
+            "bundle": str(self.bundle),
+            "phase": self.phase,
+            "label": self.label,
+            "folder": str(self.folder),
+            "engine": self.engine,
+            "copies": str(self.copies),
+            "collected": str(self.collected) if self.collected else None,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        given = content["submission"]
+        submission = Submission(
+            Path(given["path"]),
+            SubmissionKind(given["kind"]),
+            given["digest"],
+            tuple(given["notes"]),
+            given["called"],
+        )
+        paths = {name: Path(content[name]) for name in ("bundle", "folder", "copies")}
+        collected = Path(content["collected"]) if content["collected"] else None
+        return cls(**{**content, **paths, "submission": submission, "collected": collected})
+
+
+def phase_of(bundle: Bundle, name: str) -> Phase:
+    """Raises PalioError "phase-unknown"."""
+    for phase in bundle.phases:
+        if phase.name == name:
+            return phase
+    names = ", ".join(f"“{each.name}”" for each in bundle.phases)
+    raise PalioError("phase-unknown", phase=name, phases=names)

@@ -1,0 +1,125 @@
+"""Steps one attempt's evaluation until it finishes or somebody asks for its end: what every worker does.
+
+Free of Django. Who asks, who is told, and how a wait ends early is up to `Line`: for a worker process its pipes.
+"""
+
+import logging
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from palio.core.errors import Cause, Failure, PalioError
+from palio.core.evaluate import Evaluation
+from palio.core.input_copies import InputCopies
+from palio.core.run_folder import RunFolder, Stage
+from palio.web.controller.assignment import Assignment
+from palio.web.controller.engines import Engines
+from palio.web.controller.outcome import Outcome, broken
+from palio.web.controller.patient import LetGoError, PatientEngine
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+POLL_S = 0.05
+
+log = logging.getLogger("palio.controller")
+
+
+class Order(StrEnum):
+    """What a worker may be asked for, beside an end with a failure."""
+
+    CANCEL = "cancel"
+    LET_GO = "let-go"  # stop at once and leave everything as it is, for another worker
+
+
+class Line(Protocol):
+    """Between a worker and the controller."""
+
+    def order(self) -> Order | Failure | None:
+        """How the attempt is to end, once somebody has decided that."""
+
+    def wait(self, seconds: float) -> None:
+        """Returns early when an order arrives."""
+
+    def reached(self, stage: Stage, files_of: Cause) -> None:
+        """Tells where the evaluation is, and whose files it reads from now on."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """Tells the result. What the attempt has left on the engine may still have to be removed."""
+
+
+def evaluate(
+    given: Assignment,
+    engines: Engines,
+    key: "Ed25519PrivateKey | None",
+    line: Line,
+    *,
+    before_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Returns when the attempt has ended and what it used was removed, or when it was let go.
+
+    `before_step` is called before everything that may take long.
+    """
+    try:
+        before_step()
+        evaluation = _open(given, engines, key, line)
+        _step(evaluation, line, before_step)
+    except LetGoError:
+        pass
+    except MemoryError:
+        raise
+    except PalioError as error:
+        line.ended(Outcome.failed(error.failure))
+    except Exception as error:
+        log.exception("The evaluation of %s broke", given.identity)
+        line.ended(Outcome.failed(broken(error)))
+
+
+def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: Line) -> Evaluation:
+    def watch(evaluation: Evaluation) -> None:
+        if evaluation.result.verdict is None:
+            line.reached(evaluation.stage, evaluation.files_of)
+        else:  # told before the engine is cleaned up, which may take long
+            line.ended(Outcome.of(evaluation))
+
+    def pause(seconds: float) -> None:
+        line.wait(seconds)
+        if line.order() is not None:
+            raise LetGoError
+
+    return Evaluation(
+        given.attempt(),
+        PatientEngine(given.engine, engines, pause),
+        RunFolder.open(given.folder),
+        key=key,
+        any_kind=given.collected is not None,
+        collected=given.collected,
+        copies=InputCopies(given.copies),
+        watch=watch,
+    )
+
+
+def _step(evaluation: Evaluation, line: Line, before_step: Callable[[], None]) -> None:
+    try:
+        while line.order() is None:
+            before_step()
+            if not evaluation.step():
+                break
+            line.wait(POLL_S)
+    except LetGoError:
+        pass
+    except MemoryError:  # of this process: another one continues from here
+        raise
+    except Exception as error:
+        log.exception("The evaluation of %s broke", evaluation.attempt.identity)
+        before_step()
+        evaluation.fail(broken(error, evaluation.stage))
+    order = line.order()
+    if order is Order.LET_GO and evaluation.result.verdict is None:
+        raise LetGoError
+    before_step()
+    if isinstance(order, Failure):
+        evaluation.fail(order)
+    elif order is not None:
+        evaluation.cancel()
+    line.ended(Outcome.of(evaluation))

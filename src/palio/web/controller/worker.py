@@ -1,0 +1,302 @@
+"""A worker evaluates one attempt and tells the controller how it goes. `WorkerProcess` does so in a process of its own.
+
+Nothing of a participant's or an organizer's is unpacked, parsed or matched in the controller's process: a file that
+never ends, eats memory or crashes its reader harms only the worker, which belongs to one attempt.
+
+Covered: the worker's CPU time at a stretch, its address space, what it says; a worker that is killed, crashes or says
+what it may not; a controller that is killed (the kernel ends its workers, and each holds a lock on its run folder, for
+which the next worker of that attempt waits); a worker that does not obey (`kill`). Nothing here waits for a worker but
+`join`. Not covered: a worker that is stuck in the kernel; it keeps its attempt until it is gone.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from io import FileIO
+from typing import TYPE_CHECKING, Any, Protocol
+
+from palio.core.bounded import Bounds, BoundsError, call_bounded
+from palio.core.errors import Cause, Failure, PalioError
+from palio.core.job import MIB
+from palio.core.quantities import size_text
+from palio.core.run_folder import Stage
+from palio.web.configuration import Configuration
+from palio.web.controller.assignment import Assignment
+from palio.web.controller.limits import EXIT_MEMORY, MEMORY_BYTES, STEP_CPU_S
+from palio.web.controller.outcome import Outcome
+from palio.web.controller.removal import remove_jobs
+from palio.web.controller.stepping import Order
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+MESSAGE_BYTES, ALL_BYTES = 4 * MIB, 16 * MIB  # of one line that a worker says, and of all of them
+_EXIT_S = 5.0  # for a worker that has closed its pipe
+_REMOVAL = Bounds(time_s=600.0)
+PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from palio.web.controller.worker_process import main
+main()
+"""
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+
+log = logging.getLogger("palio.controller")
+
+
+class End(StrEnum):
+    """What ended a worker that gave no outcome."""
+
+    LIMIT = "limit"  # it used more than it may, or crashed: by what it read
+    KILLED = "killed"  # from outside, as by a machine without memory
+    BROKEN = "broken"  # a bug in Palio
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker ended without an outcome. `clause` says it, as in "it used more than 3 s of CPU time"."""
+
+    end: End
+    clause: str
+    stage: Stage | None
+    files_of: Cause
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A stage that has begun: when, by the clock and by `time.monotonic`."""
+
+    stage: Stage
+    since: datetime
+    monotonic: float
+
+
+class Worker(Protocol):
+    """`reached` has the stages that have begun, in their order. Once `is_alive` is false, nothing changes any more:
+    there is an outcome, or a death, or neither if it was let go."""
+
+    reached: list[Reached]
+    outcome: Outcome | None
+    death: Death | None
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def order(self, order: Order | Failure) -> None:
+        """Asks for its end, unless it has ended by itself; the first order counts, but for being let go."""
+
+    def kill(self) -> None:
+        """Ends it wherever it is; what it has done stays."""
+
+    def join(self, timeout_s: float) -> None: ...
+
+
+class Workers(Protocol):
+    """Where workers come from."""
+
+    def start(
+        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+    ) -> Worker:
+        """A worker that begins, or continues, with the attempt; with `order`, it only ends it so.
+
+        `changed` is called when it has told something, `away` when it finds that the engine cannot be reached.
+        """
+
+    def remove(self, engine: str, names: Sequence[str]) -> None:
+        """Removes what the engine keeps of these jobs; returns when that is done. Raises PalioError."""
+
+
+class WorkerProcesses:
+    """With `key`, results are signed with it. Another `program` than a worker's own is for tests."""
+
+    def __init__(self, key: "Ed25519PrivateKey | None", program: str = PROGRAM) -> None:
+        self._program = program
+        self._key = key.private_bytes_raw().hex() if key is not None else None
+
+    def start(
+        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+    ) -> "WorkerProcess":
+        request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
+        return WorkerProcess(given.identity, request, changed, away, self._program)
+
+    def remove(self, engine: str, names: Sequence[str]) -> None:
+        try:
+            call_bounded(remove_jobs, engine, list(names), bounds=_REMOVAL)
+        except BoundsError as error:
+            raise PalioError(
+                "engine-fault", engine=engine, action="removing what ended attempts have left", reason=error
+            ) from error
+
+
+class WorkerProcess:
+    """Started by the thread that will live longest, as the kernel ends it with that thread."""
+
+    def __init__(
+        self,
+        identity: str,
+        request: dict[str, Any],
+        changed: Callable[[], None],
+        away: Callable[[], None],
+        program: str,
+    ) -> None:
+        self.reached: list[Reached] = []
+        self.outcome: Outcome | None = None
+        self.death: Death | None = None
+        self._identity, self._changed, self._away = identity, changed, away
+        self._ordered = request["order"] is not None
+        self._let_go = False
+        self._stage: Stage | None = None
+        self._files_of = Cause.ORGANIZER
+        self._process, self._commands = _spawn(program, request)
+        self._thread = threading.Thread(target=self._follow, name=f"palio-{identity}", daemon=True)
+        self._thread.start()
+
+    @property
+    def process(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def order(self, order: Order | Failure) -> None:
+        if order is Order.LET_GO:
+            self._let_go = True
+        elif self._ordered:
+            return
+        self._ordered = True
+        # A worker that is gone, or that reads nothing any more, is found out by other means.
+        with contextlib.suppress(OSError, ValueError):
+            self._commands.write(json.dumps(_order_json(order)).encode() + b"\n")
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    # -- in its thread
+
+    def _follow(self) -> None:
+        fault = ""
+        try:
+            fault = self._listen()
+        except Exception:
+            log.exception("What the worker of %s says cannot be read", self._identity)
+            fault = "it said what cannot be read"
+        if fault:
+            self._process.kill()
+        status = self._wait()
+        if self.outcome is None and not (self._let_go and status == 0):
+            self.death = self._death(fault, status)
+            log.warning("The worker of %s has ended without a result: %s", self._identity, self.death.clause)
+        self._commands.close()
+        self._changed()
+
+    def _listen(self) -> str:
+        """What is wrong with what it says; empty if it has said all."""
+        pipe, heard = self._process.stdout, 0
+        if pipe is None:
+            raise RuntimeError("it was started without a pipe")
+        with pipe:
+            while line := pipe.readline(MESSAGE_BYTES):
+                heard += len(line)
+                if not line.endswith(b"\n"):
+                    return "it said too much at once" if len(line) == MESSAGE_BYTES else ""  # cut off by its death
+                if heard > ALL_BYTES:
+                    return "it said too much"
+                self._hear(json.loads(line))
+        return ""
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        match said["event"]:
+            case "reached":
+                stage = Stage(said["stage"])
+                self._files_of = Cause(said["files_of"])
+                if stage is not self._stage:
+                    self._stage = stage
+                    self.reached.append(Reached(stage, datetime.now(UTC), time.monotonic()))
+                    self._changed()
+            case "ended":
+                if self.outcome is None:
+                    self.outcome = Outcome.from_json(said["outcome"])
+                    self._changed()
+            case "away":
+                self._away()
+            case other:
+                raise ValueError(f"unknown event {other!r}")
+
+    def _wait(self) -> int:
+        try:
+            return self._process.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _death(self, fault: str, status: int) -> Death:
+        end, clause = _how(fault, status)
+        return Death(end, clause, self._stage, self._files_of)
+
+
+def _how(fault: str, status: int) -> tuple[End, str]:
+    if fault:
+        return End.BROKEN, fault
+    if status == -signal.SIGPROF:
+        return End.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time at a stretch"
+    if status == EXIT_MEMORY:
+        return End.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+    if status >= 0:
+        return End.BROKEN, f"it ended with exit code {status}"
+    name = signal.Signals(-status).name
+    if -status in _FROM_OUTSIDE:
+        return End.KILLED, f"it was killed by {name}"
+    return End.LIMIT, f"the process that read it crashed ({name})"
+
+
+def _order_json(order: Order | Failure | None) -> object:
+    return order.as_json() if isinstance(order, Failure) else order
+
+
+def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], FileIO]":
+    """The process, and what its commands are written to. The request is a file in memory: nobody waits for a reader."""
+    commands_read, commands_write = os.pipe()
+    asked = os.memfd_create("palio-request")
+    try:
+        os.set_blocking(commands_write, False)
+        content = memoryview(json.dumps(request).encode())
+        while content:
+            content = content[os.write(asked, content) :]
+        os.lseek(asked, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", program, json.dumps(sys.path), str(commands_read)],
+            stdin=asked,
+            stdout=subprocess.PIPE,
+            pass_fds=[commands_read],
+            env=_environment(),
+        )
+    except BaseException:
+        os.close(commands_write)
+        raise
+    finally:
+        os.close(commands_read)
+        os.close(asked)
+    return process, FileIO(commands_write, "w")
+
+
+def _environment() -> dict[str, str]:
+    """This one, without the platform's secrets: engines need the rest, as DOCKER_HOST."""
+    secrets = {
+        "DATABASE_URL",
+        *(f"PALIO_{each.name.upper()}" for each in fields(Configuration) if each.metadata["secret"]),
+    }
+    return {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in secrets}

@@ -1,0 +1,61 @@
+"""The database is locked for seconds while attempts end, at a real controller with real workers: nothing runs twice."""
+
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+from tests.web.controller import lives
+from tests.web.controller.desk import hand_in, moves
+from tests.web.controller.desk_engine import DeskEngine
+from tests.web.controller.misbehaving import please, workers
+from tests.web.people import World
+
+from palio.web.controller.engines import Engines
+from palio.web.controller.loop import Controller
+from palio.web.models import Attempt, Event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COUNT = 6
+
+
+@pytest.mark.parametrize(("timeout_s", "locked_s"), [(20, 4.0), (1, 4.0)], ids=["waits", "gives up"])
+def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked_s: float) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite has one lock for all")
+    attempts = [hand_in(world.team, world.bob, extra=b"%d" % n, predict=please("slow")) for n in range(COUNT)]
+    engine = DeskEngine(tmp_path / "engine")
+    controller = partial(
+        Controller, engines=Engines(lambda _: (engine, ""), lambda _: None), workers=workers(tmp_path / "engine")
+    )
+
+    def impatient() -> None:
+        connections.settings["default"]["OPTIONS"]["timeout"] = timeout_s
+
+    child = lives.begin_life(impatient, controller, slots=COUNT, memory_gib=64.0, cpus=64.0)
+    lives.wait_until(lambda: Attempt.objects.filter(state="predict").count() == COUNT, child)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(locked_s)
+        written = [attempt for attempt in attempts if has_verdict(attempt)]
+        other.execute("ROLLBACK")
+    assert written  # the lock was there while attempts ended
+    lives.wait_until(lives.all_have_ended, child)
+    assert lives.kill(child, signal.SIGTERM) == 0
+    for attempt in attempts:
+        assert moves(attempt)[-1] == "scored"
+        assert moves(attempt) == ["build", "predict", "score", "scored"]
+    assert not Event.objects.filter(kind__in=["attempt.taken-up", "attempt.worker-ended"]).exists()
+    assert sorted(engine.ran) == sorted(["build", "predict", "score-image", "score"] * COUNT)
+    assert Attempt.objects.count() == COUNT
+
+
+def has_verdict(attempt: Attempt) -> bool:
+    result = settings.FOLDERS.runs / attempt.identity / "result.json"
+    return result.exists() and '"verdict": "scored"' in result.read_text()

@@ -1,0 +1,177 @@
+"""Real worker processes: what they may do to their attempt, and not to anything else."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from tests.web.controller.desk import Desk, hand_in, states
+from tests.web.controller.misbehaving import please, workers
+from tests.web.people import World
+from tests.web.serving.running import is_running
+
+from palio.core.states import State
+from palio.web.models import Attempt, Event, Submission
+
+pytestmark = pytest.mark.django_db
+
+
+class ProcessDesk(Desk):
+    """Its workers are processes, on the fake engine."""
+
+    def new_workers(self) -> Any:
+        return workers(self.engine.folder)
+
+    def close(self) -> None:
+        self.controller.let_go()
+        for held in self.controller._held.values():
+            held.worker.kill()
+            held.worker.join(10)
+
+    def worker_of(self, submission: Submission) -> Any:
+        """The worker, once its job `predict` has been asked for."""
+        identity = submission.attempts.latest("number").identity
+        noted = self.engine.folder / f"palio-{identity}-predict.pid"
+        self.run_until(lambda: noted.exists() and noted.read_text())
+        return self.controller._held[identity].worker
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path) -> Iterator[ProcessDesk]:
+    made = ProcessDesk(tmp_path)
+    yield made
+    made.close()
+
+
+def last(submission: Submission) -> Attempt:
+    submission.refresh_from_db()
+    return submission.attempts.latest("number")
+
+
+def test_an_attempt_is_evaluated_in_a_process_of_its_own(
+    desk: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALIO_SECRET", "s" * 60)
+    submission = hand_in(world.team, world.bob).submission
+    predictions = hand_in(world.rivals, world.carol, kind="results").submission
+    desk.finish()
+    assert (last(submission).state, last(submission).scores) == ("scored", {"accuracy": 1.0})
+    assert states(predictions) == ["scored"]
+    (noted,) = desk.engine.folder.glob("*.pid")
+    process, has_secret = noted.read_text().split()
+    assert (int(process) != os.getpid(), has_secret) == (True, "False")
+    assert not is_running(int(process))
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [("hang", "CPU time"), ("eat", "of memory"), ("crash", "crashed (SIGSEGV)")],
+)
+def test_a_file_that_breaks_its_reader_ends_its_own_attempt(
+    desk: ProcessDesk, world: World, wish: str, says: str
+) -> None:
+    guilty = hand_in(world.team, world.bob, predict=please(wish)).submission
+    other = hand_in(world.rivals, world.carol, predict=please("slow")).submission
+    desk.finish()
+    attempt = last(guilty)
+    assert (attempt.failure_code, attempt.failure_cause) == ("submission-over-limits", "participant")
+    assert (states(guilty), guilty.charged) == (["failed"], True)
+    assert attempt.failure is not None
+    assert says in attempt.failure["message"]
+    assert Event.objects.filter(attempt=attempt.identity, kind="attempt.worker-ended").count() == 2
+    assert states(other) == ["scored"]
+    assert not Event.objects.filter(submission=other, kind="attempt.worker-ended").exists()
+
+
+@pytest.mark.parametrize("wish", ["garbage", "flood", "deep", "leave"])
+def test_a_worker_that_says_nonsense_is_a_fault_of_the_platforms(desk: ProcessDesk, world: World, wish: str) -> None:
+    guilty = hand_in(world.team, world.bob, predict=please(wish)).submission
+    other = hand_in(world.rivals, world.carol).submission
+    desk.run_until(lambda: guilty.attempts.count() == 2 and last(other).state == State.SCORED)
+    first = guilty.attempts.get(number=1)
+    assert (first.failure_code, first.failure_cause, guilty.charged) == ("evaluation-broken", "platform", False)
+
+
+def test_what_is_printed_in_a_worker_is_no_message(desk: ProcessDesk, world: World) -> None:
+    submission = hand_in(world.team, world.bob, predict=please("print")).submission
+    desk.finish()
+    assert states(submission) == ["scored"]
+
+
+def test_a_worker_that_waits_for_ever_is_killed_once_it_is_overdue(
+    desk: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("palio.web.controller.in_hand.UNANSWERED_S", 0.5)
+    submission = hand_in(world.team, world.bob, predict=please("sleep")).submission
+    worker = desk.worker_of(submission)
+    desk.ahead_s = 360
+    desk.run_until(lambda: submission.attempts.count() == 2)
+    first = submission.attempts.get(number=1)
+    assert (first.failure_code, is_running(worker.process)) == ("stage-overdue", False)
+    assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_no_job_runs_twice(desk: ProcessDesk, world: World) -> None:
+    desk.engine.lasting.add("nothing")
+    submission = hand_in(world.team, world.bob).submission
+    identity = last(submission).identity
+    killed = 0
+    while killed < 4 and last(submission).state != State.SCORED:
+        desk.controller.tick()
+        held = desk.controller._held.get(identity)
+        worker: Any = held.worker if held is not None else None
+        if worker is not None and worker.is_alive:
+            time.sleep(0.3 + 0.2 * killed)  # at some moment of its life
+            os.kill(worker.process, signal.SIGKILL)
+            killed += 1
+            worker.join(10)
+    desk.finish()
+    assert states(submission) == ["scored"]
+    assert sorted(desk.engine.ran) == sorted(set(desk.engine.ran))
+
+
+def test_the_next_worker_waits_until_the_last_is_gone(desk: ProcessDesk, world: World) -> None:
+    attempt = hand_in(world.team, world.bob)
+    folder = settings.FOLDERS.runs / attempt.identity
+    folder.mkdir()
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        desk.run_until(lambda: desk.controller.in_hand == 1)
+        time.sleep(2)
+        desk.controller.tick()
+        assert list(folder.iterdir()) == []
+    finally:
+        os.close(descriptor)
+    desk.finish()
+    assert states(attempt.submission) == ["scored"]
+
+
+START = """
+import sys, time
+from pathlib import Path
+from tests.web.controller.misbehaving import start_one
+print(start_one(Path(sys.argv[1]), sys.argv[2] == "thread"), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("when", ["thread", "at once"])
+def test_workers_end_with_their_controller(tmp_path: Path, when: str) -> None:
+    command = [sys.executable, "-c", START, str(tmp_path), when]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert is_running(worker)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
