@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.model import BlindPolicy, Restore
@@ -48,12 +47,12 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
     say nothing either: links to the originals would. Raises PalioError "source-unreadable".
     """
     names: dict[str, str] = {}
+    hides = policy.hides() if policy else lambda _: False
     with reading(source):
         found = list(_files_below(str(source)))
     for real in found:
         file = real.rpartition("/")[2]
-        hidden = policy is not None and fnmatch(file.lower(), policy.inputs.lower())
-        names[_opaque(file) if hidden else real] = real
+        names[_opaque(file) if hides(file) else real] = real
     _fill(destination, source, names, _copy)
     return Names(names)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from palio.core.archive import look_through
 from palio.core.digest import UnfitFile, digest_file, files_below
+from palio.core.dockerfile import DockerfileError, read_text
 from palio.core.dockerfile_sources import copied_files
-from palio.core.dockerignore import ignored_by
+from palio.core.dockerignore import ignored_in
 from palio.core.errors import PalioError, counted
 from palio.core.job import GIB
 from palio.core.quantities import size_text
@@ -42,9 +43,13 @@ def pack(folder: Path, target: Path) -> Packed:
     Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
     """
     dockerfile = _find_dockerfile(folder)
-    here = _files(folder, leave_out=target)
     problems: list[str] = []
-    copied = copied_files(dockerfile.read_bytes(), here, problems)
+    try:
+        here = _files(folder, leave_out=target)
+        text = read_text(dockerfile.parent, dockerfile.name) or ""
+    except DockerfileError as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    copied = copied_files(text, here, problems)
     wanted = here if dockerfile.parent == folder else copied
     files = {**{name: here[name] for name in wanted}, "Dockerfile": dockerfile}
     size = sum(path.stat().st_size for path in files.values())
@@ -67,8 +72,7 @@ def _find_dockerfile(folder: Path) -> Path:
 
 def _files(folder: Path, leave_out: Path) -> dict[str, Path]:
     """Everything that a build from `folder` could see, by its name relative to it."""
-    ignore = folder / ".dockerignore"
-    ignored = ignored_by(ignore.read_text(encoding="utf-8") if ignore.is_file() else "")
+    ignored = ignored_in(folder)
     try:
         with reading(folder):
             found = dict(files_below(folder))

@@ -6,7 +6,6 @@ Nothing is run and nothing is built; that a scoring program truly works is shown
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.contents import Contents, contents_of
@@ -121,7 +120,7 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
         )
     if rules.blind and task.input_data and (inputs := _contents(task.input_data)) and inputs.names:
         names = [PurePosixPath(name).name for name in inputs.names]
-        if not any(fnmatchcase(name, rules.blind.inputs) for name in names):
+        if not any(map(rules.blind.hides(), names)):
             yield _error(
                 "palio.blind.inputs",
                 f"is {quoted(rules.blind.inputs)}, and no input of {_title(task)} is called so (it has "

@@ -11,6 +11,7 @@ from pathlib import Path
 from palio.core.dockerfile import DockerfileError
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
+from palio.core.words import PlainName, PlainWord
 from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 
@@ -52,9 +53,8 @@ def build(work: Build, images: Path, made: Path) -> JobResult:
             _put(made, images / name)
             result = begin
         except DockerfileError as error:
-            step = str(error.instruction) if error.instruction else work.dockerfile
-            say(f"{step}: {error.reason}")
-            result = replace(begin, exit_code=1, image=None, detail=f"{step}\n{error.reason}")
+            say(str(error))
+            result = replace(begin, exit_code=1, image=None, detail=f"{error.where}\n{error.reason}")
         except ImageTooLargeError as error:
             say(f"the image would be {error.size_bytes:,} bytes, of {work.limits.size_bytes:,}")
             result = replace(begin, end=End.IMAGE_SIZE, exit_code=None, image=None, detail=str(error.size_bytes))
@@ -68,7 +68,14 @@ def load_image(images: Path, name: str) -> tuple[Image, Path]:
     content = json.loads((images / name / _DESCRIPTION).read_text())
     python = content.pop("interpreter")
     python |= {"places": tuple(python["places"]), "links": tuple(python["links"])}
-    return Image(interpreter=Interpreter(**python), **content), images / name / _ROOT
+    image = Image(
+        Interpreter(**python),
+        environment={PlainName(key): PlainWord(text) for key, text in content["environment"].items()},
+        workdir=PlainWord(content["workdir"]),
+        entrypoint=[PlainWord(word) for word in content["entrypoint"]],
+        command=[PlainWord(word) for word in content["command"]],
+    )
+    return image, images / name / _ROOT
 
 
 def _put(made: Path, target: Path) -> None:
