@@ -80,9 +80,9 @@ CMD echo $HOME
             "OLD": "style with spaces",
             "C": "3",
         },
-        "/opt/app/latest",
-        ["python", "-u"],
-        ["/bin/bash", "-c", "echo $HOME"],
+        PlainWord("/opt/app/latest"),
+        list(map(PlainWord, ("python", "-u"))),
+        list(map(PlainWord, ("/bin/bash", "-c", "echo $HOME"))),
     )
     assert (root / "opt/app/latest").is_dir()
 

@@ -141,7 +141,7 @@ def test_the_context_is_what_dockerignore_leaves(far: Far) -> None:
         (context / path).write_text(path)
     (context / "data/link").symlink_to("c.txt")
     (context / ".dockerignore").write_text(f"**/*.log\ndata\n!data/deep\nDockerfile\n.dockerignore\n{'*a' * 50}*b\n")
-    listed = "./a.txt ./data/deep/d.txt ./" + "a" * 200
+    listed = f"./a.txt ./{'a' * 200} ./data/deep/d.txt"
     _, result = far.build(f'FROM {BASE}\nCOPY . /x\nRUN cd /x && [ "$(echo $(find . -type f | sort))" = "{listed}" ]\n')
     log = (far.home / "build.log").read_text()
     assert result.succeeded, log
