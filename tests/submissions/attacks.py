@@ -13,6 +13,7 @@ import yaml
 HOME = Path(__file__).parent
 HOSTILE, HONEST, ROOT = HOME / "hostile", HOME / "honest", HOME.parents[1]
 EXPECTATION, GENERATOR, SCORING_PROGRAM = "expect.yaml", "make.py", "score.py"
+SCORING_DOCKERFILE = "score.Dockerfile"
 SCORED = "scored"
 
 
@@ -64,6 +65,12 @@ class Attack:
         program = self.folder / SCORING_PROGRAM
         return program.read_text(encoding="utf-8") if program.exists() else None
 
+    @property
+    def scoring_dockerfile(self) -> bytes | None:
+        """The Dockerfile of the scoring program, where that is the attack."""
+        path = self.folder / SCORING_DOCKERFILE
+        return path.read_bytes() if path.exists() else None
+
     def expectation(self, engine: str) -> Expectation:
         return Expectation.read({**self.content, **self.content.get("differs_on", {}).get(engine, {})})
 
@@ -81,10 +88,10 @@ class Attack:
         shutil.copytree(HONEST, context)
         shutil.copytree(self.folder, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns(EXPECTATION))
         dockerfile = context / "Dockerfile"
-        text = dockerfile.read_text()
+        text = dockerfile.read_bytes()
         for name, value in values.items():
-            text = text.replace(f"@{name}@", value)
-        dockerfile.write_text(text)
+            text = text.replace(f"@{name}@".encode(), value.encode())
+        dockerfile.write_bytes(text)
         return Path(shutil.make_archive(str(home / "submission"), "zip", context))
 
 

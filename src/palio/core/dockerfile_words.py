@@ -15,6 +15,8 @@ from palio.core.globs import PatternError, glob
 from palio.core.words import PlainName, PlainWord, UnfitWordError
 
 MOST_SOURCES = 1000  # of one COPY or ADD
+MOST_DEPTH = 64  # folders in a path of the image
+_MOST_NAME_BYTES = 255
 _WITHIN_TRIGGERS = "FROM, ONBUILD and MAINTAINER cannot be triggers"
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://|git@")
 
@@ -122,6 +124,7 @@ def sources_and_target(instruction: Instruction, lookup: Lookup) -> tuple[list[P
             glob(source)
         except PatternError as error:
             raise DockerfileError(f"the source `{source[:40]}` {error}", instruction) from None
+    _check_path(target, instruction)
     return sources, target
 
 
@@ -129,6 +132,8 @@ def single(instruction: Instruction, lookup: Lookup) -> PlainWord:
     """Of WORKDIR, USER and STOPSIGNAL: everything as one value, which is not empty."""
     if not (found := value(instruction.rest, lookup, instruction)):
         raise DockerfileError(f"{instruction.keyword} needs a value", instruction)
+    if instruction.keyword == "WORKDIR":
+        _check_path(found, instruction)
     return found
 
 
@@ -140,6 +145,15 @@ def trigger(instruction: Instruction) -> Instruction:
     if inner.keyword in ("FROM", "ONBUILD", "MAINTAINER"):
         raise DockerfileError(_WITHIN_TRIGGERS, instruction)
     return inner
+
+
+def _check_path(path: str, instruction: Instruction) -> None:
+    """Whether a file system can hold it; names with variables in them are not measured."""
+    parts = path.split("/")
+    if len(parts) > MOST_DEPTH:
+        raise DockerfileError(f"a path in it has more than {MOST_DEPTH} folders", instruction)
+    if "$" not in instruction.rest and any(len(part.encode()) > _MOST_NAME_BYTES for part in parts):
+        raise DockerfileError(f"a name in it has more than {_MOST_NAME_BYTES} bytes", instruction)
 
 
 def _name(text: str, lookup: Lookup, instruction: Instruction) -> PlainName:

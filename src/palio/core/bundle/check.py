@@ -10,10 +10,12 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.digest import UnfitFile
+from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded
+from palio.core.dockerfile_resolved import resolve
 from palio.core.errors import PalioError, counted
 from palio.core.quantities import duration_text
 
@@ -155,8 +157,13 @@ def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     try:
-        names = contents_of(path).names
-        program = read_program(path)
+        contents = contents_of(path)
+        names, program = contents.names, read_program(path)
+        if program.has_dockerfile:
+            resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
+    except DockerfileError as fault:
+        yield _error(field, f"is {quoted(_name(bundle, path))}, whose Dockerfile cannot be built: {fault}")
+        return
     except (UnfitFile, OSError) as fault:
         yield _error(field, f"is {quoted(_name(bundle, path))}, and {fault}")
         return

@@ -37,7 +37,7 @@ def read_program(path: Path) -> Program:
         contents = contents_of(path)
         command, reason = _command(contents)
         has_dockerfile = DOCKERFILE in contents.names
-        image_starts = has_dockerfile and _starts(contents.head(DOCKERFILE, MOST_BYTES + 1))
+        image_starts = command is None and has_dockerfile and _starts(contents.head(DOCKERFILE, MOST_BYTES + 1))
     except DockerfileError as fault:
         where = f"its Dockerfile, {fault.where}" if fault.instruction else "its Dockerfile"
         raise PalioError("program-command-missing", program=path.name, reason=f"{where}: {fault.reason}") from None

@@ -19,7 +19,7 @@ from palio.core.collect import printable
 from palio.core.dockerfile import DockerfileError, Instruction, read_text
 from palio.core.dockerfile_expand import Lookup, plain
 from palio.core.dockerfile_resolved import resolve
-from palio.core.dockerfile_words import arguments, command, pairs, shell, single, sources_and_target
+from palio.core.dockerfile_words import MOST_DEPTH, arguments, command, pairs, shell, single, sources_and_target
 from palio.core.dockerignore import ignored_in
 from palio.core.globs import glob
 from palio.core.words import PlainName, PlainWord
@@ -28,7 +28,6 @@ from palio.engines.bubblewrap.interpreter import Interpreter
 _NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
 # Folders that every base image has, so that `COPY app.py /opt` means /opt/app.py.
 _STANDARD = ("bin", "etc", "home", "lib", "media", "mnt", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var")
-_MOST_DEPTH = 64  # folders in a path of the image
 # What the system says of a path in the image that a Dockerfile chose badly.
 _UNFIT_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr on most systems
@@ -170,8 +169,8 @@ class _Building:
 
     def _absolute(self, path: str, instruction: Instruction) -> PlainWord:
         found = os.path.normpath(PurePosixPath(self.image.workdir) / path).replace("//", "/")
-        if found.count("/") > _MOST_DEPTH:
-            raise DockerfileError(f"a path in it has more than {_MOST_DEPTH} folders", instruction)
+        if found.count("/") > MOST_DEPTH:
+            raise DockerfileError(f"a path in it has more than {MOST_DEPTH} folders", instruction)
         return plain(found, instruction)
 
 
