@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof storm check audit bench clean
+.PHONY: help setup demo test proof storm check audit bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -47,6 +47,14 @@ audit: setup ## look for known advisories about what is installed, where somebod
 
 bench: setup ## time Palio against its baselines, side by side
 	@$(BIN)/python -m benchmarks
+
+FUZZ_CASES ?= 100000
+
+# Hypothesis makes likely Dockerfiles, atheris (with the extra `fuzz`) whatever reaches new lines of the readers.
+fuzz: setup ## try FUZZ_CASES made-up Dockerfiles (100,000) on all readers
+	@PALIO_FUZZ_EXAMPLES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/core/test_dockerfile_fuzz.py
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz_dockerfile -runs=$(FUZZ_CASES)
 
 clean: ## remove what the commands made here: .venv, runs, demo
 	rm -rf $(VENV) runs palio-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

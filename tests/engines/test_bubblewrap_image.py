@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.dockerfile import DockerfileError
+from palio.core.dockerfile import MOST_BYTES, DockerfileError
+from palio.core.words import PlainName, PlainWord
 from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter
 
@@ -79,9 +80,9 @@ CMD echo $HOME
             "OLD": "style with spaces",
             "C": "3",
         },
-        "/opt/app/latest",
-        ["python", "-u"],
-        ["/bin/bash", "-c", "echo $HOME"],
+        PlainWord("/opt/app/latest"),
+        list(map(PlainWord, ("python", "-u"))),
+        list(map(PlainWord, ("/bin/bash", "-c", "echo $HOME"))),
     )
     assert (root / "opt/app/latest").is_dir()
 
@@ -217,7 +218,7 @@ def test_the_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -
 
 @pytest.mark.parametrize(
     ("dockerfile", "reason"),
-    [("", "has no FROM"), ("RUN x", "must be FROM"), ("FROM\n", "names no image")],
+    [("", "has no FROM"), ("RUN x", "must be FROM"), ("FROM\n", "needs an image")],
 )
 def test_a_file_without_a_base_is_refused(context: Path, root: Path, dockerfile: str, reason: str) -> None:
     with pytest.raises(DockerfileError, match=reason):
@@ -225,5 +226,59 @@ def test_a_file_without_a_base_is_refused(context: Path, root: Path, dockerfile:
 
 
 def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
-    with pytest.raises(DockerfileError, match="Dockerfile cannot be read: No such file"):
+    with pytest.raises(DockerfileError, match="Dockerfile: there is no such file"):
         build_image(context, "Dockerfile", {}, interpreter=PYTHON, root=root, size_bytes=1, say=lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "reason"),
+    [
+        ("ENV =x", "a variable needs a name; write ENV NAME=value"),
+        ('CMD ["a\\u0000b"]', "a string of the list is refused, as it holds NUL (U+0000)"),
+        ("CMD [[[[", "it has lists within lists; write one list of strings"),
+        ("WORKDIR ${A:+x}", "WORKDIR needs a value"),
+        ("WORKDIR /" + "a" * 300, "a name in it has more than 255 bytes"),
+        ("ENV A=" + "a" * 300 + "\nWORKDIR /$A", "a path in it cannot be used: File name too long"),
+        ("WORKDIR a/" + "a/" * 50 + "\nWORKDIR " + "a/" * 50, "a path in it has more than 64 folders"),
+        ("WORKDIR " + "a/" * 100, "a path in it has more than 64 folders"),
+        ("COPY . /" + "a" * 300 + "/", "a name in it has more than 255 bytes"),
+        ("COPY app.py/x /", "app.py/x is not in the context"),
+        ("COPY [a-z /", "the source `[a-z` has a [ that is not closed by ], or nothing between them"),
+        ("FROM 770e", "an image's name is needed here, as ids may be those of other submissions"),
+        ("COPY loop /", "loop is a link that leads to itself"),
+    ],
+)
+def test_odd_words_are_refused_with_their_line(filled: Path, root: Path, instruction: str, reason: str) -> None:
+    (filled / "loop").symlink_to("loop")
+    with pytest.raises(DockerfileError) as raised:
+        _build(filled, root, f"FROM x\n{instruction}")
+    assert (raised.value.instruction is not None, raised.value.reason) == (True, reason)
+
+
+def test_words_are_of_types_that_cannot_hold_nul(context: Path, root: Path) -> None:
+    image = _build(context, root, 'FROM x\nENV A=b\nWORKDIR /w\nENTRYPOINT ["a"]\nCMD b')
+    words = [*image.environment.values(), image.workdir, *image.entrypoint, *image.command]
+    assert {type(word) for word in words} == {PlainWord}
+    assert {type(name) for name in image.environment} == {PlainName}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[", ".dockerignore, line 1: the pattern `[` has a [ that is not closed by ], or nothing between them"),
+        ("\n" * (MOST_BYTES + 1), ".dockerignore: it is larger than 1 MiB, the most that is allowed"),
+        ("a\n" * 1001, ".dockerignore: at most 1,000 patterns are read; combine some with * or **"),
+    ],
+)
+def test_patterns_that_cannot_be_used_are_refused(filled: Path, root: Path, content: str, reason: str) -> None:
+    (filled / ".dockerignore").write_text(content)
+    with pytest.raises(DockerfileError) as raised:
+        _build(filled, root, "FROM x\nCOPY . /")
+    assert str(raised.value) == reason
+
+
+def test_patterns_of_many_stars_take_no_time(filled: Path, root: Path) -> None:
+    (filled / ("a" * 250)).write_text("")
+    (filled / ".dockerignore").write_text("*a" * 100 + "*b\n")
+    _build(filled, root, f"FROM x\nCOPY {'*a' * 9}* {'[a]*' * 9} /d/\nCOPY app.py /")
+    assert set(_tree(root)) == {"d/" + "a" * 250, "app.py"}

@@ -1,66 +1,145 @@
-"""What a Dockerfile may take from beyond its folder. The refused ones are run for real in tests/submissions/hostile."""
+"""What the engine itself says of the images that a Dockerfile takes from."""
 
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import docker
 import pytest
+from tests.engines.test_docker import BUILD_LIMITS, Far
 
 from palio.core.dockerfile import DockerfileError
-from palio.engines.docker.sources import check_sources
+from palio.core.dockerfile_images import ImageName
+from palio.core.dockerfile_resolved import Resolved, resolve
+from palio.core.job import Build
+from palio.core.tree import digest_tree
+from palio.engines.docker.connection import connect
+from palio.engines.docker.sources import BUILD_LABEL, check_built, check_images
 
-VICTIM = "palio-build:" + "0" * 64
-BASE = "FROM python:3.11-slim\n"
+pytestmark = pytest.mark.docker
+BASE = "python:3.11-slim"
+
+
+@pytest.fixture
+def far(tmp_path: Path) -> Far:
+    return Far(tmp_path)
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    with closing(connect()) as made:
+        yield made
+
+
+def _docker(*arguments: str, given: bytes = b"") -> None:
+    subprocess.run(["docker", *arguments], input=given, check=True, capture_output=True)
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Iterator[str]:
+    name = f"sources-{tmp_path.name}".lower()
+    yield name
+    subprocess.run(["docker", "image", "rm", "--force", name], check=False, capture_output=True)
+
+
+def test_an_image_that_is_found_otherwise_than_by_its_name_is_refused(client: docker.DockerClient) -> None:
+    """As an engine might that takes a name for the beginning of an id; here it is given one that it does."""
+    identity = str(client.images.get(BASE).id).removeprefix("sha256:")
+
+    class ById(ImageName):
+        def __str__(self) -> str:
+            return identity[:12]
+
+    taken = ById("docker.io", f"library/{identity[:12]}", ":latest")
+    with pytest.raises(DockerfileError, match="the engine has no image called that, and took another one for it"):
+        check_images(client, Resolved((), "", {taken: "that"}, None))
+    check_images(client, resolve(f"FROM {BASE}\nCOPY --from=not/there / /", {}))
+
+
+def test_an_image_built_from_a_submission_is_refused_whatever_it_is_called(far: Far, tagged: str) -> None:
+    _, victim = far.build(f"FROM {BASE}\nENV A={far.home.name}\n")
+    assert victim.image
+    _docker("tag", victim.image, tagged)
+    for text in (f"FROM {tagged}\nENV B=1\n", f"FROM {BASE}\nCOPY --from={tagged} /etc/hostname /x\n"):
+        _, result = far.build(text)
+        assert not result.succeeded
+        assert f"{tagged} was built from a submission, and those are not given out" in result.detail
+
+
+def test_a_bare_base_image_stays_one_for_everybody(far: Far, client: docker.DockerClient) -> None:
+    """What is built of nothing else is an image of its own, so that the base is not taken for a submission's."""
+    _, result = far.build(f"FROM {BASE}\n# {far.home.name}\n")
+    assert result.succeeded
+    assert result.image != client.images.get(BASE).id
+    assert BUILD_LABEL not in (client.images.get(BASE).labels or {})
+    assert far.build(f"FROM {BASE}\nENV A=2\n")[1].succeeded
+
+
+def test_an_image_that_is_not_made_of_its_base_is_refused(client: docker.DockerClient, tagged: str) -> None:
+    _docker("build", "-q", "-t", tagged, "-", given=f"FROM {BASE}\nRUN echo {tagged} > /x\n".encode())
+    check_built(client, resolve(f"FROM {tagged}", {}), tagged)
+    with pytest.raises(DockerfileError, match=f"the image was not made of {tagged}, which may have changed"):
+        check_built(client, resolve(f"FROM {tagged}", {}), BASE)
+    check_built(client, resolve("FROM scratch", {}), BASE)
+
+
+def test_the_proxy_does_not_choose_the_base(far: Far, client: docker.DockerClient) -> None:
+    """With a network, the engine has http_proxy set; what was checked is built all the same."""
+    _, victim = far.build(f"FROM {BASE}\nRUN echo {far.home.name} > /secret\n")
+    digits = str(victim.image).removeprefix("sha256:")[:12]
+    context = far.home / "attack"
+    context.mkdir()
+    lines = ["ARG http_proxy", f"ARG A=${{http_proxy:+{digits}}}", f"FROM ${{A:-{BASE}}}", "RUN test ! -e /secret"]
+    (context / "Dockerfile").write_text("\n".join(lines))
+    limits = type(BUILD_LIMITS)(**(vars(BUILD_LIMITS) | {"network": True}))
+    build = Build(f"palio-test-{far.home.name}-attack", digest_tree(context), context, limits, far.home / "attack.log")
+    result = far.finish(build)
+    far.engine.remove(build)
+    assert result.succeeded, build.log.read_text()
+    assert f"FROM docker.io/library/{BASE}" in build.log.read_text()
+
+
+def test_the_engine_reads_what_was_checked(far: Far) -> None:
+    """Continued lines, comments within them, stages by name in capitals: one reading, with the lines of the file."""
+    dockerfile = f"""
+# syntax=no/such-frontend
+FROM {BASE} As Made
+RUN echo on\\
+e > /one \\
+  # a comment
+  && echo two > /two
+FROM made
+COPY --from=MADE /one /three
+RUN [ "$(cat /one /two /three)" = "$(printf 'one\\ntwo\\none')" ]
+"""
+    build, result = far.build(dockerfile)
+    assert result.succeeded, build.log.read_text()
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("instruction", "reason"),
     [
-        BASE,
-        "FROM scratch",
-        "FROM registry.example.org:5000/team/model@sha256:" + "a" * 64,
-        "ARG TAG=3.11\nFROM --platform=linux/amd64 python:${TAG:-3}",
-        f"{BASE.strip()} AS abc\nFROM abc\nCOPY --from=abc / /\nCOPY --from=0 / /",
-        "# escape=\\\n# syntax=docker/dockerfile:1\n" + BASE,
-        BASE + 'ADD weights.tar.gz /opt/\nADD ["a b", "/c"]\nCOPY $WHERE/http://x /y',
-        BASE + "ONBUILD RUN true",
+        ('CMD ["a\\u0000b"]', "a string of the list is refused, as it holds NUL (U+0000)"),
+        ("ENV =x", "a variable needs a name; write ENV NAME=value"),
+        ("FROM 770e", "an image's name is needed here"),
     ],
 )
-def test_what_may_be_taken(text: str) -> None:
-    check_sources(text, {})
+def test_odd_words_are_refused_with_their_line(far: Far, instruction: str, reason: str) -> None:
+    build, result = far.build(f"FROM {BASE}\n{instruction}\n")
+    assert (result.exit_code, result.image) == (1, None)
+    assert result.detail.startswith(f"line 2 ({instruction})\n{reason}")
+    assert reason in build.log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (f"FROM {VICTIM}", "line 1 (FROM palio-build:"),
-        (f"FROM docker.io/library/{VICTIM}", "other submissions"),
-        ("FROM sha256:0123ab", "name is needed"),
-        ("FROM c", "name is needed"),
-        ("ARG A=0123\nARG B=$A\nFROM ${B}", "line 3 (FROM ${B})"),
-        ("FROM ${A:?x}", "is not an image's name"),
-        ("FROM", "is not an image's name"),
-        (f"{BASE}COPY --from={VICTIM} / /", "line 2 (COPY --from"),
-        (f"{BASE}COPY --from=0123456789 / /", "name is needed"),
-        (f"{BASE}COPY \\\n  --from={VICTIM} \\\n / /", "other submissions"),
-        (f"{BASE}COPY --fr\\om={VICTIM} / /", "flags cannot be read"),
-        (f'{BASE}COPY --from="{VICTIM}" / /', "is not an image's name"),
-        (f"{BASE}ONBUILD COPY --from={VICTIM} / /", "line 2"),
-        (f"{BASE}ADD http://x /y", "fetches nothing"),
-        (f'{BASE}ADD ["http:\\u002f/x", "/y"]', "fetches nothing"),
-        (f'{BASE}ADD http:"//x" /y', "plain names"),
-        (f"{BASE}ADD $URL /y", "plain names"),
-        (f"{BASE}ADD git@example.org:a.git /y", "fetches nothing"),
-        (f"{BASE}ONBUILD ADD http://x /y", "line 2"),
-        (f"# two words\n# Escape = `\n{BASE}", "line 2 chooses another escape character"),
-        (f"{BASE}RUN a \\\x0c\nCOPY --from={VICTIM} / /", "line 2 holds a character"),
-        (f"{BASE}RUN a \\\u2028", "line 2 holds a character"),
-        (f"{BASE}RUN <<EOF\nx\nEOF", "here-documents"),
-    ],
-)
-def test_what_may_not_be_taken(text: str, reason: str) -> None:
-    with pytest.raises(DockerfileError) as raised:
-        check_sources(text, {})
-    assert reason in f"{raised.value.instruction} {raised.value.reason}"
-
-
-def test_arguments_of_the_build_count_only_where_they_are_declared() -> None:
-    with pytest.raises(DockerfileError):
-        check_sources("ARG BASE=python\nFROM $BASE", {"BASE": VICTIM})
-    check_sources("ARG BASE=python\nFROM $BASE", {"OTHER": VICTIM})
+def test_the_context_is_what_dockerignore_leaves(far: Far) -> None:
+    context = far.home / "context"
+    (context / "data/deep").mkdir(parents=True)
+    for path in ("a.txt", "b.log", "data/c.txt", "data/deep/d.txt", "a" * 200):
+        (context / path).write_text(path)
+    (context / "data/link").symlink_to("c.txt")
+    (context / ".dockerignore").write_text(f"**/*.log\ndata\n!data/deep\nDockerfile\n.dockerignore\n{'*a' * 50}*b\n")
+    listed = f"./a.txt ./{'a' * 200} ./data/deep/d.txt"
+    _, result = far.build(f'FROM {BASE}\nCOPY . /x\nRUN cd /x && [ "$(echo $(find . -type f | sort))" = "{listed}" ]\n')
+    log = (far.home / "build.log").read_text()
+    assert result.succeeded, log

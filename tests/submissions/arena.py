@@ -67,7 +67,9 @@ class Arena:
         challenge = write_challenge(
             home / "challenge", score=program or SCORE, network=attack.content.get("network", False)
         )
-        if program and attack.content.get("hands_in") != "container":
+        if attack.scoring_dockerfile is not None:
+            (challenge / "scoring_program/Dockerfile").write_bytes(attack.scoring_dockerfile)
+        if (program or attack.scoring_dockerfile) and attack.content.get("hands_in") != "container":
             submission = home / "answers.csv"
             submission.write_text(answers(truth()))
         else:

@@ -13,6 +13,7 @@ import yaml
 HOME = Path(__file__).parent
 HOSTILE, HONEST, ROOT = HOME / "hostile", HOME / "honest", HOME.parents[1]
 EXPECTATION, GENERATOR, SCORING_PROGRAM, EARLIER = "expect.yaml", "make.py", "score.py", "earlier"
+SCORING_DOCKERFILE = "score.Dockerfile"
 SCORED = "scored"
 AS_USER = "-user"  # behind an engine's name: run by an ordinary user, where the tests are run by root
 ROWS_AS_USER = {1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 29, 31, 32, 33}
@@ -72,6 +73,12 @@ class Attack:
         folder = self.folder / EARLIER
         return replace(self, folder=folder) if folder.is_dir() else None
 
+    @property
+    def scoring_dockerfile(self) -> bytes | None:
+        """The Dockerfile of the scoring program, where that is the attack."""
+        path = self.folder / SCORING_DOCKERFILE
+        return path.read_bytes() if path.exists() else None
+
     def expectation(self, engine: str) -> Expectation:
         """For `bubblewrap-user`: as for bubblewrap, but where that differs."""
         differs = self.content.get("differs_on", {})
@@ -98,10 +105,10 @@ class Attack:
         shutil.copytree(HONEST, context)
         shutil.copytree(self.folder, context, dirs_exist_ok=True, ignore=shutil.ignore_patterns(EXPECTATION, EARLIER))
         dockerfile = context / "Dockerfile"
-        text = dockerfile.read_text()
+        text = dockerfile.read_bytes()
         for name, value in values.items():
-            text = text.replace(f"@{name}@", value)
-        dockerfile.write_text(text)
+            text = text.replace(f"@{name}@".encode(), value.encode())
+        dockerfile.write_bytes(text)
         return Path(shutil.make_archive(str(home / "submission"), "zip", context))
 
 

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.model import BlindPolicy, Restore
@@ -50,6 +49,7 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
     the folder's digest. Raises PalioError "source-unreadable" or "folder-unreadable".
     """
     names: dict[str, str] = {}
+    hides = policy.hides() if policy else lambda _: False
     try:
         with reading(source):
             found = [name for name, _ in files_below(source)]
@@ -57,8 +57,7 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
         raise PalioError("folder-unreadable", path=source, reason=fault) from fault
     for real in found:
         file = real.rpartition("/")[2]
-        hidden = policy is not None and fnmatch(file.lower(), policy.inputs.lower())
-        names[_opaque(file) if hidden else real] = real
+        names[_opaque(file) if hides(file) else real] = real
     _fill(destination, source, names, _copy)
     return Names(names)
 

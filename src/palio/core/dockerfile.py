@@ -1,155 +1,162 @@
-"""Reads a Dockerfile: its instructions with their lines, their words, and the variables in them.
+"""Reads a Dockerfile as its instructions with their lines.
 
-Covered: comments, line continuations, the `escape` directive, flags, both forms of commands, quotes, and the
-variable forms $X, ${X}, ${X:-d}, ${X-d}, ${X:+d} and ${X+d}.
-Not covered, and refused: here-documents. `# syntax=` names a frontend that nothing here would run, and is ignored.
+There is one reading for all engines. Where readers of Dockerfiles differ (line ends of Unicode, white space other than
+spaces and tabs, several backslashes at a line's end, other escape characters, flags in quotes, here-documents), the
+file is refused with the line. Comments, line continuations, a byte order mark and Windows line ends are read as Docker
+reads them. `# syntax=` and `# check=` are comments here: no frontend is run.
+
+Bounded: the size of the file, the number of instructions, the length of each. What an instruction's words may be is
+in dockerfile_words.py.
 """
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-_DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
-_HEREDOC = re.compile(r"(?:^|\s)\d?<<-?[\"']?[A-Za-z_]")
-_FLAG = re.compile(r"--([a-z-]+)(?:=(\S*))?(?:\s+|$)")
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])((?:[^{}]|\{[^}]*\})*))?\})")
-_TAKES_FLAGS = ("FROM", "ADD", "COPY", "RUN", "HEALTHCHECK")
+from palio.core.job import MIB
+from palio.core.untrusted_file import UnreadableFileError, open_untrusted
+
+MOST_BYTES = MIB  # of a Dockerfile or .dockerignore
+MOST_INSTRUCTIONS = 1000
+MOST_LINE_BYTES = 65_535  # of an instruction, continued lines joined: more than that, Docker does not read either
+_SHOWN = 120
+
+_ESCAPE_DIRECTIVE = re.compile(r"#[ \t]*escape[ \t]*=(?![ \t]*\\[ \t]*$)", re.IGNORECASE)
+_KEYWORD = re.compile(r"[A-Za-z]+(?=[ \t]|$)")
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?:=([^\s'\"\\]*))?(?:[ \t]+|$)")
+_HEREDOC = re.compile(r"(?:^|[ \t])[0-9]*<<-?[^<\s]")
+# Controls but the tab, surrogates, and white space that is not a plain space for every reader.
+_UNFIT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff\ufeff]")
+_NAMED = {"\0": "NUL", "\r": "a carriage return"}
 
 
 class DockerfileError(Exception):
-    """What is wrong, and in which instruction, if one can be named."""
+    """What is wrong, and where: in which instruction, if one can be named."""
 
-    def __init__(self, reason: str, instruction: "Instruction | None" = None) -> None:
+    def __init__(self, reason: str, instruction: "Instruction | None" = None, where: str = "the Dockerfile") -> None:
         super().__init__(reason)
         self.reason, self.instruction = reason, instruction
+        self.where = str(instruction) if instruction else where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Instruction:
     line: int  # where it begins, from 1
     keyword: str  # in capitals
-    flags: Mapping[str, str]
-    rest: str  # what follows keyword and flags, in one line
-    escape: str = "\\"
+    flags: Mapping[str, str] = field(default_factory=dict)
+    rest: str = ""  # what follows keyword and flags, in one line
+
+    def text(self) -> str:
+        """The instruction as one line."""
+        flags = "".join(f"--{name}={value} " if value else f"--{name} " for name, value in self.flags.items())
+        return f"{self.keyword} {flags}{self.rest}".rstrip()
 
     def __str__(self) -> str:
-        flags = "".join(f"--{name}={value} " for name, value in self.flags.items())
-        text = f"{self.keyword} {flags}{self.rest}"
-        return f"line {self.line} ({text if len(text) <= 120 else text[:119] + '…'})"
+        text = self.text()
+        return f"line {self.line} ({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
+
+
+def read_text(context: Path, name: str) -> str | None:
+    """A text of the context that steers its build, or None where there is none. Raises DockerfileError.
+
+    A link is followed within the context only.
+    """
+    path = context / name
+    try:
+        if path.is_symlink() and not path.resolve(strict=True).is_relative_to(context.resolve()):
+            raise DockerfileError("it is a link that leads out of the folder; put the file itself there", where=name)
+        with open_untrusted(path.resolve()) as file:
+            return decoded(file.read(MOST_BYTES + 1), name)
+    except FileNotFoundError:
+        return None
+    except UnreadableFileError as error:
+        raise DockerfileError(f"it {error}", where=name) from None
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a link that leads to itself
+        reason = error.strerror if isinstance(error, OSError) else "it is a link that leads to itself"
+        raise DockerfileError(f"it cannot be read: {reason}", where=name) from None
+
+
+def decoded(data: bytes, name: str = "Dockerfile") -> str:
+    """`data` as text; one byte more than is allowed is enough to have it refused. Raises DockerfileError."""
+    if len(data) > MOST_BYTES:
+        raise DockerfileError(f"it is larger than {MOST_BYTES // MIB} MiB, the most that is allowed", where=name)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DockerfileError(f"line {line} is not UTF-8 text; save the file as UTF-8", where=name) from None
 
 
 def parse(text: str) -> list[Instruction]:
-    lines = text.removeprefix("\ufeff").splitlines()
-    escape = _escape(lines)
+    """The instructions, their words not looked at yet. Raises DockerfileError."""
     instructions: list[Instruction] = []
-    begin, pieces = 0, list[str]()
-    for number, line in enumerate(lines, start=1):
-        stripped = line.strip()
-        if stripped.startswith("#") or not stripped:
-            continue  # within a continued instruction too
+    begin, pieces, size = 0, list[str](), 0
+    for number, whole in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        line = whole.removesuffix("\r")
+        plain = line.strip(" \t")
+        if not plain or plain.startswith("#"):  # within a continued instruction too
+            if not instructions and not pieces and _ESCAPE_DIRECTIVE.match(plain):
+                raise DockerfileError(f"line {number} chooses another escape character, and only \\ is taken here")
+            continue
         if not pieces:
-            begin = number
-        if continued := stripped.endswith(escape):
-            stripped = stripped[:-1]
-        pieces.append(stripped)
+            begin, size, line = number, 0, line.lstrip(" \t")
+        if unfit := _UNFIT.search(line):
+            raise DockerfileError(
+                f"it holds {described(unfit[0])} in line {number}; write plain text there",
+                Instruction(begin, _UNFIT.sub("\ufffd", "".join([*pieces, line]).strip(" \t"))),
+            )
+        ended = line.rstrip(" \t")
+        continued = ended.endswith("\\")
+        if ended.endswith("\\\\"):
+            raise DockerfileError(f"line {number} ends with several backslashes, which not all readers take alike")
+        pieces.append(ended[:-1] if continued else line)
+        size += len(pieces[-1].encode())
+        if size > MOST_LINE_BYTES:
+            most = f"{MOST_LINE_BYTES:,}"
+            raise DockerfileError(f"the instruction in line {begin} has more than {most} bytes; split it, or use files")
         if not continued:
-            instructions.append(_instruction(begin, " ".join(pieces), escape))
+            instructions.append(_counted(begin, "".join(pieces), instructions))
             pieces = []
-    if pieces:
-        instructions.append(_instruction(begin, " ".join(pieces), escape))
+    if "".join(pieces).strip(" \t"):
+        instructions.append(_counted(begin, "".join(pieces), instructions))
     return instructions
 
 
-def _escape(lines: list[str]) -> str:
-    """Directives are comments before everything else; the first line that is none ends them."""
-    for line in lines:
-        if not (match := _DIRECTIVE.match(line.strip())):
-            break
-        if match[1].lower() == "escape":
-            return match[2]
-    return "\\"
+def _counted(line: int, text: str, before: list[Instruction]) -> Instruction:
+    if len(before) == MOST_INSTRUCTIONS:
+        raise DockerfileError(f"line {line} is one too many; at most {MOST_INSTRUCTIONS:,} instructions are read")
+    return instruction_of(line, text)
 
 
-def _instruction(line: int, text: str, escape: str) -> Instruction:
-    keyword, _, rest = text.partition(" ")
-    keyword, rest = keyword.upper(), rest.strip()
+def instruction_of(line: int, text: str) -> Instruction:
+    """One instruction, its lines joined."""
+    text = text.strip(" \t")
+    if not (match := _KEYWORD.match(text)):
+        keyword, _, rest = text.partition(" ")
+        raise DockerfileError("an instruction begins with a word such as RUN", Instruction(line, keyword, {}, rest))
+    keyword, rest = match[0].upper(), text[match.end() :].strip(" \t")
     flags: dict[str, str] = {}
-    while keyword in _TAKES_FLAGS and (match := _FLAG.match(rest)):
-        flags[match[1]] = match[2] or ""
-        rest = rest[match.end() :]
-    instruction = Instruction(line, keyword, flags, rest, escape)
+    while flag := _FLAG.match(rest):
+        if flag[1] in flags:
+            raise DockerfileError(f"--{flag[1]} stands there twice", Instruction(line, keyword, {}, rest))
+        flags[flag[1]] = flag[2] or ""
+        rest = rest[flag.end() :]
+    instruction = Instruction(line, keyword, flags, rest)
+    if rest.startswith("--"):
+        raise DockerfileError("its flags cannot be read; write --name=value, without quotes", instruction)
     if keyword in ("RUN", "COPY", "ADD") and _HEREDOC.search(rest):
-        raise DockerfileError("here-documents (<<EOF) are not read by this engine; use a file instead", instruction)
+        raise DockerfileError("here-documents (<<EOF) are not read; use a file instead", instruction)
     return instruction
 
 
-def words(instruction: Instruction, variables: Mapping[str, str]) -> list[str]:
-    """The words of the instruction, or the strings of its JSON form, with variables filled in."""
-    if (listed := json_form(instruction.rest)) is not None:
-        return [_expand(word, variables, instruction, split=False)[0] for word in listed]
-    return _expand(instruction.rest, variables, instruction, split=True)
-
-
-def value(text: str, instruction: Instruction, variables: Mapping[str, str]) -> str:
-    """`text` as one value: quotes taken off, variables filled in."""
-    return _expand(text, variables, instruction, split=False)[0]
-
-
-def json_form(text: str) -> list[str] | None:
-    """`["a", "b"]` as a list, or None if it is not of that form."""
-    if not text.startswith("["):
-        return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, list) and all(isinstance(word, str) for word in found) else None
-
-
-def _expand(text: str, variables: Mapping[str, str], instruction: Instruction, *, split: bool) -> list[str]:
-    """One pass over quotes, escapes and variables, as a shell would make it; what a variable holds is not split."""
-    found: list[str] = []
-    word: str | None = None if split else ""
-    quote, place = "", 0
-    while place < len(text):
-        character = text[place]
-        place += 1
-        if quote == "'":
-            if character == quote:
-                quote = ""
-            else:
-                word = (word or "") + character
-        elif character == instruction.escape and place < len(text):
-            if quote and text[place] not in f'"${instruction.escape}':
-                word = (word or "") + character
-            word = (word or "") + text[place]
-            place += 1
-        elif character == "$" and (match := _VARIABLE.match(text, place - 1)):
-            content = _filled(match, variables, instruction)
-            word = (word or "") + content if content else word  # nothing is no word, unless quoted
-            place = match.end()
-        elif character == quote:
-            quote = ""
-        elif character in "'\"" and not quote:
-            quote, word = character, word or ""
-        elif character in " \t" and split and not quote:
-            if word is not None:
-                found.append(word)
-            word = None
-        else:
-            word = (word or "") + character
-    if quote:
-        raise DockerfileError(f"a quote ({quote}) is not closed", instruction)
-    return found if word is None else [*found, word]
-
-
-def _filled(match: re.Match[str], variables: Mapping[str, str], instruction: Instruction) -> str:
-    plain, name, operator, alternative = match.groups()
-    content = variables.get(plain or name)
-    if not operator:
-        return content or ""
-    given = bool(content) if operator.startswith(":") else content is not None
-    if operator.endswith("-"):
-        return (content or "") if given else value(alternative, instruction, variables)
-    return value(alternative, instruction, variables) if given else ""
+def described(character: str) -> str:
+    number = f"U+{ord(character):04X}"
+    if name := _NAMED.get(character):
+        return f"{name} ({number})"
+    if "\ud800" <= character <= "\udfff":
+        return f"half of a character (the surrogate {number})"
+    return f"white space other than a plain space ({number})" if character.isspace() else f"the character {number}"

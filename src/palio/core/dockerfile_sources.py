@@ -3,39 +3,44 @@
 Not covered, and taken to be there: sources with variables in their names, as a build may be given other values.
 """
 
-import re
+import posixpath
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from palio.core.archive import look_through
-from palio.core.dockerfile import DockerfileError, Instruction, parse, words
-from palio.core.dockerignore import ignored_by, wildcard
+from palio.core.dockerfile import MOST_BYTES, DockerfileError, Instruction, decoded, parse
+from palio.core.dockerfile_words import check, sources_and_target
+from palio.core.dockerignore import NAME as DOCKERIGNORE
+from palio.core.dockerignore import ignored_by
 from palio.core.errors import PalioError, counted
-from palio.core.job import MIB
+from palio.core.globs import Globs, PathMatcher, PatternError, TooMuchWorkError, literal
 
-_ELSEWHERE = re.compile(r"[a-z]+://|git@")
-_READ_BYTES = 1 * MIB
 _SHOWN = 20
+_MOST_SOURCES = 1000  # of all instructions together
+_UNKNOWN = "x"  # a variable's value, where words are only looked at
 
 
-def copied_files(dockerfile: bytes, here: Iterable[str], problems: list[str]) -> set[str]:
+def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> set[str]:
     """The names among `here` that COPY and ADD take; a source that takes none becomes a problem."""
-    taken: set[str] = set()
+    sources: list[tuple[Instruction, str]] = []
     try:
-        instructions = parse(dockerfile.decode())
+        instructions = parse(dockerfile)
         if not any(instruction.keyword == "FROM" for instruction in instructions):
             problems.append("the Dockerfile has no FROM, so there is nothing to build on")
         for instruction in instructions:
+            check(instruction, lambda _: _UNKNOWN)
             if instruction.keyword in ("COPY", "ADD") and "from" not in instruction.flags:
-                for source in words(instruction, {})[:-1]:
-                    taken |= _matching(source, here) or _complain(instruction, source, problems)
+                if "$" not in instruction.rest:
+                    sources += [(instruction, each) for each in sources_and_target(instruction, lambda _: None)[0]]
+                if len(sources) > _MOST_SOURCES:
+                    most = f"{_MOST_SOURCES:,}"
+                    raise DockerfileError(f"more than {most} sources are copied up to here; copy folders", instruction)
+        return _taken(sources, here, problems)
     except DockerfileError as fault:
-        where = f", {fault.instruction}" if fault.instruction else ""
-        problems.append(f"the Dockerfile{where}: {fault.reason}")
-    except UnicodeDecodeError:
-        problems.append("the Dockerfile is not a text in UTF-8")
-    return taken
+        where = f"the Dockerfile, {fault.where}" if fault.instruction else fault.where
+        problems.append(f"{where}: {fault.reason}")
+        return set()
 
 
 def check_context(path: Path) -> None:
@@ -48,13 +53,16 @@ def check_context(path: Path) -> None:
         names = [entry.filename.removeprefix(top).rstrip("/") for entry in archive.infolist()]
         try:
             dockerfile = _read(archive, f"{top}Dockerfile")
-            ignore = _read(archive, f"{top}.dockerignore") if ".dockerignore" in names else b""
+            ignore = _read(archive, f"{top}{DOCKERIGNORE}") if DOCKERIGNORE in names else b""
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             reason = str(error).strip().rstrip(".") or type(error).__name__
             raise PalioError("archive-invalid", name=path.name, reason=reason) from error
-    ignored = ignored_by(ignore.decode(errors="replace"))
     problems: list[str] = []
-    copied_files(dockerfile, [name for name in names if name and not ignored(name)], problems)
+    try:
+        ignored = ignored_by(decoded(ignore, DOCKERIGNORE))
+        copied_files(decoded(dockerfile), [name for name in names if name and not ignored(name)], problems)
+    except DockerfileError as fault:
+        problems.append(str(fault))
     if problems:
         count = counted(len(problems), "problem was", "problems were")
         raise PalioError("dockerfile-unfit", name=path.name, count=count, evidence=problems[:_SHOWN])
@@ -62,21 +70,40 @@ def check_context(path: Path) -> None:
 
 def _read(archive: zipfile.ZipFile, name: str) -> bytes:
     with archive.open(name) as file:
-        return file.read(_READ_BYTES)
+        return file.read(MOST_BYTES + 1)
 
 
-def _matching(source: str, here: Iterable[str]) -> set[str]:
-    pattern = source.removeprefix("./").strip("/")
-    if pattern in ("", "."):
-        return set(here)
-    expression = re.compile(f"{wildcard(pattern)}(/.*)?")
-    return {name for name in here if expression.fullmatch(name)}
+def _taken(sources: list[tuple[Instruction, str]], here: Iterable[str], problems: list[str]) -> set[str]:
+    patterns = [source_pattern(source) for _, source in sources]
+    everything = any(pattern == "" for pattern in patterns)
+    try:
+        globs = Globs(patterns)
+    except PatternError as error:
+        raise DockerfileError(f"a source of COPY or ADD {error}") from None
+    matcher, names, met, taken = PathMatcher(globs), list(here), 0, set[str]()
+    try:
+        for name in sorted(names):
+            if ends := matcher.ends(name):
+                met |= ends
+                taken.add(name)
+    except TooMuchWorkError:
+        raise DockerfileError("COPY has too many patterns for so many files; copy folders instead") from None
+    fit = set(globs.numbers_of(met))
+    for number, (instruction, source) in enumerate(sources):
+        if number not in fit and patterns[number]:
+            _complain(instruction, source, problems)
+    return set(names) if everything else taken
 
 
-def _complain(instruction: Instruction, source: str, problems: list[str]) -> set[str]:
-    if _ELSEWHERE.match(source) or "$" in instruction.rest:
-        return set()
+def source_pattern(source: str) -> str:
+    """The pattern of what a source of COPY names in the context, relative to it; "" for all of it."""
+    relative = posixpath.normpath(source.lstrip("/") or ".")
+    if relative == ".":
+        return ""
+    return relative if any(character in relative for character in "*?[") else literal(relative)
+
+
+def _complain(instruction: Instruction, source: str, problems: list[str]) -> None:
     hint = "; `palio train` makes it" if source.removeprefix("./").startswith("model_output/") else ""
     outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
     problems.append(f"the Dockerfile, {instruction}: there is no {source}{outside}{hint}")
-    return set()

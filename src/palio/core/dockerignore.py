@@ -1,49 +1,59 @@
 """What a .dockerignore leaves out of a build's context. The last pattern that fits decides; `!` takes it back."""
 
-import re
+import posixpath
 from collections.abc import Callable
+from pathlib import Path
+
+from palio.core.dockerfile import DockerfileError, read_text
+from palio.core.globs import Globs, PathMatcher, PatternError, TooMuchWorkError, glob
+
+NAME = ".dockerignore"
+MOST_PATTERNS = 1000
 
 
 def ignored_by(text: str) -> Callable[[str], bool]:
-    """A function that says of a path relative to the context (`a/b.txt`) whether `text` leaves it out."""
-    patterns: list[tuple[bool, re.Pattern[str]]] = []
-    for line in text.removeprefix("\ufeff").splitlines():
+    """A function that says of a path relative to the context (`a/b.txt`) whether `text` leaves it out.
+
+    Raises DockerfileError for a pattern that cannot be used; so does the function, if the work would take minutes.
+    """
+    patterns: list[str] = []
+    taken_back: list[bool] = []
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         pattern = line.strip()
-        if pattern and not line.startswith("#"):
-            taken_back = pattern.startswith("!")
-            pattern = pattern.removeprefix("!").strip().strip("/").removeprefix("./")
-            patterns.append((taken_back, re.compile(wildcard(pattern))))
+        if not pattern or line.startswith("#"):
+            continue
+        again = pattern.startswith("!")
+        pattern = pattern.removeprefix("!").strip()
+        if not pattern:
+            raise DockerfileError("a pattern has to follow the !", where=f"{NAME}, line {number}")
+        pattern = posixpath.normpath(pattern).lstrip("/")
+        if len(patterns) == MOST_PATTERNS:
+            raise DockerfileError(f"at most {MOST_PATTERNS:,} patterns are read; combine some with * or **", where=NAME)
+        try:
+            glob(pattern)
+        except PatternError as error:
+            where = f"{NAME}, line {number}"
+            raise DockerfileError(f"the pattern `{pattern[:40]}` {error}", where=where) from None
+        patterns.append(pattern)
+        taken_back.append(again)
+    try:
+        globs = Globs(patterns)
+    except PatternError as error:
+        raise DockerfileError(f"a pattern {error}", where=NAME) from None
+    matcher = PathMatcher(globs)
 
     def ignored(path: str) -> bool:
-        parts = path.split("/")
-        candidates = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
-        decision = False
-        for taken_back, expression in patterns:
-            if any(expression.fullmatch(candidate) for candidate in candidates):
-                decision = not taken_back
-        return decision
+        try:
+            ends = matcher.ends(path)
+        except TooMuchWorkError:
+            raise DockerfileError(
+                "it has too many patterns for so many files; use fewer patterns", where=NAME
+            ) from None
+        return bool(ends) and not taken_back[globs.number_of(ends)]
 
     return ignored
 
 
-def wildcard(pattern: str) -> str:
-    """The regular expression of a pattern with `*`, `?`, `[a-z]` within a name and `**` across names."""
-    expression, place = "", 0
-    while place < len(pattern):
-        rest = pattern[place:]
-        if rest.startswith("**/"):
-            expression, place = expression + "(?:.*/)?", place + 3
-        elif rest.startswith("**"):
-            expression, place = expression + ".*", place + 2
-        elif rest.startswith("*"):
-            expression, place = expression + "[^/]*", place + 1
-        elif rest.startswith("?"):
-            expression, place = expression + "[^/]", place + 1
-        elif match := re.match(r"\[(\^?)([^\]/]+)\]", rest):
-            expression += f"[{match[1]}{match[2]}]".replace("\\", "\\\\")
-            place += match.end()
-        elif rest.startswith("\\") and len(rest) > 1:
-            expression, place = expression + re.escape(rest[1]), place + 2
-        else:
-            expression, place = expression + re.escape(rest[0]), place + 1
-    return expression
+def ignored_in(context: Path) -> Callable[[str], bool]:
+    """The same for the .dockerignore of a folder, if there is one."""
+    return ignored_by(read_text(context, NAME) or "")

@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.archive import LEFT_OUT, look_through
 from palio.core.digest import UnfitFile, digest_file
+from palio.core.dockerfile import DockerfileError, read_text
 from palio.core.dockerfile_sources import copied_files
-from palio.core.dockerignore import ignored_by
+from palio.core.dockerignore import ignored_in
 from palio.core.errors import PalioError, counted
 from palio.core.job import GIB
 from palio.core.quantities import size_text
@@ -48,9 +49,13 @@ def pack(folder: Path, target: Path) -> Packed:
     """
     dockerfile = _find_dockerfile(folder)
     left_out: set[str] = set()
-    here = _entries(folder, target, left_out)
     problems: list[str] = []
-    copied = copied_files(dockerfile.read_bytes(), here, problems)
+    try:
+        here = _entries(folder, target, left_out)
+        text = read_text(dockerfile.parent, dockerfile.name) or ""
+    except DockerfileError as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    copied = copied_files(text, here, problems)
     wanted = here if dockerfile.parent == folder else copied
     entries = {
         **{name: here[name] for name in wanted},
@@ -79,10 +84,9 @@ def _find_dockerfile(folder: Path) -> Path:
 def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]:
     """The files and empty folders that a build from `folder` sees, by their names relative to it.
 
-    Notes in `left_out` which of LEFT_OUT were found.
+    Notes in `left_out` which of LEFT_OUT were found. Raises DockerfileError for a .dockerignore that cannot be used.
     """
-    ignore = folder / ".dockerignore"
-    ignored = ignored_by(ignore.read_text(encoding="utf-8") if ignore.is_file() else "")
+    ignored = ignored_in(folder)
 
     def skip(name: str) -> bool:
         if ignored(name):

@@ -6,15 +6,16 @@ Nothing is run and nothing is built; that a scoring program truly works is shown
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.digest import UnfitFile
+from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded
+from palio.core.dockerfile_resolved import resolve
 from palio.core.errors import PalioError, counted
 from palio.core.quantities import duration_text
 
@@ -121,7 +122,7 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
         )
     if rules.blind and task.input_data and (inputs := _contents(task.input_data)) and inputs.names:
         names = [PurePosixPath(name).name for name in inputs.names]
-        if not any(fnmatchcase(name, rules.blind.inputs) for name in names):
+        if not any(map(rules.blind.hides(), names)):
             yield _error(
                 "palio.blind.inputs",
                 f"is {quoted(rules.blind.inputs)}, and no input of {_title(task)} is called so (it has "
@@ -156,8 +157,13 @@ def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     try:
-        names = contents_of(path).names
-        program = read_program(path)
+        contents = contents_of(path)
+        names, program = contents.names, read_program(path)
+        if program.has_dockerfile:
+            resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
+    except DockerfileError as fault:
+        yield _error(field, f"is {quoted(_name(bundle, path))}, whose Dockerfile cannot be built: {fault}")
+        return
     except (UnfitFile, OSError) as fault:
         yield _error(field, f"is {quoted(_name(bundle, path))}, and {fault}")
         return

@@ -14,7 +14,7 @@ from palio.core.bundle.phases import (
     read_phase,
     read_task,
 )
-from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
 from palio.core.bundle.times import moment
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
 from palio.core.bundle.values import Refused, Section, Value, accept
@@ -43,7 +43,7 @@ def read_codabench(top: Section, root: Path) -> Bundle:
         logo=top.read("image", paths.file, None),
         terms=top.read("terms", paths.file, None),
         pages=_pages(top, paths),
-        docker_image=top.read("docker_image", text_up_to(128), DOCKER_IMAGE),
+        docker_image=top.read("docker_image", image_name, DOCKER_IMAGE),
         auto_approve=top.read("registration_auto_approve", boolean, False),
         tasks=tuple(tasks.values()),
         phases=phases,

@@ -16,7 +16,7 @@ from palio.core.bundle.defaults import DOCKER_IMAGE
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Surroundings, Words, check_sequence, read_phase, read_task
-from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
 from palio.core.bundle.times import moment
 from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
 from palio.core.bundle.values import Section, Value
@@ -45,7 +45,7 @@ def read_codalab(top: Section, root: Path) -> Bundle:
         logo=top.read("image", paths.file, None),
         terms=pages.pop("terms", None),
         pages=tuple(Page(name.replace("_", " ").capitalize(), file) for name, file in pages.items()),
-        docker_image=top.read("competition_docker_image", text_up_to(128), DOCKER_IMAGE),
+        docker_image=top.read("competition_docker_image", image_name, DOCKER_IMAGE),
         auto_approve=not top.read("has_registration", boolean, False),
         tasks=tuple(task for phase in phases for task in phase.tasks),
         phases=phases,

@@ -1,10 +1,13 @@
 """What a bundle says, once read: frozen values with defaults filled in, units in the names, paths resolved."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from palio.core.globs import glob
 from palio.core.job import BuildLimits, Limits
 
 
@@ -94,6 +97,11 @@ class BlindPolicy:
 
     inputs: str
     restore: tuple[Restore, ...]
+
+    def hides(self) -> Callable[[str], bool]:
+        """Whether a file of this name, without folders, is hidden; in whatever case it is written."""
+        pattern = glob(re.sub(r"\*+", "*", self.inputs.lower()), negations="!^")  # raises PatternError
+        return lambda name: pattern.match(name.lower())
 
 
 @dataclass(frozen=True)

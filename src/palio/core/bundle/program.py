@@ -5,7 +5,6 @@ it: quotes group words, and `&&`, `*` and variables other than the ones below ar
 a Dockerfile may leave the command to the image.
 """
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,13 @@ from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Refused, Value
 from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
 from palio.core.digest import UnfitFile
+from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded, parse
 from palio.core.errors import PalioError
+from palio.core.words import PlainWord, UnfitWordError
 
 METADATA = ("metadata.yaml", "metadata")  # the first one counts
 DOCKERFILE = "Dockerfile"
-_STARTS = re.compile(rb"^\s*(CMD|ENTRYPOINT)\s+\S", re.IGNORECASE | re.MULTILINE)
+_MOST_COMMAND = 4096  # characters
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ def read_program(path: Path) -> Program:
         contents = contents_of(path)
         command, reason = _command(contents)
         has_dockerfile = DOCKERFILE in contents.names
-        image_starts = has_dockerfile and _STARTS.search(contents.head(DOCKERFILE, MAX_BYTES)) is not None
+        image_starts = command is None and has_dockerfile and _starts(contents.head(DOCKERFILE, MOST_BYTES + 1))
+    except DockerfileError as fault:
+        where = f"its Dockerfile, {fault.where}" if fault.instruction else "its Dockerfile"
+        raise PalioError("program-command-missing", program=path.name, reason=f"{where}: {fault.reason}") from None
     except UnfitFile as fault:
         raise PalioError("program-command-missing", program=path.name, reason=fault) from None
     except OSError as error:
@@ -46,6 +50,11 @@ def read_program(path: Path) -> Program:
             reason += ", and its Dockerfile has neither CMD nor ENTRYPOINT"
         raise PalioError("program-command-missing", program=path.name, reason=reason)
     return Program(command, has_dockerfile)
+
+
+def _starts(dockerfile: bytes) -> bool:
+    """Whether a Dockerfile says how its image starts."""
+    return any(instruction.keyword in ("CMD", "ENTRYPOINT") for instruction in parse(decoded(dockerfile)))
 
 
 def with_container_paths(command: tuple[str, ...], *, ingestion: bool, scoring: bool) -> tuple[str, ...]:
@@ -88,8 +97,13 @@ def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
 
 
 def _words(value: Value) -> tuple[str, ...]:
+    written = text(value)
+    if len(written) > _MOST_COMMAND:
+        raise Refused(f"has {len(written):,} characters; at most {_MOST_COMMAND:,} are allowed")
     try:
-        words = tuple(shlex.split(text(value)))
+        words = tuple(PlainWord(word) for word in shlex.split(written))
+    except UnfitWordError as error:
+        raise Refused(f"cannot be used, as {error.reason}") from None
     except ValueError as error:
         raise Refused(f"cannot be split into words ({error}); check its quotes") from None
     if not words or not words[0]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from palio.core.bundle.values import Refused, Scalar, Value
 from palio.core.bundle.wording import suggestion
+from palio.core.dockerfile_images import ImageName, ImageNameError
 
 
 def text(value: Value) -> str:
@@ -24,6 +25,16 @@ def text_up_to(characters: int) -> Callable[[Value], str]:
         return written
 
     return read
+
+
+def image_name(value: Value) -> str:
+    """The name of an image, as FROM takes it."""
+    written = text(value)
+    try:
+        ImageName.read(written)
+    except ImageNameError as error:
+        raise Refused(f"is refused: {error}; write a name such as python:3.11-slim") from None
+    return written
 
 
 def boolean(value: Value) -> bool:

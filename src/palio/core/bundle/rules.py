@@ -19,6 +19,7 @@ from palio.core.bundle.readers import boolean, choice, integer, text
 from palio.core.bundle.units import duration, number, size
 from palio.core.bundle.values import Refused, Section, Value, accept, inner
 from palio.core.bundle.wording import quoted
+from palio.core.globs import PatternError
 from palio.core.job import BuildLimits, Limits
 
 # The finest scoring programs write many files; more than this no page could show.
@@ -152,4 +153,8 @@ def _pattern(value: Value) -> str:
     pattern = text(value)
     if "/" in pattern or "\\" in pattern or pattern in {".", ".."}:
         raise Refused(f"is {quoted(pattern)}; write a pattern over file names, without folders, such as *.jpg")
+    try:
+        BlindPolicy(pattern, ()).hides()
+    except PatternError as error:
+        raise Refused(f"is {quoted(pattern)}, which {error}") from None
     return pattern

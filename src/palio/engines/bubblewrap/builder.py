@@ -109,9 +109,8 @@ def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
                 say=say,
             )
         except DockerfileError as error:
-            step = str(error.instruction) if error.instruction else task["dockerfile"]
-            say(f"{step}: {error.reason}")
-            return {"end": End.EXITED, "exit_code": 1, "detail": f"{step}\n{error.reason}"}
+            say(str(error))
+            return {"end": End.EXITED, "exit_code": 1, "detail": f"{error.where}\n{error.reason}"}
         except ImageTooLargeError as error:
             say(f"the image would be {error.size_bytes:,} bytes, of {limits.size_bytes:,}")
             return {"end": End.IMAGE_SIZE, "exit_code": None, "detail": str(error.size_bytes)}

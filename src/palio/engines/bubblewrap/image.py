@@ -1,28 +1,36 @@
 """Makes an image from a folder with a Dockerfile, by copying and writing down, without running anything.
 
-FROM is this machine's Python, whatever it names. COPY, ADD (of local files), ENV, ARG, WORKDIR, CMD, ENTRYPOINT and
-SHELL are honoured, RUN is reported as not run, the rest is read and noted. Nothing outside the context is read and
+FROM is this machine's Python, whichever image it names. COPY, ADD (of local files), ENV, ARG, WORKDIR, CMD, ENTRYPOINT
+and SHELL are honoured, RUN is reported as not run, the rest is read and noted. Nothing outside the context is read and
 nothing outside the image's folder is written, whatever links either of them holds.
 """
 
+import errno
 import os
-import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from palio.core.collect import printable
-from palio.core.dockerfile import DockerfileError, Instruction, json_form, parse, value, words
-from palio.core.dockerignore import ignored_by, wildcard
+from palio.core.dockerfile import DockerfileError, Instruction, read_text
+from palio.core.dockerfile_expand import Lookup, plain
+from palio.core.dockerfile_resolved import resolve
+from palio.core.dockerfile_words import MOST_DEPTH, arguments, command, pairs, shell, single, sources_and_target
+from palio.core.dockerignore import ignored_in
+from palio.core.globs import glob
+from palio.core.words import PlainName, PlainWord
 from palio.engines.bubblewrap.interpreter import Interpreter
 
 _NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
 # Folders that every base image has, so that `COPY app.py /opt` means /opt/app.py.
 _STANDARD = ("bin", "etc", "home", "lib", "media", "mnt", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var")
 MOST_ENTRIES = 100_000  # that a build may copy
+# What the system says of a path in the image that a Dockerfile chose badly.
+_UNFIT_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr on most systems
 
 
@@ -37,10 +45,10 @@ class Image:
     """What a Dockerfile says about running: the environment, where, and what."""
 
     interpreter: Interpreter
-    environment: dict[str, str]
-    workdir: str = "/"
-    entrypoint: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
+    environment: dict[str, str]  # PlainName to PlainWord
+    workdir: PlainWord = PlainWord("/")  # noqa: RUF009 - immutable
+    entrypoint: list[PlainWord] = field(default_factory=list)
+    command: list[PlainWord] = field(default_factory=list)
 
 
 def build_image(
@@ -57,15 +65,17 @@ def build_image(
 
     Raises DockerfileError or ImageTooLargeError.
     """
-    try:
-        text = (context / dockerfile).read_text(errors="replace")
-    except OSError as error:
-        raise DockerfileError(f"{dockerfile} cannot be read: {error.strerror}") from None
-    building = _Building(context.resolve(), dockerfile, arguments, interpreter, root, size_bytes, say)
-    for instruction in parse(text):
-        building.take(instruction)
-    if not building.begun:
-        raise DockerfileError(f"{dockerfile} has no FROM")
+    text = read_text(context, dockerfile)
+    if text is None:
+        raise DockerfileError("there is no such file", where=dockerfile)
+    building = _Building(context.resolve(), arguments, interpreter, root, size_bytes, say)
+    for instruction in resolve(text, arguments).instructions:
+        try:
+            building.take(instruction)
+        except OSError as error:
+            if error.errno not in _UNFIT_PATH:
+                raise
+            raise DockerfileError(f"a path in it cannot be used: {error.strerror}", instruction) from None
     return building.image, building.size_bytes
 
 
@@ -73,75 +83,60 @@ class _Building:
     def __init__(
         self,
         context: Path,
-        dockerfile: str,
         arguments: Mapping[str, str],
         interpreter: Interpreter,
         root: Path,
         size_bytes: int,
         say: Callable[[str], None],
     ) -> None:
-        self.image = Image(interpreter, {"PATH": interpreter.path})
+        self.image = Image(interpreter, {PlainName("PATH"): PlainWord(interpreter.path)})
         self.begun = False
         self._arguments, self._say = arguments, say
         self._globals: dict[str, str] = {}  # ARG before FROM
         self._locals: dict[str, str] = {}
-        self._shell = ["/bin/sh", "-c"]
+        self._shell: tuple[PlainWord, ...] = (PlainWord("/bin/sh"), PlainWord("-c"))
         self._command_given = False
-        self._files = _Files(context, _ignored(context, dockerfile), root, size_bytes)
+        self._files = _Files(context, ignored_in(context), root, size_bytes)
 
     @property
     def size_bytes(self) -> int:
         return self._files.size_bytes
 
     @property
-    def _variables(self) -> dict[str, str]:
-        return {**self._locals, **self.image.environment} if self.begun else self._globals
+    def _lookup(self) -> Lookup:
+        if not self.begun:
+            return self._globals.get
+        return ChainMap(self.image.environment, self._locals).get
 
     def take(self, instruction: Instruction) -> None:
         keyword = instruction.keyword
-        if not self.begun and keyword not in ("FROM", "ARG"):
-            raise DockerfileError("the first instruction must be FROM", instruction)
         if keyword in _NOTED:
             self._say(f"{instruction}: noted, without effect here")
-        elif handle := getattr(self, f"_take_{keyword.lower()}", None):
-            handle(instruction)
         else:
-            raise DockerfileError(f"unknown instruction {printable(keyword)}", instruction)
+            getattr(self, f"_take_{keyword.lower()}")(instruction)
 
     def _take_from(self, instruction: Instruction) -> None:
         if self.begun:
             raise DockerfileError(
                 "builds of several stages need an engine that can run them, such as Docker", instruction
             )
-        if not words(instruction, self._globals):
-            raise DockerfileError("FROM names no image", instruction)
         self.begun = True
         python = self.image.interpreter
         self._say(f"{instruction}: taken as this machine's Python {python.version}, {python.executable}")
 
     def _take_arg(self, instruction: Instruction) -> None:
-        for word in words(instruction, self._variables):
-            name, given, default = word.partition("=")
-            content = self._arguments.get(name, default if given else self._globals.get(name))
+        for name, default in arguments(instruction, self._lookup).items():
+            content = self._arguments.get(name, self._globals.get(name) if default is None else default)
             if content is not None:
                 (self._locals if self.begun else self._globals)[name] = content
         self._say(str(instruction))
 
     def _take_env(self, instruction: Instruction) -> None:
-        variables = self._variables
-        name, _, rest = instruction.rest.partition(" ")
-        if "=" in name:
-            pairs = [word.partition("=") for word in words(instruction, variables)]
-            found = {key: content for key, equals, content in pairs if equals}
-            if len(found) < len(pairs) and not all(equals for _, equals, _ in pairs):
-                raise DockerfileError("ENV takes words of the form NAME=value", instruction)
-        else:
-            found = {name: value(rest.strip(), instruction, variables)}
-        self.image.environment.update(found)
+        self.image.environment.update(pairs(instruction, self._lookup).items())
         self._say(str(instruction))
 
     def _take_workdir(self, instruction: Instruction) -> None:
-        self.image.workdir = self._absolute(value(instruction.rest, instruction, self._variables))
+        self.image.workdir = self._absolute(single(instruction, self._lookup), instruction)
         self._files.make_folder(self.image.workdir, instruction)
         self._say(str(instruction))
 
@@ -149,10 +144,7 @@ class _Building:
         self._say(f"{instruction}: not run; what it would install must be installed beside this Python")
 
     def _take_shell(self, instruction: Instruction) -> None:
-        shell = json_form(instruction.rest)
-        if not shell:
-            raise DockerfileError('SHELL takes a list such as ["/bin/sh", "-c"]', instruction)
-        self._shell = shell
+        self._shell = shell(instruction)
         self._say(str(instruction))
 
     def _take_cmd(self, instruction: Instruction) -> None:
@@ -165,21 +157,17 @@ class _Building:
             self.image.command = []
         self._say(str(instruction))
 
-    def _command(self, instruction: Instruction) -> list[str]:
-        listed = json_form(instruction.rest)
-        return listed if listed is not None else [*self._shell, instruction.rest]
+    def _command(self, instruction: Instruction) -> list[PlainWord]:
+        found = command(instruction)
+        return [*found.words] if found.is_list else [*self._shell, *found.words]
 
     def _take_copy(self, instruction: Instruction) -> None:
         if "from" in instruction.flags:
             raise DockerfileError("--from needs an engine that has other images, such as Docker", instruction)
-        *sources, target = words(instruction, self._variables) or [""]
-        if not sources:
-            raise DockerfileError("a source and a target are needed", instruction)
-        for source in sources:
-            if "://" in source or source.startswith("git@"):
-                raise DockerfileError("nothing is fetched from the network; put the file into the context", instruction)
+        sources, target = sources_and_target(instruction, self._lookup)
         # A trailing slash says that the target is a folder; PurePosixPath would lose it.
-        absolute = self._absolute(target) + ("/" if target.endswith(("/", "/.")) or target == "." else "")
+        slash = "/" if target.endswith(("/", "/.")) or target == "." else ""
+        absolute = self._absolute(target, instruction) + slash
         self._files.copy(sources, absolute, _mode(instruction), instruction)
         owner = ", its owner ignored" if "chown" in instruction.flags else ""
         self._say(f"{instruction}{owner}")
@@ -187,8 +175,11 @@ class _Building:
     def _take_add(self, instruction: Instruction) -> None:
         self._take_copy(instruction)
 
-    def _absolute(self, path: str) -> str:
-        return os.path.normpath(PurePosixPath(self.image.workdir) / path).replace("//", "/")
+    def _absolute(self, path: str, instruction: Instruction) -> PlainWord:
+        found = os.path.normpath(PurePosixPath(self.image.workdir) / path).replace("//", "/")
+        if found.count("/") > MOST_DEPTH:
+            raise DockerfileError(f"a path in it has more than {MOST_DEPTH} folders", instruction)
+        return plain(found, instruction)
 
 
 def _mode(instruction: Instruction) -> int | None:
@@ -199,13 +190,6 @@ def _mode(instruction: Instruction) -> int | None:
         return int(text, 8) & 0o777
     except ValueError:
         raise DockerfileError(f"--chmod={text} is not an octal number such as 755", instruction) from None
-
-
-def _ignored(context: Path, dockerfile: str) -> Callable[[str], bool]:
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if (path := context / name).is_file() and not path.is_symlink():
-            return ignored_by(path.read_text(errors="replace"))
-    return ignored_by("")
 
 
 class _Files:
@@ -227,7 +211,7 @@ class _Files:
                 folder.mkdir(mode=0o755)
         return folder
 
-    def copy(self, sources: list[str], target: str, mode: int | None, instruction: Instruction) -> None:
+    def copy(self, sources: Sequence[str], target: str, mode: int | None, instruction: Instruction) -> None:
         found = [path for source in sources for path in self._matching(source, instruction)]
         into_folder = target.endswith("/") or self._is_folder(target)
         if len(found) > 1 and not into_folder and any(not path.is_dir() for path in found):
@@ -261,7 +245,7 @@ class _Files:
             raise DockerfileError(f"{printable(source)} is not in the context", instruction)
         paths = []
         for name in names:
-            path = (self._context / name).resolve()
+            path = _resolved(self._context / name, instruction)
             if not path.is_relative_to(self._context):
                 raise DockerfileError(f"{printable(name)} is a link that leads out of the context", instruction)
             if not path.exists():
@@ -273,13 +257,13 @@ class _Files:
         """Paths that fit the pattern, name by name, as `*` never crosses a slash."""
         found = [""]
         for part in pattern.split("/"):
-            expression = re.compile(wildcard(part))
+            expression = glob(part)
             found = [
                 f"{folder}/{name}".lstrip("/")
                 for folder in found
                 if (self._context / folder).is_dir() and not (self._context / folder).is_symlink()
                 for name in sorted(path.name for path in (self._context / folder).iterdir())
-                if expression.fullmatch(name)
+                if expression.match(name)
             ]
         return found
 
@@ -332,6 +316,13 @@ class _Files:
         shutil.copyfile(source, target, follow_symlinks=False)
         target.chmod(stat.S_IMODE(facts.st_mode) & 0o777 if mode is None else mode)
         os.utime(target, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+
+
+def _resolved(path: Path, instruction: Instruction) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise DockerfileError(f"{printable(path.name)} is a link that leads to itself", instruction) from None
 
 
 def _parts(path: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Building an image with the engine's own builder.
 
-What the Dockerfile may take is checked before (sources.py); what its steps use is watched meanwhile (steps.py), and
-their network, if they may have one, leads through a gate (gate.py). The
+The engine is given the Dockerfile with everything resolved that decides what it takes (core.dockerfile_resolved), and
+what it has under those names is checked before and after (sources.py). What the steps use is watched meanwhile
+(steps.py), and their network, if they may have one, leads through a gate (gate.py). The
 layers of a build that failed are removed (layers.py); those of one that went well belong to its image.
 """
 
@@ -9,23 +10,23 @@ import json
 import re
 import time
 from collections import deque
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
 
 import docker
-from docker.utils.build import exclude_paths
+from docker.errors import APIError
 
-from palio.core.dockerfile import DockerfileError, parse
+from palio.core.dockerfile import DockerfileError, read_text
+from palio.core.dockerfile_resolved import Resolved, resolve
 from palio.core.job import Build, End, JobResult
 from palio.core.log import LogWriter
-from palio.engines.docker.context_tar import write_tar
+from palio.engines.docker.context import write_context
 from palio.engines.docker.gate import Gate, open_gate
 from palio.engines.docker.image_thread import ImageThread, image_tag
 from palio.engines.docker.layers import Layers
-from palio.engines.docker.sources import check_sources
+from palio.engines.docker.sources import BUILD_LABEL, TRIGGERS, check_built, check_images
 from palio.engines.docker.steps import StepWatch
 
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE)
@@ -51,26 +52,32 @@ class BuildThread(ImageThread):
     def _follow(self, client: docker.DockerClient) -> JobResult:
         build = self._build
         before = Layers.of_log(build.log)  # it was begun by a process that was killed
+        layers = Layers()
         with LogWriter(build.log) as log:
             try:
-                check_sources(_dockerfile(build), build.arguments)
+                resolved = resolve(_dockerfile(build), build.arguments)
+                check_images(client, resolved)
+                with open_gate(client, build) if _needs_network(build, resolved) else nullcontext() as gate:
+                    result = self._run_steps(client, log, layers, gate, resolved)
+                if result.succeeded:
+                    check_built(client, resolved, image_tag(build))
             except DockerfileError as fault:
-                log.write(f"{fault.instruction or 'The Dockerfile'}: {fault.reason}\n".encode())
-                detail = f"{fault.instruction or 'the Dockerfile'}\n{fault.reason}"
-                return replace(self._ended(), exit_code=1, detail=detail)
-            layers = Layers()
-            with open_gate(client, build) if _needs_network(build) else nullcontext() as gate:
-                result = self._run_steps(client, log, layers, gate)
+                with suppress(APIError):
+                    client.images.remove(image_tag(build))
+                log.write(f"{fault}\n".encode())
+                result = replace(self._ended(), exit_code=1, detail=f"{fault.where}\n{fault.reason}")
         if not result.succeeded:
             layers.discard(client)
         before.discard(client)
         return result
 
-    def _run_steps(self, client: docker.DockerClient, log: LogWriter, layers: Layers, gate: Gate | None) -> JobResult:
+    def _run_steps(
+        self, client: docker.DockerClient, log: LogWriter, layers: Layers, gate: Gate | None, resolved: Resolved
+    ) -> JobResult:
         build, step, error = self._build, "the Dockerfile", ""
         tail: deque[bytes] = deque(maxlen=_TAIL_PIECES)
         with closing(StepWatch(build.limits, self._give_up)) as watch, TemporaryFile() as spool:
-            _write_context(build, spool)
+            write_context(build.context, build.dockerfile, resolved.text, spool)
             for event in self._events(client, "build", spool, _parameters(build, gate)):
                 error = event.get("error", error).strip()
                 text = event.get("stream", "")
@@ -80,8 +87,8 @@ class BuildThread(ImageThread):
                 if container := layers.note(text):
                     watch.look_at(container)
                 if _TRIGGERS.match(text):
-                    self._give_up(End.EXITED, "triggers (ONBUILD) are not run; write their instructions out")
-        failed = _failed(self._ended(), step, error) if error else None
+                    self._give_up(End.EXITED, TRIGGERS)
+        failed = _failed(self._ended(), step, error, resolved) if error else None
         if failed:
             _write(log, tail, _MISSING if failed.end is End.BASE_MISSING else error, line=True)
         for refusal in gate.refusals() if gate else ():
@@ -103,13 +110,15 @@ class BuildThread(ImageThread):
 
 
 def _dockerfile(build: Build) -> str:
-    path = build.context / build.dockerfile
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    text = read_text(build.context, build.dockerfile)
+    if text is None:
+        raise DockerfileError("there is no such file", where=build.dockerfile)
+    return text
 
 
-def _needs_network(build: Build) -> bool:
+def _needs_network(build: Build, resolved: Resolved) -> bool:
     """Whether anything could use one: images are pulled by the engine, and only a step does something itself."""
-    return build.limits.network and any(each.keyword == "RUN" for each in parse(_dockerfile(build)))
+    return build.limits.network and any(each.keyword == "RUN" for each in resolved.instructions)
 
 
 def _parameters(build: Build, gate: Gate | None) -> dict[str, str | int]:
@@ -117,6 +126,7 @@ def _parameters(build: Build, gate: Gate | None) -> dict[str, str | int]:
         "t": image_tag(build),
         "dockerfile": build.dockerfile,
         "buildargs": json.dumps({**build.arguments, **(gate.arguments if gate else {})}),
+        "labels": json.dumps({BUILD_LABEL: build.digest}),
         "memory": build.limits.memory_bytes,
         "memswap": build.limits.memory_bytes,
         "networkmode": gate.network if gate else "none",
@@ -133,29 +143,21 @@ def _write(log: LogWriter, tail: deque[bytes], text: str, *, line: bool) -> None
     log.write(data)
 
 
-def _failed(ended: JobResult, step: str, error: str) -> JobResult:
+def _failed(ended: JobResult, step: str, error: str, resolved: Resolved) -> JobResult:
     code = int(match[1]) if (match := _EXIT_CODE.search(error)) else None
-    if code is None and (image := _missing_image(step, error)):
+    if code is None and (image := _missing_image(step, error, resolved)):
         return replace(ended, end=End.BASE_MISSING, detail=f"{image}\n{error}")
     if code == _KILLED:
         return replace(ended, end=End.MEMORY, exit_code=code, detail=step)
     return replace(ended, exit_code=code or 1, detail=f"{step}\n{'' if code else error}".strip())
 
 
-def _missing_image(step: str, error: str) -> str | None:
-    """The image that a step would have begun with or copied from, if it was for want of it that it failed."""
+def _missing_image(step: str, error: str, resolved: Resolved) -> str | None:
+    """The image that a step would have begun with or copied from, as the Dockerfile calls it, if it was for want of it
+    that it failed."""
     copied = error.startswith("invalid from flag value")
     match = (_COPY_FROM if copied else _FROM).match(step)
-    return match[1] if match else None
-
-
-def _write_context(build: Build, spool: IO[bytes]) -> None:
-    """The context as a tar, less what .dockerignore leaves out."""
-    root = str(build.context)
-    ignore = build.context / ".dockerignore"
-    patterns = ignore.read_text().splitlines() if ignore.is_file() else []
-    write_tar(build.context, exclude_paths(root, patterns, dockerfile=build.dockerfile), spool)
-    spool.seek(0)
+    return next((written for name, written in resolved.images.items() if match and str(name) == match[1]), None)
 
 
 def log_reused(log: Path, image: str) -> None:

@@ -1,81 +1,63 @@
-"""What a Dockerfile may take from beyond its own folder: images by their names, and nothing else.
+"""What the engine has under the names that a resolved Dockerfile takes from, asked before and after the build.
 
-Covered, before the engine sees the file: FROM and COPY --from of an image's id or its beginning, and of images that
-Palio makes, which are other people's, in triggers too; ADD of anything that the engine itself would fetch, past every
-limit on the build's network; and writings that the engine could read in another way than it is read here.
-Not covered: triggers that a base image brings along, which build.py stops; and images that the operator has on the
-engine under other names: whoever may build there may start from them.
+Covered: an image that is not the one of that name but was found otherwise, such as by the beginning of its id; an
+image that was built from a submission, whatever it is called; an image with triggers; an image that was made of
+something else than its last FROM names. Which names there may be at all is decided in core (dockerfile_images.py).
+Not covered: images that the operator has loaded from submissions by hand and named anew, and what else is on the
+engine under other names: anyone who may build there may start from those.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from typing import Any
 
-from palio.core.dockerfile import DockerfileError, Instruction, json_form, parse, words
+import docker
+from docker.errors import ImageNotFound
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
-_IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]+")
-_OWN_IMAGE = re.compile(r"((index\.)?docker\.io/)?(library/)?palio-[^/]*")
-_STAGE_NUMBER = re.compile(r"[0-9]{1,3}")
-_ESCAPE_DIRECTIVE = re.compile(r"\s*#\s*escape\s*=(?!\s*\\\s*$)", re.IGNORECASE)
-_ODD = re.compile(r"[^\S \t\n]|[\x00-\x08\x0e-\x1f\x7f]")  # white space that one reader may take for a line's end
+from palio.core.dockerfile import DockerfileError
+from palio.core.dockerfile_images import ImageName
+from palio.core.dockerfile_resolved import Resolved
 
-
-def check_sources(text: str, arguments: Mapping[str, str]) -> None:
-    """Raises DockerfileError for the first instruction that takes what it may not. `arguments` are the build's."""
-    _refuse_ambiguous(text)
-    variables: dict[str, str] = {}  # those that FROM knows: declared before the first one
-    stages: set[str] = set()
-    for instruction in parse(text):
-        match instruction.keyword:
-            case "ARG" if not stages:
-                for word in words(instruction, variables):
-                    name, _, default = word.partition("=")
-                    variables[name] = arguments.get(name, default)
-            case "FROM":
-                base, *alias = words(instruction, variables) or [""]
-                if base.lower() not in stages:
-                    _check_image(base, instruction)
-                stages.add(alias[1].lower() if len(alias) == 2 else f"stage {len(stages)}")
-            case "ONBUILD":
-                for trigger in parse(instruction.rest):
-                    _check_copied(replace(trigger, line=instruction.line), stages)
-            case _:
-                _check_copied(instruction, stages)
+BUILD_LABEL = "palio.build"  # on every image that Palio builds, with its digest
+TRIGGERS = "triggers (ONBUILD) are not run; write their instructions out"
 
 
-def _refuse_ambiguous(text: str) -> None:
-    for number, line in enumerate(text.replace("\r\n", "\n").removeprefix("\ufeff").split("\n"), start=1):
-        if _ODD.search(line):
-            raise DockerfileError(f"line {number} holds a character that is neither text nor a plain space")
-        if _ESCAPE_DIRECTIVE.match(line):
-            raise DockerfileError(f"line {number} chooses another escape character, and only \\ is taken here")
+def check_images(client: docker.DockerClient, resolved: Resolved) -> None:
+    """Raises DockerfileError for an image that may not be taken. One that is not there yet is pulled by the build."""
+    for name, written in resolved.images.items():
+        found = _inspected(client, name)
+        if found is None:
+            continue
+        config = found.get("Config") or {}
+        if name not in _names(found):
+            raise DockerfileError(f"the engine has no image called {written}, and took another one for it")
+        if BUILD_LABEL in (config.get("Labels") or {}):
+            raise DockerfileError(f"{written} was built from a submission, and those are not given out")
+        if config.get("OnBuild"):
+            raise DockerfileError(f"the base image {written} has some, and {TRIGGERS}")
 
 
-def _check_copied(instruction: Instruction, stages: set[str]) -> None:
-    if instruction.keyword not in ("ADD", "COPY"):
+def check_built(client: docker.DockerClient, resolved: Resolved, image: str) -> None:
+    """Raises DockerfileError if a built image was not made of what its Dockerfile takes from."""
+    check_images(client, resolved)
+    if resolved.base is None:
         return
-    if instruction.rest.startswith("--"):
-        raise DockerfileError("its flags cannot be read", instruction)
-    source = instruction.flags.get("from")
-    if source is not None and source.lower() not in stages and not _STAGE_NUMBER.fullmatch(source):
-        _check_image(source, instruction)
-    if instruction.keyword == "ADD":
-        _check_added(instruction)
+    base = _inspected(client, resolved.base)
+    below, layers = (_layers(base), _layers(client.images.get(image).attrs)) if base else ([], [])
+    if not below or layers[: len(below)] != below:
+        raise DockerfileError(f"the image was not made of {resolved.images[resolved.base]}, which may have changed")
 
 
-def _check_image(name: str, instruction: Instruction) -> None:
-    if not _PLAIN_NAME.fullmatch(name):
-        raise DockerfileError(f"`{name}` is not an image's name", instruction)
-    if _OWN_IMAGE.fullmatch(name):
-        raise DockerfileError("the images of other submissions are not given out", instruction)
-    if _IMAGE_ID.fullmatch(name):
-        raise DockerfileError("an image's name is needed here, as ids may be those of other submissions", instruction)
+def _inspected(client: docker.DockerClient, name: ImageName) -> dict[str, Any] | None:
+    try:
+        return client.images.get(str(name)).attrs
+    except ImageNotFound:
+        return None
 
 
-def _check_added(instruction: Instruction) -> None:
-    for word in json_form(instruction.rest) or instruction.rest.split():
-        if "://" in word or word.startswith("git@"):
-            raise DockerfileError("the engine fetches nothing for a build; put the file into the zip", instruction)
-        if any(character in word for character in "$\"'\\"):
-            raise DockerfileError("ADD takes files by their plain names only; COPY takes variables too", instruction)
+def _names(image: dict[str, Any]) -> Iterable[ImageName | None]:
+    called = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+    return [ImageName.of_engine(text) for text in called]
+
+
+def _layers(image: dict[str, Any]) -> list[str]:
+    return list((image.get("RootFS") or {}).get("Layers") or ())

@@ -1,0 +1,58 @@
+"""A build's context as the tar that the engine is sent: what its digest covers, and nothing else of this machine.
+
+Names, kinds, modes, contents and link targets are those of core.tree.entries_as_is, without what .dockerignore leaves
+out. Owners and times are the same for all, and each file is sent as a file, even if it has another name on this machine
+(hard links). In place of the Dockerfile there is its resolved text (core.dockerfile_resolved), which is all that the
+engine reads, and what a COPY of the Dockerfile copies.
+"""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import IO
+
+from palio.core.dockerignore import NAME as DOCKERIGNORE
+from palio.core.dockerignore import ignored_in
+from palio.core.tree import TIME_NS, Entry, entries_as_is
+
+
+def write_context(context: Path, dockerfile: str, text: str, spool: IO[bytes]) -> None:
+    """Writes the tar to `spool` and goes back to its beginning.
+
+    Raises DockerfileError for patterns that cannot be used, UnfitFile for what is no file, folder or link.
+    """
+    ignored = ignored_in(context)
+    leaves_out_dockerfile = ignored(dockerfile)
+    with tarfile.open(fileobj=spool, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for entry in sorted(entries_as_is(context), key=lambda entry: entry.name):
+            if entry.name == dockerfile:
+                continue
+            # By its .dockerignore the engine knows that it is to leave both out of COPY.
+            if not ignored(entry.name) or (entry.name == DOCKERIGNORE and leaves_out_dockerfile):
+                _add(archive, entry)
+        content = text.encode()
+        member = _member(dockerfile, 0o644)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    spool.seek(0)
+
+
+def _add(archive: tarfile.TarFile, entry: Entry) -> None:
+    member = _member(entry.name, entry.permissions)
+    if entry.is_folder:
+        member.type = tarfile.DIRTYPE
+        archive.addfile(member)
+    elif entry.is_link:
+        member.type, member.linkname = tarfile.SYMTYPE, str(entry.path.readlink())
+        archive.addfile(member)
+    else:
+        with entry.path.open("rb") as content:
+            member.size = os.fstat(content.fileno()).st_size
+            archive.addfile(member, content)
+
+
+def _member(name: str, permissions: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.mode, member.mtime = permissions, TIME_NS // 10**9
+    return member
