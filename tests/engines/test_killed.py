@@ -1,7 +1,6 @@
 """Real evaluations whose process is killed with SIGKILL, on each engine, and gone on with by a new process."""
 
 import json
-import os
 import random
 import subprocess
 import sys
