@@ -25,7 +25,7 @@ from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
 from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
-from palio.engines.output_folder import discard, folder_usage
+from palio.engines.output_folder import folder_usage
 
 LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
 
@@ -338,17 +338,6 @@ def test_usage_counts_files_and_folders_and_stops_when_it_is_enough(tmp_path: Pa
     for number in range(1000):
         (tmp_path / f"f{number}").touch()
     assert folder_usage(str(tmp_path), 10**6, 100)[1] == 101
-
-
-def test_a_folder_is_discarded_though_it_was_begun_before(tmp_path: Path) -> None:
-    folder = tmp_path / "job"
-    (folder / "output" / "a" / "b").mkdir(parents=True)
-    (folder / "output" / "a" / "b" / "file").touch()
-    (folder / "output" / "a").chmod(0)
-    (folder / "discarded" / "0" / "left").mkdir(parents=True)
-    (folder / "discarded" / "7").mkdir()
-    discard(folder, folder / "output")
-    assert not folder.exists()
 
 
 # -- system calls

@@ -1,13 +1,11 @@
-"""A job's output folder while the job may still change it: how much it holds, and how it is removed.
+"""A job's output folder while the job may still change it: how much it holds.
 
 Covered: files that were deleted but are still open, files larger than their blocks, folders without permissions, trees
 of any depth. No link is followed; every folder is reached from its parent's descriptor.
 Not covered: files that were deleted and are only mapped into memory, each of which the limit on a file's size bounds.
 """
 
-import itertools
 import os
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -121,43 +119,3 @@ def _open_to_owner(name: str, parent: int) -> None:
             Path(f"/proc/self/fd/{path}").chmod(0o700)
         finally:
             os.close(path)
-
-
-def discard(folder: Path, output: Path) -> None:
-    """Removes `folder` and in it `output`, which a job could write to; taken up again where it was interrupted.
-
-    Every folder in the tree is first moved up to one flat place, so that no depth is too deep.
-    """
-    flat = folder / "discarded"
-    numbers = itertools.count()
-    flat.mkdir(exist_ok=True)
-    if output.exists():
-        output.rename(_free(flat, numbers))
-    place = os.open(flat, _OPEN)
-    try:
-        while names := os.listdir(place):  # noqa: PTH208 - names are what is wanted
-            for name in names:
-                _flatten(name, place, flat, numbers)
-    finally:
-        os.close(place)
-    shutil.rmtree(folder)
-
-
-def _flatten(name: str, place: int, flat: Path, numbers: "itertools.count[int]") -> None:
-    _open_to_owner(name, place)
-    descriptor = os.open(name, _OPEN, dir_fd=place)
-    try:
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    _open_to_owner(entry.name, descriptor)  # its entry for .. has to be rewritten
-                    os.rename(entry.name, _free(flat, numbers).name, src_dir_fd=descriptor, dst_dir_fd=place)
-                else:
-                    os.unlink(entry.name, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-    os.rmdir(name, dir_fd=place)
-
-
-def _free(flat: Path, numbers: "itertools.count[int]") -> Path:
-    return next(path for number in numbers if not os.path.lexists(path := flat / str(number)))

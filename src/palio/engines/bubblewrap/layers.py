@@ -60,6 +60,7 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operati
         "/dev": [
             ("--dev", "/dev"),
             *_in_memory("/dev/shm", limits.shm_bytes),  # noqa: S108 - the sandbox's own
+            *(("--size", "4096"), ("--tmpfs", "/dev/pts"), ("--remount-ro", "/dev/pts")),  # all jobs share one account
             ("--remount-ro", "/dev"),
         ],
         "/tmp": _in_memory("/tmp", limits.memory_bytes),  # noqa: S108

@@ -2,8 +2,9 @@
 
 Refused: what makes or enters namespaces, mounts, traces other processes, reads or changes the kernel, and sockets of
 other families than Unix, IPv4 and IPv6: AF_VSOCK above all, which no network namespace confines and which leads to the
-hypervisor, and netlink, whose queues no memory limit counts. Huge pages are not given, for the same reason. All else is
-left to the absence of capabilities. It is a list of what is forbidden, in effect Docker's default profile for a
+hypervisor, and netlink, whose queues no memory limit counts. For the same reason there are no huge pages, no filters of
+sockets or of system calls, and no protocols beside TCP and UDP. Calls that are newer than the list are refused. All
+else is left to the absence of capabilities. It is a list of what is forbidden, in effect Docker's default profile for a
 container without capabilities.
 """
 
@@ -12,7 +13,16 @@ import platform
 import struct
 from collections.abc import Iterable
 
-from palio.engines.refused_calls import FAMILIES, NAMESPACES, PERSONALITIES, REFUSED
+from palio.engines.refused_calls import (
+    INET,
+    INET_PROTOCOLS,
+    NAMESPACES,
+    NEWEST_JUDGED,
+    PERSONALITIES,
+    PROCESS_OPTIONS,
+    REFUSED,
+    SOCKET_OPTIONS,
+)
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
@@ -34,7 +44,9 @@ _OPTIONAL: dict[str, tuple[int, int]] = {
     "sched_setaffinity": (203, 122),
 }
 _CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
-_PERSONALITY, _FALLOCATE = (135, 92), (285, 47)
+_PERSONALITY, _FALLOCATE, _PRCTL, _SETSOCKOPT = (135, 92), (285, 47), (157, 167), (54, 208)
+_FAMILIES = (1, *INET)  # Unix and the internet
+_SOL_SOCKET = 1
 # Huge pages come from a pool of the machine's, which no memory limit counts: the call, the argument with its flags,
 # the flag, and what is answered, as where there are none.
 _HUGE_PAGES = (
@@ -54,6 +66,7 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     program.append(_step(_LOAD, _NUMBER))
     if machine == "x86_64":
         program += [_step(_AT_LEAST, _X32, 0, 1), _refuse(errno.ENOSYS)]
+    program += [_step(_AT_LEAST, NEWEST_JUDGED + 1, 0, 1), _refuse(errno.ENOSYS)]
     refused = [numbers[column] for numbers in REFUSED.values()]
     for number in refused:
         if number is not None:
@@ -67,7 +80,12 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     program += _if_bits(_FALLOCATE[column], 1, _KEEP_SIZE, errno.EOPNOTSUPP)
     for numbers, argument, flag, code in _HUGE_PAGES:
         program += _if_bits(numbers[column], argument, flag, code)
-    program += _unless_among(_SOCKET[column], 0, FAMILIES, errno.EAFNOSUPPORT)
+    program += _unless_among(_SOCKET[column], 0, _FAMILIES, errno.EAFNOSUPPORT)
+    for family in INET:
+        program += _unless_among(_SOCKET[column], 2, INET_PROTOCOLS, errno.EPROTONOSUPPORT, where=(0, family))
+    where = (1, _SOL_SOCKET)
+    program += _unless_among(_SETSOCKOPT[column], 2, SOCKET_OPTIONS, errno.EPERM, where=where)
+    program += _unless_among(_PRCTL[column], 0, PROCESS_OPTIONS, errno.EPERM)
     program += _unless_among(_PERSONALITY[column], 0, PERSONALITIES, errno.EPERM)
     program += _if_among(_IOCTL[column], 1, _TERMINAL_INPUT, errno.EPERM)
     program.append(_step(_RETURN, _ALLOW))
@@ -96,6 +114,14 @@ def _if_among(number: int, argument: int, values: tuple[int, ...], code: int) ->
     return _of_call(number, argument, [step for v in values for step in (_step(_EQUAL, v, 0, 1), _refuse(code))])
 
 
-def _unless_among(number: int, argument: int, values: tuple[int, ...], code: int) -> list[bytes]:
+def _unless_among(
+    number: int, argument: int, values: tuple[int, ...], code: int, *, where: tuple[int, int] | None = None
+) -> list[bytes]:
+    """With `where`, an argument and its value, only of calls that have this."""
     checks = [_step(_EQUAL, value, len(values) - place, 0) for place, value in enumerate(values)]
-    return _of_call(number, argument, [*checks, _refuse(code)])
+    then = [*checks, _refuse(code)]
+    if where is None:
+        return _of_call(number, argument, then)
+    other, value = where
+    inner = [_step(_LOAD, _ARGUMENTS + 8 * argument), *then]
+    return _of_call(number, other, [_step(_EQUAL, value, 0, len(inner)), *inner])

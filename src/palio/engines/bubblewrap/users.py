@@ -31,8 +31,9 @@ def take_user(folder: Path, uids: list[int], given_up: Callable[[], bool]) -> in
     """One of the uids, which is this process's as long as it and its children live; None once `given_up`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while not given_up():
-        random.shuffle(uids)
-        if (uid := next((uid for uid in uids if _take(folder / f"user-{uid}", uid)), None)) is not None:
+        if (
+            uid := next((uid for uid in random.sample(uids, len(uids)) if _take(folder / f"user-{uid}", uid)), None)
+        ) is not None:
             return uid
         time.sleep(_WAIT_S)
     return None
