@@ -24,7 +24,7 @@ from palio.web.serving.connections import HEADER_S, MOST_OF_ADDRESS, SLACK_S
 
 LARGE_BYTES = 64_000_000
 DOWNLOADS = "/api/v1/challenges/vowels/data/0"
-SOON_S = 2.0  # generous, as tests share the machine; benchmarks measure it
+SOON_S = 10.0  # what waits for a stalled connection waits for HEADER_S and more; benchmarks measure the rest
 
 
 class Site:
