@@ -278,15 +278,17 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "what macOS leaves": lambda context: (context / ".DS_Store").write_text("x"),
     "a folder that macOS leaves": lambda context: (context / "__MACOSX").mkdir(),
     "an empty folder": lambda context: (context / "a/empty").mkdir(),
-    "a link's target": lambda context: ((context / "a/link").unlink(), (context / "a/link").symlink_to("nowhere")),
-    "a link in place of a file": lambda context: (
-        (context / "a/b.txt").unlink(),
-        (context / "a/b.txt").symlink_to("c.txt"),
-    ),
-    "a folder in place of a file": lambda context: ((context / "a/b.txt").unlink(), (context / "a/b.txt").mkdir()),
+    "a link's target": lambda context: _removed(context / "a/link").symlink_to("nowhere"),
+    "a link in place of a file": lambda context: _removed(context / "a/b.txt").symlink_to("c.txt"),
+    "a folder in place of a file": lambda context: _removed(context / "a/b.txt").mkdir(),
     "what is ignored": lambda context: (context / ".dockerignore").write_text("ignored\n__pycache__\n"),
     "a file that is ignored": lambda context: (context / "ignored").write_text("x"),
 }
+
+
+def _removed(path: Path) -> Path:
+    path.unlink()
+    return path
 
 
 def seen_of(context: Path) -> list[str]:
