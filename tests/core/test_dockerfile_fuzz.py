@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.fuzz_dockerfile import CUT, SEEDS, check
+from tests.dockerfile_cases import CUT, SEEDS, check
 from tests.fuzzing import fuzzed, mutated
 
 _KEYWORDS = [

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.program import Program, read_program, with_container_paths
+from palio.core.bundle.readers import image_name
+from palio.core.bundle.values import Findings, Refused, Scalar, Value
 from palio.core.errors import PalioError
 
 
@@ -115,3 +117,29 @@ LEGACY = (
 def test_legacy_words_become_container_paths(ingestion: bool, scoring: bool, expected: str) -> None:
     command = with_container_paths(tuple(LEGACY.split()), ingestion=ingestion, scoring=scoring)
     assert command == tuple(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({"metadata": "command: \"python a\\nb 'c\\nd'\""}, "as it holds a newline (U+000A)"),
+        ({"metadata": f"command: {'a ' * 3000}"}, "has 5,999 characters; at most 4,096 are allowed"),
+        ({"Dockerfile": "\n" * (2**20 + 1)}, "its Dockerfile: it is larger than 1 MiB, the most that is allowed"),
+        ({"Dockerfile": "\n" * 2**20}, "its Dockerfile has neither CMD nor ENTRYPOINT"),
+        ({"Dockerfile": "FROM x\nENV A=\0"}, "its Dockerfile, line 2 (ENV A=\ufffd): it holds NUL (U+0000) in line 2"),
+    ],
+    ids=("newline", "long", "large", "blank", "nul"),
+)
+def test_commands_that_no_argument_list_could_hold_are_refused(
+    tmp_path: Path, files: Mapping[str, str], reason: str
+) -> None:
+    with pytest.raises(PalioError) as refused:
+        read_program(written(tmp_path, files))
+    assert refused.value.failure.code == "program-command-missing"
+    assert reason in refused.value.failure.message
+
+
+@pytest.mark.parametrize("name", ["python:3\nRUN x", "770e", "palio-build:0", "sha256:0", "a b"])
+def test_an_image_that_is_not_named_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match="is refused: "):
+        image_name(Value(Findings("competition.yaml"), 1, "docker_image", Scalar(name, "str")))
