@@ -101,6 +101,7 @@ def evaluate(
     from palio.core.bundle.model import SubmissionKind
     from palio.core.bundle.read import read_bundle
     from palio.core.evaluate import Attempt, Evaluation
+    from palio.core.job import Enforcement
     from palio.core.lock import is_phantom
     from palio.core.phases import pick_phase, pick_task
     from palio.core.receipt.key import machine_key
@@ -127,6 +128,8 @@ def evaluate(
     for note in submission.notes:
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")
+    if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
+        say(f"  warning     not enforced by this engine on this machine: {', '.join(unenforced)}")
     evaluation = Evaluation(attempt, engine, folder, key=key)
     try:
         _watch(evaluation, say)

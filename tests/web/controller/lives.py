@@ -6,16 +6,15 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 
-from palio.core.evaluate import Evaluation
-from palio.core.progress import Progress
 from palio.core.states import ENDS
 from palio.web import events
-from palio.web.controller import moves, process
+from palio.web.controller import moves, process, worker
 from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, ControllerBeat
 
@@ -120,33 +119,21 @@ def at_move(identity: str, move: str, when: str, number: int = 1) -> Moment:
 
 def at_note(identity: str, note: str, number: int) -> Moment:
     """When what the engine has just done for the `number`th time is to be written down: `note_start`, `note_end`."""
-
-    def install() -> None:
-        write, count = getattr(Progress, note), 0
-
-        def noting(self: Progress, work: Any, *more: Any) -> None:
-            nonlocal count
-            count += identity in work.name
-            if identity in work.name and count == number:
-                die()
-            write(self, work, *more)
-
-        setattr(Progress, note, noting)
-
-    return install
+    return lambda: _in_workers(f"at_note({identity!r}, {note!r}, {number})")
 
 
 def at_verdict(identity: str) -> Moment:
     """When it is on disk, and nothing else has been done."""
+    return lambda: _in_workers(f"at_verdict({identity!r})")
 
-    def install() -> None:
-        clean = Evaluation._clean_up
 
-        def cleaning(self: Evaluation) -> None:
-            if self.attempt.identity == identity:
-                die()
-            clean(self)
-
-        Evaluation._clean_up = cleaning  # type: ignore[method-assign]
-
-    return install
+def _in_workers(call: str) -> None:
+    worker.PROGRAM = f"""
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+sys.path.insert(0, {str(Path.cwd())!r})
+from tests.web.controller.moments import at_note, at_verdict
+{call}
+from palio.web.controller.worker_process import main
+main()
+"""

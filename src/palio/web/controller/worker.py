@@ -119,8 +119,8 @@ class Workers(Protocol):
 class WorkerProcesses:
     """With `key`, results are signed with it. Another `program` than a worker's own is for tests."""
 
-    def __init__(self, key: "Ed25519PrivateKey | None", program: str = PROGRAM) -> None:
-        self._program = program
+    def __init__(self, key: "Ed25519PrivateKey | None", program: str | None = None) -> None:
+        self._program = program or PROGRAM
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
