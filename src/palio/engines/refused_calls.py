@@ -5,7 +5,15 @@ kernel, or has it hold memory that no limit covers. What remains is left to the 
 """
 
 NAMESPACES = 0x7E020080  # CLONE_NEW*: user, pid, net, ipc, uts, cgroup, mount, time
-FAMILIES = (1, 2, 10, 16)  # of sockets: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+# Of sockets. The queues of AF_UNIX count as the job's memory; those of AF_INET and AF_INET6 do where control groups
+# have version 2. Nobody counts those of AF_NETLINK, and AF_VSOCK leads to the hypervisor.
+INET = (2, 10)
+FAMILIES = (1, 2, 10, 16)
+INET_PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP; the queues of others, such as ping's, are counted by nobody
+# Of prctl: all but PR_SET_SECCOMP, as filters of a process's own take memory that nobody counts.
+PROCESS_OPTIONS = (*range(1, 22), *range(23, 80), 0x53564D41, 0x59616D61)
+# Of setsockopt at SOL_SOCKET: all but SO_ATTACH_FILTER, SO_ATTACH_BPF and their like for SO_REUSEPORT, for that reason.
+SOCKET_OPTIONS = (*range(1, 26), *range(27, 50), *range(53, 90))
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 NEWEST_JUDGED = 466  # calls with a higher number did not exist when this list was made: refuse them with ENOSYS
 
@@ -28,6 +36,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "fspick": (433, 433),
     "get_mempolicy": (239, 236),
     "init_module": (175, 105),
+    "io_setup": (206, 0),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "io_uring_setup": (425, 425),
@@ -51,6 +60,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "nfsservctl": (180, 42),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),
+    "open_tree_attr": (467, 467),
     "perf_event_open": (298, 241),
     "pidfd_getfd": (438, 438),
     "pivot_root": (155, 41),
@@ -62,7 +72,9 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "quotactl_fd": (443, 443),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "seccomp": (317, 277),
     "set_mempolicy": (238, 237),
+    "set_mempolicy_home_node": (450, 450),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
