@@ -38,6 +38,7 @@ from palio.core.job import (
     Mount,
     environment,
 )
+from palio.engines.job_users import job_uids
 
 BASE = "python:3.11-slim"
 DOCKERFILE = f'FROM {BASE}\nWORKDIR /app\nENV FROM_IMAGE=yes\nCMD ["python", "/mnt/in/program.py"]\n'
@@ -415,11 +416,13 @@ def test_the_user_has_no_groups_capabilities_or_new_privileges(trial: Trial) -> 
     """
     _, log = trial.run(program)
     none = "0000000000000000"
+    uid = log.split()[1]
+    assert int(uid) in job_uids()
     assert [line for line in log.splitlines() if not line.startswith(("Groups", "CapBnd"))] == [
-        *("Uid 10001 10001 10001 10001", "Gid 10001 10001 10001 10001", f"CapInh {none}", f"CapPrm {none}"),
+        *(f"Uid {uid} {uid} {uid} {uid}", f"Gid {uid} {uid} {uid} {uid}", f"CapInh {none}", f"CapPrm {none}"),
         *(f"CapEff {none}", f"CapAmb {none}", "NoNewPrivs 1", "Seccomp 2"),
     ]
-    assert "Groups\n" in log or "Groups 10001\n" in log
+    assert "Groups\n" in log or f"Groups {uid}\n" in log
 
 
 def test_no_namespace_mount_or_trace_can_be_made(trial: Trial) -> None:
