@@ -18,6 +18,7 @@ that ended when the engine was restarted is the engine's fault (lifetime.py).
 import io
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -208,9 +209,10 @@ class DockerEngine:
             return None
 
     def _start_job(self, job: Job) -> None:
+        declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         uid = make_holder(self._client, job, self._info["Architecture"])
         try:
-            self._create_container(job, uid)
+            self._create_container(job, uid, declared)
         except ImageNotFound:
             raise
         except APIError as error:
@@ -242,9 +244,8 @@ class DockerEngine:
         if job.name not in self._followers:
             self._followers[job.name] = LogFollower(job.name, job.log)
 
-    def _create_container(self, job: Job, uid: int) -> None:
+    def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> None:
         limits = job.limits
-        declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         # A volume that an image declares would be a writable place on disk: memory covers it.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
         in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's

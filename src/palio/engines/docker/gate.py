@@ -6,9 +6,10 @@ Steps are told of it by the engine's predefined build arguments, which stay out 
 
 Covered: the host's own services at any of its addresses, its metadata service, private and other special networks,
 ports but 80 and 443, other builds and containers; a step that ignores the proxy, which has no other way; a process
-killed at any moment, as all bears the build's name. Frames that a step, which is root in its container, makes by hand: the host may hear them on that
-network, and has no address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet
-of UDP in such a frame. Steps that ignore the proxy (ssh, git://) have no network.
+killed at any moment, as all bears the build's name.
+Frames that a step, which is root in its container, makes by hand: the host may hear them on that network, and has no
+address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet of UDP in such a
+frame. Steps that ignore the proxy (ssh, git://) have no network.
 """
 
 import ipaddress
