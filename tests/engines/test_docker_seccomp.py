@@ -19,7 +19,7 @@ from palio.engines.refused_calls import REFUSED
 TRY = """
 import ctypes, json, os
 libc = ctypes.CDLL(None, use_errno=True)
-socket, setsockopt, prctl = NUMBERS
+socket, setsockopt, prctl, memfd = NUMBERS
 
 def passes(*call):
     result, number = libc.syscall(*call), ctypes.get_errno()
@@ -32,9 +32,10 @@ plain = libc.syscall(socket, 1, 1, 0)
 options = [o for o in range(120) if not passes(setsockopt, plain, 1, o, None, 0)]
 print(json.dumps([{f: p for f, p in families.items() if p}, [o for o in (26, 50, 51, 52) if o in options],
     passes(setsockopt, plain, 1 | 1 << 32, 26, None, 0), passes(prctl, 22 | 1 << 32, 2, 0, 0, 0),
+    passes(memfd, b"x", 4), passes(memfd, b"x", 4 | 1 << 32), passes(memfd, b"x", 1),
     passes(prctl, 22, 1, 0, 0, 0), passes(prctl, 15, b"name", 0, 0, 0), os.path.exists("/dev/pts/ptmx")]))
 """
-NUMBERS = {"x86_64": (41, 54, 157), "aarch64": (198, 208, 167)}
+NUMBERS = {"x86_64": (41, 54, 157, 319), "aarch64": (198, 208, 167, 279)}
 
 
 def test_no_call_is_both_allowed_and_refused() -> None:
@@ -72,4 +73,4 @@ def test_what_jobs_may_call(tmp_path: Path) -> None:
     families = {"1": [0, 1]}
     if counts_sockets(engine._info):
         families |= {"2": [0, 6, 17], "10": [0, 6, 17]}
-    assert json.loads(job.log.read_text()) == [families, [26, 50, 51, 52], False, False, False, True, False]
+    assert json.loads(job.log.read_text()) == [families, [26, 50, 51, 52], *map(bool, (0, 0, 0, 0, 1, 0, 1, 0))]

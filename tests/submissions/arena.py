@@ -142,7 +142,7 @@ def left_over(identities: Sequence[str]) -> list[str]:
     there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
     found = [f"{process}: {command!r}" for process, command in there]
     found += Path("/proc/self/mountinfo").read_text().splitlines()
-    found += _docker("ps", "-a", "--format", "container {{.Names}}")
+    found += _docker("ps", "-a", "--format", 'container {{.Names}} of {{.Label "palio.job"}}')
     found += _docker("volume", "ls", "--format", "volume {{.Name}}")
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
     found = [line for line in found if any(identity in line for identity in identities)]

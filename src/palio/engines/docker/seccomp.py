@@ -3,7 +3,7 @@
 Covered: only what is listed may be called, so calls that a newer kernel adds are refused (ENOSYS), as are the calls of
 32-bit programs. At least as strict as the engine's profile for a process without capabilities; refused besides is what
 holds memory that the kernel does not count as the job's: sockets but Unix's and, where they are counted, TCP and UDP;
-filters of sockets and of system calls; asynchronous I/O.
+filters of sockets and of system calls; huge pages; asynchronous I/O.
 Not covered: processors other than x86-64 and aarch64, for which there is no profile here.
 """
 
@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from palio.engines.refused_calls import (
+    HUGE_PAGES,
     INET,
     INET_PROTOCOLS,
     NAMESPACES,
@@ -38,8 +39,8 @@ _ALLOWED = """
     getresuid getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday getuid getxattr
     inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl ioprio_get ioprio_set kill landlock_add_rule
     landlock_create_ruleset landlock_restrict_self lchown lgetxattr link linkat listen listxattr llistxattr
-    lremovexattr lseek lsetxattr lstat madvise map_shadow_stack membarrier memfd_create mincore mkdir mkdirat mknod
-    mknodat mlock mlock2 mlockall mmap mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend
+    lremovexattr lseek lsetxattr lstat madvise map_shadow_stack membarrier mincore mkdir mkdirat mknod
+    mknodat mlock mlock2 mlockall mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend
     mq_unlink mremap mseal msgctl msgget msgrcv msgsnd msync munlock munlockall munmap nanosleep newfstatat open
     openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll
     pread64 preadv preadv2 prlimit64 process_mrelease pselect6 pwrite64 pwritev pwritev2 read readahead readlink
@@ -49,7 +50,7 @@ _ALLOWED = """
     sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
     sched_setscheduler sched_yield select semctl semget semop semtimedop sendfile sendmmsg sendmsg sendto
     set_robust_list set_thread_area set_tid_address setfsgid setfsuid setgid setgroups setitimer setpgid setpriority
-    setregid setresgid setresuid setreuid setrlimit setsid setuid setxattr shmat shmctl shmdt shmget shutdown
+    setregid setresgid setresuid setreuid setrlimit setsid setuid setxattr shmat shmctl shmdt shutdown
     sigaltstack signalfd signalfd4 splice stat statfs statx symlink symlinkat sync sync_file_range syncfs sysinfo
     tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create
     timerfd_gettime timerfd_settime times tkill truncate umask uname unlink unlinkat utime utimensat utimes vfork
@@ -71,7 +72,8 @@ def profile(machine: str, *, inet: bool) -> str | None:
         _rule(_REFUSE, *REFUSED, number=errno.EPERM),
         # It keeps its flags in memory, where no filter looks: without it, libraries fall back to clone.
         _rule(_REFUSE, "clone3", number=errno.ENOSYS),
-        _rule(_ALLOW, "clone", args=[{"index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": NAMESPACES, "valueTwo": 0}]),
+        _rule(_ALLOW, "clone", args=[_without(0, NAMESPACES)]),
+        *(_rule(_ALLOW, call, args=[_without(*flag)]) for call, flag in HUGE_PAGES.items()),
         *(_rule(_ALLOW, "personality", args=[_equal(0, value)]) for value in PERSONALITIES),
         *(_rule(_ALLOW, "prctl", args=[_equal(0, value)]) for value in PROCESS_OPTIONS),
         *(_rule(_ALLOW, "setsockopt", args=[_equal(1, _SOL_SOCKET), _equal(2, option)]) for option in SOCKET_OPTIONS),
@@ -106,3 +108,7 @@ def _rule(
 
 def _equal(index: int, value: int) -> dict[str, Any]:
     return {"index": index, "op": "SCMP_CMP_EQ", "value": value}
+
+
+def _without(index: int, bits: int) -> dict[str, Any]:
+    return {"index": index, "op": "SCMP_CMP_MASKED_EQ", "value": bits, "valueTwo": 0}
