@@ -14,7 +14,14 @@ import pytest
 from palio.core.errors import Cause, PalioError
 from palio.core.job import GIB, Build, BuildLimits, JobResult
 from palio.engines.docker import DockerEngine, gate
-from palio.engines.docker.gate import IMAGE_VARIABLE, REACH_VARIABLE, open_gate, reach_of
+from palio.engines.docker.gate import (
+    IMAGE_VARIABLE,
+    PORTS_VARIABLE,
+    REACH_VARIABLE,
+    open_gate,
+    ports_of,
+    reach_of,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -93,6 +100,10 @@ def test_a_private_address_is_closed_unless_the_operator_opens_it(
     assert "HTTP Error 403: Refused by the gate of this build: " in log
     assert f"[palio] The gate of this build refused {mirror}, port 8000: it is a private network.\n" in log
     monkeypatch.setenv(REACH_VARIABLE, f"{mirror}/32")
+    assert finish(build).exit_code == 1
+    closed = f"[palio] The gate of this build refused {mirror}, port 8000: only the ports 80, 443 are open.\n"
+    assert closed in build.log.read_text()
+    monkeypatch.setenv(PORTS_VARIABLE, "8000")
     assert finish(build).succeeded
     assert "Directory listing for /" in build.log.read_text()
     assert left_of(build.name) == []
@@ -187,3 +198,14 @@ def test_networks_that_are_none(text: str) -> None:
 def test_networks_to_reach() -> None:
     assert reach_of("") == ()
     assert reach_of("10.1.2.0/24, 10.9.0.7") == ("10.1.2.0/24", "10.9.0.7/32")
+
+
+def test_ports_to_reach() -> None:
+    assert ports_of("") == (80, 443)
+    assert ports_of("8080, 3141") == (80, 443, 8080, 3141)
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "http", "80-90", "-1", "٣"])
+def test_ports_that_are_none(text: str) -> None:
+    with pytest.raises(PalioError, match=PORTS_VARIABLE):
+        ports_of(text)

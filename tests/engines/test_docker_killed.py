@@ -1,4 +1,4 @@
-"""What a killed process leaves with the Docker engine alone: builds, layers, carriers of volumes, images too large."""
+"""What a killed process leaves with the Docker engine alone: builds, layers, holders of outputs, images too large."""
 
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from tests.docker_command import docker
 
+from palio.core.errors import PalioError
 from palio.core.job import GIB, MIB, Build, BuildLimits, End, Job, JobResult, Limits
 from palio.engines.docker import DockerEngine
 
@@ -110,18 +111,68 @@ def test_an_image_that_is_there_and_too_large_is_refused(tmp_path: Path) -> None
     assert site.images == []
 
 
-def test_the_carrier_of_a_volume_is_found_again_and_removed(tmp_path: Path) -> None:
-    engine = DockerEngine(volumes_in_reach=False)
-    limits = Limits(time_s=20, memory_bytes=128 * MIB, cpus=1)
+START_JOB = """\
+import sys
+from pathlib import Path
+from palio.core.job import Job, Limits
+from palio.engines.docker import DockerEngine, engine
+
+name, log, where = sys.argv[1:]
+stop = lambda *_, **__: (print("there", flush=True), __import__("time").sleep(60))
+if where == "holder made":
+    engine.DockerEngine._create_container = stop
+else:
+    engine.start_holder = stop
+job = Job(name, "python:3.11-slim", Limits(20, 2**27, 1), Path(log), "/mnt/out", command=("touch", "/mnt/out/x"))
+DockerEngine().start(job)
+"""
+
+
+def of_job(name: str) -> list[str]:
+    kinds = (["ps", "--all"], ["volume", "ls"])
+    return [line for kind in kinds for line in docker(*kind, "--quiet", "--filter", f"label=palio.job={name}")]
+
+
+@pytest.mark.parametrize("where", ["holder made", "container made"])
+@pytest.mark.parametrize("volumes_in_reach", [None, False])
+def test_a_job_whose_start_was_killed_is_started_with_what_is_there(
+    where: str, volumes_in_reach: bool | None, tmp_path: Path
+) -> None:
     name = f"palio-test-{uuid4().hex[:12]}"
-    job = Job(name, BASE, limits, tmp_path / "log", "/mnt/out", command=("touch", "/mnt/out/x"))
-    make = ["create", "--name", f"{name}-volume", "--volume", f"{name}-out:/out", "palio-owned-folder:1", "-"]
-    docker(*make)
+    job = Job(name, BASE, Limits(20, 128 * MIB, 1), tmp_path / "log", "/mnt/out", command=("touch", "/mnt/out/x"))
+    starting = [sys.executable, "-c", START_JOB, name, str(job.log), where]
+    with subprocess.Popen(starting, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        process.kill()
+    left = of_job(name)
+    assert len(left) == (2 if where == "holder made" else 3)
+    engine = DockerEngine(volumes_in_reach=volumes_in_reach)
+    assert name in engine.kept()
     engine.start(job)
     while (result := engine.poll(job)) is None:
         time.sleep(0.02)
     assert (result.end, result.exit_code) == (End.EXITED, 0)
-    docker(*make)
+    assert set(left) <= set(of_job(name))
+    assert engine.collect(job, tmp_path / "out").files == ("x",)
     engine.remove(job)
-    assert docker("ps", "--all", "--quiet", "--filter", f"name={name}") == []
-    assert docker("volume", "ls", "--quiet", "--filter", f"name={name}") == []
+    assert of_job(name) == []
+
+
+def test_an_output_whose_holder_has_ended_is_the_fault_of_the_engine(tmp_path: Path) -> None:
+    name = f"palio-test-{uuid4().hex[:12]}"
+    job = Job(name, BASE, Limits(20, 128 * MIB, 1), tmp_path / "log", "/mnt/out", command=("touch", "/mnt/out/x"))
+    engine = DockerEngine()
+    engine.start(job)
+    try:
+        while (result := engine.poll(job)) is None:
+            time.sleep(0.02)
+        assert result.succeeded
+        (holder,) = docker("ps", "--quiet", "--filter", f"label=palio.job={name}")
+        docker("kill", holder)
+        for ask in (lambda: engine.poll(job), lambda: engine.collect(job, tmp_path / "out")):
+            with pytest.raises(PalioError, match="what held its output has ended, and the output is lost"):
+                ask()
+    finally:
+        engine.remove(job)
+    assert of_job(name) == []

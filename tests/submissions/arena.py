@@ -154,7 +154,7 @@ def left_over(identities: Sequence[str]) -> list[str]:
     there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
     found = [f"{process}: {command!r}" for process, command in there]
     found += Path("/proc/self/mountinfo").read_text().splitlines()
-    found += docker_if_any("ps", "-a", "--format", "container {{.Names}}")
+    found += docker_if_any("ps", "-a", "--format", 'container {{.Names}} of {{.Label "palio.job"}}')
     found += docker_if_any("volume", "ls", "--format", "volume {{.Name}}")
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
     found = [line for line in found if any(identity in line for identity in identities)]

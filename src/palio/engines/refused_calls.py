@@ -5,10 +5,8 @@ kernel, or has it hold memory that no limit covers. What remains is left to the 
 """
 
 NAMESPACES = 0x7E020080  # CLONE_NEW*: user, pid, net, ipc, uts, cgroup, mount, time
-# Of sockets. The queues of AF_UNIX count as the job's memory; those of AF_INET and AF_INET6 do where control groups
-# have version 2. Nobody counts those of AF_NETLINK, and AF_VSOCK leads to the hypervisor.
-INET = (2, 10)
-FAMILIES = (1, 2, 10, 16)
+FAMILIES = (1, 2, 10)  # of sockets: AF_UNIX, AF_INET, AF_INET6; not netlink, whose queues no limit counts
+INET = (2, 10)  # of these, the ones whose queues count as a job's memory only where control groups have version 2
 INET_PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP; the queues of others, such as ping's, are counted by nobody
 # Of prctl: all but PR_SET_SECCOMP, as filters of a process's own take memory that nobody counts.
 PROCESS_OPTIONS = (*range(1, 22), *range(23, 80), 0x53564D41, 0x59616D61)
@@ -16,6 +14,9 @@ PROCESS_OPTIONS = (*range(1, 22), *range(23, 80), 0x53564D41, 0x59616D61)
 SOCKET_OPTIONS = (*range(1, 26), *range(27, 50), *range(53, 90))
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 NEWEST_JUDGED = 466  # calls with a higher number did not exist when this list was made: refuse them with ENOSYS
+
+# Flags that ask for huge pages, which are counted apart from a job's memory: of which argument, and which bit.
+HUGE_PAGES = {"memfd_create": (1, 0x4), "mmap": (3, 0x40000), "shmget": (2, 0x800)}
 
 # On x86-64 and on aarch64; None where a call does not exist. Those from 424 on are the same everywhere.
 REFUSED: dict[str, tuple[int | None, int | None]] = {

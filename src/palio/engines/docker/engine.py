@@ -1,14 +1,14 @@
 """The Docker engine.
 
-Covered: no network; read-only root; a fresh /tmp in memory; uid 10001 without groups, capabilities or new privileges;
-the engine's seccomp profile; memory without swap, CPU, process, file and core limits by the kernel; inputs read-only;
-one writable folder, a volume of its own, whose size and number of files are watched; wall-clock time enforced from
-outside; private IPC and PID namespaces; the log kept by the engine and bounded there.
+Covered: no network; read-only root; a fresh /tmp in memory; a user of its own for each job that is there, without
+groups, capabilities or new privileges; a filter of system calls (seccomp.py); memory without swap, CPU, process, file
+and core limits by the kernel; inputs read-only; one writable folder, a file system of its own of the size and number of
+files that the job may have (holder.py), counted as the job's memory; wall-clock time enforced from outside, by a clock
+that nobody sets (stopwatch.py); private IPC and PID namespaces; no terminals; the log kept by the engine and bounded
+there.
 
-Not covered: faults of the kernel that containers share with the host. Where the volume's files cannot be reached from
-this process (another machine's engine, an unprivileged user), its size is asked of the engine, and the number of files
-is checked only when they are collected. What is watched, while no process polls: a job beyond such a limit is ended,
-and judged by it, once one does. The beginning of more than 32 MiB of log whose follower was killed.
+Not covered: faults of the kernel that containers share with the host. While no process polls, time: a job beyond its
+limit is ended, and judged by it, once one does. The beginning of more than 32 MiB of log whose follower was killed.
 
 All state is the engine's: containers and volumes are found by the job's name, so a new process goes on with them. An
 image that a process was killed at is made again from the layers that are there; its log says which these are. A job
@@ -17,7 +17,8 @@ that ended when the engine was restarted is the engine's fault (lifetime.py).
 
 import io
 import os
-import tarfile
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,8 +32,6 @@ from palio.core.collect import collect_folder, collect_tar
 from palio.core.errors import PalioError
 from palio.core.job import (
     GRACE_S,
-    JOB_GID,
-    JOB_UID,
     Build,
     Collected,
     End,
@@ -44,27 +43,41 @@ from palio.core.job import (
     Work,
     environment,
 )
-from palio.core.quantities import size_text
 from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
 from palio.engines.docker.gate import remove_gate
+from palio.engines.docker.holder import (
+    UID_LABEL,
+    holder_archive,
+    inspect_holder,
+    make_holder,
+    output_space,
+    remove_holder,
+    start_holder,
+    volume_name,
+)
 from palio.engines.docker.image_thread import ImageThread, existing_image
 from palio.engines.docker.layers import JOB_LABEL, Layers
 from palio.engines.docker.lifetime import refuse_end_before
 from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
+from palio.engines.docker.overtime import has_overtime, mark_overtime
+from palio.engines.docker.seccomp import profile
 from palio.engines.docker.startable import why_not_startable
-from palio.engines.docker.usage import (
-    Usage,
-    volume_folder,
-    volume_usage,
-    volumes_are_in_reach,
-)
-from palio.engines.output_folder import OutputWatch
+from palio.engines.docker.stopwatch import Clock, Stopwatch, age_s
+from palio.engines.docker.usage import Usage, volume_folder, volumes_are_in_reach
+from palio.engines.job_users import job_uids
+from palio.engines.output_space import output_excess
 
-OWNED_FOLDER_IMAGE = "palio-owned-folder:1"
 NOT_FOUND_CODES = (126, 127)
+# What the engine hides by itself, which it does no more once a list is given, and the terminals: their buffers are
+# memory that nobody counts, and their number is the whole machine's.
+_HIDDEN = (
+    *(f"/proc/{name}" for name in ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug")),
+    *(f"/proc/{name}" for name in ("scsi", "timer_list", "timer_stats")),
+    *("/sys/devices/virtual/powercap", "/sys/firmware", "/dev/pts"),
+)
 
 
 class DockerEngine:
@@ -72,8 +85,9 @@ class DockerEngine:
     loads_images = True
     runs_side_by_side = True
 
-    def __init__(self, volumes_in_reach: bool | None = None) -> None:
+    def __init__(self, volumes_in_reach: bool | None = None, clock: Clock = time.monotonic) -> None:
         """`volumes_in_reach`: whether this process can read volumes itself; found out if not given."""
+        job_uids()  # what is wrong with the setting is said before anything runs
         with faults_named("connecting"):
             self._client = connect()
             self._info: dict[str, Any] = self._client.info()
@@ -85,7 +99,8 @@ class DockerEngine:
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
         self._followers: dict[str, LogFollower] = {}
         self._usage: dict[str, Usage] = {}
-        self._watches: dict[str, OutputWatch] = {}
+        self._clock = clock
+        self._stopwatches: dict[str, Stopwatch] = {}
 
     def describe(self) -> str:
         if self._description is None:  # one call of the engine, which takes its time for it
@@ -94,7 +109,7 @@ class DockerEngine:
         return self._description
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return promises.guarantees(self._info, volumes_in_reach=self._volumes_in_reach)
+        return promises.guarantees(self._info)
 
     def check(self, limits: Limits) -> None:
         promises.check(self._info, limits)
@@ -125,11 +140,16 @@ class DockerEngine:
     def collect(self, job: Job, destination: Path) -> Collected:
         limits = {"max_bytes": job.limits.output_bytes, "max_files": job.limits.output_files}
         with faults_named(f"collecting the output of {job.name}"):
+            labels = self._client.api.inspect_container(job.name)["Config"]["Labels"]
             if self._volumes_in_reach:
-                return collect_folder(volume_folder(self._client, _volume(job)), destination, **limits)
-            chunks, _ = self._client.api.get_archive(job.name, job.output)
-            prefix = job.output.rpartition("/")[2]
-            return collect_tar(io.BufferedReader(_Chunks(chunks)), destination, prefix=prefix, **limits)
+                folder = volume_folder(self._client, volume_name(job))
+                collected = collect_folder(folder, destination, **limits)
+            else:
+                with holder_archive(self._client, int(labels[UID_LABEL])) as (chunks, prefix):
+                    stream = io.BufferedReader(_Chunks(chunks))
+                    collected = collect_tar(stream, destination, prefix=prefix, **limits)
+            inspect_holder(self._client, job, labels)  # else the folder was empty all of a sudden
+            return collected
 
     def remove(self, work: Work) -> None:
         self.stop(work)
@@ -140,18 +160,19 @@ class DockerEngine:
                     Layers.of_log(work.log).discard(self._client)
             return
         self._refused.pop(work.name, None)
-        self._watches.pop(work.name, None)
+        self._stopwatches.pop(work.name, None)
         if usage := self._usage.pop(work.name, None):
             usage.close()
         if follower := self._followers.pop(work.name, None):
             follower.close()
         with faults_named(f"removing {work.name}"):
-            with suppress(NotFound):
-                self._client.api.remove_container(work.name, force=True, v=True)
-            with suppress(NotFound):
-                self._client.api.remove_container(_carrier(work), v=False)
-            with suppress(NotFound):
-                self._client.api.remove_volume(_volume(work), force=True)
+            of_it = {"label": f"{JOB_LABEL}={work.name}"}
+            for container in self._client.api.containers(all=True, filters=of_it):
+                with suppress(NotFound):
+                    self._client.api.remove_container(container["Id"], force=True, v=True)
+            for volume in self._client.api.volumes(filters=of_it)["Volumes"] or []:
+                with suppress(NotFound):
+                    self._client.api.remove_volume(volume["Name"], force=True)
             remove_gate(self._client, work.name)  # `kept` cannot say of what work something is
 
     def kept(self) -> frozenset[str]:
@@ -189,9 +210,10 @@ class DockerEngine:
             return None
 
     def _start_job(self, job: Job) -> None:
-        self._make_output_volume(job)
+        declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
+        uid = make_holder(self._client, job, self._info["Architecture"])
         try:
-            self._create_container(job)
+            self._create_container(job, uid, declared)
         except ImageNotFound:
             raise
         except APIError as error:
@@ -201,16 +223,24 @@ class DockerEngine:
                 self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
                 return
             if error.response is not None and error.response.status_code == 409:
-                return  # somebody else has just started it
+                self._leave_to_others(job, uid)
+                return
             raise
-        self._run_container(job)
+        self._run_container(job, uid)
 
-    def _run_container(self, job: Job) -> None:
+    def _leave_to_others(self, job: Job, uid: int) -> None:
+        """Somebody else has just started it."""
+        container = self._inspect(job.name)
+        if container and container["Config"]["Labels"].get(UID_LABEL) != str(uid):
+            remove_holder(self._client, uid)
+
+    def _run_container(self, job: Job, uid: int) -> None:
         if fault := why_not_startable(self._client, self._client.api.inspect_container(job.name)):
             now = datetime.now(UTC)
             self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=str(fault))
             job.log.write_text(f"{fault}\n")
             return
+        start_holder(self._client, uid)
         # A program that cannot be started leaves its reason in the container's state, where poll finds it.
         with suppress(APIError):
             self._client.api.start(job.name)
@@ -220,47 +250,20 @@ class DockerEngine:
         if job.name not in self._followers:
             self._followers[job.name] = LogFollower(job.name, job.log)
 
-    def _make_output_volume(self, job: Job) -> None:
-        """An empty volume that belongs to the job's user.
-
-        A new volume belongs to root. Where its folder is out of reach, it is shown once to a container (never run) of
-        an image that holds nothing but a folder of the right owner: a volume takes the owner of what it first covers.
-        """
-        self._client.api.create_volume(_volume(job), labels={JOB_LABEL: job.name})
-        if self._volumes_in_reach:
-            os.chown(volume_folder(self._client, _volume(job)), JOB_UID, JOB_GID)
-            return
-        with suppress(NotFound):
-            self._client.api.remove_container(_carrier(job), v=False)  # of a process that was killed
-        mount = Mount("/out", _volume(job), type="volume")
-        config = self._client.api.create_host_config(mounts=[mount], network_mode="none")
-        for _ in range(2):
-            try:
-                made = self._client.api.create_container(
-                    OWNED_FOLDER_IMAGE, ["-"], name=_carrier(job), host_config=config, labels={JOB_LABEL: job.name}
-                )
-                break
-            except ImageNotFound:
-                self._client.api.import_image_from_data(_owned_folder(), *OWNED_FOLDER_IMAGE.split(":"))
-        self._client.api.remove_container(made["Id"], v=False)
-
-    def _create_container(self, job: Job) -> None:
+    def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> None:
         limits = job.limits
-        declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         # A volume that an image declares would be a writable place on disk: memory covers it.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
         in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
-        # No more than is watched anyway: /tmp is memory, and a burst between two looks at the output ends here.
-        largest_file = max(limits.output_bytes, limits.memory_bytes)
         mounts = [Mount(mount.target, str(mount.source), type="bind", read_only=True) for mount in job.mounts]
-        mounts.append(Mount(job.output, _volume(job), type="volume", no_copy=True))
+        mounts.append(Mount(job.output, volume_name(job), type="volume", no_copy=True))
         config = self._client.api.create_host_config(
             network_mode="none",
             read_only=True,
             tmpfs=in_memory,
             mounts=mounts,
             cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
+            security_opt=["no-new-privileges", *self._filter()],
             mem_limit=limits.memory_bytes,
             memswap_limit=limits.memory_bytes,
             nano_cpus=int(limits.cpus * 1e9),
@@ -269,24 +272,32 @@ class DockerEngine:
             ulimits=[
                 Ulimit(name="core", soft=0, hard=0),
                 Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
-                Ulimit(name="fsize", soft=largest_file, hard=largest_file),
+                # All that a job can write is memory: a larger file would be one with holes.
+                Ulimit(name="fsize", soft=limits.memory_bytes, hard=limits.memory_bytes),
             ],
             ipc_mode="private",
             log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
             device_requests=[DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
         )
+        config["MaskedPaths"] = list(_HIDDEN)
         self._client.api.create_container(
             job.image,
             list(job.command) if job.command else None,
             name=job.name,
             hostname="palio",
-            user=f"{JOB_UID}:{JOB_GID}",
+            user=f"{uid}:{uid}",
             working_dir=job.workdir,
             environment=environment(job),
-            labels={JOB_LABEL: job.name},
+            labels={JOB_LABEL: job.name, UID_LABEL: str(uid)},
             healthcheck={"test": ["NONE"]},
             host_config=config,
         )
+
+    def _filter(self) -> list[str]:
+        ours = promises.filters_calls(self._info) and profile(
+            self._info["Architecture"], inet=promises.counts_sockets(self._info)
+        )
+        return [f"seccomp={ours}"] if ours else []
 
     def _poll_job(self, job: Job) -> JobResult | None:
         if refused := self._refused.get(job.name):
@@ -299,39 +310,40 @@ class DockerEngine:
             if state["Error"]:
                 now = datetime.now(UTC)
                 return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=_plain(state["Error"]))
-            self._run_container(job)  # whoever made it was stopped before starting it
+            self._run_container(job, int(container["Config"]["Labels"][UID_LABEL]))  # whoever made it was stopped
             return None
         usage = self._usage.setdefault(job.name, Usage(job.name))
-        started = _time(state["StartedAt"])
         if state["Running"]:
             self._follow(job)  # whoever started it may be gone
             usage.sample(container["Id"], state["Pid"])
-            self._enforce(job, started, usage)
+            self._enforce_time(job, container)
             return None
-        return self._ended(job, state, started, usage)
+        return self._ended(job, container, usage)
 
-    def _enforce(self, job: Job, started: datetime, usage: Usage) -> None:
-        elapsed = (datetime.now(UTC) - started).total_seconds()
-        with suppress(APIError):  # it may have ended since it was looked at
-            if elapsed > job.limits.time_s + GRACE_S or self._output_excess(job, usage):
-                self._client.api.kill(job.name, "SIGKILL")
-            elif elapsed > job.limits.time_s:
-                self._client.api.kill(job.name, "SIGTERM")
+    def _enforce_time(self, job: Job, container: dict[str, Any]) -> None:
+        if job.name not in self._stopwatches:
+            self._stopwatches[job.name] = Stopwatch(age_s(self._client, container), self._clock)
+        over = self._stopwatches[job.name].elapsed_s() - job.limits.time_s
+        if over > 0:
+            mark_overtime(self._client, job)
+            with suppress(APIError):  # it may have ended since it was looked at
+                self._client.api.kill(job.name, "SIGKILL" if over > GRACE_S else "SIGTERM")
 
-    def _output_excess(self, job: Job, usage: Usage, *, at_once: bool = False) -> tuple[End, str] | None:
-        """Which limit on the output folder is passed, and by how much."""
-        if self._volumes_in_reach:
-            if job.name not in self._watches:
-                folder = str(volume_folder(self._client, _volume(job)))
-                self._watches[job.name] = OutputWatch(folder, job.limits, usage.members)
-            return self._watches[job.name].excess(at_once=at_once)
-        size = volume_usage(self._client, _volume(job))
-        if size > job.limits.output_bytes:
-            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(job.limits.output_bytes)}"
-        return None
+    def _is_overtime(self, job: Job, result: JobResult, holder: dict[str, Any]) -> bool:
+        """Whether it ran for too long: it was ended for that, or ran so long while nobody watched.
 
-    def _ended(self, job: Job, state: dict[str, Any], started: datetime, usage: Usage) -> JobResult:
-        finished = _time(state["FinishedAt"])
+        The engine's times are those of a clock that may be set; what was counted meanwhile bounds their difference.
+        """
+        if has_overtime(self._client, job):
+            return True
+        watched = self._stopwatches.get(job.name)
+        if result.wall_s < job.limits.time_s:
+            return False
+        return (watched.elapsed_s() if watched else age_s(self._client, holder)) >= job.limits.time_s
+
+    def _ended(self, job: Job, container: dict[str, Any], usage: Usage) -> JobResult:
+        state, labels = container["State"], container["Config"]["Labels"]
+        started, finished = _time(state["StartedAt"]), _time(state["FinishedAt"])
         follower = self._followers.pop(job.name, None)
         save_log(self._client, job.name, job.log, follower)
         result = JobResult(
@@ -346,31 +358,20 @@ class DockerEngine:
         if state["OOMKilled"] and result.exit_code != 0:
             return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
         refuse_end_before(self._client, job.name, finished)
-        if result.wall_s >= job.limits.time_s:
+        excess = self._output_excess(job, int(labels[UID_LABEL]))
+        if self._is_overtime(job, result, inspect_holder(self._client, job, labels)):
             return replace(result, end=End.TIME)
-        if excess := self._output_excess(job, usage, at_once=True):
+        if excess:
             return replace(result, end=excess[0], detail=excess[1])
         if result.exit_code in NOT_FOUND_CODES and state["Error"]:
             return replace(result, end=End.NOT_STARTED, detail=_plain(state["Error"]))
         return result
 
-
-def _volume(job: Job) -> str:
-    return f"{job.name}-out"
-
-
-def _carrier(job: Job) -> str:
-    return f"{job.name}-volume"
-
-
-def _owned_folder() -> bytes:
-    """A tar with one folder, /out, that belongs to the job's user."""
-    folder = tarfile.TarInfo("out")
-    folder.type, folder.mode, folder.uid, folder.gid = tarfile.DIRTYPE, 0o755, JOB_UID, JOB_GID
-    data = io.BytesIO()
-    with tarfile.open(fileobj=data, mode="w") as archive:
-        archive.addfile(folder)
-    return data.getvalue()
+    def _output_excess(self, job: Job, uid: int) -> tuple[End, str] | None:
+        """Which limit on the output folder is passed, and by how much."""
+        if self._volumes_in_reach:
+            return output_excess(os.statvfs(volume_folder(self._client, volume_name(job))), job.limits)
+        return output_excess(output_space(self._client, uid), job.limits)
 
 
 def _time(text: str) -> datetime:

@@ -4,11 +4,12 @@ A build's steps run on an internal network of its own, on which the host has no 
 gate (gate_program.py) is a container of an image that the operator trusts; it is on the engine's default network too.
 Steps are told of it by the engine's predefined build arguments, which stay out of the image and its history.
 
-Covered: the host's own services at any of its addresses, its metadata service, private networks, other builds and
-containers; a step that ignores the proxy, which has no other way; a process killed at any moment, as all bears the
-build's name. Frames that a step, which is root in its container, makes by hand: the host may hear them on that
-network, and has no address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet
-of UDP in such a frame. Steps that ignore the proxy (ssh, git://) have no network.
+Covered: the host's own services at any of its addresses, its metadata service, private and other special networks,
+ports but 80 and 443, other builds and containers; a step that ignores the proxy, which has no other way; a process
+killed at any moment, as all bears the build's name.
+Frames that a step, which is root in its container, makes by hand: the host may hear them on that network, and has no
+address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet of UDP in such a
+frame. Steps that ignore the proxy (ssh, git://) have no network.
 """
 
 import ipaddress
@@ -19,19 +20,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig
 
 from palio.core.errors import PalioError
-from palio.core.job import JOB_GID, JOB_UID, MIB, Build
+from palio.core.job import MIB, Build
 from palio.engines.docker import gate_program
 from palio.engines.docker.layers import JOB_LABEL
 
-IMAGE_VARIABLE, REACH_VARIABLE = "PALIO_GATE_IMAGE", "PALIO_BUILD_REACH"
+IMAGE_VARIABLE, REACH_VARIABLE, PORTS_VARIABLE = "PALIO_GATE_IMAGE", "PALIO_BUILD_REACH", "PALIO_BUILD_PORTS"
 DEFAULT_IMAGE = "python:3.11-slim"
 _OUTSIDE = "bridge"
+_USER = "10000:10000"  # below those of jobs
 _POLL_S = 0.02
 _BRIDGE_OPTIONS = {
     "com.docker.network.bridge.inhibit_ipv4": "true",  # the host gets no address on it; the gate sees whether it has
@@ -63,6 +66,19 @@ def reach_of(text: str) -> tuple[str, ...]:
         ) from error
 
 
+def ports_of(text: str) -> tuple[int, ...]:
+    """The ports that builds may reach: the usual ones and those of `8080, 3141`. Raises PalioError("usage")."""
+    more = [part.strip() for part in text.split(",") if part.strip()]
+    for part in more:
+        if not re.fullmatch(r"[0-9]{1,5}", part) or not 0 < int(part) < 2**16:
+            raise PalioError(
+                "usage",
+                problem=f"{PORTS_VARIABLE} is {text!r}, and {part!r} is no port.",
+                next_step="Write numbers from 1 to 65535 with commas between them, as in 8080,3141.",
+            )
+    return (*gate_program.PORTS, *map(int, more))
+
+
 class Gate:
     """An open gate: where steps run, and what they are told of it."""
 
@@ -88,12 +104,16 @@ class Gate:
 def open_gate(client: docker.DockerClient, build: Build) -> Iterator[Gate]:
     """Makes a build's network and its gate, and removes both. Raises PalioError("limit-unavailable") if it cannot, or
     if the host answers on that network."""
-    reach = reach_of(os.environ.get(REACH_VARIABLE, ""))
+    rules = {
+        "reach": reach_of(os.environ.get(REACH_VARIABLE, "")),
+        "ports": ports_of(os.environ.get(PORTS_VARIABLE, "")),
+        "time_s": build.limits.time_s,
+    }
     image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
     remove_gate(client, build.name)  # of a process that was killed
     try:
         try:
-            gate = _open(client, build.name, image, reach, build.limits.time_s)
+            gate = _open(client, build.name, image, rules)
         except (DockerException, OSError) as error:
             raise _unavailable(str(getattr(error, "explanation", None) or error), image) from error
         yield gate
@@ -113,7 +133,7 @@ def remove_gate(client: docker.DockerClient, name: str) -> None:
         client.api.remove_network(network_name(name))
 
 
-def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, ...], time_s: float) -> Gate:
+def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, Any]) -> Gate:
     try:
         client.images.get(image)
     except ImageNotFound:
@@ -122,7 +142,7 @@ def _open(client: docker.DockerClient, name: str, image: str, reach: tuple[str, 
         network_name(name), driver="bridge", internal=True, options=_BRIDGE_OPTIONS, labels={JOB_LABEL: name}
     )
     peers = client.api.inspect_network(network_name(name))["IPAM"]["Config"][0]["Subnet"]
-    rules = {"peers": peers, "host": _host_addresses(client, name, image), "reach": reach, "time_s": time_s}
+    rules = {"peers": peers, "host": _host_addresses(client, name, image), **given}
     program = Path(gate_program.__file__).read_text(encoding="utf-8")
     container = _container(client, gate_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
     client.api.connect_container_to_network(container, network_name(name))
@@ -175,7 +195,7 @@ def _container(
         image,
         command,
         name=name,
-        user=f"{JOB_UID}:{JOB_GID}",
+        user=_USER,
         entrypoint="",
         labels={JOB_LABEL: build},
         healthcheck={"test": ["NONE"]},

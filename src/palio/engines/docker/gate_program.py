@@ -1,4 +1,4 @@
-"""What runs in a build's gate: a forward proxy for HTTP and HTTPS that leads nowhere but to public addresses.
+"""What runs in a build's gate: an egress proxy for HTTP and HTTPS that leads nowhere but to public addresses.
 
     python -I gate_program.py RULES       RULES: JSON, see `Rules`
 
@@ -6,6 +6,9 @@ It is run as text in a container of its own, on a Python without any package. Fi
 whether the host answers there, and if so serves nobody. It looks each name up itself, judges the addresses, and
 connects to one that it has judged, so that no second look-up can lead elsewhere. What it refuses it says on standard
 output, one line each, for the build's log.
+
+It knows IPv4 alone: it asks for no other addresses of a name, and takes none that is written out. So IPv6 leads
+nowhere, nor do the addresses of it that stand for ones of IPv4 (mapped, 6to4, NAT64).
 """
 
 import asyncio
@@ -30,18 +33,30 @@ ARP_TABLE, ARP_COMPLETE = Path("/proc/net/arp"), 0x2
 CONNECTIONS = 128
 REFUSALS_SHOWN = 20
 PIECE_BYTES = 64 * 1024
-# Closed whatever an operator opens: the host itself, its metadata service, and what is no single machine.
+PORTS = (80, 443)  # open unless the operator names others besides
+# Written out in full, since what Python says of an address differs between its versions; the program runs on any.
+# Closed whatever an operator opens: the host itself, the services of its cloud, and what is no single machine.
 NEVER = {
     "0.0.0.0/8": "this network",
-    "127.0.0.0/8": "the gate itself",
+    "127.0.0.0/8": "the egress proxy itself",
     "169.254.0.0/16": "link-local, as the metadata service of a cloud",
+    "168.63.129.16/32": "a service of Azure's host",
+    "100.100.100.200/32": "the metadata service of Alibaba's cloud",
+    "192.0.0.192/32": "the metadata service of Oracle's cloud",
     "224.0.0.0/3": "multicast and reserved",
 }
-PRIVATE = {
+# Closed unless an operator opens it: what the registries of IANA call special, but for what they call global.
+SPECIAL = {
     "10.0.0.0/8": "a private network",
     "100.64.0.0/10": "a provider's private network",
     "172.16.0.0/12": "a private network",
+    "192.0.0.0/24": "a network for protocols",
+    "192.0.2.0/24": "a network for documentation",
+    "192.88.99.0/24": "a relay to IPv6",
     "192.168.0.0/16": "a private network",
+    "198.18.0.0/15": "a network for benchmarks",
+    "198.51.100.0/24": "a network for documentation",
+    "203.0.113.0/24": "a network for documentation",
 }
 
 
@@ -51,23 +66,33 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Rules:
-    """`peers`: the network that may ask. `host`: the host's own addresses. `reach`: private networks that are open."""
+    """`peers`: the network that may ask. `host`: the host's own addresses. `reach`: special networks that are open.
+    `ports`: those that are open everywhere."""
 
     peers: str
     host: tuple[str, ...] = ()
     reach: tuple[str, ...] = ()
+    ports: tuple[int, ...] = PORTS
 
-    def fault_of(self, address: str) -> str | None:
-        """Why nobody is led to this IPv4 address; None where it is open."""
+    def fault_of(self, address: str, port: int) -> str | None:
+        """Why nobody is led to this IPv4 address and port; None where it is open."""
         judged = ipaddress.IPv4Address(address)
         if address in self.host:
-            return "the machine that builds"
-        for network, what in NEVER.items():
-            if judged in ipaddress.IPv4Network(network):
-                return what
-        if any(judged in ipaddress.IPv4Network(network) for network in self.reach):
-            return None
-        return next((what for network, what in PRIVATE.items() if judged in ipaddress.IPv4Network(network)), None)
+            return "it is the machine that builds"
+        if what := _network_of(judged, NEVER):
+            return f"it is {what}"
+        if not any(judged in ipaddress.IPv4Network(network) for network in self.reach):
+            if what := _network_of(judged, SPECIAL):
+                return f"it is {what}"
+            if not judged.is_global:
+                return "it is not a public address"
+        if port not in self.ports:
+            return f"only the ports {', '.join(map(str, self.ports))} are open"
+        return None
+
+
+def _network_of(address: ipaddress.IPv4Address, networks: dict[str, str]) -> str | None:
+    return next((what for network, what in networks.items() if address in ipaddress.IPv4Network(network)), None)
 
 
 class Gate:
@@ -114,13 +139,13 @@ class Gate:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, family=2, type=1)  # AF_INET, SOCK_STREAM
         addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        faults = {address: self._rules.fault_of(address) for address in addresses}
+        faults = {address: self._rules.fault_of(address, port) for address in addresses}
         if allowed := [address for address in addresses if faults[address] is None]:
             async with asyncio.timeout(HEAD_S):
                 return await asyncio.open_connection(allowed[0], port, limit=PIECE_BYTES)
         closed = addresses[0]
         name = _shown(host) if host == closed else f"{_shown(host)} ({closed})"
-        raise RefusedError(f"{name}, port {port}: it is {faults[closed]}")
+        raise RefusedError(f"{name}, port {port}: {faults[closed]}")
 
     def _note(self, refusal: str) -> None:
         self._shown += 1
@@ -211,4 +236,5 @@ if __name__ == "__main__":
     first = str(next(ipaddress.IPv4Network(given["peers"]).hosts()))  # the host's, on a network where it has one
     if answers(first):
         sys.exit(f"{EXPOSED}{first}")
-    asyncio.run(main(Rules(given["peers"], tuple(given["host"]), tuple(given["reach"])), given["time_s"]))
+    lists = {name: tuple(given[name]) for name in ("host", "reach", "ports")}
+    asyncio.run(main(Rules(given["peers"], **lists), given["time_s"]))

@@ -6,37 +6,63 @@ Both are read from what the engine says of itself (`docker info`), passed in as 
 from typing import Any
 
 from palio.core.errors import PalioError
-from palio.core.job import JOB_GID, JOB_UID, Enforcement, Guarantee, Limits
+from palio.core.job import Enforcement, Guarantee, Limits
 from palio.core.quantities import size_text
+from palio.engines.docker.seccomp import has_profile
+from palio.engines.job_users import job_uids
 
 _CONTROLLERS = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLimit"}
 
 
-def guarantees(info: dict[str, Any], *, volumes_in_reach: bool) -> tuple[Guarantee, ...]:
+def filters_calls(info: dict[str, Any]) -> bool:
+    """Whether the engine filters system calls, and there is a filter of ours for its processor."""
+    return "seccomp" in " ".join(info.get("SecurityOptions") or []) and has_profile(info["Architecture"])
+
+
+def counts_sockets(info: dict[str, Any]) -> bool:
+    """Whether what lies in the queues of TCP and UDP counts as a job's memory."""
+    return str(info.get("CgroupVersion")) == "2"
+
+
+def guarantees(info: dict[str, Any]) -> tuple[Guarantee, ...]:
     kernel, watching = Enforcement.KERNEL, Enforcement.WATCHING
     by = {limit: kernel if info.get(key) else Enforcement.NONE for limit, key in _CONTROLLERS.items()}
-    filtered = ", seccomp" if "seccomp" in " ".join(info.get("SecurityOptions") or []) else ""
-    swap = "" if info.get("SwapLimit") else "swap is not counted by this kernel"
-    counted = "total size and number of files" if volumes_in_reach else "total size; number of files when collected"
+    filtered, counted = filters_calls(info), counts_sockets(info)
+    uids = job_uids()
+    memory = by["memory"] if info.get("SwapLimit") and (filtered or counted) else Enforcement.NONE
     return (
-        Guarantee("network", kernel, "none but loopback"),
+        Guarantee("network", kernel, _network(filtered=filtered, counted=counted)),
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
-        Guarantee("user", kernel, f"{JOB_UID}:{JOB_GID}, no groups"),
-        Guarantee("capabilities", kernel, f"none, no new privileges{filtered}"),
-        Guarantee("memory", by["memory"], swap),
+        Guarantee("user", kernel, f"one of {uids.start}-{uids.stop - 1} for each job that is there, no groups"),
+        Guarantee("capabilities", kernel, f"none, no new privileges{', system calls filtered' if filtered else ''}"),
+        Guarantee("memory", memory, _memory(info, filtered=filtered, counted=counted)),
         Guarantee("cpus", by["cpus"]),
         Guarantee("pids", by["pids"]),
         Guarantee("shared memory", kernel),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", watching, counted),
-        Guarantee("time", watching, "wall clock, from outside"),
+        Guarantee("output", kernel, "a file system of its own, of that size and number of files, in the job's memory"),
+        Guarantee("time", watching, "from outside, by a clock that nobody sets"),
         Guarantee("log", kernel, "bounded where the engine keeps it"),
         Guarantee("environment", kernel, "a fixed list"),
         Guarantee("devices", kernel, "none but GPUs that are declared"),
-        Guarantee("host", kernel, "own process, IPC and host name spaces"),
+        Guarantee("host", kernel, "own process, IPC and host name spaces; /proc/self/mountinfo shows paths of mounts"),
         Guarantee("build", watching, "time, disk and number of processes; memory by the kernel"),
-        Guarantee("build network", kernel, "none, or through a gate that leads to public addresses alone"),
+        Guarantee("build network", kernel, "none, or through an egress proxy that leads to public addresses alone"),
     )
+
+
+def _network(*, filtered: bool, counted: bool) -> str:
+    if filtered and not counted:
+        return "none, nor sockets for one: this kernel (cgroup v1) does not count their memory"
+    return "none but loopback"
+
+
+def _memory(info: dict[str, Any], *, filtered: bool, counted: bool) -> str:
+    if not info.get("SwapLimit"):
+        return "swap is not counted by this kernel"
+    if not (filtered or counted):
+        return "the queues of sockets are not counted by this kernel (cgroup v1), and system calls are not filtered"
+    return "with /tmp, /dev/shm and the output"
 
 
 def check(info: dict[str, Any], limits: Limits) -> None:

@@ -35,7 +35,7 @@ class Usage:
 
     def sample(self, container_id: str, pid: int) -> None:
         """Takes the counters of now; `pid` is the container's first process as the engine's machine numbers it."""
-        self._groups = self._groups or _control_groups(container_id, pid)
+        self._groups = self._groups or control_groups(container_id, pid)
         if self._groups:
             self._take_counters(self._groups)
         elif self._sampler is None:
@@ -44,13 +44,6 @@ class Usage:
 
     def close(self) -> None:
         self._ended.set()
-
-    def members(self) -> list[int]:
-        """The PIDs of the container's processes, where the engine runs on this machine."""
-        group = self._groups.get("pids")
-        with suppress(OSError, ValueError):
-            return [int(pid) for pid in (group / "cgroup.procs").read_text().split()] if group else []
-        return []
 
     def _take_counters(self, groups: Mapping[str, Path]) -> None:
         memory, pids, cpu = groups.get("memory"), groups.get("pids"), groups.get("cpuacct")
@@ -87,7 +80,7 @@ class Usage:
             client.close()
 
 
-def _control_groups(container_id: str, pid: int) -> dict[str, Path]:
+def control_groups(container_id: str, pid: int) -> dict[str, Path]:
     """The container's control groups by controller; empty if `pid` is not a process of it on this machine."""
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
@@ -126,11 +119,3 @@ def volumes_are_in_reach(client: docker.DockerClient, root: Path) -> bool:
 def volume_folder(client: docker.DockerClient, volume: str) -> Path:
     """Where the volume's files lie on the engine's machine."""
     return Path(client.api.inspect_volume(volume)["Mountpoint"])
-
-
-def volume_usage(client: docker.DockerClient, volume: str) -> int:
-    """Bytes in the volume, as the engine counts them; 0 where it does not know."""
-    for entry in client.api.df().get("Volumes") or []:
-        if entry["Name"] == volume:
-            return max(0, int((entry.get("UsageData") or {}).get("Size", 0)))
-    return 0

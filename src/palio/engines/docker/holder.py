@@ -1,0 +1,196 @@
+"""What keeps a job's output from before the job to its end and beyond, and reserves its user: a container that waits.
+
+The output is a tmpfs that the engine mounts as long as a started container uses it; the holder is started before the
+job and removed with it. Its name is made from the job's user (uid), and a name belongs to one container alone. So two
+jobs that are there at the same time never share a user, whichever processes start them.
+
+The holder's image holds a folder and a program of a hundred bytes, which is given here as bytes for each processor. The
+program waits until it is killed; called with a word, it prints what the kernel says of the file system at /out.
+
+Covered: processes killed at any point, as the holder bears its job's label; two processes that start the same job; a
+holder that ended early, with which the output is lost: the engine's fault. Not covered: users of this range outside of
+this engine, such as sandboxes of bubblewrap's on the same machine: give each a range of its own.
+"""
+
+import hashlib
+import io
+import os
+import struct
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import LogConfig, Mount
+
+from palio.core.errors import PalioError
+from palio.core.job import MIB, Job
+from palio.engines.docker.connection import ANSWER_S
+from palio.engines.docker.layers import JOB_LABEL
+from palio.engines.job_users import job_uids
+from palio.engines.output_space import output_inodes, output_size_bytes
+
+IMAGE = "palio-holder:1"
+UID_LABEL = "palio.uid"  # what a job's container and its holder have, with the job's user
+_FOLDER, _PROGRAM, _NOBODY = "/out", "/wait", "65534:65534"
+_CONFLICT = 409
+_CHUNK_BYTES = 2 * MIB
+
+# With one argument (its name): ppoll() without end. With more: statfs("/out"), and the answer to standard output.
+_CODE = {
+    "x86_64": (
+        "48833c2401751231ff31f631d24531d2b80f0100000f05ebee488d3d34000000"
+        "4881ec000100004889e6b8890000000f0589c785c07516bf010000004889e6ba"
+        "78000000b8010000000f0531ffb8e70000000f052f6f757400"
+    ),
+    "aarch64": (
+        "e00340f91f0400f101010054000080d2010080d2020080d2030080d2280980d2"
+        "010000d4faffff17c0010010ff0304d1e1030091680580d2010000d4e00000b5"
+        "200080d2e1030091020f80d2080880d2010000d4000080d2c80b80d2010000d4"
+        "2f6f757400"
+    ),
+}
+_ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
+_LOADED_AT, _HEADERS_BYTES = 0x400000, 64 + 56
+_STATFS = struct.Struct("=7q8x2q40x")  # type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, ...
+
+
+def holder_name(uid: int) -> str:
+    return f"palio-user-{uid}"
+
+
+def volume_name(job: Job) -> str:
+    return f"{job.name}-out"
+
+
+def make_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
+    """Makes the job's volume and its holder, neither of which is mounted or started; gives the job's user."""
+    for left in client.api.containers(all=True, filters={"label": [f"{JOB_LABEL}={job.name}", UID_LABEL]}):
+        return int(left["Labels"][UID_LABEL])  # of a process that was killed
+    limits = job.limits
+    for uid in _free_uids(client, job):
+        options = f"size={output_size_bytes(limits)},nr_inodes={output_inodes(limits)},uid={uid},gid={uid}"
+        # Anybody may write: what a uid is called on the engine's machine may differ, and no other job sees the mount.
+        options += ",mode=0777,nosuid,nodev"
+        mount = {"type": "tmpfs", "device": "tmpfs", "o": options}
+        client.api.create_volume(volume_name(job), driver_opts=mount, labels={JOB_LABEL: job.name})
+        if _create(client, job, uid, machine):
+            return uid
+    reason = f"all {len(job_uids()):,} users that jobs may have are taken"
+    raise PalioError("engine-fault", engine="docker", action=f"starting {job.name}", reason=reason)
+
+
+def start_holder(client: docker.DockerClient, uid: int) -> None:
+    """Mounts the output; a holder that runs already stays as it is."""
+    client.api.start(holder_name(uid))
+
+
+def remove_holder(client: docker.DockerClient, uid: int) -> None:
+    with suppress(NotFound):
+        client.api.remove_container(holder_name(uid), force=True)
+
+
+def inspect_holder(client: docker.DockerClient, job: Job, labels: dict[str, str]) -> dict[str, Any]:
+    """What the engine says of the holder of a job whose container has these labels; raises PalioError if it is gone."""
+    with suppress(NotFound, KeyError):
+        found: dict[str, Any] = client.api.inspect_container(holder_name(int(labels[UID_LABEL])))
+        if found["State"]["Running"] and found["Config"]["Labels"][JOB_LABEL] == job.name:
+            return found
+    reason = "what held its output has ended, and the output is lost"
+    raise PalioError("engine-fault", engine="docker", action=f"running {job.name}", reason=reason)
+
+
+def output_space(client: docker.DockerClient, uid: int) -> os.statvfs_result:
+    """What the kernel of the engine's machine says of the output's file system, asked through the holder."""
+    made = client.api.exec_create(holder_name(uid), [_PROGRAM, "statfs"], stderr=False)
+    said = client.api.exec_start(made["Id"])
+    if len(said) != _STATFS.size:
+        raise PalioError(
+            "engine-fault", engine="docker", action="measuring an output", reason="no answer of the holder"
+        )
+    _, block, blocks, free, available, files, files_free, names, fragment = _STATFS.unpack(said)
+    return os.statvfs_result((block, fragment, blocks, free, available, files, files_free, files_free, 0, names))
+
+
+@contextmanager
+def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[Iterator[bytes], str]]:
+    """The output as a tar stream, and the folder in it that all is in.
+
+    Asked for here, as the SDK's own method hides its connection: until that is closed, the engine tells nobody anything
+    of the holder.
+    """
+    url = f"{client.api.base_url}/v{client.api.api_version}/containers/{holder_name(uid)}/archive"
+    with client.api.get(url, params={"path": _FOLDER}, stream=True, timeout=ANSWER_S) as response:
+        response.raise_for_status()
+        yield response.iter_content(_CHUNK_BYTES), _FOLDER[1:]
+
+
+def _free_uids(client: docker.DockerClient, job: Job) -> Iterator[int]:
+    """Users that nobody had a moment ago, from a place on that differs from job to job."""
+    there = client.api.containers(all=True, filters={"label": UID_LABEL})
+    taken = {each["Labels"][UID_LABEL] for each in there}
+    uids = job_uids()
+    begin = int.from_bytes(hashlib.sha256(job.name.encode()).digest()[:8]) % len(uids)
+    return (uid for uid in (*uids[begin:], *uids[:begin]) if str(uid) not in taken)
+
+
+def _create(client: docker.DockerClient, job: Job, uid: int, machine: str) -> bool:
+    """Whether the user was free, and is the job's now."""
+    config = client.api.create_host_config(
+        mounts=[Mount(_FOLDER, volume_name(job), type="volume", no_copy=True)],
+        network_mode="none",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        mem_limit=32 * MIB,
+        memswap_limit=32 * MIB,
+        pids_limit=32,
+        log_config=LogConfig(type="none"),
+    )
+    while True:
+        try:
+            client.api.create_container(
+                IMAGE,
+                [_PROGRAM],
+                name=holder_name(uid),
+                user=_NOBODY,
+                labels={JOB_LABEL: job.name, UID_LABEL: str(uid)},
+                host_config=config,
+            )
+        except ImageNotFound:
+            client.api.import_image_from_data(_image(machine), *IMAGE.split(":"))
+        except APIError as error:
+            if error.response is None or error.response.status_code != _CONFLICT:
+                raise
+            return False
+        else:
+            return True
+
+
+def _image(machine: str) -> bytes:
+    """A tar with the folder and the program."""
+    if machine not in _CODE:
+        reason = f"there is no program for the holder of an output on {machine}"
+        raise PalioError("engine-fault", engine="docker", action="making an image", reason=reason)
+    program = executable(machine)
+    folder, file = tarfile.TarInfo(_FOLDER[1:]), tarfile.TarInfo(_PROGRAM[1:])
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+    file.size, file.mode = len(program), 0o755
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.addfile(folder)
+        archive.addfile(file, io.BytesIO(program))
+    return data.getvalue()
+
+
+def executable(machine: str) -> bytes:
+    """The program as a static ELF file: its header, one segment that is loaded, the code."""
+    code = bytes.fromhex(_CODE[machine])
+    size = _HEADERS_BYTES + len(code)
+    identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")  # 64 bits, little-endian
+    entry = _LOADED_AT + _HEADERS_BYTES
+    header = struct.pack("<HHIQQQIHHHHHH", 2, _ELF_MACHINES[machine], 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOADED_AT, _LOADED_AT, size, size, 0x10000)
+    return identity + header + segment + code
