@@ -25,11 +25,11 @@ class Blows:
         self._stop = threading.Event()
         self.failures: list[str] = []
         kinds: list[tuple[str, int, Callable[[], bool]]] = [
-            ("kill the controller", 18, lambda: self._kill(self._controller())),
+            ("kill the controller", 14, lambda: self._kill(self._controller())),
             ("kill an evaluation", 14, lambda: self._kill(site.evaluations())),
             ("kill a sandbox's supervisor", 14, lambda: self._kill(site.supervisors())),
             ("kill a web process", 12, lambda: self._kill(site.web())),
-            ("kill the whole platform", 14, self._restart),
+            ("kill the whole platform", 20, self._restart),
             ("lock the database", 10, lambda: self._last("lock", self._lock)),
             ("fill the disk", 8, lambda: self._last("full", self._fill)),
         ]
