@@ -43,6 +43,17 @@ class Blows:
         (number,) = self._chance.choices(range(len(names)), weights)
         return names[number] if acts[number]() else None
 
+    def calm(self, seconds: float) -> None:
+        """Returns when an attempt has ended, or after `seconds`."""
+        before = self._ended()
+        self._site.wait_until(lambda: self._ended() > before, seconds)
+
+    def _ended(self) -> int:
+        try:
+            return self._site.count("SELECT count(*) FROM palio_attempt WHERE finished IS NOT NULL")
+        except sqlite3.OperationalError:  # a full disk
+            return 0
+
     def end(self) -> None:
         """Lets go of what lasts."""
         self._stop.set()
