@@ -25,11 +25,11 @@ class Blows:
         self._stop = threading.Event()
         self.failures: list[str] = []
         kinds: list[tuple[str, int, Callable[[], bool]]] = [
-            ("kill the controller", 18, lambda: self._kill(self._controller())),
+            ("kill the controller", 14, lambda: self._kill(self._controller())),
             ("kill an evaluation", 14, lambda: self._kill(site.evaluations())),
             ("kill a sandbox's supervisor", 14, lambda: self._kill(site.supervisors())),
             ("kill a web process", 12, lambda: self._kill(site.web())),
-            ("kill the whole platform", 14, self._restart),
+            ("kill the whole platform", 20, self._restart),
             ("lock the database", 10, lambda: self._last("lock", self._lock)),
             ("fill the disk", 8, lambda: self._last("full", self._fill)),
         ]
@@ -42,6 +42,17 @@ class Blows:
         names, weights, acts = zip(*self.kinds, strict=True)
         (number,) = self._chance.choices(range(len(names)), weights)
         return names[number] if acts[number]() else None
+
+    def calm(self, seconds: float) -> None:
+        """Returns when an attempt has ended, or after `seconds`."""
+        before = self._ended()
+        self._site.wait_until(lambda: self._ended() > before, seconds)
+
+    def _ended(self) -> int:
+        try:
+            return self._site.count("SELECT count(*) FROM palio_attempt WHERE finished IS NOT NULL")
+        except sqlite3.OperationalError:  # a full disk
+            return 0
 
     def end(self) -> None:
         """Lets go of what lasts."""

@@ -28,6 +28,7 @@ from palio.core.errors import PalioError
 
 WAITING = 6  # submissions that are kept in the queue, so that there is always work
 AT_ONCE = 2  # threads that submit
+GUST, LULL_S = 5, 15.0  # blows, and how long they then stop at most
 PAUSE_S = (0.3, 3.5)
 READY_S = 60.0  # until the first of them are there
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
@@ -151,6 +152,8 @@ def storm(
             time.sleep(chance.uniform(*PAUSE_S))
             if kind := struck.strike():
                 report.struck[kind] += 1
+                if report.struck.total() % GUST == 0:  # something has to get through, or only starting is tested
+                    struck.calm(LULL_S)
                 if report.struck.total() % 20 == 0:
                     say(f"  {report.struck.total()} blows, {len(submitter.accepted)} submissions")
             else:
