@@ -29,7 +29,7 @@ def at_verdict(identity: str) -> None:
         self._watch = lambda _: _die() if self.attempt.identity == identity else None
         end(self, *arguments)
 
-    Evaluation._end = ending  # type: ignore[method-assign]
+    setattr(Evaluation, "_end", ending)  # noqa: B010 - as mypy knows better
 
 
 def _die() -> None:

@@ -141,14 +141,14 @@ class DockerEngine:
         limits = {"max_bytes": job.limits.output_bytes, "max_files": job.limits.output_files}
         with faults_named(f"collecting the output of {job.name}"):
             labels = self._client.api.inspect_container(job.name)["Config"]["Labels"]
-            if self._volumes_in_reach:
-                folder = volume_folder(self._client, volume_name(job))
+            inspect_holder(self._client, job, labels)
+            if folder := self._output_folder(job):
                 collected = collect_folder(folder, destination, **limits)
             else:
                 with holder_archive(self._client, int(labels[UID_LABEL])) as (chunks, prefix):
                     stream = io.BufferedReader(_Chunks(chunks))
                     collected = collect_tar(stream, destination, prefix=prefix, **limits)
-            inspect_holder(self._client, job, labels)  # else the folder was empty all of a sudden
+            inspect_holder(self._client, job, labels)  # it was there throughout, and the output with it
             return collected
 
     def remove(self, work: Work) -> None:
@@ -358,19 +358,28 @@ class DockerEngine:
         if state["OOMKilled"] and result.exit_code != 0:
             return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
         refuse_end_before(self._client, job.name, finished)
-        excess = self._output_excess(job, int(labels[UID_LABEL]))
         if self._is_overtime(job, result, inspect_holder(self._client, job, labels)):
             return replace(result, end=End.TIME)
-        if excess:
+        if excess := self._output_excess(job, int(labels[UID_LABEL])):
             return replace(result, end=excess[0], detail=excess[1])
         if result.exit_code in NOT_FOUND_CODES and state["Error"]:
             return replace(result, end=End.NOT_STARTED, detail=_plain(state["Error"]))
         return result
 
+    def _output_folder(self, job: Job) -> Path | None:
+        """Where this process finds the output itself; None where it has to ask the holder.
+
+        So has root, if the engine mounts where root does not see it, in a mount namespace of its own.
+        """
+        if not self._volumes_in_reach:
+            return None
+        folder = volume_folder(self._client, volume_name(job))
+        return folder if folder.is_mount() else None
+
     def _output_excess(self, job: Job, uid: int) -> tuple[End, str] | None:
         """Which limit on the output folder is passed, and by how much."""
-        if self._volumes_in_reach:
-            return output_excess(os.statvfs(volume_folder(self._client, volume_name(job))), job.limits)
+        if folder := self._output_folder(job):
+            return output_excess(os.statvfs(folder), job.limits)
         return output_excess(output_space(self._client, uid), job.limits)
 
 
