@@ -105,7 +105,11 @@ def test_an_image_that_is_there_and_too_large_is_refused(tmp_path: Path) -> None
     """As left by a process that was killed when it had been made and before it was measured."""
     site = Site(tmp_path, "true")
     assert site.finish().succeeded
-    result = site.finish(replace(site.build, limits=replace(site.build.limits, size_bytes=MIB)))
+    small = replace(site.build, limits=replace(site.build.limits, size_bytes=MIB))
+    made, unmeasured = (f"palio-build:{build.image_key}" for build in (site.build, small))
+    docker("tag", made, unmeasured)
+    docker("image", "rm", made)
+    result = site.finish(small)
     assert (result.end, result.image) == (End.IMAGE_SIZE, None)
     assert int(result.detail) > MIB
     assert site.images == []
