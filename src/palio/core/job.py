@@ -106,7 +106,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a container, without network, as JOB_UID, on a read-only root.
+    """One run of a container, without network, as a user of its own, on a read-only root.
 
     `image` is what an engine's build gave; `command` replaces the image's own (its entry point stays), `workdir` its
     working directory. `output` is the one folder inside that the job may write and that is collected afterwards.
@@ -133,7 +133,7 @@ def environment(job: Job) -> dict[str, str]:
     return {
         "HOME": "/tmp",  # noqa: S108 - inside the container, where nothing else is writable
         "TMPDIR": "/tmp",  # noqa: S108
-        "USER": "palio",  # images do not know JOB_UID, and libraries (MONAI) ask for its name when imported
+        "USER": "palio",  # images do not know the user, and libraries (MONAI) ask for its name when imported
         "LOGNAME": "palio",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",  # so that the log has what was printed before a kill

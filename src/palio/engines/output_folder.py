@@ -1,64 +1,16 @@
-"""A job's output folder while the job may still change it: how much it holds.
+"""How much a job's output folder holds.
 
-Covered: files that were deleted but are still open, files larger than their blocks, folders without permissions, trees
-of any depth. No link is followed; every folder is reached from its parent's descriptor.
-Not covered: files that were deleted and are only mapped into memory, each of which the limit on a file's size bounds.
+Covered: files larger than their blocks, folders without permissions, trees of any depth. No link is followed; every
+folder is reached from its parent's descriptor.
+Not covered: files that were deleted. What the folder's file system holds of them is counted by output_space.
 """
 
 import os
-import stat
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from palio.core.job import End, Limits
-from palio.core.quantities import size_text
-
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOOK_S, _LOOK_SHARE = 0.1, 10  # looking takes at most a tenth of the time
-_DELETED_LOOK_S = 0.1  # what one look at open files may take
-
-
-class OutputWatch:
-    """Says when the folder holds more than it may."""
-
-    def __init__(self, folder: str, limits: Limits, members: Callable[[], Iterable[int]]) -> None:
-        """`members` gives the PIDs of the job's processes, as this process's machine numbers them."""
-        self._folder, self._limits, self._members = folder, limits, members
-        self._next = 0.0
-
-    def excess(self, *, at_once: bool = False) -> tuple[End, str] | None:
-        """Which limit is passed, and by what; looks only when it is time to, or `at_once`."""
-        begin = time.monotonic()
-        if begin < self._next and not at_once:
-            return None
-        limits = self._limits
-        size, files, folders = folder_usage(self._folder, limits.output_bytes, limits.output_files)
-        if not at_once:
-            size += self._deleted_bytes()
-        self._next = time.monotonic() + max(_LOOK_S, (time.monotonic() - begin) * _LOOK_SHARE)
-        if size > limits.output_bytes:
-            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(limits.output_bytes)}"
-        for count, noun in ((files, "files"), (folders, "folders")):
-            if count > limits.output_files:
-                return End.OUTPUT_FILES, f"{count:,} {noun} of {limits.output_files:,}"
-        return None
-
-    def _deleted_bytes(self) -> int:
-        """In files of the output's file system that have no name any more but are still held open."""
-        device, deadline = Path(self._folder).stat().st_dev, time.monotonic() + _DELETED_LOOK_S
-        found: dict[int, int] = {}
-        for pid in self._members():
-            if time.monotonic() > deadline:
-                break
-            with suppress(OSError):
-                for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
-                    with suppress(OSError):
-                        facts = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
-                        if stat.S_ISREG(facts.st_mode) and facts.st_nlink == 0 and facts.st_dev == device:
-                            found[facts.st_ino] = max(facts.st_size, facts.st_blocks * 512)
-        return sum(found.values())
 
 
 def folder_usage(folder: str, enough_bytes: int, enough_files: int) -> tuple[int, int, int]:

@@ -45,7 +45,7 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
         .replace("2026-01-01", "2025-02-01")
         .replace("*.jpg", "*.png")
         .replace("tasks:\n", "tasks:\n  - {index: 5, name: Spare, scoring_program: spare.zip}\n")
-        + "  limits: {predict: {time: 2 d}}\n  sample: {input: sample}\n"
+        + "  limits: {predict: {time: 2 d, memory: 1 GiB, output: 2 GiB}}\n  sample: {input: sample}\n"
     )
     root = write_bundle(
         text,
@@ -70,6 +70,7 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
         "warning: competition.yaml: tasks: has the task “Spare”, which no phase names; name it under a phase or remove it",
         "warning: competition.yaml: leaderboards: has the column `dice`, and no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
         "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may then keep a machine busy for days",
+        "warning: competition.yaml: palio.limits.predict.output: is 2.00 GiB in “Only”, more than the memory of 1.00 GiB; output counts as memory, so raise memory or lower output",
         "warning: competition.yaml: palio.statistics.cases: is `cases.csv`, and no file of the scoring program mentions it; let the scoring program write it to its output folder",
     ]
 

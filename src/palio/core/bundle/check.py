@@ -17,7 +17,7 @@ from palio.core.digest import UnfitFile
 from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile_resolved import resolve
 from palio.core.errors import PalioError, counted
-from palio.core.quantities import duration_text
+from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
 SEARCHED_BYTES = 1024 * 1024  # of each file of a scoring program
@@ -97,6 +97,13 @@ def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
             yield _warning(
                 f"palio.limits.{stage}.time",
                 f"is {duration_text(time_s)} in “{phase.name}”; one submission may then keep a machine busy for days",
+            )
+    for stage, limits in (("predict", rules.predict), ("score", rules.score)):
+        if limits.output_bytes > limits.memory_bytes:
+            yield _warning(
+                f"palio.limits.{stage}.output",
+                f"is {size_text(limits.output_bytes)} in “{phase.name}”, more than the memory of "
+                f"{size_text(limits.memory_bytes)}; output counts as memory, so raise memory or lower output",
             )
     if rules.sample:
         yield from _data(bundle, "palio.sample.input", rules.sample.input)

@@ -19,14 +19,6 @@ def refuse_unavailable(limits: Limits) -> None:
     if limits.memory_bytes > memory_bytes:
         has = f"it has {size_text(memory_bytes)}"
         _refuse("memory", size_text(limits.memory_bytes), has, "Use a machine with more memory, or lower it")
-    if limits.output_bytes > limits.memory_bytes:
-        reason = f"it keeps output in the job's memory, which is limited to {size_text(limits.memory_bytes)}"
-        _refuse(
-            "output",
-            size_text(limits.output_bytes),
-            reason,
-            "Use the Docker engine, or give more memory or less output",
-        )
 
 
 def _refuse(setting: str, value: str, reason: str, next_step: str) -> None:

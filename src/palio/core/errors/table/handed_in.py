@@ -141,13 +141,13 @@ KINDS: dict[str, FailureKind] = {
     ),
     "predict-output-size": FailureKind(
         _P,
-        "The container wrote more than the {limit} it may leave in its output folder and was stopped.",
+        "The container filled its output folder, which holds at most {limit}.",
         "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
         charged=True,
     ),
     "predict-output-files": FailureKind(
         _P,
-        "The container wrote more than the {limit} files it may leave in its output folder and was stopped.",
+        "The container filled its output folder, which holds at most {limit} files.",
         "Write only the predictions to /mnt/out; scratch files belong in /tmp.",
         charged=True,
     ),
