@@ -24,7 +24,7 @@ from tests.storm.starts import Starts
 from palio.client import Connection
 from palio.client.participating import submit
 from palio.client.uploading import upload_file
-from palio.core.errors import PalioError
+from palio.core.errors import Cause, PalioError
 
 WAITING = 6  # submissions that are kept in the queue, so that there is always work
 AT_ONCE = 2  # threads that submit
@@ -105,7 +105,8 @@ class Submitter:
                 return
             expected = write_submission(self._folder, number, self._chance)
             while (submission := self._submit(expected.name)) is None:
-                time.sleep(0.5)
+                if self._stop.wait(0.5) and self._site.running.process.poll() is not None:
+                    return  # nobody is there any more to take it
             self.accepted[submission] = expected
 
     def _submit(self, name: str) -> str | None:
@@ -117,8 +118,10 @@ class Submitter:
                     return str(each["id"])
             file = upload_file(connection, SLUG, self._folder / name)
             return str(submit(connection, SLUG, file["id"])["id"])
-        except PalioError:  # it is down, its disk is full, its database is locked
-            return None
+        except PalioError as error:
+            if error.failure.cause is Cause.PARTICIPANT:
+                raise
+            return None  # it is down, its disk is full, its database is locked
 
 
 @contextmanager

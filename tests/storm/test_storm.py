@@ -21,7 +21,7 @@ ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("do
 
 @pytest.fixture(params=ENGINES, scope="module")
 def over(request: pytest.FixtureRequest) -> Iterator[Report]:
-    with storm(SEED, request.param, blows=BLOWS, seconds=120) as made:
+    with storm(SEED, request.param, blows=BLOWS, seconds=240) as made:
         yield made
 
 
