@@ -55,6 +55,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=CASES, help="only this kind of machine; may be repeated")
     parser.add_argument("--keep", action="store_true", help="keep the clone and the logs")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
     # Readable by other users, and not in /tmp: sandboxes start the bwrap that PATH names, also where that is a link.
     home = Path(tempfile.mkdtemp(prefix="palio-proof-", dir="/var/tmp"))
     home.chmod(0o755)

@@ -43,7 +43,11 @@ class Starts:
                     self._seen.add((str(number), found[0].decode()))
 
     def _look(self) -> None:
-        """The outermost bwrap of a job is the child of a Python process whose arguments name the job."""
+        """The outermost bwrap of a job is the child of a Python process whose arguments name the job.
+
+        When it is gone, so may be the next: what has ever been the child of a bwrap is not one that was started.
+        """
+        inner: set[str] = set()
         while not self._stop.is_set():
             jobs: dict[int, str] = {}
             sandboxes: list[tuple[int, str]] = []
@@ -59,5 +63,9 @@ class Starts:
                         arguments = Path("/proc", name, "cmdline").read_bytes()
                         if self._mark in arguments and (found := _JOB.search(arguments)):
                             jobs[int(name)] = found[0].decode()
-            self._seen |= {(process, jobs[parent]) for parent, process in sandboxes if parent in jobs}
+            outer = {process.partition(":")[0] for _, process in sandboxes}
+            inner |= {process for parent, process in sandboxes if str(parent) in outer}
+            self._seen |= {
+                (process, jobs[parent]) for parent, process in sandboxes if parent in jobs and process not in inner
+            }
             self._stop.wait(_LOOK_S)

@@ -19,7 +19,7 @@ from palio.web.controller.assignment import Assignment
 from palio.web.controller.engines import Engines
 from palio.web.controller.worker import WorkerProcesses
 
-CPU_S = 3.0
+CPU_S = 2.0
 MARK = "# please: "
 
 

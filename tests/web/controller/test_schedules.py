@@ -6,6 +6,7 @@ says what happens there. What must hold: no job runs twice, what has a result ke
 nothing stays, and who is charged.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from django.conf import settings as django
 from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.web.controller.desk import Desk, hand_in
 from tests.web.controller.scripted import ScriptedWorkers
@@ -22,12 +23,13 @@ from tests.web.people import World
 
 from palio.core.run_folder import Verdict
 from palio.core.states import ENDS, State
-from palio.web.controller import deaths, moves
+from palio.web.controller import assign, deaths, moves
 from palio.web.controller.loop import Controller
 from palio.web.controller.worker import End
 from palio.web.models import Attempt, Event, Submission
 
 MOVES = [(moves, "begin"), (moves, "advance"), (moves, "take_up"), (moves, "end"), (deaths, "judge")]
+ALL_STEP, ALL_END, SHOT, CONTROLLER_KILLED, REFUSED, NOTHING = 0, 5, 7, 13, 14, 15
 STALLS = 25.0  # seconds that a database may take
 
 
@@ -60,6 +62,7 @@ class Explorer:
             clock=lambda: self.now_s,
         )
         made.watch.look()
+        made._terms = self._desk.controller._terms  # read once, before anything happens
         made._tidying._looked_at_all = float("inf")  # it starts threads, which have tests of their own
         return made
 
@@ -105,9 +108,9 @@ class Explorer:
             case 0 | 1 | 2 | 3 | 4:
                 for each in living:
                     each.step()
-            case 5 if worker:
-                for _ in range(14):  # to its very end
-                    worker.step()
+            case 5:
+                for each in living * 14:  # to their very end
+                    each.step()
             case 6 if worker:
                 worker.step()
             case 7 if worker:
@@ -126,7 +129,7 @@ class Explorer:
                 )
             case 13 if may_fail:
                 raise KilledError
-            case 14 | 15 if may_fail:
+            case 14 if may_fail:
                 raise OperationalError("database is locked")
 
     def _quietly(self, act: Callable[[], object]) -> None:
@@ -159,19 +162,41 @@ class Explorer:
 
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example([0] * 40 + [5, 10, 5, 5, 10, 5] * 10)
 @given(st.lists(st.integers(0, 63), min_size=20, max_size=150))
 def test_whatever_happens_between_two_steps(world: World, make_desk: Callable[..., Desk], schedule: list[int]) -> None:
+    explore(world, make_desk(slots=3), schedule, count=4)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("happening", [ALL_END, SHOT, CONTROLLER_KILLED, REFUSED])
+def test_one_thing_happens_at_each_point_in_turn(world: World, make_desk: Callable[..., Desk], happening: int) -> None:
+    desk = make_desk(slots=3)
+    for number in range(90):
+        schedule = [*([NOTHING, NOTHING, ALL_STEP] * 30)[:number], happening]
+        explore(world, desk, schedule, count=1)
+
+
+def explore(world: World, desk: Desk, schedule: list[int], *, count: int) -> None:
     for number, (team, user) in enumerate([(world.team, world.bob), (world.rivals, world.carol)] * 2):
-        hand_in(team, user, extra=str(number).encode())
+        if number < count:
+            hand_in(team, user, extra=str(number).encode())
+    read_terms(desk)
     try:
-        explorer = Explorer(world, make_desk(slots=3), schedule)
+        explorer = Explorer(world, desk, schedule)
         explorer.run()
         check(explorer)
     finally:
         Submission.objects.update(counted=None)
         for model in (Event, Attempt, Submission):
             model.objects.all().delete()
+
+
+def read_terms(desk: Desk) -> None:
+    given = assign.assignment(Attempt.objects.select_related("version", "submission__file")[0], django.FOLDERS)
+    deadline = time.monotonic() + 60
+    while desk.controller._terms.of(given.bundle, given.phase) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def cancel_all() -> None:
