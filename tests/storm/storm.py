@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.participant import SLUG, join_challenge
+from benchmarks.participant import SLUG, join_as_several
 from tests.docker_command import docker_if_any, remove_images
 from tests.storm import findings
 from tests.storm.blows import Blows
@@ -27,7 +27,7 @@ from palio.client.uploading import upload_file
 from palio.core.errors import Cause, PalioError
 
 WAITING = 6  # submissions that are kept in the queue, so that there is always work
-AT_ONCE = 2  # threads that submit
+TEAMS = 8  # each of which may have one submission on its way
 GUST, LULL_S = 5, 15.0  # blows, and how long they then stop at most
 PAUSE_S = (0.3, 3.5)
 READY_S = 60.0  # until the first of them are there
@@ -67,15 +67,15 @@ class Report:
 
 
 class Submitter:
-    """Submits as `palio submit` does, from several threads; `accepted` is what the platform acknowledged."""
+    """Submits as `palio submit` does, for several teams; `accepted` is what the platform acknowledged."""
 
-    def __init__(self, site: Site, token: str, folder: Path, chance: random.Random, most: int) -> None:
-        self._site, self._token, self._folder, self._chance = site, token, folder, chance
+    def __init__(self, site: Site, tokens: list[str], folder: Path, chance: random.Random, most: int) -> None:
+        self._site, self._folder, self._chance = site, folder, chance
         self._stop = threading.Event()
         self.accepted: dict[str, Expected] = {}
         self.failures: list[str] = []
         self._numbers = iter(range(1, most + 1))
-        self._threads = [threading.Thread(target=self._run) for _ in range(AT_ONCE)]
+        self._threads = [threading.Thread(target=self._run, args=(token,)) for token in tokens]
         for thread in self._threads:
             thread.start()
 
@@ -85,9 +85,9 @@ class Submitter:
         for thread in self._threads:
             thread.join()
 
-    def _run(self) -> None:
+    def _run(self, token: str) -> None:
         try:
-            self._submit_all()
+            self._submit_all(token)
         except Exception as error:  # noqa: BLE001 - told at the end, as a storm without submissions shows nothing
             self.failures.append(f"{type(error).__name__}: {error}")
 
@@ -97,21 +97,21 @@ class Submitter:
         except sqlite3.OperationalError:  # a full disk, a locked database
             return True
 
-    def _submit_all(self) -> None:
+    def _submit_all(self, token: str) -> None:
         for number in self._numbers:
             while self._has_enough() and not self._stop.is_set():
                 self._stop.wait(0.2)
             if self._stop.is_set():
                 return
             expected = write_submission(self._folder, number, self._chance)
-            while (submission := self._submit(expected.name)) is None:
+            while (submission := self._submit(expected.name, token)) is None:
                 if self._stop.wait(0.5) and self._site.running.process.poll() is not None:
                     return  # nobody is there any more to take it
             self.accepted[submission] = expected
 
-    def _submit(self, name: str) -> str | None:
+    def _submit(self, name: str, token: str) -> str | None:
         """The submission's id; None if the platform could not take it just now."""
-        connection = Connection(self._site.address, self._token, pauses_s=(0.2, 0.5, 1, 2, 4))
+        connection = Connection(self._site.address, token, pauses_s=(0.2, 0.5, 1, 2, 4))
         try:
             for each in connection.all_of(f"/challenges/{SLUG}/submissions"):
                 if each["file"]["name"] == name:  # it had arrived, and only the answer was lost
@@ -119,9 +119,9 @@ class Submitter:
             file = upload_file(connection, SLUG, self._folder / name)
             return str(submit(connection, SLUG, file["id"])["id"])
         except PalioError as error:
-            if error.failure.cause is Cause.PARTICIPANT:
+            if error.failure.cause is Cause.PARTICIPANT and error.failure.code != "submission-running":
                 raise
-            return None  # it is down, its disk is full, its database is locked
+            return None  # it is down, its disk is full, its database is locked; or the team's last has not ended
 
 
 @contextmanager
@@ -145,9 +145,9 @@ def storm(
     try:
         site = Site(home, engine, planted)
         starts = Starts(engine, site.cache)
-        token = join_challenge(site.data, write_challenge(home / "bundle", chance))
+        tokens = join_as_several(site.data, write_challenge(home / "bundle", chance), TEAMS)
         (home / "submissions").mkdir()
-        submitter = Submitter(site, token, home / "submissions", random.Random(seed + 1), submissions)
+        submitter = Submitter(site, tokens, home / "submissions", random.Random(seed + 1), submissions)
         struck = Blows(site, chance)
         site.wait_until(lambda: len(submitter.accepted) >= WAITING // 2, READY_S)
         deadline = begin + seconds

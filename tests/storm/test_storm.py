@@ -28,7 +28,7 @@ def over(request: pytest.FixtureRequest) -> Iterator[Report]:
 def test_a_short_storm_leaves_everything_in_order(over: Report) -> None:
     assert over.findings == [], over.shown()
     assert over.struck.total() > BLOWS // 2
-    assert over.ends["scored"] > 0
+    assert over.ends["scored"] > 1
 
 
 def scored(over: Report) -> list[str]:
