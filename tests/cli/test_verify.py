@@ -193,7 +193,8 @@ def test_run_twice_is_the_same(palio: Palio, engine: str, submission: Path) -> N
 @pytest.mark.bubblewrap
 def test_run_on_two_engines_is_the_same(palio: Palio, submission: Path) -> None:
     for engine in ("docker", "bubblewrap"):
-        assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", engine)[0] == 0
+        code, _, err = palio("run", submission, "-c", "bundle", "--engine", engine, "-o", engine)
+        assert code == 0, err
     one, other = statement("docker"), statement("bubblewrap")
     assert {name for name in one["lock"] if one["lock"][name] != other["lock"][name]} == {"engine"}
     assert (one["predictions"], one["scores"]) == (other["predictions"], other["scores"])

@@ -21,7 +21,7 @@ from palio.web.models import Attempt, ControllerBeat, Submission
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
 
 CONFIGURED: dict[str, Any] = {"engine": "docker", "slots": 3, "memory_gib": 64.0, "cpus": 64.0}
-SLEEPS = "import time\ntime.sleep(4)\n"
+SLEEPS = "import time\ntime.sleep(15)\n"
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +45,14 @@ def test_killed_while_it_builds_and_runs(
         world.rivals,
         world.carol,
         extra=mark.encode(),
-        dockerfile=DOCKERFILE.replace("COPY", f"RUN echo {mark} && sleep 4\nCOPY"),
+        dockerfile=DOCKERFILE.replace("COPY", f"RUN echo {mark} && sleep 15\nCOPY"),
     )
     child = lives.begin_life(**CONFIGURED)
     lives.wait_until(
         lambda: (
             Attempt.objects.get(pk=runs.pk).state == "predict"
             and f"palio-{runs.identity}-predict".encode() in daemon.run("ps", "--format", "{{.Names}}").stdout
-            and b"sleep 4" in daemon.run("ps", "--no-trunc", "--format", "{{.Command}}").stdout
+            and b"sleep 15" in daemon.run("ps", "--no-trunc", "--format", "{{.Command}}").stdout
         ),
         child,
     )

@@ -43,11 +43,23 @@ def find_built(work: Build, images: Path) -> JobResult | None:
     with _held(images / name, fcntl.LOCK_SH) as there:
         if not there:
             return None
+        if not _can_be_read(images, name):
+            return None
         os.utime(images / name)
     now = datetime.now(UTC)
     with LogWriter(work.log) as log:
         log.write(f"This image was built before and is used again: {name}\n".encode())
     return JobResult(End.EXITED, 0, now, now, image=name)
+
+
+def _can_be_read(images: Path, name: str) -> bool:
+    """Whether the image is whole; what a crash of the machine has left of one is removed."""
+    try:
+        load_image(images, name)
+    except (ValueError, KeyError, TypeError):
+        shutil.rmtree(images / name)
+        return False
+    return True
 
 
 def load_image(images: Path, name: str) -> tuple[Image, Path]:

@@ -3,9 +3,11 @@ import subprocess
 
 from honest import answers, must_fail, write
 
-WHO = "import os; print(os.getresuid(), os.getresgid(), set(os.getgroups()) - {10001})"
+WHO = "import os; print(os.getresuid(), os.getresgid(), set(os.getgroups()) - {os.getgid()})"
+UID = os.getuid()
 said = subprocess.run(["/usr/bin/rootly", "-c", WHO], capture_output=True, text=True).stdout.strip()
-assert said == "(10001, 10001, 10001) (10001, 10001, 10001) set()", said
+assert UID >= 1000
+assert said == f"({UID}, {UID}, {UID}) ({UID}, {UID}, {UID}) set()", said
 assert subprocess.run(["su", "mallory", "-c", "true"], capture_output=True).returncode != 0
 must_fail(
     {
