@@ -8,19 +8,38 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.web.serving.running import Running, is_running, tree
+
+import palio
 
 DISK_BYTES = 420 << 20  # 256 MiB of which have to be free for anything to be started
 START_S = 90.0
 
 
+@dataclass(frozen=True)
+class Planted:
+    """A fault in a copy of Palio, which the platform then runs from, to see that what the fault does is found."""
+
+    module: str  # as engines/docker/engine.py
+    line: str
+    instead: str
+
+    def plant(self, folder: Path) -> Path:
+        shutil.copytree(Path(palio.__file__).parent, folder / "palio", ignore=shutil.ignore_patterns("__pycache__"))
+        module = folder / "palio" / self.module
+        text = module.read_text()
+        assert text.count(self.line) == 1
+        module.write_text(text.replace(self.line, self.instead))
+        return folder
+
+
 class Site:
     """`palio serve` at work in `home`; `has_disk` tells whether its disk is its own, and so may be filled."""
 
-    def __init__(self, home: Path, engine: str, planted: str = "") -> None:
-        """`planted`: Python that each of its processes runs first, to see that the fault it makes is found."""
+    def __init__(self, home: Path, engine: str, planted: Planted | None = None) -> None:
         self.home, self.engine = home, engine
         self.data, self.cache = home / "data", home / "cache"
         self.data.mkdir()
@@ -33,14 +52,11 @@ class Site:
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
         }
-        if planted:
-            (home / "planted").mkdir()
-            (home / "planted/sitecustomize.py").write_text(planted)
-            here = os.environ.get("PYTHONPATH", "")
-            self._operated["PYTHONPATH"] = os.pathsep.join([str(home / "planted"), *filter(None, [here])])
+        if planted is not None:
+            self._operated["PYTHONPATH"] = str(planted.plant(home / "planted"))
         self.starts = 0
         self.exit_codes: list[int] = []
-        self.seen: set[int] = set()  # every process of it that was ever found
+        self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
         self.running = self._begin()
 
     def _mount(self) -> bool:
@@ -66,7 +82,7 @@ class Site:
 
     def processes(self) -> dict[int, int]:
         found = self.running.tree()
-        self.seen |= found.keys()
+        self.seen |= {(process, _started(process)) for process in found}
         return found
 
     def controller(self) -> int | None:
@@ -116,7 +132,11 @@ class Site:
         return self.running.end()
 
     def left_processes(self) -> list[int]:
-        return sorted(process for process in self.seen if is_running(process))
+        return sorted(
+            process
+            for process, started in self.seen
+            if started and started == _started(process) and is_running(process)
+        )
 
     def open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.data / "palio.sqlite3", timeout=30)
@@ -139,3 +159,11 @@ class Site:
         if self.has_disk:
             subprocess.run(["umount", "--lazy", str(self.data)], check=True)
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _started(process: int) -> str:
+    """In the kernel's count, so that a number that was given again is not taken for the same process; "" if gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

@@ -18,7 +18,7 @@ from tests.docker_command import docker_if_any, remove_images
 from tests.storm import findings
 from tests.storm.blows import Blows
 from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
-from tests.storm.site import Site
+from tests.storm.site import Planted, Site
 from tests.storm.starts import Starts
 
 from palio.client import Connection
@@ -133,7 +133,7 @@ def storm(
     seconds: float,
     submissions: int = 900,
     say: Callable[[str], None] = print,
-    planted: str = "",
+    planted: Planted | None = None,
 ) -> Iterator[Report]:
     """Gives the report of a storm that is over; what it left on disk goes afterwards."""
     chance = random.Random(seed)
@@ -144,7 +144,7 @@ def storm(
     site, starts, submitter, struck = None, None, None, None
     try:
         site = Site(home, engine, planted)
-        starts = Starts(engine, site.cache)
+        starts = Starts(engine, home, site.cache)
         tokens = join_as_several(site.data, write_challenge(home / "bundle", chance), TEAMS)
         (home / "submissions").mkdir()
         submitter = Submitter(site, tokens, home / "submissions", random.Random(seed + 1), submissions)

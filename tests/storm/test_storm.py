@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.storm.findings import judge
+from tests.storm.site import Planted
 from tests.storm.storm import Report, storm
 
 SEED = int(os.environ.get("PALIO_STORM_SEED", "11"))
@@ -82,7 +83,8 @@ def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
 
 @pytest.mark.bubblewrap
 def test_a_platform_that_does_not_tidy_up_is_found() -> None:
-    forgetful = "from palio.engines.bubblewrap import BubblewrapEngine as Engine\nEngine.remove = lambda *_: None\n"
+    line = "    def remove(self, work: Work) -> None:\n"
+    forgetful = Planted("engines/bubblewrap/engine.py", line, f"{line}        return\n")
     with storm(SEED, "bubblewrap", blows=2, seconds=60, planted=forgetful) as report:
         assert any(line.startswith("left over: ") and "bubblewrap/jobs" in line for line in report.findings)
 

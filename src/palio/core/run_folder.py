@@ -157,8 +157,12 @@ class RunFolder:
     def write_json(self, name: str, value: object) -> None:
         """Writes so that a reader sees the old content or the new, never half of it."""
         partial = self.root / f".{name}.{secrets.token_hex(4)}"
-        partial.write_text(json_text(value), encoding="utf-8")
-        partial.replace(self.root / name)
+        try:
+            partial.write_text(json_text(value), encoding="utf-8")
+            partial.replace(self.root / name)
+        except BaseException:  # such as a full disk, which leaves an empty file
+            partial.unlink(missing_ok=True)
+            raise
 
     def read_json(self, name: str) -> Any:
         return json.loads((self.root / name).read_text(encoding="utf-8"))
