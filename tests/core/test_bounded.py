@@ -1,6 +1,7 @@
 """A bounded call gives back what the function gives, and ends what passes a limit."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,17 @@ def break_down() -> None:
     raise KeyError("nothing there")
 
 
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(path: str) -> str:
+    if not Path(path).exists():
+        Path(path).touch()
+        die()
+    return "answered"
+
+
 def write(path: str, size: int) -> None:
     Path(path).write_bytes(bytes(size))
 
@@ -97,6 +109,12 @@ def test_files_are_bounded(tmp_path: Path) -> None:
     with pytest.raises((BoundsError, RuntimeError)):
         call_bounded(write, str(tmp_path / "large"), 1001, bounds=Bounds(file_bytes=1000))
     assert (tmp_path / "large").stat().st_size <= 1000
+
+
+def test_child_killed_from_outside_is_replaced(tmp_path: Path) -> None:
+    assert call_bounded(die_once, str(tmp_path / "died"), bounds=Bounds(file_bytes=1000)) == "answered"
+    with pytest.raises(RuntimeError, match="killed from outside"):
+        call_bounded(die)
 
 
 def test_bug_is_raised_with_its_traceback() -> None:

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
@@ -25,6 +25,7 @@ from palio.core.job import GIB, MIB
 from palio.core.quantities import size_text
 
 _PR_SET_PDEATHSIG = 1
+_TRIES = 3  # for a child that something else kills, such as a machine without memory
 _START_S = 10.0  # how long the interpreter may take to start on a busy machine
 _RUN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from palio.core.bounded import _main; _main()"
 
@@ -46,9 +47,19 @@ class BoundsError(Exception):
 def call_bounded(function: Callable[..., Any], *arguments: Any, bounds: Bounds | None = None) -> Any:
     """`function(*arguments)` in a child process; `function` is importable by its name, arguments and answer are JSON.
 
-    Raises BoundsError, the PalioError that the function raised, or RuntimeError for a bug in it, with its traceback.
+    A child that is killed from outside is no fault of the file's, and is replaced. Raises BoundsError, the PalioError
+    that the function raised, or RuntimeError for a bug in it, with its traceback.
     """
     bounds = bounds or Bounds()
+    for _ in range(_TRIES):
+        answered, said, code = _call(function, arguments, bounds)
+        if code != -signal.SIGKILL:
+            return _answer(answered, said, code, bounds)
+    raise RuntimeError(f"a bounded call was killed from outside {_TRIES} times")
+
+
+def _call(function: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> tuple[bytes, str, int]:
+    """What one child answered and said, and how it ended."""
     request = json.dumps(
         {"function": f"{function.__module__}:{function.__qualname__}", "arguments": arguments, "bounds": asdict(bounds)}
     )
@@ -65,7 +76,7 @@ def call_bounded(function: Callable[..., Any], *arguments: Any, bounds: Bounds |
             raise BoundsError(f"it took longer than {bounds.time_s:g} s") from None
         finally:
             _end(child)
-    return _answer(answered, said.decode(errors="replace"), child.returncode, bounds)
+    return answered, said.decode(errors="replace"), child.returncode
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -75,7 +86,7 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _answer(answered: bytes, said: str, code: int, bounds: Bounds) -> Any:
-    if code in (-signal.SIGXCPU, -signal.SIGALRM, -signal.SIGKILL):
+    if code in (-signal.SIGXCPU, -signal.SIGALRM):
         raise BoundsError(f"it took longer than {bounds.time_s:g} s")
     if code:
         lines = said.strip().splitlines() or [f"exit code {code}"]
@@ -133,5 +144,6 @@ def _limit(bounds: Bounds) -> None:
     ):
         hard = resource.getrlimit(kind)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (most, most))
+        # At the soft limit of CPU time SIGXCPU comes, at the hard one SIGKILL, which could be anybody's.
+        resource.setrlimit(kind, (most, hard if kind == resource.RLIMIT_CPU else most))
     signal.setitimer(signal.ITIMER_REAL, bounds.time_s)  # SIGALRM ends the child also where its caller is stuck

@@ -156,7 +156,7 @@ class RunFolder:
 
     def write_json(self, name: str, value: object) -> None:
         """Writes so that a reader sees the old content or the new, never half of it."""
-        partial = self.root / f".{name}.{secrets.token_hex(4)}"
+        partial = self.root / f".{name}.part"  # what a killed process leaves is written over by the next
         try:
             partial.write_text(json_text(value), encoding="utf-8")
             partial.replace(self.root / name)

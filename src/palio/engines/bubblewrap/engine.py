@@ -207,7 +207,9 @@ class BubblewrapEngine:
             _not_started(job, folder, str(fault))
             return
         task = {
-            "bwrap": shutil.which("bwrap"),
+            "bwrap": os.path.realpath(
+                shutil.which("bwrap") or "bwrap"
+            ),  # sandboxes cover /tmp, where a link may lead through
             "operations": seen,
             "hidden": [str(path) for path in (root, folder / _ETC, *(mount.source for mount in job.mounts))],
             "interpreter": image.interpreter.executable,
