@@ -1,28 +1,35 @@
 """`python -m tests.submissions.table`: runs every attack on every engine that is here and writes how each ended into
-docs/isolation.md. Engines that are not here keep no column. Takes some minutes for each.
+docs/isolation.md. Engines that are not here have no column. Takes some minutes for each. If run by root, it also runs
+the attacks on bubblewrap as an ordinary user.
 """
 
 import re
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
+from tests import ordinary_user
 from tests.conftest import ROOT
-from tests.submissions.arena import Ending, arena
-from tests.submissions.attacks import Attack, read_attacks
+from tests.submissions.arena import Arena, Ending, arena
+from tests.submissions.attacks import AS_USER, Attack, read_attacks
+from tests.submissions.ordinary import ArenaOfUser, arena_of_user
 
 from palio.engines import ENGINES, find_fault
 
 PAGE = ROOT / "docs/isolation.md"
 BEGIN, END = "<!-- written by python -m tests.submissions.table -->\n", "<!-- end -->"
 COLUMN_WIDTH = 34
+TITLES = {f"bubblewrap{AS_USER}": "bubblewrap, ordinary user"}
 
 
 def main() -> int:
     engines = [name for name in ENGINES if find_fault(name) is None]
     attacks = read_attacks()
+    engines += [f"bubblewrap{AS_USER}"] if "bubblewrap" in engines and ordinary_user.needed() else []
     columns = [_run(engine, attacks) for engine in engines]
-    head = ["| # | attack |" + "".join(f" {engine} |" for engine in engines), "|---|---|" + "---|" * len(engines)]
+    titles = "".join(f" {TITLES.get(engine, engine)} |" for engine in engines)
+    head = [f"| # | attack |{titles}", "|---|---|" + "---|" * len(engines)]
     rows = [
         f"| {int(attack.name[:2])} | {attack.description} |"
         + "".join(f" {column[attack.name]} |" for column in columns)
@@ -36,10 +43,17 @@ def main() -> int:
 
 def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
     cells: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(prefix="attacks-") as home, arena(engine, Path(home)) as ground:
+    with ExitStack() as stack:
+        ground: Arena | ArenaOfUser
+        if engine.endswith(AS_USER):
+            ground = stack.enter_context(arena_of_user())
+        else:
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="attacks-"))
+            ground = stack.enter_context(arena(engine, Path(home)))
         for attack in attacks:
-            if reason := attack.not_on.get(engine):
-                cells[attack.name] = f"– {reason}"
+            if not attack.applies_to(engine):
+                reason = attack.not_on.get(engine) or attack.not_on.get(engine.removesuffix(AS_USER))
+                cells[attack.name] = f"– {reason}" if reason else "as by root"
                 continue
             ending = ground.run(attack)
             cells[attack.name] = _cell(ending, fine=ending.code in attack.expectation(engine).ends and not ending.harm)

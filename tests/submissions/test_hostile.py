@@ -1,21 +1,15 @@
 """Every attack, for real, on every engine: it ends as its folder says, in time, and the host is as it was before."""
 
-import json
-import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests import ordinary_user
 from tests.conftest import ROOT
-from tests.submissions.arena import Arena, Ending, arena
+from tests.submissions.arena import Arena, arena
 from tests.submissions.attacks import AS_USER, HONEST, SCORED, Attack, read_attacks
-
-from palio.core.errors import Failure
+from tests.submissions.ordinary import ArenaOfUser, arena_of_user
 
 ENGINES = [
     pytest.param("docker", marks=pytest.mark.docker),
@@ -26,49 +20,13 @@ PATIENCE = 5  # a busy machine may take that much longer; what matters is that t
 ATTACKS = {attack.name: attack for attack in read_attacks()}
 
 
-class ArenaOfUser:
-    """The same arena in a process of an ordinary user's, which is told the attacks' names."""
-
-    def __init__(self, home: Path) -> None:
-        (home / "arena").mkdir()
-        os.chown(home / "arena", ordinary_user.UID, ordinary_user.UID)
-        self._process = ordinary_user.popen(
-            home, "-m", "tests.submissions.ordinary", home / "arena", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-
-    def run(self, attack: Attack) -> Ending:
-        assert self._process.stdin
-        self._process.stdin.write(f"{attack.name}\n")
-        self._process.stdin.flush()
-        content = self._answer()
-        failure = Failure.from_json(content["failure"]) if content["failure"] else None
-        return Ending(**{**content, "failure": failure, "harm": tuple(content["harm"])})
-
-    def left_over(self) -> list[str]:
-        assert self._process.stdin
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        found: list[str] = self._answer()
-        return found
-
-    def _answer(self) -> Any:
-        assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate()
-        assert self._process.returncode == 0
-
-
 @pytest.fixture(scope="module", params=ENGINES)
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena | ArenaOfUser]:
     if request.param.endswith(AS_USER):
         if not ordinary_user.needed():
             pytest.skip("all attacks on bubblewrap are run by an ordinary user already")
-        with tempfile.TemporaryDirectory(prefix="attacks-", dir="/var/tmp") as home:
-            made = ArenaOfUser(Path(home))
+        with arena_of_user() as made:
             yield made
-            made.close()
         return
     with arena(request.param, tmp_path_factory.mktemp(request.param)) as made_here:
         yield made_here
