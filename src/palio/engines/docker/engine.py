@@ -67,6 +67,7 @@ from palio.engines.docker.seccomp import profile
 from palio.engines.docker.startable import why_not_startable
 from palio.engines.docker.stopwatch import Clock, Stopwatch, age_s
 from palio.engines.docker.usage import Usage, volume_folder, volumes_are_in_reach
+from palio.engines.docker.views import bound, can_hide, make_views, remove_links
 from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_excess
 
@@ -94,6 +95,7 @@ class DockerEngine:
             if volumes_in_reach is None:
                 volumes_in_reach = volumes_are_in_reach(self._client, Path(self._info["DockerRootDir"]))
         self._volumes_in_reach = volumes_in_reach
+        self._hides_paths = volumes_in_reach and can_hide()
         self._description: str | None = None
         self._images: dict[str, ImageThread | JobResult] = {}
         self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
@@ -109,7 +111,7 @@ class DockerEngine:
         return self._description
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return promises.guarantees(self._info)
+        return promises.guarantees(self._info, hides_paths=self._hides_paths)
 
     def check(self, limits: Limits) -> None:
         promises.check(self._info, limits)
@@ -173,6 +175,7 @@ class DockerEngine:
             for volume in self._client.api.volumes(filters=of_it)["Volumes"] or []:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
+            remove_links(work)
             remove_gate(self._client, work.name)  # `kept` cannot say of what work something is
 
     def kept(self) -> frozenset[str]:
@@ -255,7 +258,7 @@ class DockerEngine:
         # A volume that an image declares would be a writable place on disk: memory covers it.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
         in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
-        mounts = [Mount(mount.target, str(mount.source), type="bind", read_only=True) for mount in job.mounts]
+        mounts = make_views(self._client, job) if self._hides_paths else bound(job)
         mounts.append(Mount(job.output, volume_name(job), type="volume", no_copy=True))
         config = self._client.api.create_host_config(
             network_mode="none",

@@ -24,7 +24,7 @@ def counts_sockets(info: dict[str, Any]) -> bool:
     return str(info.get("CgroupVersion")) == "2"
 
 
-def guarantees(info: dict[str, Any]) -> tuple[Guarantee, ...]:
+def guarantees(info: dict[str, Any], *, hides_paths: bool) -> tuple[Guarantee, ...]:
     kernel, watching = Enforcement.KERNEL, Enforcement.WATCHING
     by = {limit: kernel if info.get(key) else Enforcement.NONE for limit, key in _CONTROLLERS.items()}
     filtered, counted = filters_calls(info), counts_sockets(info)
@@ -45,10 +45,16 @@ def guarantees(info: dict[str, Any]) -> tuple[Guarantee, ...]:
         Guarantee("log", kernel, "bounded where the engine keeps it"),
         Guarantee("environment", kernel, "a fixed list"),
         Guarantee("devices", kernel, "none but GPUs that are declared"),
-        Guarantee("host", kernel, "own process, IPC and host name spaces; /proc/self/mountinfo shows paths of mounts"),
+        Guarantee("host", kernel, f"own process, IPC and host namespaces; {_paths(hides_paths=hides_paths)}"),
         Guarantee("build", watching, "time, disk and number of processes; memory by the kernel"),
         Guarantee("build network", kernel, "none, or through an egress proxy that leads to public addresses alone"),
     )
+
+
+def _paths(*, hides_paths: bool) -> str:
+    if hides_paths:
+        return "the list of mounts shows the engine's folders and no path of a mount"
+    return "/proc/self/mountinfo shows paths of mounts"
 
 
 def _network(*, filtered: bool, counted: bool) -> str:
