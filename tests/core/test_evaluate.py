@@ -294,12 +294,12 @@ def test_evaluate_build_fails(stage: Stage) -> None:
         (
             ended(End.OUTPUT_SIZE, 137),
             "predict-output-size",
-            "The container wrote more than the 1.00 MiB it may leave in its output folder and was stopped.",
+            "The container filled its output folder, which holds at most 1.00 MiB.",
         ),
         (
             ended(End.OUTPUT_FILES, 137),
             "predict-output-files",
-            "The container wrote more than the 20 files it may leave in its output folder and was stopped.",
+            "The container filled its output folder, which holds at most 20 files.",
         ),
         (
             ended(End.NOT_STARTED, 127, detail="no such program"),
