@@ -244,9 +244,11 @@ class DockerEngine:
             job.log.write_text(f"{fault}\n")
             return
         start_holder(self._client, uid)
-        # A program that cannot be started leaves its reason in the container's state, where poll finds it.
+        # Looked at again, as a process that was killed may have asked the engine to start it: what has run and ended
+        # since would be run once more. A program that cannot be started leaves its reason in the container's state.
         with suppress(APIError):
-            self._client.api.start(job.name)
+            if self._client.api.inspect_container(job.name)["State"]["Status"] == "created":
+                self._client.api.start(job.name)
         self._follow(job)
 
     def _follow(self, job: Job) -> None:
