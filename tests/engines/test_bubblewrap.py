@@ -7,6 +7,7 @@ import signal
 import stat
 import struct
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
 from palio.engines.bubblewrap.availability import install_command
 from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
+from palio.engines.bubblewrap.launch import package_root
 from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.output_folder import folder_usage
@@ -521,3 +523,13 @@ def test_this_interpreter_shows_no_more_than_itself() -> None:
 @pytest.mark.parametrize("place", ["/", str(Path.home()), str(Path.home().parent)])
 def test_an_interpreter_that_would_show_a_home_is_too_wide(place: str) -> None:
     assert too_wide(Interpreter("/x/bin/python", "3.11", ("/opt/python", place), ())) == place
+
+
+def test_interpreter_is_the_same_without_site() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {package_root()!r})\n"
+        "from palio.engines.bubblewrap.interpreter import this_interpreter\n"
+        "print(this_interpreter().places)"
+    )
+    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == str(this_interpreter().places)

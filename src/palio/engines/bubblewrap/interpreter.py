@@ -36,6 +36,8 @@ class Interpreter:
 def this_interpreter() -> Interpreter:
     executable = Path(sys.executable)
     places = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)]
+    # A process that was started without site (-S) does not know that it runs in an environment.
+    places += [folder for folder in (executable.parent.parent,) if (folder / "pyvenv.cfg").is_file()]
     places += [place.resolve() for place in places]
     # An environment's interpreter is a link, often to a link. Of each only the link itself is needed, never its
     # folder, which may be somebody's ~/.local.
