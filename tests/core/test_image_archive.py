@@ -52,8 +52,8 @@ def faults(path: Path, members: Members, *, max_bytes: int = MIB) -> tuple[str, 
     ids=["classic", "oci", "oci without manifest.json", "oci with plain layers"],
 )
 def test_look_through_takes_layout(tmp_path: Path, name: str, layout: Callable[[list[bytes]], Members]) -> None:
-    image = look_through(write(tmp_path / name, layout(LAYERS)), platform=LINUX, max_bytes=MIB)
     members = layout(LAYERS)
+    image = look_through(write(tmp_path / name, members), platform=LINUX, max_bytes=MIB)
     configuration = members[image.parts.config]
     assert configuration == config(LAYERS)
     given = [content for name in image.parts.layers if isinstance(content := members[name], bytes)]
