@@ -234,9 +234,9 @@ def _fill(home: Path) -> None:
     from django.utils import timezone
     from tests.bundles import YAML, write_bundle
 
-    from palio.core.states import State
+    from palio.core.attempt.states import State
     from palio.web.models import Attempt, Challenge, ChallengeVersion, Membership, StoredFile, Submission, Team, User
-    from palio.web.store import keep_bundle
+    from palio.web.storage.files import keep_bundle
 
     settings.FOLDERS.make()
     call_command("migrate", verbosity=0)
@@ -308,8 +308,8 @@ def score_again(submission: "Submission", **scores: float) -> None:
     from django.db import transaction
     from django.utils import timezone
 
-    from palio.core.states import State
-    from palio.web.board import changed
+    from palio.core.attempt.states import State
+    from palio.web.leaderboard.ranked import changed
     from palio.web.models import Attempt
 
     version = submission.challenge.current

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import Comparison, side_by_side
-from palio.core.collect import collect_folder
-from palio.core.job import GIB
+from palio.core.files.collect import collect_folder
+from palio.core.quantities import GIB
 
 FILES, FILE_BYTES = 10_000, 50_000
 

@@ -113,9 +113,9 @@ def _fill(home: Path) -> None:
     from tests.web.people import make_challenge
     from tests.web.zips import context_zip, digest
 
-    from palio.core.states import State
+    from palio.core.attempt.states import State
     from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
-    from palio.web.store import file_path, keep_bundle
+    from palio.web.storage.files import file_path, keep_bundle
 
     settings.FOLDERS.make()
     call_command("migrate", verbosity=0)

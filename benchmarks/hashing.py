@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measuring import Comparison, side_by_side
+from palio.core.files.tree import digest_copy
 from palio.core.receipt.files import list_files
-from palio.core.tree import digest_copy
 
 FILES, FILE_BYTES = 10_000, 50_000
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import django
 django.setup()
 from palio.web.access.tokens import hashed, new_secret
-from palio.web.bundles import current_bundle
+from palio.web.storage.bundles import current_bundle
 from palio.web.models import ApiToken, User
 from palio.web.verbs.joining import join, terms_of
 from palio.web.verbs.publish import publish

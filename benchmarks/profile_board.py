@@ -42,7 +42,7 @@ def _profile(home: Path, functions: int) -> None:
     from django.test import Client
 
     from benchmarks.board import BOARD_PATH, REVISION, ROWS, score_again
-    from palio.web import kept
+    from palio.web.http import cache
     from palio.web.models import Submission
 
     sessions = json.loads((home / "sessions").read_text())
@@ -74,7 +74,7 @@ def _profile(home: Path, functions: int) -> None:
         ("the page, of a team", nothing, lambda: page(member)),
         ("the bare query for all rows of the board", nothing, rows),
         ("the page after a change", change, lambda: page(stranger)),
-        ("the page, as the first that this process makes", kept.forget, lambda: page(stranger)),
+        ("the page, as the first that this process makes", cache.forget, lambda: page(stranger)),
     ):
         print(f"{_median_ms(before, call):7.2f} ms  {name}")
     for name, before, call in (("a team", nothing, lambda: page(member)), ("a change", change, lambda: page(stranger))):

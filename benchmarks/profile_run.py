@@ -53,12 +53,12 @@ def evaluate(spawned: float, archive: Path, challenge: Path, target: Path) -> di
     seconds = {"interpreter": FIRST_LINE - spawned}
     begin = time.perf_counter()
     import palio.cli.run  # noqa: F401
+    from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
+    from palio.core.bundle.pick_phase import pick_phase, pick_task
     from palio.core.bundle.read import read_bundle
     from palio.core.evaluate import Attempt, Evaluation
-    from palio.core.phases import pick_phase, pick_task
     from palio.core.receipt.key import machine_key
-    from palio.core.run_folder import RunFolder, Verdict, new_identity
-    from palio.core.submission import read_submission
+    from palio.core.submission.kinds import read_submission
     from palio.engines import open_engine
 
     seconds["imports"] = time.perf_counter() - begin

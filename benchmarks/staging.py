@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measuring import Comparison, side_by_side
-from palio.core.blind import Names, stage_inputs
+from palio.core.attempt.blind import Names, stage_inputs
+from palio.core.attempt.input_copies import InputCopies
 from palio.core.bundle.model import BlindPolicy
-from palio.core.input_copies import InputCopies
 
 INPUTS, INPUT_BYTES = 10_000, 50_000
 POLICY = BlindPolicy("*.jpg", ())

@@ -33,7 +33,7 @@ from benchmarks.serving import Server
 from palio.client import Connection
 from palio.client.participating import get_submission, submit
 from palio.client.uploading import Chunk
-from palio.core.digest import measure as measure_file
+from palio.core.files.digest import measure as measure_file
 
 RUNS = 7
 POLL_S = 0.05  # as often as the API answers one token for a minute

@@ -4,12 +4,12 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from palio.core.dockerfile import DockerfileError, decoded, parse
-from palio.core.dockerfile_resolved import Resolved, resolve
-from palio.core.dockerfile_sources import copied_files
-from palio.core.dockerignore import ignored_by
-from palio.core.globs import PatternError, glob
-from palio.core.words import PlainName, PlainWord
+from palio.core.dockerfile.dockerignore import ignored_by
+from palio.core.dockerfile.read import DockerfileError, decoded, parse
+from palio.core.dockerfile.resolve import Resolved, resolve
+from palio.core.dockerfile.sources import copied_files
+from palio.core.files.globs import PatternError, glob
+from palio.core.plain_words import PlainName, PlainWord
 from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter
 

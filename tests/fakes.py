@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from palio.core.collect import collect_folder
+from palio.core.engine import Collected, End, Guarantee, Job, JobResult, Limits, Work
 from palio.core.errors import PalioError
-from palio.core.job import Collected, End, Guarantee, Job, JobResult, Limits, Work
+from palio.core.files.collect import collect_folder
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

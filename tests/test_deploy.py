@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from palio.cli import palio
-from palio.web.configuration import Configuration
+from palio.web.config.configuration import Configuration
 from palio.web.serving import connections
 from palio.web.verbs import uploads
 

@@ -20,7 +20,7 @@ from tests.docker_command import docker, docker_if_any, remove_images
 from tests.images import classic, tar, write
 
 from palio.cli import main
-from palio.core.digest import digest_file
+from palio.core.files.digest import digest_file
 
 ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 

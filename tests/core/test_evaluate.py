@@ -10,13 +10,14 @@ from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write
 from tests.fakes import FakeEngine, ended
 from tests.images import classic, tar, write
 
+from palio.core.attempt.run_folder import RunFolder, Verdict
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.read import read_bundle
+from palio.core.engine import End, Job, JobResult
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.job import GIB, End, Job, JobResult
-from palio.core.run_folder import RunFolder, Verdict
-from palio.core.submission import Submission, read_submission
+from palio.core.quantities import GIB
+from palio.core.submission.kinds import Submission, read_submission
 
 Program = Callable[[Job, Path], JobResult | None]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.errors import PalioError
-from palio.core.staging import settle
+from palio.core.files.staging import settle
 from palio.data.layout import expected_files, found_files, read_manifest
 from palio.data.splitting import split_folder
 

@@ -21,13 +21,10 @@ from uuid import uuid4
 
 import pytest
 
-from palio.core.errors import PalioError
-from palio.core.job import (
-    GIB,
+from palio.core.engine import (
     GRACE_S,
     LOG_HEAD_BYTES,
     LOG_TAIL_BYTES,
-    MIB,
     Build,
     BuildLimits,
     Collected,
@@ -40,7 +37,9 @@ from palio.core.job import (
     Mount,
     environment,
 )
-from palio.core.tree import TIME_NS, digest_tree, entries_as_is
+from palio.core.errors import PalioError
+from palio.core.files.tree import TIME_NS, digest_tree, entries_as_is
+from palio.core.quantities import GIB, MIB
 from palio.engines.job_users import job_uids
 
 BASE = "python:3.11-slim"
@@ -469,7 +468,7 @@ def start_in_a_process_that_ends(trial: Trial, state: Path, job: Job) -> None:
     starter = textwrap.dedent(f"""
         import datetime, pathlib
         from pathlib import PosixPath
-        from palio.core.job import Job, Limits, Mount
+        from palio.core.engine import Job, Limits, Mount
         from palio.engines.{trial.engine.name} import {type(trial.engine).__name__} as Engine
         Engine(*{[state] if trial.engine.name == "bubblewrap" else []!r}).start({job!r})
     """)

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from palio.core.engine import Build, BuildLimits, End, Enforcement, Job, JobResult, Limits, Mount
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB, Build, BuildLimits, End, Enforcement, Job, JobResult, Limits, Mount
+from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
 from palio.engines.bubblewrap.availability import install_command
 from palio.engines.bubblewrap.cgroup import Cgroup

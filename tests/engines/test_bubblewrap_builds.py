@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.job import GIB, MIB, Build, BuildLimits, End, JobResult
+from palio.core.engine import Build, BuildLimits, End, JobResult
+from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine, images
 from palio.engines.bubblewrap.images import MOST_BYTES, SPARED_S, UNUSED_S, remove_unused
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.dockerfile import MOST_BYTES, DockerfileError
-from palio.core.words import PlainName, PlainWord
+from palio.core.dockerfile.read import MOST_BYTES, DockerfileError
+from palio.core.plain_words import PlainName, PlainWord
 from palio.engines.bubblewrap.image import Image, ImageTooLargeError, build_image
 from palio.engines.bubblewrap.interpreter import Interpreter
 

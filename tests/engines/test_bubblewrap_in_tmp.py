@@ -15,7 +15,7 @@ pytestmark = pytest.mark.bubblewrap
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from palio.core.job import GIB, MIB, Build, BuildLimits, Job, Limits
+from palio.core.engine import GIB, MIB, Build, BuildLimits, Job, Limits
 from palio.engines.bubblewrap import BubblewrapEngine
 
 home = Path(sys.argv[1])

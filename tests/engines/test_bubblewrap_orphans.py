@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from tests import ordinary_user
 
+from palio.core.engine import Build, BuildLimits, Job, Limits
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB, Build, BuildLimits, Job, Limits
+from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.bubblewrap.cgroup import places
 from palio.engines.bubblewrap.users import LOCKS

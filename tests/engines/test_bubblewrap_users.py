@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests import ordinary_user
 
-from palio.core.job import GIB, MIB, Build, BuildLimits, Job, Limits
+from palio.core.engine import Build, BuildLimits, Job, Limits
+from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.bubblewrap.users import take_user
 from palio.engines.job_users import VARIABLE

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from tests.docker_command import docker, remove_images
 
+from palio.core.engine import Build, BuildLimits, Collected, End, Job, JobResult, Limits
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB, Build, BuildLimits, Collected, End, Job, JobResult, Limits
-from palio.core.tree import digest_tree
+from palio.core.files.tree import digest_tree
+from palio.core.quantities import GIB, MIB
 from palio.engines.docker import DockerEngine, steps
 from palio.engines.docker.holder import IMAGE
 

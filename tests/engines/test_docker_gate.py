@@ -11,10 +11,11 @@ from uuid import uuid4
 import docker
 import pytest
 
+from palio.core.engine import Build, BuildLimits, JobResult
 from palio.core.errors import Cause, PalioError
-from palio.core.job import GIB, Build, BuildLimits, JobResult
-from palio.engines.docker import DockerEngine, gate
-from palio.engines.docker.gate import (
+from palio.core.quantities import GIB
+from palio.engines.docker import DockerEngine, egress_proxy
+from palio.engines.docker.egress_proxy import (
     IMAGE_VARIABLE,
     PORTS_VARIABLE,
     REACH_VARIABLE,
@@ -30,9 +31,9 @@ FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], t
 HOLD = """\
 import sys, time
 from pathlib import Path
-from palio.core.job import Build, BuildLimits
+from palio.core.engine import Build, BuildLimits
 from palio.engines.docker.connection import connect
-from palio.engines.docker.gate import open_gate
+from palio.engines.docker.egress_proxy import open_gate
 
 build = Build(sys.argv[1], "", Path(), BuildLimits(60, 2**30, 2**31, network=True), Path("log"))
 with open_gate(connect(), build):
@@ -148,8 +149,8 @@ def test_an_image_without_python_makes_no_gate(tmp_path: Path, monkeypatch: pyte
 
 def test_a_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an engine that takes the option, tells that it has it, and does nothing about it."""
-    options = {key: value for key, value in gate._BRIDGE_OPTIONS.items() if not key.endswith("inhibit_ipv4")}
-    monkeypatch.setattr(gate, "_BRIDGE_OPTIONS", options)
+    options = {key: value for key, value in egress_proxy._BRIDGE_OPTIONS.items() if not key.endswith("inhibit_ipv4")}
+    monkeypatch.setattr(egress_proxy, "_BRIDGE_OPTIONS", options)
     build = build_of(tmp_path, "RUN echo a step ran")
     with pytest.raises(PalioError) as raised:
         finish(build)

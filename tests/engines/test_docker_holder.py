@@ -11,8 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from palio.core.engine import End, Job, Limits
 from palio.core.errors import PalioError
-from palio.core.job import MIB, End, Job, Limits
+from palio.core.quantities import MIB
 from palio.engines.docker import DockerEngine
 from palio.engines.docker.holder import executable
 from palio.engines.job_users import VARIABLE

@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 from tests.docker_command import docker
 
+from palio.core.engine import Build, BuildLimits, End, Job, JobResult, Limits
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB, Build, BuildLimits, End, Job, JobResult, Limits
+from palio.core.quantities import GIB, MIB
 from palio.engines.docker import DockerEngine
 
 pytestmark = pytest.mark.docker
@@ -20,7 +21,7 @@ BASE = "python:3.11-slim"
 START = """\
 import sys, time
 from pathlib import Path
-from palio.core.job import Build, BuildLimits
+from palio.core.engine import Build, BuildLimits
 from palio.engines.docker import DockerEngine
 
 name, digest, context, log = sys.argv[1:]
@@ -118,7 +119,7 @@ def test_an_image_that_is_there_and_too_large_is_refused(tmp_path: Path) -> None
 START_JOB = """\
 import sys
 from pathlib import Path
-from palio.core.job import Job, Limits
+from palio.core.engine import Job, Limits
 from palio.engines.docker import DockerEngine, engine
 
 name, log, where = sys.argv[1:]

@@ -15,11 +15,12 @@ from tests.conftest import lacking
 from tests.docker_command import docker, remove_images
 from tests.images import Members, classic, config, oci, tar, write
 
-from palio.core.digest import digest_file
+from palio.core.engine import BuildLimits, End, JobResult, Load
 from palio.core.errors import PalioError
-from palio.core.image_archive import MAX_MEMBERS, look_through
-from palio.core.job import GIB, MIB, BuildLimits, End, JobResult, Load
-from palio.core.tar_stream import Budget
+from palio.core.files.digest import digest_file
+from palio.core.files.tar_stream import Budget
+from palio.core.quantities import GIB, MIB
+from palio.core.submission.image_archive import MAX_MEMBERS, look_through
 from palio.engines.docker import DockerEngine
 from palio.engines.docker.load import platform_of, rewritten
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.engines.second_docker import BASE, Daemon, second_docker
 
+from palio.core.engine import End, Job, JobResult, Limits
 from palio.core.errors import Cause, PalioError
-from palio.core.job import MIB, End, Job, JobResult, Limits
+from palio.core.quantities import MIB
 from palio.engines.docker import DockerEngine
 
 pytestmark = pytest.mark.docker

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from palio.core.job import MIB, Job, Limits
+from palio.core.engine import Job, Limits
+from palio.core.quantities import MIB
 from palio.engines.docker import DockerEngine
 from palio.engines.docker.promises import counts_sockets
 from palio.engines.docker.seccomp import ALLOWED, profile

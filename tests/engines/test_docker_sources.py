@@ -9,11 +9,11 @@ import docker
 import pytest
 from tests.engines.test_docker import BUILD_LIMITS, Far
 
-from palio.core.dockerfile import DockerfileError
-from palio.core.dockerfile_images import ImageName
-from palio.core.dockerfile_resolved import Resolved, resolve
-from palio.core.job import Build
-from palio.core.tree import digest_tree
+from palio.core.dockerfile.image_names import ImageName
+from palio.core.dockerfile.read import DockerfileError
+from palio.core.dockerfile.resolve import Resolved, resolve
+from palio.core.engine import Build
+from palio.core.files.tree import digest_tree
 from palio.engines.docker.connection import connect
 from palio.engines.docker.sources import BUILD_LABEL, check_built, check_images
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from palio.engines.docker import gate_program
-from palio.engines.docker.gate_program import Gate, Rules, answers, parsed
+from palio.engines.docker import egress_proxy_program
+from palio.engines.docker.egress_proxy_program import Gate, Rules, answers, parsed
 
 OPEN, CLOSED = "127.0.0.1", "127.0.0.2"
 
@@ -38,7 +38,7 @@ def through_gate(request: bytes | Callable[[int], bytes], peers: str = "127.0.0.
         gate = Gate(LoopbackRules(peers))
         async with (
             await asyncio.start_server(_echo, OPEN, 0) as server,
-            await asyncio.start_server(gate.serve, OPEN, 0, limit=gate_program.HEAD_BYTES) as entrance,
+            await asyncio.start_server(gate.serve, OPEN, 0, limit=egress_proxy_program.HEAD_BYTES) as entrance,
         ):
             port = server.sockets[0].getsockname()[1]
             reader, writer = await asyncio.open_connection(OPEN, entrance.sockets[0].getsockname()[1])
@@ -91,7 +91,7 @@ def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -
     gate = Gate(Rules("127.0.0.0/8"))
     for number in range(100):
         gate._note(str(number))
-    assert len(capfd.readouterr().out.splitlines()) == gate_program.REFUSALS_SHOWN
+    assert len(capfd.readouterr().out.splitlines()) == egress_proxy_program.REFUSALS_SHOWN
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_what_is_no_request_is_said_to_be_none(head: str) -> None:
 
 
 def test_long_head_is_refused() -> None:
-    head = b"GET http://a/ HTTP/1.1\r\nX: " + b"x" * 2 * gate_program.HEAD_BYTES
+    head = b"GET http://a/ HTTP/1.1\r\nX: " + b"x" * 2 * egress_proxy_program.HEAD_BYTES
     assert through_gate(head + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
 
 
 def test_slow_client_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_program, "HEAD_S", 0.05)
+    monkeypatch.setattr(egress_proxy_program, "HEAD_S", 0.05)
     assert through_gate(b"GET http://a/") == b""
 
 
 def test_silent_tunnel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_program, "IDLE_S", 0.05)
+    monkeypatch.setattr(egress_proxy_program, "IDLE_S", 0.05)
     answer = through_gate(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -188,7 +188,7 @@ def test_addresses(address: str, fault: str | None) -> None:
 
 def test_what_python_does_not_call_global_is_closed_by_the_list_itself() -> None:
     """Else it would depend on the version of Python that the program runs on."""
-    closed = [IPv4Network(network) for network in (*gate_program.NEVER, *gate_program.SPECIAL)]
+    closed = [IPv4Network(network) for network in (*egress_proxy_program.NEVER, *egress_proxy_program.SPECIAL)]
     special = ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"]
     special += ["192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"]
     special += ["203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"]

@@ -1,7 +1,7 @@
 import pytest
 
+from palio.core.engine import JOB_UIDS
 from palio.core.errors import PalioError
-from palio.core.job import JOB_UIDS
 from palio.engines.job_users import VARIABLE, job_uids
 
 

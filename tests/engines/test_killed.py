@@ -17,9 +17,10 @@ import pytest
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, YAML, answers, write_bundle
 from tests.submissions.arena import JOBS, left_over
 
+from palio.core.attempt.run_folder import new_identity
+from palio.core.engine import Build, BuildLimits, JobResult
 from palio.core.errors import PalioError
-from palio.core.job import GIB, Build, BuildLimits, JobResult
-from palio.core.run_folder import new_identity
+from palio.core.quantities import GIB
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.bubblewrap.processes import kill_process
 
@@ -31,8 +32,8 @@ from pathlib import Path
 from palio.core.bundle.read import read_bundle
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.receipt.key import machine_key
-from palio.core.run_folder import RunFolder
-from palio.core.submission import read_submission
+from palio.core.attempt.run_folder import RunFolder
+from palio.core.submission.kinds import read_submission
 from palio.engines import open_engine
 from palio.engines.bubblewrap import engine as sandboxes
 

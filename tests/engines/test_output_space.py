@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from palio.core.job import MIB, End, Limits
+from palio.core.engine import End, Limits
+from palio.core.quantities import MIB
 from palio.engines.output_space import output_excess, output_inodes, output_size_bytes
 
 LIMITS = Limits(time_s=1, memory_bytes=64 * MIB, cpus=1, output_bytes=MIB, output_files=50)

@@ -13,7 +13,7 @@ from typing import Any
 from tests.storm.challenge import Expected
 from tests.submissions.arena import left_over
 
-from palio.core.states import ENDS, State, may_move
+from palio.core.attempt.states import ENDS, State, may_move
 
 MOST_TRIES = 4  # the first, and one after each pause
 JOBS = ("predict", "score")

@@ -17,14 +17,14 @@ from tests.docker_command import docker, docker_if_any, remove_images
 from tests.submissions.attacks import SCORED, Attack
 from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
+from palio.core.attempt.run_folder import RunFolder, new_identity
+from palio.core.bundle.pick_phase import pick_phase, pick_task
 from palio.core.bundle.read import read_bundle
+from palio.core.engine import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine, Job, Work
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine, Job, Work
-from palio.core.phases import pick_phase, pick_task
-from palio.core.run_folder import RunFolder, new_identity
-from palio.core.submission import read_submission
-from palio.core.tree import digest_tree
+from palio.core.files.tree import digest_tree
+from palio.core.submission.kinds import read_submission
 from palio.engines import open_engine
 
 BASE = "python:3.11-slim"

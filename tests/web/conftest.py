@@ -11,7 +11,8 @@ from django.test import Client
 from tests.bundles import write_bundle
 from tests.web.people import World, make_world
 
-from palio.web import certainty, kept
+from palio.web.http import cache
+from palio.web.leaderboard import statistics
 from palio.web.models import User
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
 def _nothing_is_kept() -> Iterator[None]:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
-    kept.forget()
+    cache.forget()
     yield
-    certainty.forget()
+    statistics.forget()
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from django.utils import timezone
 from tests.bundles import ANSWERS, answers
 from tests.web.zips import chunks, digest
 
+from palio.core.attempt.states import State
 from palio.core.errors import PalioError
-from palio.core.states import State
 from palio.web.models import Attempt, StoredFile, Submission, Team, Upload, User
-from palio.web.verbs.completing import complete_upload, take_whole
-from palio.web.verbs.receiving import put_chunk
+from palio.web.verbs.complete_upload import complete_upload, take_whole
+from palio.web.verbs.receive_chunk import put_chunk
 from palio.web.verbs.uploads import begin_upload
 
 CHUNK = 1024

@@ -10,9 +10,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from palio.web.bundles import bundle_of
 from palio.web.models import Challenge, ChallengeVersion, Membership, Registration, Role, RoleKind, Team, User
-from palio.web.store import keep_bundle
+from palio.web.storage.bundles import bundle_of
+from palio.web.storage.files import keep_bundle
 from palio.web.verbs.joining import terms_of
 
 

@@ -12,14 +12,14 @@ from django.conf import settings
 from tests.bundles import YAML, write_bundle
 from tests.run_folders import write_cases
 
+from palio.core.attempt.states import State
 from palio.core.errors import FAILURES, Cause, PalioError
-from palio.core.participant_failure import for_participant
-from palio.core.states import State
-from palio.web.board import Sight, changed
-from palio.web.board_shown import show
-from palio.web.bundles import bundle_of, current_bundle, phase_named
+from palio.core.redaction.failure import for_participant
+from palio.web.leaderboard.ranked import Sight, changed
+from palio.web.leaderboard.shown import show
 from palio.web.models import Attempt, Challenge, ChallengeVersion, StoredFile, Submission, Team, User
-from palio.web.store import keep_bundle
+from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.files import keep_bundle
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -17,8 +17,8 @@ from tests.web.scored import hand_in, publish, write_board_bundle
 from tests.web.zips import context_zip
 
 from palio.cli import main
-from palio.core.pack import pack
-from palio.core.states import State
+from palio.core.attempt.states import State
+from palio.core.submission.pack import pack
 from palio.web.access.tokens import hashed, new_secret
 from palio.web.models import ApiToken, Registration, StoredFile, Submission, User
 from palio.web.verbs.submit import submit

@@ -11,7 +11,7 @@ from tests.web.people import World, make_world
 
 from palio.cli import main
 from palio.web.models import Challenge
-from palio.web.verbs.people import set_publisher
+from palio.web.verbs.accounts import set_publisher
 from palio.web.verbs.tokens import make_token
 
 if TYPE_CHECKING:

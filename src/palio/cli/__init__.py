@@ -11,12 +11,12 @@ import click
 
 from palio import __version__
 from palio.cli import rendering
-from palio.cli.board import board
 from palio.cli.check import check
 from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
 from palio.cli.export import export
+from palio.cli.leaderboard import board
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish

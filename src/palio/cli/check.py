@@ -14,7 +14,7 @@ from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
-    from palio.core.trials import Trial
+    from palio.core.self_test import Trial
 
 
 @click.command()
@@ -69,8 +69,8 @@ def _show(title: str, errors: Sequence["Problem"], warnings: Sequence["Problem"]
 
 
 def _try(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Trial"]:
-    from palio.core.phases import pick_phase
-    from palio.core.trials import run_trials
+    from palio.core.bundle.pick_phase import pick_phase
+    from palio.core.self_test import run_trials
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)

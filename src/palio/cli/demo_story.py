@@ -11,15 +11,15 @@ from pathlib import Path
 import click
 
 from palio.cli import rendering
-from palio.cli.board import board
+from palio.cli.leaderboard import board
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
+from palio.core.attempt.lock import PHANTOM_NOTICE
 from palio.core.errors import PalioError
-from palio.core.lock import PHANTOM_NOTICE
-from palio.core.pack import pack
+from palio.core.files.tree import digest_copy
 from palio.core.quantities import size_text
-from palio.core.train import MODEL_OUTPUT, TRAINING_CODE
-from palio.core.tree import digest_copy
+from palio.core.submission.pack import pack
+from palio.core.training import MODEL_OUTPUT, TRAINING_CODE
 from palio.data.getting import find_challenge, get_mednist
 from palio.data.in_place import data_in_place
 from palio.data.phantom import draw_phantom

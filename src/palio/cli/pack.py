@@ -25,8 +25,8 @@ def pack(folder: Path, output: Path, as_json: bool) -> None:
     FOLDER has a Dockerfile at its root, or is a challenge whose Dockerfile lies in docker_code_inference/. The same
     content with the same execute bits always gives the same bytes.
     """
-    from palio.core.pack import pack as pack_folder
     from palio.core.quantities import size_text
+    from palio.core.submission.pack import pack as pack_folder
 
     packed = pack_folder(folder, output)
     if as_json:

@@ -11,8 +11,8 @@ from palio.cli import rendering
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 
 if TYPE_CHECKING:
+    from palio.core.attempt.run_folder import Stage
     from palio.core.evaluate import Evaluation
-    from palio.core.run_folder import Stage
 
 POLL_S = 0.02
 KINDS = ("context", "image", "results", "code", "monai")
@@ -98,15 +98,15 @@ def evaluate(
 ) -> int:
     """Steps one evaluation to its end, shows its stages as they pass, and returns the exit code of its verdict."""
     # Here and not above: `palio --help` needs none of it.
+    from palio.core.attempt.lock import is_phantom
+    from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
     from palio.core.bundle.model import SubmissionKind
+    from palio.core.bundle.pick_phase import pick_phase, pick_task
     from palio.core.bundle.read import read_bundle
+    from palio.core.engine import Enforcement
     from palio.core.evaluate import Attempt, Evaluation
-    from palio.core.job import Enforcement
-    from palio.core.lock import is_phantom
-    from palio.core.phases import pick_phase, pick_task
     from palio.core.receipt.key import machine_key
-    from palio.core.run_folder import RunFolder, Verdict, new_identity
-    from palio.core.submission import read_submission
+    from palio.core.submission.kinds import read_submission
     from palio.engines import open_engine
 
     bundle = read_bundle(challenge)

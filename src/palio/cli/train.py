@@ -15,7 +15,7 @@ from palio.cli.run import POLL_S, engine_option
 from palio.core.errors import PalioError
 
 if TYPE_CHECKING:
-    from palio.core.job import JobResult
+    from palio.core.engine import JobResult
 
 
 @click.command()
@@ -50,10 +50,10 @@ def train_challenge(
     quiet: bool = False,
 ) -> Path:
     """Trains, showing what the training prints as it comes; returns the folder that the model went to."""
-    from palio.core import train as training
-    from palio.core.job import GIB, MIB, BuildLimits, Limits
-    from palio.core.quantities import duration_text
-    from palio.core.run_folder import new_identity
+    from palio.core import training as training
+    from palio.core.attempt.run_folder import new_identity
+    from palio.core.engine import BuildLimits, Limits
+    from palio.core.quantities import GIB, MIB, duration_text
     from palio.engines import open_engine
 
     code, data = challenge / training.TRAINING_CODE, challenge / "input_data"

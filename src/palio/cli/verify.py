@@ -13,8 +13,8 @@ from palio.core.errors import EXIT_CODES, PalioError, counted
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle
-    from palio.core.receipt.rederive import Rederivation
     from palio.core.receipt.verify import Verification
+    from palio.core.rederive import Rederivation
 
 
 @click.command()
@@ -44,8 +44,9 @@ def verify(
     is as it was signed by the key that was given or this machine's, and, with --challenge, the scores came out again.
     """
     # Here and not above: `palio --help` needs none of it.
+    from palio.core import rederive
     from palio.core.bundle.read import read_bundle
-    from palio.core.receipt import rederive, verify
+    from palio.core.receipt import verify
     from palio.core.receipt.reading import read_receipt
 
     given = _public_key(key) if key is not None else None
@@ -70,8 +71,8 @@ def verify(
 
 
 def _public_key(text: str) -> str:
+    from palio.core.files.untrusted import UnreadableFileError, read_untrusted
     from palio.core.receipt.key import parse_public_key
-    from palio.core.untrusted_file import UnreadableFileError, read_untrusted
 
     try:
         return parse_public_key(read_untrusted(Path(text), 64 * 1024) if Path(text).exists() else text)
@@ -86,7 +87,7 @@ def _public_key(text: str) -> str:
 def _rederive(
     verification: "Verification", bundle: "Bundle", engine_name: str, predictions: Path | None, *, quiet: bool
 ) -> "Rederivation":
-    from palio.core.receipt.rederive import rederive
+    from palio.core.rederive import rederive
     from palio.engines import open_engine
 
     receipt = verification.receipt

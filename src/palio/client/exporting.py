@@ -11,7 +11,7 @@ import requests
 
 from palio.client.connection import Connection
 from palio.core.errors import PalioError
-from palio.core.staging import writing
+from palio.core.files.staging import writing
 
 
 def export(connection: Connection, challenge: str, target: Path, *, files: bool = False, runs: bool = False) -> Path:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from palio.client.connection import Connection
 from palio.core.errors import PalioError
-from palio.core.own_folder import SETTINGS, NoHomeFolderError, own_folder
-from palio.core.staging import reading, writing
+from palio.core.files.staging import reading, writing
+from palio.core.files.user_folder import SETTINGS, NoHomeFolderError, own_folder
 
 FILE = "login.json"
 URL, TOKEN = "PALIO_SERVER", "PALIO_TOKEN"

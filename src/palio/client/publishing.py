@@ -13,10 +13,10 @@ from palio.client.connection import Connection
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle
 from palio.core.bundle.read import read_bundle
-from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError, counted
-from palio.core.staging import reading, writing
-from palio.core.tree import entries_to_copy
+from palio.core.files.digest import UnfitFile
+from palio.core.files.staging import reading, writing
+from palio.core.files.tree import entries_to_copy
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # uniform, so that the same content is the same zip
 _NOT_FOUND = "not-found"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from palio.client.connection import Connection
-from palio.core.digest import measure
 from palio.core.errors import PalioError
-from palio.core.staging import reading
+from palio.core.files.digest import measure
+from palio.core.files.staging import reading
 
 AT_ONCE = 3
 _AGAIN = {"chunk-damaged", "chunk-incomplete"}  # on its way, so that it is worth another try

@@ -17,24 +17,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palio.core import verdicts
-from palio.core.attempt import Attempt
-from palio.core.blind import restore_names
+from palio.core.attempt import verdicts
+from palio.core.attempt.blind import restore_names
+from palio.core.attempt.input_copies import InputCopies
+from palio.core.attempt.jobs import Attempt
+from palio.core.attempt.lock import lock
+from palio.core.attempt.prepared import Prepared
+from palio.core.attempt.progress import Progress, clear
+from palio.core.attempt.resume import take_up
+from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.engine import Engine, Job, JobResult, Work
 from palio.core.errors import Cause, Failure, PalioError
-from palio.core.input_copies import InputCopies
-from palio.core.job import Engine, Job, JobResult, Work
-from palio.core.lock import lock
-from palio.core.participant_view import write_view
-from palio.core.prepared import Prepared
-from palio.core.progress import Progress, clear
+from palio.core.files.staging import writing
+from palio.core.leaderboard.scores import read_scores
 from palio.core.receipt.statement import write_receipt
-from palio.core.resume import take_up
-from palio.core.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
-from palio.core.scores import read_scores
-from palio.core.staging import writing
-from palio.core.submission import unpack_results
+from palio.core.redaction.participant_view import write_view
+from palio.core.submission.kinds import unpack_results
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

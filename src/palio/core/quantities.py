@@ -1,6 +1,6 @@
 """Sizes and durations as people read them."""
 
-from palio.core.job import GIB, KIB, MIB
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 def size_text(size_bytes: float) -> str:

@@ -12,9 +12,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from palio.core.errors import PalioError
-from palio.core.job import KIB, MIB
-from palio.core.quantities import size_text
-from palio.core.staging import why, writing
+from palio.core.files.staging import why, writing
+from palio.core.quantities import KIB, MIB, size_text
 
 SIZE_LIMIT_BYTES = 256 * MIB  # MedNIST has about 60 MiB; a server that sends without end fills no disk
 TIMEOUT_S = 30.0  # of silence

@@ -13,10 +13,19 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from palio.core.errors import PalioError, counted
-from palio.core.staging import settle, staged
+from palio.core.files.staging import settle, staged
 from palio.data.download import Progress, cache_folder, fetch
 from palio.data.in_place import is_phantom, refuse_foreign
-from palio.data.layout import INPUTS, MANIFEST, REFERENCE, Image, expected_files, found_files, lay_out, read_manifest
+from palio.data.layout import (
+    INPUTS,
+    MANIFEST,
+    REFERENCE,
+    Image,
+    expected_files,
+    found_files,
+    lay_out,
+    read_manifest,
+)
 from palio.data.layout import sizes as split_sizes
 from palio.data.sources import small_files
 

@@ -5,9 +5,9 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from palio.core.attempt.lock import PHANTOM_NOTICE
 from palio.core.errors import PalioError
-from palio.core.lock import PHANTOM_NOTICE
-from palio.core.staging import settle
+from palio.core.files.staging import settle
 from palio.data.layout import INPUTS, MANIFEST, REFERENCE, expected_files, found_files, read_manifest
 
 PHANTOM_SENTENCE = "These are synthetic pictures, not MedNIST."

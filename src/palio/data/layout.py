@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.errors import PalioError, counted
-from palio.core.staging import reading
+from palio.core.files.staging import reading
 
 SPLITS = ("training", "validation", "testing")
 INPUTS, REFERENCE, MANIFEST = "input_data", "reference_data", "manifest.csv"

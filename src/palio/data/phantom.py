@@ -10,8 +10,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from palio.core.lock import PHANTOM_NOTICE
-from palio.core.staging import settle, staged
+from palio.core.attempt.lock import PHANTOM_NOTICE
+from palio.core.files.staging import settle, staged
 from palio.data.getting import Report
 from palio.data.in_place import data_in_place, is_phantom, phantom_note, refuse_foreign
 from palio.data.layout import INPUTS, REFERENCE, SPLITS, Image, expected_files, found_files, lay_out, seal, sizes

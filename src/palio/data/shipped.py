@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from palio.core.staging import writing
+from palio.core.files.staging import writing
 
 MADE_HERE = ("input_data", "reference_data", "model_output", "submission_directory")
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from palio.core.errors import PalioError
-from palio.core.job import MIB
-from palio.core.quantities import size_text
-from palio.core.staging import reading
+from palio.core.files.staging import reading
+from palio.core.quantities import MIB, size_text
 
 FILE_LIMIT_BYTES = MIB  # what is larger is passed over: an image of MedNIST has a few thousand bytes
 ARCHIVE_LIMIT_BYTES = 512 * MIB  # inflated; MedNIST has about 100 MiB

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from random import Random
 
 from palio.core.errors import PalioError, counted
-from palio.core.job import MIB
-from palio.core.staging import reading, staged
+from palio.core.files.staging import reading, staged
+from palio.core.quantities import MIB
 from palio.data.allotment import allot, obstacles
 from palio.data.layout import INPUTS, MANIFEST, REFERENCE, SPLITS, Image, lay_out, manifest_csv, seal
 from palio.data.sources import files_below

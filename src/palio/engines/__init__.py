@@ -1,7 +1,7 @@
 """Where containers run. One package per engine, each behind `core.job.Engine`; `open_engine` picks one."""
 
+from palio.core.engine import Engine
 from palio.core.errors import PalioError
-from palio.core.job import Engine
 from palio.engines.fault import Unavailable
 
 ENGINES = ("docker", "bubblewrap")  # in the order in which `auto` tries them

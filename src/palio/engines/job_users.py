@@ -3,8 +3,8 @@
 import os
 import re
 
+from palio.core.engine import JOB_UIDS
 from palio.core.errors import PalioError
-from palio.core.job import JOB_UIDS
 
 VARIABLE = "PALIO_JOB_UIDS"
 _LEAST, _MOST = 1000, 2**31

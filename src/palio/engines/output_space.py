@@ -10,7 +10,7 @@ from one that goes beyond it. A file takes whole blocks, and a folder or a link 
 
 import os
 
-from palio.core.job import End, Limits
+from palio.core.engine import End, Limits
 from palio.core.quantities import size_text
 
 _BLOCK_BYTES = 64 * 1024  # the largest page that Linux knows; tmpfs allocates pages

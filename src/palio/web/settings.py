@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from palio.web.configuration import read_configuration
-from palio.web.folders import Folders
-from palio.web.secret import read_secret
+from palio.web.config.configuration import read_configuration
+from palio.web.config.data_folder import Folders
+from palio.web.config.secret_key import read_secret
 
 CONFIGURATION = read_configuration()
 FOLDERS = Folders(CONFIGURATION.data)
@@ -37,8 +37,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "palio.web.turns.TurnsMiddleware",
-    "palio.web.caching.CachingMiddleware",
+    "palio.web.http.concurrency.TurnsMiddleware",
+    "palio.web.http.caching.CachingMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "palio.web.access.fragments.FragmentsMiddleware",
     "palio.web.access.middleware.AccessMiddleware",
-    "palio.web.admission.AdmissionMiddleware",
+    "palio.web.serving.admission.AdmissionMiddleware",
 ]
 ROOT_URLCONF = "palio.web.urls"
 WSGI_APPLICATION = "palio.web.wsgi.application"
@@ -136,7 +136,7 @@ AUTH_PASSWORD_VALIDATORS[1]["OPTIONS"] = {"min_length": 10}  # type: ignore[assi
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
-ACCOUNT_ADAPTER = "palio.web.people.AccountAdapter"
+ACCOUNT_ADAPTER = "palio.web.pages.account_adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "optional" if CONFIGURATION.mail_url else "none"
@@ -247,7 +247,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-FILE_UPLOAD_HANDLERS = ["palio.web.pages.receiving.NoFiles"]  # but where a form expects one: pages.receiving
+FILE_UPLOAD_HANDLERS = ["palio.web.pages.file_forms.NoFiles"]  # but where a form expects one: pages.receiving
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's pages need ours
 FILE_UPLOAD_TEMP_DIR = str(FOLDERS.uploads) if FOLDERS.uploads.is_dir() else tempfile.gettempdir()
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # chunks of uploads are read as a stream, past this
@@ -257,8 +257,8 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
     "filters": {
-        "hide keys": {"()": "palio.web.request_log.HideKeys"},
-        "only what broke": {"()": "palio.web.request_log.OnlyWhatBroke"},
+        "hide keys": {"()": "palio.web.http.request_log.HideKeys"},
+        "only what broke": {"()": "palio.web.http.request_log.OnlyWhatBroke"},
     },
     "handlers": {
         "terminal": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["hide keys"]},

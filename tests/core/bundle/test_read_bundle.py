@@ -27,8 +27,9 @@ from palio.core.bundle.model import (
     Task,
 )
 from palio.core.bundle.read import read_bundle
+from palio.core.engine import BuildLimits, Limits
 from palio.core.errors import PalioError
-from palio.core.job import GIB, MIB, BuildLimits, Limits
+from palio.core.quantities import GIB, MIB
 
 WriteBundle = Callable[..., Path]
 

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.bundles import DOCKERFILE, PREDICT, answers, write_bundle
 from tests.fakes import FakeEngine
 
+from palio.core.attempt.run_folder import RunFolder
 from palio.core.bundle.read import read_bundle
+from palio.core.engine import Job, JobResult
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.job import Job, JobResult
 from palio.core.receipt.key import machine_key
-from palio.core.run_folder import RunFolder
-from palio.core.submission import read_submission
+from palio.core.submission.kinds import read_submission
 
 
 def predict(job: Job, output: Path) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.core.receipt.conftest import Evaluated
 from tests.fakes import ended
 
-from palio.core.digest import digest_entries, digest_file, files_below
+from palio.core.files.digest import digest_entries, digest_file, files_below
 from palio.core.receipt.key import machine_public_key
 from palio.core.receipt.statement import canonical, stated_result
 

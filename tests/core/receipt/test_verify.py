@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.core.receipt.conftest import Evaluated
 from tests.fakes import ended
 
+from palio.core.attempt.run_folder import json_text
 from palio.core.errors import PalioError
 from palio.core.receipt.key import public_key, sign
 from palio.core.receipt.reading import read_receipt
 from palio.core.receipt.statement import canonical
 from palio.core.receipt.verify import Verification, refusals, verify_receipt
-from palio.core.run_folder import json_text
 
 
 def verify(run: Path, **more: Any) -> Verification:

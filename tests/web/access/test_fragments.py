@@ -7,7 +7,7 @@ from django.utils import timezone
 from tests.web.people import World
 from tests.web.scored import hand_in
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Membership, Role
 
 Browser = Callable[..., Client]

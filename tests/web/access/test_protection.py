@@ -16,11 +16,11 @@ from tests.web.access.test_matrix import WRITTEN
 from tests.web.people import World
 from tests.web.scored import publish, write_board_bundle
 
-from palio.web.ids import LENGTH
+from palio.web.http.request_log import HideKeys, shown_path
 from palio.web.models import User
-from palio.web.request_log import HideKeys, shown_path
+from palio.web.models.ids import LENGTH
+from palio.web.verbs.accounts import reset_link
 from palio.web.verbs.invitations import invite
-from palio.web.verbs.people import reset_link
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 

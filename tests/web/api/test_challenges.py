@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from tests.web.people import World
 from tests.web.verbs.test_joining import TERMS
-from tests.web.verbs.test_receive_bundle import packed
+from tests.web.verbs.test_upload_bundle import packed
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import ApiToken, User
-from palio.web.verbs.people import set_publisher
+from palio.web.verbs.accounts import set_publisher
 from palio.web.verbs.tokens import make_token
 
 Ask = Callable[..., Any]

@@ -10,10 +10,10 @@ from tests.web.desk.conftest import Full, make_full
 from tests.web.pages.test_desk_pages import finish
 from tests.web.people import World
 
-from palio.core.run_folder import Stage
+from palio.core.attempt.run_folder import Stage
 from palio.web.access.tokens import SCOPES
 from palio.web.models import Attempt, Purpose, Rescore, User
-from palio.web.submission_shown import run_folder
+from palio.web.queries.submission import run_folder
 from palio.web.verbs.tokens import make_token
 
 Ask = Callable[..., Any]

@@ -17,13 +17,13 @@ from tests.web.people import World
 from tests.web.scored import hand_in, publish, write_board_bundle
 from tests.web.zips import chunks, context_zip, digest
 
+from palio.core.attempt.states import State
 from palio.core.errors import PalioError
-from palio.core.participant_failure import for_participant
-from palio.core.states import State
+from palio.core.redaction.failure import for_participant
 from palio.web.access.tokens import hashed, new_secret
 from palio.web.api.idempotency import remove_old_answers
 from palio.web.models import ApiToken, IdempotentAnswer, StoredFile, Submission, User
-from palio.web.submission_shown import run_folder
+from palio.web.queries.submission import run_folder
 from palio.web.verbs.submit import submit
 
 Browser = Callable[..., Client]
@@ -249,7 +249,7 @@ def test_receipt_is_there_once_it_has_ended(world: World, browser: Browser) -> N
 def test_too_many_changes_are_told_when_to_go_on(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palio.web.api.rate.CHANGES", 3)
+    monkeypatch.setattr("palio.web.api.rate_limit.CHANGES", 3)
     bob, file = browser(world.bob), stored(world.team, world.bob)
     answers = [post(bob, f"/api/v1/files/{file.pk}/delete") for _ in range(8)]  # more than two windows take
     refused = next(answer for answer in answers if answer.status_code != 204)

@@ -12,12 +12,12 @@ from tests.web.desk.conftest import leave_predictions
 from tests.web.people import World, make_team, make_world
 from tests.web.scored import hand_in, settle
 
+from palio.core.attempt.run_folder import Stage
+from palio.core.attempt.states import State
 from palio.core.errors import PalioError
-from palio.core.run_folder import Stage
-from palio.core.states import State
 from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
-from palio.web.bundles import current_bundle
 from palio.web.models import Registration, Rescore, Submission, Team, User
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.rescore import begin
 
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"

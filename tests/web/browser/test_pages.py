@@ -9,7 +9,7 @@ from django.utils import timezone
 from tests.web.browser.looking import NARROW, context, look
 from tests.web.browser.places import make_platform, places
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import User
 
 if TYPE_CHECKING:

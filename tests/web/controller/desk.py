@@ -12,15 +12,15 @@ from tests.web.controller.desk_engine import DeskEngine, predict, score
 from tests.web.controller.threads import ThreadWorkers
 from tests.web.zips import context_zip, digest
 
+from palio.core.attempt.states import RUNNING, State
+from palio.core.engine import Engine
 from palio.core.errors import PalioError
-from palio.core.job import Engine
-from palio.core.states import RUNNING, State
 from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
+from palio.web.controller.heartbeat import Pulse
 from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
-from palio.web.serving.pulse import Pulse
-from palio.web.store import file_path
+from palio.web.storage.files import file_path
 
 SECONDS = 30.0  # how long anything may take
 

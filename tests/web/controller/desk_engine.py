@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.bundles import answers
 from tests.fakes import LastingEngine, ended
 
+from palio.core.engine import Job, JobResult, Work
 from palio.core.errors import PalioError
-from palio.core.job import Job, JobResult, Work
 
 
 def predict(job: Job, output: Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-from palio.core.states import ENDS
-from palio.web import events
+from palio.core.attempt.states import ENDS
 from palio.web.controller import moves, process, worker
 from palio.web.controller.loop import Controller
 from palio.web.models import Attempt, ControllerBeat
+from palio.web.verbs import events
 
 SECONDS = 40.0  # how long anything may take
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from tests.web.controller.desk_engine import DeskEngine, predict, score
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.job import GIB, Job
-from palio.core.submission import Submission
+from palio.core.engine import Job
+from palio.core.quantities import GIB
+from palio.core.submission.kinds import Submission
 from palio.web.controller import limits, worker_process
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.engines import Engines

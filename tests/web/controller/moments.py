@@ -5,8 +5,8 @@ import signal
 import time
 from typing import Any
 
+from palio.core.attempt.progress import Progress
 from palio.core.evaluate import Evaluation
-from palio.core.progress import Progress
 
 
 def at_note(identity: str, note: str, number: int) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure
-from palio.core.run_folder import Stage
 from palio.web.controller.assignment import Assignment
-from palio.web.controller.outcome import Outcome
+from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Death, End, Reached
 
@@ -112,6 +112,6 @@ class ScriptedWorker:
 
 
 def scored() -> Outcome:
-    from palio.core.run_folder import Verdict
+    from palio.core.attempt.run_folder import Verdict
 
     return replace(SCORED, verdict=Verdict.SCORED)

@@ -15,7 +15,7 @@ from tests.web.controller.desk import hand_in
 from tests.web.controller.test_killed import check_way
 from tests.web.people import World
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Attempt, ControllerBeat, Submission
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]

@@ -9,8 +9,8 @@ from tests.docker_command import remove_images
 from tests.web.controller.desk import Desk, hand_in, moves
 from tests.web.people import World
 
-from palio.core.job import Engine, Job, Work
-from palio.core.states import State
+from palio.core.attempt.states import State
+from palio.core.engine import Engine, Job, Work
 from palio.engines.docker import DockerEngine
 from palio.web.controller.engines import Engines
 

@@ -14,7 +14,7 @@ from tests.web.controller.desk import Desk, hand_in
 from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 
-from palio.core.states import ENDS, State, may_move
+from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.models import Attempt, Event, Submission
 
 HAPPENINGS = [

@@ -16,7 +16,7 @@ from tests.web.controller import lives
 from tests.web.controller.desk import hand_in
 from tests.web.people import World
 
-from palio.core.states import ENDS, State, may_move
+from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.models import Attempt, Event, Submission
 from palio.web.verbs.rerun import rerun
 

@@ -18,17 +18,17 @@ from tests.web.controller.desk_engine import exits, fault, predict, score
 from tests.web.people import World
 from tests.web.scored import publish
 
+from palio.core.attempt.run_folder import RunFolder
 from palio.core.bundle.model import SubmissionKind
+from palio.core.engine import End, Enforcement, Guarantee, Job, JobResult
 from palio.core.errors import PalioError
-from palio.core.job import End, Enforcement, Guarantee, Job, JobResult
-from palio.core.participant_failure import PLATFORM_NEXT, RETRIED_NEXT
-from palio.core.run_folder import RunFolder
-from palio.web.controller import in_hand, loop
+from palio.core.redaction.failure import PLATFORM_NEXT, RETRIED_NEXT
+from palio.web.controller import active_attempt, loop
 from palio.web.controller import moves as moves_made
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
-from palio.web.store import bundle_path
+from palio.web.storage.files import bundle_path
+from palio.web.verbs.engine_support import left_out, refuse_now
 from palio.web.verbs.submit import cancel
-from palio.web.verbs.trust import left_out, refuse_now
 
 pytestmark = pytest.mark.django_db
 
@@ -279,7 +279,7 @@ def test_one_that_cannot_be_stopped_is_ended_without_it(
     desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker waits for something that never comes; its slot is not lost."""
-    monkeypatch.setattr(in_hand, "UNANSWERED_S", 0.1)
+    monkeypatch.setattr(active_attempt, "UNANSWERED_S", 0.1)
     hangs = threading.Event()
 
     def hang(job: Job, output: Path) -> None:

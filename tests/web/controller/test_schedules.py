@@ -21,14 +21,14 @@ from tests.web.controller.desk import Desk, hand_in
 from tests.web.controller.scripted import ScriptedWorkers
 from tests.web.people import World
 
-from palio.core.run_folder import Verdict
-from palio.core.states import ENDS, State
-from palio.web.controller import assign, deaths, moves
+from palio.core.attempt.run_folder import Verdict
+from palio.core.attempt.states import ENDS, State
+from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.loop import Controller
 from palio.web.controller.worker import End
 from palio.web.models import Attempt, Event, Submission
 
-MOVES = [(moves, "begin"), (moves, "advance"), (moves, "take_up"), (moves, "end"), (deaths, "judge")]
+MOVES = [(moves, "begin"), (moves, "advance"), (moves, "take_up"), (moves, "end"), (worker_deaths, "judge")]
 ALL_STEP, ALL_END, SHOT, CONTROLLER_KILLED, REFUSED, NOTHING = 0, 5, 7, 13, 14, 15
 STALLS = 25.0  # seconds that a database may take
 

@@ -16,7 +16,7 @@ from tests.web.controller.misbehaving import please, workers
 from tests.web.people import World
 from tests.web.serving.running import is_running
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Attempt, Event, Submission
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +107,7 @@ def test_what_is_printed_in_a_worker_is_no_message(desk: ProcessDesk, world: Wor
 def test_a_worker_that_waits_for_ever_is_killed_once_it_is_overdue(
     desk: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("palio.web.controller.in_hand.UNANSWERED_S", 8.0)
+    monkeypatch.setattr("palio.web.controller.active_attempt.UNANSWERED_S", 8.0)
     submission = hand_in(world.team, world.bob, predict=please("sleep")).submission
     worker = desk.worker_of(submission)
     desk.ahead_s = 360

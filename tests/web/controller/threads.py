@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure
-from palio.core.run_folder import Stage
 from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
-from palio.web.controller.outcome import Outcome
-from palio.web.controller.removal import named
+from palio.web.controller.remove_jobs import named
 from palio.web.controller.stepping import Order, evaluate
 from palio.web.controller.worker import Death, End, Reached
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from tests.web.people import World
 from tests.web.scored import hand_in, publish, scores, write_board_bundle
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Registration, Submission, User
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from tests.web.desk.conftest import Full, make_full
 from tests.web.people import World
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Announcement, Attempt, Event, Membership, Registration, Rescore
 from palio.web.verbs.rescore import begin
 

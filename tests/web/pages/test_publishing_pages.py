@@ -9,10 +9,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from tests.web.people import World
-from tests.web.verbs.test_receive_bundle import packed
+from tests.web.verbs.test_upload_bundle import packed
 
 from palio.web.models import Challenge, Role
-from palio.web.verbs.people import set_publisher
+from palio.web.verbs.accounts import set_publisher
 
 Browser = Callable[..., Client]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.web.serving.running import Browser, Running, palio, running
 
-from palio.web.folders import Folders
+from palio.web.config.data_folder import Folders
 from palio.web.serving.backup import FOLDERS, sum_line
 
 PASSWORD = "a-long-enough-password"  # noqa: S105

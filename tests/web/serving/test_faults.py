@@ -33,7 +33,7 @@ from pathlib import Path
 import django
 django.setup()
 from palio.web.access.tokens import SCOPES
-from palio.web.bundles import current_bundle
+from palio.web.storage.bundles import current_bundle
 from palio.web.models import User
 from palio.web.verbs.joining import join, terms_of
 from palio.web.verbs.publish import publish

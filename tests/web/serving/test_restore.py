@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from palio.core.errors import PalioError
-from palio.web.configuration import Configuration
+from palio.web.config.configuration import Configuration
 from palio.web.serving.backup import FOLDERS, sum_line
 from palio.web.serving.restore import restore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from palio.web.serving.children import how_it_ended
+from palio.web.serving.child_process import how_it_ended
 from palio.web.serving.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Charge
 
 RUN = """

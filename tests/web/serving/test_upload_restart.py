@@ -23,7 +23,7 @@ django.setup()
 from palio.web.access.tokens import hashed, new_secret
 from palio.web.models import ApiToken, User
 from palio.web.verbs.joining import join, terms_of
-from palio.web.bundles import current_bundle
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.publish import publish
 alice, bob = (User.objects.create_user(name, password=f"{name}-long-password") for name in ("alice", "bob"))
 challenge = publish(Path(sys.argv[1]), actor=alice, slug="vowels").challenge

@@ -11,10 +11,10 @@ from tests.bundles import YAML, write_bundle
 from tests.web.people import World, make_world
 from tests.web.verbs.test_joining import join
 
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Role, Team, User
 from palio.web.verbs import invitations, roles, teams
 from palio.web.verbs.publish import publish
-from palio.web.verbs.refusals import RefusedError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

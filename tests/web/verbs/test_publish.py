@@ -8,10 +8,10 @@ from tests.bundles import YAML, write_bundle
 from tests.web.people import World
 
 from palio.core.errors import PalioError
-from palio.web.bundles import bundle_of
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Event, Role, StoredFile, Submission, User
+from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.publish import publish, publish_bundle
-from palio.web.verbs.refusals import RefusedError
 
 Write = Callable[[str], Path]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.web.controller.desk import hand_in
 from tests.web.people import World
 
-from palio.core.states import State
+from palio.core.attempt.states import State
 from palio.web.models import Attempt
 from palio.web.verbs.queue import Place, Start, Waiting, in_turn, place_of, places
 

@@ -11,10 +11,10 @@ from tests.web.controller.desk import Desk, hand_in, moves, states
 from tests.web.controller.desk_engine import exits, fault, score
 from tests.web.people import World
 
-from palio.core.job import Job, JobResult
+from palio.core.engine import Job, JobResult
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, Event, Rescore, Submission
 from palio.web.verbs.judge import disqualify, hide, reinstate, unhide
-from palio.web.verbs.refusals import RefusedError
 from palio.web.verbs.rerun import rerun, rescore_one
 from palio.web.verbs.rescore import apply, begin, compare, discard
 

@@ -6,11 +6,11 @@ from django.utils import timezone
 from tests.web.handing_in import end, stored
 from tests.web.people import World
 
-from palio.core.states import State
+from palio.core.attempt.states import State
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, Event, Registration, StoredFile, Submission
-from palio.web.store import file_path
+from palio.web.storage.files import file_path
 from palio.web.verbs.files import delete_file
-from palio.web.verbs.refusals import RefusedError
 from palio.web.verbs.submit import cancel, submit, withdraw
 
 

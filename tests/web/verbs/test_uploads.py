@@ -17,13 +17,13 @@ from tests.web.zips import RESULTS, below, chunks, context_zip, digest
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
-from palio.web.folders import Folders
+from palio.web.config.data_folder import Folders
+from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Upload
-from palio.web.store import file_path
-from palio.web.upload_folder import plain_name
-from palio.web.verbs.completing import complete_upload
-from palio.web.verbs.receiving import put_chunk
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.files import file_path
+from palio.web.storage.upload_folder import plain_name
+from palio.web.verbs.complete_upload import complete_upload
+from palio.web.verbs.receive_chunk import put_chunk
 from palio.web.verbs.uploads import MOST_UNFINISHED, abandon_upload, begin_upload, present, remove_abandoned
 
 CONTENT = context_zip(extra=bytes(range(256)) * 40)

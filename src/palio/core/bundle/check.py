@@ -13,10 +13,10 @@ from palio.core.bundle.model import Bundle, Phase, Problem, Severity, Submission
 from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
-from palio.core.digest import UnfitFile
-from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded
-from palio.core.dockerfile_resolved import resolve
+from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
+from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
+from palio.core.files.digest import UnfitFile
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0

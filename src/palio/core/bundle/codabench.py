@@ -2,18 +2,11 @@
 
 from pathlib import Path
 
-from palio.core.bundle.codabench_board import read_leaderboard
+from palio.core.bundle.codabench_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.phases import (
-    MAX_NAME,
-    Surroundings,
-    Words,
-    check_sequence,
-    read_phase,
-    read_task,
-)
+from palio.core.bundle.phases import MAX_NAME, Surroundings, Words, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
 from palio.core.bundle.times import moment
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK

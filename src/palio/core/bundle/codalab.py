@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from palio.core.bundle.codalab_board import read_leaderboard
+from palio.core.bundle.codalab_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from palio.core.digest import IGNORED_NAMES, UnfitFile, files_below
+from palio.core.files.digest import IGNORED_NAMES, UnfitFile, files_below
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
-from palio.core.job import GIB, MIB, BuildLimits, Limits
+from palio.core.engine import BuildLimits, Limits
+from palio.core.quantities import GIB, MIB
 
 DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # what both platforms run programs in
 MAX_SUBMISSIONS_PER_DAY = 5

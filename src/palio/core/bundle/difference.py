@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from palio.core.bundle.model import Bundle, Column, Phase, Task
-from palio.core.digest import UnfitFile, digest_file
+from palio.core.files.digest import UnfitFile, digest_file
+from palio.core.files.tree import digest_copy
 from palio.core.quantities import duration_text, size_text
-from palio.core.tree import digest_copy
 
 _Part = TypeVar("_Part", Phase, Task)
 _NOTHING = "–"

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from palio.core.globs import glob
-from palio.core.job import BuildLimits, Limits
+from palio.core.engine import BuildLimits, Limits
+from palio.core.files.globs import glob
 
 
 class SubmissionKind(StrEnum):

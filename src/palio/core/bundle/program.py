@@ -13,10 +13,10 @@ from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Refused, Value
 from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
-from palio.core.digest import UnfitFile
-from palio.core.dockerfile import MOST_BYTES, DockerfileError, decoded, parse
+from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded, parse
 from palio.core.errors import PalioError
-from palio.core.words import PlainWord, UnfitWordError
+from palio.core.files.digest import UnfitFile
+from palio.core.plain_words import PlainWord, UnfitWordError
 
 METADATA = ("metadata.yaml", "metadata")  # the first one counts
 DOCKERFILE = "Dockerfile"

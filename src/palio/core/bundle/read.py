@@ -10,9 +10,9 @@ from palio.core.bundle.model import Bundle, Severity
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Section, Value
 from palio.core.bundle.yaml_source import read_yaml
-from palio.core.digest import IGNORED_NAMES, UnfitFile
 from palio.core.errors import PalioError, counted
-from palio.core.tree import Entry, digest_of, entries_to_copy, file_entry
+from palio.core.files.digest import IGNORED_NAMES, UnfitFile
+from palio.core.files.tree import Entry, digest_of, entries_to_copy, file_entry
 
 NAME = "competition.yaml"
 OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from palio.core.bundle.values import Refused, Scalar, Value
 from palio.core.bundle.wording import suggestion
-from palio.core.dockerfile_images import ImageName, ImageNameError
+from palio.core.dockerfile.image_names import ImageName, ImageNameError
 
 
 def text(value: Value) -> str:

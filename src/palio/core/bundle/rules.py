@@ -19,8 +19,8 @@ from palio.core.bundle.readers import boolean, choice, integer, text
 from palio.core.bundle.units import duration, number, size
 from palio.core.bundle.values import Refused, Section, Value, accept, inner
 from palio.core.bundle.wording import quoted
-from palio.core.globs import PatternError
-from palio.core.job import BuildLimits, Limits
+from palio.core.engine import BuildLimits, Limits
+from palio.core.files.globs import PatternError
 
 # The finest scoring programs write many files; more than this no page could show.
 MAX_FILES = 1_000_000

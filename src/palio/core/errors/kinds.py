@@ -30,7 +30,7 @@ class FailureKind:
     `charged`: it counts against a participant's number of tries, as hidden data was touched and the fault is theirs.
     `retried`: it may go away by itself, so the platform tries again.
     `participant`, `participant_next`: what a participant reads in place of the two sentences; without facts, which may
-    be hidden names or paths of the machine. Where they are empty, see core/participant_failure.
+    be hidden names or paths of the machine. Where they are empty, see core/redaction/failure.
     `engines_words`: its evidence is what the engine said, which may name what is around this machine: registries,
     resolvers. No participant reads it.
     """

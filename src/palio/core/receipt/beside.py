@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from palio.core.digest import UnfitFile
+from palio.core.files.digest import UnfitFile
+from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 from palio.core.receipt.difference import NOTHING, Difference, differences
 from palio.core.receipt.files import (
     METADATA,
@@ -28,7 +29,6 @@ from palio.core.receipt.files import (
 )
 from palio.core.receipt.reading import Receipt, Statement
 from palio.core.receipt.statement import stated_result
-from palio.core.untrusted_file import UnreadableFileError, read_untrusted
 
 _LIMIT_BYTES = 64 * 1024**2
 _FILES = TypeAdapter(dict[str, File])

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from palio.core.digest import UnfitFile, digest_measured, files_below, measure_all
+from palio.core.files.digest import UnfitFile, digest_measured, files_below, measure_all
 
 NAME = "files.json"
 RECORDS = ("lock.json", "result.json", NAME)  # whose digests the receipt has

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from palio.core.bundle.model import Bundle, Task
 from palio.core.bundle.read import named_paths
-from palio.core.digest import UnfitFile, digest_entries, files_below
 from palio.core.errors import PalioError
+from palio.core.files.digest import UnfitFile, digest_entries, files_below
 
 
 def first_rule_digests(bundle: Bundle, task: Task) -> dict[str, object]:

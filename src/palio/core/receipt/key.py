@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palio.core.errors import PalioError
-from palio.core.own_folder import DATA, NoHomeFolderError, own_folder
-from palio.core.staging import why
+from palio.core.files.staging import why
+from palio.core.files.user_folder import DATA, NoHomeFolderError, own_folder
 
 # `cryptography` takes longer to import than most commands take to run: only inside the functions that need it.
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
+from palio.core.attempt.run_folder import json_text
 from palio.core.errors import PalioError
+from palio.core.files.staging import reading
+from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 from palio.core.receipt.difference import NOTHING, Difference
 from palio.core.receipt.key import is_signed
 from palio.core.receipt.statement import FORMAT, NAME, canonical
-from palio.core.run_folder import json_text
-from palio.core.staging import reading
-from palio.core.untrusted_file import UnreadableFileError, read_untrusted
 
 LIMIT_BYTES = 4 * 1024**2
 

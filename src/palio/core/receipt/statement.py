@@ -14,10 +14,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from palio.core.digest import digest_file
+from palio.core.attempt.run_folder import RunFolder, json_text
+from palio.core.files.digest import digest_file
 from palio.core.receipt import files
 from palio.core.receipt.key import sign
-from palio.core.run_folder import RunFolder, json_text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.errors import Failure, PalioError, counted
+from palio.core.files.staging import reading
 from palio.core.receipt.beside import look_beside
 from palio.core.receipt.difference import Difference, differences
 from palio.core.receipt.key import fingerprint, machine_public_key
 from palio.core.receipt.reading import Receipt
-from palio.core.staging import reading
 
 _SHOWN = 50  # differences, where a person reads them
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from palio.core.errors import PalioError, counted
-from palio.core.log import harmless
+from palio.core.files.log import harmless
+from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 from palio.core.statistics.metrics import Codes
-from palio.core.untrusted_file import UnreadableFileError, read_untrusted
 
 COLUMNS = ("file", "truth", "prediction")
 LIMIT_BYTES = 64 * 1024**2

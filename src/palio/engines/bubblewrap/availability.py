@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from palio.core.job import Enforcement, Guarantee
+from palio.core.engine import Enforcement, Guarantee
 from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
 from palio.engines.bubblewrap.launch import INSIDE_UID, attempt
 from palio.engines.bubblewrap.limits import counts_by_namespace

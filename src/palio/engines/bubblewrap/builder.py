@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from palio.core.bounded import Bounds, BoundsError, call_bounded
-from palio.core.dockerfile import DockerfileError
-from palio.core.job import MIB, Build, BuildLimits, End, JobResult
-from palio.core.log import LogWriter
-from palio.core.words import UnfitWordError
+from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.dockerfile.read import DockerfileError
+from palio.core.engine import Build, BuildLimits, End, JobResult
+from palio.core.files.log import LogWriter
+from palio.core.plain_words import UnfitWordError
+from palio.core.quantities import MIB
 from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
 from palio.engines.bubblewrap.images import ROOT, image_name, keep_image, remove_unused
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter

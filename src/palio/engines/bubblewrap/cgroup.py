@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from palio.core.job import MIB
+from palio.core.quantities import MIB
 
 CONTROLLERS = ("memory", "pids", "cpu")
 _PERIOD_US = 100_000

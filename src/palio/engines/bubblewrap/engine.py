@@ -32,22 +32,11 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any
 
-from palio.core.collect import collect_folder
+from palio.core.engine import GRACE_S, Build, Collected, End, Guarantee, Job, JobResult, Limits, Work, environment
 from palio.core.errors import PalioError
-from palio.core.job import (
-    GRACE_S,
-    Build,
-    Collected,
-    End,
-    Guarantee,
-    Job,
-    JobResult,
-    Limits,
-    Work,
-    environment,
-)
-from palio.core.log import LogWriter
-from palio.core.words import PlainWord, UnfitWordError
+from palio.core.files.collect import collect_folder
+from palio.core.files.log import LogWriter
+from palio.core.plain_words import PlainWord, UnfitWordError
 from palio.engines.bubblewrap import availability, cgroup, users
 from palio.engines.bubblewrap.builder import build_task
 from palio.engines.bubblewrap.images import find_built, load_image

@@ -15,14 +15,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from palio.core.collect import printable
-from palio.core.dockerfile import DockerfileError, Instruction, read_text
-from palio.core.dockerfile_expand import Lookup, plain
-from palio.core.dockerfile_resolved import resolve
-from palio.core.dockerfile_words import MOST_DEPTH, arguments, command, pairs, shell, single, sources_and_target
-from palio.core.dockerignore import ignored_in
-from palio.core.globs import glob
-from palio.core.words import PlainName, PlainWord
+from palio.core.dockerfile.dockerignore import ignored_in
+from palio.core.dockerfile.expand import Lookup, plain
+from palio.core.dockerfile.instruction_words import (
+    MOST_DEPTH,
+    arguments,
+    command,
+    pairs,
+    shell,
+    single,
+    sources_and_target,
+)
+from palio.core.dockerfile.read import DockerfileError, Instruction, read_text
+from palio.core.dockerfile.resolve import resolve
+from palio.core.files.collect import printable
+from palio.core.files.globs import glob
+from palio.core.plain_words import PlainName, PlainWord
 from palio.engines.bubblewrap.interpreter import Interpreter
 
 _NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")

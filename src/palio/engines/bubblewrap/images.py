@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from palio.core.job import GIB, Build, End, JobResult
-from palio.core.log import LogWriter
-from palio.core.tree import TIME_NS
-from palio.core.words import PlainName, PlainWord
+from palio.core.engine import Build, End, JobResult
+from palio.core.files.log import LogWriter
+from palio.core.files.tree import TIME_NS
+from palio.core.plain_words import PlainName, PlainWord
+from palio.core.quantities import GIB
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 

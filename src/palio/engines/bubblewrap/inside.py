@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from socket import socket as Socket  # noqa: N812
 
-from palio.core.collect import printable
-from palio.core.words import PlainName, PlainWord
+from palio.core.files.collect import printable
+from palio.core.plain_words import PlainName, PlainWord
 
 GO = b"."
 

@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from palio.core.job import JOB_UIDS, MIB, Limits
+from palio.core.engine import JOB_UIDS, Limits
+from palio.core.quantities import MIB
 from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.kernel import end_with, enter_namespaces, has_ended
 from palio.engines.bubblewrap.sources import Operation, Sources, make_output, make_places

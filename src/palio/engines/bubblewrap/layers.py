@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from palio.core.job import Job
+from palio.core.engine import Job
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
 from palio.engines.bubblewrap.sources import OUTPUT

@@ -3,8 +3,8 @@
 import os
 import resource
 
+from palio.core.engine import Limits
 from palio.core.errors import PalioError
-from palio.core.job import Limits
 from palio.core.quantities import size_text
 
 

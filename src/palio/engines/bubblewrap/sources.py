@@ -12,7 +12,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from palio.core.job import MIB, Limits
+from palio.core.engine import Limits
+from palio.core.quantities import MIB
 from palio.engines.bubblewrap.kernel import NO_DEVICES, NO_SETUID, READ_ONLY, bind, mount
 from palio.engines.output_space import output_inodes, output_size_bytes
 

@@ -8,8 +8,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from palio.core.entry_point import HEAD_BYTES, StartFault, program_path, start_fault
-from palio.core.job import Job
+from palio.core.engine import Job
+from palio.core.files.entry_point import HEAD_BYTES, StartFault, program_path, start_fault
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
 

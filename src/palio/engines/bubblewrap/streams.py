@@ -8,8 +8,8 @@ import os
 from collections import deque
 from contextlib import suppress
 
-from palio.core.job import LOG_HEAD_BYTES, LOG_TAIL_BYTES
-from palio.core.log import LogWriter
+from palio.core.engine import LOG_HEAD_BYTES, LOG_TAIL_BYTES
+from palio.core.files.log import LogWriter
 
 _BLOCK = 1 << 16
 _LINE = 1000

@@ -21,11 +21,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from palio.core.collect import collect_folder
-from palio.core.job import GRACE_S, MIB, End, Limits
-from palio.core.log import LogWriter
-from palio.core.quantities import size_text
-from palio.core.words import PlainName, PlainWord
+from palio.core.engine import GRACE_S, End, Limits
+from palio.core.files.collect import collect_folder
+from palio.core.files.log import LogWriter
+from palio.core.plain_words import PlainName, PlainWord
+from palio.core.quantities import MIB, size_text
 from palio.engines.bubblewrap import cgroup
 from palio.engines.bubblewrap.inside import GO, description, failure, inside_command
 from palio.engines.bubblewrap.launch import Launch, Launched, LaunchError, launch, memory_file

@@ -18,12 +18,12 @@ from tempfile import TemporaryFile
 import docker
 from docker.errors import APIError
 
-from palio.core.dockerfile import DockerfileError, read_text
-from palio.core.dockerfile_resolved import Resolved, resolve
-from palio.core.job import Build, End, JobResult
-from palio.core.log import LogWriter
+from palio.core.dockerfile.read import DockerfileError, read_text
+from palio.core.dockerfile.resolve import Resolved, resolve
+from palio.core.engine import Build, End, JobResult
+from palio.core.files.log import LogWriter
 from palio.engines.docker.context import write_context
-from palio.engines.docker.gate import Gate, open_gate
+from palio.engines.docker.egress_proxy import Gate, open_gate
 from palio.engines.docker.image_thread import ImageThread, image_tag
 from palio.engines.docker.layers import Layers
 from palio.engines.docker.sources import BUILD_LABEL, TRIGGERS, check_built, check_images

@@ -12,9 +12,9 @@ import tarfile
 from pathlib import Path
 from typing import IO
 
-from palio.core.dockerignore import NAME as DOCKERIGNORE
-from palio.core.dockerignore import ignored_in
-from palio.core.tree import TIME_NS, Entry, entries_as_is
+from palio.core.dockerfile.dockerignore import NAME as DOCKERIGNORE
+from palio.core.dockerfile.dockerignore import ignored_in
+from palio.core.files.tree import TIME_NS, Entry, entries_as_is
 
 
 def write_context(context: Path, dockerfile: str, text: str, spool: IO[bytes]) -> None:

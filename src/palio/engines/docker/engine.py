@@ -28,25 +28,13 @@ from typing import Any, cast
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from palio.core.collect import collect_folder, collect_tar
+from palio.core.engine import GRACE_S, Build, Collected, End, Guarantee, Job, JobResult, Limits, Load, Work, environment
 from palio.core.errors import PalioError
-from palio.core.job import (
-    GRACE_S,
-    Build,
-    Collected,
-    End,
-    Guarantee,
-    Job,
-    JobResult,
-    Limits,
-    Load,
-    Work,
-    environment,
-)
+from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
-from palio.engines.docker.gate import remove_gate
+from palio.engines.docker.egress_proxy import remove_gate
 from palio.engines.docker.holder import (
     UID_LABEL,
     holder_archive,

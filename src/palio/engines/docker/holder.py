@@ -25,8 +25,9 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import LogConfig, Mount
 
+from palio.core.engine import Job
 from palio.core.errors import PalioError
-from palio.core.job import MIB, Job
+from palio.core.quantities import MIB
 from palio.engines.docker.connection import ANSWER_S
 from palio.engines.docker.layers import JOB_LABEL
 from palio.engines.job_users import job_uids

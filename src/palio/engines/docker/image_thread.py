@@ -19,7 +19,8 @@ import requests
 from docker.errors import APIError, ImageNotFound
 from docker.types import CancellableStream
 
-from palio.core.job import KIB, Build, End, JobResult, Load
+from palio.core.engine import Build, End, JobResult, Load
+from palio.core.quantities import KIB
 from palio.engines.docker.connection import ANSWER_S, connect
 
 _CHUNK_BYTES = 64 * KIB  # a chunk is never waited for to be full

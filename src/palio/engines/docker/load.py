@@ -15,13 +15,13 @@ from tarfile import BLOCKSIZE, TarInfo
 
 import docker
 
+from palio.core.engine import JobResult, Load
 from palio.core.errors import PalioError
-from palio.core.image_archive import MAX_MEMBERS, SavedImage, look_through
-from palio.core.image_manifest import Parts, plain_name
-from palio.core.job import JobResult, Load
-from palio.core.log import LogWriter
+from palio.core.files.log import LogWriter
+from palio.core.files.tar_stream import Budget, TarStream
 from palio.core.quantities import size_text
-from palio.core.tar_stream import Budget, TarStream
+from palio.core.submission.image_archive import MAX_MEMBERS, SavedImage, look_through
+from palio.core.submission.image_manifest import Parts, plain_name
 from palio.engines.docker.image_thread import ImageThread, image_tag
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # as images call them

@@ -9,7 +9,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException
 
-from palio.core.log import LogWriter, append_end
+from palio.core.files.log import LogWriter, append_end
 from palio.engines.docker.connection import connect
 
 _TAIL_LINES = 200

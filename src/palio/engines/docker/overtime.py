@@ -6,7 +6,7 @@ The mark is an empty volume with the job's label, made before the job is told to
 import docker
 from docker.errors import NotFound
 
-from palio.core.job import Job
+from palio.core.engine import Job
 from palio.engines.docker.layers import JOB_LABEL
 
 

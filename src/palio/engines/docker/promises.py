@@ -5,8 +5,8 @@ Both are read from what the engine says of itself (`docker info`), passed in as 
 
 from typing import Any
 
+from palio.core.engine import Enforcement, Guarantee, Limits
 from palio.core.errors import PalioError
-from palio.core.job import Enforcement, Guarantee, Limits
 from palio.core.quantities import size_text
 from palio.engines.docker.seccomp import has_profile
 from palio.engines.job_users import job_uids

@@ -13,9 +13,9 @@ from typing import Any
 import docker
 from docker.errors import ImageNotFound
 
-from palio.core.dockerfile import DockerfileError
-from palio.core.dockerfile_images import ImageName
-from palio.core.dockerfile_resolved import Resolved
+from palio.core.dockerfile.image_names import ImageName
+from palio.core.dockerfile.read import DockerfileError
+from palio.core.dockerfile.resolve import Resolved
 
 BUILD_LABEL = "palio.build"  # on every image that Palio builds, with its digest
 TRIGGERS = "triggers (ONBUILD) are not run; write their instructions out"

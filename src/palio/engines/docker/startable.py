@@ -17,7 +17,7 @@ from urllib.parse import quote
 import docker
 import requests
 
-from palio.core.entry_point import HEAD_BYTES, StartFault, program_path, start_fault
+from palio.core.files.entry_point import HEAD_BYTES, StartFault, program_path, start_fault
 from palio.engines.docker.connection import ANSWER_S
 
 _LINK, _KINDS, _PERMISSIONS = 1 << 27, 0x8F280000, 0o777  # of Go's os.FileMode, which the engine answers with

@@ -15,7 +15,7 @@ import docker
 import requests
 from docker.errors import APIError, DockerException
 
-from palio.core.job import BuildLimits, End
+from palio.core.engine import BuildLimits, End
 from palio.engines.docker.connection import connect
 
 MAX_PROCESSES = 4096  # more than a compiler on a large machine starts, far fewer than a machine can hold

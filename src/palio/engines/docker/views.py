@@ -16,7 +16,7 @@ from pathlib import Path
 import docker
 from docker.types import Mount
 
-from palio.core.job import Job
+from palio.core.engine import Job
 from palio.engines.docker.layers import JOB_LABEL
 
 FOLDER = Path("/run/palio/views")

@@ -16,7 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
-from palio.web.kept import kept
+from palio.web.http.cache import kept
 from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
 
 # What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version

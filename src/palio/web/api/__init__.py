@@ -8,10 +8,10 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from palio import __version__
 from palio.core.errors import Cause, PalioError
-from palio.web.api.document import DocumentedAPI
 from palio.web.api.json_body import JsonParser
-from palio.web.api.rate import Rate, too_many
-from palio.web.verbs.refusals import RefusedError
+from palio.web.api.openapi import DocumentedAPI
+from palio.web.api.rate_limit import Rate, too_many
+from palio.web.http.refusals import RefusedError
 
 api = DocumentedAPI(
     title="Palio",
@@ -85,15 +85,15 @@ def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 # At the end: the modules take what is above.
 from palio.web.api import (  # noqa: E402
     account,
-    board,
-    desk,
-    desk_announcements,
-    desk_events,
-    desk_submissions,
+    accounts,
+    announcements,
+    audit_log,
+    dashboard,
     files,
     invitations,
     joining,
-    people,
+    leaderboard,
+    organizer_submissions,
     publishing,
     rescores,
     submissions,
@@ -101,7 +101,7 @@ from palio.web.api import (  # noqa: E402
     uploads,
 )
 
-_MODULES = (board, uploads, files, submissions, publishing, joining, invitations, teams, account, people)
-_DESK = (desk, desk_submissions, desk_events, desk_announcements, rescores)
+_MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
+_DESK = (dashboard, organizer_submissions, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DESK):
     api.add_router("", _module.router)

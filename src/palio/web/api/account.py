@@ -8,7 +8,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 router = Router(tags=["account"])

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Router, Schema
 
-from palio.web.api.challenge_shown import (
+from palio.web.api.challenge_schemas import (
     ChallengeOut,
     ChallengeWholeOut,
     PhaseOut,
@@ -16,7 +16,7 @@ from palio.web.api.challenge_shown import (
     shown_phases,
     shown_version,
 )
-from palio.web.api.document import answers
+from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import Announcement, Challenge, User
 from palio.web.pages.challenge_files import seen_until, send

@@ -8,9 +8,9 @@ from ninja import Router, Schema, Status
 
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import StoredFile
-from palio.web.submission_shown import built_image, latest_attempt, shown_file, shown_scores
-from palio.web.submissions_of import files_of
-from palio.web.teams_of import own_team
+from palio.web.queries.submission import built_image, latest_attempt, shown_file, shown_scores
+from palio.web.queries.team_submissions import files_of
+from palio.web.queries.teams import own_team
 from palio.web.verbs import files
 
 router = Router(tags=["files"])

@@ -19,8 +19,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from palio.web.http.refusals import RefusedError
 from palio.web.models import IdempotentAnswer, User
-from palio.web.verbs.refusals import RefusedError
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(days=1)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from palio.web.api.joining import TeamNameOut, TermsIn
 from palio.web.models import Challenge, Invitation, Team
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
 from palio.web.verbs import invitations
 from palio.web.verbs.teams import own_team
 

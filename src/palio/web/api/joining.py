@@ -10,7 +10,7 @@ from pydantic import Field
 
 from palio.web.api.idempotency import once
 from palio.web.models import Challenge, Registration, Role
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
 from palio.web.verbs import joining, roles
 from palio.web.verbs.teams import own_team
 

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from django.http import HttpRequest
 from ninja import Query, Schema, Status
 
-from palio.web.api.challenge_shown import ChallengeOut, VersionOut, shown_challenge, shown_version
+from palio.web.api.challenge_schemas import ChallengeOut, VersionOut, shown_challenge, shown_version
 from palio.web.api.challenges import router
-from palio.web.api.receiving import received
+from palio.web.api.request_body import received
 from palio.web.models import Challenge, ChallengeVersion
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
 from palio.web.verbs import challenge_settings
 from palio.web.verbs.publish import Publication
-from palio.web.verbs.receive_bundle import publish_archive
+from palio.web.verbs.upload_bundle import publish_archive
 
 __all__ = ["router"]
 

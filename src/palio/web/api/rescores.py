@@ -9,10 +9,10 @@ from ninja.decorators import decorate_view
 
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.board import BoardRow
-from palio.web.desk.rescores import listed, progress
+from palio.web.leaderboard.ranked import BoardRow
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
+from palio.web.queries.rescores import listed, progress
 from palio.web.verbs import rescore as verbs
 
 router = Router(tags=["rescores"])

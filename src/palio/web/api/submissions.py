@@ -8,17 +8,18 @@ from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
-from palio.core.run_folder import Stage
+from palio.core.attempt.run_folder import Stage
 from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
-from palio.web.api.board import ColumnOut
-from palio.web.api.document import answers
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
+from palio.web.api.leaderboard import ColumnOut
+from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Submission, User
 from palio.web.pages.submission import report
-from palio.web.submission_shown import (
+from palio.web.queries.submission import (
     full_log,
     latest_attempt,
     receipt_path,
@@ -26,11 +27,10 @@ from palio.web.submission_shown import (
     shown_submission,
     shown_whole,
 )
-from palio.web.submissions_of import submissions_of
-from palio.web.teams_of import own_team
-from palio.web.verbs import limits, submit
-from palio.web.verbs.refusals import RefusedError
-from palio.web.verbs.trust import left_out
+from palio.web.queries.team_submissions import submissions_of
+from palio.web.queries.teams import own_team
+from palio.web.verbs import submission_limits, submit
+from palio.web.verbs.engine_support import left_out
 
 router = Router(tags=["submissions"])
 
@@ -167,7 +167,7 @@ class SubmittedOut(WholeSubmissionOut):
 def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
     """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
-    return [_shown_tries(tries, request.user) for tries in limits.all_tries(team)]  # type: ignore[arg-type]
+    return [_shown_tries(tries, request.user) for tries in submission_limits.all_tries(team)]  # type: ignore[arg-type]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
@@ -270,7 +270,7 @@ def _submission(request: HttpRequest) -> Submission:
     return submission
 
 
-def _shown_tries(tries: limits.Tries, user: User) -> dict[str, Any]:
+def _shown_tries(tries: submission_limits.Tries, user: User) -> dict[str, Any]:
     phase, refusal = tries.phase, tries.refusal
     not_here = left_out(tries.kinds, user)
     return {
@@ -287,7 +287,7 @@ def _shown_tries(tries: limits.Tries, user: User) -> dict[str, Any]:
         "left": tries.left,
         "left_today": tries.left_today,
         "running": tries.running,
-        "at_the_same_time": limits.AT_THE_SAME_TIME,
+        "at_the_same_time": submission_limits.AT_THE_SAME_TIME,
         "back": tries.back,
         "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
         if refusal

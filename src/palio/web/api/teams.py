@@ -9,7 +9,7 @@ from pydantic import Field
 from palio.web.api.joining import TeamNameOut
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.models import Challenge, Team
-from palio.web.pages.doing import signed_in
+from palio.web.pages.actions import signed_in
 from palio.web.verbs import teams
 
 router = Router(tags=["teams"])

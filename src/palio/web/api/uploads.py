@@ -11,14 +11,15 @@ from ninja import Header, Router, Schema, Status
 from pydantic import Field
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.phases import pick_phase
+from palio.core.bundle.pick_phase import pick_phase
 from palio.web.api.files import FileOut
-from palio.web.bundles import current_bundle
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Upload, User
-from palio.web.submission_shown import shown_file
-from palio.web.teams_of import own_team
-from palio.web.verbs import completing, receiving, uploads
-from palio.web.verbs.refusals import RefusedError
+from palio.web.queries.submission import shown_file
+from palio.web.queries.teams import own_team
+from palio.web.storage.bundles import current_bundle
+from palio.web.verbs import complete_upload as completing
+from palio.web.verbs import receive_chunk, uploads
 
 router = Router(tags=["uploads"])
 
@@ -90,7 +91,7 @@ def put_chunk(
 ) -> Status[None]:
     """Sends one chunk as it is, in any order and several at a time; sent again, it does no harm."""
     with _one_of_few():
-        receiving.put_chunk(_upload(request), index, x_chunk_sha256, request)
+        receive_chunk.put_chunk(_upload(request), index, x_chunk_sha256, request)
     return Status(204, None)
 
 

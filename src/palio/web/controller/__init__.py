@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from palio.web.serving.pulse import Pulse
+    from palio.web.controller.heartbeat import Pulse
 
 
 def main(pulse: "Pulse | None" = None) -> None:

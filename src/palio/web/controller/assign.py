@@ -1,12 +1,12 @@
 """From a row of the database to what a worker needs to know. Nothing of a file's content is read."""
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.collect import name_refusal
-from palio.core.submission import Submission
+from palio.core.files.collect import name_refusal
+from palio.core.submission.kinds import Submission
+from palio.web.config.data_folder import Folders
 from palio.web.controller.assignment import Assignment
-from palio.web.folders import Folders
 from palio.web.models import Attempt, StoredFile
-from palio.web.store import bundle_path, file_path
+from palio.web.storage.files import bundle_path, file_path
 
 
 def assignment(row: Attempt, folders: Folders, engine: str | None = None) -> Assignment:

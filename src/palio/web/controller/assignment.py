@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from palio.core.attempt import Attempt
+from palio.core.attempt.jobs import Attempt
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import pick_task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
-from palio.core.phases import pick_task
-from palio.core.submission import Submission
+from palio.core.submission.kinds import Submission
 
 
 @dataclass(frozen=True)

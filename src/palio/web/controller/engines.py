@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from palio.core.engine import Enforcement, Engine
 from palio.core.errors import PalioError
-from palio.core.job import Enforcement, Engine
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
 

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from palio.core.job import GIB
+from palio.core.quantities import GIB
 
 STEP_CPU_S = 180.0  # unpacking, hashing and copying 20 GiB takes less
 MEMORY_BYTES = 4 * GIB  # of address space; a worker that evaluates uses a few hundred MiB of it

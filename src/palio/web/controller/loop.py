@@ -26,28 +26,27 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from palio.core.attempt.run_folder import Stage
+from palio.core.attempt.states import RUNNING, State, is_later
 from palio.core.errors import Cause, Failure, PalioError, counted
-from palio.core.job import MIB
-from palio.core.quantities import duration_text, size_text
-from palio.core.run_folder import Stage
-from palio.core.states import RUNNING, State, is_later
-from palio.web.configuration import Configuration
-from palio.web.controller import assign, deaths, moves
+from palio.core.quantities import MIB, duration_text, size_text
+from palio.web.config.configuration import Configuration
+from palio.web.config.data_folder import Folders
+from palio.web.controller import assign, moves, worker_deaths
+from palio.web.controller.active_attempt import InHand
 from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome, broken
+from palio.web.controller.cleanup import Tidying
 from palio.web.controller.engines import Engines, EngineWatch, Found
-from palio.web.controller.housekeeping import Housekeeping
-from palio.web.controller.in_hand import InHand
-from palio.web.controller.outcome import Outcome, broken
+from palio.web.controller.expiry import Housekeeping
+from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.requirements import Terms, TermsReader
 from palio.web.controller.slots import Slots
 from palio.web.controller.stepping import Order
-from palio.web.controller.terms import Terms, TermsReader
-from palio.web.controller.tidying import Tidying
 from palio.web.controller.worker import Death, End, Reached, Worker, WorkerProcesses, Workers
-from palio.web.folders import Folders
 from palio.web.models import Attempt, ControllerBeat
-from palio.web.serving.pulse import Pulse
+from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
 from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
-from palio.web.verbs.trust import refuse_unenforced, refuse_untrusted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -249,7 +248,7 @@ class Controller:
             return
         if held.order is None:
             death = held.worker.death or Death(End.BROKEN, "it ended without a reason", None, Cause.ORGANIZER)
-            held.order = deaths.judge(row.identity, held.token, death)
+            held.order = worker_deaths.judge(row.identity, held.token, death)
         held.start_again(now)
 
     def _end(self, row: Attempt, outcome: Outcome) -> None:

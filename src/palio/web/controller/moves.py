@@ -11,12 +11,12 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from palio.core.run_folder import Stage, Verdict
-from palio.core.states import ENDS, State, may_move
-from palio.web import board, events
-from palio.web.controller.outcome import Outcome
+from palio.core.attempt.run_folder import Stage, Verdict
+from palio.core.attempt.states import ENDS, State, may_move
+from palio.web.controller.attempt_result import Outcome
+from palio.web.leaderboard import ranked
 from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
-from palio.web.verbs import charging
+from palio.web.verbs import events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
 
 BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each further try
@@ -81,7 +81,7 @@ def end(identity: str, outcome: Outcome) -> bool:
             attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
             attempt.failure_code, attempt.failure_cause = outcome.failure.code, outcome.failure.cause
         attempt.finished = timezone.now()
-        is_charged = charging.is_charged(attempt, outcome.verdict, outcome.failure)
+        is_charged = quota.is_charged(attempt, outcome.verdict, outcome.failure)
         _move(attempt, State(outcome.verdict.value), attempt.finished, why=_why(outcome), charged=is_charged)
         if attempt.rescore_id is None:
             if outcome.verdict is Verdict.SCORED:
@@ -89,7 +89,7 @@ def end(identity: str, outcome: Outcome) -> bool:
             # A new pass replaces what an earlier one was charged for, unless a score of that still stands.
             submission.charged = is_charged or submission.counted_id is not None
             submission.save(update_fields=["counted", "charged"])
-            board.changed(submission.challenge)
+            ranked.changed(submission.challenge)
         if is_tried_again:
             _try_again(attempt, tries)
         if attempt.rescore_id is not None:

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import connection
 
 from palio.core.receipt.key import machine_key
-from palio.web.controller.alone import alone
+from palio.web.controller.heartbeat import Pulse, watch_database
 from palio.web.controller.loop import Controller
-from palio.web.serving.pulse import Pulse, watch_database
+from palio.web.controller.process_lock import alone
 
 log = logging.getLogger("palio.controller")
 

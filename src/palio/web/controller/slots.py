@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from palio.core.bundle.model import Rules
 from palio.core.errors import PalioError
 from palio.core.quantities import size_text
-from palio.web.configuration import Configuration
+from palio.web.config.configuration import Configuration
 
 
 @dataclass(frozen=True)

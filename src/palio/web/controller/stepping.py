@@ -8,14 +8,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from palio.core.attempt.input_copies import InputCopies
+from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
-from palio.core.input_copies import InputCopies
-from palio.core.run_folder import RunFolder, Stage
 from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome, broken
+from palio.web.controller.engine_retry import LetGoError, PatientEngine
 from palio.web.controller.engines import Engines
-from palio.web.controller.outcome import Outcome, broken
-from palio.web.controller.patient import LetGoError, PatientEngine
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

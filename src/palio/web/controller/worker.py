@@ -25,16 +25,15 @@ from enum import StrEnum
 from io import FileIO
 from typing import TYPE_CHECKING, Any, Protocol
 
-from palio.core.bounded import Bounds, BoundsError, call_bounded
+from palio.core.attempt.run_folder import Stage
+from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.errors import Cause, Failure, PalioError
-from palio.core.job import MIB
-from palio.core.quantities import size_text
-from palio.core.run_folder import Stage
-from palio.web.configuration import Configuration
+from palio.core.quantities import MIB, size_text
+from palio.web.config.configuration import Configuration
 from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.limits import EXIT_MEMORY, MEMORY_BYTES, STEP_CPU_S
-from palio.web.controller.outcome import Outcome
-from palio.web.controller.removal import remove_jobs
+from palio.web.controller.remove_jobs import remove_jobs
 from palio.web.controller.stepping import Order
 
 if TYPE_CHECKING:

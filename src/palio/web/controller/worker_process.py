@@ -18,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from palio.core.attempt.run_folder import RunFolder, Stage
+from palio.core.engine import Engine, Job, Work
 from palio.core.errors import Cause, Failure
-from palio.core.job import Engine, Job, Work
-from palio.core.run_folder import RunFolder, Stage
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
 from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
 from palio.web.controller.limits import EXIT_MEMORY, allow_a_step, keep_to_limits, lifted
-from palio.web.controller.outcome import Outcome
 from palio.web.controller.stepping import Order, evaluate
 
 _PR_SET_PDEATHSIG = 1

@@ -8,8 +8,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import palio.core.states
-import palio.web.ids
+import palio.core.attempt.states
+import palio.web.models.ids
 
 
 class Migration(migrations.Migration):
@@ -133,7 +133,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("name", models.CharField(max_length=80)),
@@ -235,7 +239,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 (
@@ -295,7 +303,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("phase", models.CharField(max_length=200)),
@@ -340,7 +352,11 @@ class Migration(migrations.Migration):
                 (
                     "identity",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("number", models.PositiveIntegerField()),
@@ -356,16 +372,19 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            (palio.core.states.State["QUEUED"], palio.core.states.State["QUEUED"]),
-                            (palio.core.states.State["BUILD"], palio.core.states.State["BUILD"]),
-                            (palio.core.states.State["SAMPLE"], palio.core.states.State["SAMPLE"]),
-                            (palio.core.states.State["PREDICT"], palio.core.states.State["PREDICT"]),
-                            (palio.core.states.State["SCORE"], palio.core.states.State["SCORE"]),
-                            (palio.core.states.State["SCORED"], palio.core.states.State["SCORED"]),
-                            (palio.core.states.State["FAILED"], palio.core.states.State["FAILED"]),
-                            (palio.core.states.State["CANCELLED"], palio.core.states.State["CANCELLED"]),
+                            (palio.core.attempt.states.State["QUEUED"], palio.core.attempt.states.State["QUEUED"]),
+                            (palio.core.attempt.states.State["BUILD"], palio.core.attempt.states.State["BUILD"]),
+                            (palio.core.attempt.states.State["SAMPLE"], palio.core.attempt.states.State["SAMPLE"]),
+                            (palio.core.attempt.states.State["PREDICT"], palio.core.attempt.states.State["PREDICT"]),
+                            (palio.core.attempt.states.State["SCORE"], palio.core.attempt.states.State["SCORE"]),
+                            (palio.core.attempt.states.State["SCORED"], palio.core.attempt.states.State["SCORED"]),
+                            (palio.core.attempt.states.State["FAILED"], palio.core.attempt.states.State["FAILED"]),
+                            (
+                                palio.core.attempt.states.State["CANCELLED"],
+                                palio.core.attempt.states.State["CANCELLED"],
+                            ),
                         ],
-                        default=palio.core.states.State["QUEUED"],
+                        default=palio.core.attempt.states.State["QUEUED"],
                         max_length=12,
                     ),
                 ),
@@ -445,7 +464,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("name", models.CharField(max_length=255)),
@@ -469,7 +492,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("phase", models.CharField(max_length=200)),
@@ -561,7 +588,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("name", models.CharField(max_length=80)),
@@ -625,7 +656,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("code_hash", models.CharField(max_length=64, unique=True)),
@@ -675,7 +710,11 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.CharField(
-                        default=palio.web.ids.new_id, editable=False, max_length=16, primary_key=True, serialize=False
+                        default=palio.web.models.ids.new_id,
+                        editable=False,
+                        max_length=16,
+                        primary_key=True,
+                        serialize=False,
                     ),
                 ),
                 ("name", models.CharField(max_length=255)),
@@ -775,9 +814,9 @@ class Migration(migrations.Migration):
                         (
                             "state__in",
                             [
-                                palio.core.states.State["CANCELLED"],
-                                palio.core.states.State["FAILED"],
-                                palio.core.states.State["SCORED"],
+                                palio.core.attempt.states.State["CANCELLED"],
+                                palio.core.attempt.states.State["FAILED"],
+                                palio.core.attempt.states.State["SCORED"],
                             ],
                         ),
                         _negated=True,
@@ -792,9 +831,10 @@ class Migration(migrations.Migration):
             model_name="attempt",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("scores__isnull", False), ("state", palio.core.states.State["SCORED"])),
+                    models.Q(("scores__isnull", False), ("state", palio.core.attempt.states.State["SCORED"])),
                     models.Q(
-                        models.Q(("state", palio.core.states.State["SCORED"]), _negated=True), ("scores__isnull", True)
+                        models.Q(("state", palio.core.attempt.states.State["SCORED"]), _negated=True),
+                        ("scores__isnull", True),
                     ),
                     _connector="OR",
                 ),

@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
-from palio.web.ids import LENGTH, new_id
-from palio.web.models.people import User
+from palio.web.models.accounts import User
+from palio.web.models.ids import LENGTH, new_id
 
 
 class Challenge(models.Model):

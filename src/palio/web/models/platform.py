@@ -3,8 +3,8 @@
 from django.db import models
 from django.utils import timezone
 
+from palio.web.models.accounts import User
 from palio.web.models.challenges import Challenge
-from palio.web.models.people import User
 from palio.web.models.submissions import Submission
 
 

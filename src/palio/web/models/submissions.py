@@ -3,10 +3,10 @@
 from django.db import models
 from django.utils import timezone
 
-from palio.core.states import ENDS, State
-from palio.web.ids import LENGTH, new_id
+from palio.core.attempt.states import ENDS, State
+from palio.web.models.accounts import Team, User
 from palio.web.models.challenges import Challenge, ChallengeVersion
-from palio.web.models.people import Team, User
+from palio.web.models.ids import LENGTH, new_id
 
 
 class StoredFile(models.Model):

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.doing import doing, signed_in, trying
+from palio.web.pages.actions import doing, signed_in, trying
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 _DAYS = (7, 30, 90, 366)

@@ -10,11 +10,11 @@ from django.utils.text import slugify
 
 from palio.core.bundle.model import Bundle
 from palio.web.access.rules import VIEWER
-from palio.web.bundles import bundle_of, reading_of
-from palio.web.downloads import Streamed, downloads, zip_stream
-from palio.web.markdown import PICTURES, is_public
 from palio.web.models import Challenge
 from palio.web.pages.challenges import shown
+from palio.web.reading.markdown import PICTURES, is_public
+from palio.web.storage.bundles import bundle_of, reading_of
+from palio.web.storage.downloads import Streamed, downloads, zip_stream
 
 _ONE_DAY_S = 24 * 3600
 

@@ -8,7 +8,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.doing import doing, signed_in, trying
+from palio.web.pages.actions import doing, signed_in, trying
 from palio.web.verbs import challenge_settings, invitations, roles
 
 

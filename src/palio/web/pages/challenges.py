@@ -10,13 +10,13 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from palio.core.bundle.model import Bundle
-from palio.web.bundles import bundle_of, reading_of
-from palio.web.child_reads import PAGE, PICTURE
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
+from palio.web.reading.readers import PAGE, PICTURE
+from palio.web.reading.typed_markdown import shown_texts
+from palio.web.storage.bundles import bundle_of, reading_of
 from palio.web.templatetags.challenge import phase_now, state_of
-from palio.web.texts_shown import shown_texts
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
-from palio.web.verbs.limits import all_tries
+from palio.web.verbs.submission_limits import all_tries
 from palio.web.verbs.teams import own_team
 
 

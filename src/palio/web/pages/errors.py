@@ -8,8 +8,8 @@ from django.templatetags.static import static
 from django.utils.html import escape
 
 from palio.core.errors import Cause, PalioError
-from palio.web import away
-from palio.web.verbs.refusals import RefusedError
+from palio.web.http import database_errors
+from palio.web.http.refusals import RefusedError
 
 _TEXTS = {
     400: ("This request cannot be understood", "Go back, load the page again, and try once more."),
@@ -43,7 +43,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def too_many(request: HttpRequest) -> HttpResponse:
     """For allauth, which counts attempts to sign in and up, and takes those that it cannot count for too many."""
-    if refused := away.refusal_to_write():
+    if refused := database_errors.refusal_to_write():
         return _away(request, refused)
     return _page(request, 429)
 
@@ -69,7 +69,7 @@ def _refusal(error: BaseException | None) -> RefusedError | None:
     if isinstance(error, PalioError):
         failure, status = error.failure, 503 if error.failure.cause is Cause.PLATFORM else 422
         return RefusedError(failure.code, failure.message, failure.next_step, status, failure.evidence)
-    return away.refusal_for(error)
+    return database_errors.refusal_for(error)
 
 
 def _away(request: HttpRequest, refused: RefusedError) -> HttpResponse:
@@ -81,7 +81,7 @@ def _away(request: HttpRequest, refused: RefusedError) -> HttpResponse:
     else:
         answer = _bare(escape(refused.message.rstrip(".")), escape(refused.next_step), refused.status)
     if refused.status == 503:
-        answer["Retry-After"] = str(away.AGAIN_S)
+        answer["Retry-After"] = str(database_errors.AGAIN_S)
     return answer
 
 

@@ -6,14 +6,14 @@ from django.urls import path, reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from palio.web.bundles import bundle_of
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Invitation, User
+from palio.web.pages.account_adapter import INVITED
+from palio.web.pages.actions import doing
 from palio.web.pages.challenges import rendered_terms
-from palio.web.pages.doing import doing
-from palio.web.people import INVITED
+from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import terms_of
-from palio.web.verbs.refusals import RefusedError
 
 
 @never_cache

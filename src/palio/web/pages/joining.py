@@ -6,8 +6,8 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Challenge, Registration, User
+from palio.web.pages.actions import doing, signed_in
 from palio.web.pages.challenges import rendered_terms, shown, standing
-from palio.web.pages.doing import doing, signed_in
 from palio.web.verbs import joining
 
 

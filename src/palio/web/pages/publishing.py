@@ -9,12 +9,12 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from palio.core.errors import PalioError
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge
-from palio.web.pages.doing import signed_in
-from palio.web.pages.receiving import receives_file
+from palio.web.pages.actions import signed_in
+from palio.web.pages.file_forms import receives_file
 from palio.web.verbs.publish import Publication
-from palio.web.verbs.receive_bundle import publish_archive
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs.upload_bundle import publish_archive
 
 
 @receives_file

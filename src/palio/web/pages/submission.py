@@ -16,21 +16,21 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
+from palio.core.attempt.run_folder import Stage
+from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
 from palio.core.errors import PalioError
-from palio.core.job import MIB
+from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.quantities import MIB
 from palio.core.receipt.key import machine_public_key
-from palio.core.run_folder import Stage
-from palio.core.states import State
-from palio.core.untrusted_file import UnreadableFileError, open_untrusted
-from palio.web import submission_shown as team_view
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.bundles import bundle_of, phase_named
-from palio.web.kept import kept
+from palio.web.http.cache import kept
 from palio.web.models import Submission
-from palio.web.stages_shown import SAYS, cards
+from palio.web.queries import submission as team_view
+from palio.web.queries.stages import SAYS, cards
+from palio.web.storage.bundles import bundle_of, phase_named
 from palio.web.verbs import queue
-from palio.web.verbs.charging import cancelling_counts
+from palio.web.verbs.quota import cancelling_counts
 
 _UNCHANGED = 204  # htmx leaves the page as it is
 _TAIL_BYTES = 12_000  # of a log, on the page; the whole of it has a page of its own

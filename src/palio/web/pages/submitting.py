@@ -14,21 +14,21 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.errors import PalioError
-from palio.core.verdicts import EVALUATED_KINDS
-from palio.web.bundles import current_bundle, phase_named
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, StoredFile, Submission, Team
-from palio.web.pages.doing import doing, signed_in
-from palio.web.pages.receiving import receives_file
-from palio.web.submission_shown import built_image, latest_attempt, scores_hidden, shown_scores
-from palio.web.submissions_of import files_of, submissions_of
-from palio.web.teams_of import own_team
+from palio.web.pages.actions import doing, signed_in
+from palio.web.pages.file_forms import receives_file
+from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
+from palio.web.queries.team_submissions import files_of, submissions_of
+from palio.web.queries.teams import own_team
+from palio.web.storage.bundles import current_bundle, phase_named
 from palio.web.templatetags.challenge import phase_now
-from palio.web.verbs import completing, files, limits, submit
-from palio.web.verbs.charging import cancelling_may_count
-from palio.web.verbs.refusals import RefusedError
-from palio.web.verbs.trust import left_out
+from palio.web.verbs import complete_upload, files, submission_limits, submit
+from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.quota import cancelling_may_count
 from palio.web.verbs.uploads import CHUNK_BYTES
 
 ON_A_PAGE = 50
@@ -123,7 +123,7 @@ def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
     if given is None:
         raise RefusedError("file-missing", "No file came with it.", "Choose one, then hand it in.", 422)
     wanted = next((kind for kind in SubmissionKind if kind == request.POST.get("kind")), None)
-    return completing.take_whole(team, signed_in(request), given, wanted, phase)
+    return complete_upload.take_whole(team, signed_in(request), given, wanted, phase)
 
 
 def _chosen(request: HttpRequest, team: Team) -> StoredFile:
@@ -144,7 +144,7 @@ def _page(
         messages.error(request, f"{missing.message} {missing.next_step}")
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
-    stands = limits.tries(team, phase)
+    stands = submission_limits.tries(team, phase)
     not_here = left_out(stands.kinds, user)
     kinds = [kind for kind in stands.kinds if kind not in not_here]
     context = {

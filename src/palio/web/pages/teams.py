@@ -8,8 +8,8 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.web.models import Invitation, Team
+from palio.web.pages.actions import doing, signed_in, trying
 from palio.web.pages.challenges import shown
-from palio.web.pages.doing import doing, signed_in, trying
 from palio.web.verbs import invitations, teams
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, PalioError
-from palio.web.configuration import Configuration, read_configuration
+from palio.web.config.configuration import Configuration, read_configuration
 from palio.web.serving.terminal import show_failure
 
 EXIT_BUG = 1

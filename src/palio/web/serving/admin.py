@@ -7,8 +7,8 @@ from django.db import transaction
 from django.urls import reverse
 
 from palio.core.errors import PalioError
-from palio.web import events
 from palio.web.models import User
+from palio.web.verbs import events
 
 NAME = "admin"
 

@@ -20,12 +20,11 @@ from typing import IO
 
 from palio import __version__
 from palio.core.errors import PalioError, counted
-from palio.core.job import MIB
-from palio.core.quantities import size_text
-from palio.core.staging import reading, staged
-from palio.web.configuration import Configuration
-from palio.web.folders import Folders
-from palio.web.serving.copies import copy_sqlite, dump_postgresql
+from palio.core.files.staging import reading, staged
+from palio.core.quantities import MIB, size_text
+from palio.web.config.configuration import Configuration
+from palio.web.config.data_folder import Folders
+from palio.web.serving.database_copy import copy_sqlite, dump_postgresql
 from palio.web.serving.terminal import say
 
 FORMAT = "palio-backup 1"

@@ -29,7 +29,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
-from palio.web.admission import ADMITTED, ASKED
+from palio.web.serving.admission import ADMITTED, ASKED
 
 HEADER_S = 20.0  # for a whole header, and how long an idle connection is kept
 BODY_S = 2 * 3600.0

@@ -17,8 +17,8 @@ from django.db.models import Model
 
 from palio import __version__
 from palio.core.errors import PalioError
-from palio.core.staging import staged
-from palio.web.serving.copies import copy_sqlite
+from palio.core.files.staging import staged
+from palio.web.serving.database_copy import copy_sqlite
 from palio.web.serving.terminal import say
 
 KEPT_BEFORE = "database-before-upgrade"

@@ -8,7 +8,7 @@ import json
 from urllib.parse import urlsplit
 
 from palio.core.errors import EXIT_CODES, Cause
-from palio.web.configuration import Configuration
+from palio.web.config.configuration import Configuration
 from palio.web.serving.terminal import say
 
 TIMEOUT_S = 10

@@ -12,18 +12,18 @@ from socket import socket
 
 from palio import __version__
 from palio.core.quantities import size_text
-from palio.web.configuration import Configuration
-from palio.web.folders import Folders
-from palio.web.serving.children import fork
-from palio.web.serving.engine_found import find_engine
-from palio.web.serving.listening import listen
-from palio.web.serving.lock import lock
-from palio.web.serving.notify import notify_ready
+from palio.web.config.configuration import Configuration
+from palio.web.config.data_folder import Folders
+from palio.web.controller.heartbeat import Pulse
+from palio.web.serving.child_process import fork
+from palio.web.serving.engine_detection import find_engine
+from palio.web.serving.listening_socket import listen
 from palio.web.serving.prepare import make_folders, prepare
-from palio.web.serving.pulse import Pulse
-from palio.web.serving.safety import refuse_unsafe
+from palio.web.serving.public_requirements import refuse_unsafe
 from palio.web.serving.supervisor import Charge, Supervisor
+from palio.web.serving.systemd import notify_ready
 from palio.web.serving.terminal import say
+from palio.web.storage.process_lock import lock
 
 CONTROLLER = "palio.web.controller"
 
@@ -73,14 +73,14 @@ class Platform:
         django.setup()
         self._link = prepare(pages=self._pages)
         if self._with:
-            from palio.web.serving.challenge import publish_at_start
+            from palio.web.serving.initial_challenge import publish_at_start
 
             self._published = [publish_at_start(named) for named in self._with]
 
     def _answerer(self, listening: socket) -> Callable[[], None]:
         from django.urls import get_resolver
 
-        from palio.web.serving.pages import answer_requests
+        from palio.web.serving.web_process import answer_requests
         from palio.web.wsgi import application
 
         _ = get_resolver().url_patterns  # loaded once, for all

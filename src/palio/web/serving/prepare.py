@@ -9,12 +9,11 @@ from pathlib import Path
 from django.conf import settings
 
 from palio.core.errors import PalioError
-from palio.core.job import MIB
-from palio.core.quantities import size_text
+from palio.core.files.staging import writing
+from palio.core.quantities import MIB, size_text
 from palio.core.receipt.key import machine_key
-from palio.core.staging import writing
-from palio.web.folders import Folders
-from palio.web.serving.lock import lock
+from palio.web.config.data_folder import Folders
+from palio.web.storage.process_lock import lock
 
 FREE_BYTES = 100 * MIB  # with less there is no room for a database that grows, nor for logs
 

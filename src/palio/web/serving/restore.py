@@ -23,13 +23,12 @@ from pathlib import Path
 from tarfile import TarInfo
 
 from palio.core.errors import PalioError, counted
-from palio.core.job import KIB, MIB
-from palio.core.quantities import size_text
-from palio.core.staging import settle, staged, writing
-from palio.core.tar_stream import BrokenTarError, Budget, BudgetError, TarStream
-from palio.web.configuration import Configuration
+from palio.core.files.staging import settle, staged, writing
+from palio.core.files.tar_stream import BrokenTarError, Budget, BudgetError, TarStream
+from palio.core.quantities import KIB, MIB, size_text
+from palio.web.config.configuration import Configuration
 from palio.web.serving.backup import ABOUT, DUMP, FOLDERS, FORMAT, SUMS, TOP
-from palio.web.serving.copies import has_tables, is_whole, load_postgresql
+from palio.web.serving.database_copy import has_tables, is_whole, load_postgresql
 from palio.web.serving.terminal import say
 
 DATABASE = "palio.sqlite3"

@@ -9,7 +9,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
 from palio import __version__
-from palio.core.staging import writing
+from palio.core.files.staging import writing
 
 NOTE = ".collected"
 

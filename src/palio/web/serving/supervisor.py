@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
 
-from palio.core.staging import why
-from palio.web.serving.children import fork, how_it_ended
-from palio.web.serving.pulse import Pulse
+from palio.core.files.staging import why
+from palio.web.controller.heartbeat import Pulse
+from palio.web.serving.child_process import fork, how_it_ended
 
 STOP_S = 8.0  # until those that have not ended are killed
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0

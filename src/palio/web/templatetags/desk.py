@@ -2,8 +2,8 @@
 
 from django import template
 
-from palio.web.desk.audit import of_submission
 from palio.web.models import Event, Submission
+from palio.web.queries.audit_log import of_submission
 
 register = template.Library()
 _SHOWN = 30

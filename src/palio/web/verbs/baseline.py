@@ -2,8 +2,9 @@
 
 from django.db import transaction
 
-from palio.web import board, events
+from palio.web.leaderboard import ranked
 from palio.web.models import Submission, User
+from palio.web.verbs import events
 
 
 def set_baseline(submission: Submission, actor: User, *, baseline: bool) -> None:
@@ -14,6 +15,6 @@ def set_baseline(submission: Submission, actor: User, *, baseline: bool) -> None
             return
         locked.baseline = baseline
         locked.save(update_fields=["baseline"])
-        board.changed(locked.challenge)
+        ranked.changed(locked.challenge)
         kind = "submission.marked-baseline" if baseline else "submission.unmarked-baseline"
         events.record(kind, actor=actor, submission=locked)

@@ -2,9 +2,9 @@
 
 from django.db import transaction
 
-from palio.web import events
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs import events
 
 SAYS = {
     Challenge.Visibility.DRAFT: "only its organizers see it",

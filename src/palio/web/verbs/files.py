@@ -4,11 +4,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from palio.core.states import ENDS
-from palio.web import events
+from palio.core.attempt.states import ENDS
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, StoredFile, Upload, User
-from palio.web.store import remove_file, store_changing
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.files import remove_file, store_changing
+from palio.web.verbs import events
 
 
 def delete_file(file: StoredFile, user: User) -> None:

@@ -8,10 +8,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from palio.web import events
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Invitation, Team, User
-from palio.web.verbs import joining, teams
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs import events, joining, teams
 
 LASTS = timedelta(days=14)
 MOST_OPEN = 200  # of one person at a time

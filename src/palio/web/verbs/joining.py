@@ -7,10 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle
-from palio.web import events
-from palio.web.bundles import bundle_of
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.bundles import bundle_of
+from palio.web.verbs import events
 from palio.web.verbs.teams import ensure_team, leave_for_good
 
 

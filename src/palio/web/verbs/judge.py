@@ -3,9 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
-from palio.web import board, events
+from palio.web.http.refusals import RefusedError
+from palio.web.leaderboard import ranked
 from palio.web.models import Submission, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs import events
 
 REASON_CHARACTERS = 500
 
@@ -39,7 +40,7 @@ def disqualify(submission: Submission, actor: User, reason: str) -> None:
             return
         submission.disqualified = reason
         submission.save(update_fields=["disqualified"])
-        board.changed(submission.challenge)
+        ranked.changed(submission.challenge)
         events.record("submission.disqualified", actor=actor, submission=submission, reason=reason)
 
 
@@ -51,7 +52,7 @@ def reinstate(submission: Submission, actor: User) -> None:
             return
         reason, submission.disqualified = submission.disqualified, ""
         submission.save(update_fields=["disqualified"])
-        board.changed(submission.challenge)
+        ranked.changed(submission.challenge)
         events.record("submission.reinstated", actor=actor, submission=submission, reason=reason)
 
 
@@ -62,5 +63,5 @@ def _set_hidden(submission: Submission, actor: User, *, hidden: bool) -> None:
             return
         submission.hidden = timezone.now() if hidden else None
         submission.save(update_fields=["hidden"])
-        board.changed(submission.challenge)
+        ranked.changed(submission.challenge)
         events.record("submission.hidden" if hidden else "submission.shown", actor=actor, submission=submission)

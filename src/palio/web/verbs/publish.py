@@ -15,14 +15,14 @@ from django.utils.text import slugify
 from palio.core.bundle.difference import differences
 from palio.core.bundle.model import Bundle
 from palio.core.bundle.read import named_digest
-from palio.core.digest import UnfitFile
 from palio.core.errors import PalioError
-from palio.core.staging import reading as reading_source
-from palio.web import events
-from palio.web.bundles import bundle_of, keep_reading, read_new, reading_at
+from palio.core.files.digest import UnfitFile
+from palio.core.files.staging import reading as reading_source
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
-from palio.web.store import bundle_path, keep_bundle
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.bundles import bundle_of, keep_reading, read_new, reading_at
+from palio.web.storage.files import bundle_path, keep_bundle
+from palio.web.verbs import events
 
 SLUG_CHARACTERS = 60
 

@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heapreplace
 from django.conf import settings
 from django.utils import timezone
 
-from palio.core.states import RUNNING, State
+from palio.core.attempt.states import RUNNING, State
 from palio.web.models import Attempt
 
 LONGEST_WAIT = timedelta(minutes=5)  # before an attempt is retried

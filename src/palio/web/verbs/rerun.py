@@ -4,11 +4,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from palio.core.states import ENDS, State
-from palio.web import events
+from palio.core.attempt.states import ENDS, State
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, Challenge, ChallengeVersion, Purpose, StoredFile, Submission, User
-from palio.web.store import file_path
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.files import file_path
+from palio.web.verbs import events
 
 
 def rerun(submission: Submission, actor: User) -> Attempt:

@@ -12,14 +12,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Phase
 from palio.core.errors import Cause, counted
-from palio.core.states import ENDS, State
-from palio.web import board, events
-from palio.web.board import Board, BoardRow, Sight, handed_in, make_board, team_names
-from palio.web.bundles import bundle_of, current_bundle, phase_named
+from palio.web.http.refusals import RefusedError
+from palio.web.leaderboard import ranked
+from palio.web.leaderboard.ranked import Board, BoardRow, Sight, handed_in, make_board, team_names
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.verbs import events
 from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
 
@@ -117,7 +118,7 @@ def apply(rescore: Rescore, actor: User) -> None:
             submission.charged = submission.charged or is_scored
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
-        board.changed(rescore.challenge)
+        ranked.changed(rescore.challenge)
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
 
 

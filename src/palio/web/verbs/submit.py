@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import SubmissionKind
-from palio.core.phases import pick_phase
-from palio.core.states import ENDS, State
-from palio.web import events
-from palio.web.board import changed
-from palio.web.bundles import bundle_of
+from palio.core.bundle.pick_phase import pick_phase
+from palio.web.http.refusals import RefusedError
+from palio.web.leaderboard.ranked import changed
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
-from palio.web.verbs.charging import CANCEL_ASKED, cancelling_counts
+from palio.web.storage.bundles import bundle_of
+from palio.web.verbs import events
+from palio.web.verbs.engine_support import refuse_now
 from palio.web.verbs.joining import needs_terms, registration_of
-from palio.web.verbs.limits import refuse_to_submit
-from palio.web.verbs.refusals import RefusedError
-from palio.web.verbs.trust import refuse_now
+from palio.web.verbs.quota import CANCEL_ASKED, cancelling_counts
+from palio.web.verbs.submission_limits import refuse_to_submit
 
 NOTE_CHARACTERS = 500
 

@@ -7,9 +7,9 @@ a team that has submissions stays, as they do.
 
 from django.db import transaction
 
-from palio.web import events
+from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Team, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs import events
 
 NAME_CHARACTERS = 80
 

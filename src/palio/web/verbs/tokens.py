@@ -7,10 +7,10 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from palio.web import events
 from palio.web.access.tokens import SCOPES, hashed, new_secret
+from palio.web.http.refusals import RefusedError
 from palio.web.models import ApiToken, User
-from palio.web.verbs.refusals import RefusedError
+from palio.web.verbs import events
 
 NAME_CHARACTERS = 80
 MOST_VALID = 50  # of one person at a time

@@ -15,11 +15,10 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Phase
 from palio.core.errors import counted
-from palio.core.job import MIB
-from palio.core.quantities import size_text
+from palio.core.quantities import MIB, size_text
+from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Team, Upload, User
-from palio.web.upload_folder import UploadFolder, plain_name
-from palio.web.verbs.refusals import RefusedError
+from palio.web.storage.upload_folder import UploadFolder, plain_name
 
 CHUNK_BYTES = 16 * MIB
 MOST_CHUNKS = 10_000

@@ -1,0 +1,70 @@
+"""What an attempt resolved to: the digests, limits and versions that decide its outcome, written to lock.json."""
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+
+import palio
+from palio.core.bundle.model import Bundle, Phase, Rules, Task
+from palio.core.engine import Engine
+from palio.core.errors import PalioError
+from palio.core.files.digest import UnfitFile
+from palio.core.files.tree import RULE, digest_copy
+from palio.core.submission.kinds import Submission
+
+PHANTOM_NOTICE = "PHANTOM.txt"  # lies beside reference data that belongs to synthetic images
+
+
+def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: Submission, engine: Engine) -> dict[str, object]:
+    """The content of lock.json. Two runs whose locks differ only in `engine` and `host` were asked the same thing.
+
+    The image that the submission is built into is not in it: it follows from the submission, and each engine calls it
+    by an id of its own, which result.json has.
+    """
+    return {
+        "bundle": {"title": bundle.title, "digest": bundle.digest},
+        "phase": phase.name,
+        "task": task.name,
+        "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name},
+        "input_data": _digest(task.input_data),
+        "reference_data": _digest(task.reference_data),
+        "scoring_program": _digest(task.scoring_program, executable=True),
+        "digest_rule": RULE,
+        "limits": _limits(phase.rules),
+        "blind": phase.rules.blind is not None,
+        "leaderboard": {
+            "title": bundle.leaderboard.title,
+            "primary": bundle.leaderboard.primary.key,
+            "columns": [asdict(column) for column in bundle.leaderboard.columns],
+        },
+        "statistics": asdict(phase.rules.statistics) if phase.rules.statistics else None,
+        "ranking": asdict(phase.rules.ranking),
+        "phantom": is_phantom(task),
+        "palio": palio.__version__,
+        "engine": {
+            "name": engine.name,
+            "version": engine.describe(),
+            "guarantees": [asdict(guarantee) for guarantee in engine.guarantees()],
+        },
+        "host": {"platform": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
+    }
+
+
+def is_phantom(task: Task) -> bool:
+    """Whether the task's images are synthetic stand-ins; whatever shows its scores has to say so."""
+    data = task.reference_data
+    return data is not None and data.is_dir() and (data / PHANTOM_NOTICE).is_file()
+
+
+def _digest(path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
+    """Of what a job sees of it, which core.prepared copies."""
+    if path is None or not path.exists():
+        return None
+    try:
+        return {"digest": digest_copy(path, executable=executable)}
+    except UnfitFile as fault:
+        raise PalioError("folder-unreadable", path=path, reason=fault) from fault
+
+
+def _limits(rules: Rules) -> dict[str, object]:
+    return {"build": asdict(rules.build), "predict": asdict(rules.predict), "score": asdict(rules.score)}

@@ -1,0 +1,199 @@
+"""From how a container ended to whose turn it is. Each function raises the one failure that fits, or returns.
+
+Evidence is the limit with its value; beside it goes the end of the stage's own log. The first failing stage is the
+failure: a later one is never reached.
+"""
+
+from pathlib import Path
+
+from palio.core.attempt.run_folder import Stage
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Load
+from palio.core.errors import PalioError, counted
+from palio.core.files.log import last_lines
+from palio.core.quantities import duration_text, size_text
+from palio.core.submission.kinds import Submission
+
+PREDICTIONS_INVALID = 10  # how a scoring program says that the predictions, and not it, are at fault
+PROBLEMS_FILE = "problems.txt"
+EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
+_SHOWN = 20
+
+
+def refuse_unfit(submission: Submission, phase: Phase, engine: str) -> None:
+    """Raises if the phase does not take this kind of submission, or Palio cannot evaluate it."""
+    allowed = phase.rules.submissions
+    if submission.kind not in allowed:
+        raise PalioError(
+            "submission-kind-refused",
+            name=submission.name,
+            kind=submission.kind,
+            phase=phase.name,
+            allowed=", ".join(f"`{kind}`" for kind in allowed),
+        )
+    if submission.kind not in EVALUATED_KINDS:
+        raise PalioError(
+            "submission-kind-unsupported",
+            kind=submission.kind,
+            engine=engine,
+            next_step="Hand in a zip with a Dockerfile at its root instead.",
+        )
+
+
+def refuse_unloadable(engine: Engine) -> None:
+    """Raises if the engine has no images of its own, so that it cannot load one."""
+    if not engine.loads_images:
+        raise unloadable(engine.name)
+
+
+def unloadable(engine: str) -> PalioError:
+    """What is said of a saved image where the engine of that name has none."""
+    return PalioError(
+        "submission-kind-unsupported",
+        kind=SubmissionKind.IMAGE,
+        engine=engine,
+        next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or "
+        "hand in the folder that the image was built from, packed with `palio pack`.",
+    )
+
+
+def raise_if_load_failed(result: JobResult, load: Load) -> None:
+    limits, log = load.limits, last_lines(load.log)
+    match result.end:
+        case End.TIME:
+            limit = duration_text(limits.time_s)
+            raise PalioError("image-load-time-limit", stage=Stage.BUILD, limit=limit, log=log)
+        case End.IMAGE_SIZE:
+            sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
+            raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
+        case _ if not result.succeeded:
+            raise PalioError("image-load-failed", stage=Stage.BUILD, reason=result.detail, log=log)
+
+
+def raise_if_build_failed(result: JobResult, build: Build) -> None:
+    if result.succeeded:
+        return
+    limits, log = build.limits, last_lines(build.log)
+    step, _, reason = result.detail.partition("\n")
+    match result.end:
+        case End.TIME:
+            raise PalioError("build-time-limit", stage=Stage.BUILD, limit=duration_text(limits.time_s), log=log)
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError("build-memory-limit", stage=Stage.BUILD, limit=limit, evidence=[step], log=log)
+        case End.IMAGE_SIZE:
+            sizes = {"size": size_text(int(result.detail)), "limit": size_text(limits.size_bytes)}
+            raise PalioError("build-image-size", stage=Stage.BUILD, **sizes)
+        case End.BASE_MISSING:
+            raise PalioError("base-image-missing", stage=Stage.BUILD, image=step, evidence=[reason], log=log)
+        case _:
+            raise PalioError("build-failed", stage=Stage.BUILD, **_failed_step(result), log=log)
+
+
+def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
+    if not result.succeeded:
+        facts = _failed_step(result)
+        raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
+
+
+def raise_if_predict_failed(result: JobResult, job: Job) -> None:
+    if result.succeeded:
+        return
+    limits, log = job.limits, last_lines(job.log)
+    match result.end:
+        case End.TIME:
+            facts = {"limit": duration_text(limits.time_s), "cpus": f"{limits.cpus:g}"}
+            used = f"time: {duration_text(result.wall_s)} of {duration_text(limits.time_s)}"
+            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=[used], log=log)
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError(
+                "predict-memory-limit", stage=Stage.PREDICT, limit=limit, evidence=[_memory(result, job)], log=log
+            )
+        case End.OUTPUT_SIZE:
+            limit = size_text(limits.output_bytes)
+            used = f"output: {result.detail}"
+            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=[used], log=log)
+        case End.OUTPUT_FILES:
+            used = f"output: {result.detail}"
+            count = f"{limits.output_files:,}"
+            raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used], log=log)
+        case End.NOT_STARTED:
+            facts = _not_started(
+                result, "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program in the image."
+            )
+            raise PalioError("predict-not-started", stage=Stage.PREDICT, **facts, log=log)
+        case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:
+            facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
+            raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, log=log)
+        case _:
+            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
+
+
+def raise_if_output_unfit(collected: Collected, job: Job) -> None:
+    if collected.refused:
+        count = counted(len(collected.refused), "entry", "entries")
+        raise PalioError(
+            "predict-output-refused", stage=Stage.PREDICT, count=count, evidence=collected.refused[:_SHOWN]
+        )
+    if not collected.files:
+        raise PalioError("predict-no-output", stage=Stage.PREDICT, log=last_lines(job.log))
+
+
+def raise_if_score_stopped(result: JobResult, job: Job) -> None:
+    """What the engine had to end or could not start; a plain exit code is judged with the output beside it."""
+    limits, log = job.limits, last_lines(job.log)
+    match result.end:
+        case End.TIME:
+            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=duration_text(limits.time_s), log=log)
+        case End.MEMORY:
+            limit = size_text(limits.memory_bytes)
+            raise PalioError("score-memory-limit", stage=Stage.SCORE, limit=limit, evidence=[_memory(result, job)])
+        case End.OUTPUT_SIZE | End.OUTPUT_FILES:
+            reason = f"it passed its {result.end} of {_output_limits(job)}"
+            raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, log=log)
+        case End.NOT_STARTED:
+            facts = _not_started(result, "Check the `command` in its metadata.yaml and the image it runs in.")
+            raise PalioError("score-not-started", stage=Stage.SCORE, **facts, log=log)
+
+
+def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
+    problems = output / PROBLEMS_FILE
+    if result.exit_code == PREDICTIONS_INVALID and problems.is_file():
+        lines = last_lines(problems, count=_SHOWN, width=500)
+        raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
+    if result.exit_code != 0:
+        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, log=last_lines(job.log))
+    if collected.refused:
+        reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} no ordinary files"
+        raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
+
+
+def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
+    shown = path.relative_to(bundle.root) if path and path.is_relative_to(bundle.root) else path
+    get = "Put the data there, or name the folder that holds it in competition.yaml."
+    if (bundle.root / "manifest.csv").is_file():
+        get = f"Run `palio data get mednist --to {bundle.root}`."
+    return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
+
+
+def _failed_step(result: JobResult) -> dict[str, str]:
+    step, _, reason = result.detail.partition("\n")
+    exit_code = f" with exit code {result.exit_code}" if result.exit_code and not reason else ""
+    return {"step": f"`{step}`" if " " in step else step or "it", "reason": f": {reason}" if reason else exit_code}
+
+
+def _not_started(result: JobResult, next_step: str) -> dict[str, str]:
+    """Engines that know what to do about the reason say so on a second line (core.entry_point)."""
+    reason, _, advice = result.detail.partition("\n")
+    return {"reason": reason, "next_step": advice or next_step}
+
+
+def _memory(result: JobResult, job: Job) -> str:
+    limit = job.limits.memory_bytes
+    used = size_text(result.peak_memory_bytes or limit)
+    return f"memory: {used} of {size_text(limit)}, stopped at {duration_text(result.wall_s)}"
+
+
+def _output_limits(job: Job) -> str:
+    return f"{size_text(job.limits.output_bytes)} in {job.limits.output_files:,} files"

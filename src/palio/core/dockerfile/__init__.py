@@ -1,0 +1,1 @@
+"""Dockerfiles from strangers: read, checked and resolved without building anything."""

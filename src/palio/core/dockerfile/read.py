@@ -1,0 +1,162 @@
+"""Reads a Dockerfile as its instructions with their lines.
+
+There is one reading for all engines. Where readers of Dockerfiles differ (line ends of Unicode, white space other than
+spaces and tabs, several backslashes at a line's end, other escape characters, flags in quotes, here-documents), the
+file is refused with the line. Comments, line continuations, a byte order mark and Windows line ends are read as Docker
+reads them. `# syntax=` and `# check=` are comments here: no frontend is run.
+
+Bounded: the size of the file, the number of instructions, the length of each. What an instruction's words may be is
+in dockerfile_words.py.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.quantities import MIB
+
+MOST_BYTES = MIB  # of a Dockerfile or .dockerignore
+MOST_INSTRUCTIONS = 1000
+MOST_LINE_BYTES = 65_535  # of an instruction, continued lines joined: more than that, Docker does not read either
+_SHOWN = 120
+
+_ESCAPE_DIRECTIVE = re.compile(r"#[ \t]*escape[ \t]*=(?![ \t]*\\[ \t]*$)", re.IGNORECASE)
+_KEYWORD = re.compile(r"[A-Za-z]+(?=[ \t]|$)")
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?:=([^\s'\"\\]*))?(?:[ \t]+|$)")
+_HEREDOC = re.compile(r"(?:^|[ \t])[0-9]*<<-?[^<\s]")
+# Controls but the tab, surrogates, and white space that is not a plain space for every reader.
+_UNFIT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff\ufeff]")
+_NAMED = {"\0": "NUL", "\r": "a carriage return"}
+
+
+class DockerfileError(Exception):
+    """What is wrong, and where: in which instruction, if one can be named."""
+
+    def __init__(self, reason: str, instruction: "Instruction | None" = None, where: str = "the Dockerfile") -> None:
+        super().__init__(reason)
+        self.reason, self.instruction = reason, instruction
+        self.where = str(instruction) if instruction else where
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    line: int  # where it begins, from 1
+    keyword: str  # in capitals
+    flags: Mapping[str, str] = field(default_factory=dict)
+    rest: str = ""  # what follows keyword and flags, in one line
+
+    def text(self) -> str:
+        """The instruction as one line."""
+        flags = "".join(f"--{name}={value} " if value else f"--{name} " for name, value in self.flags.items())
+        return f"{self.keyword} {flags}{self.rest}".rstrip()
+
+    def __str__(self) -> str:
+        text = self.text()
+        return f"line {self.line} ({text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'})"
+
+
+def read_text(context: Path, name: str) -> str | None:
+    """A text of the context that steers its build, or None where there is none. Raises DockerfileError.
+
+    A link is followed within the context only.
+    """
+    path = context / name
+    try:
+        if path.is_symlink() and not path.resolve(strict=True).is_relative_to(context.resolve()):
+            raise DockerfileError("it is a link that leads out of the folder; put the file itself there", where=name)
+        with open_untrusted(path.resolve()) as file:
+            return decoded(file.read(MOST_BYTES + 1), name)
+    except FileNotFoundError:
+        return None
+    except UnreadableFileError as error:
+        raise DockerfileError(f"it {error}", where=name) from None
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a link that leads to itself
+        reason = error.strerror if isinstance(error, OSError) else "it is a link that leads to itself"
+        raise DockerfileError(f"it cannot be read: {reason}", where=name) from None
+
+
+def decoded(data: bytes, name: str = "Dockerfile") -> str:
+    """`data` as text; one byte more than is allowed is enough to have it refused. Raises DockerfileError."""
+    if len(data) > MOST_BYTES:
+        raise DockerfileError(f"it is larger than {MOST_BYTES // MIB} MiB, the most that is allowed", where=name)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DockerfileError(f"line {line} is not UTF-8 text; save the file as UTF-8", where=name) from None
+
+
+def parse(text: str) -> list[Instruction]:
+    """The instructions, their words not looked at yet. Raises DockerfileError."""
+    instructions: list[Instruction] = []
+    begin, pieces, size = 0, list[str](), 0
+    for number, whole in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        line = whole.removesuffix("\r")
+        plain = line.strip(" \t")
+        if not plain or plain.startswith("#"):  # within a continued instruction too
+            if not instructions and not pieces and _ESCAPE_DIRECTIVE.match(plain):
+                raise DockerfileError(f"line {number} chooses another escape character, and only \\ is taken here")
+            continue
+        if not pieces:
+            begin, size, line = number, 0, line.lstrip(" \t")
+        if unfit := _UNFIT.search(line):
+            raise DockerfileError(
+                f"it holds {described(unfit[0])} in line {number}; write plain text there",
+                Instruction(begin, _UNFIT.sub("\ufffd", "".join([*pieces, line]).strip(" \t"))),
+            )
+        ended = line.rstrip(" \t")
+        continued = ended.endswith("\\")
+        if ended.endswith("\\\\"):
+            raise DockerfileError(f"line {number} ends with several backslashes, which not all readers take alike")
+        pieces.append(ended[:-1] if continued else line)
+        size += len(pieces[-1].encode())
+        if size > MOST_LINE_BYTES:
+            most = f"{MOST_LINE_BYTES:,}"
+            raise DockerfileError(f"the instruction in line {begin} has more than {most} bytes; split it, or use files")
+        if not continued:
+            instructions.append(_counted(begin, "".join(pieces), instructions))
+            pieces = []
+    if "".join(pieces).strip(" \t"):
+        instructions.append(_counted(begin, "".join(pieces), instructions))
+    return instructions
+
+
+def _counted(line: int, text: str, before: list[Instruction]) -> Instruction:
+    if len(before) == MOST_INSTRUCTIONS:
+        raise DockerfileError(f"line {line} is one too many; at most {MOST_INSTRUCTIONS:,} instructions are read")
+    return instruction_of(line, text)
+
+
+def instruction_of(line: int, text: str) -> Instruction:
+    """One instruction, its lines joined."""
+    text = text.strip(" \t")
+    if not (match := _KEYWORD.match(text)):
+        keyword, _, rest = text.partition(" ")
+        raise DockerfileError("an instruction begins with a word such as RUN", Instruction(line, keyword, {}, rest))
+    keyword, rest = match[0].upper(), text[match.end() :].strip(" \t")
+    flags: dict[str, str] = {}
+    while flag := _FLAG.match(rest):
+        if flag[1] in flags:
+            raise DockerfileError(f"--{flag[1]} stands there twice", Instruction(line, keyword, {}, rest))
+        flags[flag[1]] = flag[2] or ""
+        rest = rest[flag.end() :]
+    instruction = Instruction(line, keyword, flags, rest)
+    if rest.startswith("--"):
+        raise DockerfileError("its flags cannot be read; write --name=value, without quotes", instruction)
+    if keyword in ("RUN", "COPY", "ADD") and _HEREDOC.search(rest):
+        raise DockerfileError("here-documents (<<EOF) are not read; use a file instead", instruction)
+    return instruction
+
+
+def described(character: str) -> str:
+    number = f"U+{ord(character):04X}"
+    if name := _NAMED.get(character):
+        return f"{name} ({number})"
+    if "\ud800" <= character <= "\udfff":
+        return f"half of a character (the surrogate {number})"
+    return f"white space other than a plain space ({number})" if character.isspace() else f"the character {number}"

@@ -1,0 +1,109 @@
+"""What a Dockerfile takes from beside it, and whether that is there: looked up without building anything.
+
+Not covered, and taken to be there: sources with variables in their names, as a build may be given other values.
+"""
+
+import posixpath
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from palio.core.dockerfile.dockerignore import NAME as DOCKERIGNORE
+from palio.core.dockerfile.dockerignore import ignored_by
+from palio.core.dockerfile.instruction_words import check, sources_and_target
+from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, Instruction, decoded, parse
+from palio.core.errors import PalioError, counted
+from palio.core.files.archive import look_through
+from palio.core.files.globs import Globs, PathMatcher, PatternError, TooMuchWorkError, literal
+
+_SHOWN = 20
+_MOST_SOURCES = 1000  # of all instructions together
+_UNKNOWN = "x"  # a variable's value, where words are only looked at
+
+
+def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> set[str]:
+    """The names among `here` that COPY and ADD take; a source that takes none becomes a problem."""
+    sources: list[tuple[Instruction, str]] = []
+    try:
+        instructions = parse(dockerfile)
+        if not any(instruction.keyword == "FROM" for instruction in instructions):
+            problems.append("the Dockerfile has no FROM, so there is nothing to build on")
+        for instruction in instructions:
+            check(instruction, lambda _: _UNKNOWN)
+            if instruction.keyword in ("COPY", "ADD") and "from" not in instruction.flags:
+                if "$" not in instruction.rest:
+                    sources += [(instruction, each) for each in sources_and_target(instruction, lambda _: None)[0]]
+                if len(sources) > _MOST_SOURCES:
+                    most = f"{_MOST_SOURCES:,}"
+                    raise DockerfileError(f"more than {most} sources are copied up to here; copy folders", instruction)
+        return _taken(sources, here, problems)
+    except DockerfileError as fault:
+        where = f"the Dockerfile, {fault.where}" if fault.instruction else fault.where
+        problems.append(f"{where}: {fault.reason}")
+        return set()
+
+
+def check_context(path: Path) -> None:
+    """Whether the Dockerfile of a zip can find what it copies, as `pack` asks of a folder.
+
+    The zip has been looked through. Raises PalioError "dockerfile-unfit" with all problems, or "archive-invalid".
+    """
+    top = look_through(path).top
+    with zipfile.ZipFile(path) as archive:
+        names = [entry.filename.removeprefix(top).rstrip("/") for entry in archive.infolist()]
+        try:
+            dockerfile = _read(archive, f"{top}Dockerfile")
+            ignore = _read(archive, f"{top}{DOCKERIGNORE}") if DOCKERIGNORE in names else b""
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().rstrip(".") or type(error).__name__
+            raise PalioError("archive-invalid", name=path.name, reason=reason) from error
+    problems: list[str] = []
+    try:
+        ignored = ignored_by(decoded(ignore, DOCKERIGNORE))
+        copied_files(decoded(dockerfile), [name for name in names if name and not ignored(name)], problems)
+    except DockerfileError as fault:
+        problems.append(str(fault))
+    if problems:
+        count = counted(len(problems), "problem was", "problems were")
+        raise PalioError("dockerfile-unfit", name=path.name, count=count, evidence=problems[:_SHOWN])
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as file:
+        return file.read(MOST_BYTES + 1)
+
+
+def _taken(sources: list[tuple[Instruction, str]], here: Iterable[str], problems: list[str]) -> set[str]:
+    patterns = [source_pattern(source) for _, source in sources]
+    everything = any(pattern == "" for pattern in patterns)
+    try:
+        globs = Globs(patterns)
+    except PatternError as error:
+        raise DockerfileError(f"a source of COPY or ADD {error}") from None
+    matcher, names, met, taken = PathMatcher(globs), list(here), 0, set[str]()
+    try:
+        for name in sorted(names):
+            if ends := matcher.ends(name):
+                met |= ends
+                taken.add(name)
+    except TooMuchWorkError:
+        raise DockerfileError("COPY has too many patterns for so many files; copy folders instead") from None
+    fit = set(globs.numbers_of(met))
+    for number, (instruction, source) in enumerate(sources):
+        if number not in fit and patterns[number]:
+            _complain(instruction, source, problems)
+    return set(names) if everything else taken
+
+
+def source_pattern(source: str) -> str:
+    """The pattern of what a source of COPY names in the context, relative to it; "" for all of it."""
+    relative = posixpath.normpath(source.lstrip("/") or ".")
+    if relative == ".":
+        return ""
+    return relative if any(character in relative for character in "*?[") else literal(relative)
+
+
+def _complain(instruction: Instruction, source: str, problems: list[str]) -> None:
+    hint = "; `palio train` makes it" if source.removeprefix("./").startswith("model_output/") else ""
+    outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
+    problems.append(f"the Dockerfile, {instruction}: there is no {source}{outside}{hint}")

@@ -1,0 +1,1 @@
+"""Files and folders, ours and strangers': reading, copying, digesting and writing them safely."""

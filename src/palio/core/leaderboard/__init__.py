@@ -1,0 +1,1 @@
+"""Scores, ranking, ties and computed columns."""

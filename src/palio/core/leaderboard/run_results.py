@@ -1,0 +1,139 @@
+"""What a board needs of a run folder, read strictly: another version or a person may have written it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Self, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
+
+from palio.core.attempt.run_folder import Verdict
+from palio.core.bundle.model import Column, StatisticsPolicy
+from palio.core.errors import PalioError, counted
+from palio.core.files.staging import reading
+
+_Score = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+class LockedBundle(BaseModel):
+    title: str
+    digest: str
+
+
+class LockedData(BaseModel):
+    digest: str
+
+
+class LockedBoard(BaseModel):
+    title: str
+    primary: str
+    columns: tuple[Column, ...]
+
+    @property
+    def primary_column(self) -> Column:
+        return next(column for column in self.columns if column.key == self.primary)
+
+    @model_validator(mode="after")
+    def _primary_is_a_column(self) -> Self:
+        if all(column.key != self.primary for column in self.columns):
+            raise ValueError(f"primary is `{self.primary}`, which is none of the columns")
+        return self
+
+
+class Lock(BaseModel):
+    """The part of lock.json that decides whether runs may be compared, and how."""
+
+    bundle: LockedBundle
+    phase: str
+    input_data: LockedData | None
+    reference_data: LockedData | None
+    leaderboard: LockedBoard
+    statistics: StatisticsPolicy | None
+    phantom: bool
+
+
+class RecordedFailure(BaseModel, extra="allow"):
+    """What a board shows of a failure; whatever else result.json says of it is kept and passed on."""
+
+    stage: str | None
+    message: str
+
+
+class _Config(BaseModel):
+    label: str
+    phase: str
+    created: AwareDatetime
+
+
+class _Result(BaseModel):
+    verdict: Verdict | None = None  # also where result.json is not there yet
+    scores: dict[str, _Score] | None = None
+    failure: RecordedFailure | None = None
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run as its folder tells it. `lock` is there whenever `scores` are; `verdict` is None if it never ended."""
+
+    folder: Path
+    label: str
+    phase: str
+    created: datetime
+    verdict: Verdict | None
+    scores: dict[str, float] | None
+    failure: RecordedFailure | None
+    lock: Lock | None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Raises PalioError "usage" if it is no run folder or a damaged one, "source-unreadable" if reading is refused."""
+    config = _read(folder, "config.json", _Config)
+    if config is None:
+        raise PalioError(
+            "usage",
+            problem=f"{folder} is not a run folder: it has no config.json.",
+            next_step="Name folders that `palio run` has written, such as runs/*.",
+        )
+    result = _read(folder, "result.json", _Result) or _Result()
+    lock = _read(folder, "lock.json", Lock)
+    scored = result.verdict is Verdict.SCORED
+    if scored and lock is None:
+        raise _damaged(folder / "lock.json", ["the file is not there, and the run has a score"])
+    if scored and result.scores is None:
+        raise _damaged(folder / "result.json", ["scores: none are there, and the verdict is scored"])
+    scores = result.scores if scored else None
+    return FinishedRun(folder, config.label, config.phase, config.created, result.verdict, scores, result.failure, lock)
+
+
+def _read(folder: Path, name: str, model: type[_Model]) -> _Model | None:
+    """The file's content; None where it is not there."""
+    path = folder / name
+    try:
+        with reading(path):
+            content = path.read_bytes()
+    except PalioError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        problems = [_sentence(problem["loc"], problem["msg"]) for problem in error.errors()]
+        raise _damaged(path, problems) from error
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    field = ".".join(map(str, location))
+    return f"{field}: {message}" if field else message
+
+
+def _damaged(path: Path, problems: list[str]) -> PalioError:
+    return PalioError(
+        "usage",
+        problem=f"{path} cannot be used: {counted(len(problems), 'problem')}.",
+        next_step="Leave this run out, or evaluate its submission again with `palio run`.",
+        evidence=problems,
+    )

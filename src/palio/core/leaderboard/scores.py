@@ -1,0 +1,150 @@
+"""What a scoring program wrote -> Scores: one finite number for each column, or every reason why not.
+
+`scores.json` (an object) is preferred, else `scores.txt` (lines of `key: value`). Programs written for CodaLab and
+Codabench run unmodified, so whatever spells a plain decimal number there is one here:
+
+- Text such as "0.93" counts, as it does on Codabench. In scores.txt all is text anyway: YAML makes a string of 1e-3,
+  true of yes and fifteen of 017; here they are .001, refused, and 17.
+- true, null, nan, inf and 1_000 are no finite numbers, in either file.
+- What stands under keys that are no columns, nested values too, is ignored and named in `Scores.ignored`.
+"""
+
+import difflib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from palio.core.bundle.model import Column
+from palio.core.errors import PalioError, counted
+from palio.core.files.log import harmless
+from palio.core.files.untrusted import UnreadableFileError, read_untrusted
+
+FILES = ("scores.json", "scores.txt")  # the first that is there counts
+LIMIT_BYTES = 1024**2
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SHOWN = 60  # characters of what is quoted in a problem
+
+
+@dataclass(frozen=True, eq=False)  # compares as the mapping it is
+class Scores(Mapping[str, float]):
+    """A finite number for each column that is not computed; `ignored` are the other keys of the file."""
+
+    numbers: Mapping[str, float]
+    ignored: tuple[str, ...] = ()
+
+    def __getitem__(self, key: str) -> float:
+        return self.numbers[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class _Pairs(list[tuple[str, object]]):
+    """A JSON object as it was written, so that a key that stands there twice is seen."""
+
+
+def read_scores(folder: Path, columns: Sequence[Column]) -> Scores:
+    """The scores in `folder`, where a scoring program left its output, for the columns that are not computed.
+
+    Raises PalioError "scores-missing" if neither file is there, "scores-invalid" with all problems at once.
+    """
+    wanted = [column.key for column in columns if column.computation is None]
+    for name in FILES:
+        try:
+            text = read_untrusted(folder / name, LIMIT_BYTES)
+        except FileNotFoundError:
+            continue
+        except UnreadableFileError as error:
+            raise _invalid(name, [f"{name} {error}"]) from error
+        try:
+            return _checked(name, _pairs(name, text), wanted)
+        except UnreadableFileError as error:
+            raise _invalid(name, [f"{name} {error}"]) from error
+    raise PalioError("scores-missing", stage="score")
+
+
+def _checked(name: str, pairs: Sequence[tuple[str, object]], wanted: Sequence[str]) -> Scores:
+    found = dict(pairs)
+    counts = Counter(key for key, _ in pairs)
+    problems = [f"{_shown(key)}: stands there {count:,} times" for key, count in counts.items() if count > 1]
+    numbers: dict[str, float] = {}
+    for key in wanted:
+        if key not in found:
+            problems.append(f"`{key}`: missing{_hint(key, found)}")
+        elif (number := _number(found[key])) is None:
+            problems.append(f"`{key}`: {_shown(found[key])} is not a finite number")
+        else:
+            numbers[key] = number
+    if problems:
+        raise _invalid(name, problems)
+    return Scores(numbers, tuple(key for key in found if key not in numbers))
+
+
+def _invalid(name: str, problems: Sequence[str]) -> PalioError:
+    count = counted(len(problems), "problem")
+    return PalioError("scores-invalid", stage="score", file=name, count=count, evidence=problems)
+
+
+def _pairs(name: str, text: str) -> Sequence[tuple[str, object]]:
+    # JSON is YAML too, and some programs write it to scores.txt.
+    return _json_pairs(text) if name.endswith(".json") or text.lstrip().startswith("{") else _line_pairs(text)
+
+
+def _json_pairs(text: str) -> _Pairs:
+    try:
+        # Integers are read as floats: `int` raises ValueError for one of more than 4,300 digits.
+        value = json.loads(text, object_pairs_hook=_Pairs, parse_int=float)
+    except RecursionError as error:
+        raise UnreadableFileError("is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
+    if not isinstance(value, _Pairs):
+        raise UnreadableFileError('holds no object such as {"f1": 0.93}')
+    return value
+
+
+def _line_pairs(text: str) -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        # Indented lines and list items belong to the value of the key above, which is then no score.
+        if line.strip() in {"", "---", "..."} or line[0] in " \t#-":
+            continue
+        key, colon, value = line.partition(":")
+        if not colon:
+            raise UnreadableFileError(f"has a line {number} that is not `key: value`: {_shown(line)}")
+        pairs.append((_unquoted(key), _unquoted(re.split(r"(?:^|\s)#", value, maxsplit=1)[0])))
+    return pairs
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    return value if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _hint(key: str, found: Mapping[str, object]) -> str:
+    others = {other.casefold(): other for other in list(found)[:1000]}
+    close = difflib.get_close_matches(key.casefold(), others, n=1)
+    return f"; did you mean {_shown(others[close[0]])}?" if close else ""
+
+
+def _shown(value: object) -> str:
+    """What came from outside, as it may stand in a sentence: one line, harmless to a terminal, not too long."""
+    if isinstance(value, list):
+        return "an object" if isinstance(value, _Pairs) else "a list"
+    text = value if isinstance(value, str) else json.dumps(value)
+    text = harmless(text.encode("utf-8", "replace")).replace("\n", " ")
+    return f"`{text}`" if len(text) <= _SHOWN else f"`{text[: _SHOWN - 1]}…`"

@@ -1,0 +1,1 @@
+"""What a participant may read of a log, a failure and a run folder."""

@@ -1,0 +1,164 @@
+"""Takes the names of hidden files, and their labels, out of sentences that a scoring program wrote.
+
+Covered: the path, base name and stem of each hidden input as it is spelled, in any case, between characters that are
+no letters or digits; and in a sentence that has one, every word that stands in the reference data beside any hidden
+name. Every one, not that file's own: a gap in a list of all classes would say which is right. Where names are blind,
+also the numbers of lines and rows, because the rows were sorted by their real names.
+
+Not covered: a sentence that spells out labels and names no file; names that a program shortens, escapes or composes;
+labels in files that are no text; the order of what a sentence lists. Scoring programs that care name no hidden file.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from palio.core.files.digest import files_below
+from palio.core.quantities import MIB
+
+SOME_FILE = "(a hidden file)"
+NUMBERED = "\0"  # begins a replacement that becomes "(hidden file 1)", numbered as files are mentioned
+ITSELF = ""  # in place of a replacement: the name may stay, and yet a sentence with it is one about a hidden file
+MASK = "…"
+KEPT_BACK = "(A sentence that names hidden files; the organizer sees it.)"
+LIMIT_BYTES = 16 * MIB
+
+_TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
+_WORD = re.compile(r"\w+(?:[.+\-]\w+)*")
+_FIELDS = re.compile(r"[,;|\t]")
+_PLACE = re.compile(
+    r"\b(lines?|rows?|records?|index|indices)(?:\s*(?:no\.?|number|and|to|[#,:–-])?\s*\d+)+", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class HiddenWords:
+    """`names`: hidden name in lower case -> what stands in its place. `labels`: words in lower case; None if there is
+    more reference data than is read, so that no sentence about a hidden file can be shown."""
+
+    names: Mapping[str, str]
+    labels: frozenset[str] | None
+    places: bool = False  # whether numbers of lines and rows say something
+
+    def masked(self, sentences: Sequence[str]) -> tuple[str, ...]:
+        pattern = _pattern(names_in(sentences, self.names))
+        numbers: dict[str, int] = {}
+        return tuple(self._masked(sentence, pattern, numbers) for sentence in sentences)
+
+    def _masked(self, sentence: str, pattern: re.Pattern[str] | None, numbers: dict[str, int]) -> str:
+        if sentence.endswith(MASK):  # cut to its length, perhaps in the middle of a name
+            sentence = re.sub(r"\S*$", MASK, sentence, count=1)
+        if self.places:
+            sentence = _PLACE.sub(rf"\1 {MASK}", sentence)
+        found = list(pattern.finditer(sentence)) if pattern else []
+        if found and self.labels is None:
+            return KEPT_BACK
+        parts, end = [], 0
+        for match in found:
+            said = self.names.get(match[0].lower(), SOME_FILE)
+            if said.startswith(NUMBERED):
+                said = f"(hidden file {numbers.setdefault(said, len(numbers) + 1)})"
+            parts += [self._without_labels(sentence[end : match.start()]), match[0] if said == ITSELF else said]
+            end = match.end()
+        return "".join([*parts, self._without_labels(sentence[end:]) if found else sentence])
+
+    def _without_labels(self, text: str) -> str:
+        labels = self.labels or frozenset()
+        return _WORD.sub(lambda match: match[0] if labels.isdisjoint(_with_parts(match[0])) else MASK, text)
+
+
+def names_in(sentences: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Those that may stand in the sentences; a first sieve, fast also for tens of thousands."""
+    text = "\n".join(sentences).lower()
+    return [name for name in names if name in text]
+
+
+def replacements(real: Iterable[str], said: Callable[[str], tuple[str, str, str]]) -> dict[str, str]:
+    """For each spelling of each hidden path what stands in its place; `said` gives that for path, base name and stem.
+
+    What two files share is replaced by what fits both. A stem that is a plain number is masked wherever it stands, as
+    a count that became an opaque name would tell whose it is.
+    """
+    names: dict[str, str] = {}
+    for path in real:
+        for_path, for_base, for_stem = said(path)
+        base = PurePosixPath(path).name
+        spellings = dict.fromkeys(_stems(base), for_stem) | {base: for_base} | {path: for_path}
+        for spelling, replacement in spellings.items():
+            key = spelling.lower()
+            new = MASK if key.isdecimal() and not key.startswith("0") else replacement
+            names[key] = new if names.setdefault(key, new) == new else SOME_FILE
+    return names
+
+
+def reference_texts(reference: Path) -> list[list[str]] | None:
+    """The lines, in lower case, of each text file below `reference`; None if there is more than LIMIT_BYTES."""
+    texts, room = [], LIMIT_BYTES
+    for name, path in files_below(reference):
+        if PurePosixPath(name).suffix.lower() in _TEXTS:
+            with path.open("rb") as file:
+                content = file.read(room + 1)
+            room -= len(content)
+            if room < 0:
+                return None
+            texts.append(content.decode("utf-8-sig", "replace").lower().splitlines())
+    return texts
+
+
+def label_words(texts: Iterable[Sequence[str]], names: Collection[str]) -> frozenset[str]:
+    """Every word that stands in a line with one of the names."""
+    known = frozenset(names)
+    return frozenset(word for lines in texts for line in lines for word in _beside(line, known))
+
+
+def first_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
+    """What stands first in each line but a file's first: how cases are named where there are no input files."""
+    return frozenset(_fields(line)[0] for lines in texts for line in lines[1:]) - {""}
+
+
+def stands_in(name: str, text: str) -> bool:
+    """Whether the name, in lower case like the text, is a word of it. A text full of near misses counts as without."""
+    at = -1
+    for _ in range(1000):
+        if (at := text.find(name, at + 1)) < 0:
+            return False
+        before, after = text[at - 1 : at], text[at + len(name) : at + len(name) + 1]
+        if not before.isalnum() and not after.isalnum():
+            return True
+    return False
+
+
+def _fields(line: str) -> list[str]:
+    return [field.strip(" \"'") for field in _FIELDS.split(line)]
+
+
+def _beside(line: str, names: frozenset[str]) -> set[str]:
+    fields = _fields(line)
+    if names.isdisjoint(fields) and names.isdisjoint(_WORD.findall(line)):
+        return set()
+    others = (word for field in fields if field not in names for word in _WORD.findall(field) if word not in names)
+    return {part for word in others for part in _with_parts(word)}
+
+
+def _with_parts(word: str) -> set[str]:
+    return {word.lower(), *re.split(r"[.+\-_]", word.lower())} - {""}
+
+
+def _stems(base: str) -> set[str]:
+    stems: set[str] = set()
+    while (stem := PurePosixPath(base).stem) != base:
+        stems.add(stem)
+        base = stem
+    return stems
+
+
+def _pattern(names: Sequence[str]) -> re.Pattern[str] | None:
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile("|".join(map(_bounded, longest_first)), re.IGNORECASE) if names else None
+
+
+def _bounded(name: str) -> str:
+    if name.isdecimal():  # not within 1,000 and 0.1
+        return rf"(?<![^\W_])(?<!\d\.){'(?<!,)' if len(name) == 3 else ''}{name}(?![^\W_])(?!\.\d)(?!,\d{{3}}(?!\d))"
+    return rf"(?<![^\W_]){re.escape(name)}(?![^\W_])"

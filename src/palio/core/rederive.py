@@ -1,0 +1,113 @@
+"""Does the challenge give these scores again? Its digests are compared, then its scoring program is run once more.
+
+Covered: that the challenge, its data and its rules are those of the receipt, and that these predictions have exactly
+these scores. Not covered: that the submission made these predictions, for which it has to be run again; and a scoring
+program that gives other scores each time, which shows as other scores.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from palio.core.attempt.lock import lock
+from palio.core.attempt.run_folder import Result, RunFolder, new_identity
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import pick_phase, pick_task
+from palio.core.engine import Engine
+from palio.core.errors import Failure, PalioError, counted
+from palio.core.evaluate import Attempt, Evaluation
+from palio.core.receipt.difference import Difference, differences
+from palio.core.receipt.first_rule import first_rule_digests
+from palio.core.receipt.reading import Receipt
+from palio.core.receipt.statement import FORMAT
+from palio.core.submission.kinds import Submission
+
+# What lock.json says of the challenge; the bundle's digest covers its rules, as these are in competition.yaml.
+_CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule")
+
+
+@dataclass(frozen=True)
+class Rederivation:
+    """`unlike` is how the challenge differs from the receipt's; only if it does not, it was scored again: `result`."""
+
+    unlike: tuple[Difference, ...]
+    not_there: tuple[str, ...]
+    result: Result | None = None
+    scores: tuple[Difference, ...] = ()
+
+
+class _LockedSubmission(BaseModel):
+    kind: SubmissionKind
+    digest: str
+    name: str
+
+
+class _Locked(BaseModel):
+    phase: str
+    submission: _LockedSubmission
+
+
+def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path, work: Path) -> Rederivation:
+    """Scores `predictions` once more, which have been verified; `work` is an empty folder that the caller removes.
+
+    Raises PalioError "receipt-invalid" for a statement that says too little, and those of the bundle's data.
+    """
+    try:
+        locked = _Locked.model_validate(receipt.statement.lock)
+    except ValidationError as error:
+        raise PalioError("receipt-invalid", path=receipt.path, format=FORMAT, evidence=[str(error)]) from error
+    submission = Submission(Path(locked.submission.name), locked.submission.kind, locked.submission.digest)
+    phase = _phase(bundle, locked.phase)
+    attempt = Attempt(new_identity(), submission, bundle, phase, pick_task(phase), submission.name)
+    unlike, not_there = _compare(receipt, attempt, engine)
+    stated = receipt.statement.result.get("scores")
+    if unlike or stated is None:
+        return Rederivation(unlike, not_there)
+    result = _score(attempt, engine, predictions, work / "run")
+    found = differences("scores", stated, dict(result.scores)) if result.scores is not None else ()
+    return Rederivation(unlike, not_there, result, tuple(found))
+
+
+def refusals(rederivation: Rederivation, bundle: Bundle) -> Iterator[Failure]:
+    """Why the scores were not given again; nothing if they were."""
+    if unlike := rederivation.unlike:
+        evidence = [str(difference) for difference in unlike]
+        count = counted(len(unlike), "difference")
+        yield PalioError("receipt-challenge-differs", path=bundle.root, count=count, evidence=evidence).failure
+    if rederivation.result and rederivation.result.failure:
+        yield rederivation.result.failure
+    if scores := rederivation.scores:
+        evidence = [str(difference) for difference in scores]
+        count = counted(len(scores), "difference")
+        yield PalioError("receipt-scores-differ", stage="score", count=count, evidence=evidence).failure
+
+
+def _phase(bundle: Bundle, name: str) -> Phase:
+    """The phase of that name, else any: the challenge is then another one, and is compared to show in what."""
+    try:
+        return pick_phase(bundle, name)
+    except PalioError:
+        return pick_phase(bundle, None)
+
+
+def _compare(receipt: Receipt, attempt: Attempt, engine: Engine) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """Hidden inputs may be missing, as scoring does not need them."""
+    stated = receipt.statement.lock or {}
+    now = lock(
+        bundle=attempt.bundle, phase=attempt.phase, task=attempt.task, submission=attempt.submission, engine=engine
+    )
+    if "digest_rule" not in stated:
+        now |= {**first_rule_digests(attempt.bundle, attempt.task), "digest_rule": None}
+    missing = [name for name in ("input_data",) if now[name] is None and stated.get(name) is not None]
+    compared = [name for name in _CHALLENGE if name not in missing]
+    unlike = differences(
+        "challenge", {name: stated.get(name) for name in compared}, {name: now[name] for name in compared}
+    )
+    return tuple(unlike), tuple(missing)
+
+
+def _score(attempt: Attempt, engine: Engine, predictions: Path, folder: Path) -> Result:
+    run = RunFolder.create(folder, attempt.identity)
+    return Evaluation(attempt, engine, run, any_kind=True, collected=predictions).finish()

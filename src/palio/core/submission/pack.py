@@ -1,0 +1,132 @@
+"""A submission from a folder: the files that its Dockerfile takes, checked as the platform will check them.
+
+Two kinds of folder: one with a Dockerfile at its root, all of which is packed but for what .dockerignore leaves out;
+and one of a challenge's published shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder
+itself: it is put at the zip's root, with just the files that it copies. Nothing that a build sees is left out, but for
+what is left out of every zip anyway (archive.LEFT_OUT): not empty folders, nor .git and __pycache__.
+
+The zip is byte-identical for identical content and execute bits, on every machine: entries sorted, times uniform, modes
+0755 or 0644, nothing compressed (compressors differ, and weights hardly shrink).
+"""
+
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from palio.core.dockerfile.dockerignore import ignored_in
+from palio.core.dockerfile.read import DockerfileError, read_text
+from palio.core.dockerfile.sources import copied_files
+from palio.core.errors import PalioError, counted
+from palio.core.files.archive import LEFT_OUT, look_through
+from palio.core.files.digest import UnfitFile, digest_file
+from palio.core.files.staging import reading, staged
+from palio.core.files.tree import Entry, entries_to_copy, file_entry
+from palio.core.quantities import GIB, size_text
+
+INFERENCE_CODE = "docker_code_inference"
+MAX_BYTES = 20 * GIB
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
+_SHOWN = 20
+_OFTEN_NOT_MEANT = (".git", "__pycache__", ".venv", "venv", "node_modules")
+
+
+@dataclass(frozen=True)
+class Packed:
+    path: Path
+    digest: str  # SHA-256, in hex
+    size_bytes: int
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what was left out, and what was taken that may not be meant
+
+
+def pack(folder: Path, target: Path) -> Packed:
+    """Writes the submission zip of `folder` to `target`, replacing what is there only by a whole new one.
+
+    Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
+    """
+    dockerfile = _find_dockerfile(folder)
+    left_out: set[str] = set()
+    problems: list[str] = []
+    try:
+        here = _entries(folder, target, left_out)
+        text = read_text(dockerfile.parent, dockerfile.name) or ""
+    except DockerfileError as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    copied = copied_files(text, here, problems)
+    wanted = here if dockerfile.parent == folder else copied
+    entries = {
+        **{name: here[name] for name in wanted},
+        "Dockerfile": replace(file_entry(dockerfile), name="Dockerfile"),
+    }
+    files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
+    size = sum(path.stat().st_size for path in files.values())
+    if size > MAX_BYTES:
+        problems.append(f"the files come to {size_text(size)}; at most {size_text(MAX_BYTES)} are taken")
+    if problems:
+        raise _unfit(folder, problems)
+    with staged(target.absolute()) as (fresh,):
+        _write(fresh, entries)
+        look_through(fresh, target.name)
+    notes = tuple(_notes(files, left_out))
+    return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
+
+
+def _find_dockerfile(folder: Path) -> Path:
+    for candidate in (folder / "Dockerfile", folder / INFERENCE_CODE / "Dockerfile"):
+        if candidate.is_file():
+            return candidate
+    raise _unfit(folder, [f"there is no Dockerfile, neither here nor in {INFERENCE_CODE}/"])
+
+
+def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]:
+    """The files and empty folders that a build from `folder` sees, by their names relative to it.
+
+    Notes in `left_out` which of LEFT_OUT were found. Raises DockerfileError for a .dockerignore that cannot be used.
+    """
+    ignored = ignored_in(folder)
+
+    def skip(name: str) -> bool:
+        if ignored(name):
+            return True
+        found = LEFT_OUT.intersection(name.split("/"))
+        left_out.update(found)
+        return bool(found)
+
+    try:
+        with reading(folder):
+            listed = list(entries_to_copy(folder, executable=True, leave_out=frozenset(), skip=skip))
+    except UnfitFile as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    here = [entry for entry in listed if entry.path != target.resolve()]
+    filled = {str(parent) for entry in here for parent in PurePosixPath(entry.name).parents}
+    return {entry.name: entry for entry in here if entry.name not in filled}
+
+
+def _write(target: Path, entries: Mapping[str, Entry]) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name, entry in sorted(entries.items()):
+            info = zipfile.ZipInfo(f"{name}/" if entry.is_folder else name, _TIME)
+            info.create_system, info.external_attr = 3, entry.mode << 16  # as if made on Unix, wherever it is made
+            if entry.is_folder:
+                archive.writestr(info, b"")
+                continue
+            info.file_size = entry.path.stat().st_size  # so that large files get the large-file format
+            with reading(entry.path), entry.path.open("rb") as source, archive.open(info, "w") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _notes(files: Mapping[str, Path], left_out: set[str]) -> Iterator[str]:
+    for often in _OFTEN_NOT_MEANT:
+        if count := sum(often in PurePosixPath(name).parts for name in files):
+            lie = counted(count, "file lies", "files lie")
+            yield f"{lie} in {often}, and the build sees them; name it in .dockerignore if the image does not need them"
+    if left_out:
+        yield f"left out, as of every zip: {', '.join(sorted(left_out))}"
+
+
+def _unfit(folder: Path, problems: list[str]) -> PalioError:
+    count = counted(len(problems), "problem was", "problems were")
+    shown = problems[:_SHOWN] + ([f"and {len(problems) - _SHOWN:,} more"] if len(problems) > _SHOWN else [])
+    return PalioError("folder-unfit", path=folder, count=count, evidence=shown)

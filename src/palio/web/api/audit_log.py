@@ -1,0 +1,48 @@
+"""The event table of a challenge: what was done, by whom, when and why."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query, Router, Schema
+
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import Challenge, Event
+from palio.web.queries import audit_log
+
+router = Router(tags=["desk"])
+
+
+class EventOut(Schema):
+    """`who` is None for the platform itself."""
+
+    time: datetime
+    who: str | None
+    kind: str
+    submission: str | None
+    attempt: str
+    detail: dict[str, Any]
+
+
+@router.get("/challenges/{challenge}/desk/events", response=Page[EventOut], url_name="desk-events")
+def list_events(
+    request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
+) -> dict[str, Any]:
+    """What was done, the newest first. `kind` is a whole one, or its beginning up to the point."""
+    return page_of(audit_log.find(_challenge(request), audit_log.Wanted.of(asked.model_dump())), page, _event)
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "time": event.time,
+        "who": event.actor.username if event.actor else None,
+        "kind": event.kind,
+        "submission": event.submission_id,
+        "attempt": event.attempt,
+        "detail": event.detail,
+    }

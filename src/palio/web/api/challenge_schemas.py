@@ -1,0 +1,138 @@
+"""Challenges, their phases and versions, as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.utils import timezone
+from ninja import Schema
+
+from palio.core.bundle.model import Phase
+from palio.web.models import Challenge, ChallengeVersion
+from palio.web.pages.challenge_files import seen_until
+from palio.web.pages.challenges import shown
+from palio.web.storage.bundles import bundle_of
+from palio.web.storage.downloads import downloads
+from palio.web.templatetags.challenge import state_of
+
+
+class ChallengeOut(Schema):
+    slug: str
+    title: str
+    description: str
+    visibility: str
+    joining: str
+    version: int
+    digest: str
+
+
+class PhaseOut(Schema):
+    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit.
+
+    `scores` is `visible`, or `hidden` where nobody taking part sees any.
+    """
+
+    index: int
+    name: str
+    description: str
+    state: str
+    opens: datetime
+    closes: datetime | None
+    submissions_a_day: int | None
+    submissions_in_all: int | None
+    kinds: list[str]
+    data: str
+    limits: dict[str, dict[str, float | bool]]
+    logs: dict[str, str]
+    scores: str
+    downloads: list[str]
+
+
+class TermsOut(Schema):
+    """`digest` is what joining takes, to say which text was accepted."""
+
+    text: str
+    digest: str
+
+
+class ChallengeWholeOut(ChallengeOut):
+    phases: list[PhaseOut]
+    terms: TermsOut | None
+    pages: list[str]
+
+
+class ChangeOut(Schema):
+    what: str
+    old: str
+    new: str
+
+
+class VersionOut(Schema):
+    number: int
+    digest: str
+    title: str
+    note: str
+    published: datetime
+    published_by: str | None
+    current: bool
+    changes: list[ChangeOut]
+
+
+def shown_challenge(challenge: Challenge) -> dict[str, Any]:
+    version = challenge.current
+    if version is None:
+        raise Http404
+    return {
+        "slug": challenge.slug,
+        "title": version.title,
+        "description": bundle_of(version).description,
+        "visibility": challenge.visibility,
+        "joining": challenge.joining,
+        "version": version.number,
+        "digest": version.digest,
+    }
+
+
+def shown_phases(request: HttpRequest) -> list[dict[str, Any]]:
+    _, _, bundle = shown(request)
+    offered = [(download.phase.index, download.kind) for download in downloads(bundle, seen_until(request))]
+    return [
+        _phase(phase) | {"downloads": [kind for index, kind in offered if index == phase.index]}
+        for phase in bundle.phases
+    ]
+
+
+def _phase(phase: Phase) -> dict[str, Any]:
+    rules = phase.rules
+    return {
+        "index": phase.index,
+        "name": phase.name,
+        "description": phase.description,
+        "state": state_of(phase, timezone.now()),
+        "opens": phase.start,
+        "closes": phase.end,
+        "submissions_a_day": phase.max_submissions_per_day,
+        "submissions_in_all": phase.max_submissions,
+        "kinds": [kind.value for kind in rules.submissions],
+        "data": rules.data,
+        "limits": {"build": vars(rules.build), "predict": vars(rules.predict), "score": vars(rules.score)},
+        "logs": {
+            "sample": rules.logs_sample.value,
+            "predict": rules.logs_predict.value,
+            "score": rules.logs_score.value,
+        },
+        "scores": rules.scores.value,
+    }
+
+
+def shown_version(version: ChallengeVersion) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "digest": version.digest,
+        "title": version.title,
+        "note": version.note,
+        "published": version.published,
+        "published_by": version.published_by.username if version.published_by else None,
+        "current": version.challenge.current_id == version.pk,
+        "changes": version.changes,
+    }

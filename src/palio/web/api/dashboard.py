@@ -1,0 +1,183 @@
+"""The organizer's desk: how a challenge stands, its participants, and everything of it in one file."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Router, Schema
+
+from palio.web.api.openapi import answers
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import Attempt, Challenge, Registration
+from palio.web.pages.actions import signed_in
+from palio.web.pages.audit_log import send_export
+from palio.web.queries import dashboard, disk, queue
+from palio.web.queries.export import Parts
+from palio.web.queries.participants import registrations
+from palio.web.verbs.joining import decide
+
+router = Router(tags=["desk"])
+
+
+class FailingOut(Schema):
+    cause: str
+    turn: str
+    code: str
+    count: int
+    last: datetime | None
+    next_step: str
+
+
+class RunningOut(Schema):
+    """`since`: in its present stage. `wait_s` and `place` are those of the queue; None while it runs, or is unknown."""
+
+    submission: str
+    attempt: str
+    team: str
+    state: str
+    since: datetime
+    place: int | None = None
+    wait_s: float | None = None
+
+
+class ControllerOut(Schema):
+    lives: bool
+    last: datetime | None
+    engine: str
+    trouble: str
+
+
+class QueueOut(Schema):
+    """Of other challenges on this platform there are numbers alone."""
+
+    slots: int
+    running: list[RunningOut]
+    running_others: int
+    waiting: list[RunningOut]
+    waiting_own: int
+    waiting_all: int
+    controller: ControllerOut
+
+
+class DeskOut(Schema):
+    """`states` counts submissions by the state of their last attempt; `scored_today` since midnight, UTC."""
+
+    participants: int
+    teams: int
+    submissions: int
+    states: dict[str, int]
+    scored_today: int
+    pending: int
+    open_rescores: list[str]
+    failing: list[FailingOut]
+    queue: QueueOut
+
+
+class DiskOut(Schema):
+    """Of the whole platform, at most some minutes old; `parts` in bytes."""
+
+    free_bytes: int
+    total_bytes: int
+    parts: dict[str, int]
+
+
+class DeskRegistrationOut(Schema):
+    id: str
+    user: str
+    state: str
+    team: str | None
+    created: datetime
+    terms_version: int | None
+    terms_accepted: datetime | None
+    decided_by: str | None
+    decided: datetime | None
+
+
+class DecideIn(Schema):
+    approve: bool
+
+
+@router.get("/challenges/{challenge}/desk", response=DeskOut, url_name="desk")
+def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+    """How the challenge stands, what fails, what runs and what waits."""
+    found = _challenge(request)
+    numbers = dashboard.numbers(found)
+    return {
+        **vars(numbers),
+        "states": dict(numbers.states),
+        "open_rescores": [each.pk for each in numbers.open_rescores],
+        "failing": [vars(each) for each in dashboard.failing(found)],
+        "queue": _queue(queue.queue(found)),
+    }
+
+
+@router.get("/challenges/{challenge}/desk/disk", response=DiskOut, url_name="desk-disk")
+def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+    found = disk.disk()
+    parts = {part.name: part.size_bytes for part in found.parts}
+    return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
+
+
+@router.get(
+    "/challenges/{challenge}/desk/registrations", response=Page[DeskRegistrationOut], url_name="desk-registrations"
+)
+def list_registrations(
+    request: HttpRequest, challenge: str, page: PageQuery, state: str = "", q: str = ""
+) -> dict[str, Any]:
+    """Who takes part, wants to, or did; the oldest wish first."""
+    rows = registrations(_challenge(request), q=q.replace("\0", ""), state=state.replace("\0", ""))
+    return page_of(rows, page, _registration)
+
+
+@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-registration")
+def decide_registration(request: HttpRequest, registration: str, content: DecideIn) -> dict[str, Any]:
+    """Approves or refuses somebody's wish to take part."""
+    subject: Registration = request.subject  # type: ignore[attr-defined]
+    decide(subject, approve=content.approve, actor=signed_in(request))
+    return _registration(registrations(subject.challenge).get(pk=subject.pk))
+
+
+@router.get("/challenges/{challenge}/export", url_name="export", openapi_extra=answers("application/zip"))
+def export(request: HttpRequest, challenge: str, files: bool = False, runs: bool = False) -> StreamingHttpResponse:
+    """All results, attempts, boards, receipts and versions in one zip, whose README names every file. `runs`: with what
+    the scoring program wrote; `files`: with what was handed in."""
+    return send_export(_challenge(request), Parts(files=files, runs=runs))
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _queue(found: queue.Queue) -> dict[str, Any]:
+    waiting = [
+        _running(each.attempt)
+        | {"place": each.place.number, "wait_s": each.place.wait and each.place.wait.total_seconds()}
+        for each in found.waiting
+    ]
+    running = [_running(attempt) for attempt in found.running]
+    return {**vars(found), "running": running, "waiting": waiting, "controller": vars(found.controller)}
+
+
+def _running(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "submission": attempt.submission_id,
+        "attempt": attempt.identity,
+        "team": attempt.submission.team.name,
+        "state": attempt.state,
+        "since": attempt.moved,
+    }
+
+
+def _registration(found: Any) -> dict[str, Any]:
+    return {
+        "id": found.pk,
+        "user": found.user.username,
+        "state": found.state,
+        "team": found.team,
+        "created": found.created,
+        "terms_version": found.terms_version.number if found.terms_version else None,
+        "terms_accepted": found.terms_accepted,
+        "decided_by": found.decided_by.username if found.decided_by else None,
+        "decided": found.decided,
+    }

@@ -1,0 +1,160 @@
+"""Submissions at the organizer's desk: found by what is asked, run and scored again, judged."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Query, Router, Schema, Status
+from ninja.decorators import decorate_view
+from pydantic import Field
+
+from palio.web.api.idempotency import once
+from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.models import Attempt, Challenge, Submission
+from palio.web.pages.actions import signed_in
+from palio.web.queries import submissions
+from palio.web.storage.bundles import current_bundle
+from palio.web.verbs import judge
+from palio.web.verbs.baseline import set_baseline
+from palio.web.verbs.rerun import rerun, rescore_one
+
+router = Router(tags=["desk"])
+
+
+class AtDeskOut(Schema):
+    """A submission as organizers see it: `failure` in full, and all scores, hidden columns' too."""
+
+    id: str
+    phase: str
+    team: str
+    team_id: str
+    user: str
+    file: str
+    kind: str
+    sha256: str
+    note: str
+    created: datetime
+    attempt: str
+    attempts: int
+    version: int
+    engine: str
+    state: str
+    started: datetime | None
+    finished: datetime | None
+    failure: dict[str, Any] | None
+    counted: str | None
+    scores: dict[str, float] | None
+    charged: bool
+    hidden: datetime | None
+    withdrawn: datetime | None
+    disqualified: str
+    baseline: bool
+
+
+class AsksOut(Schema):
+    submission: str
+    attempt: str
+    number: int
+    purpose: str
+    state: str
+
+
+class JudgeIn(Schema):
+    """What is to be otherwise; what is left out stays. An empty `disqualified` takes a disqualification back."""
+
+    hidden: bool | None = None
+    disqualified: str | None = Field(None, max_length=10_000)
+    baseline: bool | None = None
+
+
+@router.get("/challenges/{challenge}/desk/submissions", response=Page[AtDeskOut], url_name="desk-submissions")
+def list_submissions(
+    request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
+) -> dict[str, Any]:
+    """All submissions, by what is asked for; `sort` is created, team, phase, state, file, finished or score, with a
+    minus in front of it the other way round."""
+    found = _challenge(request)
+    wanted = submissions.Wanted.of(asked.model_dump())
+    rows = submissions.find(found, wanted, current_bundle(found).leaderboard.primary.key)
+    return page_of(rows, page, _submission)
+
+
+@router.post("/submissions/{submission}/rerun", response={201: AsksOut}, url_name="rerun-submission")
+@decorate_view(once)
+def rerun_submission(request: HttpRequest, submission: str) -> Status[Any]:
+    """Another attempt, through all stages. If it is scored, that score is the one that counts."""
+    return Status(201, _asked(rerun(_subject(request), signed_in(request))))
+
+
+@router.post("/submissions/{submission}/rescore", response={201: AsksOut}, url_name="rescore-submission")
+@decorate_view(once)
+def rescore_submission(request: HttpRequest, submission: str) -> Status[Any]:
+    """Another attempt that scores the predictions of an earlier one, with the challenge as it is now."""
+    return Status(201, _asked(rescore_one(_subject(request), signed_in(request))))
+
+
+@router.post("/submissions/{submission}/judge", response=AtDeskOut, url_name="judge-submission")
+def judge_submission(request: HttpRequest, submission: str, content: JudgeIn) -> dict[str, Any]:
+    """Hides or shows it, disqualifies it with a reason or takes that back, marks it as a baseline or not."""
+    found, actor = _subject(request), signed_in(request)
+    if content.disqualified is not None:
+        if content.disqualified:
+            judge.disqualify(found, actor, content.disqualified)
+        else:
+            judge.reinstate(found, actor)
+    if content.hidden is not None:
+        (judge.hide if content.hidden else judge.unhide)(found, actor)
+    if content.baseline is not None:
+        set_baseline(found, actor, baseline=content.baseline)
+    return _submission(submissions.latest_attempts(found.challenge).get(submission=found))
+
+
+def _challenge(request: HttpRequest) -> Challenge:
+    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    return challenge
+
+
+def _subject(request: HttpRequest) -> Submission:
+    submission: Submission = request.subject  # type: ignore[attr-defined]
+    return submission
+
+
+def _submission(attempt: Attempt) -> dict[str, Any]:
+    submission = attempt.submission
+    return {
+        "id": submission.pk,
+        "phase": submission.phase,
+        "team": submission.team.name,
+        "team_id": submission.team_id,
+        "user": submission.user.username,
+        "file": submission.file.name,
+        "kind": submission.file.kind,
+        "sha256": submission.file.sha256,
+        "note": submission.note,
+        "created": submission.created,
+        "attempt": attempt.identity,
+        "attempts": attempt.number,
+        "version": attempt.version.number,
+        "engine": attempt.engine,
+        "state": attempt.state,
+        "started": attempt.started,
+        "finished": attempt.finished,
+        "failure": attempt.failure,
+        "counted": submission.counted_id,
+        "scores": submission.counted.scores if submission.counted else None,
+        "charged": submission.charged,
+        "hidden": submission.hidden,
+        "withdrawn": submission.withdrawn,
+        "disqualified": submission.disqualified,
+        "baseline": submission.baseline,
+    }
+
+
+def _asked(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "submission": attempt.submission_id,
+        "attempt": attempt.identity,
+        "number": attempt.number,
+        "purpose": attempt.purpose,
+        "state": attempt.state,
+    }

@@ -1,0 +1,51 @@
+"""A whole file as the body of a request: written to the disk while it comes, and no further than it may be large."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from palio.core.files.staging import writing
+from palio.core.quantities import size_text
+from palio.web.http.refusals import RefusedError
+from palio.web.storage.upload_folder import UploadFolder
+
+_BLOCK_BYTES = 1024 * 1024
+
+
+@contextmanager
+def received(request: HttpRequest) -> Iterator[Path]:
+    """The body, until the block ends. Raises RefusedError "file-too-large", "file-incomplete", "disk-full"."""
+    most, folder = settings.CONFIGURATION.max_upload_bytes, settings.FOLDERS.uploads
+    announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    if announced > most:
+        raise _too_large(most)
+    UploadFolder.refuse_full(announced)
+    with writing(folder), NamedTemporaryFile(prefix=".body-", dir=folder) as file:
+        size_bytes = 0
+        while block := request.read(_BLOCK_BYTES):
+            size_bytes += len(block)
+            if size_bytes > most:
+                raise _too_large(most)
+            file.write(block)
+        file.flush()
+        if size_bytes != announced:
+            raise RefusedError(
+                "file-incomplete",
+                f"{size_text(size_bytes)} of {size_text(announced)} arrived.",
+                "Send it again; nothing of it was kept.",
+                422,
+            )
+        yield Path(file.name)
+
+
+def _too_large(most: int) -> RefusedError:
+    return RefusedError(
+        "file-too-large",
+        f"A file may have {size_text(most)} here.",
+        "Make it smaller, or ask the operator to raise `max_upload_gib`.",
+        413,
+    )

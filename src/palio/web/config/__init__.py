@@ -1,0 +1,1 @@
+"""How this platform is configured, and where its data folder keeps what."""

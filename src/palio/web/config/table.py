@@ -1,0 +1,28 @@
+"""The settings as a table: `python -m palio.web.config.table`, for docs/operate.md."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from palio.web.config.configuration import Configuration
+
+
+def configuration_table() -> str:
+    """One row for each field of Configuration, in Markdown."""
+    lines = ["| setting | if not given | what it is |", "|---|---|---|"]
+    for setting in fields(Configuration):
+        says = setting.metadata["says"]
+        secret = "; secret, and so best in a file" if setting.metadata["secret"] else ""
+        lines.append(f"| `{setting.name}` | {_shown(setting.default)} | {says}{secret} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if value in ("", ()):
+        return ""
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value if not isinstance(value, Path) else str(value)}`"
+
+
+if __name__ == "__main__":
+    print(configuration_table(), end="")

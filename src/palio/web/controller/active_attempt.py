@@ -1,0 +1,54 @@
+"""An attempt that the controller has in hand: its worker, until when its stage may last, and how it is to end."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from palio.core.attempt.run_folder import Stage
+from palio.core.errors import Failure
+from palio.web.controller.assignment import Assignment
+from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.slots import Share
+from palio.web.controller.stepping import Order
+from palio.web.controller.worker import Worker
+
+UNANSWERED_S = 20.0  # how long a worker may take to end once it was asked to, or has told its result
+
+
+@dataclass
+class InHand:
+    """`deadline` and `since` are of the controller's monotonic clock: nobody can set it.
+
+    `order` is how the attempt is to end, once that is decided, and `since` when its worker was asked to, or told its
+    result. `closed` says that a worker was started only to end it so.
+    """
+
+    given: Assignment
+    share: Share
+    times: Mapping[Stage, timedelta]
+    start: Callable[[Assignment, Order | Failure | None], Worker]
+    worker: Worker
+    deadline: float
+    order: Order | Failure | None = None
+    since: float | None = None
+    closed: bool = False
+    token: str = field(default_factory=lambda: secrets.token_hex(4))  # of its worker
+
+    def ask(self, order: Order | Failure, now: float) -> None:
+        self.order, self.since = order, now
+        self.worker.order(order)
+
+    def is_unanswered(self, now: float) -> bool:
+        return self.since is not None and now - self.since > UNANSWERED_S
+
+    def start_again(self, now: float) -> None:
+        """A new worker in the place of one that has ended; with an order, it only ends the attempt."""
+        self.worker = self.start(self.given, self.order)
+        self.token = secrets.token_hex(4)
+        self.closed = self.order is not None
+        self.since = now if self.order is not None else None
+
+    def as_ordered(self) -> Outcome:
+        """The end that was decided, where no worker could write it down."""
+        return Outcome.failed(self.order) if isinstance(self.order, Failure) else Outcome.cancelled()

@@ -1,0 +1,129 @@
+"""An engine for one attempt, which waits while the engine itself cannot be reached, and does not count that as a fault.
+
+Covered: an engine that is down, is restarted or is not up yet, at any call. What it still has is gone on with. A
+container that the restart has ended is the engine's fault (see engines.docker.lifetime), and an image that was being
+made is made again. Not covered: an engine that answers and fails; that ends the attempt, which is then retried.
+
+Waiting has an end: the attempt is overdue at some time, or cancelled, or let go.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from palio.core.engine import Collected, Engine, Guarantee, Job, JobResult, Limits, Work
+from palio.core.errors import PalioError
+from palio.web.controller.engines import Engines
+
+AWAY_S = 1.0  # until an engine that could not be reached is tried again
+_AWAY = {"engine-fault", "engine-missing"}
+
+Given = TypeVar("Given")
+
+
+class LetGoError(BaseException):
+    """The attempt is to be stopped, or left to another process, while its engine is waited for.
+
+    Nothing has failed, so that nobody may take it for a failure: no Exception.
+    """
+
+
+class PatientEngine:
+    """`pause` waits so many seconds, or raises LetGoError."""
+
+    def __init__(self, name: str, engines: Engines, pause: Callable[[float], None]) -> None:
+        self.name = name
+        self._engines, self._pause = engines, pause
+        self._opened: Engine | None = None
+        self._away_until = 0.0
+        self._lost: set[str] = set()  # images that were being made when the engine went away
+
+    @property
+    def loads_images(self) -> bool:
+        return self._engine().loads_images
+
+    @property
+    def runs_side_by_side(self) -> bool:
+        return self._engine().runs_side_by_side
+
+    def describe(self) -> str:
+        return self._engine().describe()
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        return self._engine().guarantees()
+
+    def check(self, limits: Limits) -> None:
+        self._patiently(lambda engine: engine.check(limits))
+
+    def start(self, work: Work) -> None:
+        self._patiently(lambda engine: engine.start(work))
+
+    def poll(self, work: Work) -> JobResult | None:
+        """None, as for a job that runs, while the engine is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            if work.name in self._lost:
+                self._engine().remove(work)
+                self._engine().start(work)
+                self._lost.discard(work.name)
+            result = self._engine().poll(work)
+        except PalioError as error:
+            if not self._is_away(error):
+                raise
+            result = None
+        else:
+            if isinstance(work, Job) or result is None or result.succeeded or not self._is_away():
+                return result
+        self._away_until = time.monotonic() + AWAY_S
+        if not isinstance(work, Job):
+            self._lost.add(work.name)
+        return None
+
+    def stop(self, work: Work) -> None:
+        self._at_once().stop(work)
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        def collect(engine: Engine) -> Collected:
+            shutil.rmtree(destination, ignore_errors=True)  # a half of it
+            return engine.collect(job, destination)
+
+        return self._patiently(collect)
+
+    def remove(self, work: Work) -> None:
+        """Not waited for: what cannot be removed now is removed once the engine is back."""
+        self._at_once().remove(work)
+
+    def kept(self) -> frozenset[str]:
+        return self._at_once().kept()
+
+    # -- its parts
+
+    def _engine(self) -> Engine:
+        while self._opened is None:
+            try:
+                self._at_once()
+            except PalioError as error:
+                if error.failure.code not in _AWAY:
+                    raise
+                self._pause(AWAY_S)
+        return self._opened
+
+    def _at_once(self) -> Engine:
+        if self._opened is None:
+            self._opened, _ = self._engines.open(self.name)
+        return self._opened
+
+    def _patiently(self, call: Callable[[Engine], Given]) -> Given:
+        while True:
+            try:
+                return call(self._engine())
+            except PalioError as error:
+                if not self._is_away(error):
+                    raise
+            self._pause(AWAY_S)
+
+    def _is_away(self, error: PalioError | None = None) -> bool:
+        return (error is None or error.failure.code in _AWAY) and self._engines.fault(self.name) is not None

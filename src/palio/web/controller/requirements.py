@@ -1,0 +1,96 @@
+"""What the controller has to know of a phase: how much its attempts need, and how long a stage may take.
+
+Read from the bundle in a process of its own with limits, outside of the loop, and kept: a bundle that breaks its reader
+harms only its own submissions. `read_terms` runs in that process and is free of Django.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from palio.core.attempt.run_folder import Stage
+from palio.core.attempt.states import time_in
+from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.bundle.pick_phase import pick_task
+from palio.core.bundle.read import read_bundle
+from palio.core.errors import PalioError
+from palio.web.controller.assignment import phase_of
+from palio.web.controller.slots import Share, share_of
+
+BOUNDS = Bounds(time_s=60.0)
+
+log = logging.getLogger("palio.controller")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`scored` is what an attempt needs whose predictions are only scored, `evaluated` what any other needs."""
+
+    evaluated: Share
+    scored: Share
+    times: Mapping[Stage, timedelta]
+
+
+def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
+    """Raises PalioError for a bundle that cannot be read, or a phase that cannot be evaluated."""
+    phase = phase_of(read_bundle(Path(bundle)), phase_name)
+    pick_task(phase)
+    return {
+        "evaluated": asdict(share_of(phase.rules, scored_only=False)),
+        "scored": asdict(share_of(phase.rules, scored_only=True)),
+        "times": {stage: time_in(stage, phase.rules).total_seconds() for stage in Stage},
+    }
+
+
+class TermsReader:
+    """`changed` is called when terms were read that somebody has asked for."""
+
+    def __init__(self, changed: Callable[[], None], read: Callable[[str, str], dict[str, Any]] | None = None) -> None:
+        self._changed, self._call = changed, read or _read_bounded
+        self._known: dict[tuple[Path, str], Terms] = {}  # a bundle under its digest never changes
+        self._failed: dict[tuple[Path, str], Exception] = {}
+        self._reading: set[tuple[Path, str]] = set()
+
+    def of(self, bundle: Path, phase: str) -> Terms | None:
+        """None while they are being read. A failure is raised once, and then read again for whoever asks next."""
+        key = bundle, phase
+        if known := self._known.get(key):
+            return known
+        if failed := self._failed.pop(key, None):
+            raise failed
+        if key not in self._reading:
+            self._reading.add(key)
+            threading.Thread(target=self._read, args=key, name="palio-terms", daemon=True).start()
+        return None
+
+    # -- in a thread
+
+    def _read(self, bundle: Path, phase: str) -> None:
+        key = bundle, phase
+        try:
+            found = self._call(str(bundle), phase)
+            self._known[key] = Terms(
+                Share(**found["evaluated"]),
+                Share(**found["scored"]),
+                {Stage(stage): timedelta(seconds=seconds) for stage, seconds in found["times"].items()},
+            )
+        except Exception as error:  # noqa: BLE001 - raised where it is asked for
+            self._failed[key] = error
+        self._reading.discard(key)
+        self._changed()
+
+
+def _read_bounded(bundle: str, phase: str) -> dict[str, Any]:
+    for attempt in (1, 2):  # the first may have been a machine that was busy
+        try:
+            found: dict[str, Any] = call_bounded(read_terms, bundle, phase, bounds=BOUNDS)
+            break
+        except BoundsError as error:
+            log.warning("Reading %s failed: %s", bundle, error)
+            if attempt == 2:
+                raise PalioError("challenge-over-limits", reason=error) from None
+    return found

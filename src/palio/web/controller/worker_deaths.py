@@ -1,0 +1,52 @@
+"""What becomes of an attempt whose worker ended without a result: another worker continues, or the attempt fails.
+
+Only an attempt's own workers count, and only with a cause: those that used more than a worker may, or crashed, by what
+they read (the second one ends the attempt, as the fault of whose files it was reading), and those that were killed from
+outside (a machine without memory, an operator), which is a fault of the platform's after MAX_KILLS in one stage.
+"""
+
+from dataclasses import replace
+
+from django.db import transaction
+
+from palio.core.attempt.run_folder import Stage
+from palio.core.errors import Cause, Failure, PalioError, counted
+from palio.web.controller.moves import MAX_KILLS
+from palio.web.controller.worker import Death, End
+from palio.web.models import Attempt, Event
+from palio.web.verbs import events
+
+MAX_LIMITS = 2
+KIND = "attempt.worker-ended"
+
+
+def judge(identity: str, worker: str, death: Death) -> Failure | None:
+    """Notes the death of this worker, once, and gives the failure to end the attempt with; None to continue."""
+    with transaction.atomic():
+        attempt = Attempt.objects.select_related("submission__challenge").get(pk=identity)
+        own = Event.objects.filter(submission=attempt.submission, attempt=identity, kind=KIND)
+        if not own.filter(detail__worker=worker).exists():
+            events.record(
+                KIND, actor=None, attempt=attempt, worker=worker, end=death.end, why=death.clause, stage=death.stage
+            )
+        deaths = own.filter(detail__end=death.end)
+        if death.end is End.KILLED:
+            deaths = deaths.filter(time__gte=attempt.moved)
+        count = deaths.count()
+    match death.end:
+        case End.KILLED:
+            return _killed(attempt.state, count) if count >= MAX_KILLS else None
+        case End.LIMIT:
+            return _over_limits(death) if count >= MAX_LIMITS else None
+    return PalioError("evaluation-broken", stage=death.stage, reason=death.clause).failure
+
+
+def _killed(stage: str, count: int) -> Failure:
+    return PalioError("evaluation-killed", stage=stage, count=counted(count, "time")).failure
+
+
+def _over_limits(death: Death) -> Failure:
+    code = "submission-over-limits" if death.files_of is Cause.PARTICIPANT else "challenge-over-limits"
+    failure = PalioError(code, stage=death.stage, reason=death.clause).failure
+    touched_hidden = death.stage in {Stage.PREDICT, Stage.SCORE}
+    return replace(failure, charged=failure.charged and touched_hidden)

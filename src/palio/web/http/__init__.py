@@ -1,0 +1,1 @@
+"""Request plumbing: caching, concurrency, request logs and CSV."""

@@ -1,0 +1,1 @@
+"""The ranked rows of a phase with their statistics."""

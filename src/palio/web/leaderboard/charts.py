@@ -1,0 +1,78 @@
+"""Pictures made of lines, on the server: SVG whose look is in palio.css."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from palio.core.leaderboard.axis import Axis
+
+WIDTH, HEIGHT = 720, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 28
+
+
+@dataclass(frozen=True)
+class Point:
+    when: datetime
+    value: float
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    x: float
+    y: float
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A value over time, and the best so far as steps. `ticks` are heights with what stands at them."""
+
+    dots: tuple[Dot, ...]
+    best: str  # an SVG path
+    ticks: tuple[tuple[float, str], ...]
+    first: datetime
+    last: datetime
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    bottom: int = HEIGHT - _BOTTOM
+
+
+def line_over_time(points: Sequence[Point], *, descending: bool) -> Line | None:
+    """None for fewer than two points, which make no line."""
+    if len(points) < 2:
+        return None
+    axis = Axis.around([point.value for point in points])
+    first, last = points[0].when, points[-1].when
+    span = (last - first).total_seconds() or 1.0
+
+    def x(when: datetime) -> float:
+        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * (when - first).total_seconds() / span, 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * axis.at(value) / 100, 1)
+
+    dots = tuple(Dot(x(point.when), y(point.value), point.label, point.url) for point in points)
+    better = max if descending else min
+    best, path = points[0].value, f"M{dots[0].x} {dots[0].y}"
+    for point, dot in zip(points[1:], dots[1:], strict=True):
+        best = better(best, point.value)
+        path += f"H{dot.x}V{y(best)}"
+    return Line(dots, path, tuple((y(float(tick)), tick) for tick in axis.ticks), first, last)
+
+
+def dots_html(line: Line) -> SafeString:
+    """Made here and not by a template, as there may be many: each a link, with its label for those who see no dots."""
+    made = []
+    for dot in line.dots:
+        label = escape(dot.label)
+        circle = f'<circle class="dot" cx="{dot.x}" cy="{dot.y}" r="5"/>'
+        made.append(f'<a href="{escape(dot.url)}" aria-label="{label}"><title>{label}</title>{circle}</a>')
+    return mark_safe("".join(made))  # noqa: S308 - escaped above

@@ -1,0 +1,99 @@
+"""The operator's page of people: who is here, a way back in, a way out, invitations."""
+
+from allauth.mfa.models import Authenticator
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Invitation, User
+from palio.web.pages.actions import signed_in, trying
+from palio.web.verbs import accounts, invitations
+
+_ON_A_PAGE = 100
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    return _show(request)
+
+
+def _show(request: HttpRequest, link: str = "", link_is: str = "") -> HttpResponse:
+    sought = request.GET.get("q", "").strip().replace("\0", "")
+    found = User.objects.order_by("username").annotate(
+        has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk")))
+    )
+    if sought:
+        found = found.filter(Q(username__icontains=sought) | Q(email__icontains=sought))
+    page = Paginator(found, _ON_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "sought": sought,
+        "invitations": invitations.open_invitations(Q(challenge=None, team=None)),
+        "link": link,
+        "link_is": link_is,
+    }
+    return render(request, "operate/people.html", context)
+
+
+@require_POST
+def change(request: HttpRequest, name: str) -> HttpResponse:
+    """`do` says what: a reset link is shown once, in this answer."""
+    person, actor, link = get_object_or_404(User, username=name), signed_in(request), ""
+
+    def act() -> str:
+        nonlocal link
+        match request.POST.get("do"):
+            case "reset":
+                link = request.build_absolute_uri(accounts.reset_link(person, actor=actor))
+                return ""
+            case "off" | "on" as wanted:
+                accounts.set_active(person, wanted == "on", actor=actor)
+                return f"The account {person.username} is switched {wanted}."
+            case "no-second-factor":
+                accounts.remove_second_factors(person, actor=actor)
+                return f"{person.username} signs in with the password alone, until they add a second factor again."
+            case "may-publish" | "may-not-publish" as wanted:
+                accounts.set_publisher(person, wanted == "may-publish", actor=actor)
+                may = "may now" if wanted == "may-publish" else "may not any more"
+                return f"{person.username} {may} publish challenges of their own."
+        return ""
+
+    said, refused = trying(act)
+    if link:
+        return _show(request, link, f"With this link {person.username} chooses a new password, once, within three days")
+    if refused:
+        messages.error(request, refused)
+    elif said:
+        messages.success(request, said)
+    return redirect("pages:operate-people")
+
+
+@require_POST
+def invite(request: HttpRequest) -> HttpResponse:
+    def act() -> str:
+        _, code = invitations.invite(signed_in(request), note=request.POST.get("note", ""))
+        return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
+
+    link, refused = trying(act)
+    if refused:
+        messages.error(request, refused)
+    return _show(request, link, "With this link one person makes an account, once, within two weeks")
+
+
+@require_POST
+def take_back(request: HttpRequest, invitation: str) -> HttpResponse:
+    given = Invitation.objects.filter(pk=invitation, challenge=None, team=None).first()
+    if given is not None:
+        invitations.take_back(given, actor=signed_in(request))
+    return redirect("pages:operate-people")
+
+
+urls = [
+    path("operate/people/", show, name="operate-people"),
+    path("operate/people/invitations/", invite, name="invite-person"),
+    path("operate/people/invitations/<str:invitation>/", take_back, name="take-back-person"),
+    path("operate/people/change/<str:name>/", change, name="operate-person"),
+]

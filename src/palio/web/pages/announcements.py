@@ -1,0 +1,70 @@
+"""Writing announcements, changing and deleting them."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Announcement
+from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.reading.typed_markdown import shown_texts
+from palio.web.verbs import announcements as announcing
+
+
+def announcements(request: HttpRequest, challenge: str) -> HttpResponse:
+    return _listed(request)
+
+
+@require_POST
+def announce(request: HttpRequest, challenge: str) -> HttpResponse:
+    """What was refused is shown with what was written, which is not lost."""
+    title, text = request.POST.get("title", ""), request.POST.get("text", "")
+    _, refused = trying(
+        lambda: str(announcing.announce(challenge_of(request), title, text, actor=signed_in(request)).pk)
+    )
+    return _listed(request, title, text, refused) if refused else redirect("pages:desk-announcements", challenge)
+
+
+def _listed(request: HttpRequest, title: str = "", text: str = "", refused: str = "") -> HttpResponse:
+    said = [*challenge_of(request).announcements.select_related("author")]
+    listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
+    context = at_desk(request, "announcements", listed=listed, title=title, text=text, refused=refused)
+    return render(request, "desk/announcements.html", context, status=422 if refused else 200)
+
+
+def announcement(request: HttpRequest, challenge: str, number: int) -> HttpResponse:
+    said, refused = _announcement(request, number), ""
+    title, text = request.POST.get("title", said.title), request.POST.get("text", said.text)
+    if request.method == "POST":
+        _, refused = trying(lambda: str(announcing.rewrite(said, title, text, actor=signed_in(request)).pk))
+        if not refused:
+            return redirect("pages:desk-announcements", challenge)
+    context = at_desk(request, "announcements", said=said, title=title, text=text, refused=refused)
+    return render(request, "desk/announcement.html", context, status=422 if refused else 200)
+
+
+@require_POST
+def delete(request: HttpRequest, challenge: str, number: int) -> HttpResponse:
+    said = _announcement(request, number)
+
+    def act() -> str:
+        announcing.delete(said, actor=signed_in(request))
+        return f"“{said.title}” is deleted."
+
+    return doing(request, reverse("pages:desk-announcements", args=[challenge]), act)
+
+
+def _announcement(request: HttpRequest, number: int) -> Announcement:
+    found = challenge_of(request).announcements.filter(pk=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+urls = [
+    path("c/<slug:challenge>/desk/announcements/", announcements, name="desk-announcements"),
+    path("c/<slug:challenge>/desk/announcements/new/", announce, name="announce"),
+    path("c/<slug:challenge>/desk/announcements/<int:number>/", announcement, name="desk-announcement"),
+    path("c/<slug:challenge>/desk/announcements/<int:number>/delete/", delete, name="delete-announcement"),
+]

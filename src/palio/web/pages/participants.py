@@ -1,0 +1,64 @@
+"""Who takes part: wishes to decide about, teams and their members, roles."""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from palio.core.errors import counted
+from palio.web.models import Registration, Role
+from palio.web.pages.actions import signed_in
+from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.queries.participants import registrations
+from palio.web.verbs.bulk import several
+from palio.web.verbs.joining import decide
+
+_ON_A_PAGE = 100
+
+
+def people(request: HttpRequest, challenge: str) -> HttpResponse:
+    found = challenge_of(request)
+    q = request.GET.get("q", "").replace("\0", "").strip()
+    state = request.GET.get("state", "")
+    rows = registrations(found, q=q, state=state)
+    page = Paginator(rows.exclude(state=Registration.State.PENDING) if not state else rows, _ON_A_PAGE)
+    context = at_desk(
+        request,
+        "people",
+        pending=registrations(found, state=Registration.State.PENDING),
+        page=page.get_page(request.GET.get("page")),
+        q=q,
+        state=state,
+        states=Registration.State.values,
+        roles=Role.objects.filter(challenge=found).select_related("user", "granted_by").order_by("kind", "granted"),
+    )
+    return render(request, "desk/people.html", context)
+
+
+@require_POST
+def decide_several(request: HttpRequest, challenge: str) -> HttpResponse:
+    """`do` is `approve` or `refuse`, `registration` their ids."""
+    found, actor = challenge_of(request), signed_in(request)
+    approve = request.POST.get("do") == "approve"
+    chosen = found.registrations.filter(pk__in=request.POST.getlist("registration")).select_related("user")
+    result = several(
+        chosen.order_by("created"),
+        lambda each: decide(each, approve=approve, actor=actor),
+        lambda each: each.user.username,
+    )
+    if result.done:
+        said = "approved" if approve else "refused"
+        messages.success(request, f"{counted(result.done, 'person was', 'people were')} {said}.")
+    for refused in result.refused:
+        messages.error(request, refused.message)
+    if not result.done and not result.refused:
+        messages.warning(request, "Nobody was chosen. Tick some, then press the button.")
+    return redirect(reverse("pages:desk-people", args=[found.slug]))
+
+
+urls = [
+    path("c/<slug:challenge>/desk/people/", people, name="desk-people"),
+    path("c/<slug:challenge>/desk/people/decide/", decide_several, name="desk-decide"),
+]

@@ -1,0 +1,109 @@
+"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from palio.web.models import Challenge, Rescore
+from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.queries.rescores import listed, progress, shown
+from palio.web.storage.bundles import current_bundle
+from palio.web.verbs import rescore as verbs
+
+_UNCHANGED = 204
+
+
+def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
+    found = challenge_of(request)
+    context = at_desk(
+        request,
+        "rescores",
+        rescores=listed(found),
+        phases=[(phase.name, _scored(found, phase.name)) for phase in current_bundle(found).phases],
+    )
+    return render(request, "desk/rescores.html", context)
+
+
+@require_POST
+def begin(request: HttpRequest, challenge: str) -> HttpResponse:
+    found, made = challenge_of(request), ""
+
+    def act() -> str:
+        nonlocal made
+        made = verbs.begin(found, request.POST.get("phase", ""), signed_in(request)).pk
+        return ""
+
+    _, refused = trying(act)
+    back = reverse("pages:desk-rescores", args=[found.slug])
+    if refused:
+        messages.error(request, refused)
+    return redirect(reverse("pages:rescore", args=[found.slug, made]) if made else back)
+
+
+def rescore(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+    found = _rescore(request, challenge)
+    context = {**_at_desk(request, found), "progress": progress(found), **shown(found)}
+    return render(request, "desk/rescore.html", context)
+
+
+def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+    """Looks again by itself while it runs; once it does not, the whole page is asked for anew."""
+    found = _rescore(request, challenge)
+    now = progress(found)
+    if found.state != Rescore.State.RUNNING:
+        response = HttpResponse(status=200)
+        response["HX-Refresh"] = "true"
+        return response
+    if request.GET.get("ended") == str(now.ended):
+        return HttpResponse(status=_UNCHANGED)
+    return render(request, "desk/rescore_progress.html", {**_at_desk(request, found), "progress": now})
+
+
+@require_POST
+def apply(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+    found = _rescore(request, challenge)
+
+    def act() -> str:
+        verbs.apply(found, signed_in(request))
+        return "The new scores are live, all of them at once."
+
+    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+
+
+@require_POST
+def discard(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+    found = _rescore(request, challenge)
+
+    def act() -> str:
+        verbs.discard(found, signed_in(request))
+        return "The new scores are discarded. The board stays as it was."
+
+    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+
+
+def _rescore(request: HttpRequest, challenge: str) -> Rescore:
+    found: Rescore = request.subject  # type: ignore[attr-defined]
+    if found.challenge.slug != challenge:
+        raise Http404
+    return found
+
+
+def _at_desk(request: HttpRequest, found: Rescore) -> dict[str, object]:
+    return {**at_desk(request, "rescores"), "challenge": found.challenge, "rescore": found}
+
+
+def _scored(challenge: Challenge, phase: str) -> int:
+    return challenge.submissions.filter(phase=phase, withdrawn=None).exclude(counted=None).count()
+
+
+urls = [
+    path("c/<slug:challenge>/desk/rescores/", rescores, name="desk-rescores"),
+    path("c/<slug:challenge>/desk/rescores/begin/", begin, name="begin-rescore"),
+    path("c/<slug:challenge>/desk/rescores/<str:rescore>/", rescore, name="rescore"),
+    path("c/<slug:challenge>/desk/rescores/<str:rescore>/progress/", rescore_progress, name="rescore-progress"),
+    path("c/<slug:challenge>/desk/rescores/<str:rescore>/apply/", apply, name="apply-rescore"),
+    path("c/<slug:challenge>/desk/rescores/<str:rescore>/discard/", discard, name="discard-rescore"),
+]

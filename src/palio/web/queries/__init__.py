@@ -1,0 +1,1 @@
+"""Read models that pages and API both show."""

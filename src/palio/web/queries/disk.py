@@ -1,0 +1,70 @@
+"""How much lies in the data folder, and how much more fits. Looking takes a while, so it is kept for some minutes."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from palio.web.http.cache import kept
+
+MINUTES = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    holds: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Disk:
+    parts: tuple[Part, ...]
+    free_bytes: int
+    total_bytes: int
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(part.size_bytes for part in self.parts)
+
+
+def disk() -> Disk:
+    """Of the whole platform."""
+    return kept("desk-disk", int(time.time()) // (60 * MINUTES), _look)
+
+
+def _look() -> Disk:
+    folders = settings.FOLDERS
+    parts = (
+        Part("store", "files that were handed in", size_below(folders.store)),
+        Part("runs", "run folders of all attempts", size_below(folders.runs)),
+        Part("bundles", "challenges, all versions", size_below(folders.bundles)),
+        Part("uploads", "files on their way in", size_below(folders.uploads)),
+        Part("database", "what the platform knows, if it is SQLite", _size_of_database(folders.database)),
+    )
+    usage = shutil.disk_usage(folders.root)
+    return Disk(parts, usage.free, usage.total)
+
+
+def size_below(folder: Path) -> int:
+    """Of all files in a folder, in bytes; what goes away meanwhile, or cannot be read, is left out."""
+    total, waiting = 0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
+
+
+def _size_of_database(path: Path) -> int:
+    files = [path.with_name(f"{path.name}{suffix}") for suffix in ("", "-wal", "-shm")]
+    return sum(file.stat().st_size for file in files if file.exists())

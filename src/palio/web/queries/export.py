@@ -1,0 +1,323 @@
+"""Everything about a challenge in one zip, for the paper: made while it is sent, with a README that names every file.
+
+Covered: all submissions and attempts with scores, failures and times, boards, teams, terms, receipts, versions, events;
+on demand the files that were handed in and what the scoring program left of each attempt. Not covered: hidden data,
+which the organizer has, and which is named by its bundle's digest; addresses for mail.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.text import slugify
+
+from palio import __version__
+from palio.core.bundle.model import Bundle
+from palio.core.errors import PalioError
+from palio.core.files.digest import UnfitFile, files_below
+from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.receipt.key import machine_public_key
+from palio.web.http.csv_cells import csv_blocks
+from palio.web.leaderboard.ranked import BoardRow, Sight, read_board
+from palio.web.models import Attempt, Challenge, Membership
+from palio.web.queries.submissions import latest_attempts
+from palio.web.reading.markdown import is_public
+from palio.web.storage.bundles import bundle_of, current_bundle
+from palio.web.storage.downloads import blocks_of
+from palio.web.storage.files import file_path
+
+Entry = tuple[str, Iterable[bytes], int]
+_BLOCK_BYTES = 1 << 20
+_RUN_FILES = ("lock.json", "result.json", "report.html")
+_AT_A_TIME = 500  # rows, from the database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What comes along beside the tables and receipts."""
+
+    files: bool = False  # that were handed in
+    runs: bool = False  # scores, cases and records of the attempts that count
+
+
+def export_name(challenge: Challenge) -> str:
+    return f"{challenge.slug}-export-{timezone.now():%Y-%m-%d}.zip"
+
+
+def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+    """Files of the zip, in their order. What is gone meanwhile is left out."""
+    bundle = current_bundle(challenge)
+    yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
+    columns = _score_keys(challenge, bundle)
+    yield "results.csv", csv_blocks([*_RESULTS, *(f"score_{key}" for key in columns)], _results(challenge, columns)), 0
+    yield (
+        "attempts.csv",
+        csv_blocks([*_ATTEMPTS, *(f"score_{key}" for key in columns)], _attempts(challenge, columns)),
+        0,
+    )
+    for phase in bundle.phases:
+        name = f"boards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
+        board = read_board(challenge, phase, Sight.ALL)
+        keys = [column.key for column in board.columns]
+        rows = (_board_row(row, keys) for row in board.rows)
+        yield name, csv_blocks([*_BOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
+    yield "teams.csv", csv_blocks(_TEAMS, _teams(challenge)), 0
+    yield "events.csv", csv_blocks(_EVENTS, _events(challenge)), 0
+    yield "versions.csv", csv_blocks(_VERSIONS, _versions(challenge)), 0
+    for version in challenge.versions.order_by("number"):
+        yield from _public_files(bundle_of(version), f"versions/{version.number}")
+    yield from _of_counted(challenge, parts)
+    if parts.files:
+        yield from _handed_in(challenge)
+
+
+def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
+    """Those of the board first, then what earlier versions had."""
+    boards = [bundle.leaderboard, *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number"))]
+    return [*dict.fromkeys(column.key for board in boards for column in board.columns)]
+
+
+def _board_row(row: BoardRow, keys: Sequence[str]) -> list[object]:
+    return [
+        row.rank,
+        row.name,
+        row.submission,
+        row.attempt,
+        _iso(row.when),
+        row.entries,
+        row.baseline,
+        row.disqualified,
+        *(row.values.get(key) for key in keys),
+        *(row.ranks.get(key) for key in keys),
+    ]
+
+
+_RESULTS = (
+    "submission", "phase", "team", "team_id", "user", "handed_in", "file", "kind", "size_bytes", "sha256", "note",
+    "state", "counted_attempt", "challenge_version", "engine", "started", "finished", "failure_cause",
+    "failure_code", "charged", "hidden", "withdrawn", "disqualified", "baseline",
+)  # fmt: skip
+_ATTEMPTS = (
+    "attempt", "submission", "number", "purpose", "state", "challenge_version", "engine", "created", "started",
+    "finished", "failure_cause", "failure_code", "failure_stage", "failure_message", "predictions_of", "rescore",
+    "rescore_state", "counts",
+)  # fmt: skip
+_BOARD = ("rank", "team", "submission", "attempt", "handed_in", "entries", "baseline", "disqualified")
+_TEAMS = ("team_id", "team", "captain", "member", "member_since", "registered", "terms_sha256", "terms_accepted")
+_EVENTS = ("time", "who", "what", "submission", "attempt", "detail")
+_VERSIONS = ("number", "digest", "title", "published", "published_by", "note", "changes")
+
+
+def _results(challenge: Challenge, columns: Sequence[str]) -> Iterator[list[object]]:
+    rows = latest_attempts(challenge).select_related(
+        "submission__team", "submission__user", "submission__file", "submission__counted__version", "version"
+    )
+    for last in rows.order_by("submission__created", "submission_id").iterator(chunk_size=_AT_A_TIME):
+        submission = last.submission
+        standing = submission.counted or last
+        scores = submission.counted.scores or {} if submission.counted else {}
+        yield [
+            submission.pk,
+            submission.phase,
+            submission.team.name,
+            submission.team_id,
+            submission.user.username,
+            _iso(submission.created),
+            submission.file.name,
+            submission.file.kind,
+            submission.file.size_bytes,
+            submission.file.sha256,
+            submission.note,
+            last.state,
+            submission.counted_id,
+            standing.version.number,
+            standing.engine,
+            _iso(standing.started),
+            _iso(standing.finished),
+            last.failure_cause,
+            last.failure_code,
+            submission.charged,
+            _iso(submission.hidden),
+            _iso(submission.withdrawn),
+            submission.disqualified,
+            submission.baseline,
+            *(scores.get(key) for key in columns),
+        ]
+
+
+def _attempts(challenge: Challenge, columns: Sequence[str]) -> Iterator[list[object]]:
+    rows = Attempt.objects.filter(submission__challenge=challenge).select_related("submission", "version", "rescore")
+    for row in rows.order_by("submission__created", "submission_id", "number").iterator(chunk_size=_AT_A_TIME):
+        failure, scores = row.failure or {}, row.scores or {}
+        yield [
+            row.identity,
+            row.submission_id,
+            row.number,
+            row.purpose,
+            row.state,
+            row.version.number,
+            row.engine,
+            _iso(row.created),
+            _iso(row.started),
+            _iso(row.finished),
+            row.failure_cause,
+            row.failure_code,
+            failure.get("stage"),
+            failure.get("message"),
+            row.source_id,
+            row.rescore_id,
+            row.rescore.state if row.rescore else None,
+            row.identity == row.submission.counted_id,
+            *(scores.get(key) for key in columns),
+        ]
+
+
+def _teams(challenge: Challenge) -> Iterator[list[object]]:
+    registrations = {each.user_id: each for each in challenge.registrations.all()}
+    members = Membership.objects.filter(challenge=challenge).select_related("team__captain", "user")
+    for each in members.order_by("team__created", "team_id", "joined"):
+        registration = registrations.get(each.user_id)
+        yield [
+            each.team_id,
+            each.team.name,
+            each.team.captain.username,
+            each.user.username,
+            _iso(each.joined),
+            _iso(registration.created) if registration else None,
+            registration.terms_digest if registration else None,
+            _iso(registration.terms_accepted) if registration else None,
+        ]
+
+
+def _events(challenge: Challenge) -> Iterator[list[object]]:
+    rows = challenge.events.select_related("actor").order_by("id")
+    for row in rows.iterator(chunk_size=_AT_A_TIME):
+        who = row.actor.username if row.actor else ""
+        yield [
+            _iso(row.time),
+            who,
+            row.kind,
+            row.submission_id,
+            row.attempt,
+            json.dumps(row.detail, ensure_ascii=False),
+        ]
+
+
+def _versions(challenge: Challenge) -> Iterator[list[object]]:
+    for each in challenge.versions.select_related("published_by").order_by("number"):
+        by = each.published_by.username if each.published_by else ""
+        changes = json.dumps(each.changes, ensure_ascii=False)
+        yield [each.number, each.digest, each.title, _iso(each.published), by, each.note, changes]
+
+
+def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
+    """Of a version, all but what a submission is run on or scored with."""
+    try:
+        below = list(files_below(bundle.root))
+    except UnfitFile:
+        return
+    for name, path in below:
+        if is_public(bundle, path):
+            yield f"{folder}/{name}", blocks_of(path), path.stat().st_size
+
+
+def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+    counted = challenge.submissions.exclude(counted=None).order_by("created", "id")
+    for submission, identity in counted.values_list("id", "counted_id").iterator(chunk_size=_AT_A_TIME):
+        folder = settings.FOLDERS.runs / str(identity)
+        yield from _untrusted(folder / "receipt.json", f"receipts/{submission}.json")
+        if parts.runs:
+            for name in _RUN_FILES:
+                yield from _untrusted(folder / name, f"runs/{submission}/{name}")
+            for path in _below(folder / "scores"):
+                yield from _untrusted(
+                    path, f"runs/{submission}/scores/{path.relative_to(folder / 'scores').as_posix()}"
+                )
+
+
+def _handed_in(challenge: Challenge) -> Iterator[Entry]:
+    """Each file once, however often it was handed in."""
+    files = challenge.submissions.order_by("file__sha256").values_list("file__sha256", "file__name").distinct()
+    last = ""
+    for sha256, name in files.iterator(chunk_size=_AT_A_TIME):
+        path = file_path(settings.FOLDERS, sha256)
+        if sha256 != last and path.is_file():
+            last = sha256
+            plain = name.replace("/", "_").replace("\\", "_").lstrip(".") or "file"
+            yield f"submissions/{sha256}/{plain}", blocks_of(path), path.stat().st_size
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        yield from (Path(root) / name for name in sorted(files))
+
+
+def _untrusted(path: Path, name: str) -> Iterator[Entry]:
+    """A file of a run folder, where somebody else's program has written; links lead nowhere."""
+    try:
+        with open_untrusted(path) as file:
+            yield name, iter(lambda: file.read(_BLOCK_BYTES), b""), os.fstat(file.fileno()).st_size
+    except (OSError, UnreadableFileError):
+        return
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
+
+
+def _key() -> str:
+    """How this platform's own key is named, so that receipts are known to be its."""
+    with suppress(PalioError):  # it cannot be read, which the controller says
+        if key := machine_public_key():
+            return f" --key {key}"
+    return ""
+
+
+def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
+    version = challenge.current
+    lines = [
+        f"# {bundle.title}",
+        "",
+        f"Exported from Palio {__version__} on {timezone.now():%Y-%m-%d at %H:%M} UTC: the challenge "
+        f"`{challenge.slug}`, version {version.number if version else 0}, with the bundle of the digest "
+        f"`{version.digest if version else ''}`.",
+        "Times are UTC. Scores are not rounded. A text that a spreadsheet would compute has a ' in front of it.",
+        "",
+        "| file | has |",
+        "|---|---|",
+        "| `results.csv` | one line per submission: phase, team, file, last state, the attempt that counts, scores |",
+        "| `attempts.csv` | one line per attempt, those that did not count too: why, when, on what, how it ended |",
+        "| `boards/*.csv` | each phase's leaderboard as organizers see it, disqualified entries without a rank |",
+        "| `teams.csv` | one line per member: team, captain, since when, which terms were accepted when |",
+        "| `events.csv` | what was done, by whom, when and why; without a name it was the platform |",
+        "| `versions.csv` | every published version, with the digest of all its files and what it changed |",
+        "| `versions/NUMBER/` | its files without hidden data and scoring programs, which are yours already |",
+        "| `receipts/SUBMISSION.json` | the signed receipt of the attempt that counts; this checks it: "
+        f"`palio verify FILE{_key()}` |",
+    ]
+    if parts.runs:
+        lines.append(
+            "| `runs/SUBMISSION/` | of the attempt that counts: what was evaluated under which limits "
+            "(`lock.json`), stages and times (`result.json`), the report, and in `scores/` all that the scoring "
+            "program wrote, single cases among it |"
+        )
+    if parts.files:
+        lines.append(
+            "| `submissions/SHA256/` | each file that was handed in and not deleted; digests as in `results.csv` |"
+        )
+    phases = ", ".join(f"“{phase.name}”" for phase in bundle.phases)
+    columns = "; ".join(
+        f"`score_{column.key}`: {column.title}, {'higher' if column.descending else 'lower'} is better"
+        + (", computed, so on boards alone" if column.computation else "")
+        + (", not shown to participants" if column.hidden else "")
+        for column in bundle.leaderboard.columns
+    )
+    lines += ["", f"Phases: {phases}.", "", f"Columns: {columns}.", ""]
+    return "\n".join(lines)

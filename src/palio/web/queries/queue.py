@@ -1,0 +1,74 @@
+"""What runs where, what waits and for how long, and whether the controller lives: all challenges share it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from palio.core.attempt.states import RUNNING, State
+from palio.web.models import Attempt, Challenge, ControllerBeat
+from palio.web.verbs.queue import Place, places
+
+LATE = timedelta(seconds=30)  # without a beat, after which the controller is taken to be gone
+SHOWN = 50  # of what waits
+
+
+@dataclass(frozen=True)
+class Controller:
+    """`lives` is false once no beat has come for long; `trouble` says why nothing can start."""
+
+    lives: bool
+    last: datetime | None
+    engine: str
+    trouble: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    attempt: Attempt
+    place: Place
+
+
+@dataclass(frozen=True)
+class Queue:
+    """`running` and `waiting` are this challenge's own; of others there are numbers alone."""
+
+    slots: int
+    running: tuple[Attempt, ...]
+    running_others: int
+    waiting: tuple[Waiting, ...]  # the first of them
+    waiting_own: int
+    waiting_all: int
+    controller: Controller
+
+
+def queue(challenge: Challenge) -> Queue:
+    found = places()
+    own = Attempt.objects.filter(submission__challenge=challenge).select_related(
+        "submission__team", "submission__file", "rescore"
+    )
+    waiting = [
+        Waiting(attempt, found[attempt.identity])
+        for attempt in own.filter(state=State.QUEUED, cancel_requested=None)
+        if attempt.identity in found
+    ]
+    waiting.sort(key=lambda each: (each.place.number is None, each.place.number or 0, each.attempt.not_before))
+    running = Attempt.objects.filter(state__in=[*RUNNING])
+    return Queue(
+        slots=settings.CONFIGURATION.slots,
+        running=tuple(own.filter(state__in=[*RUNNING]).order_by("started")),
+        running_others=running.exclude(submission__challenge=challenge).count(),
+        waiting=tuple(waiting[:SHOWN]),
+        waiting_own=len(waiting),
+        waiting_all=len(found),
+        controller=controller(),
+    )
+
+
+def controller(now: datetime | None = None) -> Controller:
+    beat = ControllerBeat.objects.first()
+    if beat is None:
+        return Controller(lives=False, last=None, engine="", trouble="")
+    lives = bool(beat.process) and (now or timezone.now()) - beat.time < LATE
+    return Controller(lives, beat.time, beat.engine, beat.trouble)

@@ -1,0 +1,131 @@
+"""A new scoring of a phase beside the old one: which ranks and scores it changes, and who has none any more."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from palio.core.attempt.states import ENDS, State
+from palio.core.bundle.model import Column
+from palio.web.models import Attempt, Challenge, Rescore
+from palio.web.storage.bundles import bundle_of
+from palio.web.verbs.rescore import Change, compare
+
+SHOWN = 200  # of single submissions
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of submissions; a retry after a fault of the platform's is the same one again."""
+
+    total: int
+    ended: int
+
+    @property
+    def left(self) -> int:
+        return self.total - self.ended
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value before and after, rounded as on the board; `exact` is set where only more digits tell them apart."""
+
+    old: str
+    new: str
+    exact: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.old != self.new or bool(self.exact)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of both boards. `rank` is its rank before and after, `moved` says by how much, in words."""
+
+    change: Change
+    rank: Cell
+    moved: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def changed(self) -> bool:
+        return self.rank.changed or any(cell.changed for cell in self.cells)
+
+
+def listed(challenge: Challenge) -> QuerySet[Rescore]:
+    """The newest first, with how many submissions each is about."""
+    rows = challenge.rescores.select_related("created_by", "version")
+    return rows.annotate(count=Count("attempts__submission", distinct=True)).order_by("-created")
+
+
+def progress(rescore: Rescore) -> Progress:
+    total = rescore.attempts.values("submission").distinct().count()
+    open_ones = rescore.attempts.exclude(state__in=[*ENDS]).values("submission").distinct().count()
+    return Progress(total, total - open_ones)
+
+
+def shown(rescore: Rescore) -> dict[str, Any]:
+    """Both boards once that is to be decided; afterwards, as the old board is no more, each submission alone."""
+    is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
+    is_running = rescore.state == Rescore.State.RUNNING
+    columns = [column for column in bundle_of(rescore.version).leaderboard.columns if not column.hidden]
+    given: dict[str, Any] = {
+        "columns": columns,
+        "is_open": is_open,
+        "single": () if is_running else _single(rescore, columns),
+    }
+    if is_open:
+        comparison = compare(rescore)
+        lines = [] if is_running else [_line(change, columns) for change in comparison.changes]
+        given |= {
+            "lines": lines,
+            "changed": sum(line.changed for line in lines),
+            "failed": comparison.failed[:SHOWN],
+            "failed_count": len(comparison.failed),
+            "refusal": comparison.refusal,
+        }
+    return given
+
+
+def _line(change: Change, columns: Sequence[Column]) -> Line:
+    old, new = change.old, change.new
+    before, after = old.rank if old else None, new.rank if new else None
+    cells = tuple(_cell(old.values if old else {}, new.values if new else {}, column) for column in columns)
+    return Line(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
+
+
+def _rank(rank: int | None) -> str:
+    return "–" if rank is None else str(rank)
+
+
+def _moved(before: int | None, after: int | None) -> str:
+    if before == after:
+        return ""
+    if before is None:
+        return "new"
+    if after is None:
+        return "loses its rank"
+    places = abs(before - after)
+    return f"{'up' if after < before else 'down'} {places}"
+
+
+def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) -> Cell:
+    before, after = old.get(column.key), new.get(column.key)
+    texts = [f"{value:.{column.precision}f}" if value is not None else "–" for value in (before, after)]
+    exact = f"{before!r} → {after!r}" if before != after and texts[0] == texts[1] else ""
+    return Cell(texts[0], texts[1], exact)
+
+
+def _single(rescore: Rescore, columns: Sequence[Column]) -> list[tuple[Attempt, tuple[Cell, ...]]]:
+    """Submissions whose own scores are others now, or that have none; the first of them."""
+    rows = rescore.attempts.filter(state__in=[State.SCORED, State.FAILED]).select_related("submission__team", "source")
+    latest = {attempt.submission_id: attempt for attempt in rows.order_by("submission__created", "number")}
+    found = []
+    for attempt in latest.values():
+        before = (attempt.source.scores if attempt.source else None) or {}
+        cells = tuple(_cell(before, attempt.scores or {}, column) for column in columns if not column.computation)
+        if any(cell.changed for cell in cells) or attempt.state == State.FAILED:
+            found.append((attempt, cells))
+    return found[:SHOWN]

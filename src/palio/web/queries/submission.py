@@ -1,0 +1,264 @@
+"""A submission as its team may see it, for pages and API alike: state, stages, failure, scores that are not hidden.
+
+Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
+through core.participant_view, which holds the same rules.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from palio.core.attempt.run_folder import RunFolder, Stage
+from palio.core.attempt.states import State
+from palio.core.bundle.model import LogPolicy, Phase
+from palio.core.errors import TURNS, Cause
+from palio.core.files.log import harmless
+from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.quantities import MIB
+from palio.core.redaction import participant_view
+from palio.web.http.cache import kept
+from palio.web.leaderboard.ranked import hides_scores, visible_columns
+from palio.web.models import Attempt, Rescore, StoredFile, Submission
+from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.verbs import queue
+from palio.web.verbs.quota import cancelling_counts
+
+# Attempts that anybody sees: not those of a re-score that may still be discarded.
+LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
+_LOG_BYTES = 16 * MIB
+_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
+
+
+def run_folder(attempt: Attempt) -> RunFolder:
+    return RunFolder(settings.FOLDERS.runs / attempt.identity)
+
+
+def latest_attempt(submission: Submission) -> Attempt | None:
+    """The last pass of it; a re-score that is not live yet is none."""
+    return submission.attempts.filter(LIVE).select_related("version").order_by("-number").first()
+
+
+def shown_file(file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": file.pk,
+        "name": file.name,
+        "kind": file.kind,
+        "size_bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "notes": file.notes,
+        "created": file.created,
+        "deleted": file.deleted,
+    }
+
+
+def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+    if failure is None:
+        return None
+    cause = Cause(failure["cause"])
+    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+
+
+def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
+    """For lists: without stages. `own`: its reader is of its team."""
+    attempt = latest_attempt(submission)
+    return {
+        "id": submission.pk,
+        "challenge": submission.challenge.slug,
+        "phase": submission.phase,
+        "team": submission.team.name,
+        "user": submission.user.username,
+        "file": shown_file(submission.file),
+        "note": submission.note,
+        "created": submission.created,
+        "state": attempt.state if attempt else State.QUEUED,
+        "ended": attempt.ended if attempt else False,
+        "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
+        "charged": submission.charged,
+        "withdrawn": submission.withdrawn,
+        "disqualified": submission.disqualified,
+        "scores": shown_scores(submission, attempt),
+        "scores_hidden": scores_hidden(attempt),
+        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
+    }
+
+
+def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
+    """Everything that its team may know of it; `full`: with the names of all logs and passes, for helpers."""
+    attempt = latest_attempt(submission)
+    bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
+    return shown_submission(submission, own=own) | {
+        "attempt": shown_attempt(attempt, full=full) if attempt else None,
+        "attempts": [_shown_pass(each, submission) for each in passes(submission, full=full)],
+        "cancel_counts": cancelling_counts(attempt),
+        "place": place_of(attempt) if attempt else None,
+        "columns": [
+            {
+                "key": column.key,
+                "title": column.title,
+                "descending": column.descending,
+                "precision": column.precision,
+            }
+            for column in visible_columns(bundle)
+        ],
+    }
+
+
+def place_of(attempt: Attempt) -> dict[str, Any] | None:
+    """In the queue; of the whole queue it is worked out once a second for all who look."""
+    place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+    if place is None:
+        return None
+    return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
+
+
+def built_image(attempt: Attempt) -> str | None:
+    """What the engine calls the image that was built or loaded; None where there is none."""
+    try:
+        image = run_folder(attempt).read_json("result.json")["stages"].get(Stage.BUILD.value, {}).get("image")
+        return str(image) if image else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
+    retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
+    return {
+        "identity": attempt.identity,
+        "number": attempt.number,
+        "purpose": attempt.purpose,
+        "state": attempt.state,
+        "engine": attempt.engine,
+        "created": attempt.created,
+        "not_before": attempt.not_before if retried else None,
+        "started": attempt.started,
+        "moved": attempt.moved,
+        "finished": attempt.finished,
+        "stages": participant_view.visible_stages(run_folder(attempt)),
+        "logs": log_names(attempt, full=full),
+    }
+
+
+def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
+    return {
+        "identity": attempt.identity,
+        "number": attempt.number,
+        "purpose": attempt.purpose,
+        "state": attempt.state,
+        "failure_code": attempt.failure_code or None,
+        "created": attempt.created,
+        "started": attempt.started,
+        "finished": attempt.finished,
+        "version": attempt.version.number,
+        "counts": attempt.identity == submission.counted_id,
+    }
+
+
+def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
+    """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
+    standing = submission.counted or attempt
+    if standing is None or standing.scores is None or scores_hidden(standing):
+        return None
+    columns = visible_columns(bundle_of(standing.version))
+    scores: Mapping[str, float] = standing.scores
+    return {column.key: scores[column.key] for column in columns if column.key in scores}
+
+
+def scores_hidden(attempt: Attempt | None) -> bool:
+    """Whether the phase is blind as the challenge is now: there may be scores, and its teams see none."""
+    phase = _phase_now(attempt) if attempt else None
+    return phase is not None and hides_scores(phase)
+
+
+def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
+    """The stages whose logs may be read and are there, in their order. `full`: by helpers."""
+    folder, phase = run_folder(attempt), _phase(attempt)
+    if full:
+        return [stage.value for stage in Stage if folder.log(stage).is_file()]
+    if attempt.ended:
+        return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
+    if phase is None:
+        return []
+    rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
+    policies = {
+        Stage.BUILD: LogPolicy.FULL,
+        Stage.SAMPLE: rules.logs_sample,
+        Stage.PREDICT: rules.logs_predict,
+        Stage.SCORE: rules.logs_score,
+    }
+    return [stage.value for stage in Stage if policies[stage] in readable and folder.log(stage).is_file()]
+
+
+def shown_log(attempt: Attempt, stage: Stage) -> str | None:
+    """What the phase's policy lets be read of a log, whole or so far; None if nothing."""
+    folder = run_folder(attempt)
+    if attempt.ended:
+        kept = _kept(folder, stage.value)
+        return kept.read_text(encoding="utf-8") if kept.is_file() else None
+    phase = _phase(attempt)
+    if phase is None or not folder.root.is_dir():
+        return None
+    return participant_view.visible_log(folder, stage, phase.rules)
+
+
+def full_log(attempt: Attempt, stage: Stage) -> str | None:
+    """All of a log, for viewers, scorers and organizers; None while there is none."""
+    try:
+        with open_untrusted(run_folder(attempt).log(stage)) as file:
+            return harmless(file.read(_LOG_BYTES))
+    except (OSError, UnreadableFileError):
+        return None
+
+
+def passes(submission: Submission, *, full: bool) -> list[Attempt]:
+    """All passes, the first first. Its team sees those of a re-score once that is live."""
+    rows = submission.attempts.select_related("rescore", "version").order_by("number")
+    return list(rows if full else rows.filter(LIVE))
+
+
+def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
+    """Its signed receipt; None while there is none. `full`: for viewers, scorers and organizers.
+
+    What is signed cannot be cut: where it states scores that its team does not see, its team has none of it.
+    """
+    if attempt is None or not attempt.ended or not (full or _may_see_all_scores(attempt)):
+        return None
+    path = run_folder(attempt).root / "receipt.json"
+    return path if path.is_file() else None
+
+
+def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
+    """What the scoring program wrote for people to read; None while there is none. `full` as above."""
+    if attempt is None or not attempt.ended:
+        return None
+    phase = _phase_now(attempt)
+    if not full and (phase is None or hides_scores(phase) or phase.hide_output or phase.hide_score_output):
+        return None
+    path = run_folder(attempt).report
+    return path if path.is_file() else None
+
+
+def _may_see_all_scores(attempt: Attempt) -> bool:
+    hidden = {column.key for column in bundle_of(attempt.version).leaderboard.columns if column.hidden}
+    return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
+
+
+def _phase(attempt: Attempt) -> Phase | None:
+    """As it was evaluated with."""
+    return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+
+
+def _phase_now(attempt: Attempt) -> Phase | None:
+    """As the challenge has it now, which decides what is shown of scores; else as it was evaluated with."""
+    submission = attempt.submission
+    return phase_named(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
+
+
+def _kept(folder: RunFolder, name: str) -> Path:
+    return folder.root / participant_view.NAME / f"{name}.log"

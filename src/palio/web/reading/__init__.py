@@ -1,0 +1,1 @@
+"""Participants' and organizers' files and texts, read in child processes within limits."""

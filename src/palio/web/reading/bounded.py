@@ -1,0 +1,109 @@
+"""Files and texts of participants and organizers are read in a child process, within limits, and nowhere else.
+
+Whatever a file does to its reader ends as a sentence for whoever sent it: a limit that it passes, and a bug that it
+finds, whose trace is in the log. No sentence names a folder of this machine. What is read, and how, is `child_reads`.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+from django.conf import settings
+
+from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.errors import PalioError
+from palio.core.quantities import MIB
+from palio.web.http.refusals import RefusedError
+
+SUBMISSION = Bounds(time_s=20, memory_bytes=768 * MIB, answer_bytes=MIB)
+BUNDLE = Bounds(time_s=30)
+TEXTS = Bounds(time_s=5, memory_bytes=512 * MIB)
+_WAIT_S = 20.0
+
+_log = logging.getLogger("palio.reading")
+
+
+def read_bounded(
+    function: Callable[..., Any], *arguments: Any, bounds: Bounds, code: str, name: str, folder: Path | None = None
+) -> Any:
+    """What `function` gives. Raises its PalioErrors, with paths as below `folder`, or `code` with name and reason."""
+    try:
+        return call_bounded(function, *arguments, bounds=bounds)
+    except BoundsError as limit:
+        raise PalioError(code, name=name, reason=str(limit)) from None
+    except PalioError as error:
+        raise without_folder(error, folder) from None
+    except RuntimeError:
+        _log.exception("%s broke the program that reads it", function.__name__)
+        reason = "it broke the program that reads it, which the operator can see in the log"
+        raise PalioError(code, name=name, reason=reason) from None
+
+
+def without_folder(error: PalioError, folder: Path | None) -> PalioError:
+    """The same, with paths as they are below it, and with nothing that no page can show."""
+    places = [f"{place}/" for place in dict.fromkeys((folder.resolve(), folder))] if folder else []
+
+    def cleaned(text: str) -> str:
+        for place in places:
+            text = text.replace(place, "")
+        return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+    failure = error.failure
+    evidence = tuple(cleaned(line) for line in failure.evidence)
+    return PalioError.of(
+        replace(failure, message=cleaned(failure.message), next_step=cleaned(failure.next_step), evidence=evidence)
+    )
+
+
+class Places:
+    """How many may have something read at a time, in all and of one owner; some more wait, and others are refused.
+
+    A thread that waits, or whose child takes its time, answers nobody else.
+    """
+
+    def __init__(self, at_once: int, *, each: int, waiting: int) -> None:
+        self._at_once, self._each, self._may_wait = at_once, each, waiting
+        self._taken: Counter[str] = Counter()
+        self._waiting = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def taken_by(self, owner: str) -> Iterator[None]:
+        """Raises RefusedError "uploads-busy"."""
+        with self._changed:
+            if self._is_full(owner):
+                self._wait(owner)
+            self._taken[owner] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= Counter([owner])
+                self._changed.notify_all()
+
+    def _is_full(self, owner: str) -> bool:
+        return self._taken.total() >= self._at_once or self._taken[owner] >= self._each
+
+    def _wait(self, owner: str) -> None:
+        free = False
+        if self._waiting < self._may_wait:
+            self._waiting += 1
+            free = self._changed.wait_for(lambda: not self._is_full(owner), _WAIT_S)
+            self._waiting -= 1
+        if not free:
+            raise RefusedError(
+                "uploads-busy",
+                "As many files as the platform checks at a time are being checked.",
+                "Try again soon.",
+                503,
+            )
+
+
+_THREADS: int = settings.CONFIGURATION.threads  # of which a quarter is left to all else
+SUBMISSIONS = Places(max(1, _THREADS // 4), each=2, waiting=_THREADS // 2)
+BUNDLES = Places(2, each=1, waiting=2)

@@ -1,0 +1,84 @@
+"""What child processes read for the platform: each function is run by `bounded_reading`, and takes and gives JSON.
+
+Nothing here imports Django. A path is written as {"path": …}, relative to the bundle.
+"""
+
+import json
+import secrets
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from palio.core.bundle.check import check_bundle
+from palio.core.bundle.model import Bundle, SubmissionKind
+from palio.core.bundle.read import read_bundle
+from palio.core.dockerfile.sources import check_context
+from palio.core.errors import PalioError, counted
+from palio.core.files.archive import unpack
+from palio.core.submission.kinds import read_submission
+from palio.web.reading.markdown import is_picture, render_file, render_text
+
+PICTURE, PAGE = "/f/", "/p/"  # after the token: the path of a picture, the index of a page
+
+
+def check_submission(path: str, kind: str | None, digest: str) -> list[Any]:
+    """Its kind and notes; raises PalioError with what is wrong with it, as far as that is seen without a container."""
+    submission = read_submission(Path(path), SubmissionKind(kind) if kind else None, digest)
+    if submission.kind is SubmissionKind.CONTEXT:
+        check_context(Path(path))
+    return [submission.kind.value, list(submission.notes)]
+
+
+def unpack_bundle(archive: str, folder: str, name: str, max_bytes: int) -> None:
+    unpack(Path(archive), Path(folder), name, max_bytes=max_bytes)
+
+
+def read_whole(folder: str, checked: bool) -> dict[str, Any]:
+    """A bundle with its pages as HTML, in which addresses begin with `token`: see `bundles.Reading`.
+
+    Raises PalioError "bundle-invalid" with all its problems if it is to be checked too, or as `read_bundle` does.
+    """
+    bundle = read_bundle(Path(folder))
+    warnings = bundle.warnings
+    if checked:
+        errors, more = check_bundle(bundle)
+        if errors:
+            count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
+            raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
+        warnings = (*warnings, *more)
+    token = f"/-{secrets.token_hex(16)}"  # which no page can contain, as it is drawn after it was written
+    pictures = (
+        {bundle.logo.relative_to(bundle.root).as_posix()} if bundle.logo and is_picture(bundle, bundle.logo) else set()
+    )
+
+    def picture(name: str) -> str:
+        pictures.add(name)
+        return f"{token}{PICTURE}{quote(name)}"
+
+    shown = [*(page.file for page in bundle.pages), *([bundle.terms] if bundle.terms else [])]
+    rendered = [render_file(bundle, file, picture, lambda index: f"{token}{PAGE}{index}") for file in shown]
+    return {
+        "root": str(bundle.root),
+        "bundle": _plain(bundle),
+        "token": token,
+        "pages": rendered[: len(bundle.pages)],
+        "terms": rendered[-1] if bundle.terms else "",
+        "pictures": sorted(pictures),
+        "warnings": [str(problem) for problem in warnings],
+    }
+
+
+def render_texts(texts: list[str]) -> list[str]:
+    return [render_text(text) for text in texts]
+
+
+def _plain(bundle: Bundle) -> Any:
+    def plain(value: object) -> object:
+        if isinstance(value, Path):
+            return {"path": value.relative_to(bundle.root).as_posix()}
+        assert isinstance(value, datetime)  # noqa: S101 - nothing else in a bundle is no JSON by itself
+        return value.isoformat()
+
+    return json.loads(json.dumps(asdict(bundle), default=plain))

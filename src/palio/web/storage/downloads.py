@@ -1,0 +1,162 @@
+"""What a challenge offers participants to download: starting kits, public data, sample cases.
+
+Hidden data is left out even where an organizer has named a folder above it.
+"""
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import BoundedSemaphore
+
+from django.conf import settings
+
+from palio.core.bundle.model import Bundle, Phase
+from palio.core.files.digest import UnfitFile, files_below
+from palio.web.http.cache import kept
+from palio.web.http.refusals import RefusedError
+from palio.web.reading.markdown import is_public
+
+_BLOCK_BYTES = 1024 * 1024
+_streams = BoundedSemaphore(max(1, settings.CONFIGURATION.threads // 4))
+STARTING_KIT, PUBLIC_DATA, SAMPLE = "starting-kit", "public-data", "sample"
+TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases"}
+
+
+@dataclass(frozen=True)
+class Download:
+    """One of TITLES' keys, of one phase; `files` with their names in the zip."""
+
+    phase: Phase
+    kind: str
+    files: tuple[tuple[str, Path], ...]
+    size_bytes: int
+    as_it_is: Path | None  # a single file that is handed out without a zip around it
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.kind]
+
+    @property
+    def count(self) -> int:
+        return len(self.files)
+
+
+def downloads(bundle: Bundle, now: datetime | None) -> list[Download]:
+    """Of all phases that have begun; of all phases if `now` is None. The same content is listed once."""
+    found: list[Download] = []
+    seen: set[tuple[str, tuple[Path, ...]]] = set()
+    for phase in bundle.phases:
+        if now is not None and phase.start > now:
+            continue
+        for kind, paths in _offered(phase).items():
+            if paths and (kind, paths) not in seen and (download := _download(bundle, phase, kind, paths)):
+                seen.add((kind, paths))
+                found.append(download)
+    return found
+
+
+def _offered(phase: Phase) -> dict[str, tuple[Path, ...]]:
+    sample = phase.rules.sample
+    return {
+        STARTING_KIT: (phase.starting_kit,) if phase.starting_kit else (),
+        PUBLIC_DATA: (phase.public_data,) if phase.public_data else (),
+        SAMPLE: tuple(path for path in (sample.input, sample.expect) if path) if sample else (),
+    }
+
+
+def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) -> Download | None:
+    files, size_bytes = kept(f"offered/{bundle.digest}/{paths}", 0, lambda: _files(bundle, paths))
+    if not files:
+        return None
+    alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
+    return Download(phase, kind, files, size_bytes, alone)
+
+
+def _files(bundle: Bundle, paths: tuple[Path, ...]) -> tuple[tuple[tuple[str, Path], ...], int]:
+    """With what they have in all; there may be a hundred thousand."""
+    files: list[tuple[str, Path]] = []
+    for path in paths:
+        if path.is_file():
+            files.append((path.name, path))
+        elif path.is_dir():
+            try:
+                below = list(files_below(path))
+            except UnfitFile:
+                continue
+            files += [(f"{path.name}/{name}" if len(paths) > 1 else name, file) for name, file in below]
+    public = tuple((name, file) for name, file in files if is_public(bundle, file))
+    return public, sum(file.stat().st_size for _, file in public)
+
+
+class _Sink:
+    """Takes what zipfile writes, and gives it on piece by piece; it cannot be sought in."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing behind it."""
+
+    def taken(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+class Streamed:
+    """Blocks that are made while they are sent, each by a thread that waits for its reader: for few at a time.
+
+    Raises RefusedError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        if not _streams.acquire(blocking=False):
+            raise RefusedError(
+                "downloads-busy",
+                "As many archives are being downloaded as the platform sends at a time.",
+                "Try again in a minute.",
+                503,
+            )
+        self._blocks = blocks
+        self._held = iter([None])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        for _ in self._held:  # once
+            _streams.release()
+
+
+def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
+    """A zip of files as they are; see `zip_of`."""
+    return zip_of((name, blocks_of(path), path.stat().st_size) for name, path in files)
+
+
+def blocks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK_BYTES):
+            yield block
+
+
+def zip_of(entries: Iterable[tuple[str, Iterable[bytes], int]]) -> Iterator[bytes]:
+    """A zip, made while it is sent: no file is wholly in memory, and none is written. Images do not get smaller.
+
+    Each entry has its name, its content, and about how many bytes that has.
+    """
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
+        for name, blocks, size_bytes in entries:
+            entry = zipfile.ZipInfo(name.encode(errors="backslashreplace").decode())  # no name ends it halfway
+            entry.external_attr = 0o100644 << 16
+            with archive.open(entry, "w", force_zip64=size_bytes > 2**31) as target:
+                for block in blocks:
+                    target.write(block)
+                    yield sink.taken()
+    yield sink.taken()

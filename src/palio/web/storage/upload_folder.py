@@ -1,0 +1,159 @@
+"""Where the bytes of an upload lie until they are a file: uploads/<id>/.
+
+    file/<name>     the file, in which each chunk is written at its place once its digest agrees
+    parts/          chunks on their way in; one that broke off leaves nothing
+    lock            held by whoever makes a file of it
+
+Covered: a process killed at any moment, and a disk that fills: what was there stays, and a part of the disk is left to
+the database. Not covered: loss of power.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from django.conf import settings
+
+from palio.core.errors import PalioError
+from palio.core.files.staging import writing
+from palio.core.quantities import MIB, size_text
+from palio.web.http.refusals import RefusedError
+from palio.web.models import Upload
+
+BLOCK_BYTES = 64 * 1024  # what is in memory of a chunk at a time
+NAME_BYTES = 200
+_RESERVE_BYTES, _RESERVE_SHARE = 256 * MIB, 20  # left free: that much, or a twentieth of a small disk
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\]")
+
+
+def plain_name(name: str) -> str:
+    """What a browser or program calls the file, as the name of a file in a folder."""
+    name = _UNFIT.sub("_", re.split(r"[/\\]", name)[-1]).strip().lstrip(".") or "submission"
+    stem, dot, suffix = name.rpartition(".")
+    while len(name.encode(errors="replace")) > NAME_BYTES:
+        stem = stem[:-1]
+        name = f"{stem}{dot}{suffix}" if stem else name[: NAME_BYTES // 4]
+    return name.encode(errors="replace").decode()
+
+
+@dataclass(frozen=True)
+class UploadFolder:
+    root: Path
+    name: str
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        return cls(settings.FOLDERS.uploads / upload.id, upload.name)
+
+    @classmethod
+    def of_form(cls, name: str) -> Self:
+        """For a file that came in one piece."""
+        return cls(settings.FOLDERS.uploads / f"form-{secrets.token_hex(8)}", plain_name(name))
+
+    @property
+    def content(self) -> Path:
+        return self.root / "file" / self.name
+
+    @property
+    def parts(self) -> Path:
+        return self.root / "parts"
+
+    def make(self) -> None:
+        self.content.parent.mkdir(parents=True, exist_ok=True)
+        self.parts.mkdir(exist_ok=True)
+
+    def place(self, part: Path, offset: int) -> None:
+        """Writes a chunk that is complete at its place in the file."""
+        descriptor = os.open(self.content, os.O_WRONLY | os.O_CREAT, 0o600)
+        with part.open("rb", buffering=0) as source, os.fdopen(descriptor, "wb", buffering=0) as target:
+            target.seek(offset)
+            shutil.copyfileobj(source, target, 1 * MIB)
+
+    def touched(self) -> datetime | None:
+        """When something last came in."""
+        try:
+            newest = max(path.stat().st_mtime for path in (self.root, self.content, self.parts) if path.exists())
+        except (ValueError, OSError):
+            return None
+        return datetime.fromtimestamp(newest, UTC)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """For one at a time, in all processes. Raises RefusedError "upload-being-checked" while another is there."""
+        with room():
+            self.make()
+        with (self.root / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RefusedError(
+                    "upload-being-checked",
+                    "The file is complete and is being checked at this moment.",
+                    "Ask again in a few seconds: the answer will be there.",
+                ) from None
+            yield
+
+    @staticmethod
+    def refuse_full(size_bytes: int) -> None:
+        """Raises RefusedError "disk-full" where so much cannot be taken without using the last of the disk."""
+        disk = shutil.disk_usage(settings.FOLDERS.uploads)
+        if disk.free - size_bytes < min(_RESERVE_BYTES, disk.total // _RESERVE_SHARE):
+            raise _full(size_bytes)
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Turns a disk that is full, or cannot be written, into a refusal that names no path of this machine."""
+    try:
+        with writing(settings.FOLDERS.uploads):
+            yield
+    except PalioError as error:
+        if error.failure.code == "disk-full":
+            raise _full() from error
+        if error.failure.code == "target-unwritable":
+            raise RefusedError(
+                "platform-unwritable",
+                "The platform cannot write files at the moment.",
+                "It is the operator's turn. What you have sent already is kept; try again later.",
+                503,
+            ) from error
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _full(size_bytes: int | None = None) -> RefusedError:
+    what = f" for another {size_text(size_bytes)}" if size_bytes else ""
+    return RefusedError(
+        "disk-full",
+        f"The platform's disk has no room{what}.",
+        "It is the operator's turn. What you have sent already is kept for a day; send the rest when there is room.",
+        507,
+    )
+
+
+@contextmanager
+def part_of(folder: UploadFolder) -> Iterator[Path]:
+    """A place for a chunk on its way in, of which nothing stays."""
+    with room():
+        folder.make()
+    part = folder.parts / secrets.token_hex(8)
+    try:
+        yield part
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

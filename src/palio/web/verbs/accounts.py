@@ -1,0 +1,53 @@
+"""What an operator does for people: a way back in, a way out, and who may bring challenges."""
+
+from allauth.account import app_settings
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from django.db import transaction
+from django.urls import reverse
+
+from palio.web.http.refusals import RefusedError
+from palio.web.models import User
+from palio.web.verbs import events
+
+
+def reset_link(user: User, *, actor: User) -> str:
+    """The path at which this person chooses a new password, once, within some days."""
+    if not user.is_active:
+        raise RefusedError(
+            "person-inactive", f"The account {user.username} is switched off.", "Switch it on again first."
+        )
+    key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
+    with transaction.atomic():
+        events.record("person.reset-link", actor=actor, user=user.username)
+    return reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
+
+
+def set_active(user: User, active: bool, *, actor: User) -> User:
+    """Switches an account off, with all that is signed in with it, or on again. Nothing of theirs is removed."""
+    if user == actor and not active:
+        raise RefusedError("person-oneself", "You cannot switch off your own account.", "Ask another operator.")
+    return _set(user, "is_active", active, actor)
+
+
+def remove_second_factors(user: User, *, actor: User) -> None:
+    """For somebody who has lost them, recovery codes and all; passkeys go too."""
+    with transaction.atomic():
+        count, _ = Authenticator.objects.filter(user=user).delete()
+        if count:
+            events.record("person.second-factors-removed", actor=actor, user=user.username, count=count)
+
+
+def set_publisher(user: User, allowed: bool, *, actor: User) -> User:
+    """Whether somebody may publish challenges of their own."""
+    return _set(user, "is_staff", allowed, actor)
+
+
+def _set(user: User, field: str, value: bool, actor: User) -> User:
+    with transaction.atomic():
+        locked = User.objects.select_for_update().get(pk=user.pk)
+        if getattr(locked, field) != value:
+            setattr(locked, field, value)
+            locked.save(update_fields=[field])
+            events.record("person.changed", actor=actor, user=user.username, what=field, value=value)
+    return locked

@@ -1,0 +1,73 @@
+"""What organizers tell everybody who reads the challenge."""
+
+from django.db import transaction
+
+from palio.web.http.refusals import RefusedError
+from palio.web.models import Announcement, Challenge, User
+from palio.web.reading.typed_markdown import is_readable
+from palio.web.verbs import events
+
+TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 20_000
+
+
+def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Announcement:
+    """Raises RefusedError "announcement-empty" or "announcement-too-long"."""
+    title, text = _checked(title, text)
+    with transaction.atomic():
+        made = Announcement.objects.create(challenge=challenge, title=title, text=text, author=actor)
+        events.record(
+            "announcement.made", actor=actor, challenge=challenge, announcement=made.pk, title=title, text=text
+        )
+    return made
+
+
+def rewrite(announcement: Announcement, title: str, text: str, *, actor: User) -> Announcement:
+    """The same, in other words; what it said before is in the event."""
+    title, text = _checked(title, text)
+    with transaction.atomic():
+        locked = Announcement.objects.select_for_update().get(pk=announcement.pk)
+        before = {"title": locked.title, "text": locked.text}
+        if (locked.title, locked.text) == (title, text):
+            return locked
+        locked.title, locked.text = title, text
+        locked.save(update_fields=["title", "text"])
+        events.record(
+            "announcement.changed",
+            actor=actor,
+            challenge=locked.challenge,
+            announcement=locked.pk,
+            title=title,
+            text=text,
+            before=before,
+        )
+    return locked
+
+
+def delete(announcement: Announcement, *, actor: User) -> None:
+    with transaction.atomic():
+        locked = Announcement.objects.select_for_update().filter(pk=announcement.pk).first()
+        if locked is None:
+            return
+        events.record(
+            "announcement.deleted",
+            actor=actor,
+            challenge=locked.challenge,
+            announcement=locked.pk,
+            title=locked.title,
+            text=locked.text,
+        )
+        locked.delete()
+
+
+def _checked(title: str, text: str) -> tuple[str, str]:
+    title, text = (each.replace("\0", "").strip() for each in (title, text))  # which PostgreSQL cannot keep
+    if not title or not text:
+        raise RefusedError("announcement-empty", "An announcement has a title and a text.", "Write both.", 422)
+    for what, given, most in (("title", title, TITLE_CHARACTERS), ("text", text, TEXT_CHARACTERS)):
+        if len(given) > most:
+            said = f"The {what} has {len(given):,} characters, and {most:,} are kept."
+            raise RefusedError("announcement-too-long", said, "Shorten it.", 422)
+    if not is_readable(text):
+        said = "The text has more emphasis, links or quotes in each other than can be shown."
+        raise RefusedError("announcement-too-complex", said, "Write it more simply.", 422)
+    return title, text

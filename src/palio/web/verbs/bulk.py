@@ -1,0 +1,39 @@
+"""The same thing done with several: each by itself, so that one refusal does not keep the others."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from palio.core.errors import PalioError
+from palio.web.http.refusals import RefusedError
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What was refused, by its name, and why."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Done:
+    done: int
+    refused: tuple[Refused, ...]
+
+
+def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Callable[[Thing], str]) -> Done:
+    done, refused = 0, []
+    for thing in things:
+        try:
+            act(thing)
+        except RefusedError as error:
+            refused.append(Refused(name(thing), error.code, error.message))
+        except PalioError as error:
+            refused.append(Refused(name(thing), error.failure.code, error.failure.message))
+        else:
+            done += 1
+    return Done(done, tuple(refused))

@@ -1,0 +1,152 @@
+"""Makes a team's file of what came in: whole, checked as far as that goes without a container, and in the store."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from palio.core.bundle.model import Phase, SubmissionKind
+from palio.core.errors import PalioError
+from palio.core.files.digest import digest_file
+from palio.web.http.refusals import RefusedError
+from palio.web.models import StoredFile, Team, Upload, User
+from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
+from palio.web.reading.readers import check_submission
+from palio.web.storage.files import file_path, keep_file, store_changing
+from palio.web.storage.upload_folder import UploadFolder, room
+from palio.web.verbs import events
+from palio.web.verbs.uploads import abandon_upload, present, refuse_size
+
+_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # another kind may be asked for, and the bytes are good
+
+
+def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
+    """The file that came in. Asked again, it answers the same.
+
+    Raises RefusedError: "upload-incomplete", "upload-damaged", "upload-being-checked", "file-kind-differs"; and
+    PalioError, with whatever core.submission finds wrong with it.
+    """
+    folder = UploadFolder.of(upload)
+    with folder.alone():
+        upload.refresh_from_db()
+        if upload.file is not None:
+            folder.remove()
+            return _of_kind(upload.file, kind)
+        there = present(upload)
+        if len(there) < upload.chunk_count:
+            missing = sorted(set(range(upload.chunk_count)) - set(there))
+            raise RefusedError(
+                "upload-incomplete",
+                f"{len(missing)} of {upload.chunk_count} chunks are missing.",
+                "Send them, then ask again.",
+                evidence=[f"chunk {index}" for index in missing[:20]],
+            )
+        if digest_file(folder.content) != upload.sha256:
+            abandon_upload(upload)
+            raise RefusedError(
+                "upload-damaged",
+                f"The whole of {upload.name} does not have the SHA-256 that was announced, so nothing was kept.",
+                "The file was probably changed while it was being sent. Hand it in again.",
+                422,
+                [f"announced: {upload.sha256}"],
+            )
+        try:
+            file = _keep(upload.team, user, folder.content, upload.sha256, kind, upload)
+        except PalioError as error:
+            if error.failure.code not in _ABOUT_KIND:
+                abandon_upload(upload)
+            raise
+    folder.remove()
+    return file
+
+
+def take_whole(
+    team: Team, user: User, given: "UploadedFile[Any]", kind: SubmissionKind | None = None, phase: Phase | None = None
+) -> StoredFile:
+    """The same for a file that a form has sent in one piece, and that lies where Django has put it."""
+    folder = UploadFolder.of_form(given.name or "")
+    refuse_size(folder.name, given.size or 0, phase)
+    try:
+        with room():
+            folder.make()
+            if hasattr(given, "temporary_file_path"):
+                os.link(given.temporary_file_path(), folder.content)
+            else:
+                with folder.content.open("wb") as target:
+                    shutil.copyfileobj(given, target)
+        return _keep(team, user, folder.content, digest_file(folder.content), kind, None)
+    finally:
+        folder.remove()
+
+
+def _keep(
+    team: Team, user: User, content: Path, sha256: str, kind: SubmissionKind | None, upload: Upload | None
+) -> StoredFile:
+    found, notes = _checked(team, content, sha256, kind)
+    with room(), store_changing(settings.FOLDERS), transaction.atomic():
+        Team.objects.select_for_update().get(pk=team.pk)
+        file = StoredFile.objects.filter(team=team, sha256=sha256, deleted=None).first()
+        if file is None:
+            _move_in(content, sha256)
+            file = StoredFile.objects.create(
+                team=team,
+                name=content.name,
+                kind=found,
+                size_bytes=file_path(settings.FOLDERS, sha256).stat().st_size,
+                sha256=sha256,
+                notes=notes,
+                created_by=user,
+            )
+            events.record(
+                "file.kept", actor=user, challenge=team.challenge, file=file.id, sha256=sha256, of_kind=file.kind
+            )
+        if upload is not None:
+            upload.file = file
+            upload.save(update_fields=["file"])
+            upload.chunks.all().delete()
+    return _of_kind(file, kind)
+
+
+def _checked(team: Team, content: Path, sha256: str, kind: SubmissionKind | None) -> tuple[SubmissionKind, list[str]]:
+    with SUBMISSIONS.taken_by(team.pk):
+        found, notes = read_bounded(
+            check_submission,
+            str(content),
+            kind,
+            sha256,
+            bounds=SUBMISSION,
+            code="submission-unreadable",
+            name=content.name,
+            folder=content.parent,
+        )
+    return SubmissionKind(found), notes
+
+
+def _move_in(content: Path, sha256: str) -> None:
+    """A second name first, so that whoever is killed before the row is written finds the upload as it was."""
+    if file_path(settings.FOLDERS, sha256).exists():
+        return
+    second = settings.FOLDERS.store / f".{sha256}"
+    second.unlink(missing_ok=True)
+    try:
+        os.link(content, second)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(content, second)  # uploads lie on a disk of their own
+    keep_file(settings.FOLDERS, second, sha256)
+
+
+def _of_kind(file: StoredFile, kind: SubmissionKind | None) -> StoredFile:
+    if kind is not None and file.kind != kind:
+        raise RefusedError(
+            "file-kind-differs",
+            f"Your team has this file already, as a submission of kind `{file.kind}`.",
+            f"Delete it from your files first, then hand it in again as `{kind}`.",
+        )
+    return file

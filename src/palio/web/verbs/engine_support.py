@@ -1,0 +1,68 @@
+"""What the engine that was found runs, and for whom, so that nothing is offered or taken that can only fail.
+
+Sandboxes on the machine's own system are only for its operators, unless they say otherwise, and load no saved images.
+Where the engine does not enforce a property of a job's isolation, it runs no programs of participants at all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from django.conf import settings
+
+from palio.core.attempt.verdicts import unloadable
+from palio.core.bundle.model import SubmissionKind
+from palio.core.errors import PalioError
+from palio.core.redaction.failure import for_participant
+from palio.engines import WITHOUT_IMAGES
+from palio.web.models import ControllerBeat, User
+
+_SHARED = "bubblewrap"
+_NO_IMAGES = (
+    "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
+)
+
+
+def refuse_untrusted(user: User, engine: str) -> None:
+    """Raises PalioError "submitter-untrusted" if no program of this user's may run on this engine."""
+    if engine == _SHARED and not settings.CONFIGURATION.anyone_on_bubblewrap and not user.is_superuser:
+        raise PalioError("submitter-untrusted", engine=engine, user=user.get_username())
+
+
+def refuse_unenforced(user: User, engine: str, unenforced: Sequence[str]) -> None:
+    """Raises PalioError "isolation-unenforced" for a participant, whatever the configuration allows.
+
+    `unenforced`: the properties of a job's isolation that the engine does not enforce on this machine.
+    """
+    if unenforced and not user.is_superuser:
+        properties = " or ".join(unenforced)
+        raise PalioError("isolation-unenforced", engine=engine, properties=properties, user=user.get_username())
+
+
+def refuse_now(user: User, kind: SubmissionKind) -> None:
+    """The same at the time of submitting, for the engine that the controller has found; and PalioError
+    "submission-kind-unsupported" for what that engine cannot run at all.
+    """
+    _refuse(user, kind)
+
+
+def left_out(kinds: Iterable[SubmissionKind], user: User) -> Mapping[SubmissionKind, str]:
+    """Those of the kinds that `refuse_now` would refuse, and why, in the participant's words."""
+    found = {}
+    for kind in kinds:
+        try:
+            _refuse(user, kind)
+        except PalioError as error:
+            is_unloadable = error.failure.code == "submission-kind-unsupported"
+            found[kind] = _NO_IMAGES if is_unloadable else for_participant(error.failure).message
+    return found
+
+
+def _refuse(user: User, kind: SubmissionKind) -> None:
+    """Predictions are no program: only the organizers' own one runs, on them."""
+    beat = ControllerBeat.objects.first()
+    configured: str = settings.CONFIGURATION.engine
+    engine = beat.engine.partition(" ")[0] if beat and configured == "auto" else configured  # empty while none is found
+    if kind is not SubmissionKind.RESULTS:
+        refuse_untrusted(user, engine)
+        refuse_unenforced(user, engine, beat.unenforced if beat else ())
+    if kind is SubmissionKind.IMAGE and engine in WITHOUT_IMAGES:
+        raise unloadable(engine)

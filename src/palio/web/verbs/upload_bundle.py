@@ -1,0 +1,56 @@
+"""A bundle that arrives as a zip: unpacked without trusting it, then published like any other.
+
+What is said about it names the zip and files in it, never folders of this machine.
+"""
+
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
+
+from django.conf import settings
+
+from palio.core.bounded_call import Bounds
+from palio.core.errors import PalioError
+from palio.core.files.staging import writing
+from palio.core.quantities import GIB, MIB
+from palio.web.models import User
+from palio.web.reading.bounded import BUNDLES, read_bounded, without_folder
+from palio.web.reading.readers import unpack_bundle
+from palio.web.verbs.publish import Publication, publish_bundle
+
+_LEAST_BYTES_PER_S = 20 * MIB  # of a disk, while unpacking
+
+
+def publish_archive(
+    archive: Path, name: str, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
+) -> Publication:
+    """Publishes the zip at `archive`, which its sender calls `name`; raises as `publish_bundle` does."""
+    name = PurePath(name.replace("\\", "/")).name or "bundle.zip"
+    with (
+        BUNDLES.taken_by(actor.username if actor else ""),
+        writing(settings.FOLDERS.bundles),
+        TemporaryDirectory(prefix=".zip-", dir=settings.FOLDERS.bundles) as work,
+    ):
+        folder = Path(work) / (PurePath(name).stem.strip(". ") or "bundle")
+        try:
+            _unpack(archive, folder, name)
+            return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note)
+        except PalioError as error:
+            raise without_folder(error, Path(work)) from None
+
+
+def _unpack(archive: Path, folder: Path, name: str) -> None:
+    folder.mkdir()
+    most = settings.CONFIGURATION.max_upload_bytes
+    bounds = Bounds(time_s=60 + most / _LEAST_BYTES_PER_S, memory_bytes=GIB, file_bytes=most)
+    try:
+        read_bounded(
+            unpack_bundle, str(archive), str(folder), name, most, bounds=bounds, code="folder-unreadable", name=name
+        )
+    except PalioError as error:
+        if not error.failure.code.startswith("archive-"):
+            raise
+        # the words for a participant's archive would not help an organizer
+        reason = error.failure.message.removeprefix(f"{name} ").rstrip(".")
+        raise PalioError(
+            "folder-unreadable", path=name, reason=f"it {reason}", evidence=error.failure.evidence
+        ) from error

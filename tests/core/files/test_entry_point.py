@@ -1,0 +1,51 @@
+from collections.abc import Sequence
+
+import pytest
+
+from palio.core.files.entry_point import program_path, start_fault
+
+
+@pytest.mark.parametrize(
+    ("command", "path"),
+    [
+        ([], None),
+        (["python", "predict.py"], None),
+        (["/app/run.sh", "x"], "/app/run.sh"),
+        (["./run.sh"], "./run.sh"),
+        (["/bin/sh", "-c", "/app/run.sh --fast"], "/app/run.sh"),
+        (["bash", "-c", "exec ./run.sh"], "./run.sh"),
+        (["/bin/sh", "-c", "cd /app && ./run.sh"], None),
+        (["/bin/sh", "-c", "python /app/predict.py"], None),
+        (["/bin/sh", "-c", ""], None),
+        (["/bin/sh", "-c", "HOME=/tmp /app/run.sh"], None),
+        (["/bin/sh", "-c", "'"], None),
+        (["python", "-c", "/app/run.sh"], None),
+        (["/app/\0"], None),
+    ],
+)
+def test_program_path(command: Sequence[str], path: str | None) -> None:
+    assert program_path(command) == path
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"#!/bin/sh\n",
+        b"#!/usr/bin/env python\nx",
+        b"#! /bin/sh -e\n",
+        b"\x7fELF\2\0",
+        b"#!sh\n",
+        b"#!\n",
+        b"#!/bin/\0\n",
+    ],
+)
+def test_what_linux_can_start_or_perhaps_can(head: bytes) -> None:
+    assert start_fault("/run", 0o755, head, {"/bin/sh", "/usr/bin/env"}.__contains__) is None
+
+
+def test_a_fault_is_one_line_and_its_advice_another() -> None:
+    fault = start_fault("/a\n\x1b[2J/run.sh", 0o644, b"", lambda path: True)
+    assert str(fault) == (
+        "/a\\x0a\\x1b[2J/run.sh is not executable\n"
+        "Set the bit before you pack (`chmod +x`), or add `RUN chmod +x /a\\x0a\\x1b[2J/run.sh` to the Dockerfile."
+    )

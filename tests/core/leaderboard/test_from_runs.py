@@ -1,0 +1,157 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.run_folders import F1, write_cases, write_run
+
+from palio.core.errors import Failure, PalioError
+from palio.core.leaderboard.from_runs import Standings, stand
+from palio.core.leaderboard.run_results import read_run
+
+
+def standings(folders: Sequence[Path]) -> Standings:
+    return stand([read_run(folder) for folder in folders])
+
+
+def refusal(folders: Sequence[Path]) -> Failure:
+    with pytest.raises(PalioError) as caught:
+        standings(folders)
+    return caught.value.failure
+
+
+def board(**changes: Any) -> dict[str, Any]:
+    return {"leaderboard": {"title": "R", "primary": "f1", "columns": [F1 | changes]}}
+
+
+def test_places_are_in_the_order_of_the_board(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / "third", wrong=range(300, 360)),
+        write_run(tmp_path / "late", wrong=range(1), minute=2),
+        write_run(tmp_path / "early", wrong=range(1, 2), minute=1),
+        write_run(tmp_path / "cancelled", result={"verdict": "cancelled"}, minute=3),
+        write_run(tmp_path / "running", result={"verdict": None}, minute=4),
+    ]
+    found = standings(runs)
+    assert [(place.rank, place.rank_range, place.label) for place in found.places] == [
+        (1, (1, 2), "early.zip"),
+        (1, (1, 2), "late.zip"),
+        (3, (3, 3), "third.zip"),
+    ]
+    assert found.places[2].values == {"f1": 0.9, "seconds": 12.25}
+    assert [(run.label, run.reason) for run in found.unplaced] == [
+        ("cancelled.zip", "cancelled"),
+        ("running.zip", "has not ended"),
+    ]
+    assert [column.key for column in found.columns] == ["f1", "seconds"]
+    assert found.certainty.cases == 600
+
+
+def test_equal_labels_get_the_name_of_their_folder_and_then_its_path(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("x/1", "y/1", "x/2", "x/3")]
+    labels = ["s.zip", "s.zip", "s.zip", "other\x1b[31m.zip"]
+    runs = [write_run(folder, label=label) for folder, label in zip(folders, labels, strict=True)]
+    assert sorted(place.label for place in standings(runs).places) == sorted(
+        [f"s.zip ({folders[0]})", f"s.zip ({folders[1]})", "s.zip (2)", "other\\x1b[31m.zip"]
+    )
+
+
+def test_a_failure_of_no_stage(tmp_path: Path) -> None:
+    failure: dict[str, Any] = {
+        "code": "submission-kind-refused",
+        "cause": "participant",
+        "stage": None,
+        "message": "Not taken.",
+        "evidence": [],
+        "next_step": "",
+    }
+    failed = write_run(tmp_path / "b", result={"verdict": "failed", "failure": failure})
+    assert standings([write_run(tmp_path / "a"), failed]).unplaced[0].reason == "failed: Not taken."
+
+
+def test_a_run_without_the_primary_score(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", scores={"seconds": 1})]
+    (unplaced,) = standings(runs).unplaced
+    assert (unplaced.label, unplaced.reason) == ("b.zip", "has no score in the column F1")
+    failure = refusal(runs[1:])
+    assert failure.message == "There is nothing to rank: 1 run was named, none with a score."
+    assert failure.evidence == ("b.zip: has no score in the column F1",)
+
+
+def test_failed_runs_belong_to_the_phase_as_well(tmp_path: Path) -> None:
+    failed = write_run(tmp_path / "b", lock={"phase": "Practice"}, result={"verdict": "failed"})
+    failure = refusal([write_run(tmp_path / "a"), failed])
+    assert failure.message == "These runs do not belong on one board: they differ in phase."
+    assert failure.evidence == ("phase Final: a.zip", "phase Practice: b.zip")
+
+
+@pytest.mark.parametrize(
+    ("lock", "name", "values"),
+    [
+        (
+            {"bundle": {"title": "Other", "digest": "c" * 64}},
+            "challenge",
+            ("MedNIST classification (bbbbbbbbbbbb)", "Other (cccccccccccc)"),
+        ),
+        ({"input_data": {"digest": "5" * 64}}, "input data", ("111111111111", "555555555555")),
+        ({"reference_data": {"digest": "6" * 64}}, "reference data", ("222222222222", "666666666666")),
+    ],
+)
+def test_runs_that_were_not_asked_the_same(
+    tmp_path: Path, lock: dict[str, Any], name: str, values: tuple[str, str]
+) -> None:
+    failure = refusal([write_run(tmp_path / "a"), write_run(tmp_path / "b", lock=lock)])
+    assert failure.message == f"These runs do not belong on one board: they differ in {name}."
+    assert failure.next_step == "Name only runs that were asked the same thing."
+    assert failure.evidence == (f"{name} {values[0]}: a.zip", f"{name} {values[1]}: b.zip")
+
+
+@pytest.mark.parametrize(
+    ("lock", "reason"),
+    [
+        (
+            {"statistics": None},
+            "the challenge names no file of single cases (palio.statistics in competition.yaml)",
+        ),
+        (
+            {"statistics": {"cases": "cases.csv", "kind": "classification", "metric": "dice"}},
+            "this version of Palio has no interval for the metric dice of classification",
+        ),
+        (
+            {"statistics": {"cases": "other.csv", "kind": "classification", "metric": "accuracy"}},
+            "there is no scores/other.csv",
+        ),
+        (
+            {"statistics": {"cases": "cases.csv", "kind": "classification", "metric": "f1_macro"}} | board(),
+            "f1_macro of scores/cases.csv is 0.9000, and that is not what the column F1 shows, 0.5000",
+        ),
+        (
+            board(descending=False),
+            "accuracy of scores/cases.csv is 0.9000, and that is not what the column F1 shows, 0.5000",
+        ),
+    ],
+)
+def test_why_there_is_no_interval(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
+    run = write_run(tmp_path / "a", wrong=range(60), scores={"f1": 0.5}, lock=lock)
+    (place,) = standings([run]).places
+    assert (place.rank, place.rank_range, place.interval, place.no_interval) == (1, None, None, reason)
+
+
+def test_a_score_that_was_written_rounded_agrees_with_its_cases(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", wrong=range(1), scores={"f1": 0.9983})
+    assert standings([run]).places[0].no_interval is None
+
+
+def test_a_broken_file_of_cases(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    (run / "scores" / "cases.csv").write_text("file,truth,prediction\n1,,x\n")
+    assert standings([run]).places[0].no_interval == "scores/cases.csv cannot be used (row 2: no truth)"
+
+
+def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", wrong=None)
+    write_cases(tmp_path / "elsewhere" / "cases.csv", [])
+    (run / "scores").mkdir()
+    (run / "scores" / "cases.csv").symlink_to(tmp_path / "elsewhere" / "cases.csv")
+    reason = "scores/cases.csv cannot be used (cases.csv is a link, and links are not followed)"
+    assert standings([run]).places[0].no_interval == reason

@@ -1,0 +1,351 @@
+import gzip
+import json
+import random
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzzing import fuzzed, mutated, with_mutated_headers
+from tests.images import Members, classic, config, entry, oci, sha256, tar, write
+
+from palio.core.errors import Failure, PalioError
+from palio.core.quantities import MIB
+from palio.core.submission import image_archive
+from palio.core.submission.image_archive import look_through
+
+LAYERS = [tar({"opt/": entry("opt", tarfile.DIRTYPE), "opt/a.py": b"print(1)\n"}), tar({"opt/b.py": b"2"})]
+LINUX = "linux/amd64"
+
+
+def refusal(path: Path, members: Members | None = None, *, platform: str = LINUX, max_bytes: int = MIB) -> Failure:
+    if members is not None:
+        write(path, members)
+    with pytest.raises(PalioError) as refused:
+        look_through(path, platform=platform, max_bytes=max_bytes)
+    assert refused.value.exit_code == 10
+    return refused.value.failure
+
+
+def invalid(path: Path, members: Members | None = None, *, platform: str = LINUX) -> str:
+    """The reason why this is no image that can be loaded, where there is just one."""
+    failure = refusal(path, members, platform=platform)
+    assert failure.code == "image-invalid"
+    return failure.message.removeprefix(f"{path.name} cannot be used as a saved image: ").removesuffix(".")
+
+
+def faults(path: Path, members: Members, *, max_bytes: int = MIB) -> tuple[str, ...]:
+    failure = refusal(path, members, max_bytes=max_bytes)
+    assert failure.code == "image-unsafe"
+    return failure.evidence
+
+
+# -- what is taken
+
+
+@pytest.mark.parametrize("name", ["s.tar", "s.tar.gz"])
+@pytest.mark.parametrize(
+    "layout",
+    [classic, oci, lambda layers: oci(layers, manifest_json=False), lambda layers: oci(layers, pack=lambda data: data)],
+    ids=["classic", "oci", "oci without manifest.json", "oci with plain layers"],
+)
+def test_look_through_takes_layout(tmp_path: Path, name: str, layout: Callable[[list[bytes]], Members]) -> None:
+    members = layout(LAYERS)
+    image = look_through(write(tmp_path / name, members), platform=LINUX, max_bytes=MIB)
+    configuration = members[image.parts.config]
+    assert configuration == config(LAYERS)
+    given = [content for name in image.parts.layers if isinstance(content := members[name], bytes)]
+    unpacked = [gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content for content in given]
+    assert unpacked == LAYERS
+    assert image.size_bytes == sum(map(len, LAYERS))
+
+
+def test_look_through_takes_same_layer_as_link(tmp_path: Path) -> None:
+    """As Docker before 25 saves a layer that is there twice."""
+    members = classic([LAYERS[0], LAYERS[1]], image=config([LAYERS[0], LAYERS[0]]))
+    first, second = (name for name in members if name.endswith("/layer.tar"))
+    members[second] = entry(second, tarfile.SYMTYPE, f"../{first}")
+    image = look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+    assert image.parts.layers == (first, first)
+
+
+def test_look_through_takes_repacked_folder(tmp_path: Path) -> None:
+    """As `tar -C folder -c .` writes it."""
+    members = {"./": entry("./", tarfile.DIRTYPE)} | {f"./{name}": given for name, given in classic(LAYERS).items()}
+    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB).size_bytes == 20480
+
+
+def test_look_through_takes_empty_layer(tmp_path: Path) -> None:
+    layers = [LAYERS[0], bytes(1024)]
+    assert look_through(write(tmp_path / "s.tar", classic(layers)), platform=LINUX, max_bytes=MIB)
+
+
+def test_look_through_takes_what_images_are_full_of(tmp_path: Path) -> None:
+    layer = tar(
+        {
+            "bin": entry("bin", tarfile.SYMTYPE, "/usr/bin"),
+            "lib": entry("lib", tarfile.SYMTYPE, "../../usr/lib"),
+            "usr/a": b"x",
+            "usr/b": entry("usr/b", tarfile.LNKTYPE, "usr/a"),
+            "dev/null": entry("dev/null", tarfile.CHRTYPE, device=(1, 3)),
+            "usr/.wh.c": b"",
+            "odd\nname": b"",
+        }
+    )
+    assert look_through(write(tmp_path / "s.tar", classic([layer])), platform=LINUX, max_bytes=MIB)
+
+
+def test_look_through_ignores_attestations(tmp_path: Path) -> None:
+    members = oci(LAYERS, manifest_json=False)
+    index = json.loads(bytes(members["index.json"]))  # type: ignore[arg-type]
+    index["manifests"].append(
+        {"digest": f"sha256:{'0' * 64}", "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+    )
+    members["index.json"] = json.dumps(index).encode()
+    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+
+
+def test_look_through_nested_index(tmp_path: Path) -> None:
+    members = oci(LAYERS, manifest_json=False)
+    inner = members["index.json"]
+    assert isinstance(inner, bytes)
+    members[f"blobs/sha256/{sha256(inner)}"] = inner
+    members["index.json"] = json.dumps({"manifests": [{"digest": f"sha256:{sha256(inner)}"}]}).encode()
+    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+
+
+# -- what is no whole image
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is no tar archive"),
+        (b"hello", "it is no tar archive"),
+        (bytes(512), "it holds neither manifest.json nor index.json, so it is no saved image"),
+        (tar(classic(LAYERS))[:9000], "it breaks off"),
+        (gzip.compress(tar(classic(LAYERS)), mtime=0)[:500], "it breaks off"),
+        (b"\x1f\x8bhello world", "it cannot be read (Unknown compression method)"),
+        (tar({"Dockerfile": b"FROM x"}), "it holds neither manifest.json nor index.json, so it is no saved image"),
+    ],
+)
+def test_look_through_no_saved_image(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "s.tar").write_bytes(content)
+    assert invalid(tmp_path / "s.tar") == reason
+
+
+def test_look_through_broken_checksum_of_gzip(tmp_path: Path) -> None:
+    whole = bytearray(gzip.compress(tar(classic(LAYERS))))
+    whole[-8] ^= 1
+    (tmp_path / "s.tar.gz").write_bytes(whole)
+    assert invalid(tmp_path / "s.tar.gz").startswith("it cannot be read (CRC check failed")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        (b"{", "manifest.json: is not valid JSON"),
+        (b'[{"Config": "a", "Config": "b"}]', "manifest.json: is not valid JSON"),
+        (b"[" * 100_000, "manifest.json: is not valid JSON"),
+        (b"[" + b"1" * 10_000 + b"]", "manifest.json: is not valid JSON"),
+        (b"[\xff]", "manifest.json: is not valid JSON"),
+        (b"{}", "manifest.json: is not a list of images"),
+        (b"[]", "manifest.json: is not a list of images"),
+        (b"[1]", "manifest.json: lacks `Config`, or it is of the wrong type"),
+        (b"[{}, {}]", "it holds 2 images; save exactly one"),
+        (b'[{"Config": "c.json"}]', "manifest.json: lacks `Layers`, or it is of the wrong type"),
+        (b'[{"Config": "c.json", "Layers": [1]}]', "manifest.json: its Layers are not all names"),
+        (
+            b'[{"Config": "\\ud800", "Layers": []}]',
+            "\\ud800: is named as a part of the image, and no such JSON document is in the archive",
+        ),
+    ],
+)
+def test_look_through_refuses_manifest(tmp_path: Path, manifest: bytes, reason: str) -> None:
+    assert invalid(tmp_path / "s.tar", classic(LAYERS) | {"manifest.json": manifest}) == reason
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [
+        (b'{"manifests": []}', "it holds 0 images; save exactly one, for one platform"),
+        (b'{"manifests": [1, 2]}', "it holds 2 images; save exactly one, for one platform"),
+        (b'{"manifests": [{"digest": "md5:1"}]}', "index.json: names a part by something else than a SHA-256 digest"),
+        (b"[]", "index.json: lacks `layers`, or it is of the wrong type"),
+    ],
+)
+def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -> None:
+    assert invalid(tmp_path / "s.tar", oci(LAYERS, manifest_json=False) | {"index.json": index}) == reason
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (
+            config(LAYERS, "linux/arm64"),
+            f"it is for linux/arm64, and this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
+        ),
+        (config(LAYERS[:1]), "it holds 2 layers, and its configuration tells of 1 layer"),
+        (b"[]", "{name}: lacks `rootfs`, or it is of the wrong type"),
+        (b'{"rootfs": {}}', "{name}: lacks `os`, or it is of the wrong type"),
+        (
+            b'{"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": ["x"]}}',
+            "{name}: its rootfs.diff_ids are not all SHA-256 digests",
+        ),
+        # A reader that ignores case takes the second; the layers that it names may be another image's.
+        (
+            config(LAYERS)[:-1] + b', "RootFS": {"diff_ids": []}}',
+            "{name}: holds keys that differ only in upper and lower case",
+        ),
+    ],
+)
+def test_look_through_refuses_config(tmp_path: Path, image: bytes, reason: str) -> None:
+    assert invalid(tmp_path / "s.tar", classic(LAYERS, image=image)) == reason.format(name=f"{sha256(image)}.json")
+
+
+@pytest.mark.parametrize("layout", [classic, oci])
+def test_look_through_refuses_changed_config(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
+    members = layout(LAYERS)
+    name = next(name for name, content in members.items() if content == config(LAYERS))
+    assert invalid(tmp_path / "s.tar", members | {name: config(LAYERS, Cmd=["sh"])}) == (
+        f"{name}: its content is not what its name, a digest, says"
+    )
+
+
+def test_look_through_lists_all_that_is_wrong(tmp_path: Path) -> None:
+    layers = [*LAYERS, tar({"c": b"3"}), tar({"d": b"4"}), tar({"e": b"5"})]
+    members = classic(layers, image=config(layers, "windows/amd64"))
+    changed, missing, broken, zstd, _ = (name for name in members if name.endswith("/layer.tar"))
+    members |= {changed: LAYERS[1], broken: layers[2][:700], zstd: b"\x28\xb5\x2f\xfd" + bytes(10)}
+    del members[missing]
+    failure = refusal(tmp_path / "s.tar", members)
+    assert (failure.code, failure.message) == (
+        "image-invalid",
+        "s.tar cannot be used as a saved image: 5 faults.",
+    )
+    assert failure.evidence == (
+        f"it is for windows/amd64, and this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
+        f"{changed}: its content is not what the image's configuration says",
+        f"{missing}: is named as a layer, and no tar of that name is in the archive",
+        f"{broken}: breaks off",
+        f"{zstd}: is compressed with zstd; save the image with its layers in gzip or plain",
+    )
+
+
+# -- what is not safe
+
+
+@pytest.mark.parametrize(
+    ("member", "fault"),
+    [
+        (entry("/etc/passwd", tarfile.REGTYPE), "/etc/passwd: an absolute path"),
+        (entry("../x", tarfile.REGTYPE), "../x: a path that climbs out"),
+        (entry("a/../../x", tarfile.DIRTYPE), "a/../../x: a path that climbs out"),
+        (entry("a\nb", tarfile.REGTYPE), "a\\x0ab: a name with control characters"),
+        (entry("a//b", tarfile.REGTYPE), "a//b: not a plain path"),
+        (entry("l", tarfile.SYMTYPE, "/etc/passwd"), "l: a link that leads out"),
+        (entry("a/l", tarfile.SYMTYPE, "../../x"), "a/l: a link that leads out"),
+        (entry("l", tarfile.LNKTYPE, "../x"), "l: a link that leads out"),
+        (entry("d", tarfile.CHRTYPE, device=(1, 3)), "d: neither a file nor a folder"),
+        (entry("p", tarfile.FIFOTYPE), "p: neither a file nor a folder"),
+        (entry("repositories", tarfile.REGTYPE), "repositories: stands in the archive more than once"),
+    ],
+)
+def test_look_through_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fault: str) -> None:
+    assert faults(tmp_path / "s.tar", classic(LAYERS) | {"evil": member}) == (fault,)
+
+
+@pytest.mark.parametrize(
+    ("member", "fault"),
+    [
+        (entry("/etc/passwd", tarfile.REGTYPE), "/etc/passwd: an absolute path"),
+        (entry("a/../../x", tarfile.REGTYPE), "a/../../x: a path that climbs out"),
+        (entry("l", tarfile.LNKTYPE, "../../etc/shadow"), "l: a hard link to a path that climbs out"),
+        (entry("sda", tarfile.BLKTYPE, device=(8, 0)), "sda: a device"),
+        (entry("mem", tarfile.CHRTYPE, device=(1, 1)), "mem: a device"),
+        (entry("odd", b"Q"), "odd: neither a file, a folder nor a link"),
+    ],
+)
+@pytest.mark.parametrize("layout", [classic, oci])
+def test_look_through_refuses_entry_of_layer(
+    tmp_path: Path, layout: Callable[[list[bytes]], Members], member: tarfile.TarInfo, fault: str
+) -> None:
+    layer = tar({"a": b"x", "evil": member})
+    members = layout([LAYERS[0], layer])
+    name = next(name for name, given in members.items() if given in (layer, gzip.compress(layer)))
+    assert faults(tmp_path / "s.tar", members) == (f"{name}: {fault}",)
+
+
+def test_look_through_refuses_sparse_file(tmp_path: Path) -> None:
+    """A header of a few bytes that an engine would write out as a terabyte of zeros."""
+    sparse = entry("zeros", tarfile.REGTYPE)
+    sparse.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.size": "1099511627776", "GNU.sparse.name": "zeros"}
+    (fault,) = faults(tmp_path / "s.tar", classic([tar({"zeros": sparse})]))
+    assert fault.endswith("/layer.tar: zeros: a sparse file")
+
+
+def test_look_through_stops_at_too_much(tmp_path: Path) -> None:
+    bomb = gzip.compress(tar({"zeros": bytes(50 * MIB)}))
+    members = oci([bomb], image=config([gzip.decompress(bomb)]), pack=lambda layer: layer)
+    path = write(tmp_path / "s.tar.gz", members)
+    assert path.stat().st_size < 60_000
+    assert refusal(path).evidence == ("it unpacks to more than its limit of 1.00 MiB",)
+
+
+def test_look_through_stops_at_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_archive, "MAX_MEMBERS", 3)
+    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it holds more than 3 entries",)
+    monkeypatch.undo()
+    monkeypatch.setattr(image_archive, "MAX_LAYER_ENTRIES", 2)
+    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it holds more than 2 entries",)
+
+
+def test_look_through_keeps_few_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_archive, "MAX_DOCUMENTS_BYTES", MIB)
+    documents: Members = {f"{number}.json": b"{" + bytes(MIB // 2) for number in range(3)}
+    assert faults(tmp_path / "s.tar", documents, max_bytes=9 * MIB) == ("it holds more than 1 MiB of JSON documents",)
+
+
+def test_look_through_can_be_ended(tmp_path: Path) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def enough() -> None:
+        raise EnoughError
+
+    path = write(tmp_path / "s.tar", classic(LAYERS))
+    with pytest.raises(EnoughError):
+        look_through(path, platform=LINUX, max_bytes=MIB, between=enough)
+
+
+# -- whatever is done to an archive
+
+
+@fuzzed
+@given(seed=st.integers(0, 2**64))
+def test_look_through_mutated_archive(tmp_path: Path, seed: int) -> None:
+    """A refusal with a sentence, or an image; no other exception, no file, no hang."""
+    chance = random.Random(seed)
+    layers = [with_mutated_headers(layer, chance) if chance.random() < 0.5 else layer for layer in LAYERS]
+    members = chance.choice((classic, oci))(layers)
+    for name in chance.sample(sorted(members), chance.randint(0, 2)):
+        content = members[name]
+        assert isinstance(content, bytes)
+        members[name] = mutated(content, chance)
+    content = tar(members)
+    if chance.random() < 0.5:
+        content = with_mutated_headers(content, chance)
+    if chance.random() < 0.3:
+        content = gzip.compress(content, 1)
+    if chance.random() < 0.5:
+        content = mutated(content, chance)
+    path = tmp_path / "s.tar"
+    path.write_bytes(content)
+    try:
+        look_through(path, platform=LINUX, max_bytes=MIB)
+    except PalioError as refused:
+        assert refused.failure.code in ("image-invalid", "image-unsafe")
+        str(refused.failure.as_json()).encode()
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,9 +1,0 @@
-from pathlib import Path
-
-from palio.core.catalogue import catalogue
-
-PAGE = Path(__file__).parents[2] / "docs/failures.md"
-
-
-def test_failures_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == catalogue(), "run: python -m palio.core.catalogue > docs/failures.md"

@@ -1,0 +1,61 @@
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from palio.core.plain_words import MOST_CHARACTERS, PlainName, PlainWord, UnfitWordError
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a\0b", "it holds NUL (U+0000)"),
+        ("a\nb", "it holds a newline (U+000A)"),
+        ("a\r", "it holds a carriage return (U+000D)"),
+        ("\x1b[2J", "it holds a control character (U+001B)"),
+        ("\x7f", "it holds a control character (U+007F)"),
+        ("\x85", "it holds a control character (U+0085)"),
+        ("\u2028", "it holds a line separator (U+2028)"),
+        ("\u2029", "it holds a paragraph separator (U+2029)"),
+        ("a\ud800", "it holds half of a character (the surrogate U+D800)"),
+        ("x" * (MOST_CHARACTERS + 1), "it has 65,537 characters, and at most 65,536 fit"),
+        ("\U0001f600" * 40_000, "it takes 160,000 bytes, and at most 131,071 fit"),
+    ],
+)
+def test_a_word_refuses(text: str, reason: str) -> None:
+    with pytest.raises(UnfitWordError) as refused:
+        PlainWord(text)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("text", ["", "plain", "with space", "a=b", "tab\there", "Zürich", "日本", "--flag", "\u00a0"])
+def test_a_word_is_its_text(text: str) -> None:
+    word = PlainWord(text)
+    assert (word, type(word)) == (text, PlainWord)
+    assert PlainWord(word) is word
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "it is empty"), ("A=B", "it holds `=`, which ends a name"), ("A\0", "it holds NUL (U+0000)")],
+)
+def test_a_name_refuses(text: str, reason: str) -> None:
+    with pytest.raises(UnfitWordError) as refused:
+        PlainName(text)
+    assert refused.value.reason == reason
+
+
+def test_a_word_that_was_pickled_is_checked_again() -> None:
+    assert type(pickle.loads(pickle.dumps(PlainWord("a")))) is PlainWord  # noqa: S301 - our own bytes
+    forged = pickle.dumps(PlainWord("aZb")).replace(b"aZb", b"a\0b")
+    with pytest.raises(UnfitWordError):
+        pickle.loads(forged)  # noqa: S301 - our own bytes
+
+
+def test_the_longest_word_fits_into_an_argument() -> None:
+    longest = PlainWord("é" * (MOST_CHARACTERS - 1) + "x")
+    program = "import sys; print(len(sys.argv[1]))"
+    shown = subprocess.run([sys.executable, "-c", program, longest], capture_output=True, env=os.environ, check=True)
+    assert int(shown.stdout) == MOST_CHARACTERS

@@ -1,0 +1,66 @@
+"""Who may send a large body, and where: decided before any of it is taken."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from tests.web.handing_in import announce
+from tests.web.people import World
+
+from palio.web.access.rules import RULES
+from palio.web.models import Challenge
+from palio.web.serving.admission import ADMITTED, ASKED, TAKE_FILES, TAKES_CHUNKS
+from palio.web.verbs.uploads import MOST_CHUNK
+
+Browser = Callable[..., Client]
+LARGE = 10_000_000
+TOO_LARGE_FOR_ANY_DISK = 2**60
+
+
+def is_admitted(client: Client, path: str, size_bytes: int = LARGE, method: str = "POST") -> bool:
+    said = {ASKED: True, "CONTENT_LENGTH": str(size_bytes)}
+    answer = client.generic(method, path, b"", "application/octet-stream", **said)  # type: ignore[arg-type]
+    return ADMITTED in answer.wsgi_request.META
+
+
+def test_operations_that_take_large_bodies_are_those_of_the_access_table() -> None:
+    assert {*TAKE_FILES, TAKES_CHUNKS} <= RULES.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "admitted"),
+    [
+        ("/c/mednist/submit/", "bob", True),
+        ("/c/mednist/submit/", "dave", False),
+        ("/c/mednist/submit/", "", False),
+        ("/publish/", "ada", True),
+        ("/publish/", "bob", False),
+        ("/c/mednist/versions/new/", "alice", True),
+        ("/c/mednist/versions/new/", "olga", False),
+        ("/accounts/login/", "", False),
+        ("/accounts/signup/", "", False),
+        ("/c/mednist/desk/announcements/new/", "alice", False),
+        ("/nothing/", "ada", False),
+    ],
+)
+def test_large_body_is_taken_from_those_who_may_send_it(
+    world: World, browser: Browser, path: str, who: str, admitted: bool
+) -> None:
+    client = browser(getattr(world, who)) if who else Client(SERVER_NAME="127.0.0.1")
+    client.raise_request_exception = False
+    assert is_admitted(client, path) == admitted
+
+
+@pytest.mark.parametrize("size_bytes", [LARGE, MOST_CHUNK, MOST_CHUNK + 1, TOO_LARGE_FOR_ANY_DISK])
+def test_chunk_is_taken_from_its_team_if_there_is_room(world: World, browser: Browser, size_bytes: int) -> None:
+    upload = announce(world.team, world.bob, b"x" * 5000)
+    path = f"/api/v1/uploads/{upload.pk}/chunks/0"
+    bob, carol = browser(world.bob), browser(world.carol)
+    assert is_admitted(bob, path, size_bytes, "PUT") == (size_bytes <= MOST_CHUNK)
+    assert not is_admitted(carol, path, size_bytes, "PUT")
+
+
+def test_nothing_of_a_view_runs_when_it_is_asked(world: World, browser: Browser) -> None:
+    assert is_admitted(browser(world.ada), "/api/v1/challenges?slug=new")
+    assert not Challenge.objects.filter(slug="new").exists()
+    assert not is_admitted(browser(world.ada), "/api/v1/challenges?slug=new", TOO_LARGE_FOR_ANY_DISK)

@@ -1,0 +1,48 @@
+"""What an operator does for people."""
+
+from collections.abc import Callable
+
+from django.test import Client
+from tests.web.people import World
+from tests.web.verbs.test_joining import refusal
+
+from palio.web.verbs import accounts
+
+Browser = Callable[..., Client]
+
+
+def test_reset_link_lets_choose_a_password_once(world: World, browser: Browser) -> None:
+    path = accounts.reset_link(world.dave, actor=world.ada)
+    client = browser()
+    form = client.get(path, follow=True)
+    assert form.status_code == 200
+    word = "another-long-password"
+    changed = client.post(form.request["PATH_INFO"], {"password1": word, "password2": word}, follow=True)
+    assert changed.status_code == 200
+    world.dave.refresh_from_db()
+    assert world.dave.check_password(word)
+    assert "password1" not in browser().get(path, follow=True).text
+
+
+def test_reset_link_of_an_account_that_is_off_is_refused(world: World) -> None:
+    accounts.set_active(world.dave, False, actor=world.ada)
+    world.dave.refresh_from_db()
+    assert refusal(lambda: accounts.reset_link(world.dave, actor=world.ada)) == "person-inactive"
+
+
+def test_set_active_signs_out_at_once(world: World, browser: Browser) -> None:
+    client = browser(world.dave)
+    assert client.get("/account/").status_code == 200
+    accounts.set_active(world.dave, False, actor=world.ada)
+    assert client.get("/account/").status_code == 302
+
+
+def test_set_active_of_oneself_is_refused(world: World) -> None:
+    assert refusal(lambda: accounts.set_active(world.ada, False, actor=world.ada)) == "person-oneself"
+
+
+def test_set_publisher_lets_publish(world: World, browser: Browser) -> None:
+    assert browser(world.dave).get("/publish/").status_code == 403
+    accounts.set_publisher(world.dave, True, actor=world.ada)
+    world.dave.refresh_from_db()
+    assert browser(world.dave).get("/publish/").status_code == 200

@@ -1,0 +1,86 @@
+"""Bundles that arrive as zips."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.web.people import World
+
+from palio.core.errors import PalioError
+from palio.web.verbs.publish import publish
+from palio.web.verbs.upload_bundle import publish_archive
+
+
+def packed(folder: Path, target: Path) -> Path:
+    return Path(shutil.make_archive(str(target / "bundle"), "zip", folder))
+
+
+def failure(archive: Path, world: World) -> PalioError:
+    with pytest.raises(PalioError) as caught:
+        publish_archive(archive, "C:\\mine\\bundle.zip", actor=world.olga)
+    return caught.value
+
+
+def test_publish_archive_is_the_same_as_its_folder(world: World, small_bundle: Path, tmp_path: Path) -> None:
+    done = publish_archive(packed(small_bundle, tmp_path), "vowels.zip", actor=world.olga)
+    assert done.is_new
+    assert publish(small_bundle, actor=world.olga) == done.version
+
+
+def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
+    world: World, small_bundle: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(small_bundle, tmp_path / "vowels")
+    (folder / "overview.md").write_text("")
+    error = failure(packed(folder, tmp_path), world)
+    assert error.failure.message == "bundle has 1 problem."
+    assert error.failure.next_step == "Mend what is listed, then run `palio check bundle` again."
+    assert error.failure.evidence == (
+        "overview.md: is empty, and it is the page “Overview”; write it or remove it from competition.yaml",
+    )
+
+
+def test_publish_archive_of_no_zip_is_refused(world: World, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_text("hello")
+    error = failure(tmp_path / "x.zip", world)
+    assert error.failure.code == "folder-unreadable"
+    assert "bundle.zip cannot be taken as it is: it cannot be read as a zip archive" in error.failure.message
+
+
+def test_publish_archive_that_climbs_out_is_refused_with_its_entries(world: World, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("../up.txt", "x")
+    error = failure(tmp_path / "x.zip", world)
+    assert error.failure.evidence == ("../up.txt: climbs out of the folder",)
+
+
+def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("readme.txt", "x")
+    assert failure(tmp_path / "x.zip", world).failure.message == (
+        "bundle is not a challenge: it holds no competition.yaml."
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("title: Vowels", 'title: "\\ud800"'),
+        ("title: Vowels", 'title: "a\\0b"'),
+        ("title: Overview", 'title: "\\udfff"'),
+        ("version: 2", "version: 2\nextra: " + "[" * 100_000),
+        ("version: 2", "version: 2\nextra: {" + "? {" * 20_000),
+        ("name: Final", "name: !!python/object/apply:os.system [id]"),
+    ],
+)
+def test_publish_archive_of_odd_yaml_is_the_organizers(
+    world: World, small_bundle: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    folder = shutil.copytree(small_bundle, tmp_path / "vowels")
+    (folder / "competition.yaml").write_text((folder / "competition.yaml").read_text().replace(old, new))
+    error = failure(packed(folder, tmp_path), world)
+    assert error.failure.cause == "organizer"
+    assert error.failure.code == "bundle-invalid"
+    assert str(tmp_path) not in str(error.failure)
+    assert "/bundles/" not in str(error.failure)
