@@ -44,7 +44,7 @@ ROWS = (
     "SELECT s.id, a.scores FROM palio_submission s JOIN palio_attempt a ON a.identity = s.counted_id"
     " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
 )
-BOARD_PATH = "/c/bench/board/"
+BOARD_PATH = "/c/bench/leaderboard/"
 REVISION = "SELECT board_revision FROM palio_challenge WHERE slug = 'bench'"
 BOARD = """\
     columns:
@@ -140,8 +140,8 @@ def measure(seconds: float = 10) -> BoardUnderLoad:
                 BASELINE: ("/health", [""]),
                 "page, not signed in": (BOARD_PATH, [""]),
                 "page, of each team in turn": (BOARD_PATH, sessions),
-                "page, by another column": ("/c/bench/board/Final/?sort=seconds", [""]),
-                "API": ("/api/v1/challenges/bench/board", [""]),
+                "page, by another column": ("/c/bench/leaderboard/Final/?sort=seconds", [""]),
+                "API": ("/api/v1/challenges/bench/leaderboard", [""]),
             }
             baseline, *loads = _ask_in_turn(site, asked, seconds)
             if news.poll() is not None:

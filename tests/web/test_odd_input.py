@@ -41,7 +41,7 @@ def test_odd_strings_in_json(world: World, browser: Browser, odd: str) -> None:
         (bob, f"{api}/tokens", {"name": odd, "scopes": ["read"]}, "post"),
         (bob, f"{api}/tokens", {"name": "a", "scopes": [odd]}, "post"),
         (bob, f"{api}/teams/{world.team.pk}", {"name": odd}, "patch"),
-        (alice, f"{api}/challenges/mednist/desk/announcements", {"title": odd, "text": odd}, "post"),
+        (alice, f"{api}/challenges/mednist/manage/announcements", {"title": odd, "text": odd}, "post"),
         (alice, f"{api}/challenges/mednist", {"joining": odd}, "patch"),
         (ada, f"{api}/invitations", {"note": odd, "email": odd}, "post"),
     ]

@@ -166,7 +166,9 @@ class Demo:
             if not (sys.stdin.isatty() and sys.stdout.isatty()):
                 click.echo(f"\n  The platform is stopped. To look at its pages: {again}")
                 return outcome
-            click.echo(f"\n  Open {address}/c/mednist/board in a browser. Ctrl-C stops it; {again} starts it again.")
+            click.echo(
+                f"\n  Open {address}/c/mednist/leaderboard in a browser. Ctrl-C stops it; {again} starts it again."
+            )
             stay_open()
         return outcome
 

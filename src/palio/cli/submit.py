@@ -162,7 +162,7 @@ def leaderboard(challenge: str | None, phase: str | None, as_json: bool) -> None
     from palio.client import participating as client
 
     connection = connect()
-    board = connection.get(f"/challenges/{client.the_challenge(connection, challenge)}/board", phase=phase)
+    board = connection.get(f"/challenges/{client.the_challenge(connection, challenge)}/leaderboard", phase=phase)
     if as_json:
         rendering.echo_json(board)
         return

@@ -35,7 +35,7 @@ def the_challenge(connection: Connection, named: str | None) -> str:
 def refuse_early(connection: Connection, challenge: str, phase: str | None) -> None:
     """Raises PalioError with what is in the way of handing in, before anything is sent."""
     try:
-        stands = connection.get(f"/challenges/{challenge}/tries")
+        stands = connection.get(f"/challenges/{challenge}/quota")
     except PalioError as error:
         if error.failure.code != "not-allowed":
             raise

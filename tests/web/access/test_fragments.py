@@ -43,7 +43,7 @@ def test_page_elsewhere_is_not_where_the_sign_in_leads_back_to(browser: Browser,
 def test_who_may_not_see_it_any_more_gets_the_whole_page_anew(world: World, browser: Browser) -> None:
     submission = hand_in(world.team, state=State.PREDICT, when=timezone.now())
     bea, page = browser(world.bea), f"/s/{submission.pk}/"
-    vera, desk = browser(world.vera), "/c/mednist/desk/"
+    vera, desk = browser(world.vera), "/c/mednist/manage/"
     Membership.objects.filter(user=world.bea).delete()
     Role.objects.filter(user=world.vera).delete()
     for client, shown, part in ((bea, page, "live/"), (vera, desk, "queue/")):

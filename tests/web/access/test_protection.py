@@ -77,7 +77,7 @@ def test_secrets_are_in_no_table_and_no_log(
     _, site = invite(world.ada)
     reset = reset_link(world.dave, actor=world.ada)
     key = reset.rstrip("/").rpartition("-")[2]
-    ada.post("/operate/people/change/dave/", {"do": "reset"})
+    ada.post("/operate/accounts/change/dave/", {"do": "reset"})
     stranger = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
     for path in (f"/invitations/{invited}/", f"/invitations/{site}/", reset):
         stranger.get(path)

@@ -66,7 +66,7 @@ def test_nothing_that_is_sent_to_the_api_breaks_it(
         "number": everything.announcement.pk,
         "username": "vera",
         "token": everything.token.pk,
-        "invitation": everything.invitations["api:take-back-invitation"],
+        "invitation": everything.invitations["api:revoke-invitation"],
     }
     wrong: list[str] = []
     for result in schema.get_all_operations():

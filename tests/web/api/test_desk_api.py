@@ -17,7 +17,7 @@ from palio.web.queries.submission import run_folder
 from palio.web.verbs.tokens import make_token
 
 Ask = Callable[..., Any]
-DESK = "/challenges/mednist/desk"
+DESK = "/challenges/mednist/manage"
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> Non
     path = f"{DESK}/announcements/{made['number']}"
     assert ask(alice, "patch", path, {"title": "Hello", "text": "Everybody"})[1]["text"] == "Everybody"
     assert ask(alice, "patch", path, {"title": "", "text": "Everybody"})[1]["code"] == "announcement-empty"
-    assert ask(full.world.olga, "delete", f"/challenges/other/desk/announcements/{made['number']}")[0] == 404
+    assert ask(full.world.olga, "delete", f"/challenges/other/manage/announcements/{made['number']}")[0] == 404
     assert ask(alice, "delete", path)[0] == 204
     assert ask(alice, "delete", path)[0] == 404
     assert ask(alice, "get", "/challenges/mednist/announcements")[1] == {

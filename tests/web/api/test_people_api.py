@@ -67,28 +67,28 @@ def test_operators_invite_people_to_make_accounts(world: World, ask: Ask) -> Non
 
 
 def test_operators_switch_accounts_and_let_publish(world: World, ask: Ask) -> None:
-    _, page = ask(world.ada, "get", "/people?q=BO")
+    _, page = ask(world.ada, "get", "/accounts?q=BO")
     assert [(each["username"], each["active"], each["may_publish"]) for each in page["items"]] == [("bob", True, False)]
-    status, bob = ask(world.ada, "patch", "/people/bob", {"may_publish": True})
+    status, bob = ask(world.ada, "patch", "/accounts/bob", {"may_publish": True})
     assert (status, bob["may_publish"], bob["active"], bob["operator"]) == (200, True, True, False)
-    status, bob = ask(world.ada, "patch", "/people/bob", {"active": False})
+    status, bob = ask(world.ada, "patch", "/accounts/bob", {"active": False})
     assert (status, bob["active"]) == (200, False)
     assert Client(SERVER_NAME="127.0.0.1").login(username="bob", password="bob-long-password") is False
-    status, said = ask(world.ada, "patch", "/people/ada", {"active": False})
+    status, said = ask(world.ada, "patch", "/accounts/ada", {"active": False})
     assert (status, said["code"]) == (409, "person-oneself")
-    assert ask(world.ada, "patch", "/people/nobody", {})[0] == 404
-    assert ask(world.alice, "get", "/people")[0] == 403
+    assert ask(world.ada, "patch", "/accounts/nobody", {})[0] == 404
+    assert ask(world.alice, "get", "/accounts")[0] == 403
 
 
 def test_what_lets_in_as_somebody_else_needs_a_browser(
     world: World, ask: Ask, browser: Callable[[User | None], Client]
 ) -> None:
-    for path in ("/people/bob/reset-link", "/people/bob/remove-second-factors"):
+    for path in ("/accounts/bob/reset-link", "/accounts/bob/remove-second-factors"):
         assert ask(world.ada, "post", path)[0] == 403
     ada = browser(world.ada)
-    link = ada.post("/api/v1/people/bob/reset-link", {}, "application/json").json()["url"]
+    link = ada.post("/api/v1/accounts/bob/reset-link", {}, "application/json").json()["url"]
     assert browser(None).get(link, follow=True).status_code == 200
-    answer = ada.post("/api/v1/people/bob/remove-second-factors", {}, "application/json")
+    answer = ada.post("/api/v1/accounts/bob/remove-second-factors", {}, "application/json")
     assert (answer.status_code, answer.json()["second_factor"]) == (200, False)
 
 

@@ -116,7 +116,7 @@ def choose_password(person: Walker, password: str) -> None:
 
 
 def invite(ada: Walker, person: Walker, name: str) -> None:
-    ada.page.goto("/operate/people/")
+    ada.page.goto("/operate/accounts/")
     ada.page.fill("#note", name)
     ada.press("Make a link")
     link = ada.page.inner_text("#link")
@@ -137,7 +137,7 @@ def reset(ada: Walker, bob: Walker, name: str) -> None:
     sign_out(bob)
     bob.page.goto("/accounts/password/reset/")
     bob.looks("forgotten")
-    ada.page.goto(f"/operate/people/?q={name}")
+    ada.page.goto(f"/operate/accounts/?q={name}")
     ada.press("Reset link")
     link = ada.page.inner_text("#link")
     bob.page.goto(link)

@@ -56,7 +56,7 @@ def test_queue_on_the_desk_looks_again_by_itself(
     chromium: "Browser", live_server: "LiveServer", tmp_path: Path
 ) -> None:
     platform = make_platform(tmp_path)
-    place = Place("desk", f"/c/{platform.world.challenge.slug}/desk/", platform.world.vera, "#disk dl")
+    place = Place("desk", f"/c/{platform.world.challenge.slug}/manage/", platform.world.vera, "#disk dl")
     with context(chromium, live_server.url, place.user) as opened:
         seen = look(opened, place)
         assert seen.page.locator("#queue .badge.predict").count() == 1

@@ -120,7 +120,7 @@ def hand_in(somebody: Walker, folder: Path, content: str) -> str:
 
 
 def board(somebody: Walker) -> list[str]:
-    somebody.page.goto("/c/vowels/board/")
+    somebody.page.goto("/c/vowels/leaderboard/")
     rows = somebody.page.locator(".board tbody tr").all()
     return [" ".join(row.locator("td.rank, th, td.primary").all_inner_texts()) for row in rows]
 
@@ -144,7 +144,7 @@ def mend(admin: Walker, bundle: Path) -> None:
 
 def score_again(admin: Walker, bob: Walker) -> None:
     before = board(bob)
-    admin.page.goto("/c/vowels/desk/rescores/")
+    admin.page.goto("/c/vowels/manage/rescores/")
     admin.looks("score again, for the first time")
     admin.press("Begin", "Begin")
     admin.page.wait_for_selector("section[aria-labelledby=boards]", timeout=EVALUATED_MS)  # by itself

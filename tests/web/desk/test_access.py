@@ -13,7 +13,7 @@ VIEW = {"vera", "sam", "alice", "ada"}
 SCORE = {"sam", "alice", "ada"}
 ORGANIZE = {"alice", "ada"}
 
-DESK, API = "/c/mednist/desk", "/api/v1"
+DESK, API = "/c/mednist/manage", "/api/v1"
 ADDRESSES = [
     ("get", f"{DESK}/", VIEW),
     ("get", f"{DESK}/queue/", VIEW),
@@ -41,22 +41,22 @@ ADDRESSES = [
     ("post", f"{DESK}/announcements/ANNOUNCEMENT/delete/", ORGANIZE),
     ("get", f"{DESK}/export/", ORGANIZE),
     ("get", f"{DESK}/export.zip", ORGANIZE),
-    ("get", f"{API}/challenges/mednist/desk", VIEW),
-    ("get", f"{API}/challenges/mednist/desk/submissions", VIEW),
-    ("get", f"{API}/challenges/mednist/desk/registrations", VIEW),
-    ("get", f"{API}/challenges/mednist/desk/events", VIEW),
-    ("get", f"{API}/challenges/mednist/desk/rescores", VIEW),
+    ("get", f"{API}/challenges/mednist/manage", VIEW),
+    ("get", f"{API}/challenges/mednist/manage/submissions", VIEW),
+    ("get", f"{API}/challenges/mednist/manage/registrations", VIEW),
+    ("get", f"{API}/challenges/mednist/manage/audit-log", VIEW),
+    ("get", f"{API}/challenges/mednist/manage/rescores", VIEW),
     ("get", f"{API}/rescores/RESCORE", VIEW),
-    ("post", f"{API}/challenges/mednist/desk/rescores", SCORE),
+    ("post", f"{API}/challenges/mednist/manage/rescores", SCORE),
     ("post", f"{API}/rescores/RESCORE/discard", SCORE),
     ("post", f"{API}/rescores/RESCORE/apply", ORGANIZE),
     ("post", f"{API}/submissions/BEST/rerun", SCORE),
     ("post", f"{API}/submissions/BEST/rescore", SCORE),
     ("post", f"{API}/submissions/BEST/judge", ORGANIZE),
     ("post", f"{API}/registrations/PENDING/decide", ORGANIZE),
-    ("post", f"{API}/challenges/mednist/desk/announcements", ORGANIZE),
-    ("patch", f"{API}/challenges/mednist/desk/announcements/ANNOUNCEMENT", ORGANIZE),
-    ("delete", f"{API}/challenges/mednist/desk/announcements/ANNOUNCEMENT", ORGANIZE),
+    ("post", f"{API}/challenges/mednist/manage/announcements", ORGANIZE),
+    ("patch", f"{API}/challenges/mednist/manage/announcements/ANNOUNCEMENT", ORGANIZE),
+    ("delete", f"{API}/challenges/mednist/manage/announcements/ANNOUNCEMENT", ORGANIZE),
     ("get", f"{API}/challenges/mednist/export", ORGANIZE),
 ]
 

@@ -13,7 +13,13 @@ from palio.web.access.tokens import SCOPES
 from palio.web.verbs.tokens import make_token
 
 Browser = Callable[..., Client]
-BOARDS = {"pages:board", "pages:board-phase", "pages:board-csv", "pages:board-json", "api:board"}
+BOARDS = {
+    "pages:leaderboard",
+    "pages:leaderboard-phase",
+    "pages:leaderboard-csv",
+    "pages:leaderboard-json",
+    "api:leaderboard",
+}
 OWN, ASKED_AGAIN, EVERYBODYS = "private, no-store", "private, no-cache", "no-cache"
 
 
@@ -43,13 +49,13 @@ def test_what_is_for_everybody_is_asked_for_again(world: World, tmp_path: Path, 
 def test_answer_to_a_token_is_kept_by_nobody(world: World) -> None:
     _, secret = make_token(world.bob, "t", SCOPES, days=1)
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {secret}"})
-    paths = ("/api/v1/challenges", "/api/v1/challenges/mednist/tries", "/api/v1/nonsense", "/nonsense/")
+    paths = ("/api/v1/challenges", "/api/v1/challenges/mednist/quota", "/api/v1/nonsense", "/nonsense/")
     assert [client.get(path).headers["Cache-Control"] for path in paths] == [OWN] * 4
 
 
 def test_refusals_are_kept_by_nobody(world: World, browser: Browser) -> None:
     bob = browser(world.bob)
-    assert [bob.get(path).headers["Cache-Control"] for path in ("/operate/people/", "/s/nobody/", "/nonsense/")] == (
+    assert [bob.get(path).headers["Cache-Control"] for path in ("/operate/accounts/", "/s/nobody/", "/nonsense/")] == (
         [OWN] * 3
     )
     unknown = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": "Bearer nonsense"})

@@ -18,8 +18,14 @@ from palio.web.models import Challenge, Rescore, User
 from palio.web.storage.bundles import current_bundle
 
 Browser = Callable[..., Client]
-API = "/api/v1/challenges/mednist/board"
-EVERYWHERE = ("/c/mednist/board/", "/c/mednist/board/Final/", "/c/mednist/board.csv", "/c/mednist/board.json", API)
+API = "/api/v1/challenges/mednist/leaderboard"
+EVERYWHERE = (
+    "/c/mednist/leaderboard/",
+    "/c/mednist/leaderboard/Final/",
+    "/c/mednist/leaderboard.csv",
+    "/c/mednist/leaderboard.json",
+    API,
+)
 BLIND = "    palio: {scores: hidden}\n"
 OUTPUT_HIDDEN = "    hide_output: true\n    hide_prediction_output: true\n    hide_score_output: true\n"
 
@@ -99,9 +105,9 @@ def test_entries_and_the_last_are_counted_per_team(open_board: World) -> None:
 
 def test_each_phase_has_a_board_of_its_own(open_board: World, browser: Browser) -> None:
     hand_in(open_board.team, scores=scores(0.25), phase="Practice")
-    assert "0.250" in browser().get("/c/mednist/board/Practice/").text
-    assert "Nobody has a score in this phase yet" in browser().get("/c/mednist/board/").text
-    assert browser().get("/c/mednist/board/Nonesuch/").status_code == 404
+    assert "0.250" in browser().get("/c/mednist/leaderboard/Practice/").text
+    assert "Nobody has a score in this phase yet" in browser().get("/c/mednist/leaderboard/").text
+    assert browser().get("/c/mednist/leaderboard/Nonesuch/").status_code == 404
 
 
 def test_rescore_that_is_not_live_changes_nothing_but_its_preview(open_board: World) -> None:
@@ -190,7 +196,7 @@ def test_board_is_sorted_as_asked(open_board: World, browser: Browser, sort: str
     hand_in(open_board.rivals, scores=scores(0.95, 30, secret=0.1), minute=1)
     given = browser().get(API, {"sort": sort}).json()
     assert [row["team"] for row in given["rows"]] == teams
-    page = browser().get("/c/mednist/board/", {"sort": sort}).text
+    page = browser().get("/c/mednist/leaderboard/", {"sort": sort}).text
     assert (page.index("Blobs") < page.index("Carolingians")) == (teams[0] == "Blobs")
 
 
@@ -198,7 +204,7 @@ def test_csv_has_unrounded_numbers_and_computes_nothing(open_board: World, brows
     open_board.team.name = "=1+1"
     open_board.team.save()
     hand_in(open_board.team, scores=scores(0.123456789))
-    answer = browser().get("/c/mednist/board.csv")
+    answer = browser().get("/c/mednist/leaderboard.csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="mednist-final.csv"'
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert (row["rank"], row["team"], row["accuracy"]) == ("1", "'=1+1", "0.123456789")
@@ -208,11 +214,11 @@ def test_page_marks_the_own_team_and_shows_its_history(open_board: World, browse
     first = hand_in(open_board.team, scores=scores(0.5))
     hand_in(open_board.team, scores=scores(0.75), minute=1)
     hand_in(open_board.rivals, scores=scores(0.95))
-    page = browser(open_board.bea).get("/c/mednist/board/").text
+    page = browser(open_board.bea).get("/c/mednist/leaderboard/").text
     assert page.count('<tr class="own">') == page.count(">your team<") == 1
     assert f'<a href="/s/{first.pk}/" aria-label="0.500, 2026-03-01 12:00 UTC">' in page
     for other in (None, open_board.dave):
-        page = browser(other).get("/c/mednist/board/").text
+        page = browser(other).get("/c/mednist/leaderboard/").text
         assert ">your team<" not in page
         assert 'class="chart"' not in page
         assert first.pk not in page
@@ -222,17 +228,17 @@ def test_name_of_a_team_is_escaped(open_board: World, browser: Browser) -> None:
     open_board.team.name = "<script>alert(1)</script>"
     open_board.team.save()
     hand_in(open_board.team, scores=scores(0.5))
-    assert "<script>alert" not in browser().get("/c/mednist/board/").text
+    assert "<script>alert" not in browser().get("/c/mednist/leaderboard/").text
 
 
 def test_new_score_is_on_the_page_at_once(open_board: World, browser: Browser) -> None:
     hand_in(open_board.team, scores=scores(0.5))
-    assert "0.500" in browser().get("/c/mednist/board/").text
+    assert "0.500" in browser().get("/c/mednist/leaderboard/").text
     hand_in(open_board.team, scores=scores(0.625), minute=1)
-    assert "0.625" in browser().get("/c/mednist/board/").text
+    assert "0.625" in browser().get("/c/mednist/leaderboard/").text
 
 
-@pytest.mark.parametrize("path", ["/c/mednist/board/", API])
+@pytest.mark.parametrize("path", ["/c/mednist/leaderboard/", API])
 def test_board_that_has_not_changed_is_not_sent_again(open_board: World, browser: Browser, path: str) -> None:
     hand_in(open_board.team, scores=scores(0.5))
     bob, carol = browser(open_board.bob), browser(open_board.carol)
@@ -292,7 +298,7 @@ def test_phase_that_hides_output_shows_its_board(world: World, browser: Browser,
     for user in (None, world.bob, world.carol, world.alice):
         for path in EVERYWHERE:
             assert "0.512" in browser(user).get(path).text
-    assert "Participants do not see this board" not in browser(world.alice).get("/c/mednist/board/").text
+    assert "Participants do not see this board" not in browser(world.alice).get("/c/mednist/leaderboard/").text
 
 
 def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: Browser, tmp_path: Path) -> None:
@@ -318,12 +324,17 @@ def test_what_is_kept_for_organizers_is_not_given_to_others(world: World, browse
     use(world, tmp_path, board="    hidden: true\n")
     hand_in(world.team, scores=scores(0.512))
     readers: list[User | None] = [world.alice, None, world.carol, world.bob]
-    seen = ["0.512" in browser(user).get("/c/mednist/board/").text for user in [*readers, *readers]]
+    seen = ["0.512" in browser(user).get("/c/mednist/leaderboard/").text for user in [*readers, *readers]]
     assert seen == [True, False, False, True] * 2
 
 
 def test_board_of_a_draft_is_its_organizers_alone(world: World, browser: Browser) -> None:
-    for path in ("/c/draft/board/", "/c/draft/board.csv", "/c/draft/board.json", "/api/v1/challenges/draft/board"):
+    for path in (
+        "/c/draft/leaderboard/",
+        "/c/draft/leaderboard.csv",
+        "/c/draft/leaderboard.json",
+        "/api/v1/challenges/draft/leaderboard",
+    ):
         assert [browser(user).get(path).status_code for user in (None, world.bob, world.alice)] == [404, 404, 200]
 
 
@@ -341,7 +352,7 @@ def test_intervals_and_ranges_come_from_single_cases(world: World, tmp_path: Pat
     after = browser().get(API).json()["rows"]
     assert [(row["team"], row["rank_range"]) for row in after] == [("Carolingians", [1, 1]), ("Blobs", [2, 2])]
     assert [[round(end, 3) for end in row["interval"]] for row in after] == [[0.971, 0.991], [0.93, 0.965]]
-    page = browser().get("/c/mednist/board/").text
+    page = browser().get("/c/mednist/leaderboard/").text
     assert '<span class="interval">0.971 – 0.991</span>' in page
     phase = current_bundle(world.challenge).phases[-1]
     assert show(world.challenge, phase, Sight.PUBLIC, None).cases == 600

@@ -191,9 +191,9 @@ def test_totp_is_asked_for_at_the_next_sign_in(world: World, browser: Browser) -
     other.post("/accounts/2fa/authenticate/", {"code": codes[0]})
     assert other.get("/account/").status_code == 200
     operator = browser(world.ada)
-    assert operator.get("/operate/people/").text.count("Remove second factor<") == 1
-    operator.post("/operate/people/change/bob/", {"do": "no-second-factor"})
-    assert "Remove second factor<" not in operator.get("/operate/people/").text
+    assert operator.get("/operate/accounts/").text.count("Remove second factor<") == 1
+    operator.post("/operate/accounts/change/bob/", {"do": "no-second-factor"})
+    assert "Remove second factor<" not in operator.get("/operate/accounts/").text
 
 
 def test_token_is_shown_once_and_revoked(world: World, browser: Browser) -> None:
@@ -220,7 +220,8 @@ def test_token_without_a_scope_is_refused_with_a_sentence(world: World, browser:
 
 
 @pytest.mark.parametrize(
-    "path", ["/account/tokens/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/operate/people/"]
+    "path",
+    ["/account/tokens/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/operate/accounts/"],
 )
 def test_token_opens_no_page_of_the_account(world: World, browser: Browser, path: str) -> None:
     from palio.web.access.tokens import SCOPES
@@ -232,19 +233,19 @@ def test_token_opens_no_page_of_the_account(world: World, browser: Browser, path
 
 def test_operator_makes_links_and_switches_accounts(world: World, browser: Browser) -> None:
     client = browser(world.ada)
-    assert "9 accounts" in client.get("/operate/people/").text
-    reset = client.post("/operate/people/change/dave/", {"do": "reset"})
+    assert "9 accounts" in client.get("/operate/accounts/").text
+    reset = client.post("/operate/accounts/change/dave/", {"do": "reset"})
     assert "/accounts/password/reset/key/" in reset.text
-    invited = client.post("/operate/people/invitations/", {"note": "for eve"})
+    invited = client.post("/operate/accounts/invitations/", {"note": "for eve"})
     assert "/invitations/" in invited.text
-    assert "for eve" in client.get("/operate/people/").text
-    assert "switched off" in client.post("/operate/people/change/dave/", {"do": "off"}, follow=True).text
+    assert "for eve" in client.get("/operate/accounts/").text
+    assert "switched off" in client.post("/operate/accounts/change/dave/", {"do": "off"}, follow=True).text
     assert not User.objects.get(username="dave").is_active
-    assert "may now publish" in client.post("/operate/people/change/carol/", {"do": "may-publish"}, follow=True).text
-    assert "your own account" in client.post("/operate/people/change/ada/", {"do": "off"}, follow=True).text
-    assert ">1 account<" in client.get("/operate/people/?q=CAR").text
+    assert "may now publish" in client.post("/operate/accounts/change/carol/", {"do": "may-publish"}, follow=True).text
+    assert "your own account" in client.post("/operate/accounts/change/ada/", {"do": "off"}, follow=True).text
+    assert ">1 account<" in client.get("/operate/accounts/?q=CAR").text
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 302), ("bob", 403), ("alice", 403), ("ada", 200)])
 def test_people_are_for_operators(world: World, browser: Browser, who: str | None, status: int) -> None:
-    assert browser(who and getattr(world, who)).get("/operate/people/").status_code == status
+    assert browser(who and getattr(world, who)).get("/operate/accounts/").status_code == status

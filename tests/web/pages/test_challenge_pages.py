@@ -138,7 +138,7 @@ def test_home_names_the_best_score_where_the_board_is_public(
 
 def test_address_with_a_nul_is_not_found(world: World, browser: Browser) -> None:
     client = browser(world.ada)
-    for path in ("/teams/%00/leave/", "/operate/people/change/a%00/", "/api/v1/teams/%00/leave"):
+    for path in ("/teams/%00/leave/", "/operate/accounts/change/a%00/", "/api/v1/teams/%00/leave"):
         assert client.post(path).status_code == 404
 
 

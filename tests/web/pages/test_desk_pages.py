@@ -13,7 +13,7 @@ from palio.web.models import Announcement, Attempt, Event, Membership, Registrat
 from palio.web.verbs.rescore import begin
 
 Browser = Callable[..., Client]
-DESK = "/c/mednist/desk"
+DESK = "/c/mednist/manage"
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
 def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
     for page in ("", "submissions/", "people/", "rescores/", "announcements/", "events/", "export/", "queue/", "disk/"):
-        assert alice.get(f"/c/draft/desk/{page}").status_code == 200
-    assert "Nobody has handed in yet." in alice.get("/c/draft/desk/submissions/").text
-    assert "No phase was scored again yet." in alice.get("/c/draft/desk/rescores/").text
+        assert alice.get(f"/c/draft/manage/{page}").status_code == 200
+    assert "Nobody has handed in yet." in alice.get("/c/draft/manage/submissions/").text
+    assert "No phase was scored again yet." in alice.get("/c/draft/manage/rescores/").text
 
 
 def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
@@ -92,8 +92,8 @@ def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, bro
 
 def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Browser) -> None:
     olga = browser(full.world.olga)
-    olga.post("/c/other/desk/submissions/again/", {"submission": [full.best.pk], "do": "rescore"})
-    olga.post("/c/other/desk/people/decide/", {"registration": [full.pending.pk], "do": "approve"})
+    olga.post("/c/other/manage/submissions/again/", {"submission": [full.best.pk], "do": "rescore"})
+    olga.post("/c/other/manage/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
     full.pending.refresh_from_db()
     assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
 
@@ -228,7 +228,7 @@ def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Bro
 
 def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
-    assert browser(full.world.alice).get(f"/c/draft/desk/rescores/{rescore.pk}/").status_code == 404
+    assert browser(full.world.alice).get(f"/c/draft/manage/rescores/{rescore.pk}/").status_code == 404
 
 
 def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
@@ -242,7 +242,7 @@ def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser
     assert "<script>x" not in browser().get("/c/mednist/announcements/").text
     alice.post(f"{DESK}/announcements/{made.pk}/", {"title": "Hello", "text": "Everybody"})
     assert "Everybody" in alice.get(f"{DESK}/announcements/").text
-    assert alice.get(f"/c/draft/desk/announcements/{made.pk}/").status_code == 404
+    assert alice.get(f"/c/draft/manage/announcements/{made.pk}/").status_code == 404
     alice.post(f"{DESK}/announcements/{made.pk}/delete/")
     assert not Announcement.objects.exists()
     events = Event.objects.filter(challenge=world.challenge, kind__startswith="announcement.")

@@ -93,7 +93,7 @@ def test_export_with_everything_takes_files_and_what_the_scoring_program_wrote(f
 
 
 def test_export_is_streamed_and_names_its_file(full: Full, browser: Callable[..., Client]) -> None:
-    answer = browser(full.world.alice).get("/c/mednist/desk/export.zip?runs=1")
+    answer = browser(full.world.alice).get("/c/mednist/manage/export.zip?runs=1")
     assert answer.streaming
     assert answer["Content-Disposition"].startswith('attachment; filename="mednist-export-')
     archive = zipfile.ZipFile(io.BytesIO(answer.getvalue()))

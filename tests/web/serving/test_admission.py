@@ -39,7 +39,7 @@ def test_operations_that_take_large_bodies_are_those_of_the_access_table() -> No
         ("/c/mednist/versions/new/", "olga", False),
         ("/accounts/login/", "", False),
         ("/accounts/signup/", "", False),
-        ("/c/mednist/desk/announcements/new/", "alice", False),
+        ("/c/mednist/manage/announcements/new/", "alice", False),
         ("/nothing/", "ada", False),
     ],
 )

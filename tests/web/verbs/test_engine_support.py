@@ -69,7 +69,7 @@ def test_page_and_api_offer_what_the_engine_evaluates(takes_all: World, settings
     bob.force_login(takes_all.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
 
     def offered() -> tuple[bool, bool, list[str], dict[str, str]]:
-        page, (tries,) = bob.get("/c/mednist/submit/").text, bob.get("/api/v1/challenges/mednist/tries").json()
+        page, (tries,) = bob.get("/c/mednist/submit/").text, bob.get("/api/v1/challenges/mednist/quota").json()
         return ".tar.gz" in page, f"<code>image</code>: {NO_IMAGES}" in page, tries["kinds"], tries["left_out"]
 
     finds("docker")

@@ -40,7 +40,7 @@ class LinkOut(Schema):
     url: str
 
 
-@router.get("/people", response=Page[PersonOut], url_name="list-people")
+@router.get("/accounts", response=Page[PersonOut], url_name="list-people")
 def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
     """All accounts, by name; `q` is a part of their names or addresses."""
     sought = q.replace("\0", "").strip()
@@ -50,7 +50,7 @@ def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str,
     return page_of(rows.order_by("username"), page, _shown)
 
 
-@router.patch("/people/{username}", response=PersonOut, url_name="change-person")
+@router.patch("/accounts/{username}", response=PersonOut, url_name="change-person")
 def change_person(request: HttpRequest, username: str, content: PersonIn) -> dict[str, Any]:
     """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
     found, actor = _person(username), signed_in(request)
@@ -61,13 +61,13 @@ def change_person(request: HttpRequest, username: str, content: PersonIn) -> dic
     return _shown(_person(username))
 
 
-@router.post("/people/{username}/reset-link", response=LinkOut, url_name="reset-link")
+@router.post("/accounts/{username}/reset-link", response=LinkOut, url_name="reset-link")
 def reset_link(request: HttpRequest, username: str) -> dict[str, Any]:
     """A link with which they choose a new password, once. Only from a browser that is signed in, with no token."""
     return {"url": request.build_absolute_uri(accounts.reset_link(_person(username), actor=signed_in(request)))}
 
 
-@router.post("/people/{username}/remove-second-factors", response=PersonOut, url_name="remove-second-factors")
+@router.post("/accounts/{username}/remove-second-factors", response=PersonOut, url_name="remove-second-factors")
 def remove_second_factors(request: HttpRequest, username: str) -> dict[str, Any]:
     """Passkeys too. Only from a browser that is signed in, with no token."""
     accounts.remove_second_factors(_person(username), actor=signed_in(request))

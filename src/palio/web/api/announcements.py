@@ -26,7 +26,7 @@ class AnnouncedOut(AnnounceIn):
     created: datetime
 
 
-@router.post("/challenges/{challenge}/desk/announcements", response={201: AnnouncedOut}, url_name="announce")
+@router.post("/challenges/{challenge}/manage/announcements", response={201: AnnouncedOut}, url_name="announce")
 @decorate_view(once)
 def announce(request: HttpRequest, challenge: str, content: AnnounceIn) -> Status[Any]:
     """Tells everybody who sees the challenge. The text is Markdown."""
@@ -35,7 +35,7 @@ def announce(request: HttpRequest, challenge: str, content: AnnounceIn) -> Statu
 
 
 @router.patch(
-    "/challenges/{challenge}/desk/announcements/{number}", response=AnnouncedOut, url_name="change-announcement"
+    "/challenges/{challenge}/manage/announcements/{number}", response=AnnouncedOut, url_name="change-announcement"
 )
 def change_announcement(request: HttpRequest, challenge: str, number: int, content: AnnounceIn) -> dict[str, Any]:
     said = _announcement(request, number)
@@ -43,7 +43,7 @@ def change_announcement(request: HttpRequest, challenge: str, number: int, conte
 
 
 @router.delete(
-    "/challenges/{challenge}/desk/announcements/{number}", response={204: None}, url_name="delete-announcement"
+    "/challenges/{challenge}/manage/announcements/{number}", response={204: None}, url_name="delete-announcement"
 )
 def delete_announcement(request: HttpRequest, challenge: str, number: int) -> Status[None]:
     announcements.delete(_announcement(request, number), actor=signed_in(request))

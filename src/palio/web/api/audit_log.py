@@ -24,7 +24,7 @@ class EventOut(Schema):
     detail: dict[str, Any]
 
 
-@router.get("/challenges/{challenge}/desk/events", response=Page[EventOut], url_name="desk-events")
+@router.get("/challenges/{challenge}/manage/audit-log", response=Page[EventOut], url_name="audit-log")
 def list_events(
     request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
 ) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class DecideIn(Schema):
     approve: bool
 
 
-@router.get("/challenges/{challenge}/desk", response=DeskOut, url_name="desk")
+@router.get("/challenges/{challenge}/manage", response=DeskOut, url_name="dashboard")
 def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
     """How the challenge stands, what fails, what runs and what waits."""
     found = _challenge(request)
@@ -111,7 +111,7 @@ def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
     }
 
 
-@router.get("/challenges/{challenge}/desk/disk", response=DiskOut, url_name="desk-disk")
+@router.get("/challenges/{challenge}/manage/disk", response=DiskOut, url_name="dashboard-disk")
 def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
     found = disk.disk()
     parts = {part.name: part.size_bytes for part in found.parts}
@@ -119,7 +119,7 @@ def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
 
 
 @router.get(
-    "/challenges/{challenge}/desk/registrations", response=Page[DeskRegistrationOut], url_name="desk-registrations"
+    "/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="registrations"
 )
 def list_registrations(
     request: HttpRequest, challenge: str, page: PageQuery, state: str = "", q: str = ""

@@ -69,13 +69,13 @@ def list_to_platform(request: HttpRequest) -> list[dict[str, Any]]:
     return _open(_TO_PLATFORM)
 
 
-@router.post("/invitations", response={201: InvitationOut}, url_name="invite-person")
+@router.post("/invitations", response={201: InvitationOut}, url_name="invite-account")
 def invite_to_platform(request: HttpRequest, content: InvitationIn) -> Status[Any]:
     """A link that lets one person make an account, once."""
     return _made(request, *invitations.invite(signed_in(request), note=content.note))
 
 
-@router.delete("/invitations/{invitation}", response={204: None}, url_name="take-back-person")
+@router.delete("/invitations/{invitation}", response={204: None}, url_name="revoke-account-invitation")
 def take_back_to_platform(request: HttpRequest, invitation: str) -> Status[None]:
     return _take_back(request, invitation, _TO_PLATFORM)
 
@@ -97,9 +97,7 @@ def invite_into_challenge(request: HttpRequest, challenge: str, content: Invitat
     return _made(request, *made)
 
 
-@router.delete(
-    "/challenges/{challenge}/invitations/{invitation}", response={204: None}, url_name="take-back-invitation"
-)
+@router.delete("/challenges/{challenge}/invitations/{invitation}", response={204: None}, url_name="revoke-invitation")
 def take_back_into_challenge(request: HttpRequest, challenge: str, invitation: str) -> Status[None]:
     return _take_back(request, invitation, Q(challenge=_challenge(request), team=None))
 
@@ -118,7 +116,7 @@ def invite_into_team(request: HttpRequest, team: str, content: InvitationIn) -> 
     return _made(request, *invitations.invite(signed_in(request), team=_team(request), note=content.note))
 
 
-@router.delete("/teams/{team}/invitations/{invitation}", response={204: None}, url_name="take-back-member")
+@router.delete("/teams/{team}/invitations/{invitation}", response={204: None}, url_name="revoke-member-invitation")
 def take_back_into_team(request: HttpRequest, team: str, invitation: str) -> Status[None]:
     return _take_back(request, invitation, Q(team=_team(request)))
 

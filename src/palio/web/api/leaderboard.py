@@ -55,7 +55,7 @@ class EntryOut(Schema):
     note: str
 
 
-@router.get("/challenges/{challenge}/board", response=BoardOut, url_name="board")
+@router.get("/challenges/{challenge}/leaderboard", response=BoardOut, url_name="leaderboard")
 def board(request: HttpRequest, challenge: str, phase: str | None = None, sort: str = "rank") -> HttpResponse:
     """The leaderboard of a phase, else of the one that is open. `sort`: a column's key, `team`, `entries` or `last`;
     with a minus in front of it the other way round."""
@@ -67,7 +67,7 @@ def board(request: HttpRequest, challenge: str, phase: str | None = None, sort: 
     return private(response)
 
 
-@router.get("/challenges/{challenge}/board/history", response=list[EntryOut], url_name="board-history")
+@router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")
 def history(request: HttpRequest, challenge: str, phase: str | None = None) -> list[dict[str, object]]:
     """The own team's submissions that have a score, oldest first; nothing where scores are hidden."""
     what = asked(request, phase)

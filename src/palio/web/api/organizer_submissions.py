@@ -67,7 +67,7 @@ class JudgeIn(Schema):
     baseline: bool | None = None
 
 
-@router.get("/challenges/{challenge}/desk/submissions", response=Page[AtDeskOut], url_name="desk-submissions")
+@router.get("/challenges/{challenge}/manage/submissions", response=Page[AtDeskOut], url_name="dashboard-submissions")
 def list_submissions(
     request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
 ) -> dict[str, Any]:

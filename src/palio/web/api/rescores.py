@@ -65,13 +65,13 @@ class RescoreWholeOut(RescoreOut):
     failed: list[FailedOut] | None
 
 
-@router.get("/challenges/{challenge}/desk/rescores", response=Page[RescoreOut], url_name="desk-rescores")
+@router.get("/challenges/{challenge}/manage/rescores", response=Page[RescoreOut], url_name="dashboard-rescores")
 def list_rescores(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
     """The newest first."""
     return page_of(listed(_challenge(request)), page, _shown)
 
 
-@router.post("/challenges/{challenge}/desk/rescores", response={201: RescoreOut}, url_name="begin-rescore")
+@router.post("/challenges/{challenge}/manage/rescores", response={201: RescoreOut}, url_name="begin-rescore")
 @decorate_view(once)
 def begin_rescore(request: HttpRequest, challenge: str, content: PhaseIn) -> Status[Any]:
     """Scores everything in a phase again, with the current version. Nothing changes until it is applied."""

@@ -163,7 +163,7 @@ class SubmittedOut(WholeSubmissionOut):
     notes: list[str]
 
 
-@router.get("/challenges/{challenge}/tries", response=list[TriesOut], url_name="list-tries")
+@router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-tries")
 def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
     """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]

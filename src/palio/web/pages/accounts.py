@@ -35,7 +35,7 @@ def _show(request: HttpRequest, link: str = "", link_is: str = "") -> HttpRespon
         "link": link,
         "link_is": link_is,
     }
-    return render(request, "operate/people.html", context)
+    return render(request, "operate/accounts.html", context)
 
 
 @require_POST
@@ -68,7 +68,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, refused)
     elif said:
         messages.success(request, said)
-    return redirect("pages:operate-people")
+    return redirect("pages:accounts")
 
 
 @require_POST
@@ -88,12 +88,12 @@ def take_back(request: HttpRequest, invitation: str) -> HttpResponse:
     given = Invitation.objects.filter(pk=invitation, challenge=None, team=None).first()
     if given is not None:
         invitations.take_back(given, actor=signed_in(request))
-    return redirect("pages:operate-people")
+    return redirect("pages:accounts")
 
 
 urls = [
-    path("operate/people/", show, name="operate-people"),
-    path("operate/people/invitations/", invite, name="invite-person"),
-    path("operate/people/invitations/<str:invitation>/", take_back, name="take-back-person"),
-    path("operate/people/change/<str:name>/", change, name="operate-person"),
+    path("operate/accounts/", show, name="accounts"),
+    path("operate/accounts/invitations/", invite, name="invite-account"),
+    path("operate/accounts/invitations/<str:invitation>/", take_back, name="revoke-account-invitation"),
+    path("operate/accounts/change/<str:name>/", change, name="change-account"),
 ]

@@ -23,14 +23,14 @@ def announce(request: HttpRequest, challenge: str) -> HttpResponse:
     _, refused = trying(
         lambda: str(announcing.announce(challenge_of(request), title, text, actor=signed_in(request)).pk)
     )
-    return _listed(request, title, text, refused) if refused else redirect("pages:desk-announcements", challenge)
+    return _listed(request, title, text, refused) if refused else redirect("pages:dashboard-announcements", challenge)
 
 
 def _listed(request: HttpRequest, title: str = "", text: str = "", refused: str = "") -> HttpResponse:
     said = [*challenge_of(request).announcements.select_related("author")]
     listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
     context = at_desk(request, "announcements", listed=listed, title=title, text=text, refused=refused)
-    return render(request, "desk/announcements.html", context, status=422 if refused else 200)
+    return render(request, "dashboard/announcements.html", context, status=422 if refused else 200)
 
 
 def announcement(request: HttpRequest, challenge: str, number: int) -> HttpResponse:
@@ -39,9 +39,9 @@ def announcement(request: HttpRequest, challenge: str, number: int) -> HttpRespo
     if request.method == "POST":
         _, refused = trying(lambda: str(announcing.rewrite(said, title, text, actor=signed_in(request)).pk))
         if not refused:
-            return redirect("pages:desk-announcements", challenge)
+            return redirect("pages:dashboard-announcements", challenge)
     context = at_desk(request, "announcements", said=said, title=title, text=text, refused=refused)
-    return render(request, "desk/announcement.html", context, status=422 if refused else 200)
+    return render(request, "dashboard/announcement.html", context, status=422 if refused else 200)
 
 
 @require_POST
@@ -52,7 +52,7 @@ def delete(request: HttpRequest, challenge: str, number: int) -> HttpResponse:
         announcing.delete(said, actor=signed_in(request))
         return f"“{said.title}” is deleted."
 
-    return doing(request, reverse("pages:desk-announcements", args=[challenge]), act)
+    return doing(request, reverse("pages:dashboard-announcements", args=[challenge]), act)
 
 
 def _announcement(request: HttpRequest, number: int) -> Announcement:
@@ -63,8 +63,8 @@ def _announcement(request: HttpRequest, number: int) -> Announcement:
 
 
 urls = [
-    path("c/<slug:challenge>/desk/announcements/", announcements, name="desk-announcements"),
-    path("c/<slug:challenge>/desk/announcements/new/", announce, name="announce"),
-    path("c/<slug:challenge>/desk/announcements/<int:number>/", announcement, name="desk-announcement"),
-    path("c/<slug:challenge>/desk/announcements/<int:number>/delete/", delete, name="delete-announcement"),
+    path("c/<slug:challenge>/manage/announcements/", announcements, name="dashboard-announcements"),
+    path("c/<slug:challenge>/manage/announcements/new/", announce, name="announce"),
+    path("c/<slug:challenge>/manage/announcements/<int:number>/", announcement, name="dashboard-announcement"),
+    path("c/<slug:challenge>/manage/announcements/<int:number>/delete/", delete, name="delete-announcement"),
 ]

@@ -19,11 +19,11 @@ def events(request: HttpRequest, challenge: str) -> HttpResponse:
     page = Paginator(audit_log.find(found, wanted), _ON_A_PAGE).get_page(request.GET.get("page"))
     kinds, people = audit_log.kinds(found), audit_log.people(found)
     context = at_desk(request, "events", wanted=wanted, page=page, query=wanted.query(), kinds=kinds, people=people)
-    return render(request, "desk/events.html", context)
+    return render(request, "dashboard/audit_log.html", context)
 
 
 def export(request: HttpRequest, challenge: str) -> HttpResponse:
-    return render(request, "desk/export.html", at_desk(request, "export"))
+    return render(request, "dashboard/export.html", at_desk(request, "export"))
 
 
 def download(request: HttpRequest, challenge: str) -> StreamingHttpResponse:
@@ -40,7 +40,7 @@ def send_export(challenge: Challenge, parts: Parts) -> StreamingHttpResponse:
 
 
 urls = [
-    path("c/<slug:challenge>/desk/events/", events, name="desk-events"),
-    path("c/<slug:challenge>/desk/export/", export, name="desk-export"),
-    path("c/<slug:challenge>/desk/export.zip", download, name="desk-export-zip"),
+    path("c/<slug:challenge>/manage/audit-log/", events, name="audit-log"),
+    path("c/<slug:challenge>/manage/export/", export, name="export"),
+    path("c/<slug:challenge>/manage/export.zip", download, name="export-zip"),
 ]

@@ -109,5 +109,5 @@ urls = [
     path("c/<slug:challenge>/settings/roles/", grant, name="grant-role"),
     path("c/<slug:challenge>/settings/roles/revoke/", revoke, name="revoke-role"),
     path("c/<slug:challenge>/settings/invitations/", invite, name="invite-participant"),
-    path("c/<slug:challenge>/settings/invitations/<str:invitation>/", take_back, name="take-back-invitation"),
+    path("c/<slug:challenge>/settings/invitations/<str:invitation>/", take_back, name="revoke-invitation"),
 ]

@@ -49,17 +49,19 @@ def desk(request: HttpRequest, challenge: str) -> HttpResponse:
         queue=queue.queue(found),
         latest=found.submissions.order_by("-created").values_list("created", flat=True).first(),
     )
-    return render(request, "desk/overview.html", context)
+    return render(request, "dashboard/overview.html", context)
 
 
 def desk_queue(request: HttpRequest, challenge: str) -> HttpResponse:
     """The part of the overview that looks again by itself."""
-    return render(request, "desk/queue.html", at_desk(request, "overview", queue=queue.queue(challenge_of(request))))
+    return render(
+        request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(challenge_of(request)))
+    )
 
 
 def desk_disk(request: HttpRequest, challenge: str) -> HttpResponse:
     """Asked for once the rest is there, as looking takes a while."""
-    return render(request, "desk/disk.html", at_desk(request, "overview", disk=disk.disk(), minutes=disk.MINUTES))
+    return render(request, "dashboard/disk.html", at_desk(request, "overview", disk=disk.disk(), minutes=disk.MINUTES))
 
 
 def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
@@ -85,7 +87,7 @@ def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
         kinds=submissions.KINDS,
         standings=list(submissions.STANDINGS),
     )
-    return render(request, "desk/submissions.html", context)
+    return render(request, "dashboard/submissions.html", context)
 
 
 @require_POST
@@ -107,7 +109,7 @@ def desk_rerun(request: HttpRequest, challenge: str) -> HttpResponse:
     if not result.done and not result.refused:
         messages.warning(request, "No submission was chosen. Tick some, then press the button.")
     query = submissions.Wanted.of(request.POST.dict()).query()
-    return redirect(f"{reverse('pages:desk-submissions', args=[found.slug])}?{query}")
+    return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
 
 def _score(attempt: Any, key: str, precision: int) -> str:
@@ -137,9 +139,9 @@ def _head(wanted: submissions.Wanted, title: str, key: str, falling: bool, numbe
 
 
 urls = [
-    path("c/<slug:challenge>/desk/", desk, name="desk"),
-    path("c/<slug:challenge>/desk/queue/", desk_queue, name="desk-queue"),
-    path("c/<slug:challenge>/desk/disk/", desk_disk, name="desk-disk"),
-    path("c/<slug:challenge>/desk/submissions/", desk_submissions, name="desk-submissions"),
-    path("c/<slug:challenge>/desk/submissions/again/", desk_rerun, name="desk-rerun"),
+    path("c/<slug:challenge>/manage/", desk, name="dashboard"),
+    path("c/<slug:challenge>/manage/queue/", desk_queue, name="dashboard-queue"),
+    path("c/<slug:challenge>/manage/disk/", desk_disk, name="dashboard-disk"),
+    path("c/<slug:challenge>/manage/submissions/", desk_submissions, name="dashboard-submissions"),
+    path("c/<slug:challenge>/manage/submissions/again/", desk_rerun, name="dashboard-rerun"),
 ]

@@ -65,7 +65,7 @@ def _around_rows(request: HttpRequest, what: Asked) -> tuple[bytes, ...]:
         "history": _history(what),
         "query": urlencode({"phase": what.phase.name, "sort": what.sort}),
     }
-    return tuple(render(request, "board/page.html", context).content.split(_ROWS.encode()))
+    return tuple(render(request, "leaderboard/page.html", context).content.split(_ROWS.encode()))
 
 
 def _table(what: Asked) -> SafeString:
@@ -80,7 +80,7 @@ def _table(what: Asked) -> SafeString:
             "heads": _heads(what, what.shown),
             "rows": mark_safe(_ROWS),  # noqa: S308 - written below
         }
-        return render_to_string("board/table.html", context)
+        return render_to_string("leaderboard/table.html", context)
 
     return kept(f"board-table/{kept_key(*what.whose)}/{what.sort}", what.shown.stamp, make)
 
@@ -125,7 +125,7 @@ def _head(what: Asked, title: str, key: str, *, rising: bool, number: bool) -> H
     order = ""
     if sorted_by or reverse_of:
         order = "ascending" if rising == sorted_by else "descending"
-    page = reverse("pages:board-phase", kwargs={"challenge": what.challenge.slug, "phase": what.phase.name})
+    page = reverse("pages:leaderboard-phase", kwargs={"challenge": what.challenge.slug, "phase": what.phase.name})
     return Head(title, f"{page}?{urlencode({'sort': f'-{key}' if sorted_by else key})}", order, number=number)
 
 
@@ -154,12 +154,12 @@ def _drawn(team: Team, phase: Phase, primary: Column) -> SafeString:
     if line is None:
         return SafeString()
     context = {"history": line, "dots": dots_html(line), "team": team, "primary": primary}
-    return render_to_string("board/history.html", context)
+    return render_to_string("leaderboard/history.html", context)
 
 
 urls = [
-    path("c/<slug:challenge>/board/", board, name="board"),
-    path("c/<slug:challenge>/board.csv", download_csv, name="board-csv"),
-    path("c/<slug:challenge>/board.json", download_json, name="board-json"),
-    path("c/<slug:challenge>/board/<path:phase>/", board, name="board-phase"),
+    path("c/<slug:challenge>/leaderboard/", board, name="leaderboard"),
+    path("c/<slug:challenge>/leaderboard.csv", download_csv, name="leaderboard-csv"),
+    path("c/<slug:challenge>/leaderboard.json", download_json, name="leaderboard-json"),
+    path("c/<slug:challenge>/leaderboard/<path:phase>/", board, name="leaderboard-phase"),
 ]

@@ -34,7 +34,7 @@ def people(request: HttpRequest, challenge: str) -> HttpResponse:
         states=Registration.State.values,
         roles=Role.objects.filter(challenge=found).select_related("user", "granted_by").order_by("kind", "granted"),
     )
-    return render(request, "desk/people.html", context)
+    return render(request, "dashboard/participants.html", context)
 
 
 @require_POST
@@ -55,10 +55,10 @@ def decide_several(request: HttpRequest, challenge: str) -> HttpResponse:
         messages.error(request, refused.message)
     if not result.done and not result.refused:
         messages.warning(request, "Nobody was chosen. Tick some, then press the button.")
-    return redirect(reverse("pages:desk-people", args=[found.slug]))
+    return redirect(reverse("pages:participants", args=[found.slug]))
 
 
 urls = [
-    path("c/<slug:challenge>/desk/people/", people, name="desk-people"),
-    path("c/<slug:challenge>/desk/people/decide/", decide_several, name="desk-decide"),
+    path("c/<slug:challenge>/manage/participants/", people, name="participants"),
+    path("c/<slug:challenge>/manage/participants/decide/", decide_several, name="decide-join-requests"),
 ]

@@ -24,7 +24,7 @@ def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
         rescores=listed(found),
         phases=[(phase.name, _scored(found, phase.name)) for phase in current_bundle(found).phases],
     )
-    return render(request, "desk/rescores.html", context)
+    return render(request, "dashboard/rescores.html", context)
 
 
 @require_POST
@@ -37,7 +37,7 @@ def begin(request: HttpRequest, challenge: str) -> HttpResponse:
         return ""
 
     _, refused = trying(act)
-    back = reverse("pages:desk-rescores", args=[found.slug])
+    back = reverse("pages:dashboard-rescores", args=[found.slug])
     if refused:
         messages.error(request, refused)
     return redirect(reverse("pages:rescore", args=[found.slug, made]) if made else back)
@@ -46,7 +46,7 @@ def begin(request: HttpRequest, challenge: str) -> HttpResponse:
 def rescore(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
     context = {**_at_desk(request, found), "progress": progress(found), **shown(found)}
-    return render(request, "desk/rescore.html", context)
+    return render(request, "dashboard/rescore.html", context)
 
 
 def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
@@ -59,7 +59,7 @@ def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> Http
         return response
     if request.GET.get("ended") == str(now.ended):
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "desk/rescore_progress.html", {**_at_desk(request, found), "progress": now})
+    return render(request, "dashboard/rescore_progress.html", {**_at_desk(request, found), "progress": now})
 
 
 @require_POST
@@ -100,10 +100,10 @@ def _scored(challenge: Challenge, phase: str) -> int:
 
 
 urls = [
-    path("c/<slug:challenge>/desk/rescores/", rescores, name="desk-rescores"),
-    path("c/<slug:challenge>/desk/rescores/begin/", begin, name="begin-rescore"),
-    path("c/<slug:challenge>/desk/rescores/<str:rescore>/", rescore, name="rescore"),
-    path("c/<slug:challenge>/desk/rescores/<str:rescore>/progress/", rescore_progress, name="rescore-progress"),
-    path("c/<slug:challenge>/desk/rescores/<str:rescore>/apply/", apply, name="apply-rescore"),
-    path("c/<slug:challenge>/desk/rescores/<str:rescore>/discard/", discard, name="discard-rescore"),
+    path("c/<slug:challenge>/manage/rescores/", rescores, name="dashboard-rescores"),
+    path("c/<slug:challenge>/manage/rescores/begin/", begin, name="begin-rescore"),
+    path("c/<slug:challenge>/manage/rescores/<str:rescore>/", rescore, name="rescore"),
+    path("c/<slug:challenge>/manage/rescores/<str:rescore>/progress/", rescore_progress, name="rescore-progress"),
+    path("c/<slug:challenge>/manage/rescores/<str:rescore>/apply/", apply, name="apply-rescore"),
+    path("c/<slug:challenge>/manage/rescores/<str:rescore>/discard/", discard, name="discard-rescore"),
 ]

@@ -104,7 +104,7 @@ urls = [
     path("c/<slug:challenge>/team/", own, name="own-team"),
     path("teams/<str:team>/rename/", rename, name="rename-team"),
     path("teams/<str:team>/invite/", invite, name="invite-member"),
-    path("teams/<str:team>/invitations/<str:invitation>/take-back/", take_back, name="take-back-member"),
+    path("teams/<str:team>/invitations/<str:invitation>/take-back/", take_back, name="revoke-member-invitation"),
     path("teams/<str:team>/captain/", pass_captain, name="pass-captain"),
     path("teams/<str:team>/leave/", leave, name="leave-team"),
 ]
