@@ -2,7 +2,7 @@ from pathlib import Path
 
 from palio.web.config.table import configuration_table
 
-PAGE = Path(__file__).parents[2] / "docs/operate.md"
+PAGE = Path(__file__).parents[3] / "docs/operate.md"
 
 
 def test_page_lists_every_setting_as_it_is() -> None:
