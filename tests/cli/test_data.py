@@ -76,7 +76,7 @@ def test_get_offline_says_what_to_do(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "Failed — this machine's operator's turn.\n"
+        "Failed. Action needed: the operator.\n"
         "The archive of images could not be downloaded from http://127.0.0.1:9/MedNIST.tar.gz: connection refused.\n"
         "Next: Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
         "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`.\n"

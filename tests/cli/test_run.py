@@ -293,7 +293,7 @@ def test_run_broken_competition_yaml(palio: Callable[..., Outcome], bundle: Path
     outcome = palio("score", "s.csv", "--challenge", bundle)
     assert outcome.exit_code == 11
     assert outcome.err.splitlines()[:4] == [
-        "Failed — the organizer's turn.",
+        "Failed. Action needed: the organizer.",
         f"{bundle} has 2 problems.",
         "  | competition.yaml:20: phases[0].tasks[0]: says `4`, and no task has that index (there are: 0)",
         "  | competition.yaml:25: leaderboards[0].columns[0].sorting: says `down`; write asc or desc",
@@ -305,7 +305,7 @@ def test_score_program_fails(palio: Callable[..., Outcome], tmp_path: Path, engi
     Path("answers.csv").write_text(answers(ANSWERS))
     outcome = palio("score", "answers.csv", "--challenge", "bundle", "--engine", engine)
     assert outcome.exit_code == 11
-    assert "Failed at score — the organizer's turn." in outcome.err
+    assert "Failed at score. Action needed: the organizer." in outcome.err
     assert "  | ValueError: a mistake" in outcome.err
 
 

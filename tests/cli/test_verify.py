@@ -80,7 +80,7 @@ def test_verify_changed(palio: Palio, run: Path) -> None:
         "  challenge   not compared, as what it would be compared with was changed",
     ]
     assert err.splitlines()[:4] == [
-        "Failed — this machine's operator's turn.",
+        "Failed. Action needed: the operator.",
         "run/receipt.json, or what lies beside it, is not what was signed: 3 differences.",
         '  | receipt.json: signature: expected "one of this statement by this key", found "another"',
         "  | receipt.json: statement.result.scores.accuracy: expected 1.0, found 1.1",

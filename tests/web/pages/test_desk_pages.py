@@ -234,7 +234,7 @@ def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) 
 def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     refused = alice.post(f"{DESK}/announcements/new/", {"title": "Hello", "text": " "})
-    assert (refused.status_code, "An announcement has a title and a text." in refused.text) == (422, True)
+    assert (refused.status_code, "announcement needs a title and a text" in refused.text) == (422, True)
     assert 'value="Hello"' in refused.text
     alice.post(f"{DESK}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
     made = Announcement.objects.get()

@@ -4,19 +4,21 @@ Whoever may not see something is told that it is not there: a challenge that is 
 Whoever may see it and not change it is told so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import Relation, challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
 from palio.web.http.cache import kept
+from palio.web.http.errors import error_json, error_response
 from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
 
 # What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
@@ -48,11 +50,12 @@ class AccessMiddleware:
         if not rule.allowed & held:
             return _refusal(request, name, held, subject)
         if token is not None and rule.scope not in token.scopes:
-            raise PermissionDenied(
-                f"This token was not made for `{rule.scope}`; make one that is on your account page."
-            )
+            return error_response(request, PalioError("token-scope-missing", scope=rule.scope))
         if (methods := methods_at(at)) and request.method not in methods:
-            return _of_another_method(request.method, methods)
+            refused = PalioError("method-not-allowed", method=request.method, allowed=" or ".join(methods))
+            answer = error_response(request, refused)
+            answer["Allow"] = ", ".join(methods)
+            return answer
         request.subject, request.relations = subject, held  # type: ignore[attr-defined]
         if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
@@ -69,16 +72,6 @@ def find_rule(name: str) -> Rule | None:
 def _not_exempt(*_: object) -> HttpResponse:
     """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
     return HttpResponse()
-
-
-def _of_another_method(method: str | None, methods: Sequence[str]) -> HttpResponse:
-    said = {
-        "code": "request-invalid",
-        "message": f"This address does not answer {method}.",
-        "next_step": f"Ask with {' or '.join(methods)}; /api/v1/openapi.json says what each does.",
-        "evidence": [],
-    }
-    return JsonResponse(said, status=405, headers={"Allow": ", ".join(methods)})
 
 
 def _is_api(name: str) -> bool:
@@ -112,13 +105,7 @@ def _refusal(
 ) -> HttpResponseBase | None:
     if Relation.SIGNED_IN not in held:
         if _is_api(name):
-            said = {
-                "code": "not-signed-in",
-                "message": "This is for whoever is signed in.",
-                "next_step": "Send a token as `Authorization: Bearer …`; tokens are made on the account page.",
-                "evidence": [],
-            }
-            return JsonResponse(said, status=401)
+            return error_json(PalioError("not-signed-in"))
         return redirect_to_login(request.get_full_path())
     if subject is None or isinstance(subject, Challenge):
         raise PermissionDenied

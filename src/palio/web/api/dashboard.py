@@ -21,7 +21,7 @@ router = Router(tags=["desk"])
 
 class FailingOut(Schema):
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None

@@ -9,14 +9,14 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.attempt.run_folder import Stage
+from palio.core.errors import PalioError
 from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.leaderboard import ColumnOut
-from palio.web.api.openapi import answers
+from palio.web.api.openapi import ErrorOut, answers
 from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Submission, User
 from palio.web.pages.submission import report
 from palio.web.queries.submission import (
@@ -41,12 +41,6 @@ class SubmitIn(Schema):
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
 
 
-class RefusalOut(Schema):
-    code: str
-    message: str
-    next_step: str
-
-
 class TriesOut(Schema):
     """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now, `left_out`
     why kinds that the phase takes cannot be evaluated here.
@@ -67,7 +61,7 @@ class TriesOut(Schema):
     running: int
     at_the_same_time: int
     back: datetime | None
-    refusal: RefusalOut | None
+    refusal: ErrorOut | None
 
 
 class StageOut(Schema):
@@ -114,7 +108,8 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` are those of the columns that are shown; `failure` is in its team's words, with `turn`: whose it is."""
+    """`scores` are those of the columns that are shown; `failure` is worded for its team; in it,
+    `action_needed` names the responsible party."""
 
     id: str
     challenge: str
@@ -177,12 +172,7 @@ def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> 
     team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
-        raise RefusedError(
-            "file-unknown",
-            "Your team has no such file.",
-            "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
-            404,
-        )
+        raise PalioError("file-unknown")
     handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)  # type: ignore[arg-type]
     return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
 
@@ -233,12 +223,7 @@ def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpR
     attempt = latest_attempt(_submission(request))
     text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
-        raise RefusedError(
-            "log-unavailable",
-            f"There is no log of the stage `{stage}` that you may read.",
-            "The challenge decides which logs are shown; before a stage has begun, it has none.",
-            404,
-        )
+        raise PalioError("log-unavailable", name=stage)
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
@@ -289,7 +274,5 @@ def _shown_tries(tries: submission_limits.Tries, user: User) -> dict[str, Any]:
         "running": tries.running,
         "at_the_same_time": submission_limits.AT_THE_SAME_TIME,
         "back": tries.back,
-        "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
-        if refusal
-        else None,
+        "refusal": refusal.failure.as_body() if refusal else None,
     }

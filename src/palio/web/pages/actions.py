@@ -7,8 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import Failure, PalioError
 from palio.web.models import User
 
 
@@ -33,7 +32,9 @@ def trying(act: Callable[[], str]) -> tuple[str, str]:
     """What was done, or why it was not; one of them is empty."""
     try:
         return act(), ""
-    except RefusedError as error:
-        return "", f"{error.message} {error.next_step}"
     except PalioError as error:
-        return "", f"{error.failure.message} {error.failure.next_step}"
+        return "", one_line(error.failure)
+
+
+def one_line(failure: Failure) -> str:
+    return f"{failure.message} {failure.next_step}"

@@ -98,7 +98,7 @@ class _Watched:
         if self.attempt is None or self.state != State.FAILED:
             return None
         found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
-        return team_view.with_turn(found, own="team" in self.held)
+        return team_view.with_action_needed(found, own="team" in self.held)
 
     def scores(self) -> list[dict[str, Any]]:
         """Of what counts, else of the last attempt; each column with its value."""

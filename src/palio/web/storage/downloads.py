@@ -13,9 +13,9 @@ from threading import BoundedSemaphore
 from django.conf import settings
 
 from palio.core.bundle.model import Bundle, Phase
+from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.web.http.cache import kept
-from palio.web.http.refusals import RefusedError
 from palio.web.reading.markdown import is_public
 
 _BLOCK_BYTES = 1024 * 1024
@@ -112,17 +112,12 @@ class _Sink:
 class Streamed:
     """Blocks that are made while they are sent, each by a thread that waits for its reader: for few at a time.
 
-    Raises RefusedError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
+    Raises PalioError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
     """
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         if not _streams.acquire(blocking=False):
-            raise RefusedError(
-                "downloads-busy",
-                "As many archives are being downloaded as the platform sends at a time.",
-                "Try again in a minute.",
-                503,
-            )
+            raise PalioError("downloads-busy")
         self._blocks = blocks
         self._held = iter([None])
 

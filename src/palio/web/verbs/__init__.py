@@ -1,5 +1,5 @@
 """What can be done on the platform: one module per verb, for pages, API and command line alike.
 
-Each checks what is asked, changes rows in one transaction, and leaves an event. They raise RefusedError, or what the
-core raises, with a sentence for whoever asked; who may ask at all is decided before, by `web.access`.
+Each checks what is asked, changes rows in one transaction, and leaves an event. They raise PalioError where they
+refuse; who may ask at all is decided before, by `web.access`.
 """

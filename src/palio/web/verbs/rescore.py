@@ -13,13 +13,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
-from palio.core.bundle.model import Phase
-from palio.core.errors import Cause, counted
-from palio.web.http.refusals import RefusedError
+from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import Cause, PalioError, counted
 from palio.web.leaderboard import ranked
 from palio.web.leaderboard.ranked import Board, BoardRow, Sight, handed_in, make_board, team_names
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import events
 from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
@@ -47,35 +46,27 @@ class Comparison:
     changes: tuple[Change, ...]
     failed: tuple[Attempt, ...]
     unended: int
-    refusal: RefusedError | None  # why the new scores cannot be applied
+    refusal: PalioError | None  # why the new scores cannot be applied
 
 
 def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
     """Queues an attempt for every submission of the phase that has predictions and was not withdrawn.
 
-    Raises RefusedError "phase-unknown", "rescore-open" or "nothing-to-rescore".
+    Raises PalioError "phase-unknown", "rescore-open" or "rescore-empty".
     """
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=challenge.pk)
-        phase = _phase(challenge, phase_name)
+        phase = pick_phase(current_bundle(challenge), phase_name)
         open_ones = challenge.rescores.filter(phase=phase.name, state__in=[Rescore.State.RUNNING, Rescore.State.READY])
         if open_ones.exists():
-            raise RefusedError(
-                "rescore-open",
-                f"The phase “{phase.name}” is being scored again already.",
-                "Apply or discard that one first.",
-            )
+            raise PalioError("rescore-open", phase=phase.name)
         rescore = Rescore.objects.create(
             challenge=challenge, version=current_version(challenge), phase=phase.name, created_by=actor
         )
         submissions = challenge.submissions.select_for_update(of=("self",)).filter(phase=phase.name, withdrawn=None)
         count = sum(_queue(rescore, submission, actor) for submission in submissions.order_by("created"))
         if count == 0:
-            raise RefusedError(
-                "nothing-to-rescore",
-                f"No submission in the phase “{phase.name}” has left predictions that could be scored.",
-                "Wait until the first has got that far.",
-            )
+            raise PalioError("rescore-empty", phase=phase.name)
         events.record(
             "rescore.begun", actor=actor, challenge=challenge, rescore=rescore.id, phase=phase.name, count=count
         )
@@ -85,7 +76,7 @@ def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
 def compare(rescore: Rescore) -> Comparison:
     """Both boards as organizers see them, also while it still runs."""
     bundle = bundle_of(rescore.version)
-    phase = _phase(rescore.challenge, rescore.phase)
+    phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
     handed = [handed_in(rescore.challenge, rescore.phase, applied) for applied in (None, rescore)]
     names = team_names(rescore.challenge)
     old, new = (make_board(bundle, phase, each, names, Sight.ALL) for each in handed)
@@ -101,7 +92,7 @@ def compare(rescore: Rescore) -> Comparison:
 def apply(rescore: Rescore, actor: User) -> None:
     """The new scores are the ones that count, of all submissions at once.
 
-    Raises RefusedError "rescore-not-ready", or what `in_the_way` says.
+    Raises PalioError "rescore-running", "rescore-decided", or what `in_the_way` says.
     """
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.READY)
@@ -122,30 +113,21 @@ def apply(rescore: Rescore, actor: User) -> None:
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
 
 
-def in_the_way(latest: Sequence[Attempt]) -> RefusedError | None:
+def in_the_way(latest: Sequence[Attempt]) -> PalioError | None:
     """Why new scores cannot be applied: "rescore-incomplete" where the platform has failed, "rescore-failed" where
     nobody has a new score and that is not all the participants' doing. `latest` is the last attempt at each.
     """
     causes = Counter(attempt.failure_cause for attempt in latest)
     if faults := causes[Cause.PLATFORM]:
-        return RefusedError(
-            "rescore-incomplete",
-            f"{counted(faults, 'submission')} could not be scored by a fault of the platform.",
-            "Discard this one, and begin again when the platform's operator has mended it.",
-        )
+        return PalioError("rescore-incomplete", count=counted(faults, "submission"))
     is_scored = any(attempt.state == State.SCORED for attempt in latest)
     if causes[Cause.ORGANIZER] and not is_scored:
-        return RefusedError(
-            "rescore-failed",
-            f"None of {counted(len(latest), 'submission')} has a new score, and the challenge's own programs are why: "
-            "applied, this would take every score off the board.",
-            "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
-        )
+        return PalioError("rescore-failed")
     return None
 
 
 def discard(rescore: Rescore, actor: User) -> None:
-    """Everything stays as it is; what still waits or runs is cancelled. Raises RefusedError "rescore-not-ready"."""
+    """Everything stays as it is; what still waits or runs is cancelled. Raises PalioError "rescore-decided"."""
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.RUNNING, Rescore.State.READY)
         rescore.attempts.exclude(state__in=[*ENDS]).update(cancel_requested=timezone.now())
@@ -178,24 +160,14 @@ def _latest(rescore: Rescore) -> list[Attempt]:
 def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
     rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
     if rescore.state not in states:
-        raise RefusedError(
-            "rescore-not-ready",
-            f"This new scoring is {rescore.state}.",
-            "Wait until it is ready." if rescore.state == Rescore.State.RUNNING else "It was decided already.",
-        )
+        is_running = rescore.state == Rescore.State.RUNNING
+        raise PalioError("rescore-running") if is_running else PalioError("rescore-decided", state=rescore.state)
     return rescore
 
 
 def _decide(rescore: Rescore, state: Rescore.State) -> None:
     rescore.state, rescore.decided = state, timezone.now()
     rescore.save(update_fields=["state", "decided"])
-
-
-def _phase(challenge: Challenge, name: str) -> Phase:
-    phase = phase_named(current_bundle(challenge), name)
-    if phase is None:
-        raise RefusedError("phase-unknown", f"The challenge has no phase named “{name}”.", "Name one that it has.", 422)
-    return phase
 
 
 def _line(row: BoardRow) -> tuple[str, str]:

@@ -7,7 +7,7 @@ a team that has submissions stays, as they do.
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Membership, Team, User
 from palio.web.verbs import events
 
@@ -34,19 +34,14 @@ def ensure_team(challenge: Challenge, user: User) -> Team:
 
 
 def rename(team: Team, name: str, *, actor: User) -> Team:
-    """Raises RefusedError where the name is taken in this challenge, or none."""
+    """Raises PalioError where the name is taken in this challenge, or none."""
     name = " ".join(name.split())
     if not 2 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
-        raise RefusedError(
-            "team-name-invalid",
-            "This cannot be the name of a team.",
-            f"Choose one of 2 to {NAME_CHARACTERS} characters that can be seen.",
-            status=422,
-        )
+        raise PalioError("team-name-invalid", limit=NAME_CHARACTERS)
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         if Team.objects.filter(challenge=challenge, name__iexact=name).exclude(pk=team.pk).exists():
-            raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
+            raise PalioError("team-name-taken", name=name)
         before, team.name = Team.objects.get(pk=team.pk).name, name
         team.save(update_fields=["name"])
         challenge.board_revision += 1
@@ -60,13 +55,9 @@ def join_team(team: Team, user: User) -> None:
     challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
     before = own_team(challenge, user)
     if before is None:
-        raise RefusedError(
-            "not-a-participant",
-            f"Only who takes part in “{_title(challenge)}” can be in one of its teams.",
-            "Join the challenge first, then follow the link again.",
-        )
+        raise PalioError("not-a-participant")
     if before == team:
-        raise RefusedError("team-yours", f"You are in “{team.name}” already.", "There is nothing to do.")
+        raise PalioError("already-in-team", team=team.name)
     _refuse_switch(before, user)
     Membership.objects.filter(challenge=challenge, user=user).update(team=team)
     _remove_if_unused(before)
@@ -79,11 +70,7 @@ def leave(team: Team, *, actor: User) -> Team:
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         membership = Membership.objects.filter(team=team, user=actor).first()
         if membership is None or team.memberships.count() == 1:
-            raise RefusedError(
-                "team-of-one",
-                "You are in a team of your own.",
-                "To stop taking part, withdraw from the challenge.",
-            )
+            raise PalioError("team-of-one")
         _refuse_captain(team, actor)
         _refuse_switch(team, actor)
         membership.delete()
@@ -97,9 +84,7 @@ def pass_captain(team: Team, username: str, *, actor: User) -> Team:
         locked = Team.objects.select_for_update().get(pk=team.pk)
         member = locked.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
         if member is None:
-            raise RefusedError(
-                "not-a-member", f"“{username}” is not in this team.", "Name one of its members.", status=422
-            )
+            raise PalioError("team-member-unknown", user=username)
         if member.user_id != locked.captain_id:
             locked.captain = member.user
             locked.save(update_fields=["captain"])
@@ -123,22 +108,13 @@ def leave_for_good(challenge: Challenge, user: User) -> None:
 
 def _refuse_captain(team: Team, user: User) -> None:
     if team.captain_id == user.pk and team.memberships.count() > 1:
-        raise RefusedError(
-            "captain-stays",
-            f"You are the captain of “{team.name}”, and it has other members.",
-            "Make one of them the captain first.",
-        )
+        raise PalioError("captain-cannot-leave", team=team.name)
 
 
 def _refuse_switch(team: Team, user: User) -> None:
     _refuse_captain(team, user)
     if team.submissions.filter(user=user).exists():
-        raise RefusedError(
-            "team-fixed",
-            f"You have handed in for “{team.name}”, so you stay in it: limits are for each team, and another team "
-            "would give you its tries too.",
-            "Ask the others to join your team instead; whoever has handed in nothing can.",
-        )
+        raise PalioError("team-fixed", team=team.name)
 
 
 def _remove_if_unused(team: Team) -> None:

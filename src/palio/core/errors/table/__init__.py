@@ -1,7 +1,23 @@
-"""The table of failures: one module for each party that can mend them, or thing that they are about."""
+"""The table of errors: one module for each thing that they are about, in the order of docs/failures.md."""
 
 from palio.core.errors.kinds import FailureKind
-from palio.core.errors.table import handed_in, operators, organizers, platforms, receipts, usage
+from palio.core.errors.table import (
+    accounts,
+    bundles,
+    command_line,
+    connection,
+    joining,
+    machine,
+    organizing,
+    receipts,
+    requests,
+    submissions,
+    submitting,
+    uploads,
+)
 
-PARTS = (usage, handed_in, organizers, receipts, operators, platforms)  # in the order of docs/failures.md
+PARTS = (
+    *(command_line, connection, submissions, bundles, receipts, machine),
+    *(requests, accounts, joining, uploads, submitting, organizing),
+)
 FAILURES: dict[str, FailureKind] = {code: kind for part in PARTS for code, kind in part.KINDS.items()}

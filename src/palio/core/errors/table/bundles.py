@@ -31,12 +31,14 @@ KINDS: dict[str, FailureKind] = {
     "phase-unknown": FailureKind(
         _U,
         "The challenge has no phase named “{phase}”; it has {phases}.",
-        "Name one of these with --phase.",
+        "Choose one of these; on the command line, with --phase.",
+        status=422,
     ),
     "tasks-several": FailureKind(
         _S,
         "The phase “{phase}” has {count} tasks, and this version of Palio evaluates phases with exactly one.",
-        "Give each task a phase of its own in competition.yaml.",
+        "The organizer has to give each task its own phase in competition.yaml.",
+        status=409,
     ),
     "data-missing": FailureKind(
         _O,
