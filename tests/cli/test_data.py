@@ -142,7 +142,7 @@ def test_split_prints_one_json_object(folder: Path, tmp_path: Path, capsys: pyte
         (
             ["--train", "60", "--validation", "2", "--test", "2"],
             11,
-            "{folder} cannot be split as asked: 64 images are asked for and there are 12.",
+            "{folder} cannot be split as requested: 64 images are asked for and there are 12.",
         ),
         (
             ["--train", "6", "--validation", "2", "--test", "2", "--group-by", "(p"],
@@ -171,7 +171,7 @@ def test_split_refuses(
     ("options", "sentence"),
     [
         ("size=16k", "The disk that holds {to} is full (0 B free)."),
-        ("ro", "{to} cannot be written: read-only file system."),
+        ("ro", "{to} cannot be written to: read-only file system."),
     ],
 )
 def test_split_on_a_bad_disk_says_so_and_leaves_nothing(

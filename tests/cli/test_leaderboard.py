@@ -14,7 +14,7 @@ FAILURE = {
     "code": "predict-exit",
     "cause": "participant",
     "stage": "predict",
-    "message": "The container ended with exit code 3, so its predictions were not taken.",
+    "message": "The container exited with code 3, so its predictions were not used.",
     "evidence": ["exit"],
     "next_step": "Read the last lines of its log.",
 }
@@ -299,7 +299,7 @@ def test_no_run_has_a_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert refusal(capsys) == (
         "Failed — the command line.\n"
         "There is nothing to rank: 3 runs were named, none with a score.\n"
-        "  | failed.zip: failed at predict: The container ended with exit code 3, so its predictions were not taken.\n"
+        "  | failed.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "  | cancelled.zip: cancelled\n"
         "  | running.zip: has not ended\n"
         "Next: Name at least one run that ended with a score.\n"

@@ -107,7 +107,7 @@ def test_certificate_that_is_not_taken(
         error = refused(url)
     assert (error.failure.code, error.exit_code) == ("certificate-refused", 12)
     assert error.failure.message == (
-        f"The certificate that {url} shows is not taken on this machine: {reason}. Nothing was sent."
+        f"This machine does not trust the certificate of {url}: {reason}. Nothing was sent."
     )
     assert "set REQUESTS_CA_BUNDLE to its path" in error.failure.next_step
 
@@ -131,4 +131,7 @@ def test_certificates_to_trust_that_are_none(
     with serving(certificate(tmp_path)) as url:
         failure = refused(url).failure
     assert (failure.code, failure.cause) == ("certificates-unreadable", Cause.USAGE)
-    assert failure.message == f"REQUESTS_CA_BUNDLE names {path} for the certificates to trust, and {reason}."
+    assert (
+        failure.message
+        == f"REQUESTS_CA_BUNDLE is set to {path}, which cannot be used as trusted certificates: {reason}."
+    )

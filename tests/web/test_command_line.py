@@ -167,7 +167,7 @@ def test_submit_and_wait_shows_the_failure_with_its_exit_code(
     said = palio("submit", packed, "-c", "mednist", "--wait")
     assert said.exit_code == 10
     assert "Failed at predict. Action needed: you." in said.err
-    assert "The container ended with exit code 3, so its predictions were not taken." in said.err
+    assert "The container exited with code 3, so its predictions were not used." in said.err
     assert said.err.splitlines()[-1] == "(predict-exit)"
     palio.sign_in(world.alice)  # who organizes it
     said = palio("status", Submission.objects.get().pk)

@@ -165,30 +165,30 @@ def _json(answer: requests.Response, url: str) -> Any:
     try:
         return answer.json()
     except ValueError:
-        reason = "its answer is not JSON, so that no platform of Palio's seems to be there"
+        reason = "its response is not JSON"
         raise PalioError("server-unreadable", url=url, reason=reason) from None
 
 
 def _reason(error: requests.RequestException) -> str:
     """The innermost cause, which is the part that a person can use."""
     if isinstance(error, requests.exceptions.SSLError):
-        return "no encrypted connection (TLS) comes about"
+        return "the TLS handshake failed"
     if isinstance(error, requests.Timeout):
-        return "it did not answer in time"
+        return "it did not respond in time"
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return "that is no address"
+        return "the address is not valid"
     text = str(error).lower()
     for sign, words in _SIGNS.items():
         if sign in text:
             return words
-    return "the connection broke off"
+    return "the connection was closed"
 
 
 _SIGNS = {
-    "name or service not known": "no machine of that name is known",
-    "name resolution": "no machine of that name is known",
-    "connection refused": "nothing listens there",
-    "network is unreachable": "the network cannot be reached",
-    "no route to host": "there is no way to that machine",
-    "no connection adapters": "the address has to start with http:// or https://",
+    "name or service not known": "the host name is unknown",
+    "name resolution": "the host name is unknown",
+    "connection refused": "nothing is listening there",
+    "network is unreachable": "the network is unreachable",
+    "no route to host": "there is no route to that host",
+    "no connection adapters": "the address must start with http:// or https://",
 }

@@ -130,7 +130,7 @@ def test_view_of_a_predict_log(desk: Desk, policy: str) -> None:
     }[policy]
     assert desk.files().get("predict.log") == shown
     assert failure["log"] == ([] if policy == "none" else steps[-12:])
-    assert failure["message"] == "The container ended with exit code 3, so its predictions were not taken."
+    assert failure["message"] == "The container exited with code 3, so its predictions were not used."
     assert json.loads((desk.run / "result.json").read_text())["failure"]["log"] == steps[-12:]
 
 
@@ -192,9 +192,9 @@ def test_visible_log_of_scoring_where_the_organizer_shows_it(desk: Desk) -> None
         (
             scoring(end=End.NOT_STARTED),
             "score-not-started",
-            "The scoring program of the challenge could not be started.",
+            "The challenge's scoring program could not be started.",
         ),
-        (scoring(exit_code=0), "scores-missing", "The scoring program of the challenge gave no scores."),
+        (scoring(exit_code=0), "scores-missing", "The challenge's scoring program wrote no scores."),
     ],
 )
 def test_view_of_an_organizers_failure(desk: Desk, program: Program, code: str, message: str) -> None:

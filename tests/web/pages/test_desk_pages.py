@@ -212,7 +212,7 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
 
 def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
-    failure = {"message": "The scoring program ended with exit code 3.", "stage": "score", "cause": "organizer"}
+    failure = {"message": "The scoring program exited with code 3.", "stage": "score", "cause": "organizer"}
     ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
     rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
     Rescore.objects.update(state=Rescore.State.READY)

@@ -70,7 +70,7 @@ def test_failure_names_no_folder_and_nothing_that_no_page_can_show(tmp_path: Pat
         read_bounded(
             find_fault, str(tmp_path), bounds=BOUNDS, code="submission-unreadable", name="a.zip", folder=tmp_path
         )
-    assert caught.value.failure.message == "a cannot be taken as it is: \\ud800\\0."
+    assert caught.value.failure.message == "a cannot be used: \\ud800\\0."
     assert caught.value.failure.evidence == ("b",)
 
 

@@ -6,18 +6,20 @@ from palio.core.errors.table import (
     bundles,
     command_line,
     connection,
+    evaluation,
     joining,
     machine,
     organizing,
     receipts,
     requests,
+    server,
     submissions,
     submitting,
     uploads,
 )
 
 PARTS = (
-    *(command_line, connection, submissions, bundles, receipts, machine),
-    *(requests, accounts, joining, uploads, submitting, organizing),
+    *(command_line, submissions, evaluation, bundles, receipts, machine),
+    *(connection, requests, accounts, joining, uploads, submitting, organizing, server),
 )
 FAILURES: dict[str, FailureKind] = {code: kind for part in PARTS for code, kind in part.KINDS.items()}

@@ -1,4 +1,4 @@
-"""A platform, seen from the command line."""
+"""The command line's connection to a platform."""
 
 from palio.core.errors.kinds import Cause, FailureKind
 
@@ -8,27 +8,28 @@ KINDS: dict[str, FailureKind] = {
     "not-logged-in": FailureKind(
         _U,
         "You are not logged in to a platform: {reason}.",
-        "Make a token on the account page there, then run `palio login URL`.",
+        "Create a token on your account page there, then run `palio login URL`.",
     ),
     "server-unreachable": FailureKind(
         _S,
         "The platform at {url} cannot be reached: {reason}.",
-        "Check the address and your network, then run the same command again; what was sent already is kept.",
+        "Check the address and your network, then run the same command again. Parts that were uploaded are kept.",
     ),
     "certificate-refused": FailureKind(
         _S,
-        "The certificate that {url} shows is not taken on this machine: {reason}. Nothing was sent.",
-        "If the platform's operator has made it, ask them for the file of the authority that signed it, and set "
-        "REQUESTS_CA_BUNDLE to its path. Else check the address, and tell the operator.",
+        "This machine does not trust the certificate of {url}: {reason}. Nothing was sent.",
+        "If the platform's operator issued the certificate, ask them for the file of the authority that signed it and "
+        "set REQUESTS_CA_BUNDLE to its path. Otherwise check the address, and tell the operator.",
     ),
     "certificates-unreadable": FailureKind(
         _U,
-        "{variable} names {path} for the certificates to trust, and {reason}.",
-        "Let it name a file of certificates in PEM form, or unset it to trust those that Palio comes with.",
+        "{variable} is set to {path}, which cannot be used as trusted certificates: {reason}.",
+        "Set it to a file of certificates in PEM format, or unset it to trust the certificates that Palio comes with.",
     ),
     "server-unreadable": FailureKind(
         _S,
-        "{url} does not answer as a platform of Palio's does: {reason}.",
-        "Check the address that was given to `palio login`; if it is right, the operator sees more in the log there.",
+        "{url} does not respond as a Palio platform does: {reason}.",
+        "Check the address that you gave to `palio login`. If it is right, tell the operator: the platform may be "
+        "down, or a proxy in front of it may answer instead.",
     ),
 }
