@@ -9,6 +9,7 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 from tests.bundles import write_bundle
+from tests.web.busy_challenge import Full, make_full
 from tests.web.people import World, make_world
 
 from palio.web.http import cache
@@ -34,6 +35,11 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(db: None, small_bundle: Path) -> World:
     return make_world(small_bundle)
+
+
+@pytest.fixture
+def full(world: World, tmp_path: Path) -> Full:
+    return make_full(world, tmp_path)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.web.desk.conftest import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.people import make_world
 
 from palio.cli import main

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.urls import URLPattern, get_resolver, reverse
-from tests.web.desk.conftest import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.handing_in import announce
 from tests.web.people import World, make_team
 from tests.web.scored import hand_in, publish, scores, write_board_bundle

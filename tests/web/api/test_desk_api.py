@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.web.desk.conftest import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.pages.test_desk_pages import finish
 from tests.web.people import World
 
@@ -88,7 +88,7 @@ def test_registrations_are_decided(full: Full, ask: Ask) -> None:
     assert (status, [each["user"] for each in page["items"]]) == (200, ["dave"])
     status, told = ask(alice, "post", f"/registrations/{full.pending.pk}/decide", {"approve": True})
     assert (status, told["state"], told["team"], told["decided_by"]) == (200, "approved", "dave", "alice")
-    status, page = ask(alice, "get", f"{DESK}/events?kind=registration")
+    status, page = ask(alice, "get", f"{DESK}/audit-log?kind=registration")
     assert [(each["who"], each["detail"]["state"]) for each in page["items"]] == [("alice", "approved")]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
-from tests.web.desk.conftest import leave_predictions
+from tests.web.busy_challenge import leave_predictions
 from tests.web.people import World, make_team, make_world
 from tests.web.scored import hand_in, settle
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.desk.conftest import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.people import World
 
 from palio.core.attempt.states import State
@@ -62,7 +62,17 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
 
 def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
-    for page in ("", "submissions/", "people/", "rescores/", "announcements/", "events/", "export/", "queue/", "disk/"):
+    for page in (
+        "",
+        "submissions/",
+        "participants/",
+        "rescores/",
+        "announcements/",
+        "audit-log/",
+        "export/",
+        "queue/",
+        "disk/",
+    ):
         assert alice.get(f"/c/draft/manage/{page}").status_code == 200
     assert "Nobody has handed in yet." in alice.get("/c/draft/manage/submissions/").text
     assert "No phase was scored again yet." in alice.get("/c/draft/manage/rescores/").text
@@ -100,13 +110,13 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
 
 def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
-    assert "dave" in alice.get(f"{DESK}/people/").text
-    alice.post(f"{DESK}/people/decide/", {"registration": [full.pending.pk], "do": "approve"})
-    assert said(alice, f"{DESK}/people/") == ["1 person was approved."]
+    assert "dave" in alice.get(f"{DESK}/participants/").text
+    alice.post(f"{DESK}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
+    assert said(alice, f"{DESK}/participants/") == ["1 person was approved."]
     assert Membership.objects.filter(challenge=world.challenge, user=world.dave).exists()
     bob = Registration.objects.get(challenge=world.challenge, user=world.bob)
-    alice.post(f"{DESK}/people/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
-    told = said(alice, f"{DESK}/people/?state=refused&q=dav")
+    alice.post(f"{DESK}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
+    told = said(alice, f"{DESK}/participants/?state=refused&q=dav")
     assert told == [
         "1 person was refused.",
         "bob has handed in submissions, which would stay without anybody to see them.",
@@ -259,7 +269,7 @@ def test_events_are_filtered_by_person_kind_and_submission(full: Full, browser: 
     browser(full.world.sam).post(f"/s/{full.rival.pk}/rescore/")
 
     def shown(query: str) -> list[str]:
-        return [event.kind for event in browser(full.world.vera).get(f"{DESK}/events/?{query}").context["page"]]
+        return [event.kind for event in browser(full.world.vera).get(f"{DESK}/audit-log/?{query}").context["page"]]
 
     assert shown("") == ["attempt.moved", "submission.disqualified", "submission.hidden"]
     assert shown("person=alice&kind=submission") == ["submission.disqualified", "submission.hidden"]

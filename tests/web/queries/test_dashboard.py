@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
-from tests.web.desk.conftest import Full
+from tests.web.busy_challenge import Full
 from tests.web.people import World
 from tests.web.scored import NOON
 

@@ -1,7 +1,8 @@
+"""A challenge in which much has happened, for tests of what organizers see."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from tests.web.people import World
 from tests.web.scored import hand_in, publish, scores, write_board_bundle
@@ -22,11 +23,6 @@ class Full:
     running: Submission
     queued: Submission
     pending: Registration  # dave's
-
-
-@pytest.fixture
-def full(world: World, tmp_path: Path) -> Full:
-    return make_full(world, tmp_path)
 
 
 def make_full(world: World, folder: Path) -> Full:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import transaction
 from django.test import Client
-from tests.web.desk.conftest import Full, people
+from tests.web.busy_challenge import Full, people
 
 from palio.web.models import Announcement
 from palio.web.verbs.rescore import begin
@@ -19,12 +19,12 @@ ADDRESSES = [
     ("get", f"{DESK}/queue/", VIEW),
     ("get", f"{DESK}/disk/", VIEW),
     ("get", f"{DESK}/submissions/", VIEW),
-    ("get", f"{DESK}/people/", VIEW),
+    ("get", f"{DESK}/participants/", VIEW),
     ("get", f"{DESK}/rescores/", VIEW),
     ("get", f"{DESK}/rescores/RESCORE/", VIEW),
     ("get", f"{DESK}/rescores/RESCORE/progress/", VIEW),
     ("get", f"{DESK}/announcements/", VIEW),
-    ("get", f"{DESK}/events/", VIEW),
+    ("get", f"{DESK}/audit-log/", VIEW),
     ("post", f"{DESK}/submissions/again/", SCORE),
     ("post", f"{DESK}/rescores/begin/", SCORE),
     ("post", f"{DESK}/rescores/RESCORE/discard/", SCORE),
@@ -34,7 +34,7 @@ ADDRESSES = [
     ("post", "/s/BEST/hide/", ORGANIZE),
     ("post", "/s/BEST/disqualify/", ORGANIZE),
     ("post", "/s/BEST/baseline/", ORGANIZE),
-    ("post", f"{DESK}/people/decide/", ORGANIZE),
+    ("post", f"{DESK}/participants/decide/", ORGANIZE),
     ("post", f"{DESK}/announcements/new/", ORGANIZE),
     ("get", f"{DESK}/announcements/ANNOUNCEMENT/", ORGANIZE),
     ("post", f"{DESK}/announcements/ANNOUNCEMENT/", ORGANIZE),
