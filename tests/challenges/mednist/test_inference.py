@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 DrawSplit = Callable[[Path, str, int], None]
-GIVE_INPUT = "Give the folder with the images: mount it at /mnt/in, or name it with --input.\n"
+GIVE_INPUT = "Mount the folder with the images at /mnt/in, or name it with --input.\n"
 REMEDY = "Train it with docker_code_training/app.py and pack it again.\n"
 
 
@@ -125,9 +125,9 @@ def test_unfit_images_are_named_and_fail_the_run(
     Image.new("L", (65, 64)).save(images / "008.jpg")
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"5 of 9 images in {images} are unfit: 001.jpg cannot be read, 003.jpg cannot be read, 006.png cannot be read, "
-        "007.png is of mode RGB, 008.jpg has 65x64 pixels. Each has to be a whole grey (mode L) JPEG or PNG of 64x64 "
-        "pixels. No results were written.\n"
+        f"5 of 9 images in {images} cannot be used: 001.jpg cannot be read, 003.jpg cannot be read, "
+        "006.png cannot be read, 007.png has mode RGB, 008.jpg has 65x64 pixels. "
+        "Each must be a complete grayscale (mode L) JPEG or PNG of 64x64 pixels. No results were written.\n"
     )
     assert list((images.parent / "out").iterdir()) == []
 
@@ -147,7 +147,7 @@ def test_a_folder_without_images_is_refused(
     assert classify(inference, tmp_path / "empty", model) == (1, None)
     assert classify(inference, tmp_path / "absent", model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The folder {tmp_path / 'empty'} holds no *.jpg, *.jpeg or *.png. {GIVE_INPUT}"
+        f"The folder {tmp_path / 'empty'} contains no *.jpg, *.jpeg or *.png. {GIVE_INPUT}"
         f"Cannot read the folder {tmp_path / 'absent'}: No such file or directory. {GIVE_INPUT}"
     )
 
@@ -159,12 +159,13 @@ def test_a_model_that_cannot_be_used_is_refused(
     app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for Ensemble: {REMEDY}"
+        f"The model {model} does not contain this network's weights: "
+        f"Error(s) in loading state_dict for Ensemble: {REMEDY}"
     )
     model.write_bytes(b"no weights")
     assert classify(inference, images, model) == (1, None)
     error = capsys.readouterr().err
-    assert error.startswith(f"The model {model} does not hold this network's weights: ")
+    assert error.startswith(f"The model {model} does not contain this network's weights: ")
     assert error.endswith(REMEDY)
     assert error.count("\n") == 1
     model.unlink()
