@@ -39,6 +39,8 @@ check: setup ## check format, lint, types, import contracts, spelling and wordin
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+	@$(BIN)/python -m tests.wording
 
 # An unreachable advisory service is a failure too: it does not mean that there are no advisories.
 audit: setup ## look up security advisories for the installed packages

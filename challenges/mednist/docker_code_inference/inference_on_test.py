@@ -75,8 +75,8 @@ def classify(folder: Path, results: Path, model: Path) -> None:
     names = list_images(folder)
     with written(results) as rows, torch.inference_mode():
         for some_names, images in batches(folder, names):
-            grey = torch.from_numpy(images).to(device).unsqueeze(1).float() / 255
-            guesses = network(grey).argmax(1).tolist()
+            gray = torch.from_numpy(images).to(device).unsqueeze(1).float() / 255
+            guesses = network(gray).argmax(1).tolist()
             rows.writerows((name, classes[guess]) for name, guess in zip(some_names, guesses, strict=True))
     print(f"{len(names)} images classified in {time.perf_counter() - start:.1f} s: {results}", flush=True)
 
@@ -90,7 +90,7 @@ def load_model(path: Path) -> tuple[nn.Module, list[str]]:
         shape, classes = card.get("arguments", NETWORK), card.get("classes", CLASSES)
         network = make_network(**shape)
         if len(classes) != shape["classes"]:
-            raise ValueError(f"it names {len(classes)} classes for {shape['classes']} outputs")
+            raise ValueError(f"it lists {len(classes)} classes for {shape['classes']} outputs")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
         raise InputError(f"The model card {card_path} does not match this network: {error}. {remedy}") from error
     try:
@@ -106,8 +106,8 @@ def load_model(path: Path) -> tuple[nn.Module, list[str]]:
 class Ensemble(nn.ModuleList):
     """Averages the outputs of its members for an image and its mirror image."""
 
-    def forward(self, grey: Tensor) -> Tensor:
-        return torch.stack([member(side) for member in self for side in (grey, grey.flip(3))]).mean(0)
+    def forward(self, gray: Tensor) -> Tensor:
+        return torch.stack([member(side) for member in self for side in (gray, gray.flip(3))]).mean(0)
 
 
 def make_network(members: int, widths: list[int], classes: int) -> Ensemble:

@@ -197,8 +197,8 @@ def train(options: argparse.Namespace, recipe: Recipe = RECIPE) -> dict[str, Any
 class Ensemble(nn.ModuleList):
     """Averages the outputs of its members for an image and its mirror image."""
 
-    def forward(self, grey: Tensor) -> Tensor:
-        return torch.stack([member(side) for member in self for side in (grey, grey.flip(3))]).mean(0)
+    def forward(self, gray: Tensor) -> Tensor:
+        return torch.stack([member(side) for member in self for side in (gray, gray.flip(3))]).mean(0)
 
 
 def make_network(members: int, widths: list[int], classes: int) -> Ensemble:
@@ -242,13 +242,13 @@ def augment(images: Tensor, recipe: Recipe, chance: Generator) -> Tensor:
     contrast = either_side(*each) * (recipe.contrast + strong * (recipe.strong_contrast - recipe.contrast))
     contrast -= sometimes(recipe.fade, *each) * either_side(*each).abs() * recipe.faded
     brightness = either_side(*each) * (recipe.brightness + strong * (recipe.strong_brightness - recipe.brightness))
-    grey = images.float() / 255
-    mean = grey.mean((1, 2, 3), keepdim=True)
-    grey = ((grey - mean) * contrast.exp() + mean + brightness).clamp(0, 1)
-    beyond = grey[:, :, :1, :1]  # the color of the image's corner
-    grey = grid_sample(grey - beyond, places, align_corners=False) + beyond
-    noise = torch.randn(grey.shape, generator=chance) * torch.rand(*each, generator=chance) * recipe.noise
-    return (grey + noise.to(device)).clamp(0, 1)
+    gray = images.float() / 255
+    mean = gray.mean((1, 2, 3), keepdim=True)
+    gray = ((gray - mean) * contrast.exp() + mean + brightness).clamp(0, 1)
+    beyond = gray[:, :, :1, :1]  # the color of the image's corner
+    gray = grid_sample(gray - beyond, places, align_corners=False) + beyond
+    noise = torch.randn(gray.shape, generator=chance) * torch.rand(*each, generator=chance) * recipe.noise
+    return (gray + noise.to(device)).clamp(0, 1)
 
 
 def cycle(progress: float, warm_up: float) -> float:

@@ -91,7 +91,7 @@ def test_a_model_that_cannot_be_used_is_refused(
         return capsys.readouterr().err
 
     card.write_text(json.dumps({"classes": app.CLASSES[:5]}))
-    assert refusal() == f"The card {card} names 5 classes for 6 outputs. {REMEDY}\n"
+    assert refusal() == f"The model card {card} lists 5 classes for 6 outputs. {REMEDY}\n"
     card.write_text("{")
     assert refusal().startswith(f"The model card {card} does not list the classes: ")
     card.write_text(json.dumps({"classes": app.CLASSES}))

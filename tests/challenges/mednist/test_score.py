@@ -153,7 +153,7 @@ def test_other_files_beside_the_predictions_do_not_matter(score: ModuleType, fol
 
 
 HEADER = "its first line must be 'file,class': exactly these two columns, in either order.\n"
-NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text.\n"
+NUL = "'res/p.csv' contains NUL bytes, like UTF-16 text and binary files. Save it as UTF-8 text.\n"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it 
         ),
         pytest.param(
             PREDICTIONS + "other/6.jpg,Hand\n",
-            "'res/p.csv' has 1 row for files that an earlier row names: 'other/6.jpg' (line 8). "
+            "'res/p.csv' has 1 row for files named in an earlier row: 'other/6.jpg' (line 8). "
             "Keep one row for each file; folders are ignored.\n",
             id="duplicate",
         ),
@@ -196,7 +196,7 @@ NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it 
         ),
         pytest.param(
             PREDICTIONS.replace("CXR", "").replace("ChestCT", " "),
-            f"'res/p.csv' has 2 rows without a class: line 4, line 5. Write one of {ALLOWED}.\n",
+            f"'res/p.csv' has 2 rows without a class: line 4, line 5. Use one of {ALLOWED}.\n",
             id="empty-class",
         ),
         pytest.param(
@@ -217,7 +217,7 @@ NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it 
         ),
         pytest.param(
             PREDICTIONS + "x" * 200_000 + ",Hand\n",
-            "'res/p.csv' is not CSV from line 8 on: field larger than field limit (131072). "
+            "'res/p.csv' is not valid CSV after line 8: field larger than field limit (131072). "
             "Close every quotation mark.\n",
             id="field-limit",
         ),
@@ -235,9 +235,9 @@ NUL = "'res/p.csv' holds NUL bytes, as UTF-16 text and binary files do. Save it 
             "'res/p.csv' has 1 row without a file name: line 3. Name the image in each row.\n"
             "'res/p.csv' has 1 row for unknown files: '\\x1b[31m\\u202e9.jpg' (line 8). "
             "Remove them or correct their names.\n"
-            "'res/p.csv' has 1 row for files that an earlier row names: '2.jpg' (line 5). "
+            "'res/p.csv' has 1 row for files named in an earlier row: '2.jpg' (line 5). "
             "Keep one row for each file; folders are ignored.\n"
-            f"'res/p.csv' has 1 row without a class: line 6. Write one of {ALLOWED}.\n"
+            f"'res/p.csv' has 1 row without a class: line 6. Use one of {ALLOWED}.\n"
             "'res/p.csv' has 1 row with an unknown class: 'Foot' (line 7). "
             f"Use exactly one of {ALLOWED}.\n"
             "'res/p.csv' has 3 rows missing: '1.jpg', '5.jpg', '6.jpg'. Add one row for each of these files.\n",
@@ -304,10 +304,10 @@ def test_a_faulty_reference_is_the_organizers_fault(
     (folders[0] / "ref" / "testing_solution.csv").write_text("file,class\na/1.jpg,Hand\nb/1.jpg,Hand\n2.jpg,Foot\n")
     assert run(score, folders, PREDICTIONS) == 11
     assert capsys.readouterr().err == (
-        "'ref/testing_solution.csv' has 1 row for files that an earlier row names: 'b/1.jpg' (line 3). Keep one row "
+        "'ref/testing_solution.csv' has 1 row for files named in an earlier row: 'b/1.jpg' (line 3). Keep one row "
         "for each file; folders are ignored.\n"
-        f"'ref/testing_solution.csv' has 1 row with an unknown class: 'Foot' (line 4). Allowed are {ALLOWED}, spelled "
-        "exactly so.\n"
+        f"'ref/testing_solution.csv' has 1 row with an unknown class: 'Foot' (line 4). Use exactly one of "
+        f"{ALLOWED}.\n"
     )
     assert contents(folders[1]) == {}
 
@@ -330,8 +330,8 @@ def test_a_missing_folder_is_the_organizers_fault(
     folder.rename(folder.with_name("elsewhere"))
     assert score.main(list(map(str, folders))) == 11
     assert capsys.readouterr().err == (
-        f"Cannot use {score.shown(str(folder))}: No such file or directory. Give this program an INPUT folder with "
-        "ref and res that it may read, and an OUTPUT folder on a disk with space that it may write.\n"
+        f"Cannot use {score.shown(str(folder))}: No such file or directory. INPUT must be a readable folder with "
+        "ref and res, and OUTPUT a writable folder on a disk with free space.\n"
     )
 
 
@@ -341,8 +341,8 @@ def test_an_output_that_is_a_file_is_the_organizers_fault(
     folders[1].write_text("")
     assert run(score, folders, PREDICTIONS) == 11
     assert capsys.readouterr().err == (
-        f"Cannot use '{folders[1]}': File exists. Give this program an INPUT folder with ref and res that it may read, "
-        "and an OUTPUT folder on a disk with space that it may write.\n"
+        f"Cannot use '{folders[1]}': File exists. INPUT must be a readable folder with ref and res, "
+        "and OUTPUT a writable folder on a disk with free space.\n"
     )
 
 
