@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.models import Challenge, Invitation, RoleKind
 from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.dashboard import at_desk
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
@@ -27,7 +28,7 @@ def _show(request: HttpRequest, link: str = "") -> HttpResponse:
         "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
         "link": link,
     }
-    return render(request, "challenge/settings.html", context)
+    return render(request, "challenge/settings.html", at_desk(request, "settings") | context)
 
 
 @require_POST

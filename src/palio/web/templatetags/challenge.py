@@ -1,4 +1,4 @@
-"""What stands above every page of a challenge: its title and tabs."""
+"""The tabs of a challenge and the states of its phases."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,17 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.web.access.relations import Relation
-from palio.web.access.rules import ORGANIZER, VIEWER
+from palio.web.access.rules import VIEWER
 from palio.web.models import Announcement, Challenge
 from palio.web.storage.bundles import bundle_of
 
 register = template.Library()
 
-# Pages that lie below a tab by what they are about, and not by their address.
+# Pages whose tab does not follow from their address.
 _BELOW = dict.fromkeys(("pages:submit", "pages:submit-file", "pages:submission"), "submissions") | {
-    "pages:invite-member": "own-team"
+    "pages:invite-member": "own-team",
+    "pages:challenge-settings": "dashboard",
+    "pages:invite-participant": "dashboard",
 }
 
 
@@ -33,7 +35,7 @@ class Tab:
 
 @register.simple_tag(takes_context=True)
 def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
-    """The pages of this challenge that the reader may open, in the order of a visit."""
+    """The pages of this challenge that the user may open."""
     request: HttpRequest = context["request"]
     held: frozenset[Relation] = context.get("held") or frozenset()
     bundle = bundle_of(challenge.current) if challenge.current else None
@@ -45,11 +47,10 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
         ("Terms", "challenge-terms", bool(bundle and bundle.terms)),
         ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
         ("Downloads", "challenge-data", Relation.PARTICIPANT in held or helps),
-        ("Leaderboard", "board", True),
-        ("Submissions", "submissions", takes_part),
+        ("Leaderboard", "leaderboard", True),
+        ("My submissions", "submissions", takes_part),
         ("Team", "own-team", Relation.PARTICIPANT in held),
-        ("Organize", "desk", helps),
-        ("Settings", "challenge-settings", bool(ORGANIZER & held)),
+        ("Manage", "dashboard", helps),
     ]
     found = []
     for title, name, shown in wanted:
@@ -61,7 +62,7 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
     if above == "submissions" and not takes_part:
-        above = "desk"
+        above = "dashboard"
     here = (_url(above, challenge.slug) if above else request.path) or ""
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
@@ -79,7 +80,7 @@ def state_of(phase: Phase, now: datetime) -> str:
 
 
 def phase_now(bundle: Bundle, now: datetime) -> Phase | None:
-    """The phase to speak of: open now, else the next to open, else the last that was."""
+    """The phase to show by default: the open one, else the next to open, else the last closed one."""
     by_state = {
         state: [phase for phase in bundle.phases if state_of(phase, now) == state]
         for state in ("open", "soon", "closed")
@@ -87,7 +88,7 @@ def phase_now(bundle: Bundle, now: datetime) -> Phase | None:
     return next(iter(by_state["open"] or by_state["soon"] or by_state["closed"][-1:]), None)
 
 
-@lru_cache(4096)  # ten or so on each page
+@lru_cache(4096)  # about ten per page
 def _url(name: str, slug: str) -> str | None:
     try:
         return reverse(f"pages:{name}", kwargs={"challenge": slug})
@@ -101,7 +102,7 @@ def _page_url(slug: str, index: int) -> str:
 
 
 def _best(path: str, among: list[Tab]) -> str:
-    """The tab that a page below it belongs to: the longest beginning of its path."""
+    """The URL of the tab that a path belongs to: the one with the longest matching prefix."""
     first = among[0].url
     fitting = [tab.url for tab in among[1:] if path.startswith(tab.url)]
     return max(fitting, key=len) if fitting else (first if path == first else "")
