@@ -145,7 +145,7 @@ def children(started: Running) -> dict[str, int]:
     """The process that answers, and the controller: started in this order."""
     below = sorted(child for child, parent in started.tree().items() if parent == started.process.pid)
     names = {
-        child: "controller" if f"The controller runs, as process {child}" in started.said else "pages"
+        child: "controller" if f"Controller running as process {child}" in started.said else "pages"
         for child in below
     }
     return {name: child for child, name in names.items()}
