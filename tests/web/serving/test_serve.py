@@ -145,8 +145,7 @@ def children(started: Running) -> dict[str, int]:
     """The process that answers, and the controller: started in this order."""
     below = sorted(child for child, parent in started.tree().items() if parent == started.process.pid)
     names = {
-        child: "controller" if f"Controller running as process {child}" in started.said else "pages"
-        for child in below
+        child: "controller" if f"Controller running as process {child}" in started.said else "pages" for child in below
     }
     return {name: child for child, name in names.items()}
 
@@ -167,7 +166,9 @@ def test_killed_children_are_started_again(tmp_path: Path) -> None:
 
 def test_several_processes_answer_at_one_address(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--pages-only", PALIO_WORKERS="3") as started:
-        started.wait_for("three processes", lambda: "Press Ctrl-C to stop." in started.said and len(started.tree()) == 4)
+        started.wait_for(
+            "three processes", lambda: "Press Ctrl-C to stop." in started.said and len(started.tree()) == 4
+        )
         family = started.tree()
         for victim in [child for child, parent in family.items() if parent == started.process.pid][:2]:
             os.kill(victim, signal.SIGKILL)

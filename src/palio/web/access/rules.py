@@ -1,7 +1,7 @@
-"""The table: for each page and endpoint, whose it is and who may ask for it.
+"""The access table: who may request each page and API operation.
 
-Keys are the names that the URLs have (`pages:…`, `api:…`, allauth's). A name that is not here is denied to everybody,
-the admin too, and a test walks all names. `of` is where the subject's key is found among the URL's arguments.
+Keys are URL names (`pages:…`, `api:…`, allauth's). A name that is missing here is denied to everyone, also to
+operators; a test walks all names. `of` is the URL argument that identifies the subject.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
-# The URL argument that names a subject, the model it names, and the field it names it by.
+# URL argument -> the model of the subject and the field that identifies it.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "challenge": (Challenge, "slug"),
     "registration": (Registration, "id"),
@@ -39,7 +39,7 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed`: any of these relations suffices. `scope`: what an API token needs to be made for."""
+    """`allowed`: one of these relations is enough. `scope`: the scope that an API token needs."""
 
     allowed: frozenset[Relation]
     of: str | None = None
@@ -141,14 +141,14 @@ RULES: Mapping[str, Rule] = {
     "pages:submission-log": Rule(TEAM | VIEWER, of="submission"),
     "pages:submission-report": Rule(TEAM | VIEWER, of="submission"),
     "pages:submission-receipt": Rule(TEAM | VIEWER, of="submission"),
-    # -- the board
+    # -- leaderboard
     "pages:leaderboard": Rule(ANYONE, of="challenge"),
     "pages:leaderboard-phase": Rule(ANYONE, of="challenge"),
     "pages:leaderboard-csv": Rule(ANYONE, of="challenge"),
     "pages:leaderboard-json": Rule(ANYONE, of="challenge"),
     "api:leaderboard": Rule(ANYONE, of="challenge"),
     "api:leaderboard-history": Rule(PARTICIPANT, of="challenge"),
-    # -- the organizer's desk
+    # -- organizer dashboard
     "pages:dashboard": Rule(VIEWER, of="challenge"),
     "pages:dashboard-queue": Rule(VIEWER, of="challenge"),
     "pages:dashboard-disk": Rule(VIEWER, of="challenge"),
@@ -192,28 +192,28 @@ RULES: Mapping[str, Rule] = {
     "api:change-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
     "api:export": Rule(ORGANIZER, of="challenge", scope="organize"),
-    # -- the operator's
+    # -- operators
     "pages:accounts": Rule(ADMIN, scope="account"),
     "pages:change-account": Rule(ADMIN, scope="account"),
     "pages:invite-account": Rule(ADMIN, scope="account"),
     "pages:revoke-account-invitation": Rule(ADMIN, scope="account"),
-    "api:list-people": Rule(ADMIN, scope="organize"),  # addresses for mail are in it
+    "api:list-people": Rule(ADMIN, scope="organize"),  # contains e-mail addresses
     "api:change-person": Rule(ADMIN, scope="organize"),
     "api:list-invitations": Rule(ADMIN, scope="organize"),
     "api:invite-account": Rule(ADMIN, scope="organize"),
     "api:revoke-account-invitation": Rule(ADMIN, scope="organize"),
-    "api:reset-link": Rule(ADMIN, scope="account"),  # no token is made for it: none may let in as somebody else
+    "api:reset-link": Rule(ADMIN, scope="account"),  # no token has this scope: none may give access to another account
     "api:remove-second-factors": Rule(ADMIN, scope="account"),
-    # -- one's own account
+    # -- the user's account
     "pages:account": Rule(SIGNED_IN),
-    "pages:tokens": Rule(SIGNED_IN, scope="account"),  # no token is made for it: none may make another
+    "pages:tokens": Rule(SIGNED_IN, scope="account"),  # no token has this scope: none may create another
     "pages:revoke-token": Rule(OWNER, of="token", scope="account"),
     "api:me": Rule(SIGNED_IN),
     "api:list-tokens": Rule(SIGNED_IN),
     "api:make-token": Rule(SIGNED_IN, scope="account"),
     "api:revoke-token": Rule(OWNER, of="token", scope="submit"),
-    # -- accounts: allauth's own pages, which look after themselves
-    "account_*": Rule(ANYONE, scope="account"),  # not with a token: with one, nobody could be kept out for good
+    # -- allauth's pages, which check access themselves
+    "account_*": Rule(ANYONE, scope="account"),  # not with a token: it could keep access for good
     "mfa_*": Rule(ANYONE, scope="account"),
     "socialaccount_*": Rule(ANYONE, scope="account"),
     "openid_connect_*": Rule(ANYONE, scope="account"),

@@ -1,4 +1,4 @@
-"""Who sees a challenge, how one joins it, and who helps with it."""
+"""Settings of a challenge: visibility, registration, invitations, roles."""
 
 from django.contrib import messages
 from django.db.models import Q
@@ -47,7 +47,7 @@ def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("joining", "")
         challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
-        return "That is how one joins from now on."
+        return "Registration settings saved."
 
     return doing(request, _back(request), act)
 
@@ -57,7 +57,7 @@ def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username, kind = request.POST.get("username", ""), request.POST.get("kind", "")
         role = roles.grant(request.subject, username, kind, actor=signed_in(request))
-        return f"{role.user.username} is now {role.kind}."
+        return f"{role.user.username} now has the role {role.kind}."
 
     return doing(request, _back(request), act)
 
@@ -67,14 +67,14 @@ def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username = request.POST.get("username", "")
         roles.revoke(request.subject, username, actor=signed_in(request))
-        return f"{username} has no role here any more."
+        return f"Role of {username} removed."
 
     return doing(request, _back(request), act)
 
 
 @require_POST
 def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
+    """Render the page itself: the link is shown only in this response."""
 
     def act() -> str:
         note = request.POST.get("note", "")

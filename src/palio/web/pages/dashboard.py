@@ -1,4 +1,4 @@
-"""The organizer's desk: how the challenge stands, and all of its submissions."""
+"""The organizer dashboard: overview and submissions."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _REFUSALS_SAID = 3
 
 
 def at_desk(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
-    """What every page of the desk is given."""
+    """Template variables of every dashboard page."""
     held = request.relations
     return {
         "challenge": request.subject,
@@ -48,12 +48,12 @@ def desk(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 def desk_queue(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """The part of the overview that looks again by itself."""
+    """The queue, which the overview reloads."""
     return render(request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(request.subject)))
 
 
 def desk_disk(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Asked for once the rest is there, as looking takes a while."""
+    """Disk usage, loaded after the page because measuring takes a while."""
     return render(request, "dashboard/disk.html", at_desk(request, "overview", disk=disk.disk(), minutes=disk.MINUTES))
 
 
@@ -85,7 +85,7 @@ def desk_submissions(request: Request[Challenge], challenge: str) -> HttpRespons
 
 @require_POST
 def desk_rerun(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Several at once: `do` is `rerun` or `rescore`, `submission` their ids; each that cannot be says why."""
+    """Re-run or re-score the selected submissions; report the refusals. `do` is `rerun` or `rescore`."""
     found, actor = request.subject, signed_in(request)
     chosen = found.submissions.filter(pk__in=request.POST.getlist("submission")).order_by("created")
     act = rescore_one if request.POST.get("do") == "rescore" else rerun
@@ -93,14 +93,14 @@ def desk_rerun(request: Request[Challenge], challenge: str) -> HttpResponse:
         chosen.select_related("challenge", "file"), lambda each: act(each, actor), lambda each: each.file.name
     )
     if result.done:
-        again = "scored again" if act is rescore_one else "run again"
+        again = "re-scored" if act is rescore_one else "re-run"
         messages.success(request, f"{counted(result.done, 'submission')} will be {again}.")
     for refused in result.refused[:_REFUSALS_SAID]:
         messages.error(request, f"{refused.name}: {refused.message}")
     if (more := len(result.refused) - _REFUSALS_SAID) > 0:
         messages.error(request, f"{counted(more, 'more was', 'more were')} refused.")
     if not result.done and not result.refused:
-        messages.warning(request, "No submission was chosen. Tick some, then press the button.")
+        messages.warning(request, "No submissions selected. Select some, then choose an action.")
     query = submissions.Wanted.of(request.POST.dict()).query()
     return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
@@ -111,14 +111,14 @@ def _score(attempt: Any, key: str, precision: int) -> str:
 
 
 def _heads(primary: str, *, descending: bool) -> list[tuple[str, str, bool, bool]]:
-    """Title, what it sorts by, whether the largest come first, whether it is a number."""
+    """Per column: title, sort key, whether the largest come first, whether it is a number."""
     return [
         ("File", "file", False, False),
         ("Team", "team", False, False),
         ("Phase", "phase", False, False),
         ("State", "state", False, False),
         (f"{primary} {'↑' if descending else '↓'}", submissions.SCORE, descending, True),
-        ("Handed in", "created", True, False),
+        ("Submitted", "created", True, False),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The front page: the challenges."""
+"""The home page: all challenges."""
 
 import json
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ from palio.web.templatetags.challenge import phase_now
 class Card:
     challenge: Challenge
     bundle: Bundle
-    logo: str  # its address, or ""
+    logo: str  # URL, or ""
     phase: Phase | None
     taking_part: int
-    best: str  # the best score on the board of that phase, with the column's title, or ""
+    best: str  # column title and best score of that phase, or ""
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -68,7 +68,7 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
 
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
-    """What leads the board, where everybody may see it."""
+    """The best score on the leaderboard, if everyone may see it."""
     seen = sight({Relation.ANYONE}, bundle, phase)
     if seen is not Sight.PUBLIC:
         return ""

@@ -1,4 +1,4 @@
-"""What scorers and organizers do with one submission. Each is a button with a question before it."""
+"""Actions of scorers and organizers on a submission. Each button asks for confirmation."""
 
 from collections.abc import Callable
 
@@ -16,30 +16,32 @@ from palio.web.verbs.rerun import rerun, rescore_one
 
 @require_POST
 def run_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _doing(request, rerun, "It will be run again, through all stages.")
+    return _doing(request, rerun, "The submission will be re-run.")
 
 
 @require_POST
 def score_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _doing(request, rescore_one, "Its predictions will be scored again.")
+    return _doing(request, rescore_one, "The submission will be re-scored.")
 
 
 @require_POST
 def hide(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `hide` or `show`."""
     if request.POST.get("do") == "show":
-        return _doing(request, judge.unhide, "It stands on the board again.")
-    return _doing(request, judge.hide, "It is hidden from the board.")
+        return _doing(request, judge.unhide, "The submission is shown on the leaderboard again.")
+    return _doing(request, judge.hide, "The submission is hidden from the leaderboard.")
 
 
 @require_POST
 def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `disqualify`, with a `reason`, or `reinstate`."""
     if request.POST.get("do") == "reinstate":
-        return _doing(request, judge.reinstate, "It is not disqualified any more.")
+        return _doing(request, judge.reinstate, "The submission is no longer disqualified.")
     reason = request.POST.get("reason", "")
     return _doing(
-        request, lambda found, actor: judge.disqualify(found, actor, reason), "It is disqualified, and has no rank."
+        request,
+        lambda found, actor: judge.disqualify(found, actor, reason),
+        "The submission is disqualified and has no rank.",
     )
 
 
@@ -47,7 +49,7 @@ def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
 def baseline(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `mark` or `unmark`."""
     marks = request.POST.get("do") != "unmark"
-    said = "It is a baseline, and stands on the board by itself." if marks else "It counts for its team again."
+    said = "The submission is now a baseline." if marks else "The submission counts for its team again."
     return _doing(request, lambda found, actor: set_baseline(found, actor, baseline=marks), said)
 
 
