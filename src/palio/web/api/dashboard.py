@@ -29,7 +29,7 @@ class FailingOut(Schema):
 
 
 class RunningOut(Schema):
-    """`since`: start of its current state. `place` and `wait_s`: its place in the queue; null if it runs or is unknown."""
+    """`since`: when it reached its state. `place` and `wait_s`: place in the queue; null if it runs or is unknown."""
 
     submission: str
     attempt: str
