@@ -40,7 +40,7 @@ class LinkOut(Schema):
     url: str
 
 
-@router.get("/accounts", response=Page[PersonOut], url_name="list-people")
+@router.get("/accounts", response=Page[PersonOut], url_name="accounts")
 def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
     """All accounts, by name; `q` is a part of their names or addresses."""
     sought = q.replace("\0", "").strip()
@@ -50,7 +50,7 @@ def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str,
     return page_of(rows.order_by("username"), page, _shown)
 
 
-@router.patch("/accounts/{username}", response=PersonOut, url_name="change-person")
+@router.patch("/accounts/{username}", response=PersonOut, url_name="update-account")
 def change_person(request: HttpRequest, username: str, content: PersonIn) -> dict[str, Any]:
     """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
     found, actor = _person(username), signed_in(request)

@@ -1,7 +1,6 @@
 """What stands above every page of a challenge: its title and tabs."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 
 from django import template
@@ -10,7 +9,8 @@ from django.template import RequestContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import ORGANIZER, VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
@@ -45,10 +45,10 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
         ("Terms", "challenge-terms", bool(bundle and bundle.terms)),
         ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
         ("Downloads", "challenge-data", Relation.PARTICIPANT in held or helps),
-        ("Leaderboard", "board", True),
+        ("Leaderboard", "leaderboard", True),
         ("Submissions", "submissions", takes_part),
         ("Team", "own-team", Relation.PARTICIPANT in held),
-        ("Organize", "desk", helps),
+        ("Organize", "dashboard", helps),
         ("Settings", "challenge-settings", bool(ORGANIZER & held)),
     ]
     found = []
@@ -61,30 +61,15 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
     if above == "submissions" and not takes_part:
-        above = "desk"
+        above = "dashboard"
     here = (_url(above, challenge.slug) if above else request.path) or ""
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
 
-@register.filter
-def phase_state(phase: Phase) -> str:
-    """`open`, `soon` or `closed`."""
-    return state_of(phase, timezone.now())
-
-
-def state_of(phase: Phase, now: datetime) -> str:
-    if now < phase.start:
-        return "soon"
-    return "closed" if phase.end is not None and phase.end <= now else "open"
-
-
-def phase_now(bundle: Bundle, now: datetime) -> Phase | None:
-    """The phase to speak of: open now, else the next to open, else the last that was."""
-    by_state = {
-        state: [phase for phase in bundle.phases if state_of(phase, now) == state]
-        for state in ("open", "soon", "closed")
-    }
-    return next(iter(by_state["open"] or by_state["soon"] or by_state["closed"][-1:]), None)
+@register.filter("phase_state")
+def phase_state_now(phase: Phase) -> str:
+    """`soon`, `open` or `closed`."""
+    return phase_state(phase, timezone.now())
 
 
 @lru_cache(4096)  # ten or so on each page
