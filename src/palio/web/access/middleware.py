@@ -15,7 +15,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import challenge_of, relations
-from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
+from palio.web.access.rules import SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import kept
 from palio.web.http.request import Relation, Request
 from palio.web.models import Challenge, ChallengeVersion, Submission
@@ -57,13 +57,6 @@ class AccessMiddleware:
         if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
-
-
-def find_rule(name: str) -> Rule | None:
-    """Find a rule by its full name, or by a prefix such as `account_*`."""
-    if name in RULES:
-        return RULES[name]
-    return next((rule for key, rule in RULES.items() if key.endswith("*") and name.startswith(key[:-1])), None)
 
 
 def _not_exempt(*_: object) -> HttpResponse:

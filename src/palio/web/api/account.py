@@ -57,7 +57,7 @@ class NewTokenOut(TokenOut):
     secret: str
 
 
-@router.get("/me", response=MeOut, url_name="me")
+@router.get("/me", response=MeOut, url_name="account")
 def me(request: Request[None]) -> dict[str, Any]:
     user, token = signed_in(request), request.token
     memberships = Membership.objects.filter(user=user).select_related("team", "challenge").order_by("-joined")

@@ -40,7 +40,7 @@ class LinkOut(Schema):
     url: str
 
 
-@router.get("/accounts", response=Page[PersonOut], url_name="list-people")
+@router.get("/accounts", response=Page[PersonOut], url_name="accounts")
 def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
     """List all accounts by name; `q` is a part of the username or e-mail address."""
     sought = q.replace("\0", "").strip()
@@ -50,7 +50,7 @@ def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str,
     return page_of(rows.order_by("username"), page, _shown)
 
 
-@router.patch("/accounts/{username}", response=PersonOut, url_name="change-person")
+@router.patch("/accounts/{username}", response=PersonOut, url_name="update-account")
 def change_person(request: HttpRequest, username: str, content: PersonIn) -> dict[str, Any]:
     """Deactivate or reactivate an account, or set whether it may publish challenges."""
     found, actor = _person(username), signed_in(request)

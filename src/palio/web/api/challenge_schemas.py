@@ -8,12 +8,12 @@ from django.utils import timezone
 from ninja import Schema
 
 from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import phase_state
 from palio.web.http.request import Request
 from palio.web.models import Challenge, ChallengeVersion
 from palio.web.queries.challenges import published, visible_until
 from palio.web.storage.bundles import bundle_of
 from palio.web.storage.downloads import downloads
-from palio.web.templatetags.challenge import state_of
 
 
 class ChallengeOut(Schema):
@@ -110,7 +110,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
         "index": phase.index,
         "name": phase.name,
         "description": phase.description,
-        "state": state_of(phase, timezone.now()),
+        "state": phase_state(phase, timezone.now()),
         "opens": phase.start,
         "closes": phase.end,
         "submissions_a_day": phase.max_submissions_per_day,

@@ -54,7 +54,7 @@ def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
     return page_of(rows, page, shown_challenge)
 
 
-@router.get("/challenges/{challenge}", response=ChallengeWholeOut, url_name="get-challenge")
+@router.get("/challenges/{challenge}", response=ChallengeWholeOut, url_name="challenge")
 def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     found, _, bundle = published(request.subject)
     terms = terms_of(bundle)

@@ -118,9 +118,7 @@ def desk_disk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
 
 
-@router.get(
-    "/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="registrations"
-)
+@router.get("/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="participants")
 def list_registrations(
     request: Request[Challenge], challenge: str, page: PageQuery, state: str = "", q: str = ""
 ) -> dict[str, Any]:
@@ -129,7 +127,7 @@ def list_registrations(
     return page_of(rows, page, _registration)
 
 
-@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-registration")
+@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-join-request")
 def decide_registration(request: Request[Registration], registration: str, content: DecideIn) -> dict[str, Any]:
     """Approve or refuse a join request."""
     subject = request.subject

@@ -53,7 +53,7 @@ class RoleOut(Schema):
     granted: datetime
 
 
-@router.get("/challenges/{challenge}/registration", response=RegistrationOut, url_name="get-registration")
+@router.get("/challenges/{challenge}/registration", response=RegistrationOut, url_name="registration")
 def get_registration(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     """Your registration; 404 if you have never asked to join."""
     registration = joining.registration_of(request.subject, signed_in(request))
@@ -62,7 +62,7 @@ def get_registration(request: Request[Challenge], challenge: str) -> dict[str, A
     return _shown(registration)
 
 
-@router.post("/challenges/{challenge}/registration", response={201: RegistrationOut}, url_name="join-challenge")
+@router.post("/challenges/{challenge}/registration", response={201: RegistrationOut}, url_name="join")
 @decorate_view(once)
 def join_challenge(request: Request[Challenge], challenge: str, content: TermsIn) -> Status[Any]:
     """Join a challenge; the state is approved or pending, depending on its settings."""
@@ -85,7 +85,7 @@ def withdraw(request: Request[Challenge], challenge: str) -> Status[None]:
     return Status(204, None)
 
 
-@router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="challenge-roles")
+@router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="list-roles")
 def list_roles(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     return [_role(role) for role in request.subject.roles.select_related("user").order_by("granted")]
 

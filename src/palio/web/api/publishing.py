@@ -41,9 +41,7 @@ class SettingsIn(Schema):
     joining: Literal["open", "approval", "invitation"] | None = None
 
 
-@router.post(
-    "/challenges", response={201: PublishedOut, 200: PublishedOut}, url_name="publish-challenge", openapi_extra=_ZIP
-)
+@router.post("/challenges", response={201: PublishedOut, 200: PublishedOut}, url_name="publish", openapi_extra=_ZIP)
 def publish_challenge(
     request: HttpRequest,
     name: Annotated[str, Query(max_length=255)] = "bundle.zip",

@@ -77,7 +77,7 @@ def begin_rescore(request: Request[Challenge], challenge: str, content: PhaseIn)
     return Status(201, _shown(verbs.begin(request.subject, content.phase, signed_in(request))))
 
 
-@router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="get-rescore")
+@router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="rescore")
 def get_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
     """The progress, and both leaderboards."""
     return _whole(request.subject)

@@ -164,11 +164,11 @@ class SubmittedOut(WholeSubmissionOut):
     notes: list[str]
 
 
-@router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-tries")
+@router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-quotas")
 def list_tries(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     """Your team's limits in each phase: kinds, sizes, submissions left, and when the next ones are available."""
     team = require_team(request.subject, signed_in(request))
-    return [_shown_tries(tries, request.user) for tries in submission_limits.all_tries(team)]
+    return [_shown_tries(tries, signed_in(request)) for tries in submission_limits.all_tries(team)]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
@@ -184,11 +184,11 @@ def make_submission(request: Request[Challenge], challenge: str, content: Submit
             "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
             404,
         )
-    handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)
+    handed = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
     return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
 
 
-@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="list-submissions")
+@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="submissions")
 def list_submissions(
     request: Request[Challenge],
     challenge: str,
@@ -200,7 +200,7 @@ def list_submissions(
     return page_of(submissions_of(team.pk, phase), page, shown_submission)
 
 
-@router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
+@router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="submission")
 def get_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
     """The state, stages and result of a submission."""
     own = Relation.TEAM in request.relations
@@ -211,7 +211,7 @@ def get_submission(request: Request[Submission], submission: str) -> dict[str, A
 def cancel_submission(request: Request[Submission], submission: str, content: CancelIn | None = None) -> dict[str, Any]:
     """Cancel a submission. If that counts toward the limit, it is refused unless `counts` is true."""
     counts = content is not None and content.counts
-    submit.cancel(request.subject, request.user, counts=counts)
+    submit.cancel(request.subject, signed_in(request), counts=counts)
     return shown_whole(request.subject)
 
 

@@ -11,13 +11,13 @@ from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Phase
-from palio.core.bundle.pick_phase import pick_phase
+from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.leaderboard.ranked import Sight, sight
 from palio.web.leaderboard.shown import BY_RANK, Shown, show
 from palio.web.models import Challenge, Submission, Team
-from palio.web.storage.bundles import current_bundle, phase_named
+from palio.web.storage.bundles import current_bundle
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def asked(request: Request[Challenge], name: str | None) -> Asked:
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
-    phase = phase_named(bundle, name) if name else pick_phase(bundle, None)
+    phase = find_phase(bundle, name) if name else pick_phase(bundle, None)
     if phase is None:
         raise Http404
     seen = sight(request.relations, bundle, phase)

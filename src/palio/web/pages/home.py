@@ -11,13 +11,13 @@ from django.urls import path
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.pick_phase import pick_phase
 from palio.web.http.request import Relation
 from palio.web.leaderboard.ranked import Sight, sight
 from palio.web.leaderboard.shown import show
 from palio.web.models import Challenge, Registration, User
 from palio.web.queries.challenges import picture_url
 from palio.web.storage.bundles import reading_of
-from palio.web.templatetags.challenge import phase_now
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Card:
     challenge: Challenge
     bundle: Bundle
     logo: str  # URL, or ""
-    phase: Phase | None
+    phase: Phase
     taking_part: int
     best: str  # column title and best score of that phase, or ""
 
@@ -62,8 +62,8 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
     bundle = reading.bundle
     logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
     shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
-    phase = phase_now(bundle, timezone.now())
-    best = _best(challenge, bundle, phase) if phase else ""
+    phase = pick_phase(bundle, None, timezone.now())
+    best = _best(challenge, bundle, phase)
     return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
@@ -27,7 +28,7 @@ from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
 from palio.web.queries.stages import SAYS, cards
-from palio.web.storage.bundles import bundle_of, phase_named
+from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
@@ -48,7 +49,7 @@ class _Watched:
     @property
     def phase(self) -> Phase | None:
         version = self.attempt.version if self.attempt else self.submission.challenge.current
-        return phase_named(bundle_of(version), self.submission.phase) if version else None
+        return find_phase(bundle_of(version), self.submission.phase) if version else None
 
     @property
     def state(self) -> str:

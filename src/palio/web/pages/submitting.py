@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
@@ -24,8 +25,7 @@ from palio.web.pages.actions import doing
 from palio.web.pages.file_forms import receives_file
 from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
 from palio.web.queries.team_submissions import files_of, submissions_of
-from palio.web.storage.bundles import current_bundle, phase_named
-from palio.web.templatetags.challenge import phase_now
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload, files, submission_limits, submit
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.quota import cancelling_may_count
@@ -184,8 +184,7 @@ assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its word
 
 def _phase(challenge: Challenge, name: str | None) -> Phase:
     bundle = current_bundle(challenge)
-    found = phase_named(bundle, name) if name else phase_now(bundle, timezone.now())
-    return found or bundle.phases[0]
+    return (find_phase(bundle, name) if name else None) or pick_phase(bundle, None, timezone.now())
 
 
 def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import TURNS, Cause
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
@@ -25,7 +26,7 @@ from palio.core.redaction import participant_view
 from palio.web.http.cache import kept
 from palio.web.leaderboard.ranked import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
@@ -275,13 +276,13 @@ def _may_see_all_scores(attempt: Attempt) -> bool:
 
 def _phase(attempt: Attempt) -> Phase | None:
     """The phase that it was evaluated with."""
-    return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    return find_phase(bundle_of(attempt.version), attempt.submission.phase)
 
 
 def _phase_now(attempt: Attempt) -> Phase | None:
     """The phase of the current version, which decides which scores are shown; else the one it was evaluated with."""
     submission = attempt.submission
-    return phase_named(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
+    return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
 def _kept(folder: RunFolder, name: str) -> Path:

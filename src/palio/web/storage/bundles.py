@@ -16,7 +16,7 @@ from django.conf import settings
 from pydantic import TypeAdapter
 
 from palio import __version__
-from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
 from palio.web.models import Challenge, ChallengeVersion
@@ -57,10 +57,6 @@ def current_bundle(challenge: Challenge) -> Bundle:
     if challenge.current is None:
         raise ValueError(f"{challenge.slug} has no version yet")
     return bundle_of(challenge.current)
-
-
-def phase_named(bundle: Bundle, name: str) -> Phase | None:
-    return next((phase for phase in bundle.phases if phase.name == name), None)
 
 
 def read_new(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The tabs of a challenge and the states of its phases."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 
 from django import template
@@ -10,7 +9,8 @@ from django.template import RequestContext
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
@@ -67,25 +67,10 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
 
-@register.filter
-def phase_state(phase: Phase) -> str:
-    """`open`, `soon` or `closed`."""
-    return state_of(phase, timezone.now())
-
-
-def state_of(phase: Phase, now: datetime) -> str:
-    if now < phase.start:
-        return "soon"
-    return "closed" if phase.end is not None and phase.end <= now else "open"
-
-
-def phase_now(bundle: Bundle, now: datetime) -> Phase | None:
-    """The phase to show by default: the open one, else the next to open, else the last closed one."""
-    by_state = {
-        state: [phase for phase in bundle.phases if state_of(phase, now) == state]
-        for state in ("open", "soon", "closed")
-    }
-    return next(iter(by_state["open"] or by_state["soon"] or by_state["closed"][-1:]), None)
+@register.filter("phase_state")
+def phase_state_now(phase: Phase) -> str:
+    """`soon`, `open` or `closed`, as of now."""
+    return phase_state(phase, timezone.now())
 
 
 @lru_cache(4096)  # about ten per page

@@ -12,9 +12,10 @@ Whether a cancellation counts is decided when it is requested, so that it never 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import Failure
 from palio.web.models import Attempt, Event
-from palio.web.storage.bundles import bundle_of, phase_named
+from palio.web.storage.bundles import bundle_of
 
 CANCEL_ASKED = "attempt.cancel-requested"
 _READABLE = frozenset({LogPolicy.TAIL, LogPolicy.FULL})
@@ -35,7 +36,7 @@ def cancelling_counts(attempt: Attempt | None) -> bool:
     """Whether cancelling the attempt now would count."""
     if attempt is None or attempt.rescore_id is not None or attempt.state not in {State.PREDICT, State.SCORE}:
         return False
-    phase = phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    phase = find_phase(bundle_of(attempt.version), attempt.submission.phase)
     if phase is None:  # then no log is shown
         return False
     runs = attempt.source_id is None and attempt.submission.file.kind != SubmissionKind.RESULTS

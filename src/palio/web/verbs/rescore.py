@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import Cause, counted
 from palio.web.http.refusals import RefusedError
 from palio.web.leaderboard import ranked
 from palio.web.leaderboard.ranked import Board, BoardRow, Sight, handed_in, make_board, team_names
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import events
 from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
@@ -192,7 +193,7 @@ def _decide(rescore: Rescore, state: Rescore.State) -> None:
 
 
 def _phase(challenge: Challenge, name: str) -> Phase:
-    phase = phase_named(current_bundle(challenge), name)
+    phase = find_phase(current_bundle(challenge), name)
     if phase is None:
         raise RefusedError("phase-unknown", f"The challenge has no phase named “{name}”.", "Name one that it has.", 422)
     return phase
