@@ -13,12 +13,13 @@ from tests.bundles import YAML, write_bundle
 from tests.run_folders import write_cases
 
 from palio.core.attempt.states import State
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import FAILURES, Cause, PalioError
 from palio.core.redaction.failure import for_participant
 from palio.web.leaderboard.ranked import Sight, changed
 from palio.web.leaderboard.shown import show
 from palio.web.models import Attempt, Challenge, ChallengeVersion, StoredFile, Submission, Team, User
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.storage.files import keep_bundle
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -174,7 +175,7 @@ def write_run_folder(attempt: Attempt, *, wrong: list[int] | None = None) -> Pat
     folder = settings.FOLDERS.runs / attempt.identity
     (folder / "participant").mkdir(parents=True)
     begun = attempt.created
-    phase = phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    phase = find_phase(bundle_of(attempt.version), attempt.submission.phase)
     names = ["build", *(["sample"] if phase and phase.rules.sample else []), "predict", "score"]
     last = attempt.failure_shown["stage"] if attempt.failure_shown else attempt.state
     if last in names:

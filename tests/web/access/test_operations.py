@@ -12,7 +12,7 @@ from palio.web.api import api
 
 
 def test_operation_name_is_that_of_the_method() -> None:
-    named = "api:get-challenge"
+    named = "api:challenge"
     assert operation_name(named, "GET") == named
     assert operation_name(named, "PATCH") == "api:change-challenge"
     assert operation_name("api:change-challenge", "GET") == named

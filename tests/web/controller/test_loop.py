@@ -135,7 +135,7 @@ def test_an_engines_fault_is_retried_with_growing_patience(desk: Desk, world: Wo
     nexts = [a.failure_shown["next_step"] for a in submission.attempts.order_by("number") if a.failure_shown]
     assert nexts == [RETRIED_NEXT] * 3 + [PLATFORM_NEXT]
     assert last.failure is not None
-    assert last.failure["evidence"][-1].startswith("It was tried 4 times")
+    assert last.failure["evidence"][-1].startswith("Failed 4 times")
     assert desk.engine.left == []
 
 

@@ -10,9 +10,10 @@ from tests.web.zips import context_zip
 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import State
+from palio.core.bundle.pick_phase import find_phase
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Event, Purpose, Submission
-from palio.web.storage.bundles import current_bundle, phase_named
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.quota import cancelling_counts, cancelling_may_count, is_charged
 from palio.web.verbs.submission_limits import all_tries
 from palio.web.verbs.submit import cancel, submit
@@ -49,7 +50,7 @@ def test_cancelling_counts_where_a_log_of_hidden_data_is_shown(
     world: World, tmp_path: Path, logs: str, final: str, kind: str, counts: list[State]
 ) -> None:
     submission = hand_in(with_logs(world, tmp_path, logs, final).team, state=State.BUILD, kind=kind)
-    phase = phase_named(current_bundle(submission.challenge), "Final")
+    phase = find_phase(current_bundle(submission.challenge), "Final")
     assert phase is not None
     assert cancelling_may_count(phase) or counts == []
     found = [state for state in RUNNING if cancelling_counts(at(submission, state).attempts.get())]

@@ -1,4 +1,4 @@
-"""What operators do for people. What would let somebody in as another person is done with no token."""
+"""Accounts, for operators. Actions that give access to another account need a browser session."""
 
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from django.http import Http404, HttpRequest
 from ninja import Router, Schema
 
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import signed_in
 from palio.web.models import User
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import accounts
 
-router = Router(tags=["people"])
+router = Router(tags=["accounts"])
 
 
 class PersonOut(Schema):
@@ -28,21 +28,21 @@ class PersonOut(Schema):
 
 
 class PersonIn(Schema):
-    """What is to be otherwise; what is left out stays."""
+    """Only the given fields change."""
 
     active: bool | None = None
     may_publish: bool | None = None
 
 
 class LinkOut(Schema):
-    """It is shown this once."""
+    """`url` is shown only once."""
 
     url: str
 
 
-@router.get("/accounts", response=Page[PersonOut], url_name="list-people")
+@router.get("/accounts", response=Page[PersonOut], url_name="accounts")
 def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
-    """All accounts, by name; `q` is a part of their names or addresses."""
+    """List all accounts by name; `q` is a part of the username or e-mail address."""
     sought = q.replace("\0", "").strip()
     rows = _people()
     if sought:
@@ -50,9 +50,9 @@ def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str,
     return page_of(rows.order_by("username"), page, _shown)
 
 
-@router.patch("/accounts/{username}", response=PersonOut, url_name="change-person")
+@router.patch("/accounts/{username}", response=PersonOut, url_name="update-account")
 def change_person(request: HttpRequest, username: str, content: PersonIn) -> dict[str, Any]:
-    """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
+    """Deactivate or reactivate an account, or set whether it may publish challenges."""
     found, actor = _person(username), signed_in(request)
     if content.active is not None:
         accounts.set_active(found, content.active, actor=actor)
@@ -63,13 +63,13 @@ def change_person(request: HttpRequest, username: str, content: PersonIn) -> dic
 
 @router.post("/accounts/{username}/reset-link", response=LinkOut, url_name="reset-link")
 def reset_link(request: HttpRequest, username: str) -> dict[str, Any]:
-    """A link with which they choose a new password, once. Only from a browser that is signed in, with no token."""
+    """Create a password reset link that works once. Needs a browser session."""
     return {"url": request.build_absolute_uri(accounts.reset_link(_person(username), actor=signed_in(request)))}
 
 
 @router.post("/accounts/{username}/remove-second-factors", response=PersonOut, url_name="remove-second-factors")
 def remove_second_factors(request: HttpRequest, username: str) -> dict[str, Any]:
-    """Passkeys too. Only from a browser that is signed in, with no token."""
+    """Remove all second factors and passkeys of an account. Needs a browser session."""
     accounts.remove_second_factors(_person(username), actor=signed_in(request))
     return _shown(_person(username))
 

@@ -1,18 +1,18 @@
-"""The organizer's desk: how the challenge stands, and all of its submissions."""
+"""The organizer dashboard: overview and submissions."""
 
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.core.errors import FAILURES, TURNS, Cause, counted
 from palio.web.access.rules import ORGANIZER, SCORER
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge
-from palio.web.pages.actions import signed_in
 from palio.web.queries import dashboard, disk, queue, submissions
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.bulk import several
@@ -22,11 +22,11 @@ _ON_A_PAGE = 50
 _REFUSALS_SAID = 3
 
 
-def at_desk(request: HttpRequest, tab: str, **more: Any) -> dict[str, Any]:
-    """What every page of the desk is given."""
-    held = request.relations  # type: ignore[attr-defined]
+def at_desk(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
+    """Template variables of every dashboard page."""
+    held = request.relations
     return {
-        "challenge": challenge_of(request),
+        "challenge": request.subject,
         "desk_tab": tab,
         "may_score": bool(SCORER & held),
         "may_organize": bool(ORGANIZER & held),
@@ -34,13 +34,8 @@ def at_desk(request: HttpRequest, tab: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def challenge_of(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def desk(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def desk(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     context = at_desk(
         request,
         "overview",
@@ -52,20 +47,18 @@ def desk(request: HttpRequest, challenge: str) -> HttpResponse:
     return render(request, "dashboard/overview.html", context)
 
 
-def desk_queue(request: HttpRequest, challenge: str) -> HttpResponse:
-    """The part of the overview that looks again by itself."""
-    return render(
-        request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(challenge_of(request)))
-    )
+def desk_queue(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """The queue, which the overview reloads."""
+    return render(request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(request.subject)))
 
 
-def desk_disk(request: HttpRequest, challenge: str) -> HttpResponse:
-    """Asked for once the rest is there, as looking takes a while."""
+def desk_disk(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Disk usage, loaded after the page because measuring takes a while."""
     return render(request, "dashboard/disk.html", at_desk(request, "overview", disk=disk.disk(), minutes=disk.MINUTES))
 
 
-def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def desk_submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     bundle = current_bundle(found)
     primary = bundle.leaderboard.primary
     wanted = submissions.Wanted.of(request.GET.dict())
@@ -91,23 +84,23 @@ def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def desk_rerun(request: HttpRequest, challenge: str) -> HttpResponse:
-    """Several at once: `do` is `rerun` or `rescore`, `submission` their ids; each that cannot be says why."""
-    found, actor = challenge_of(request), signed_in(request)
+def desk_rerun(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Re-run or re-score the selected submissions; report the refusals. `do` is `rerun` or `rescore`."""
+    found, actor = request.subject, signed_in(request)
     chosen = found.submissions.filter(pk__in=request.POST.getlist("submission")).order_by("created")
     act = rescore_one if request.POST.get("do") == "rescore" else rerun
     result = several(
         chosen.select_related("challenge", "file"), lambda each: act(each, actor), lambda each: each.file.name
     )
     if result.done:
-        again = "scored again" if act is rescore_one else "run again"
+        again = "re-scored" if act is rescore_one else "re-run"
         messages.success(request, f"{counted(result.done, 'submission')} will be {again}.")
     for refused in result.refused[:_REFUSALS_SAID]:
         messages.error(request, f"{refused.name}: {refused.message}")
     if (more := len(result.refused) - _REFUSALS_SAID) > 0:
         messages.error(request, f"{counted(more, 'more was', 'more were')} refused.")
     if not result.done and not result.refused:
-        messages.warning(request, "No submission was chosen. Tick some, then press the button.")
+        messages.warning(request, "No submissions selected. Select some, then choose an action.")
     query = submissions.Wanted.of(request.POST.dict()).query()
     return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
@@ -118,14 +111,14 @@ def _score(attempt: Any, key: str, precision: int) -> str:
 
 
 def _heads(primary: str, *, descending: bool) -> list[tuple[str, str, bool, bool]]:
-    """Title, what it sorts by, whether the largest come first, whether it is a number."""
+    """Per column: title, sort key, whether the largest come first, whether it is a number."""
     return [
         ("File", "file", False, False),
         ("Team", "team", False, False),
         ("Phase", "phase", False, False),
         ("State", "state", False, False),
         (f"{primary} {'↑' if descending else '↓'}", submissions.SCORE, descending, True),
-        ("Handed in", "created", True, False),
+        ("Submitted", "created", True, False),
     ]
 
 
