@@ -17,7 +17,7 @@ UNANSWERED_S = 20.0  # how long a worker may take to end once it was asked to, o
 
 
 @dataclass
-class InHand:
+class ActiveAttempt:
     """`deadline` and `since` are of the controller's monotonic clock: nobody can set it.
 
     `order` is how the attempt is to end, once that is decided, and `since` when its worker was asked to, or told its

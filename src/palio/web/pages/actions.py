@@ -10,9 +10,9 @@ from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
 
 
-def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
+def redirect_after(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
     """`act` does it and says so in a sentence; what it refuses is shown with its next step."""
-    said, refused = trying(act)
+    said, refused = perform(act)
     if refused:
         messages.error(request, refused)
     elif said:
@@ -20,7 +20,7 @@ def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpRespon
     return redirect(back)
 
 
-def trying(act: Callable[[], str]) -> tuple[str, str]:
+def perform(act: Callable[[], str]) -> tuple[str, str]:
     """What was done, or why it was not; one of them is empty."""
     try:
         return act(), ""

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.actions import doing, trying
+from palio.web.pages.actions import perform, redirect_after
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
@@ -38,7 +38,7 @@ def visibility(request: Request[Challenge], challenge: str) -> HttpResponse:
         changed = challenge_settings.set_visibility(request.subject, wanted, actor=signed_in(request))
         return f"The challenge is now {changed.visibility}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -48,7 +48,7 @@ def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
         challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
         return "That is how one joins from now on."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -58,7 +58,7 @@ def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
         role = roles.grant(request.subject, username, kind, actor=signed_in(request))
         return f"{role.user.username} is now {role.kind}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -68,7 +68,7 @@ def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
         roles.revoke(request.subject, username, actor=signed_in(request))
         return f"{username} has no role here any more."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -80,7 +80,7 @@ def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
         _, code = invitations.invite(signed_in(request), challenge=request.subject, note=note)
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
         messages.error(request, refused)
     return _show(request, link)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 from django.utils import timezone
-from tests.web.desk.conftest import Full
+from tests.web.full_challenge import Full
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Purpose, Rescore
-from palio.web.queries.submissions import Wanted, find
+from palio.web.queries.dashboard_submissions import Wanted, find
 
 NAMES = {"blobs-1.zip": "first", "blobs-5.zip": "best", "carolingians-6.zip": "rival", "carolingians-10.zip": "failed"}
 NAMES |= {"blobs-11.zip": "broken", "blobs-12.zip": "running", "carolingians-13.zip": "queued"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from tests.web.people import World
 from tests.web.verbs.test_upload_bundle import packed
+from tests.web.world import World
 
 from palio.web.models import Challenge, Role
 from palio.web.verbs.accounts import set_publisher
