@@ -21,7 +21,7 @@ from tests.web.access.everything import (
     send,
 )
 from tests.web.access.tables import changed_tables, tables
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import User

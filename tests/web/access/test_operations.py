@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.test import Client
 from django.urls import get_resolver
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.operations import operation_name
 from palio.web.api import api

@@ -38,8 +38,8 @@ def test_organizer_publishes_approves_mends_scores_again_and_announces(
         publish(admin, platform, zipped(write_bundle(tmp_path / "vowels", yaml=BY_APPROVAL)))
         bob, carol = (ask_to_join(walker(chromium, platform.address), name) for name in ("bob", "carol"))
         approve(admin)
-        page_of_bobs = hand_in(bob, tmp_path / "bob", ALWAYS_YES)
-        hand_in(carol, tmp_path / "carol", ALWAYS_NO)
+        page_of_bobs = add_submission(bob, tmp_path / "bob", ALWAYS_YES)
+        add_submission(carol, tmp_path / "carol", ALWAYS_NO)
         mend(admin, zipped(write_bundle(tmp_path / "mended", yaml=BY_APPROVAL, score=MENDED)))
         score_again(admin, bob)
         run_again(admin, page_of_bobs)
@@ -107,7 +107,7 @@ def approve(admin: Walker) -> None:
     admin.looks("people who take part")
 
 
-def hand_in(somebody: Walker, folder: Path, content: str) -> str:
+def add_submission(somebody: Walker, folder: Path, content: str) -> str:
     """Predictions; the path of the submission's page, when it has its score."""
     folder.mkdir()
     file = folder / "answers.csv"

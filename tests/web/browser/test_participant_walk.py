@@ -10,7 +10,7 @@ import pytest
 from tests.bundles import PREDICT, YAML, answers, write_bundle
 from tests.web.browser.walking import EVALUATED_MS, Walker, walker
 from tests.web.serving.running import Running, running
-from tests.web.zips import context_zip
+from tests.web.submission_files import context_zip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,7 +39,7 @@ def test_participant_signs_up_joins_submits_watches_and_cancels(
         without_scripts(chromium, platform, rivals)
         bob = walker(chromium, platform.address)
         arrive(bob)
-        hand_in(bob, first)
+        add_submission(bob, first)
         watch(bob)
         read_the_board(bob)
         cancel(bob, second)
@@ -87,7 +87,7 @@ def arrive(bob: Walker) -> None:
     bob.looks("challenge, taking part")
 
 
-def hand_in(bob: Walker, file: Path) -> None:
+def add_submission(bob: Walker, file: Path) -> None:
     """What is wrong is refused on the spot; what is right is sent with its progress shown."""
     bob.follow("Submit")
     bob.looks("submit")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.people import World
-from tests.web.scored import NOON, hand_in, publish, scores, settle, write_board_bundle
+from tests.web.scored_submissions import NOON, add_submission, publish, scores, settle, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.web.leaderboard.ranked import Sight, handed_in, read_board
 from palio.web.leaderboard.shown import show
@@ -31,7 +31,7 @@ OUTPUT_HIDDEN = "    hide_output: true\n    hide_prediction_output: true\n    hi
 
 
 def use(world: World, folder: Path, **lines: str) -> World:
-    publish(world.challenge, write_board_bundle(folder / "bundle", **lines))
+    publish(world.challenge, write_leaderboard_bundle(folder / "bundle", **lines))
     for team in (world.team, world.rivals):
         team.challenge.refresh_from_db()
     return world
@@ -52,66 +52,66 @@ def rows(challenge: Challenge, seen: Sight = Sight.PUBLIC, **more: Any) -> list[
 
 
 def test_best_of_each_team_stands_with_shared_ranks(open_board: World) -> None:
-    hand_in(open_board.team, scores=scores(0.9))
-    hand_in(open_board.team, scores=scores(0.7), minute=1)
-    hand_in(open_board.rivals, scores=scores(0.9), minute=2)
+    add_submission(open_board.team, scores=scores(0.9))
+    add_submission(open_board.team, scores=scores(0.7), minute=1)
+    add_submission(open_board.rivals, scores=scores(0.9), minute=2)
     assert rows(open_board.challenge) == [(1, "Blobs", 0.9), (1, "Carolingians", 0.9)]
 
 
 def test_last_of_each_team_stands_where_the_bundle_says_so(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, palio="  ranking: {choose: last}\n")
-    hand_in(world.team, scores=scores(0.9))
-    hand_in(world.team, scores=scores(0.7), minute=1)
-    hand_in(world.rivals, scores=scores(0.8))
+    add_submission(world.team, scores=scores(0.9))
+    add_submission(world.team, scores=scores(0.7), minute=1)
+    add_submission(world.rivals, scores=scores(0.8))
     assert rows(world.challenge) == [(1, "Carolingians", 0.8), (2, "Blobs", 0.7)]
 
 
 def test_entry_without_a_primary_score_stands_last_and_unranked(open_board: World) -> None:
-    hand_in(open_board.team, scores={"seconds": 1.0})
-    hand_in(open_board.rivals, scores=scores(0.1))
+    add_submission(open_board.team, scores={"seconds": 1.0})
+    add_submission(open_board.rivals, scores=scores(0.1))
     assert rows(open_board.challenge) == [(1, "Carolingians", 0.1), (None, "Blobs", None)]
 
 
 @pytest.mark.parametrize("field", ["withdrawn", "hidden"])
 def test_withdrawn_and_hidden_submissions_are_left_out(open_board: World, field: str) -> None:
     gone: dict[str, Any] = {field: timezone.now()}
-    hand_in(open_board.team, scores=scores(0.9), **gone)
-    hand_in(open_board.team, scores=scores(0.6))
+    add_submission(open_board.team, scores=scores(0.9), **gone)
+    add_submission(open_board.team, scores=scores(0.6))
     assert rows(open_board.challenge, Sight.ALL) == [(1, "Blobs", 0.6)]
 
 
 def test_disqualified_submission_is_shown_to_organizers_without_a_rank(open_board: World) -> None:
-    hand_in(open_board.team, scores=scores(0.9), disqualified="copied")
-    hand_in(open_board.rivals, scores=scores(0.5))
+    add_submission(open_board.team, scores=scores(0.9), disqualified="copied")
+    add_submission(open_board.rivals, scores=scores(0.5))
     assert rows(open_board.challenge) == [(1, "Carolingians", 0.5)]
     assert rows(open_board.challenge, Sight.ALL) == [(1, "Carolingians", 0.5), (None, "Blobs", 0.9)]
 
 
 def test_baseline_stands_for_itself_beside_its_team(open_board: World) -> None:
-    hand_in(open_board.team, scores=scores(0.6), baseline=True)
-    hand_in(open_board.team, scores=scores(0.8), minute=1)
+    add_submission(open_board.team, scores=scores(0.6), baseline=True)
+    add_submission(open_board.team, scores=scores(0.8), minute=1)
     assert rows(open_board.challenge) == [(1, "Blobs", 0.8), (2, "Blobs", 0.6)]
 
 
 def test_entries_and_the_last_are_counted_per_team(open_board: World) -> None:
-    hand_in(open_board.team, scores=scores(0.9))
-    hand_in(open_board.team, scores=scores(0.7), minute=1)
-    hand_in(open_board.team, failure="predict-exit", minute=2)
-    hand_in(open_board.team, scores=scores(0.95), minute=3, disqualified="copied")
+    add_submission(open_board.team, scores=scores(0.9))
+    add_submission(open_board.team, scores=scores(0.7), minute=1)
+    add_submission(open_board.team, failure="predict-exit", minute=2)
+    add_submission(open_board.team, scores=scores(0.95), minute=3, disqualified="copied")
     phase = current_bundle(open_board.challenge).phases[-1]
     (row,) = read_board(open_board.challenge, phase, Sight.PUBLIC).rows
     assert (row.entries, row.last) == (2, NOON.replace(minute=1))
 
 
 def test_each_phase_has_a_board_of_its_own(open_board: World, browser: Browser) -> None:
-    hand_in(open_board.team, scores=scores(0.25), phase="Practice")
+    add_submission(open_board.team, scores=scores(0.25), phase="Practice")
     assert "0.250" in browser().get("/c/mednist/leaderboard/Practice/").text
     assert "Nobody has a score in this phase yet" in browser().get("/c/mednist/leaderboard/").text
     assert browser().get("/c/mednist/leaderboard/Nonesuch/").status_code == 404
 
 
 def test_rescore_that_is_not_live_changes_nothing_but_its_preview(open_board: World) -> None:
-    submission = hand_in(open_board.team, scores=scores(0.9))
+    submission = add_submission(open_board.team, scores=scores(0.9))
     challenge, alice = open_board.challenge, open_board.alice
     assert submission.counted is not None
     rescore = Rescore.objects.create(
@@ -133,8 +133,8 @@ def test_rescore_that_is_not_live_changes_nothing_but_its_preview(open_board: Wo
 
 
 def test_api_gives_the_whole_board(open_board: World, browser: Browser) -> None:
-    hand_in(open_board.team, scores=scores(0.9, 20))
-    hand_in(open_board.rivals, scores=scores(0.95, 30), minute=1)
+    add_submission(open_board.team, scores=scores(0.9, 20))
+    add_submission(open_board.rivals, scores=scores(0.95, 30), minute=1)
     column = {"descending": True, "precision": 3}
     assert browser(open_board.bob).get(API).json() == {
         "own_team": "Blobs",
@@ -191,9 +191,9 @@ def test_api_gives_the_whole_board(open_board: World, browser: Browser) -> None:
     ],
 )
 def test_board_is_sorted_as_asked(open_board: World, browser: Browser, sort: str, teams: list[str]) -> None:
-    hand_in(open_board.team, scores=scores(0.9, 20, secret=0.9))
-    hand_in(open_board.team, scores=scores(0.8, 90, secret=0.9))
-    hand_in(open_board.rivals, scores=scores(0.95, 30, secret=0.1), minute=1)
+    add_submission(open_board.team, scores=scores(0.9, 20, secret=0.9))
+    add_submission(open_board.team, scores=scores(0.8, 90, secret=0.9))
+    add_submission(open_board.rivals, scores=scores(0.95, 30, secret=0.1), minute=1)
     given = browser().get(API, {"sort": sort}).json()
     assert [row["team"] for row in given["rows"]] == teams
     page = browser().get("/c/mednist/leaderboard/", {"sort": sort}).text
@@ -203,7 +203,7 @@ def test_board_is_sorted_as_asked(open_board: World, browser: Browser, sort: str
 def test_csv_has_unrounded_numbers_and_computes_nothing(open_board: World, browser: Browser) -> None:
     open_board.team.name = "=1+1"
     open_board.team.save()
-    hand_in(open_board.team, scores=scores(0.123456789))
+    add_submission(open_board.team, scores=scores(0.123456789))
     answer = browser().get("/c/mednist/leaderboard.csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="mednist-final.csv"'
     (row,) = csv.DictReader(io.StringIO(answer.text))
@@ -211,9 +211,9 @@ def test_csv_has_unrounded_numbers_and_computes_nothing(open_board: World, brows
 
 
 def test_page_marks_the_own_team_and_shows_its_history(open_board: World, browser: Browser) -> None:
-    first = hand_in(open_board.team, scores=scores(0.5))
-    hand_in(open_board.team, scores=scores(0.75), minute=1)
-    hand_in(open_board.rivals, scores=scores(0.95))
+    first = add_submission(open_board.team, scores=scores(0.5))
+    add_submission(open_board.team, scores=scores(0.75), minute=1)
+    add_submission(open_board.rivals, scores=scores(0.95))
     page = browser(open_board.bea).get("/c/mednist/leaderboard/").text
     assert page.count('<tr class="own">') == page.count(">your team<") == 1
     assert f'<a href="/s/{first.pk}/" aria-label="0.500, 2026-03-01 12:00 UTC">' in page
@@ -227,25 +227,25 @@ def test_page_marks_the_own_team_and_shows_its_history(open_board: World, browse
 def test_name_of_a_team_is_escaped(open_board: World, browser: Browser) -> None:
     open_board.team.name = "<script>alert(1)</script>"
     open_board.team.save()
-    hand_in(open_board.team, scores=scores(0.5))
+    add_submission(open_board.team, scores=scores(0.5))
     assert "<script>alert" not in browser().get("/c/mednist/leaderboard/").text
 
 
 def test_new_score_is_on_the_page_at_once(open_board: World, browser: Browser) -> None:
-    hand_in(open_board.team, scores=scores(0.5))
+    add_submission(open_board.team, scores=scores(0.5))
     assert "0.500" in browser().get("/c/mednist/leaderboard/").text
-    hand_in(open_board.team, scores=scores(0.625), minute=1)
+    add_submission(open_board.team, scores=scores(0.625), minute=1)
     assert "0.625" in browser().get("/c/mednist/leaderboard/").text
 
 
 @pytest.mark.parametrize("path", ["/c/mednist/leaderboard/", API])
 def test_board_that_has_not_changed_is_not_sent_again(open_board: World, browser: Browser, path: str) -> None:
-    hand_in(open_board.team, scores=scores(0.5))
+    add_submission(open_board.team, scores=scores(0.5))
     bob, carol = browser(open_board.bob), browser(open_board.carol)
     etag = bob.get(path).headers["ETag"]
     assert bob.get(path, headers={"If-None-Match": etag}).status_code == 304
     assert carol.get(path, headers={"If-None-Match": etag}).status_code == 200
-    hand_in(open_board.team, scores=scores(0.6), minute=1)
+    add_submission(open_board.team, scores=scores(0.6), minute=1)
     assert bob.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
@@ -253,7 +253,7 @@ def test_board_that_has_not_changed_is_not_sent_again(open_board: World, browser
 
 
 def test_hidden_column_is_nowhere(open_board: World, browser: Browser) -> None:
-    hand_in(open_board.team, scores=scores(0.5, secret=0.123456))
+    add_submission(open_board.team, scores=scores(0.5, secret=0.123456))
     for user in (None, open_board.bob, open_board.alice):
         for path in EVERYWHERE:
             text = browser(user).get(path).text
@@ -266,8 +266,8 @@ def test_hidden_board_shows_others_nothing(
     world: World, browser: Browser, tmp_path: Path, lines: dict[str, str]
 ) -> None:
     use(world, tmp_path, **lines)
-    hand_in(world.team, scores=scores(0.512, 77.7))
-    hand_in(world.rivals, scores=scores(0.623, 88.8), minute=1)
+    add_submission(world.team, scores=scores(0.512, 77.7))
+    add_submission(world.rivals, scores=scores(0.623, 88.8), minute=1)
     for user in (None, world.dave, world.bob, world.carol, world.olga):
         for path in (*EVERYWHERE, f"{API}?sort=-accuracy", f"{API}/history"):
             text = browser(user).get(path).text
@@ -284,8 +284,8 @@ def test_hidden_board_shows_others_nothing(
 
 def test_hidden_board_shows_a_team_its_own_scores_without_ranks(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, board="    hidden: true\n")
-    hand_in(world.team, scores=scores(0.512, 77.7))
-    hand_in(world.rivals, scores=scores(0.623), minute=1)
+    add_submission(world.team, scores=scores(0.512, 77.7))
+    add_submission(world.rivals, scores=scores(0.623), minute=1)
     (row,) = browser(world.bob).get(API).json()["rows"]
     assert row["rank"] is None
     assert row["ranks"] == {}
@@ -294,7 +294,7 @@ def test_hidden_board_shows_a_team_its_own_scores_without_ranks(world: World, br
 
 def test_phase_that_hides_output_shows_its_board(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=OUTPUT_HIDDEN)
-    hand_in(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.512))
     for user in (None, world.bob, world.carol, world.alice):
         for path in EVERYWHERE:
             assert "0.512" in browser(user).get(path).text
@@ -302,7 +302,7 @@ def test_phase_that_hides_output_shows_its_board(world: World, browser: Browser,
 
 
 def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: Browser, tmp_path: Path) -> None:
-    submission = hand_in(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
+    submission = add_submission(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
     bob, addresses = browser(world.bob), (*EVERYWHERE, f"/s/{submission.pk}/", f"/api/v1/submissions/{submission.pk}")
     assert ["0.512" in bob.get(path).text for path in addresses] == [False] * len(addresses)
     use(world, tmp_path / "shown")
@@ -311,8 +311,8 @@ def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: B
 
 def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=BLIND)
-    hand_in(world.team, scores=scores(0.512))
-    hand_in(world.team, scores=scores(0.513), minute=1)
+    add_submission(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.513), minute=1)
     bob = browser(world.bob)
     assert bob.get(API).json()["rows"] == []
     assert bob.get(f"{API}/history").json() == []
@@ -322,7 +322,7 @@ def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser:
 
 def test_what_is_kept_for_organizers_is_not_given_to_others(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, board="    hidden: true\n")
-    hand_in(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.512))
     readers: list[User | None] = [world.alice, None, world.carol, world.bob]
     seen = ["0.512" in browser(user).get("/c/mednist/leaderboard/").text for user in [*readers, *readers]]
     assert seen == [True, False, False, True] * 2
@@ -345,7 +345,7 @@ def test_intervals_and_ranges_come_from_single_cases(world: World, tmp_path: Pat
     policy = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
     use(world, tmp_path, palio=policy)
     for team, wrong in ((world.team, range(30)), (world.rivals, range(100, 110))):
-        hand_in(team, scores=scores(1 - len(wrong) / 600), wrong=[*wrong])
+        add_submission(team, scores=scores(1 - len(wrong) / 600), wrong=[*wrong])
     before = browser().get(API).json()["rows"]
     assert [row["rank_range"] for row in before] == [None, None]
     settle(world.challenge)

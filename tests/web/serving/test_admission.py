@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from tests.web.handing_in import announce
-from tests.web.people import World
+from tests.web.submitting import announce
+from tests.web.world import World
 
 from palio.web.access.rules import find_rule
 from palio.web.models import Challenge

@@ -3,8 +3,8 @@
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from tests.web.handing_in import end, stored
-from tests.web.people import World
+from tests.web.submitting import end, stored
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.http.refusals import RefusedError

@@ -90,11 +90,11 @@ from palio.web.api import (  # noqa: E402
     announcements,
     audit_log,
     dashboard,
+    dashboard_submissions,
     files,
     invitations,
     joining,
     leaderboard,
-    organizer_submissions,
     publishing,
     rescores,
     submissions,
@@ -103,8 +103,8 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DESK = (dashboard, organizer_submissions, audit_log, announcements, rescores)
-for _module in (*_MODULES, *_DESK):
+_DASHBOARD = (dashboard, dashboard_submissions, audit_log, announcements, rescores)
+for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():
         operations.register(

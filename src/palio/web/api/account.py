@@ -23,24 +23,24 @@ class TokenOut(Schema):
     last_used: datetime | None
 
 
-class TakesPartOut(Schema):
+class MembershipOut(Schema):
     challenge: str
     team: str
     id: str  # of the team
 
 
-class HelpsOut(Schema):
+class OwnRoleOut(Schema):
     challenge: str
     kind: str
 
 
-class MeOut(Schema):
+class OwnAccountOut(Schema):
     """`token` is the token of this request; null for a session."""
 
     username: str
     token: TokenOut | None
-    takes_part: list[TakesPartOut]
-    helps: list[HelpsOut]
+    memberships: list[MembershipOut]
+    roles: list[OwnRoleOut]
 
 
 class TokenIn(Schema):
@@ -57,7 +57,7 @@ class NewTokenOut(TokenOut):
     secret: str
 
 
-@router.get("/me", response=MeOut, url_name="account")
+@router.get("/me", response=OwnAccountOut, url_name="account")
 def me(request: Request[None]) -> dict[str, Any]:
     user, token = signed_in(request), request.token
     memberships = Membership.objects.filter(user=user).select_related("team", "challenge").order_by("-joined")
@@ -65,10 +65,10 @@ def me(request: Request[None]) -> dict[str, Any]:
     return {
         "username": user.username,
         "token": _shown(token) if token else None,
-        "takes_part": [
+        "memberships": [
             {"challenge": each.challenge.slug, "team": each.team.name, "id": each.team_id} for each in memberships
         ],
-        "helps": [{"challenge": each.challenge.slug, "kind": each.kind} for each in roles],
+        "roles": [{"challenge": each.challenge.slug, "kind": each.kind} for each in roles],
     }
 
 

@@ -1,12 +1,12 @@
 """Challenges, for everyone."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Router, Schema
 
+from palio.web.api.announcements import AnnouncementOut, shown_announcement
 from palio.web.api.challenge_schemas import (
     ChallengeOut,
     ChallengeWholeOut,
@@ -19,7 +19,7 @@ from palio.web.api.challenge_schemas import (
 from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.http.request import Request
-from palio.web.models import Announcement, Challenge, User
+from palio.web.models import Challenge, User
 from palio.web.queries.challenges import published, rendered_page, visible_until
 from palio.web.storage.downloads import download_response
 from palio.web.verbs.joining import terms_of
@@ -30,16 +30,6 @@ router = Router(tags=["challenges"])
 class PageOut(Schema):
     title: str
     html: str
-
-
-class AnnouncementOut(Schema):
-    """`number` identifies it for editing and deleting."""
-
-    number: int
-    title: str
-    text: str
-    author: str
-    created: datetime
 
 
 @router.get("/challenges", response=Page[ChallengeOut], url_name="list-challenges")
@@ -83,14 +73,14 @@ def challenge_pages(request: Request[Challenge], challenge: str) -> list[dict[st
 
 
 @router.get("/challenges/{challenge}/phases", response=list[PhaseOut], url_name="challenge-phases")
-def challengeshown_phases(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+def challenge_phases(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     return shown_phases(request)
 
 
 @router.get("/challenges/{challenge}/announcements", response=Page[AnnouncementOut], url_name="challenge-announcements")
 def challenge_announcements(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     rows = request.subject.announcements.select_related("author").order_by("-created", "-id")
-    return page_of(rows, page, _announcement)
+    return page_of(rows, page, shown_announcement)
 
 
 @router.get(
@@ -102,8 +92,3 @@ def challenge_download(request: Request[Challenge], challenge: str, phase: int, 
     """Download a starting kit, public data or sample cases, as listed in the phase's `downloads`."""
     found, _, bundle = published(request.subject)
     return download_response(bundle, found.slug, phase, kind, visible_until(request.relations))
-
-
-def _announcement(said: Announcement) -> dict[str, Any]:
-    told = {"title": said.title, "text": said.text, "author": said.author.username, "created": said.created}
-    return {"number": said.pk, **told}

@@ -59,7 +59,7 @@ class QueueOut(Schema):
     controller: ControllerOut
 
 
-class DeskOut(Schema):
+class DashboardOut(Schema):
     """`states` counts submissions by the state of their latest attempt; `scored_today` counts since midnight, UTC."""
 
     participants: int
@@ -81,7 +81,7 @@ class DiskOut(Schema):
     parts: dict[str, int]
 
 
-class DeskRegistrationOut(Schema):
+class ParticipantOut(Schema):
     id: str
     user: str
     state: str
@@ -97,8 +97,8 @@ class DecideIn(Schema):
     approve: bool
 
 
-@router.get("/challenges/{challenge}/manage", response=DeskOut, url_name="dashboard")
-def desk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+@router.get("/challenges/{challenge}/manage", response=DashboardOut, url_name="dashboard")
+def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     """Counts, failures, running and waiting submissions of the challenge."""
     found = request.subject
     numbers = dashboard.numbers(found)
@@ -112,13 +112,13 @@ def desk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
 
 
 @router.get("/challenges/{challenge}/manage/disk", response=DiskOut, url_name="dashboard-disk")
-def desk_disk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+def dashboard_disk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     found = disk.disk()
     parts = {part.name: part.size_bytes for part in found.parts}
     return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
 
 
-@router.get("/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="participants")
+@router.get("/challenges/{challenge}/manage/registrations", response=Page[ParticipantOut], url_name="participants")
 def list_registrations(
     request: Request[Challenge], challenge: str, page: PageQuery, state: str = "", q: str = ""
 ) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def list_registrations(
     return page_of(rows, page, _registration)
 
 
-@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-join-request")
+@router.post("/registrations/{registration}/decide", response=ParticipantOut, url_name="decide-join-request")
 def decide_registration(request: Request[Registration], registration: str, content: DecideIn) -> dict[str, Any]:
     """Approve or refuse a join request."""
     subject = request.subject

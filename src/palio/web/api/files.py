@@ -9,7 +9,7 @@ from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile
 from palio.web.queries.submission import built_image, latest_attempt, shown_file, shown_scores
-from palio.web.queries.team_submissions import files_of
+from palio.web.queries.submissions import files_of
 from palio.web.verbs import files
 from palio.web.verbs.teams import require_team
 
@@ -29,7 +29,7 @@ class FileOut(Schema):
     deleted: datetime | None
 
 
-class HandedInOut(Schema):
+class FileSubmissionOut(Schema):
     id: str
     phase: str
     created: datetime
@@ -39,7 +39,7 @@ class HandedInOut(Schema):
 
 
 class FileWithSubmissionsOut(FileOut):
-    submissions: list[HandedInOut]
+    submissions: list[FileSubmissionOut]
 
 
 @router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
@@ -62,10 +62,10 @@ def delete_file(request: Request[StoredFile], file: str) -> Status[None]:
 
 
 def _shown(file: StoredFile) -> dict[str, Any]:
-    handed_in = []
+    submissions = []
     for submission in file.submissions.all():
         attempt = latest_attempt(submission)
-        handed_in.append(
+        submissions.append(
             {
                 "id": submission.pk,
                 "phase": submission.phase,
@@ -75,4 +75,4 @@ def _shown(file: StoredFile) -> dict[str, Any]:
                 "scores": shown_scores(submission, attempt),
             }
         )
-    return shown_file(file) | {"submissions": handed_in}
+    return shown_file(file) | {"submissions": submissions}

@@ -35,7 +35,7 @@ class RescoreOut(Schema):
     ended: int
 
 
-class StandOut(Schema):
+class StandingOut(Schema):
     rank: int | None
     scores: dict[str, float]
 
@@ -47,8 +47,8 @@ class RescoredOut(Schema):
     submission: str
     baseline: bool
     disqualified: str
-    old: StandOut | None
-    new: StandOut | None
+    old: StandingOut | None
+    new: StandingOut | None
 
 
 class FailedOut(Schema):
@@ -120,8 +120,8 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
             "submission": change.row.submission,
             "baseline": change.row.baseline,
             "disqualified": change.row.disqualified,
-            "old": _stand(change.old),
-            "new": _stand(change.new),
+            "old": _standing(change.old),
+            "new": _standing(change.new),
         }
         for change in comparison.changes
     ]
@@ -132,5 +132,5 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
     return {**_shown(rescore), "changes": changes, "failed": failed}
 
 
-def _stand(row: BoardRow | None) -> dict[str, Any] | None:
+def _standing(row: BoardRow | None) -> dict[str, Any] | None:
     return {"rank": row.rank, "scores": dict(row.values)} if row else None

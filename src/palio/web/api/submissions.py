@@ -28,7 +28,7 @@ from palio.web.queries.submission import (
     shown_submission,
     shown_whole,
 )
-from palio.web.queries.team_submissions import submissions_of
+from palio.web.queries.submissions import submissions_of
 from palio.web.verbs import submission_limits, submit
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.teams import require_team
@@ -48,7 +48,7 @@ class RefusalOut(Schema):
     next_step: str
 
 
-class TriesOut(Schema):
+class QuotaOut(Schema):
     """Your team's limits and usage in a phase; null means no limit. `refusal` is why it cannot submit now, `left_out`
     why the platform cannot evaluate some of the phase's kinds.
     """
@@ -82,7 +82,7 @@ class StageOut(Schema):
     cpu_s: float | None = None
 
 
-class PassOut(Schema):
+class AttemptSummaryOut(Schema):
     """One of all attempts, oldest first. `counts`: its scores are those of the submission."""
 
     identity: str
@@ -148,7 +148,7 @@ class WholeSubmissionOut(SubmissionOut):
     """`attempt` is the latest of `attempts`. `cancel_counts`: cancelling now would count toward the limit."""
 
     attempt: AttemptOut | None
-    attempts: list[PassOut]
+    attempts: list[AttemptSummaryOut]
     cancel_counts: bool
     place: PlaceOut | None
     columns: list[ColumnOut]
@@ -164,11 +164,11 @@ class SubmittedOut(WholeSubmissionOut):
     notes: list[str]
 
 
-@router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-quotas")
-def list_tries(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+@router.get("/challenges/{challenge}/quota", response=list[QuotaOut], url_name="list-quotas")
+def list_quotas(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     """Your team's limits in each phase: kinds, sizes, submissions left, and when the next ones are available."""
     team = require_team(request.subject, signed_in(request))
-    return [_shown_tries(tries, signed_in(request)) for tries in submission_limits.all_tries(team)]
+    return [_shown_quota(quota, signed_in(request)) for quota in submission_limits.quotas_of(team)]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
@@ -184,8 +184,8 @@ def make_submission(request: Request[Challenge], challenge: str, content: Submit
             "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
             404,
         )
-    handed = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
-    return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
+    submitted = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
+    return Status(201, shown_whole(submitted.submission) | {"notes": submitted.notes})
 
 
 @router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="submissions")
@@ -268,25 +268,25 @@ def _is_full(request: Request[Submission]) -> bool:
     return bool(VIEWER & request.relations)
 
 
-def _shown_tries(tries: submission_limits.Tries, user: User) -> dict[str, Any]:
-    phase, refusal = tries.phase, tries.refusal
-    not_here = left_out(tries.kinds, user)
+def _shown_quota(quota: submission_limits.Quota, user: User) -> dict[str, Any]:
+    phase, refusal = quota.phase, quota.refusal
+    not_here = left_out(quota.kinds, user)
     return {
         "phase": phase.name,
         "opens": phase.start,
         "closes": phase.end,
-        "kinds": [kind.value for kind in tries.kinds if kind not in not_here],
+        "kinds": [kind.value for kind in quota.kinds if kind not in not_here],
         "left_out": {kind.value: why for kind, why in not_here.items()},
-        "most_bytes": tries.most_bytes,
+        "most_bytes": quota.most_bytes,
         "per_day": phase.max_submissions_per_day,
         "in_all": phase.max_submissions,
-        "used_today": tries.used_today,
-        "used": tries.used,
-        "left": tries.left,
-        "left_today": tries.left_today,
-        "running": tries.running,
+        "used_today": quota.used_today,
+        "used": quota.used,
+        "left": quota.left,
+        "left_today": quota.left_today,
+        "running": quota.running,
         "at_the_same_time": submission_limits.AT_THE_SAME_TIME,
-        "back": tries.back,
+        "back": quota.back,
         "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
         if refusal
         else None,

@@ -17,7 +17,7 @@ UNANSWERED_S = 20.0  # for a worker to exit after an order to end or after its r
 
 
 @dataclass
-class InHand:
+class ActiveAttempt:
     """`deadline` and `since` are times of the controller's monotonic clock, which nobody can set.
 
     `order` is how the attempt is to end, once that is decided; `since` is when its worker was asked to end or reported

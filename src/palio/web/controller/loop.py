@@ -33,7 +33,7 @@ from palio.core.quantities import MIB, duration_text, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
 from palio.web.controller import assign, moves, worker_deaths
-from palio.web.controller.active_attempt import InHand
+from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
 from palio.web.controller.cleanup import Tidying
@@ -84,8 +84,8 @@ class Controller:
         self._blamed = self._pulse.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
         self._terms = TermsReader(self.changed.set)
-        self._held: dict[str, InHand] = {}
-        self._abandoned: list[InHand] = []  # whose attempts ended without them
+        self._active: dict[str, ActiveAttempt] = {}
+        self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
         self._unheld: frozenset[str] = frozenset()  # should run but could not be taken up yet
         self._beaten = 0.0
         self._beat: tuple[object, ...] | None = None
@@ -111,7 +111,7 @@ class Controller:
             except Exception:
                 log.exception("A tick failed")
                 self.recover()
-            pause = BUSY_S if self._held else IDLE_S
+            pause = BUSY_S if self._active else IDLE_S
             self.changed.wait(max(0.01, pause - (time.monotonic() - begin)))
             self.changed.clear()
         self.let_go()
@@ -121,15 +121,15 @@ class Controller:
             self._still_alone()
         self.beat()
         running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
-        for identity in [*self._held.keys() - running.keys()]:  # ended by somebody else
+        for identity in [*self._active.keys() - running.keys()]:  # ended by somebody else
             self._abandon(identity)
         for row in running.values():
-            if row.identity not in self._held:
+            if row.identity not in self._active:
                 self._safely(row, self._take_up)
-            if row.identity in self._held:
+            if row.identity in self._active:
                 self._safely(row, self._attend)
         self._unheld = frozenset(
-            row.identity for row in running.values() if row.state in RUNNING and row.identity not in self._held
+            row.identity for row in running.values() if row.state in RUNNING and row.identity not in self._active
         )
         for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
             self._safely(row, self._cancel_queued)
@@ -152,11 +152,11 @@ class Controller:
         self._write_beat("", "", "", ())
 
     def _drop(self) -> None:
-        for held in self._held.values():
-            held.worker.order(Order.LET_GO)
+        for active in self._active.values():
+            active.worker.order(Order.LET_GO)
         deadline = time.monotonic() + LET_GO_S
-        for held in self._held.values():
-            held.worker.join(max(0.0, deadline - time.monotonic()))
+        for active in self._active.values():
+            active.worker.join(max(0.0, deadline - time.monotonic()))
 
     def recover(self) -> None:
         """Called after a tick that failed."""
@@ -166,8 +166,8 @@ class Controller:
             connection.close_if_unusable_or_obsolete()
 
     @property
-    def in_hand(self) -> int:
-        return len(self._held)
+    def active_attempts(self) -> int:
+        return len(self._active)
 
     # -- active attempts
 
@@ -188,7 +188,7 @@ class Controller:
         self._hold(row, given, terms)
 
     def _hold(self, row: Attempt, given: Assignment, terms: Terms) -> None:
-        self._held[row.identity] = InHand(
+        self._active[row.identity] = ActiveAttempt(
             given=given,
             share=terms.scored if assign.is_only_scored(row) else terms.evaluated,
             times=terms.times,
@@ -201,55 +201,55 @@ class Controller:
         return self._workers.start(given, order, self.changed.set, self.watch.wake)
 
     def _attend(self, row: Attempt) -> None:
-        held, now = self._held[row.identity], self._clock()
+        active, now = self._active[row.identity], self._clock()
         # Checked first: what a worker has reported is complete only once it has ended.
-        has_ended = not held.worker.is_alive
-        self._advance(row, held)
-        if held.worker.outcome is not None:
-            held.since = now if held.since is None else held.since
+        has_ended = not active.worker.is_alive
+        self._advance(row, active)
+        if active.worker.outcome is not None:
+            active.since = now if active.since is None else active.since
             if has_ended:
-                self._finish(row, held.worker.outcome)
-            elif held.is_unanswered(now):
+                self._finish(row, active.worker.outcome)
+            elif active.is_unanswered(now):
                 log.error("%s has its result but its engine is unreachable; ending without it", row.identity)
-                self._finish(row, held.worker.outcome)
+                self._finish(row, active.worker.outcome)
         elif has_ended:
-            self._replace(row, held, now)
-        elif held.order is None:
+            self._replace(row, active, now)
+        elif active.order is None:
             if row.cancel_requested:
-                held.ask(Order.CANCEL, now)
-            elif now > held.deadline:
-                held.ask(_overdue(row, held), now)
-        elif held.is_unanswered(now):
+                active.ask(Order.CANCEL, now)
+            elif now > active.deadline:
+                active.ask(_overdue(row, active), now)
+        elif active.is_unanswered(now):
             log.error("%s did not end when asked to; killing its worker", row.identity)
-            held.worker.kill()
+            active.worker.kill()
 
-    def _advance(self, row: Attempt, held: InHand) -> None:
+    def _advance(self, row: Attempt, active: ActiveAttempt) -> None:
         """Repeated stage reports after recovery are ignored."""
-        while held.worker.reached:
-            self._move(row, held, held.worker.reached[0])
-            del held.worker.reached[0]
+        while active.worker.reached:
+            self._move(row, active, active.worker.reached[0])
+            del active.worker.reached[0]
 
-    def _move(self, row: Attempt, held: InHand, reached: Reached) -> None:
+    def _move(self, row: Attempt, active: ActiveAttempt, reached: Reached) -> None:
         stage = reached.stage
         if is_later(State(stage.value), State(row.state)):
-            limit = held.times[stage]
+            limit = active.times[stage]
             moves.advance(row.identity, stage, since=reached.since, deadline=reached.since + limit)
-            row.state, held.deadline = stage.value, reached.monotonic + limit.total_seconds()
+            row.state, active.deadline = stage.value, reached.monotonic + limit.total_seconds()
 
     def _finish(self, row: Attempt, outcome: Outcome) -> None:
         for stage in outcome.stages:  # those that only another process saw, or none
-            self._move(row, self._held[row.identity], Reached(stage, timezone.now(), self._clock()))
+            self._move(row, self._active[row.identity], Reached(stage, timezone.now(), self._clock()))
         self._end(row, outcome)
 
-    def _replace(self, row: Attempt, held: InHand, now: float) -> None:
+    def _replace(self, row: Attempt, active: ActiveAttempt, now: float) -> None:
         """Let another worker continue for one that is gone, or end the attempt."""
-        if held.closed:
-            self._end(row, held.as_ordered())
+        if active.closed:
+            self._end(row, active.as_ordered())
             return
-        if held.order is None:
-            death = held.worker.death or Death(End.BROKEN, "it ended for an unknown reason", None, Cause.ORGANIZER)
-            held.order = worker_deaths.judge(row.identity, held.token, death)
-        held.start_again(now)
+        if active.order is None:
+            death = active.worker.death or Death(End.BROKEN, "it ended for an unknown reason", None, Cause.ORGANIZER)
+            active.order = worker_deaths.judge(row.identity, active.token, death)
+        active.start_again(now)
 
     def _end(self, row: Attempt, outcome: Outcome) -> None:
         """Commit the result, and only then forget the attempt."""
@@ -259,17 +259,17 @@ class Controller:
         self._abandon(row.identity)
 
     def _abandon(self, identity: str) -> None:
-        held = self._held.pop(identity, None)
-        if held is not None and held.worker.is_alive:
-            held.ask(Order.CANCEL, self._clock())
-            self._abandoned.append(held)
+        active = self._active.pop(identity, None)
+        if active is not None and active.worker.is_alive:
+            active.ask(Order.CANCEL, self._clock())
+            self._abandoned.append(active)
         self._tidying.note(identity)
 
     def _end_abandoned(self) -> None:
-        self._abandoned = [held for held in self._abandoned if held.worker.is_alive]
-        for held in self._abandoned:
-            if held.is_unanswered(self._clock()):
-                held.worker.kill()
+        self._abandoned = [active for active in self._abandoned if active.worker.is_alive]
+        for active in self._abandoned:
+            if active.is_unanswered(self._clock()):
+                active.worker.kill()
 
     # -- waiting attempts
 
@@ -279,7 +279,7 @@ class Controller:
     def _start_next(self) -> None:
         found = self.watch.found
         count = self._slots.count if found.runs_side_by_side else 1
-        if len(self._held) >= count or not found.name or found.trouble or self._lack_of_room():
+        if len(self._active) >= count or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
         waiting = [each for each in waiting_now() if each.is_due(now)]
@@ -307,9 +307,9 @@ class Controller:
         if not only_scored:
             refuse_untrusted(row.submission.user, found.name)
             refuse_unenforced(row.submission.user, found.name, found.unenforced)
-        if self._held and not found.runs_side_by_side:
+        if self._active and not found.runs_side_by_side:
             return False
-        if not self._slots.has_room(share, [held.share for held in self._held.values()]):
+        if not self._slots.has_room(share, [active.share for active in self._active.values()]):
             return False
         first = State.SCORE if only_scored else State.BUILD
         deadline = timezone.now() + terms.times[Stage(first.value)]
@@ -339,7 +339,7 @@ class Controller:
             self._pulse.at_work = ""
 
     def _is_active(self, identity: str) -> bool:
-        return identity in self._held or identity in self._unheld
+        return identity in self._active or identity in self._unheld
 
     def _lack_of_room(self) -> str:
         free = shutil.disk_usage(self._folders.runs).free
@@ -368,7 +368,7 @@ def _rows() -> QuerySet[Attempt]:
     ).order_by("created", "identity")
 
 
-def _overdue(row: Attempt, held: InHand) -> Failure:
+def _overdue(row: Attempt, active: ActiveAttempt) -> Failure:
     stage = Stage(row.state)
-    limit = duration_text(held.times[stage].total_seconds())
+    limit = duration_text(active.times[stage].total_seconds())
     return PalioError("stage-overdue", stage=stage, limit=limit).failure

@@ -105,7 +105,11 @@ class Workers(Protocol):
     """Starts workers."""
 
     def start(
-        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+        self,
+        given: Assignment,
+        order: Order | Failure | None,
+        changed: Callable[[], None],
+        unreachable: Callable[[], None],
     ) -> Worker:
         """Start a worker that starts or continues the attempt; with `order`, it only ends it that way.
 
@@ -124,10 +128,14 @@ class WorkerProcesses:
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
-        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+        self,
+        given: Assignment,
+        order: Order | Failure | None,
+        changed: Callable[[], None],
+        unreachable: Callable[[], None],
     ) -> "WorkerProcess":
         request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
-        return WorkerProcess(given.identity, request, changed, away, self._program)
+        return WorkerProcess(given.identity, request, changed, unreachable, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
         try:
@@ -146,13 +154,13 @@ class WorkerProcess:
         identity: str,
         request: dict[str, Any],
         changed: Callable[[], None],
-        away: Callable[[], None],
+        unreachable: Callable[[], None],
         program: str,
     ) -> None:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
         self.death: Death | None = None
-        self._identity, self._changed, self._away = identity, changed, away
+        self._identity, self._changed, self._unreachable = identity, changed, unreachable
         self._ordered = request["order"] is not None
         self._let_go = False
         self._stage: Stage | None = None
@@ -234,7 +242,7 @@ class WorkerProcess:
                     self.outcome = Outcome.from_json(said["outcome"])
                     self._changed()
             case "away":
-                self._away()
+                self._unreachable()
             case other:
                 raise ValueError(f"unknown event {other!r}")
 

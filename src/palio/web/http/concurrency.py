@@ -15,27 +15,27 @@ from django.http import HttpRequest, HttpResponse
 AT_ONCE = 3
 PATIENCE_S = 0.5
 
-_turns: SimpleQueue[None] = SimpleQueue()  # its lock is never held by a preempted thread
+_slots: SimpleQueue[None] = SimpleQueue()  # its lock is never held by a preempted thread
 for _ in range(AT_ONCE):
-    _turns.put(None)
+    _slots.put(None)
 
 
-class TurnsMiddleware:
+class ConcurrencyMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method not in {"GET", "HEAD"} or not _has_turn():
+        if request.method not in {"GET", "HEAD"} or not _takes_slot():
             return self._get_response(request)
         try:
             return self._get_response(request)
         finally:
-            _turns.put(None)
+            _slots.put(None)
 
 
-def _has_turn() -> bool:
+def _takes_slot() -> bool:
     try:
-        _turns.get(timeout=PATIENCE_S)
+        _slots.get(timeout=PATIENCE_S)
     except Empty:
         return False
     return True

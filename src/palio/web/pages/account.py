@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 from palio.web.access.tokens import SCOPES
 from palio.web.http.request import Request, signed_in
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.actions import doing, trying
+from palio.web.pages.actions import perform, redirect_after
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 _DAYS = (7, 30, 90, 366)
@@ -32,7 +32,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             days = int(chosen) if chosen.isdecimal() and len(chosen) < 6 else None
             return make_token(user, request.POST.get("name", ""), request.POST.getlist("scopes"), days=days)[1]
 
-        secret, refused = trying(act)
+        secret, refused = perform(act)
     context = {
         "tokens": valid_tokens(user).order_by("-created"),
         "scopes": SCOPES,
@@ -51,7 +51,7 @@ def revoke(request: Request[ApiToken], token: str) -> HttpResponse:
         revoke_token(found, actor=signed_in(request))
         return f"Token “{found.name}” revoked."
 
-    return doing(request, "pages:tokens", act)
+    return redirect_after(request, "pages:tokens", act)
 
 
 urls = [

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import signed_in
 from palio.web.models import Invitation, User
-from palio.web.pages.actions import trying
+from palio.web.pages.actions import perform
 from palio.web.verbs import accounts, invitations
 
 _ON_A_PAGE = 100
@@ -62,7 +62,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
                 return f"{person.username} {may} publish challenges."
         return ""
 
-    said, refused = trying(act)
+    said, refused = perform(act)
     if link:
         return _show(request, link, f"Password reset link for {person.username}, valid once within three days")
     if refused:
@@ -78,7 +78,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         _, code = invitations.invite(signed_in(request), note=request.POST.get("note", ""))
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
         messages.error(request, refused)
     return _show(request, link, "Invitation link for one account, valid once within two weeks")

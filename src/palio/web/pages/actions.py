@@ -10,9 +10,9 @@ from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
 
 
-def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
+def redirect_after(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
     """Run `act` and show the sentence it returns, or its error with the next step; then redirect to `back`."""
-    said, refused = trying(act)
+    said, refused = perform(act)
     if refused:
         messages.error(request, refused)
     elif said:
@@ -20,7 +20,7 @@ def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpRespon
     return redirect(back)
 
 
-def trying(act: Callable[[], str]) -> tuple[str, str]:
+def perform(act: Callable[[], str]) -> tuple[str, str]:
     """The message of an action, and its error; one of them is empty."""
     try:
         return act(), ""

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.actions import doing, trying
+from palio.web.pages.actions import perform, redirect_after
 from palio.web.pages.dashboard import at_desk
 from palio.web.verbs import challenge_settings, invitations, roles
 
@@ -39,7 +39,7 @@ def visibility(request: Request[Challenge], challenge: str) -> HttpResponse:
         changed = challenge_settings.set_visibility(request.subject, wanted, actor=signed_in(request))
         return f"The challenge is now {changed.visibility}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -49,7 +49,7 @@ def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
         challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
         return "Registration settings saved."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -59,7 +59,7 @@ def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
         role = roles.grant(request.subject, username, kind, actor=signed_in(request))
         return f"{role.user.username} now has the role {role.kind}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -69,7 +69,7 @@ def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
         roles.revoke(request.subject, username, actor=signed_in(request))
         return f"Role of {username} removed."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -81,7 +81,7 @@ def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
         _, code = invitations.invite(signed_in(request), challenge=request.subject, note=note)
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
         messages.error(request, refused)
     return _show(request, link)

@@ -12,7 +12,7 @@ from palio.web.models import Challenge, Registration, User
 from palio.web.queries.challenges import published, rendered_page, rendered_terms
 from palio.web.reading.typed_markdown import shown_texts
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
-from palio.web.verbs.submission_limits import all_tries
+from palio.web.verbs.submission_limits import quotas_of
 
 
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
@@ -25,7 +25,7 @@ def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
     return {
         "registration": registration,
         "team": team,
-        "tries": [stands for stands in all_tries(team) if phase_state(stands.phase, timezone.now()) == OPEN]
+        "tries": [stands for stands in quotas_of(team) if phase_state(stands.phase, timezone.now()) == OPEN]
         if team
         else [],
         "terms_are_new": registration is not None and takes_part and needs_terms(registration),

@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Invitation, User
 from palio.web.pages.account_adapter import INVITED
-from palio.web.pages.actions import doing
+from palio.web.pages.actions import redirect_after
 from palio.web.queries.challenges import rendered_terms
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import invitations
@@ -47,7 +47,7 @@ def _follow(request: HttpRequest, found: Invitation, code: str, user: User | Non
         invitations.accept(code, user, terms_digest=digest)
         return f"You joined the team “{team.name}”." if team else "You joined the challenge."
 
-    return doing(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
+    return redirect_after(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
 
 
 def _terms(found: Invitation) -> dict[str, object]:

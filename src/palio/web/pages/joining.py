@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, User
-from palio.web.pages.actions import doing
+from palio.web.pages.actions import redirect_after
 from palio.web.pages.challenges import standing
 from palio.web.queries.challenges import published, rendered_terms
 from palio.web.verbs import joining
@@ -17,7 +17,9 @@ def join(request: Request[Challenge], challenge: str) -> HttpResponse:
     found, version, bundle = published(request.subject)
     user = signed_in(request)
     if request.method == "POST":
-        return doing(request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user))
+        return redirect_after(
+            request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user)
+        )
     terms = joining.terms_of(bundle)
     context = {
         "challenge": found,
@@ -47,7 +49,7 @@ def accept_terms(request: Request[Challenge], challenge: str) -> HttpResponse:
         joining.accept_terms(registration, request.POST.get("terms", ""))
         return "Terms accepted."
 
-    return doing(request, reverse("pages:challenge-terms", args=[found.slug]), act)
+    return redirect_after(request, reverse("pages:challenge-terms", args=[found.slug]), act)
 
 
 @require_POST
@@ -58,7 +60,7 @@ def withdraw(request: Request[Challenge], challenge: str) -> HttpResponse:
         joining.withdraw(found, signed_in(request))
         return "You withdrew from the challenge. Your submissions stay until you withdraw them."
 
-    return doing(request, reverse("pages:challenge", args=[found.slug]), act)
+    return redirect_after(request, reverse("pages:challenge", args=[found.slug]), act)
 
 
 urls = [

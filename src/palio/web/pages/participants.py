@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from palio.core.errors import counted
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, Role
-from palio.web.pages.dashboard import at_desk
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.participants import registrations
 from palio.web.verbs.bulk import several
 from palio.web.verbs.joining import decide
@@ -18,13 +18,13 @@ from palio.web.verbs.joining import decide
 _ON_A_PAGE = 100
 
 
-def people(request: Request[Challenge], challenge: str) -> HttpResponse:
+def participants(request: Request[Challenge], challenge: str) -> HttpResponse:
     found = request.subject
     q = request.GET.get("q", "").replace("\0", "").strip()
     state = request.GET.get("state", "")
     rows = registrations(found, q=q, state=state)
     page = Paginator(rows.exclude(state=Registration.State.PENDING) if not state else rows, _ON_A_PAGE)
-    context = at_desk(
+    context = dashboard_context(
         request,
         "people",
         pending=registrations(found, state=Registration.State.PENDING),
@@ -38,7 +38,7 @@ def people(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 @require_POST
-def decide_several(request: Request[Challenge], challenge: str) -> HttpResponse:
+def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Approve or refuse several join requests. `do` is `approve` or `refuse`, `registration` lists their IDs."""
     found, actor = request.subject, signed_in(request)
     approve = request.POST.get("do") == "approve"
@@ -59,6 +59,6 @@ def decide_several(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 urls = [
-    path("c/<slug:challenge>/manage/participants/", people, name="participants"),
-    path("c/<slug:challenge>/manage/participants/decide/", decide_several, name="decide-join-requests"),
+    path("c/<slug:challenge>/manage/participants/", participants, name="participants"),
+    path("c/<slug:challenge>/manage/participants/decide/", decide_join_requests, name="decide-join-requests"),
 ]

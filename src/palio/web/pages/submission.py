@@ -141,7 +141,7 @@ class _Watched:
             "is_team": "team" in self.held,
             "may_score": bool(SCORER & self.held),
             "may_organize": bool(ORGANIZER & self.held),
-            "attempts": team_view.passes(self.submission, full=self.full),
+            "attempts": team_view.attempts_of(self.submission, full=self.full),
         }
 
     def report(self) -> Path | None:

@@ -50,7 +50,7 @@ def kinds(challenge: Challenge) -> list[str]:
     return list(challenge.events.order_by("kind").values_list("kind", flat=True).distinct())
 
 
-def people(challenge: Challenge) -> list[str]:
+def actors(challenge: Challenge) -> list[str]:
     names = challenge.events.exclude(actor=None).order_by("actor__username")
     return [*names.values_list("actor__username", flat=True).distinct(), PLATFORM]
 

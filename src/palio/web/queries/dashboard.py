@@ -11,7 +11,7 @@ from django.utils import timezone
 from palio.core.attempt.states import State
 from palio.core.errors import TURNS, Cause
 from palio.web.models import Attempt, Challenge, Registration, Rescore
-from palio.web.queries.submissions import latest_attempts
+from palio.web.queries.dashboard_submissions import latest_attempts
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from palio.core.receipt.key import machine_public_key
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.ranked import BoardRow, Sight, read_board
 from palio.web.models import Attempt, Challenge, Membership
-from palio.web.queries.submissions import latest_attempts
+from palio.web.queries.dashboard_submissions import latest_attempts
 from palio.web.reading.markdown import is_public
 from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.storage.downloads import blocks_of
@@ -74,7 +74,7 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
         yield from _public_files(bundle_of(version), f"versions/{version.number}")
     yield from _of_counted(challenge, parts)
     if parts.files:
-        yield from _handed_in(challenge)
+        yield from _submitted_files(challenge)
 
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
@@ -241,7 +241,7 @@ def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
                 )
 
 
-def _handed_in(challenge: Challenge) -> Iterator[Entry]:
+def _submitted_files(challenge: Challenge) -> Iterator[Entry]:
     """Each submitted file once."""
     files = challenge.submissions.order_by("file__sha256").values_list("file__sha256", "file__name").distinct()
     last = ""

@@ -15,7 +15,7 @@ SHOWN = 50  # waiting attempts
 
 
 @dataclass(frozen=True)
-class Controller:
+class ControllerStatus:
     """`lives` is false if the heartbeat is too old; `trouble` is why nothing can start."""
 
     lives: bool
@@ -25,7 +25,7 @@ class Controller:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedAttempt:
     attempt: Attempt
     place: Place
 
@@ -37,10 +37,10 @@ class Queue:
     slots: int
     running: tuple[Attempt, ...]
     running_others: int
-    waiting: tuple[Waiting, ...]  # the first ones
+    waiting: tuple[QueuedAttempt, ...]  # the first ones
     waiting_own: int
     waiting_all: int
-    controller: Controller
+    controller: ControllerStatus
 
 
 def queue(challenge: Challenge) -> Queue:
@@ -49,7 +49,7 @@ def queue(challenge: Challenge) -> Queue:
         "submission__team", "submission__file", "rescore"
     )
     waiting = [
-        Waiting(attempt, found[attempt.identity])
+        QueuedAttempt(attempt, found[attempt.identity])
         for attempt in own.filter(state=State.QUEUED, cancel_requested=None)
         if attempt.identity in found
     ]
@@ -66,9 +66,9 @@ def queue(challenge: Challenge) -> Queue:
     )
 
 
-def controller(now: datetime | None = None) -> Controller:
+def controller(now: datetime | None = None) -> ControllerStatus:
     beat = ControllerBeat.objects.first()
     if beat is None:
-        return Controller(lives=False, last=None, engine="", trouble="")
+        return ControllerStatus(lives=False, last=None, engine="", trouble="")
     lives = bool(beat.process) and (now or timezone.now()) - beat.time < LATE
-    return Controller(lives, beat.time, beat.engine, beat.trouble)
+    return ControllerStatus(lives, beat.time, beat.engine, beat.trouble)

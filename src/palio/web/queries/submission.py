@@ -105,7 +105,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
     return shown_submission(submission, own=own) | {
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
-        "attempts": [_shown_pass(each, submission) for each in passes(submission, full=full)],
+        "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
         "place": place_of(attempt) if attempt else None,
         "columns": [
@@ -155,7 +155,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     }
 
 
-def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
+def _shown_summary(attempt: Attempt, submission: Submission) -> dict[str, Any]:
     return {
         "identity": attempt.identity,
         "number": attempt.number,
@@ -226,7 +226,7 @@ def full_log(attempt: Attempt, stage: Stage) -> str | None:
         return None
 
 
-def passes(submission: Submission, *, full: bool) -> list[Attempt]:
+def attempts_of(submission: Submission, *, full: bool) -> list[Attempt]:
     """All attempts, oldest first. The team sees those of a re-score once it is applied."""
     rows = submission.attempts.select_related("rescore", "version").order_by("number")
     return list(rows if full else rows.filter(LIVE))

@@ -22,14 +22,14 @@ NOTE_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
-class Handed:
+class Submitted:
     """A submission, and notes for its team."""
 
     submission: Submission
     notes: tuple[str, ...]
 
 
-def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Handed:
+def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Submitted:
     """Create the submission and its first attempt, which waits for a slot.
 
     Without a name, the open phase is used. If several requests compete for a team's last submission, one gets it.
@@ -66,7 +66,7 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
         attempt = Attempt.objects.create(submission=submission, number=1, version=version)
         events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)
         events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="handed in")
-    return Handed(submission, tuple(notes))
+    return Submitted(submission, tuple(notes))
 
 
 def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attempt:

@@ -1,10 +1,10 @@
-"""Who may do what at the desk: each address with everybody."""
+"""Who may do what on the organizer dashboard: each address with everybody."""
 
 from collections.abc import Callable, Mapping
 
 from django.db import transaction
 from django.test import Client
-from tests.web.busy_challenge import Full, people
+from tests.web.full_challenge import Full, people
 
 from palio.web.models import Announcement
 from palio.web.verbs.rescore import begin
@@ -13,34 +13,34 @@ VIEW = {"vera", "sam", "alice", "ada"}
 SCORE = {"sam", "alice", "ada"}
 ORGANIZE = {"alice", "ada"}
 
-DESK, API = "/c/mednist/manage", "/api/v1"
+DASHBOARD, API = "/c/mednist/manage", "/api/v1"
 ADDRESSES = [
-    ("get", f"{DESK}/", VIEW),
-    ("get", f"{DESK}/queue/", VIEW),
-    ("get", f"{DESK}/disk/", VIEW),
-    ("get", f"{DESK}/submissions/", VIEW),
-    ("get", f"{DESK}/participants/", VIEW),
-    ("get", f"{DESK}/rescores/", VIEW),
-    ("get", f"{DESK}/rescores/RESCORE/", VIEW),
-    ("get", f"{DESK}/rescores/RESCORE/progress/", VIEW),
-    ("get", f"{DESK}/announcements/", VIEW),
-    ("get", f"{DESK}/audit-log/", VIEW),
-    ("post", f"{DESK}/submissions/again/", SCORE),
-    ("post", f"{DESK}/rescores/begin/", SCORE),
-    ("post", f"{DESK}/rescores/RESCORE/discard/", SCORE),
-    ("post", f"{DESK}/rescores/RESCORE/apply/", ORGANIZE),
+    ("get", f"{DASHBOARD}/", VIEW),
+    ("get", f"{DASHBOARD}/queue/", VIEW),
+    ("get", f"{DASHBOARD}/disk/", VIEW),
+    ("get", f"{DASHBOARD}/submissions/", VIEW),
+    ("get", f"{DASHBOARD}/participants/", VIEW),
+    ("get", f"{DASHBOARD}/rescores/", VIEW),
+    ("get", f"{DASHBOARD}/rescores/RESCORE/", VIEW),
+    ("get", f"{DASHBOARD}/rescores/RESCORE/progress/", VIEW),
+    ("get", f"{DASHBOARD}/announcements/", VIEW),
+    ("get", f"{DASHBOARD}/audit-log/", VIEW),
+    ("post", f"{DASHBOARD}/submissions/again/", SCORE),
+    ("post", f"{DASHBOARD}/rescores/begin/", SCORE),
+    ("post", f"{DASHBOARD}/rescores/RESCORE/discard/", SCORE),
+    ("post", f"{DASHBOARD}/rescores/RESCORE/apply/", ORGANIZE),
     ("post", "/s/BEST/rerun/", SCORE),
     ("post", "/s/BEST/rescore/", SCORE),
     ("post", "/s/BEST/hide/", ORGANIZE),
     ("post", "/s/BEST/disqualify/", ORGANIZE),
     ("post", "/s/BEST/baseline/", ORGANIZE),
-    ("post", f"{DESK}/participants/decide/", ORGANIZE),
-    ("post", f"{DESK}/announcements/new/", ORGANIZE),
-    ("get", f"{DESK}/announcements/ANNOUNCEMENT/", ORGANIZE),
-    ("post", f"{DESK}/announcements/ANNOUNCEMENT/", ORGANIZE),
-    ("post", f"{DESK}/announcements/ANNOUNCEMENT/delete/", ORGANIZE),
-    ("get", f"{DESK}/export/", ORGANIZE),
-    ("get", f"{DESK}/export.zip", ORGANIZE),
+    ("post", f"{DASHBOARD}/participants/decide/", ORGANIZE),
+    ("post", f"{DASHBOARD}/announcements/new/", ORGANIZE),
+    ("get", f"{DASHBOARD}/announcements/ANNOUNCEMENT/", ORGANIZE),
+    ("post", f"{DASHBOARD}/announcements/ANNOUNCEMENT/", ORGANIZE),
+    ("post", f"{DASHBOARD}/announcements/ANNOUNCEMENT/delete/", ORGANIZE),
+    ("get", f"{DASHBOARD}/export/", ORGANIZE),
+    ("get", f"{DASHBOARD}/export.zip", ORGANIZE),
     ("get", f"{API}/challenges/mednist/manage", VIEW),
     ("get", f"{API}/challenges/mednist/manage/submissions", VIEW),
     ("get", f"{API}/challenges/mednist/manage/registrations", VIEW),

@@ -26,7 +26,7 @@ def exits(job: Job, output: Path) -> JobResult:
 
 
 @dataclass
-class DeskEngine(LastingEngine):
+class ProgrammedEngine(LastingEngine):
     """`lasting`: stages that do not end. `away`: it cannot be reached. `faults`: stages where it fails, and answers."""
 
     name: str = "docker"

@@ -1,24 +1,24 @@
-"""The organizer's desk in a browser: what is shown to whom, and what its buttons do."""
+"""The organizer dashboard in a browser: what is shown to whom, and what its buttons do."""
 
 from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.desk.conftest import Full, make_full
-from tests.web.people import World
+from tests.web.full_challenge import Full, make_full
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Announcement, Attempt, Event, Membership, Registration, Rescore
 from palio.web.verbs.rescore import begin
 
 Browser = Callable[..., Client]
-DESK = "/c/mednist/manage"
+DASHBOARD = "/c/mednist/manage"
 
 
 @pytest.fixture
 def full(world: World, tmp_path_factory: pytest.TempPathFactory) -> Full:
-    return make_full(world, tmp_path_factory.mktemp("desk"))
+    return make_full(world, tmp_path_factory.mktemp("dashboard"))
 
 
 def said(client: Client, path: str) -> list[str]:
@@ -52,42 +52,52 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
 
 
 def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
-    text = browser(full.world.alice).get(f"{DESK}/").text
+    text = browser(full.world.alice).get(f"{DASHBOARD}/").text
     assert "1 pending join request." in text
     assert "The controller is not running" in text
-    assert f"{DESK}/submissions/?state=failed&amp;cause=organizer&amp;code=scores-missing" in text
+    assert f"{DASHBOARD}/submissions/?state=failed&amp;cause=organizer&amp;code=scores-missing" in text
     assert ">Export</a>" in text
-    assert ">Export</a>" not in browser(full.world.vera).get(f"{DESK}/").text
+    assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
 def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
-    for page in ("", "submissions/", "participants/", "rescores/", "announcements/", "audit-log/", "export/", "queue/", "disk/"):
+    for page in (
+        "",
+        "submissions/",
+        "participants/",
+        "rescores/",
+        "announcements/",
+        "audit-log/",
+        "export/",
+        "queue/",
+        "disk/",
+    ):
         assert alice.get(f"/c/draft/manage/{page}").status_code == 200
     assert "No submissions yet." in alice.get("/c/draft/manage/submissions/").text
     assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
 def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
-    page = browser(full.world.sam).get(f"{DESK}/submissions/?state=scored&sort=score")
+    page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text
     assert '<a href="?state=scored&amp;sort=-score">' in page.text
     assert "Re-run" in page.text
-    assert "Re-run" not in browser(full.world.vera).get(f"{DESK}/submissions/").text
+    assert "Re-run" not in browser(full.world.vera).get(f"{DASHBOARD}/submissions/").text
 
 
 def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, browser: Browser) -> None:
     sam = browser(full.world.sam)
     chosen = {"submission": [full.best.pk, full.rival.pk, full.running.pk], "do": "rescore", "state": "scored"}
-    answer = sam.post(f"{DESK}/submissions/again/", chosen)
-    assert answer["Location"] == f"{DESK}/submissions/?state=scored"
-    told = said(sam, f"{DESK}/submissions/")
+    answer = sam.post(f"{DASHBOARD}/submissions/again/", chosen)
+    assert answer["Location"] == f"{DASHBOARD}/submissions/?state=scored"
+    told = said(sam, f"{DASHBOARD}/submissions/")
     assert told[0] == "2 submissions will be re-scored."
     assert told[1] == "blobs-12.zip: This submission has an attempt that has not ended."
     assert full.best.attempts.filter(purpose="rescore", state="queued").count() == 1
-    sam.post(f"{DESK}/submissions/again/", {"do": "rerun"})
-    assert said(sam, f"{DESK}/submissions/") == ["No submissions selected. Select some, then choose an action."]
+    sam.post(f"{DASHBOARD}/submissions/again/", {"do": "rerun"})
+    assert said(sam, f"{DASHBOARD}/submissions/") == ["No submissions selected. Select some, then choose an action."]
 
 
 def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Browser) -> None:
@@ -100,13 +110,13 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
 
 def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
-    assert "dave" in alice.get(f"{DESK}/participants/").text
-    alice.post(f"{DESK}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
-    assert said(alice, f"{DESK}/participants/") == ["1 join request approved."]
+    assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
+    alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
+    assert said(alice, f"{DASHBOARD}/participants/") == ["1 join request approved."]
     assert Membership.objects.filter(challenge=world.challenge, user=world.dave).exists()
     bob = Registration.objects.get(challenge=world.challenge, user=world.bob)
-    alice.post(f"{DESK}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
-    told = said(alice, f"{DESK}/people/?state=refused&q=dav")
+    alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
+    told = said(alice, f"{DASHBOARD}/participants/?state=refused&q=dav")
     assert told == [
         "1 join request refused.",
         "bob has handed in submissions, which would stay without anybody to see them.",
@@ -167,7 +177,7 @@ def test_a_get_changes_nothing(full: Full, browser: Browser) -> None:
 
 def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Browser) -> None:
     sam, alice = browser(full.world.sam), browser(full.world.alice)
-    page = sam.post(f"{DESK}/rescores/begin/", {"phase": "Final"})["Location"]
+    page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
     assert "0 of 2 re-scored" in sam.get(page).text
     assert sam.get(f"{page}progress/?ended=0").status_code == 204
     assert "0 of 2" in sam.get(f"{page}progress/").text
@@ -198,11 +208,13 @@ def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Brows
 
 def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> None:
     sam = browser(full.world.sam)
-    sam.post(f"{DESK}/rescores/begin/", {"phase": "Practice"})
-    assert said(sam, f"{DESK}/rescores/")[0].startswith("No submission in the phase “Practice” has left predictions")
-    page = sam.post(f"{DESK}/rescores/begin/", {"phase": "Final"})["Location"]
-    sam.post(f"{DESK}/rescores/begin/", {"phase": "Final"})
-    assert said(sam, f"{DESK}/rescores/") == [
+    sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Practice"})
+    assert said(sam, f"{DASHBOARD}/rescores/")[0].startswith(
+        "No submission in the phase “Practice” has left predictions"
+    )
+    page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
+    sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})
+    assert said(sam, f"{DASHBOARD}/rescores/") == [
         "The phase “Final” is being scored again already. Apply or discard that one first."
     ]
     sam.post(f"{page}discard/")
@@ -216,7 +228,7 @@ def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Bro
     ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
     rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
     Rescore.objects.update(state=Rescore.State.READY)
-    alice, page = browser(full.world.alice), f"{DESK}/rescores/{rescore.pk}/"
+    alice, page = browser(full.world.alice), f"{DASHBOARD}/rescores/{rescore.pk}/"
     text = alice.get(page).text
     assert "They cannot be applied." in text
     assert "Discard this one, mend the scoring program, publish the next version, and score the phase again." in text
@@ -233,17 +245,17 @@ def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) 
 
 def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
-    refused = alice.post(f"{DESK}/announcements/new/", {"title": "Hello", "text": " "})
+    refused = alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": " "})
     assert (refused.status_code, "An announcement has a title and a text." in refused.text) == (422, True)
     assert 'value="Hello"' in refused.text
-    alice.post(f"{DESK}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
+    alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
     made = Announcement.objects.get()
     assert "<strong>All</strong>" in browser().get("/c/mednist/announcements/").text
     assert "<script>x" not in browser().get("/c/mednist/announcements/").text
-    alice.post(f"{DESK}/announcements/{made.pk}/", {"title": "Hello", "text": "Everybody"})
-    assert "Everybody" in alice.get(f"{DESK}/announcements/").text
+    alice.post(f"{DASHBOARD}/announcements/{made.pk}/", {"title": "Hello", "text": "Everybody"})
+    assert "Everybody" in alice.get(f"{DASHBOARD}/announcements/").text
     assert alice.get(f"/c/draft/manage/announcements/{made.pk}/").status_code == 404
-    alice.post(f"{DESK}/announcements/{made.pk}/delete/")
+    alice.post(f"{DASHBOARD}/announcements/{made.pk}/delete/")
     assert not Announcement.objects.exists()
     events = Event.objects.filter(challenge=world.challenge, kind__startswith="announcement.")
     assert [(event.kind, event.actor) for event in events] == [
@@ -259,7 +271,7 @@ def test_events_are_filtered_by_person_kind_and_submission(full: Full, browser: 
     browser(full.world.sam).post(f"/s/{full.rival.pk}/rescore/")
 
     def shown(query: str) -> list[str]:
-        return [event.kind for event in browser(full.world.vera).get(f"{DESK}/audit-log/?{query}").context["page"]]
+        return [event.kind for event in browser(full.world.vera).get(f"{DASHBOARD}/audit-log/?{query}").context["page"]]
 
     assert shown("") == ["attempt.moved", "submission.disqualified", "submission.hidden"]
     assert shown("person=alice&kind=submission") == ["submission.disqualified", "submission.hidden"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import Membership, Registration, User
@@ -94,9 +94,9 @@ def test_what_lets_in_as_somebody_else_needs_a_browser(
 
 def test_me_says_where_one_takes_part_and_helps(world: World, ask: Ask) -> None:
     _, bob = ask(world.bob, "get", "/me")
-    assert (bob["username"], bob["helps"]) == ("bob", [])
-    assert bob["takes_part"] == [{"challenge": "mednist", "team": "Blobs", "id": world.team.pk}]
+    assert (bob["username"], bob["roles"]) == ("bob", [])
+    assert bob["memberships"] == [{"challenge": "mednist", "team": "Blobs", "id": world.team.pk}]
     assert Membership.objects.filter(user=world.bob).count() == 1
     _, sam = ask(world.sam, "get", "/me")
-    assert (sam["takes_part"], sam["helps"]) == ([], [{"challenge": "mednist", "kind": "scorer"}])
+    assert (sam["memberships"], sam["roles"]) == ([], [{"challenge": "mednist", "kind": "scorer"}])
     assert not Registration.objects.filter(user=world.sam).exists()

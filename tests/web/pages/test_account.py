@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.models import ApiToken, Registration, User
 from palio.web.verbs.invitations import invite

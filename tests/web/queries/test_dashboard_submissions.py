@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import pytest
 from django.utils import timezone
-from tests.web.busy_challenge import Full
+from tests.web.full_challenge import Full
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Purpose, Rescore
-from palio.web.queries.submissions import Wanted, find
+from palio.web.queries.dashboard_submissions import Wanted, find
 
 NAMES = {"blobs-1.zip": "first", "blobs-5.zip": "best", "carolingians-6.zip": "rival", "carolingians-10.zip": "failed"}
 NAMES |= {"blobs-11.zip": "broken", "blobs-12.zip": "running", "carolingians-13.zip": "queued"}
@@ -31,7 +31,7 @@ def found(full: Full, **asked: str) -> list[str]:
         ({"q": "EPOCHS"}, ["best", "first"]),
         ({"q": "20 blobs"}, ["first"]),
         ({"q": "100%"}, []),
-        ({"standing": "on the leaderboard", "sort": "score"}, ["first", "rival", "best"]),
+        ({"standing": "on a board", "sort": "score"}, ["first", "rival", "best"]),
         ({"sort": "-score"}, ["best", "rival", "first", "queued", "running", "broken", "failed"]),
         ({"sort": "file"}, ["first", "broken", "running", "best", "failed", "queued", "rival"]),
         ({"sort": "of no such thing", "state": "queued"}, ["queued"]),
@@ -51,7 +51,7 @@ def test_submissions_by_team_and_by_standing(full: Full) -> None:
     assert found(full, team=full.world.rivals.pk) == ["queued", "failed", "rival"]
     assert found(full, standing="hidden") == ["best"]
     assert found(full, standing="disqualified") == found(full, standing="baseline") == ["rival"]
-    assert found(full, standing="on the leaderboard") == ["first"]
+    assert found(full, standing="on a board") == ["first"]
     assert found(full, q=full.broken.pk) == ["broken"]
 
 

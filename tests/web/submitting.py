@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from tests.bundles import ANSWERS, answers
-from tests.web.zips import chunks, digest
+from tests.web.submission_files import chunks, digest
 
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError

@@ -11,7 +11,7 @@ from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Attempt, Challenge, Submission
-from palio.web.queries import submissions
+from palio.web.queries import dashboard_submissions as submissions
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import judge
 from palio.web.verbs.baseline import set_baseline
@@ -20,7 +20,7 @@ from palio.web.verbs.rerun import rerun, rescore_one
 router = Router(tags=["dashboard"])
 
 
-class AtDeskOut(Schema):
+class DashboardSubmissionOut(Schema):
     """A submission as organizers see it: with the full `failure` and all scores, including hidden columns."""
 
     id: str
@@ -50,7 +50,7 @@ class AtDeskOut(Schema):
     baseline: bool
 
 
-class AsksOut(Schema):
+class QueuedAttemptOut(Schema):
     submission: str
     attempt: str
     number: int
@@ -66,7 +66,11 @@ class JudgeIn(Schema):
     baseline: bool | None = None
 
 
-@router.get("/challenges/{challenge}/manage/submissions", response=Page[AtDeskOut], url_name="dashboard-submissions")
+@router.get(
+    "/challenges/{challenge}/manage/submissions",
+    response=Page[DashboardSubmissionOut],
+    url_name="dashboard-submissions",
+)
 def list_submissions(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
 ) -> dict[str, Any]:
@@ -79,21 +83,21 @@ def list_submissions(
     return page_of(rows, page, _submission)
 
 
-@router.post("/submissions/{submission}/rerun", response={201: AsksOut}, url_name="rerun-submission")
+@router.post("/submissions/{submission}/rerun", response={201: QueuedAttemptOut}, url_name="rerun-submission")
 @decorate_view(once)
 def rerun_submission(request: Request[Submission], submission: str) -> Status[Any]:
     """Run all stages again. If it is scored, the new score counts."""
-    return Status(201, _asked(rerun(request.subject, signed_in(request))))
+    return Status(201, _queued(rerun(request.subject, signed_in(request))))
 
 
-@router.post("/submissions/{submission}/rescore", response={201: AsksOut}, url_name="rescore-submission")
+@router.post("/submissions/{submission}/rescore", response={201: QueuedAttemptOut}, url_name="rescore-submission")
 @decorate_view(once)
 def rescore_submission(request: Request[Submission], submission: str) -> Status[Any]:
     """Score the predictions of an earlier attempt again with the current version."""
-    return Status(201, _asked(rescore_one(request.subject, signed_in(request))))
+    return Status(201, _queued(rescore_one(request.subject, signed_in(request))))
 
 
-@router.post("/submissions/{submission}/judge", response=AtDeskOut, url_name="judge-submission")
+@router.post("/submissions/{submission}/judge", response=DashboardSubmissionOut, url_name="judge-submission")
 def judge_submission(request: Request[Submission], submission: str, content: JudgeIn) -> dict[str, Any]:
     """Hide or show it, disqualify or reinstate it, mark or unmark it as a baseline."""
     found, actor = request.subject, signed_in(request)
@@ -140,7 +144,7 @@ def _submission(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _asked(attempt: Attempt) -> dict[str, Any]:
+def _queued(attempt: Attempt) -> dict[str, Any]:
     return {
         "submission": attempt.submission_id,
         "attempt": attempt.identity,

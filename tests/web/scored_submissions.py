@@ -51,7 +51,7 @@ phases:
 """
 
 
-def write_board_bundle(folder: Path, *, board: str = "", final: str = "", palio: str = "") -> Path:
+def write_leaderboard_bundle(folder: Path, *, board: str = "", final: str = "", palio: str = "") -> Path:
     """The small challenge with two phases and four columns, one hidden, one computed.
 
     `board`, `final` and `palio` are more lines of the leaderboard, of the last phase and of the block `palio`.
@@ -75,7 +75,7 @@ def scores(accuracy: float, seconds: float = 10.0, secret: float = 0.123456) -> 
     return {"accuracy": accuracy, "seconds": seconds, "secret": secret}
 
 
-def hand_in(
+def add_submission(
     team: Team,
     *,
     phase: str = "Final",

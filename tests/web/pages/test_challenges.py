@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World
-from tests.web.scored import hand_in
+from tests.web.scored_submissions import add_submission
+from tests.web.world import World
 
 from palio.web.models import Announcement, Challenge
 from palio.web.verbs.publish import publish
@@ -129,7 +129,7 @@ def test_home_names_the_best_score_where_the_board_is_public(
     world: World, browser: Browser, tmp_path: Path, settings: Any
 ) -> None:
     settings.FOLDERS.make()
-    hand_in(world.team, scores={"accuracy": 0.75})
+    add_submission(world.team, scores={"accuracy": 0.75})
     assert "best Accuracy 0.750" in browser().get("/").text
     hidden = YAML.replace("    key: main\n", "    key: main\n    hidden: true\n")
     publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist")

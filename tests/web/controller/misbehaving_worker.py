@@ -9,7 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from tests.web.controller.desk_engine import DeskEngine, predict, score
+from tests.web.controller.programmed_engine import ProgrammedEngine, predict, score
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.engine import Job
@@ -30,7 +30,7 @@ def workers(folder: Path) -> WorkerProcesses:
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 sys.path.insert(0, {str(Path.cwd())!r})
-from tests.web.controller.misbehaving import main
+from tests.web.controller.misbehaving_worker import main
 main({str(folder)!r})
 """
     return WorkerProcesses(None, program)
@@ -58,7 +58,7 @@ def main(folder: str) -> None:
         misbehave(wish)
         predict(job, output)
 
-    engine = DeskEngine(Path(folder), {"predict": predicting, "score": score})
+    engine = ProgrammedEngine(Path(folder), {"predict": predicting, "score": score})
     worker_process.main(Engines(lambda _: (engine, ""), lambda _: None))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from tests.web.people import World
-from tests.web.verbs.test_joining import TERMS, hand_in, join
+from tests.web.verbs.test_joining import TERMS, add_submission, join
+from tests.web.world import World
 
 from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Invitation, Registration
@@ -99,7 +99,7 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
 
 
 def test_leaving_after_handing_in_is_not_offered(world: World, browser: Browser) -> None:
-    hand_in(world, world.team, world.bea)
+    add_submission(world, world.team, world.bea)
     assert "so you cannot leave it" in browser(world.bea).get("/c/mednist/team/").text
 
 

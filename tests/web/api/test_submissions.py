@@ -12,10 +12,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from tests.web.handing_in import end, stored
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, write_board_bundle
-from tests.web.zips import chunks, context_zip, digest
+from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
+from tests.web.submission_files import chunks, context_zip, digest
+from tests.web.submitting import end, stored
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
@@ -75,9 +75,9 @@ def test_upload_and_submit_with_a_token(world: World) -> None:
 
 
 def test_cancel_that_counts_has_to_be_said(world: World, browser: Browser, tmp_path: Path) -> None:
-    publish(world.challenge, write_board_bundle(tmp_path / "bundle", palio="  logs: {predict: tail}\n"))
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio="  logs: {predict: tail}\n"))
     world.team.challenge.refresh_from_db()
-    submission = hand_in(world.team, state=State.PREDICT)
+    submission = add_submission(world.team, state=State.PREDICT)
     bob, address = browser(world.bob), f"/api/v1/submissions/{submission.pk}"
     assert bob.get(address).json()["cancel_counts"] is True
     refused = post(bob, f"{address}/cancel")
@@ -208,7 +208,7 @@ def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
 
 
 def test_failure_says_to_its_team_that_it_is_their_turn(world: World, browser: Browser) -> None:
-    submission = hand_in(world.team, failure="predict-exit")
+    submission = add_submission(world.team, failure="predict-exit")
     path = f"/api/v1/submissions/{submission.pk}"
     turns = {user.username: browser(user).get(path).json()["failure"]["turn"] for user in (world.bob, world.alice)}
     assert turns == {"bob": "your turn", "alice": "the participant's turn"}

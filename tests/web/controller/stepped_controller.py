@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import settings
 from tests.bundles import DOCKERFILE, PREDICT
-from tests.web.controller.desk_engine import DeskEngine, predict, score
-from tests.web.controller.threads import ThreadWorkers
-from tests.web.zips import context_zip, digest
+from tests.web.controller.programmed_engine import ProgrammedEngine, predict, score
+from tests.web.controller.thread_workers import ThreadWorkers
+from tests.web.submission_files import context_zip, digest
 
 from palio.core.attempt.states import RUNNING, State
 from palio.core.engine import Engine
@@ -25,9 +25,9 @@ from palio.web.storage.files import file_path
 SECONDS = 30.0  # how long anything may take
 
 
-class Desk:
+class SteppedController:
     def __init__(self, home: Path, **configured: Any) -> None:
-        self.engine = DeskEngine(home / "engine", {"predict": predict, "score": score})
+        self.engine = ProgrammedEngine(home / "engine", {"predict": predict, "score": score})
         self.configuration = replace(
             settings.CONFIGURATION, **{"slots": 2, "memory_gib": 64.0, "cpus": 64.0} | configured
         )
@@ -94,7 +94,7 @@ class Desk:
             worker.join(SECONDS)
 
 
-def hand_in(
+def add_submission(
     team: Team,
     user: User,
     *,

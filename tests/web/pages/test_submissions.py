@@ -10,10 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import ANSWERS, answers
-from tests.web.handing_in import end, stored
-from tests.web.people import World
-from tests.web.scored import publish, write_board_bundle
-from tests.web.zips import below, context_zip
+from tests.web.scored_submissions import publish, write_leaderboard_bundle
+from tests.web.submission_files import below, context_zip
+from tests.web.submitting import end, stored
+from tests.web.world import World
 
 from palio.web.models import Registration, StoredFile, Submission
 from palio.web.verbs.submit import submit
@@ -58,7 +58,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
 
 def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser: Browser, tmp_path: Path) -> None:
     """As the refusal says: it is in the list, to be chosen for a phase that is open."""
-    publish(world.challenge, write_board_bundle(tmp_path / "over", final="    end: 2026-01-02\n"))
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "over", final="    end: 2026-01-02\n"))
     file = SimpleUploadedFile("late.zip", context_zip())
     answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final"})
     said = words(answer.text)

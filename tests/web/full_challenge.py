@@ -1,11 +1,11 @@
-"""A challenge in which much has happened, for tests of what organizers see."""
+"""A challenge that much has happened in: submissions in every state, of two teams, and an open join request."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, scores, write_board_bundle
+from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Registration, Submission, User
@@ -13,7 +13,7 @@ from palio.web.models import Registration, Submission, User
 
 @dataclass(frozen=True)
 class Full:
-    """A challenge that much has happened in."""
+    """The challenge `mednist`, and the rows in it that tests look at."""
 
     world: World
     best: Submission  # of bob's team, in the phase Final
@@ -26,16 +26,16 @@ class Full:
 
 
 def make_full(world: World, folder: Path) -> Full:
-    publish(world.challenge, write_board_bundle(folder / "bundle"))
+    publish(world.challenge, write_leaderboard_bundle(folder / "bundle"))
     for team in (world.team, world.rivals):
         team.challenge.refresh_from_db()
-    hand_in(world.team, scores=scores(0.7), minute=1, note="20 epochs")
-    best = hand_in(world.team, scores=scores(0.9), minute=5, note="=40 epochs", wrong=[1, 2, 3])
-    rival = hand_in(world.rivals, scores=scores(0.8, 5.0), minute=6)
-    failed = hand_in(world.rivals, failure="predict-time-limit", minute=10, charged=True)
-    broken = hand_in(world.team, failure="scores-missing", minute=11, kind="results")
-    running = hand_in(world.team, state=State.PREDICT, minute=12)
-    queued = hand_in(world.rivals, minute=13)
+    add_submission(world.team, scores=scores(0.7), minute=1, note="20 epochs")
+    best = add_submission(world.team, scores=scores(0.9), minute=5, note="=40 epochs", wrong=[1, 2, 3])
+    rival = add_submission(world.rivals, scores=scores(0.8, 5.0), minute=6)
+    failed = add_submission(world.rivals, failure="predict-time-limit", minute=10, charged=True)
+    broken = add_submission(world.team, failure="scores-missing", minute=11, kind="results")
+    running = add_submission(world.team, state=State.PREDICT, minute=12)
+    queued = add_submission(world.rivals, minute=13)
     for submission in (best, rival):
         leave_predictions(submission)
     pending = Registration.objects.create(challenge=world.challenge, user=world.dave)

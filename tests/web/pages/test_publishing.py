@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from tests.web.people import World
 from tests.web.verbs.test_upload_bundle import packed
+from tests.web.world import World
 
 from palio.web.models import Challenge, Role
 from palio.web.verbs.accounts import set_publisher
@@ -86,7 +86,8 @@ def test_settings_buttons_do_what_they_say(world: World, browser: Browser) -> No
     assert alice.post(f"{base}/joining/", {"joining": "approval"}).status_code == 302
     assert Challenge.objects.get(slug="mednist").joining == "approval"
     assert (
-        "dave now has the role scorer" in alice.post(f"{base}/roles/", {"username": "dave", "kind": "scorer"}, follow=True).text
+        "dave now has the role scorer"
+        in alice.post(f"{base}/roles/", {"username": "dave", "kind": "scorer"}, follow=True).text
     )
     assert "Role of dave removed" in alice.post(f"{base}/roles/revoke/", {"username": "dave"}, follow=True).text
     assert "only organizer" in alice.post(f"{base}/roles/revoke/", {"username": "alice"}, follow=True).text

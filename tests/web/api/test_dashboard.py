@@ -1,4 +1,4 @@
-"""The organizer's desk over the API."""
+"""The organizer dashboard over the API."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.web.busy_challenge import Full, make_full
+from tests.web.full_challenge import Full, make_full
 from tests.web.pages.test_desk_pages import finish
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import Stage
 from palio.web.access.tokens import SCOPES
@@ -17,7 +17,7 @@ from palio.web.queries.submission import run_folder
 from palio.web.verbs.tokens import make_token
 
 Ask = Callable[..., Any]
-DESK = "/challenges/mednist/manage"
+DASHBOARD = "/challenges/mednist/manage"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ask(full: Full) -> Ask:
 
 
 def test_desk_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
-    status, told = ask(full.world.vera, "get", DESK)
+    status, told = ask(full.world.vera, "get", DASHBOARD)
     assert (status, told["states"], told["pending"]) == (200, {"queued": 1, "predict": 1, "scored": 3, "failed": 2}, 1)
     assert [(each["code"], each["cause"], each["count"]) for each in told["failing"]] == [
         ("scores-missing", "organizer", 1),
@@ -54,12 +54,12 @@ def test_desk_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
 
 
 def test_submissions_are_filtered_and_come_in_pages(full: Full, ask: Ask) -> None:
-    status, page = ask(full.world.sam, "get", f"{DESK}/submissions?state=scored&sort=-score&limit=1")
+    status, page = ask(full.world.sam, "get", f"{DASHBOARD}/submissions?state=scored&sort=-score&limit=1")
     assert (status, page["count"], page["items"][0]["id"]) == (200, 3, full.best.pk)
     assert page["items"][0]["scores"] == {"accuracy": 0.9, "seconds": 10.0, "secret": 0.123456}
-    status, page = ask(full.world.sam, "get", f"{DESK}/submissions?code=predict-time-limit")
+    status, page = ask(full.world.sam, "get", f"{DASHBOARD}/submissions?code=predict-time-limit")
     assert page["items"][0]["failure"]["message"].startswith("FULL")
-    assert ask(full.world.sam, "get", f"{DESK}/submissions?standing=nonsense")[0] == 422
+    assert ask(full.world.sam, "get", f"{DASHBOARD}/submissions?standing=nonsense")[0] == 422
 
 
 def test_a_rerun_asked_for_twice_with_one_key_is_made_once(full: Full, ask: Ask) -> None:
@@ -84,19 +84,19 @@ def test_a_submission_is_judged_in_one_request(full: Full, ask: Ask) -> None:
 
 def test_registrations_are_decided(full: Full, ask: Ask) -> None:
     alice = full.world.alice
-    status, page = ask(alice, "get", f"{DESK}/registrations?state=pending")
+    status, page = ask(alice, "get", f"{DASHBOARD}/registrations?state=pending")
     assert (status, [each["user"] for each in page["items"]]) == (200, ["dave"])
     status, told = ask(alice, "post", f"/registrations/{full.pending.pk}/decide", {"approve": True})
     assert (status, told["state"], told["team"], told["decided_by"]) == (200, "approved", "dave", "alice")
-    status, page = ask(alice, "get", f"{DESK}/audit-log?kind=registration")
+    status, page = ask(alice, "get", f"{DASHBOARD}/audit-log?kind=registration")
     assert [(each["who"], each["detail"]["state"]) for each in page["items"]] == [("alice", "approved")]
 
 
 def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
-    status, begun = ask(full.world.sam, "post", f"{DESK}/rescores", {"phase": "Final"})
+    status, begun = ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "Final"})
     assert (status, begun["state"], begun["total"], begun["ended"]) == (201, "running", 2, 0)
-    assert ask(full.world.sam, "post", f"{DESK}/rescores", {"phase": "Final"})[1]["code"] == "rescore-open"
-    assert ask(full.world.sam, "post", f"{DESK}/rescores", {"phase": "?"})[1]["code"] == "phase-unknown"
+    assert ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "Final"})[1]["code"] == "rescore-open"
+    assert ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "?"})[1]["code"] == "phase-unknown"
     assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/apply")[1]["code"] == "rescore-not-ready"
     finish(Rescore.objects.get(), 0.95, failing=full.rival.pk)
     status, told = ask(full.world.vera, "get", f"/rescores/{begun['id']}")
@@ -111,14 +111,14 @@ def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
     status, told = ask(full.world.alice, "post", f"/rescores/{begun['id']}/apply")
     assert (status, told["state"], told["changes"]) == (200, "applied", None)
     assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/discard")[1]["code"] == "rescore-not-ready"
-    assert [each["id"] for each in ask(full.world.vera, "get", f"{DESK}/rescores")[1]["items"]] == [begun["id"]]
+    assert [each["id"] for each in ask(full.world.vera, "get", f"{DASHBOARD}/rescores")[1]["items"]] == [begun["id"]]
 
 
 def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> None:
     alice = full.world.alice
-    status, made = ask(alice, "post", f"{DESK}/announcements", {"title": "Hello", "text": "All"})
+    status, made = ask(alice, "post", f"{DASHBOARD}/announcements", {"title": "Hello", "text": "All"})
     assert (status, made["title"], made["author"]) == (201, "Hello", "alice")
-    path = f"{DESK}/announcements/{made['number']}"
+    path = f"{DASHBOARD}/announcements/{made['number']}"
     assert ask(alice, "patch", path, {"title": "Hello", "text": "Everybody"})[1]["text"] == "Everybody"
     assert ask(alice, "patch", path, {"title": "", "text": "Everybody"})[1]["code"] == "announcement-empty"
     assert ask(full.world.olga, "delete", f"/challenges/other/manage/announcements/{made['number']}")[0] == 404
@@ -158,13 +158,13 @@ def test_helpers_read_all_logs_and_passes_and_the_report(full: Full, ask: Ask) -
 
 
 def test_desk_says_how_full_the_disk_is(full: Full, ask: Ask) -> None:
-    status, told = ask(full.world.vera, "get", f"{DESK}/disk")
+    status, told = ask(full.world.vera, "get", f"{DASHBOARD}/disk")
     assert (status, sorted(told["parts"])) == (200, ["bundles", "database", "runs", "store", "uploads"])
     assert 0 < told["free_bytes"] < told["total_bytes"]
 
 
 def test_announcements_are_named_to_be_changed(full: Full, ask: Ask) -> None:
-    _, made = ask(full.world.alice, "post", f"{DESK}/announcements", {"title": "Hello", "text": "All"})
+    _, made = ask(full.world.alice, "post", f"{DASHBOARD}/announcements", {"title": "Hello", "text": "All"})
     _, page = ask(full.world.bob, "get", "/challenges/mednist/announcements")
     assert [(each["number"], each["title"]) for each in page["items"]] == [(made["number"], "Hello")]
 

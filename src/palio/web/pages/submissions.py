@@ -21,10 +21,10 @@ from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
-from palio.web.pages.actions import doing
+from palio.web.pages.actions import redirect_after
 from palio.web.pages.file_forms import receives_file
 from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
-from palio.web.queries.team_submissions import files_of, submissions_of
+from palio.web.queries.submissions import files_of, submissions_of
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload, files, submission_limits, submit
 from palio.web.verbs.engine_support import left_out
@@ -40,13 +40,13 @@ def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
     found = request.subject
     if request.method != "POST":
         return _page(request, found)
-    return _handing_in(request, found, lambda team, phase: _received(request, team, phase))
+    return _submit(request, found, lambda team, phase: _received(request, team, phase))
 
 
 @require_POST
 def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Submit a file that the team uploaded before."""
-    return _handing_in(request, request.subject, lambda team, _: _chosen(request, team))
+    return _submit(request, request.subject, lambda team, _: _chosen(request, team))
 
 
 def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -74,7 +74,7 @@ def delete_file(request: Request[StoredFile], file: str) -> HttpResponse:
         files.delete_file(subject, signed_in(request))
         return f"{subject.name} deleted. Its submissions and their results are kept."
 
-    return doing(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
+    return redirect_after(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
 
 
 @require_POST
@@ -85,7 +85,7 @@ def cancel(request: Request[Submission], submission: str) -> HttpResponse:
         attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
         return "Submission cancelled." if attempt.ended else "Cancelling: the running stage is being stopped."
 
-    return doing(request, reverse("pages:submission", args=[subject.pk]), act)
+    return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
 
 @require_POST
@@ -96,17 +96,17 @@ def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
         submit.withdraw(subject, signed_in(request))
         return "Submission withdrawn from the leaderboard."
 
-    return doing(request, reverse("pages:submission", args=[subject.pk]), act)
+    return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
 
-def _handing_in(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
+def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
     """Get the file from `take` and submit it; show a refusal on the page of the form."""
     try:
         user = signed_in(request)
         team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # kept even if it cannot be submitted now, for later
-        handed = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
+        submitted = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
     except RefusedError as refused:
         said = {"message": refused.message, "next_step": refused.next_step, "evidence": refused.evidence}
         return _page(request, challenge, said, refused.status)
@@ -114,9 +114,9 @@ def _handing_in(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRe
         failure = error.failure
         said = {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
         return _page(request, challenge, said, 422)
-    for note in handed.notes:
+    for note in submitted.notes:
         messages.info(request, f"Submitted. Note: {note}.")
-    return redirect("pages:submission", handed.submission.pk)
+    return redirect("pages:submission", submitted.submission.pk)
 
 
 def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
@@ -145,7 +145,7 @@ def _page(
         messages.error(request, f"{missing.message} {missing.next_step}")
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
-    stands = submission_limits.tries(team, phase)
+    stands = submission_limits.quota_of(team, phase)
     not_here = left_out(stands.kinds, user)
     kinds = [kind for kind in stands.kinds if kind not in not_here]
     context = {

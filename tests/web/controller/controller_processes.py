@@ -132,7 +132,7 @@ def _in_workers(call: str) -> None:
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 sys.path.insert(0, {str(Path.cwd())!r})
-from tests.web.controller.moments import at_note, at_verdict
+from tests.web.controller.kill_points import at_note, at_verdict
 {call}
 from palio.web.controller.worker_process import main
 main()
