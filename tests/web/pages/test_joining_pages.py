@@ -8,8 +8,8 @@ from django.test import Client
 from tests.web.people import World
 from tests.web.verbs.test_joining import TERMS, hand_in, join
 
+from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Invitation, Registration
-from palio.web.verbs.teams import own_team
 
 Browser = Callable[..., Client]
 

@@ -8,11 +8,11 @@ import pytest
 from tests.bundles import write_bundle
 from tests.web.people import World
 
+from palio.web.access.relations import own_team
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Event, Membership, Registration, StoredFile, Submission, Team, User
 from palio.web.verbs import joining
 from palio.web.verbs.publish import publish
-from palio.web.verbs.teams import own_team
 
 TERMS = hashlib.sha256(b"Be fair.\n").hexdigest()
 

@@ -5,6 +5,7 @@ from django.db import transaction
 from tests.web.people import World
 from tests.web.verbs.test_joining import hand_in, join, refusal
 
+from palio.web.access.relations import own_team
 from palio.web.models import Team, User
 from palio.web.verbs import teams
 
@@ -31,7 +32,7 @@ def test_rename_to_what_cannot_be_is_refused(world: World, name: str, code: str)
 def test_join_team_leaves_nothing_of_an_unused_team_of_one(world: World) -> None:
     join(world, world.dave)
     move(world.team, world.dave)
-    assert teams.own_team(world.challenge, world.dave) == world.team
+    assert own_team(world.challenge, world.dave) == world.team
     assert not Team.objects.filter(challenge=world.challenge, name="dave").exists()
 
 

@@ -14,10 +14,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.middleware.csrf import CsrfViewMiddleware
 
 from palio.web.access.operations import methods_at, operation_name
-from palio.web.access.relations import Relation, challenge_of, relations
+from palio.web.access.relations import challenge_of, relations
 from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
 from palio.web.http.cache import kept
-from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
+from palio.web.http.request import Relation, Request
+from palio.web.models import Challenge, ChallengeVersion, Submission
 
 # What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
 # of a challenge never changes, and is kept.
@@ -34,27 +35,26 @@ class AccessMiddleware:
         return self._get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, request: Request[Model | None], view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         at = request.resolver_match.view_name if request.resolver_match else ""
         name = operation_name(at, request.method)
         rule = find_rule(name)
         if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
             raise Http404
-        token: ApiToken | None = getattr(request, "token", None)
         subject = _subject(rule, kwargs)
         held = relations(request.user, subject)
         _hide_drafts(subject, held)
         if not rule.allowed & held:
             return _refusal(request, name, held, subject)
-        if token is not None and rule.scope not in token.scopes:
+        if request.token is not None and rule.scope not in request.token.scopes:
             raise PermissionDenied(
                 f"This token was not made for `{rule.scope}`; make one that is on your account page."
             )
         if (methods := methods_at(at)) and request.method not in methods:
             return _of_another_method(request.method, methods)
-        request.subject, request.relations = subject, held  # type: ignore[attr-defined]
-        if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
+        request.subject, request.relations = subject, held
+        if _is_api(name) and request.token is None:  # a browser's cookie is not enough to change anything
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import Model
 
-from palio.web.access.relations import Relation
+from palio.web.http.request import Relation
 from palio.web.models import ApiToken, Attempt, Challenge, Registration, Rescore, StoredFile, Submission, Team, Upload
 
 ANYONE, SIGNED_IN = frozenset({Relation.ANYONE}), frozenset({Relation.SIGNED_IN})

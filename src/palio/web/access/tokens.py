@@ -7,9 +7,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.utils import timezone
 
+from palio.web.http.request import Request
 from palio.web.models import ApiToken
 
 PREFIX = "palio_"
@@ -33,11 +34,12 @@ def hashed(secret: str) -> str:
 class TokenMiddleware:
     """A request with a token is its owner's, needs no protection against other sites, and has no session."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[Request[object]], HttpResponse]) -> None:
         self._get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: Request[object]) -> HttpResponse:
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        request.token = None
         if not secret:
             return self._get_response(request)
         token = find_token(secret.strip()) if kind.lower() == "bearer" else None
@@ -51,7 +53,7 @@ class TokenMiddleware:
                 },
                 status=401,
             )
-        request.user, request.token = token.user, token  # type: ignore[attr-defined]
+        request.user, request.token = token.user, token
         return self._get_response(request)
 
 

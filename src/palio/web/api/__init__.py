@@ -8,6 +8,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from palio import __version__
 from palio.core.errors import Cause, PalioError
+from palio.web.access import operations
 from palio.web.api.json_body import JsonParser
 from palio.web.api.openapi import DocumentedAPI
 from palio.web.api.rate_limit import Rate, too_many
@@ -105,3 +106,7 @@ _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invit
 _DESK = (dashboard, organizer_submissions, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DESK):
     api.add_router("", _module.router)
+    for _view in _module.router.path_operations.values():
+        operations.register(
+            {method: operation.url_name or "" for operation in _view.operations for method in operation.methods}
+        )

@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.actions import signed_in
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 router = Router(tags=["account"])
@@ -58,8 +58,8 @@ class NewTokenOut(TokenOut):
 
 
 @router.get("/me", response=MeOut, url_name="me")
-def me(request: HttpRequest) -> dict[str, Any]:
-    user, token = signed_in(request), getattr(request, "token", None)
+def me(request: Request[None]) -> dict[str, Any]:
+    user, token = signed_in(request), request.token
     memberships = Membership.objects.filter(user=user).select_related("team", "challenge").order_by("-joined")
     roles = Role.objects.filter(user=user).select_related("challenge").order_by("-granted")
     return {
@@ -85,8 +85,8 @@ def new_token(request: HttpRequest, content: TokenIn) -> Status[Any]:
 
 
 @router.delete("/tokens/{token}", response={204: None}, url_name="revoke-token")
-def revoke(request: HttpRequest, token: str) -> Status[None]:
-    revoke_token(request.subject, actor=signed_in(request))  # type: ignore[attr-defined]
+def revoke(request: Request[ApiToken], token: str) -> Status[None]:
+    revoke_token(request.subject, actor=signed_in(request))
     return Status(204, None)
 
 

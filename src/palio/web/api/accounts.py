@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest
 from ninja import Router, Schema
 
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import signed_in
 from palio.web.models import User
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import accounts
 
 router = Router(tags=["people"])

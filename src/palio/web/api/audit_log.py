@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import Request
 from palio.web.models import Challenge, Event
 from palio.web.queries import audit_log
 
@@ -26,15 +26,10 @@ class EventOut(Schema):
 
 @router.get("/challenges/{challenge}/manage/audit-log", response=Page[EventOut], url_name="audit-log")
 def list_events(
-    request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
+    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
 ) -> dict[str, Any]:
     """What was done, the newest first. `kind` is a whole one, or its beginning up to the point."""
-    return page_of(audit_log.find(_challenge(request), audit_log.Wanted.of(asked.model_dump())), page, _event)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
+    return page_of(audit_log.find(request.subject, audit_log.Wanted.of(asked.model_dump())), page, _event)
 
 
 def _event(event: Event) -> dict[str, Any]:

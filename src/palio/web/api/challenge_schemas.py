@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.utils import timezone
 from ninja import Schema
 
 from palio.core.bundle.model import Phase
+from palio.web.http.request import Request
 from palio.web.models import Challenge, ChallengeVersion
-from palio.web.pages.challenge_files import seen_until
-from palio.web.pages.challenges import shown
+from palio.web.queries.challenges import published, visible_until
 from palio.web.storage.bundles import bundle_of
 from palio.web.storage.downloads import downloads
 from palio.web.templatetags.challenge import state_of
@@ -93,9 +93,11 @@ def shown_challenge(challenge: Challenge) -> dict[str, Any]:
     }
 
 
-def shown_phases(request: HttpRequest) -> list[dict[str, Any]]:
-    _, _, bundle = shown(request)
-    offered = [(download.phase.index, download.kind) for download in downloads(bundle, seen_until(request))]
+def shown_phases(request: Request[Challenge]) -> list[dict[str, Any]]:
+    _, _, bundle = published(request.subject)
+    offered = [
+        (download.phase.index, download.kind) for download in downloads(bundle, visible_until(request.relations))
+    ]
     return [
         _phase(phase) | {"downloads": [kind for index, kind in offered if index == phase.index]}
         for phase in bundle.phases

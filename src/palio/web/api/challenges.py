@@ -18,9 +18,10 @@ from palio.web.api.challenge_schemas import (
 )
 from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import Request
 from palio.web.models import Announcement, Challenge, User
-from palio.web.pages.challenge_files import seen_until, send
-from palio.web.pages.challenges import rendered_page, shown
+from palio.web.queries.challenges import published, rendered_page, visible_until
+from palio.web.storage.downloads import download_response
 from palio.web.verbs.joining import terms_of
 
 router = Router(tags=["challenges"])
@@ -54,8 +55,8 @@ def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
 
 
 @router.get("/challenges/{challenge}", response=ChallengeWholeOut, url_name="get-challenge")
-def get_challenge(request: HttpRequest, challenge: str) -> dict[str, Any]:
-    found, _, bundle = shown(request)
+def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+    found, _, bundle = published(request.subject)
     terms = terms_of(bundle)
     return {
         **shown_challenge(found),
@@ -66,29 +67,29 @@ def get_challenge(request: HttpRequest, challenge: str) -> dict[str, Any]:
 
 
 @router.get("/challenges/{challenge}/versions", response=Page[VersionOut], url_name="challenge-versions")
-def challenge_versions(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+def challenge_versions(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """The newest first, each with what it has changed."""
-    rows = _challenge(request).versions.select_related("published_by", "challenge").order_by("-number")
+    rows = request.subject.versions.select_related("published_by", "challenge").order_by("-number")
     return page_of(rows, page, shown_version)
 
 
 @router.get("/challenges/{challenge}/pages", response=list[PageOut], url_name="challenge-pages")
-def challenge_pages(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+def challenge_pages(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     """Rendered and sanitized, as they are shown."""
-    found, version, bundle = shown(request)
+    found, version, bundle = published(request.subject)
     return [
         {"title": page.title, "html": rendered_page(found, version, index)} for index, page in enumerate(bundle.pages)
     ]
 
 
 @router.get("/challenges/{challenge}/phases", response=list[PhaseOut], url_name="challenge-phases")
-def challengeshown_phases(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+def challengeshown_phases(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     return shown_phases(request)
 
 
 @router.get("/challenges/{challenge}/announcements", response=Page[AnnouncementOut], url_name="challenge-announcements")
-def challenge_announcements(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
-    rows = _challenge(request).announcements.select_related("author").order_by("-created", "-id")
+def challenge_announcements(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
+    rows = request.subject.announcements.select_related("author").order_by("-created", "-id")
     return page_of(rows, page, _announcement)
 
 
@@ -97,15 +98,10 @@ def challenge_announcements(request: HttpRequest, challenge: str, page: PageQuer
     url_name="challenge-download",
     openapi_extra=answers("application/octet-stream", "application/zip"),
 )
-def challenge_download(request: HttpRequest, challenge: str, phase: int, kind: str) -> HttpResponseBase:
+def challenge_download(request: Request[Challenge], challenge: str, phase: int, kind: str) -> HttpResponseBase:
     """A starting kit, public data or sample cases, as the phase's `downloads` name them."""
-    found, _, bundle = shown(request)
-    return send(bundle, found.slug, phase, kind, seen_until(request))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
+    found, _, bundle = published(request.subject)
+    return download_response(bundle, found.slug, phase, kind, visible_until(request.relations))
 
 
 def _announcement(said: Announcement) -> dict[str, Any]:

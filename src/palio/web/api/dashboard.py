@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 
 from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Attempt, Challenge, Registration
-from palio.web.pages.actions import signed_in
-from palio.web.pages.audit_log import send_export
 from palio.web.queries import dashboard, disk, queue
-from palio.web.queries.export import Parts
+from palio.web.queries.export import Parts, entries, export_name
 from palio.web.queries.participants import registrations
+from palio.web.storage.downloads import zip_response
 from palio.web.verbs.joining import decide
 
 router = Router(tags=["desk"])
@@ -98,9 +98,9 @@ class DecideIn(Schema):
 
 
 @router.get("/challenges/{challenge}/manage", response=DeskOut, url_name="dashboard")
-def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+def desk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     """How the challenge stands, what fails, what runs and what waits."""
-    found = _challenge(request)
+    found = request.subject
     numbers = dashboard.numbers(found)
     return {
         **vars(numbers),
@@ -112,7 +112,7 @@ def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
 
 
 @router.get("/challenges/{challenge}/manage/disk", response=DiskOut, url_name="dashboard-disk")
-def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+def desk_disk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     found = disk.disk()
     parts = {part.name: part.size_bytes for part in found.parts}
     return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
@@ -122,31 +122,28 @@ def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
     "/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="registrations"
 )
 def list_registrations(
-    request: HttpRequest, challenge: str, page: PageQuery, state: str = "", q: str = ""
+    request: Request[Challenge], challenge: str, page: PageQuery, state: str = "", q: str = ""
 ) -> dict[str, Any]:
     """Who takes part, wants to, or did; the oldest wish first."""
-    rows = registrations(_challenge(request), q=q.replace("\0", ""), state=state.replace("\0", ""))
+    rows = registrations(request.subject, q=q.replace("\0", ""), state=state.replace("\0", ""))
     return page_of(rows, page, _registration)
 
 
 @router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-registration")
-def decide_registration(request: HttpRequest, registration: str, content: DecideIn) -> dict[str, Any]:
+def decide_registration(request: Request[Registration], registration: str, content: DecideIn) -> dict[str, Any]:
     """Approves or refuses somebody's wish to take part."""
-    subject: Registration = request.subject  # type: ignore[attr-defined]
+    subject = request.subject
     decide(subject, approve=content.approve, actor=signed_in(request))
     return _registration(registrations(subject.challenge).get(pk=subject.pk))
 
 
 @router.get("/challenges/{challenge}/export", url_name="export", openapi_extra=answers("application/zip"))
-def export(request: HttpRequest, challenge: str, files: bool = False, runs: bool = False) -> StreamingHttpResponse:
+def export(
+    request: Request[Challenge], challenge: str, files: bool = False, runs: bool = False
+) -> StreamingHttpResponse:
     """All results, attempts, boards, receipts and versions in one zip, whose README names every file. `runs`: with what
     the scoring program wrote; `files`: with what was handed in."""
-    return send_export(_challenge(request), Parts(files=files, runs=runs))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
+    return zip_response(export_name(request.subject), entries(request.subject, Parts(files=files, runs=runs)))
 
 
 def _queue(found: queue.Queue) -> dict[str, Any]:

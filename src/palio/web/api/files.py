@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
 from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.models import StoredFile
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, StoredFile
 from palio.web.queries.submission import built_image, latest_attempt, shown_file, shown_scores
 from palio.web.queries.team_submissions import files_of
-from palio.web.queries.teams import own_team
 from palio.web.verbs import files
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["files"])
 
@@ -43,21 +43,21 @@ class FileWithSubmissionsOut(FileOut):
 
 
 @router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
-def list_files(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+def list_files(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """One's own team's, newest first, with what they were handed in for."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    team = require_team(request.subject, signed_in(request))
     return page_of(files_of(team), page, _shown)
 
 
 @router.get("/files/{file}", response=FileWithSubmissionsOut, url_name="get-file")
-def get_file(request: HttpRequest, file: str) -> dict[str, Any]:
-    return _shown(request.subject)  # type: ignore[attr-defined]
+def get_file(request: Request[StoredFile], file: str) -> dict[str, Any]:
+    return _shown(request.subject)
 
 
 @router.post("/files/{file}/delete", response={204: None}, url_name="delete-file")
-def delete_file(request: HttpRequest, file: str) -> Status[None]:
+def delete_file(request: Request[StoredFile], file: str) -> Status[None]:
     """Removes its bytes; submissions made from it stay."""
-    files.delete_file(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    files.delete_file(request.subject, signed_in(request))
     return Status(204, None)
 
 

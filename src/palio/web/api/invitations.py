@@ -9,11 +9,11 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from palio.web.access.relations import own_team
 from palio.web.api.joining import TeamNameOut, TermsIn
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, Team
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import invitations
-from palio.web.verbs.teams import own_team
 
 router = Router(tags=["invitations"])
 
@@ -86,54 +86,44 @@ def take_back_to_platform(request: HttpRequest, invitation: str) -> Status[None]
 @router.get(
     "/challenges/{challenge}/invitations", response=list[OpenInvitationOut], url_name="list-challenge-invitations"
 )
-def list_into_challenge(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
-    return _open(Q(challenge=_challenge(request), team=None))
+def list_into_challenge(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+    return _open(Q(challenge=request.subject, team=None))
 
 
 @router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
-def invite_into_challenge(request: HttpRequest, challenge: str, content: InvitationIn) -> Status[Any]:
+def invite_into_challenge(request: Request[Challenge], challenge: str, content: InvitationIn) -> Status[Any]:
     """A link that lets one person take part, once."""
-    made = invitations.invite(signed_in(request), challenge=_challenge(request), note=content.note)
+    made = invitations.invite(signed_in(request), challenge=request.subject, note=content.note)
     return _made(request, *made)
 
 
 @router.delete("/challenges/{challenge}/invitations/{invitation}", response={204: None}, url_name="revoke-invitation")
-def take_back_into_challenge(request: HttpRequest, challenge: str, invitation: str) -> Status[None]:
-    return _take_back(request, invitation, Q(challenge=_challenge(request), team=None))
+def take_back_into_challenge(request: Request[Challenge], challenge: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(challenge=request.subject, team=None))
 
 
 # -- into a team
 
 
 @router.get("/teams/{team}/invitations", response=list[OpenInvitationOut], url_name="list-team-invitations")
-def list_into_team(request: HttpRequest, team: str) -> list[dict[str, Any]]:
-    return _open(Q(team=_team(request)))
+def list_into_team(request: Request[Team], team: str) -> list[dict[str, Any]]:
+    return _open(Q(team=request.subject))
 
 
 @router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
-def invite_into_team(request: HttpRequest, team: str, content: InvitationIn) -> Status[Any]:
+def invite_into_team(request: Request[Team], team: str, content: InvitationIn) -> Status[Any]:
     """A link that lets one participant into the team, once."""
-    return _made(request, *invitations.invite(signed_in(request), team=_team(request), note=content.note))
+    return _made(request, *invitations.invite(signed_in(request), team=request.subject, note=content.note))
 
 
 @router.delete("/teams/{team}/invitations/{invitation}", response={204: None}, url_name="revoke-member-invitation")
-def take_back_into_team(request: HttpRequest, team: str, invitation: str) -> Status[None]:
-    return _take_back(request, invitation, Q(team=_team(request)))
+def take_back_into_team(request: Request[Team], team: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(team=request.subject))
 
 
 # -- its parts
 
 _TO_PLATFORM = Q(challenge=None, team=None)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _team(request: HttpRequest) -> Team:
-    team: Team = request.subject  # type: ignore[attr-defined]
-    return team
 
 
 def _made(request: HttpRequest, invitation: Invitation, code: str) -> Status[Any]:

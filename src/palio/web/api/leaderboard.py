@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from ninja import Router, Schema
 
+from palio.web.http.request import Request
 from palio.web.leaderboard.ranked import Sight, visible_columns
 from palio.web.leaderboard.request import asked, etag_for, own_scores, private
+from palio.web.models import Challenge
 
 router = Router(tags=["board"])
 
@@ -56,7 +58,7 @@ class EntryOut(Schema):
 
 
 @router.get("/challenges/{challenge}/leaderboard", response=BoardOut, url_name="leaderboard")
-def board(request: HttpRequest, challenge: str, phase: str | None = None, sort: str = "rank") -> HttpResponse:
+def board(request: Request[Challenge], challenge: str, phase: str | None = None, sort: str = "rank") -> HttpResponse:
     """The leaderboard of a phase, else of the one that is open. `sort`: a column's key, `team`, `entries` or `last`;
     with a minus in front of it the other way round."""
     what = asked(request, phase)
@@ -68,7 +70,7 @@ def board(request: HttpRequest, challenge: str, phase: str | None = None, sort: 
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")
-def history(request: HttpRequest, challenge: str, phase: str | None = None) -> list[dict[str, object]]:
+def history(request: Request[Challenge], challenge: str, phase: str | None = None) -> list[dict[str, object]]:
     """The own team's submissions that have a score, oldest first; nothing where scores are hidden."""
     what = asked(request, phase)
     if what.team is None or what.seen is Sight.NOTHING:

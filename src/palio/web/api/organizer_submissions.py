@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Attempt, Challenge, Submission
-from palio.web.pages.actions import signed_in
 from palio.web.queries import submissions
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import judge
@@ -69,11 +68,11 @@ class JudgeIn(Schema):
 
 @router.get("/challenges/{challenge}/manage/submissions", response=Page[AtDeskOut], url_name="dashboard-submissions")
 def list_submissions(
-    request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
+    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
 ) -> dict[str, Any]:
     """All submissions, by what is asked for; `sort` is created, team, phase, state, file, finished or score, with a
     minus in front of it the other way round."""
-    found = _challenge(request)
+    found = request.subject
     wanted = submissions.Wanted.of(asked.model_dump())
     rows = submissions.find(found, wanted, current_bundle(found).leaderboard.primary.key)
     return page_of(rows, page, _submission)
@@ -81,22 +80,22 @@ def list_submissions(
 
 @router.post("/submissions/{submission}/rerun", response={201: AsksOut}, url_name="rerun-submission")
 @decorate_view(once)
-def rerun_submission(request: HttpRequest, submission: str) -> Status[Any]:
+def rerun_submission(request: Request[Submission], submission: str) -> Status[Any]:
     """Another attempt, through all stages. If it is scored, that score is the one that counts."""
-    return Status(201, _asked(rerun(_subject(request), signed_in(request))))
+    return Status(201, _asked(rerun(request.subject, signed_in(request))))
 
 
 @router.post("/submissions/{submission}/rescore", response={201: AsksOut}, url_name="rescore-submission")
 @decorate_view(once)
-def rescore_submission(request: HttpRequest, submission: str) -> Status[Any]:
+def rescore_submission(request: Request[Submission], submission: str) -> Status[Any]:
     """Another attempt that scores the predictions of an earlier one, with the challenge as it is now."""
-    return Status(201, _asked(rescore_one(_subject(request), signed_in(request))))
+    return Status(201, _asked(rescore_one(request.subject, signed_in(request))))
 
 
 @router.post("/submissions/{submission}/judge", response=AtDeskOut, url_name="judge-submission")
-def judge_submission(request: HttpRequest, submission: str, content: JudgeIn) -> dict[str, Any]:
+def judge_submission(request: Request[Submission], submission: str, content: JudgeIn) -> dict[str, Any]:
     """Hides or shows it, disqualifies it with a reason or takes that back, marks it as a baseline or not."""
-    found, actor = _subject(request), signed_in(request)
+    found, actor = request.subject, signed_in(request)
     if content.disqualified is not None:
         if content.disqualified:
             judge.disqualify(found, actor, content.disqualified)
@@ -107,16 +106,6 @@ def judge_submission(request: HttpRequest, submission: str, content: JudgeIn) ->
     if content.baseline is not None:
         set_baseline(found, actor, baseline=content.baseline)
     return _submission(submissions.latest_attempts(found.challenge).get(submission=found))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _subject(request: HttpRequest) -> Submission:
-    submission: Submission = request.subject  # type: ignore[attr-defined]
-    return submission
 
 
 def _submission(attempt: Attempt) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from ninja import Query, Schema, Status
 from palio.web.api.challenge_schemas import ChallengeOut, VersionOut, shown_challenge, shown_version
 from palio.web.api.challenges import router
 from palio.web.api.request_body import received
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, ChallengeVersion
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import challenge_settings
 from palio.web.verbs.publish import Publication
 from palio.web.verbs.upload_bundle import publish_archive
@@ -64,33 +64,28 @@ def publish_challenge(
     openapi_extra=_ZIP,
 )
 def publish_version(
-    request: HttpRequest,
+    request: Request[Challenge],
     challenge: str,
     name: Annotated[str, Query(max_length=255)] = "bundle.zip",
     draft: bool = False,
     note: Annotated[str, Query(max_length=5000)] = "",
 ) -> Status[Any]:
     """Publishes the bundle that is sent as a zip as the next version."""
-    slug = _challenge(request).slug
+    slug = request.subject.slug
     with received(request) as archive:
         done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
     return _published(done)
 
 
 @router.patch("/challenges/{challenge}", response=ChallengeOut, url_name="change-challenge")
-def change_challenge(request: HttpRequest, challenge: str, content: SettingsIn) -> dict[str, Any]:
+def change_challenge(request: Request[Challenge], challenge: str, content: SettingsIn) -> dict[str, Any]:
     """Who sees it, and how one joins it."""
-    found, actor = _challenge(request), signed_in(request)
+    found, actor = request.subject, signed_in(request)
     if content.joining is not None:
         found = challenge_settings.set_joining(found, content.joining, actor=actor)
     if content.visibility is not None:
         found = challenge_settings.set_visibility(found, content.visibility, actor=actor)
     return shown_challenge(found)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
 
 
 def _published(done: Publication) -> Status[Any]:

@@ -7,10 +7,10 @@ Chunks of uploads are not counted: how fast they come is the network's to say.
 import time
 
 from django.core.cache import caches
-from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
-from palio.web.models import ApiToken, User
+from palio.web.http.request import Request
+from palio.web.models import User
 
 WINDOW_S = 60
 READS, CHANGES, ANONYMOUS = 1200, 300, 6000  # in a window
@@ -20,7 +20,7 @@ _FREE = {"api:put-chunk"}
 class Rate(BaseThrottle):
     """A window of a minute; what comes after its last request waits for the next one."""
 
-    def allow_request(self, request: HttpRequest) -> bool:
+    def allow_request(self, request: Request[object]) -> bool:
         if request.resolver_match and request.resolver_match.view_name in _FREE:
             return True
         who, most = _counted(request)
@@ -36,11 +36,10 @@ class Rate(BaseThrottle):
         return WINDOW_S - time.time() % WINDOW_S
 
 
-def _counted(request: HttpRequest) -> tuple[str, int]:
+def _counted(request: Request[object]) -> tuple[str, int]:
     kind, most = ("get", READS) if request.method in ("GET", "HEAD") else ("change", CHANGES)
-    token: ApiToken | None = getattr(request, "token", None)
-    if token is not None:
-        return f"{kind}:token:{token.pk}", most
+    if request.token is not None:
+        return f"{kind}:token:{request.token.pk}", most
     if isinstance(request.user, User):
         return f"{kind}:user:{request.user.pk}", most
     return f"address:{request.META.get('REMOTE_ADDR', '')}", ANONYMOUS

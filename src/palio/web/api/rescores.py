@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.decorators import decorate_view
 
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.http.request import Request, signed_in
 from palio.web.leaderboard.ranked import BoardRow
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import signed_in
 from palio.web.queries.rescores import listed, progress
 from palio.web.verbs import rescore as verbs
 
@@ -66,46 +65,36 @@ class RescoreWholeOut(RescoreOut):
 
 
 @router.get("/challenges/{challenge}/manage/rescores", response=Page[RescoreOut], url_name="dashboard-rescores")
-def list_rescores(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
+def list_rescores(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """The newest first."""
-    return page_of(listed(_challenge(request)), page, _shown)
+    return page_of(listed(request.subject), page, _shown)
 
 
 @router.post("/challenges/{challenge}/manage/rescores", response={201: RescoreOut}, url_name="begin-rescore")
 @decorate_view(once)
-def begin_rescore(request: HttpRequest, challenge: str, content: PhaseIn) -> Status[Any]:
+def begin_rescore(request: Request[Challenge], challenge: str, content: PhaseIn) -> Status[Any]:
     """Scores everything in a phase again, with the current version. Nothing changes until it is applied."""
-    return Status(201, _shown(verbs.begin(_challenge(request), content.phase, signed_in(request))))
+    return Status(201, _shown(verbs.begin(request.subject, content.phase, signed_in(request))))
 
 
 @router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="get-rescore")
-def get_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+def get_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
     """How far it is, and both boards beside each other."""
-    return _whole(_rescore(request))
+    return _whole(request.subject)
 
 
 @router.post("/rescores/{rescore}/apply", response=RescoreWholeOut, url_name="apply-rescore")
-def apply_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+def apply_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
     """The new scores count from now on, all at once."""
-    verbs.apply(_rescore(request), signed_in(request))
+    verbs.apply(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
 
 
 @router.post("/rescores/{rescore}/discard", response=RescoreWholeOut, url_name="discard-rescore")
-def discard_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
+def discard_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
     """The board stays as it is; what still waits or runs of it is cancelled."""
-    verbs.discard(_rescore(request), signed_in(request))
+    verbs.discard(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _rescore(request: HttpRequest) -> Rescore:
-    rescore: Rescore = request.subject  # type: ignore[attr-defined]
-    return rescore
 
 
 def _shown(rescore: Rescore) -> dict[str, Any]:

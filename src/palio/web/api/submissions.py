@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.attempt.run_folder import Stage
-from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
@@ -17,20 +16,22 @@ from palio.web.api.leaderboard import ColumnOut
 from palio.web.api.openapi import answers
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.http.refusals import RefusedError
-from palio.web.models import StoredFile, Submission, User
-from palio.web.pages.submission import report
+from palio.web.http.request import Relation, Request, signed_in
+from palio.web.models import Challenge, StoredFile, Submission, User
 from palio.web.queries.submission import (
+    REPORT_HEADERS,
     full_log,
     latest_attempt,
     receipt_path,
+    report_html,
     shown_log,
     shown_submission,
     shown_whole,
 )
 from palio.web.queries.team_submissions import submissions_of
-from palio.web.queries.teams import own_team
 from palio.web.verbs import submission_limits, submit
 from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["submissions"])
 
@@ -164,17 +165,17 @@ class SubmittedOut(WholeSubmissionOut):
 
 
 @router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-tries")
-def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+def list_tries(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
-    return [_shown_tries(tries, request.user) for tries in submission_limits.all_tries(team)]  # type: ignore[arg-type]
+    team = require_team(request.subject, signed_in(request))
+    return [_shown_tries(tries, request.user) for tries in submission_limits.all_tries(team)]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
 @decorate_view(once)
-def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> Status[Any]:
+def make_submission(request: Request[Challenge], challenge: str, content: SubmitIn) -> Status[Any]:
     """Hands a file of one's team in. Send an Idempotency-Key, so that asking again hands in nothing twice."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    team = require_team(request.subject, signed_in(request))
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
         raise RefusedError(
@@ -183,42 +184,42 @@ def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> 
             "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
             404,
         )
-    handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)  # type: ignore[arg-type]
+    handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)
     return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
 
 
 @router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="list-submissions")
 def list_submissions(
-    request: HttpRequest,
+    request: Request[Challenge],
     challenge: str,
     page: PageQuery,
     phase: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
 ) -> Any:
     """One's own team's, newest first."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    team = require_team(request.subject, signed_in(request))
     return page_of(submissions_of(team.pk, phase), page, shown_submission)
 
 
 @router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
-def get_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
+def get_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
     """Where it is: its state, its stages, and its end."""
-    own = Relation.TEAM in request.relations  # type: ignore[attr-defined]
-    return shown_whole(_submission(request), own=own, full=_is_full(request))
+    own = Relation.TEAM in request.relations
+    return shown_whole(request.subject, own=own, full=_is_full(request))
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
-def cancel_submission(request: HttpRequest, submission: str, content: CancelIn | None = None) -> dict[str, Any]:
+def cancel_submission(request: Request[Submission], submission: str, content: CancelIn | None = None) -> dict[str, Any]:
     """Ends it; what runs is stopped. Where that uses up a try, it is refused until `counts` says that it may."""
     counts = content is not None and content.counts
-    submit.cancel(_submission(request), request.user, counts=counts)  # type: ignore[arg-type]
-    return shown_whole(_submission(request))
+    submit.cancel(request.subject, request.user, counts=counts)
+    return shown_whole(request.subject)
 
 
 @router.post("/submissions/{submission}/withdraw", response=WholeSubmissionOut, url_name="withdraw-submission")
-def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
+def withdraw_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
     """Takes it off the board, for good."""
-    submit.withdraw(_submission(request), request.user)  # type: ignore[arg-type]
-    submission_now = _submission(request)
+    submit.withdraw(request.subject, signed_in(request))
+    submission_now = request.subject
     submission_now.refresh_from_db()
     return shown_whole(submission_now)
 
@@ -228,9 +229,9 @@ def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]
     url_name="submission-log",
     openapi_extra=answers("text/plain; charset=utf-8"),
 )
-def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpResponse:
+def submission_log(request: Request[Submission], submission: str, stage: Stage) -> HttpResponse:
     """The log of a stage, as far as the phase lets it be read, as plain text; all of it to those who help."""
-    attempt = latest_attempt(_submission(request))
+    attempt = latest_attempt(request.subject)
     text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
         raise RefusedError(
@@ -243,31 +244,28 @@ def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpR
 
 
 @router.get("/submissions/{submission}/report", url_name="submission-report", openapi_extra=answers("text/html"))
-def submission_report(request: HttpRequest, submission: str) -> HttpResponse:
+def submission_report(request: Request[Submission], submission: str) -> HttpResponse:
     """What the scoring program wrote for people to read, as a file: the organizer's own HTML."""
-    answer = report(request, submission)
-    answer["Content-Disposition"] = 'attachment; filename="report.html"'
-    return answer
+    content = report_html(request.subject, full=_is_full(request))
+    if content is None:
+        raise Http404
+    headers = {"Content-Disposition": 'attachment; filename="report.html"'} | REPORT_HEADERS
+    return HttpResponse(content, "text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
-def submission_receipt(request: HttpRequest, submission: str) -> HttpResponse:
+def submission_receipt(request: Request[Submission], submission: str) -> HttpResponse:
     """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
-    path = receipt_path(latest_attempt(_submission(request)), full=_is_full(request))
+    path = receipt_path(latest_attempt(request.subject), full=_is_full(request))
     if path is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
     return HttpResponse(path.read_bytes(), "application/json", headers=headers)
 
 
-def _is_full(request: HttpRequest) -> bool:
+def _is_full(request: Request[Submission]) -> bool:
     """Whether it is asked by somebody who may read all of it: viewers, scorers, organizers."""
-    return bool(VIEWER & request.relations)  # type: ignore[attr-defined]
-
-
-def _submission(request: HttpRequest) -> Submission:
-    submission: Submission = request.subject  # type: ignore[attr-defined]
-    return submission
+    return bool(VIEWER & request.relations)
 
 
 def _shown_tries(tries: submission_limits.Tries, user: User) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from django.utils.functional import cached_property
 
 from palio.core.bundle.model import Bundle, Column, Phase, ScorePolicy
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
-from palio.web.access.relations import Relation
 from palio.web.access.rules import VIEWER
-from palio.web.models import Attempt, Challenge, Rescore, Submission, Team, User
+from palio.web.http.request import Relation
+from palio.web.models import Attempt, Challenge, Rescore, Submission, Team
 from palio.web.storage.bundles import current_bundle
 
 _MOST_KNOWN = 50_000
@@ -206,13 +206,6 @@ def _fields(model: type[Model], fields: Sequence[str], keys: Sequence[str]) -> d
 def team_names(challenge: Challenge) -> dict[str, str]:
     """By the teams' ids. To be asked for after what was handed in, so that no team is missing."""
     return dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
-
-
-def team_of(user: object, challenge: Challenge) -> Team | None:
-    """The team that somebody is in, in this challenge."""
-    if not isinstance(user, User):
-        return None
-    return Team.objects.filter(challenge=challenge, memberships__user=user).first()
 
 
 def changed(challenge: Challenge) -> None:

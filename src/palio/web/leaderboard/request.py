@@ -5,14 +5,16 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.bundle.pick_phase import pick_phase
-from palio.web.leaderboard.ranked import Sight, sight, team_of
+from palio.web.access.relations import own_team
+from palio.web.http.request import Request
+from palio.web.leaderboard.ranked import Sight, sight
 from palio.web.leaderboard.shown import BY_RANK, Shown, show
 from palio.web.models import Challenge, Submission, Team
 from palio.web.storage.bundles import current_bundle, phase_named
@@ -67,17 +69,17 @@ class Asked:
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
 
 
-def asked(request: HttpRequest, name: str | None) -> Asked:
+def asked(request: Request[Challenge], name: str | None) -> Asked:
     """Raises Http404 if there is no such phase."""
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+    challenge = request.subject
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
     phase = phase_named(bundle, name) if name else pick_phase(bundle, None)
     if phase is None:
         raise Http404
-    seen = sight(request.relations, bundle, phase)  # type: ignore[attr-defined]
-    return Asked(challenge, bundle, phase, seen, team_of(request.user, challenge), request.GET.get("sort", BY_RANK))
+    seen = sight(request.relations, bundle, phase)
+    return Asked(challenge, bundle, phase, seen, own_team(challenge, request.user), request.GET.get("sort", BY_RANK))
 
 
 def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, float], str]]:
@@ -87,9 +89,9 @@ def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, 
     return [(submission, when, scores or {}, note) for submission, when, scores, note in listed]
 
 
-def etag_for(request: HttpRequest, stamp: str) -> str:
+def etag_for(request: Request[Challenge], stamp: str) -> str:
     """A page also holds the reader's name and what protects their forms."""
-    of = [stamp, request.user.pk, request.META.get("CSRF_COOKIE", ""), sorted(request.relations)]  # type: ignore[attr-defined]
+    of = [stamp, request.user.pk, request.META.get("CSRF_COOKIE", ""), sorted(request.relations)]
     return f'"{hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]}"'
 
 

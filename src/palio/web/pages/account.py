@@ -6,8 +6,9 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
+from palio.web.http.request import Request, signed_in
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.actions import doing, trying
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 _DAYS = (7, 30, 90, 366)
@@ -43,8 +44,8 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def revoke(request: HttpRequest, token: str) -> HttpResponse:
-    found: ApiToken = request.subject  # type: ignore[attr-defined]
+def revoke(request: Request[ApiToken], token: str) -> HttpResponse:
+    found = request.subject
 
     def act() -> str:
         revoke_token(found, actor=signed_in(request))

@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import signed_in
 from palio.web.models import Invitation, User
-from palio.web.pages.actions import signed_in, trying
+from palio.web.pages.actions import trying
 from palio.web.verbs import accounts, invitations
 
 _ON_A_PAGE = 100

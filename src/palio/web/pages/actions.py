@@ -3,20 +3,11 @@
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
-from palio.web.models import User
-
-
-def signed_in(request: HttpRequest) -> User:
-    """Who asks, on pages that the access table keeps for those who have signed in."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
 
 
 def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:

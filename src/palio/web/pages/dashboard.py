@@ -4,15 +4,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.core.errors import FAILURES, TURNS, Cause, counted
 from palio.web.access.rules import ORGANIZER, SCORER
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge
-from palio.web.pages.actions import signed_in
 from palio.web.queries import dashboard, disk, queue, submissions
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.bulk import several
@@ -22,11 +22,11 @@ _ON_A_PAGE = 50
 _REFUSALS_SAID = 3
 
 
-def at_desk(request: HttpRequest, tab: str, **more: Any) -> dict[str, Any]:
+def at_desk(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
     """What every page of the desk is given."""
-    held = request.relations  # type: ignore[attr-defined]
+    held = request.relations
     return {
-        "challenge": challenge_of(request),
+        "challenge": request.subject,
         "desk_tab": tab,
         "may_score": bool(SCORER & held),
         "may_organize": bool(ORGANIZER & held),
@@ -34,13 +34,8 @@ def at_desk(request: HttpRequest, tab: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def challenge_of(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def desk(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def desk(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     context = at_desk(
         request,
         "overview",
@@ -52,20 +47,18 @@ def desk(request: HttpRequest, challenge: str) -> HttpResponse:
     return render(request, "dashboard/overview.html", context)
 
 
-def desk_queue(request: HttpRequest, challenge: str) -> HttpResponse:
+def desk_queue(request: Request[Challenge], challenge: str) -> HttpResponse:
     """The part of the overview that looks again by itself."""
-    return render(
-        request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(challenge_of(request)))
-    )
+    return render(request, "dashboard/queue.html", at_desk(request, "overview", queue=queue.queue(request.subject)))
 
 
-def desk_disk(request: HttpRequest, challenge: str) -> HttpResponse:
+def desk_disk(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Asked for once the rest is there, as looking takes a while."""
     return render(request, "dashboard/disk.html", at_desk(request, "overview", disk=disk.disk(), minutes=disk.MINUTES))
 
 
-def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def desk_submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     bundle = current_bundle(found)
     primary = bundle.leaderboard.primary
     wanted = submissions.Wanted.of(request.GET.dict())
@@ -91,9 +84,9 @@ def desk_submissions(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def desk_rerun(request: HttpRequest, challenge: str) -> HttpResponse:
+def desk_rerun(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Several at once: `do` is `rerun` or `rescore`, `submission` their ids; each that cannot be says why."""
-    found, actor = challenge_of(request), signed_in(request)
+    found, actor = request.subject, signed_in(request)
     chosen = found.submissions.filter(pk__in=request.POST.getlist("submission")).order_by("created")
     act = rescore_one if request.POST.get("do") == "rescore" else rerun
     result = several(

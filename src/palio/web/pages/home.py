@@ -11,11 +11,11 @@ from django.urls import path
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
-from palio.web.access.relations import Relation
+from palio.web.http.request import Relation
 from palio.web.leaderboard.ranked import Sight, sight
 from palio.web.leaderboard.shown import show
 from palio.web.models import Challenge, Registration, User
-from palio.web.pages.challenges import picture_url
+from palio.web.queries.challenges import picture_url
 from palio.web.storage.bundles import reading_of
 from palio.web.templatetags.challenge import phase_now
 

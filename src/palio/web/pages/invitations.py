@@ -10,7 +10,7 @@ from palio.web.http.refusals import RefusedError
 from palio.web.models import Invitation, User
 from palio.web.pages.account_adapter import INVITED
 from palio.web.pages.actions import doing
-from palio.web.pages.challenges import rendered_terms
+from palio.web.queries.challenges import rendered_terms
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import terms_of

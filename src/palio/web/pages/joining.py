@@ -5,14 +5,16 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, User
-from palio.web.pages.actions import doing, signed_in
-from palio.web.pages.challenges import rendered_terms, shown, standing
+from palio.web.pages.actions import doing
+from palio.web.pages.challenges import standing
+from palio.web.queries.challenges import published, rendered_terms
 from palio.web.verbs import joining
 
 
-def join(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, version, bundle = shown(request)
+def join(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, version, bundle = published(request.subject)
     user = signed_in(request)
     if request.method == "POST":
         return doing(request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user))
@@ -35,8 +37,8 @@ def _join(request: HttpRequest, challenge: Challenge, user: User) -> str:
 
 
 @require_POST
-def accept_terms(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def accept_terms(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
     registration = joining.registration_of(found, signed_in(request))
     if registration is None:
         return redirect("pages:join", found.slug)
@@ -49,19 +51,14 @@ def accept_terms(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def withdraw(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def withdraw(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
 
     def act() -> str:
         joining.withdraw(found, signed_in(request))
         return "You do not take part any more. What you have handed in stays until you withdraw it, too."
 
     return doing(request, reverse("pages:challenge", args=[found.slug]), act)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - the access table has let nobody else in
-    return request.user
 
 
 urls = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.messages import get_messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import path, reverse
@@ -14,12 +14,13 @@ from django.utils.text import slugify
 
 from palio.core.bundle.model import Column, Phase
 from palio.web.http.cache import kept
+from palio.web.http.request import Request
 from palio.web.leaderboard.charts import Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
 from palio.web.leaderboard.ranked import Sight
 from palio.web.leaderboard.request import Asked, asked, etag_for, own_scores, private
 from palio.web.leaderboard.shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv, kept_key
-from palio.web.models import Team
+from palio.web.models import Challenge, Team
 
 _ROWS = "<!-- rows -->"  # where they come; whatever people have written is escaped, so that nobody else can say it
 
@@ -36,7 +37,7 @@ class Head:
     primary: bool = False
 
 
-def board(request: HttpRequest, challenge: str, phase: str | None = None) -> HttpResponse:
+def board(request: Request[Challenge], challenge: str, phase: str | None = None) -> HttpResponse:
     what = asked(request, phase)
     told = bool(len(get_messages(request)))
     if not told and (unchanged := get_conditional_response(request, etag=etag_for(request, what.stamp))):
@@ -52,7 +53,7 @@ def board(request: HttpRequest, challenge: str, phase: str | None = None) -> Htt
     return private(response)
 
 
-def _around_rows(request: HttpRequest, what: Asked) -> tuple[bytes, ...]:
+def _around_rows(request: Request[Challenge], what: Asked) -> tuple[bytes, ...]:
     """The page without its rows, which are most of it: what is before them and what is after; whole if it has none."""
     context = {
         "challenge": what.challenge,
@@ -85,12 +86,12 @@ def _table(what: Asked) -> SafeString:
     return kept(f"board-table/{kept_key(*what.whose)}/{what.sort}", what.shown.stamp, make)
 
 
-def download_csv(request: HttpRequest, challenge: str) -> HttpResponse:
+def download_csv(request: Request[Challenge], challenge: str) -> HttpResponse:
     what = asked(request, request.GET.get("phase"))
     return _file(what, "csv", "text/csv; charset=utf-8", as_csv(what.shown, what.sort))
 
 
-def download_json(request: HttpRequest, challenge: str) -> HttpResponse:
+def download_json(request: Request[Challenge], challenge: str) -> HttpResponse:
     what = asked(request, request.GET.get("phase"))
     return _file(what, "json", "application/json", what.as_json())
 

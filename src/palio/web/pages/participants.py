@@ -2,15 +2,15 @@
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.core.errors import counted
-from palio.web.models import Registration, Role
-from palio.web.pages.actions import signed_in
-from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, Registration, Role
+from palio.web.pages.dashboard import at_desk
 from palio.web.queries.participants import registrations
 from palio.web.verbs.bulk import several
 from palio.web.verbs.joining import decide
@@ -18,8 +18,8 @@ from palio.web.verbs.joining import decide
 _ON_A_PAGE = 100
 
 
-def people(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def people(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     q = request.GET.get("q", "").replace("\0", "").strip()
     state = request.GET.get("state", "")
     rows = registrations(found, q=q, state=state)
@@ -38,9 +38,9 @@ def people(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def decide_several(request: HttpRequest, challenge: str) -> HttpResponse:
+def decide_several(request: Request[Challenge], challenge: str) -> HttpResponse:
     """`do` is `approve` or `refuse`, `registration` their ids."""
-    found, actor = challenge_of(request), signed_in(request)
+    found, actor = request.subject, signed_in(request)
     approve = request.POST.get("do") == "approve"
     chosen = found.registrations.filter(pk__in=request.POST.getlist("registration")).select_related("user")
     result = several(

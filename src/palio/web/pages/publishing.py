@@ -10,8 +10,8 @@ from django.urls import path
 
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge
-from palio.web.pages.actions import signed_in
 from palio.web.pages.file_forms import receives_file
 from palio.web.verbs.publish import Publication
 from palio.web.verbs.upload_bundle import publish_archive
@@ -26,8 +26,8 @@ def publish(request: HttpRequest) -> HttpResponse:
 
 
 @receives_file
-def publish_version(request: HttpRequest, challenge: str) -> HttpResponse:
-    found: Challenge = request.subject  # type: ignore[attr-defined]
+def publish_version(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     if request.method != "POST":
         return render(request, "publish/form.html", {"challenge": found})
     return _received(request, found)

@@ -1,14 +1,15 @@
 """Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import doing, signed_in, trying
-from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.pages.actions import doing, trying
+from palio.web.pages.dashboard import at_desk
 from palio.web.queries.rescores import listed, progress, shown
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import rescore as verbs
@@ -16,8 +17,8 @@ from palio.web.verbs import rescore as verbs
 _UNCHANGED = 204
 
 
-def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def rescores(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     context = at_desk(
         request,
         "rescores",
@@ -28,8 +29,8 @@ def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def begin(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, made = challenge_of(request), ""
+def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, made = request.subject, ""
 
     def act() -> str:
         nonlocal made
@@ -43,13 +44,13 @@ def begin(request: HttpRequest, challenge: str) -> HttpResponse:
     return redirect(reverse("pages:rescore", args=[found.slug, made]) if made else back)
 
 
-def rescore(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def rescore(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
     context = {**_at_desk(request, found), "progress": progress(found), **shown(found)}
     return render(request, "dashboard/rescore.html", context)
 
 
-def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def rescore_progress(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     """Looks again by itself while it runs; once it does not, the whole page is asked for anew."""
     found = _rescore(request, challenge)
     now = progress(found)
@@ -63,7 +64,7 @@ def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> Http
 
 
 @require_POST
-def apply(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def apply(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
 
     def act() -> str:
@@ -74,7 +75,7 @@ def apply(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
 
 
 @require_POST
-def discard(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def discard(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
 
     def act() -> str:
@@ -84,14 +85,14 @@ def discard(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
     return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
 
-def _rescore(request: HttpRequest, challenge: str) -> Rescore:
-    found: Rescore = request.subject  # type: ignore[attr-defined]
+def _rescore(request: Request[Rescore], challenge: str) -> Rescore:
+    found = request.subject
     if found.challenge.slug != challenge:
         raise Http404
     return found
 
 
-def _at_desk(request: HttpRequest, found: Rescore) -> dict[str, object]:
+def _at_desk(request: Request[Rescore], found: Rescore) -> dict[str, object]:
     return {**at_desk(request, "rescores"), "challenge": found.challenge, "rescore": found}
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
@@ -20,11 +20,10 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
 from palio.core.errors import PalioError
-from palio.core.files.untrusted import UnreadableFileError, open_untrusted
-from palio.core.quantities import MIB
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
 from palio.web.http.cache import kept
+from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
 from palio.web.queries.stages import SAYS, cards
@@ -34,19 +33,14 @@ from palio.web.verbs.quota import cancelling_counts
 
 _UNCHANGED = 204  # htmx leaves the page as it is
 _TAIL_BYTES = 12_000  # of a log, on the page; the whole of it has a page of its own
-_REPORT_BYTES = 32 * MIB
-# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
-_REPORT_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
-)
 
 
 class _Watched:
     """A submission and its last attempt as this reader may see them."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.submission: Submission = request.subject  # type: ignore[attr-defined]
-        self.held = request.relations  # type: ignore[attr-defined]
+    def __init__(self, request: Request[Submission]) -> None:
+        self.submission = request.subject
+        self.held = request.relations
         self.full = bool(VIEWER & self.held)
         self.attempt = team_view.latest_attempt(self.submission)
         self.now = timezone.now()
@@ -199,13 +193,13 @@ def _end(text: str) -> str:
     return whole_lines or text[-_TAIL_BYTES:]
 
 
-def submission(request: HttpRequest, submission: str) -> HttpResponse:
+def submission(request: Request[Submission], submission: str) -> HttpResponse:
     watched = _Watched(request)
     context = watched.live() | watched.logs_context()
     return render(request, "submission/page.html", context | {"challenge": watched.submission.challenge})
 
 
-def live(request: HttpRequest, submission: str) -> HttpResponse:
+def live(request: Request[Submission], submission: str) -> HttpResponse:
     """The part of the page that changes. `seen` and `state` are what the page shows at the moment."""
     watched = _Watched(request)
     if request.GET.get("seen") == watched.stamp():
@@ -214,14 +208,14 @@ def live(request: HttpRequest, submission: str) -> HttpResponse:
     return render(request, "submission/live.html", context)
 
 
-def logs(request: HttpRequest, submission: str) -> HttpResponse:
+def logs(request: Request[Submission], submission: str) -> HttpResponse:
     watched = _Watched(request)
     if request.GET.get("seen") == watched.logs_stamp():
         return HttpResponse(status=_UNCHANGED)
     return render(request, "submission/logs.html", watched.logs_context())
 
 
-def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
+def log(request: Request[Submission], submission: str, stage: str) -> HttpResponse:
     """All of a log that this reader may read, as plain text."""
     text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
     if text is None:
@@ -229,21 +223,15 @@ def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
     return HttpResponse(text, "text/plain; charset=utf-8")
 
 
-def report(request: HttpRequest, submission: str) -> HttpResponse:
+def report(request: Request[Submission], submission: str) -> HttpResponse:
     """To be shown in a frame that holds it in: this page may do nothing."""
-    found = _Watched(request).report()
-    if found is None:
+    content = team_view.report_html(request.subject, full=bool(VIEWER & request.relations))
+    if content is None:
         raise Http404
-    try:
-        with open_untrusted(found) as file:
-            content = file.read(_REPORT_BYTES)
-    except (OSError, UnreadableFileError):
-        raise Http404 from None
-    headers = {"Content-Security-Policy": _REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return HttpResponse(content, "text/html; charset=utf-8", headers=headers)
+    return HttpResponse(content, "text/html; charset=utf-8", headers=team_view.REPORT_HEADERS)
 
 
-def receipt(request: HttpRequest, submission: str) -> HttpResponse:
+def receipt(request: Request[Submission], submission: str) -> HttpResponse:
     found = _Watched(request).receipt()
     if found is None:
         raise Http404

@@ -18,40 +18,41 @@ from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
-from palio.web.pages.actions import doing, signed_in
+from palio.web.pages.actions import doing
 from palio.web.pages.file_forms import receives_file
 from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
 from palio.web.queries.team_submissions import files_of, submissions_of
-from palio.web.queries.teams import own_team
 from palio.web.storage.bundles import current_bundle, phase_named
 from palio.web.templatetags.challenge import phase_now
 from palio.web.verbs import complete_upload, files, submission_limits, submit
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.quota import cancelling_may_count
+from palio.web.verbs.teams import require_team
 from palio.web.verbs.uploads import CHUNK_BYTES
 
 ON_A_PAGE = 50
 
 
 @receives_file
-def submit_page(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = _challenge(request)
+def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     if request.method != "POST":
         return _page(request, found)
     return _handing_in(request, found, lambda team, phase: _received(request, team, phase))
 
 
 @require_POST
-def submit_file(request: HttpRequest, challenge: str) -> HttpResponse:
+def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
     """One of the files that the team has uploaded before."""
-    return _handing_in(request, _challenge(request), lambda team, _: _chosen(request, team))
+    return _handing_in(request, request.subject, lambda team, _: _chosen(request, team))
 
 
-def submissions(request: HttpRequest, challenge: str) -> HttpResponse:
+def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
     """What one's own team has handed in, newest first."""
-    found = _challenge(request)
-    team = own_team(found, signed_in(request))
+    found = request.subject
+    team = require_team(found, signed_in(request))
     rows = Paginator(submissions_of(team.pk), ON_A_PAGE).get_page(request.GET.get("page"))
     bundle = current_bundle(found)
     context = {
@@ -66,8 +67,8 @@ def submissions(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def delete_file(request: HttpRequest, file: str) -> HttpResponse:
-    subject: StoredFile = request.subject  # type: ignore[attr-defined]
+def delete_file(request: Request[StoredFile], file: str) -> HttpResponse:
+    subject = request.subject
 
     def act() -> str:
         files.delete_file(subject, signed_in(request))
@@ -77,8 +78,8 @@ def delete_file(request: HttpRequest, file: str) -> HttpResponse:
 
 
 @require_POST
-def cancel(request: HttpRequest, submission: str) -> HttpResponse:
-    subject: Submission = request.subject  # type: ignore[attr-defined]
+def cancel(request: Request[Submission], submission: str) -> HttpResponse:
+    subject = request.subject
 
     def act() -> str:
         attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
@@ -88,8 +89,8 @@ def cancel(request: HttpRequest, submission: str) -> HttpResponse:
 
 
 @require_POST
-def withdraw(request: HttpRequest, submission: str) -> HttpResponse:
-    subject: Submission = request.subject  # type: ignore[attr-defined]
+def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
+    subject = request.subject
 
     def act() -> str:
         submit.withdraw(subject, signed_in(request))
@@ -102,7 +103,7 @@ def _handing_in(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRe
     """`take` gives the file; then it is handed in. What is refused is shown where it was asked, in whole sentences."""
     try:
         user = signed_in(request)
-        team = own_team(challenge, user)
+        team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # also where it cannot be handed in now: it is kept, to be handed in later
         handed = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
@@ -139,7 +140,7 @@ def _page(
 ) -> HttpResponse:
     user = signed_in(request)
     try:
-        team = own_team(challenge, user)
+        team = require_team(challenge, user)
     except RefusedError as missing:
         messages.error(request, f"{missing.message} {missing.next_step}")
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
@@ -212,11 +213,6 @@ def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
 
 
 _RUNNING = {"queued", "build", "sample", "predict", "score"}
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
 
 
 urls = [

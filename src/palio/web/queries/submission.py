@@ -32,6 +32,13 @@ from palio.web.verbs.quota import cancelling_counts
 # Attempts that anybody sees: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
+_REPORT_BYTES = 32 * MIB
+# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
 _TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
@@ -242,6 +249,21 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
         return None
     path = run_folder(attempt).report
     return path if path.is_file() else None
+
+
+def report_html(submission: Submission, *, full: bool) -> bytes | None:
+    """The organizer's page about the scores that count; None where there is none, or not for this reader.
+
+    Send it with REPORT_HEADERS: it may do nothing where it is shown.
+    """
+    path = report_path(submission.counted or latest_attempt(submission), full=full)
+    if path is None:
+        return None
+    try:
+        with open_untrusted(path) as file:
+            return file.read(_REPORT_BYTES)
+    except (OSError, UnreadableFileError):
+        return None
 
 
 def _may_see_all_scores(attempt: Attempt) -> bool:

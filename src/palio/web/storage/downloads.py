@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from django.conf import settings
+from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
+from django.utils.text import slugify
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.files.digest import UnfitFile, files_below
@@ -134,9 +136,23 @@ class Streamed:
             _streams.release()
 
 
-def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
-    """A zip of files as they are; see `zip_of`."""
-    return zip_of((name, blocks_of(path), path.stat().st_size) for name, path in files)
+def download_response(bundle: Bundle, slug: str, phase: int, kind: str, now: datetime | None) -> HttpResponseBase:
+    """One of `downloads`, streamed: a single file as it is, else a zip. Raises Http404 if it is none of them."""
+    for download in downloads(bundle, now):
+        if (download.phase.index, download.kind) != (phase, kind):
+            continue
+        if (path := download.as_it_is) is not None:
+            content_type = "application/octet-stream"
+            return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=content_type)
+        name = f"{slug}-{slugify(download.phase.name) or phase}-{kind}.zip"
+        return zip_response(name, ((name, blocks_of(path), path.stat().st_size) for name, path in download.files))
+    raise Http404
+
+
+def zip_response(name: str, entries: Iterable[tuple[str, Iterable[bytes], int]]) -> StreamingHttpResponse:
+    """A zip of `entries` as `zip_of` takes them, sent while it is made."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(Streamed(zip_of(entries)), content_type="application/zip", headers=headers)
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:

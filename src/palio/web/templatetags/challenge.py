@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
-from palio.web.access.relations import Relation
 from palio.web.access.rules import ORGANIZER, VIEWER
+from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
 from palio.web.storage.bundles import bundle_of
 

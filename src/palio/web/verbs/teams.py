@@ -7,6 +7,7 @@ a team that has submissions stays, as they do.
 
 from django.db import transaction
 
+from palio.web.access.relations import own_team
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Team, User
 from palio.web.verbs import events
@@ -14,9 +15,16 @@ from palio.web.verbs import events
 NAME_CHARACTERS = 80
 
 
-def own_team(challenge: Challenge, user: User) -> Team | None:
-    """The team that `user` is in."""
-    return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()
+def require_team(challenge: Challenge, user: User) -> Team:
+    """The team that `user` is in. Raises RefusedError "team-missing": a participant may have just left it."""
+    team = own_team(challenge, user)
+    if team is None:
+        raise RefusedError(
+            "team-missing",
+            "You are in no team of this challenge.",
+            "Join it again on its page: you get a team of your own, and others can invite you into theirs.",
+        )
+    return team
 
 
 def ensure_team(challenge: Challenge, user: User) -> Team:
