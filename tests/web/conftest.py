@@ -12,7 +12,6 @@ from tests.bundles import write_bundle
 from tests.web.people import World, make_world
 
 from palio.web.http import cache
-from palio.web.leaderboard import statistics
 from palio.web.models import User
 
 if TYPE_CHECKING:
@@ -53,12 +52,10 @@ def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_kept() -> Iterator[None]:
+def _nothing_is_kept() -> None:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
     cache.forget()
-    yield
-    statistics.forget()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def hurry(submission: Submission) -> None:
 
 def test_a_submission_is_evaluated_and_counted(desk: Desk, world: World) -> None:
     attempt = hand_in(world.team, world.bob)
-    revision = world.challenge.board_revision
+    revision = world.challenge.leaderboard_revision
     desk.finish()
     attempt.refresh_from_db()
     submission = attempt.submission
@@ -54,7 +54,7 @@ def test_a_submission_is_evaluated_and_counted(desk: Desk, world: World) -> None
     assert (submission.counted, submission.charged) == (attempt, True)
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == revision + 1
+    assert world.challenge.leaderboard_revision == revision + 1
     assert desk.engine.left == []
     assert all(event.detail["why"] for event in Event.objects.all())
 

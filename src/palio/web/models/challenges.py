@@ -25,7 +25,7 @@ class Challenge(models.Model):
     joining = models.CharField(max_length=12, choices=Joining, default=Joining.OPEN)
     current = models.ForeignKey("palio.ChallengeVersion", models.PROTECT, null=True, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    board_revision = models.PositiveBigIntegerField(default=0)  # counts whatever changes a board, to keep pages by
+    leaderboard_revision = models.PositiveBigIntegerField(default=0)  # counts changes of any of its leaderboards
 
     def __str__(self) -> str:
         return self.slug

@@ -1,13 +1,13 @@
 """How values are shown, the same words as on the terminal."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from palio.core.quantities import duration_text, size_text
+from palio.web.http.time_html import time_html
 from palio.web.models import Attempt
 
 register = template.Library()
@@ -18,12 +18,7 @@ register.filter("duration", duration_text)
 @register.filter
 def when(time: datetime | None) -> SafeString | str:
     """A time in UTC; a script adds the reader's own zone."""
-    return "–" if time is None else _shown(time)
-
-
-@lru_cache(4096)  # a board shows one in each of its rows, and hardly any is new
-def _shown(time: datetime) -> SafeString:
-    return format_html('<time datetime="{}">{} UTC</time>', time.isoformat(), f"{time:%Y-%m-%d %H:%M}")
+    return "–" if time is None else time_html(time)
 
 
 @register.filter
