@@ -16,8 +16,9 @@ from pathlib import Path
 import click
 import requests
 
+from palio.cli.leaderboard import leaderboard
 from palio.cli.platform import join
-from palio.cli.submit import leaderboard, submit
+from palio.cli.submit import submit
 from palio.client.login import TOKEN, URL
 from palio.core.errors import PalioError
 
@@ -60,9 +61,9 @@ def take_part(address: str, submission: Path) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
-def show_board() -> None:
+def show_leaderboard() -> None:
     _typed(f"palio leaderboard {SLUG}")
-    click.get_current_context().invoke(leaderboard, challenge=SLUG)
+    click.get_current_context().invoke(leaderboard, names=[SLUG])
 
 
 def stay_open() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from palio.cli import rendering
-from palio.cli.leaderboard import board
+from palio.cli.leaderboard import leaderboard
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
 from palio.core.attempt.lock import PHANTOM_NOTICE
@@ -143,17 +143,18 @@ class Demo:
         return evaluate(self.submission, self.challenge, None, engine, self._run_folder, None, None, as_json=False)
 
     def _show(self) -> None:
-        self._heading("Show the board")
+        self._heading("Show the leaderboard")
         now = _asked(self._run_folder)
         runs = sorted(path for path in (self.folder / "runs").iterdir() if _asked(path) == now)
-        click.get_current_context().invoke(board, runs=runs, html=self.folder / "board.html")
+        page = self.folder / "leaderboard.html"
+        click.get_current_context().invoke(leaderboard, names=[str(run) for run in runs], html=page)
         click.echo(f"  report  {self._run_folder / 'report.html'}")
-        click.echo(f"  board   {self.folder / 'board.html'}")
+        click.echo(f"  page    {page}")
         click.echo(f"  all of it, readable without Palio: {self._run_folder}")
 
     def _hand_in(self, engine: str) -> int:
         """The same on a platform; for who sits at a terminal it stays open until Ctrl-C."""
-        from palio.cli.demo_platform import running_platform, show_board, stay_open, take_part
+        from palio.cli.demo_platform import running_platform, show_leaderboard, stay_open, take_part
 
         self._heading("Hand it in on a platform of its own")
         data = self.folder / "platform"
@@ -161,7 +162,7 @@ class Demo:
             click.echo(f"  The platform runs at {address}, for this machine alone")
             outcome = take_part(address, self.submission)
             self._heading("Look at it")
-            show_board()
+            show_leaderboard()
             again = f"palio serve --data {data}"
             if not (sys.stdin.isatty() and sys.stdout.isatty()):
                 click.echo(f"\n  The platform is stopped. To look at its pages: {again}")
@@ -174,7 +175,7 @@ class Demo:
 
 
 def _asked(run: Path) -> list[object] | None:
-    """What a run was asked, as runs of another version of the challenge or on other images stand on another board."""
+    """What a run was asked, as runs of another version of the challenge or on other images have another leaderboard."""
     try:
         lock = json.loads((run / "lock.json").read_text())
     except (OSError, ValueError):

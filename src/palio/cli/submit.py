@@ -1,4 +1,4 @@
-"""`palio submit`, `status`, `logs`, `cancel` and `leaderboard`: what a participant does on a platform."""
+"""`palio submit`, `status`, `logs` and `cancel`: what a participant does on a platform."""
 
 import sys
 from collections.abc import Callable
@@ -150,56 +150,6 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
         rendering.echo_json(stands)
     else:
         click.echo("It was cancelled." if stands["ended"] else "It is being cancelled: what runs is stopped.")
-
-
-@click.command()
-@click.argument("challenge", required=False)
-@phase_option
-@rendering.as_json_option
-def leaderboard(challenge: str | None, phase: str | None, as_json: bool) -> None:
-    """The leaderboard of CHALLENGE on the platform; `palio board` ranks runs on this machine."""
-    from palio.client import connect
-    from palio.client import participating as client
-
-    connection = connect()
-    board = connection.get(f"/challenges/{client.the_challenge(connection, challenge)}/leaderboard", phase=phase)
-    if as_json:
-        rendering.echo_json(board)
-        return
-    click.echo(f"{board['title']}, phase {board['phase']}\n")
-    if not board["rows"]:
-        click.echo("  The scores of this phase are hidden." if board["hidden"] else "  Nobody has a score yet.")
-        return
-    columns = board["columns"]
-    header = [
-        "Rank",
-        "Team",
-        *(f"{column['title']} {'↑' if column['descending'] else '↓'}" for column in columns),
-        "Entries",
-    ]
-    rows = [
-        [
-            _rank(row),
-            row["team"] + (" (baseline)" if row["baseline"] else ""),
-            *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
-            str(row["entries"]),
-        ]
-        for row in board["rows"]
-    ]
-    click.echo(rendering.table(header, rows))
-    if board["own_team"]:
-        click.echo(f"\nYour team: {board['own_team']}")
-
-
-def _rank(row: Any) -> str:
-    if row["rank"] is None:
-        return "–"
-    first, last = row["rank_range"] or (row["rank"], row["rank"])
-    return f"{row['rank']}" if first == last else f"{row['rank']} ({first}–{last})"
-
-
-def _score(value: float | None, precision: int) -> str:
-    return "–" if value is None else f"{value:.{precision}f}"
 
 
 def _progress() -> Callable[[int, int], None]:

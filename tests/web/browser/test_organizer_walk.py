@@ -122,7 +122,7 @@ def add_submission(somebody: Walker, folder: Path, content: str) -> str:
 
 def board(somebody: Walker) -> list[str]:
     somebody.page.goto("/c/vowels/leaderboard/")
-    rows = somebody.page.locator(".board tbody tr").all()
+    rows = somebody.page.locator(".leaderboard tbody tr").all()
     return [" ".join(row.locator("td.rank, th, td.primary").all_inner_texts()) for row in rows]
 
 

@@ -125,7 +125,7 @@ def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
 
 def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Browser) -> None:
     alice, page = browser(full.world.alice), f"/s/{full.best.pk}/"
-    revision = full.world.challenge.board_revision
+    revision = full.world.challenge.leaderboard_revision
     for address, given, told in [
         ("hide/", {"do": "hide"}, "The submission is hidden from the leaderboard."),
         ("hide/", {"do": "show"}, "The submission is shown on the leaderboard again."),
@@ -152,7 +152,7 @@ def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Bro
     done = Event.objects.filter(submission=full.best, actor=full.world.alice, kind__startswith="submission.")
     assert [event.kind for event in done] == [f"submission.{kind}" for kind in kinds]
     full.world.challenge.refresh_from_db()
-    assert full.world.challenge.board_revision == revision + 6
+    assert full.world.challenge.leaderboard_revision == revision + 6
     text = alice.get(page).text
     assert "submission.disqualified" in text
     assert "Trained on the test set" in text
@@ -191,7 +191,7 @@ def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Brows
     assert "1 submission could not be re-scored" in shown.text
     assert sam.post(f"{page}apply/").status_code in (403, 404)
     full.world.challenge.refresh_from_db()
-    revision = full.world.challenge.board_revision
+    revision = full.world.challenge.leaderboard_revision
     alice.post(f"{page}apply/")
     assert said(alice, page) == ["New scores applied."]
     for each in (full.best, full.rival, full.world.challenge):
@@ -199,7 +199,7 @@ def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Brows
     assert full.best.counted is None
     assert full.rival.counted is not None
     assert full.rival.counted.rescore == rescore
-    assert full.world.challenge.board_revision == revision + 1
+    assert full.world.challenge.leaderboard_revision == revision + 1
     text = alice.get(page).text
     assert "predictions-invalid" in text
     assert "0.800" in text  # the old score is not lost

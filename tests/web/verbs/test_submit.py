@@ -109,7 +109,7 @@ def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
     assert submission.charged is True
     assert kinds(submission).count("submission.withdrawn") == 1
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == 1
+    assert world.challenge.leaderboard_revision == 1
 
 
 def test_delete_file_keeps_its_submissions(world: World) -> None:

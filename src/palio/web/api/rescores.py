@@ -6,10 +6,10 @@ from typing import Any
 from ninja import Router, Schema, Status
 from ninja.decorators import decorate_view
 
+from palio.core.leaderboard.ranking import Row
 from palio.web.api.idempotency import once
 from palio.web.api.paging import Page, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
-from palio.web.leaderboard.ranked import BoardRow
 from palio.web.models import Challenge, Rescore
 from palio.web.queries.rescores import listed, progress
 from palio.web.verbs import rescore as verbs
@@ -117,9 +117,9 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
     changes = [
         {
             "team": change.row.name,
-            "submission": change.row.submission,
-            "baseline": change.row.baseline,
-            "disqualified": change.row.disqualified,
+            "submission": change.row.entry.label,
+            "baseline": change.row.entry.baseline,
+            "disqualified": change.row.entry.disqualified,
             "old": _standing(change.old),
             "new": _standing(change.new),
         }
@@ -132,5 +132,5 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
     return {**_shown(rescore), "changes": changes, "failed": failed}
 
 
-def _standing(row: BoardRow | None) -> dict[str, Any] | None:
+def _standing(row: Row | None) -> dict[str, Any] | None:
     return {"rank": row.rank, "scores": dict(row.values)} if row else None

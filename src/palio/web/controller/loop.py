@@ -7,6 +7,7 @@
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
     start       the next attempts in the queue start while slots are free
     clean up    leftovers of finished attempts on the engine are removed
+    statistics  a change of a leaderboard starts the update of its statistics; see statistics
 
 A tick that fails because the database is busy or unreachable is simply repeated by the next one; a result that a worker
 has reported is kept until it is committed. An attempt that cannot be handled fails with a platform error while the
@@ -42,6 +43,7 @@ from palio.web.controller.expiry import Housekeeping
 from palio.web.controller.heartbeat import Pulse
 from palio.web.controller.requirements import Terms, TermsReader
 from palio.web.controller.slots import Slots
+from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Death, End, Reached, Worker, WorkerProcesses, Workers
 from palio.web.models import Attempt, ControllerBeat
@@ -76,6 +78,7 @@ class Controller:
         pulse: Pulse | None = None,
         clock: Callable[[], float] = time.monotonic,
         still_alone: Callable[[], None] = lambda: None,
+        statistics: StatisticsUpdate | None = None,
     ) -> None:
         self.changed = threading.Event()
         self._folders, self._clock, self._still_alone = folders, clock, still_alone
@@ -93,6 +96,7 @@ class Controller:
         self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
         self._tidying = Tidying(folders, self._engines, self._workers, self._is_active)
         self._housekeeping = Housekeeping()
+        self._statistics = statistics or StatisticsUpdate(folders)
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; then leave all running attempts to the next controller."""
@@ -138,6 +142,7 @@ class Controller:
         if not self.watch.found.trouble:
             self._tidying.look(self.watch.found.name)
         self._housekeeping.look()
+        self._statistics.look()
 
     def beat(self) -> None:
         found = self.watch.found

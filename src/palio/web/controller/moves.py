@@ -14,7 +14,7 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import Stage, Verdict
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.controller.attempt_result import Outcome
-from palio.web.leaderboard import ranked
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
 from palio.web.verbs import events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
@@ -89,7 +89,7 @@ def end(identity: str, outcome: Outcome) -> bool:
             # A new attempt replaces what an earlier one counted for, unless its score still counts.
             submission.charged = is_charged or submission.counted_id is not None
             submission.save(update_fields=["counted", "charged"])
-            ranked.changed(submission.challenge)
+            mark_changed(submission.challenge)
         if is_tried_again:
             _try_again(attempt, tries)
         if attempt.rescore_id is not None:

@@ -60,6 +60,12 @@ def kept(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
         lock.release()
 
 
+def last_kept(key: str) -> Any:
+    """The result for this key, however old it is; None if there is none."""
+    found = _all.get(key)
+    return None if found is None else found.made
+
+
 def forget() -> None:
     """Clear the cache, for example when another database is used."""
     _all.clear()

@@ -2,6 +2,7 @@
 
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
+from palio.web.models.leaderboard import LeaderboardStatistics
 from palio.web.models.platform import ControllerBeat, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload, UploadedChunk
 
@@ -15,6 +16,7 @@ __all__ = [
     "Event",
     "IdempotentAnswer",
     "Invitation",
+    "LeaderboardStatistics",
     "Membership",
     "Purpose",
     "Registration",

@@ -25,9 +25,9 @@ class Challenge(models.Model):
     joining = models.CharField(max_length=12, choices=Joining, default=Joining.OPEN)
     current = models.ForeignKey("palio.ChallengeVersion", models.PROTECT, null=True, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    board_revision = models.PositiveBigIntegerField(
+    leaderboard_revision = models.PositiveBigIntegerField(
         default=0
-    )  # incremented by every change of a leaderboard; versions the caches
+    )  # incremented by every change of any of its leaderboards
 
     def __str__(self) -> str:
         return self.slug

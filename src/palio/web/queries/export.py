@@ -22,9 +22,11 @@ from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.leaderboard.ranking import Row
 from palio.core.receipt.key import machine_public_key
 from palio.web.http.csv_cells import csv_blocks
-from palio.web.leaderboard.ranked import BoardRow, Sight, read_board
+from palio.web.leaderboard.leaderboard import read_leaderboard
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Membership
 from palio.web.queries.dashboard_submissions import latest_attempts
 from palio.web.reading.markdown import is_public
@@ -63,10 +65,10 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
     )
     for phase in bundle.phases:
         name = f"boards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
-        board = read_board(challenge, phase, Sight.ALL)
-        keys = [column.key for column in board.columns]
-        rows = (_board_row(row, keys) for row in board.rows)
-        yield name, csv_blocks([*_BOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
+        leaderboard, _ = read_leaderboard(challenge, phase, Visibility.ALL)
+        keys = [column.key for column in leaderboard.columns]
+        rows = (_leaderboard_row(row, keys) for row in leaderboard.rows)
+        yield name, csv_blocks([*_LEADERBOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
     yield "teams.csv", csv_blocks(_TEAMS, _teams(challenge)), 0
     yield "events.csv", csv_blocks(_EVENTS, _events(challenge)), 0
     yield "versions.csv", csv_blocks(_VERSIONS, _versions(challenge)), 0
@@ -83,16 +85,16 @@ def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
     return [*dict.fromkeys(column.key for board in boards for column in board.columns)]
 
 
-def _board_row(row: BoardRow, keys: Sequence[str]) -> list[object]:
+def _leaderboard_row(row: Row, keys: Sequence[str]) -> list[object]:
     return [
         row.rank,
         row.name,
-        row.submission,
-        row.attempt,
-        _iso(row.when),
+        row.entry.label,
+        row.entry.attempt,
+        _iso(row.entry.submitted),
         row.entries,
-        row.baseline,
-        row.disqualified,
+        row.entry.baseline,
+        row.entry.disqualified,
         *(row.values.get(key) for key in keys),
         *(row.ranks.get(key) for key in keys),
     ]
@@ -108,7 +110,7 @@ _ATTEMPTS = (
     "finished", "failure_cause", "failure_code", "failure_stage", "failure_message", "predictions_of", "rescore",
     "rescore_state", "counts",
 )  # fmt: skip
-_BOARD = ("rank", "team", "submission", "attempt", "handed_in", "entries", "baseline", "disqualified")
+_LEADERBOARD = ("rank", "team", "submission", "attempt", "handed_in", "entries", "baseline", "disqualified")
 _TEAMS = ("team_id", "team", "captain", "member", "member_since", "registered", "terms_sha256", "terms_accepted")
 _EVENTS = ("time", "who", "what", "submission", "attempt", "detail")
 _VERSIONS = ("number", "digest", "title", "published", "published_by", "note", "changes")

@@ -24,7 +24,7 @@ from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
 from palio.web.http.cache import kept
-from palio.web.leaderboard.ranked import hides_scores, visible_columns
+from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
 from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import queue

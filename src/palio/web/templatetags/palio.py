@@ -1,13 +1,13 @@
 """Filters that format values, in the same way as the CLI."""
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from palio.core.quantities import duration_text, size_text
+from palio.web.http.time_html import time_html
 from palio.web.models import Attempt
 
 register = template.Library()
@@ -18,12 +18,7 @@ register.filter("duration", duration_text)
 @register.filter
 def when(time: datetime | None) -> SafeString | str:
     """A time in UTC; palio.js adds the local time."""
-    return "–" if time is None else _shown(time)
-
-
-@lru_cache(4096)  # a leaderboard shows one per row, mostly the same ones
-def _shown(time: datetime) -> SafeString:
-    return format_html('<time datetime="{}">{} UTC</time>', time.isoformat(), f"{time:%Y-%m-%d %H:%M}")
+    return "–" if time is None else time_html(time)
 
 
 @register.filter

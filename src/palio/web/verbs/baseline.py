@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from palio.web.leaderboard import ranked
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, User
 from palio.web.verbs import events
 
@@ -15,6 +15,6 @@ def set_baseline(submission: Submission, actor: User, *, baseline: bool) -> None
             return
         locked.baseline = baseline
         locked.save(update_fields=["baseline"])
-        ranked.changed(locked.challenge)
+        mark_changed(locked.challenge)
         kind = "submission.marked-baseline" if baseline else "submission.unmarked-baseline"
         events.record(kind, actor=actor, submission=locked)

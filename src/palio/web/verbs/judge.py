@@ -4,7 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard import ranked
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, User
 from palio.web.verbs import events
 
@@ -40,7 +40,7 @@ def disqualify(submission: Submission, actor: User, reason: str) -> None:
             return
         submission.disqualified = reason
         submission.save(update_fields=["disqualified"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.disqualified", actor=actor, submission=submission, reason=reason)
 
 
@@ -52,7 +52,7 @@ def reinstate(submission: Submission, actor: User) -> None:
             return
         reason, submission.disqualified = submission.disqualified, ""
         submission.save(update_fields=["disqualified"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.reinstated", actor=actor, submission=submission, reason=reason)
 
 
@@ -63,5 +63,5 @@ def _set_hidden(submission: Submission, actor: User, *, hidden: bool) -> None:
             return
         submission.hidden = timezone.now() if hidden else None
         submission.save(update_fields=["hidden"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.hidden" if hidden else "submission.shown", actor=actor, submission=submission)

@@ -182,5 +182,5 @@ def _add_version(challenge: Challenge, digest: str, bundle: Bundle, actor: User 
     if old and old.auto_approve != bundle.auto_approve and challenge.joining != Challenge.Joining.INVITATION:
         challenge.joining = Challenge.Joining.OPEN if bundle.auto_approve else Challenge.Joining.APPROVAL
     challenge.current = version
-    challenge.board_revision += 1
+    challenge.leaderboard_revision += 1
     return version

@@ -16,9 +16,11 @@ from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Phase
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import Cause, counted
+from palio.core.leaderboard.ranking import Row
 from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard import ranked
-from palio.web.leaderboard.ranked import Board, BoardRow, Sight, handed_in, make_board, team_names
+from palio.web.leaderboard.entries import read_entries, read_rescored, team_names
+from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, mark_changed
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
 from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import events
@@ -29,11 +31,11 @@ from palio.web.verbs.rerun import current_version, next_number, with_predictions
 class Change:
     """A row of either leaderboard. Without `new`, it loses its score; without `old`, it had none."""
 
-    old: BoardRow | None
-    new: BoardRow | None
+    old: Row | None
+    new: Row | None
 
     @property
-    def row(self) -> BoardRow:
+    def row(self) -> Row:
         row = self.new or self.old
         assert row is not None  # noqa: S101 - it stands on one of the boards
         return row
@@ -43,8 +45,8 @@ class Change:
 class Comparison:
     """`changes` has every row, in the new order, then those that drop off. `failed`: no new score."""
 
-    old: Board
-    new: Board
+    old: Leaderboard
+    new: Leaderboard
     changes: tuple[Change, ...]
     failed: tuple[Attempt, ...]
     unended: int
@@ -87,9 +89,9 @@ def compare(rescore: Rescore) -> Comparison:
     """Both leaderboards as organizers see them, also while it runs."""
     bundle = bundle_of(rescore.version)
     phase = _phase(rescore.challenge, rescore.phase)
-    handed = [handed_in(rescore.challenge, rescore.phase, applied) for applied in (None, rescore)]
+    both = (read_entries(rescore.challenge, rescore.phase), read_rescored(rescore))
     names = team_names(rescore.challenge)
-    old, new = (make_board(bundle, phase, each, names, Sight.ALL) for each in handed)
+    old, new = (build_leaderboard(bundle, phase, entries, names, Visibility.ALL) for entries in both)
     before = {_line(row): row for row in old.rows}
     changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
     changes += [Change(row, None) for row in before.values()]
@@ -119,7 +121,7 @@ def apply(rescore: Rescore, actor: User) -> None:
             submission.charged = submission.charged or is_scored
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
-        ranked.changed(rescore.challenge)
+        mark_changed(rescore.challenge)
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
 
 
@@ -199,6 +201,7 @@ def _phase(challenge: Challenge, name: str) -> Phase:
     return phase
 
 
-def _line(row: BoardRow) -> tuple[str, str]:
-    """What identifies a row on both leaderboards: the team, or the submission of a baseline."""
-    return row.team, row.submission if row.baseline or row.disqualified else ""
+def _line(row: Row) -> tuple[str, str]:
+    """What identifies a row on both leaderboards: the team, and the submission if the team has another row."""
+    entry = row.entry
+    return entry.team or "", entry.label if entry.baseline or entry.disqualified else ""

@@ -9,7 +9,7 @@ from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard.ranked import changed
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import events
@@ -123,7 +123,7 @@ def withdraw(submission: Submission, user: User) -> None:
         if submission.withdrawn is None:
             submission.withdrawn = timezone.now()
             submission.save(update_fields=["withdrawn"])
-            changed(submission.challenge)
+            mark_changed(submission.challenge)
             events.record("submission.withdrawn", actor=user, submission=submission)
 
 

@@ -57,8 +57,8 @@ def rename(team: Team, name: str, *, actor: User) -> Team:
             raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
         before, team.name = Team.objects.get(pk=team.pk).name, name
         team.save(update_fields=["name"])
-        challenge.board_revision += 1
-        challenge.save(update_fields=["board_revision"])
+        challenge.leaderboard_revision += 1
+        challenge.save(update_fields=["leaderboard_revision"])
         events.record("team.renamed", actor=actor, challenge=challenge, team=team.id, before=before, name=name)
     return team
 
