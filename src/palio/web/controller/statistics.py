@@ -12,7 +12,7 @@ no interval; the others have theirs. Not covered: an interval of an attempt that
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -76,7 +76,7 @@ class StatisticsUpdate:
 
     # -- in the thread
 
-    def _update_all(self, due: Mapping[int, list[int | None]]) -> None:
+    def _update_all(self, due: Mapping[int, Sequence[int | None]]) -> None:
         try:
             for challenge, revision in due.items():
                 try:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
 from palio.web.pages.actions import perform, redirect_after
-from palio.web.pages.dashboard import at_desk
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
@@ -29,7 +29,7 @@ def _show(request: Request[Challenge], link: str = "") -> HttpResponse:
         "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
         "link": link,
     }
-    return render(request, "challenge/settings.html", at_desk(request, "settings") | context)
+    return render(request, "challenge/settings.html", dashboard_context(request, "settings") | context)
 
 
 @require_POST
