@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.test import Client
 from tests.errors import code_of
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.verbs import accounts
 

@@ -2,8 +2,8 @@
 
 import pytest
 from tests.errors import code_of
-from tests.web.people import World
-from tests.web.verbs.test_joining import hand_in
+from tests.web.verbs.test_joining import add_submission
+from tests.web.world import World
 
 from palio.web.models import Challenge, Event
 from palio.web.verbs import challenge_settings as settings
@@ -17,7 +17,7 @@ def test_set_visibility_and_joining_leave_events(world: World) -> None:
 
 
 def test_set_visibility_back_to_draft_after_submissions_is_refused(world: World) -> None:
-    hand_in(world, world.team, world.bob)
+    add_submission(world, world.team, world.bob)
     assert code_of(lambda: settings.set_visibility(world.challenge, "draft", actor=world.alice)) == "challenge-in-use"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.errors import code_of
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.tokens import find_token
 from palio.web.models import ApiToken

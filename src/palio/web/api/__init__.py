@@ -1,4 +1,4 @@
-"""The API under /api/v1: one module per kind of thing, everything that the pages can do.
+"""The API under /api/v1, one module per resource; it covers everything that the pages can do.
 
 Errors are the rows of core.errors, answered as `{code, responsible, message, next_step, evidence}`.
 """
@@ -8,6 +8,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from palio import __version__
 from palio.core.errors import PalioError, counted
+from palio.web.access import operations
 from palio.web.api.json_body import JsonParser
 from palio.web.api.openapi import DocumentedAPI
 from palio.web.api.rate_limit import Rate, too_many
@@ -17,10 +18,10 @@ api = DocumentedAPI(
     title="Palio",
     version=__version__,
     urls_namespace="api",
-    description="Run image-AI challenges that are won by code. Tokens are made on the account page.",
+    description="Run image-AI challenges that are won by code. Create API tokens on your account page.",
     throttle=[Rate()],
     parser=JsonParser(),
-    docs_url=None,  # its page would load from another host; the document is at /api/v1/openapi.json
+    docs_url=None,  # ninja's page loads from another host; the document is at /api/v1/openapi.json
 )
 
 
@@ -46,18 +47,18 @@ def _known(error: Exception) -> PalioError:
     return PalioError("request-unreadable", reason=str(error).rstrip("."))
 
 
-# At the end: the modules take what is above.
+# At the end, because the modules use what is above.
 from palio.web.api import (  # noqa: E402
     account,
     accounts,
     announcements,
     audit_log,
     dashboard,
+    dashboard_submissions,
     files,
     invitations,
     joining,
     leaderboard,
-    organizer_submissions,
     publishing,
     rescores,
     submissions,
@@ -66,6 +67,10 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DESK = (dashboard, organizer_submissions, audit_log, announcements, rescores)
-for _module in (*_MODULES, *_DESK):
+_DASHBOARD = (dashboard, dashboard_submissions, audit_log, announcements, rescores)
+for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
+    for _view in _module.router.path_operations.values():
+        operations.register(
+            {method: operation.url_name or "" for operation in _view.operations for method in operation.methods}
+        )

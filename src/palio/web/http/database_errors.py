@@ -36,7 +36,10 @@ def error_of_writing() -> PalioError | None:
     """Why the database cannot be written to now, for where Django's cache only says that something was not counted."""
     key, when = secrets.token_hex(), connection.ops.adapt_datetimefield_value(timezone.now())
     try:
-        with transaction.atomic(), connection.cursor() as cursor:  # a row that comes and goes has been written, too
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):  # a row that is inserted and deleted also shows that writing works
             cursor.execute("INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)", [key, when])
             cursor.execute("DELETE FROM palio_cache WHERE cache_key = %s", [key])
     except DatabaseError as error:
