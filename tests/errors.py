@@ -12,3 +12,9 @@ def code_of(call: Callable[[], object]) -> str:
     with pytest.raises(PalioError) as raised:
         call()
     return raised.value.failure.code
+
+
+def shown(code: str, **facts: object) -> str:
+    """How an error is shown in one line: its message and next step."""
+    failure = PalioError(code, **facts).failure
+    return f"{failure.message} {failure.next_step}"
