@@ -11,7 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-ENGINES = click.Choice(["auto", "docker", "bubblewrap"])
+from palio.engines import ENGINES
+
+ENGINE = click.Choice(["auto", *ENGINES])
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -38,7 +40,7 @@ config_option = click.option(
 running_options = _options(
     data_option,
     config_option,
-    click.option("--engine", type=ENGINES, help="Where containers run. [default: auto]"),
+    click.option("--engine", type=ENGINE, help="Where containers run. [default: auto]"),
     click.option("--slots", type=click.IntRange(1), metavar="N", help="Attempts that run at a time. [default: 1]"),
 )
 

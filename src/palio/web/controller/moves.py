@@ -8,16 +8,16 @@ before it finds the verdict in the run folder and commits that.
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage, Verdict
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.controller.attempt_result import Outcome
 from palio.web.leaderboard import ranked
-from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
+from palio.web.models import Attempt, Event, Purpose, Rescore
 from palio.web.verbs import events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
+from palio.web.verbs.rerun import next_number
 
 BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each further try
 MAX_KILLS = 5  # of the controller while it handled this attempt, in one stage
@@ -95,11 +95,6 @@ def end(identity: str, outcome: Outcome) -> bool:
         if attempt.rescore_id is not None:
             _note_ready(attempt.rescore_id)
     return True
-
-
-def next_number(submission: Submission) -> int:
-    """Of its next attempt. The submission's row has to be locked."""
-    return 1 + (Attempt.objects.filter(submission=submission).aggregate(last=Max("number"))["last"] or 0)
 
 
 def _locked(identity: str) -> Attempt:
