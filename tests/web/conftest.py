@@ -9,7 +9,7 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.full_challenge import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.world import World, make_world
 
 from palio.web.http import cache

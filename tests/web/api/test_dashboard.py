@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.web.full_challenge import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.pages.test_desk_pages import finish
 from tests.web.world import World
 

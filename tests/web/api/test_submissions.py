@@ -129,7 +129,7 @@ def test_another_team_finds_nothing(world: World, browser: Browser) -> None:
 
 def test_tries_say_what_is_in_the_way(world: World, browser: Browser) -> None:
     submit(stored(world.team, world.bob), world.bob)
-    (stands,) = browser(world.bea).get(f"{ONE}/tries").json()
+    (stands,) = browser(world.bea).get(f"{ONE}/quota").json()
     assert (stands["phase"], stands["kinds"], stands["running"]) == ("Final", ["context", "results"], 1)
     assert stands["refusal"]["code"] == "submission-running"
 

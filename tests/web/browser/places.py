@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
-from tests.web.full_challenge import leave_predictions
+from tests.web.busy_challenge import leave_predictions
 from tests.web.scored_submissions import add_submission, settle
 from tests.web.world import World, make_team, make_world
 

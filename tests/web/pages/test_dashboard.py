@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.full_challenge import Full, make_full
+from tests.web.busy_challenge import Full, make_full
 from tests.web.world import World
 
 from palio.core.attempt.states import State
@@ -62,7 +62,8 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
 
 def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
-    for page in ("", "submissions/", "people/", "rescores/", "announcements/", "events/", "export/", "queue/", "disk/"):
+    pages = ("submissions/", "participants/", "rescores/", "announcements/", "audit-log/", "export/", "queue/", "disk/")
+    for page in ("", *pages):
         assert alice.get(f"/c/draft/manage/{page}").status_code == 200
     assert "Nobody has handed in yet." in alice.get("/c/draft/manage/submissions/").text
     assert "No phase was scored again yet." in alice.get("/c/draft/manage/rescores/").text
@@ -102,7 +103,7 @@ def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
-    assert said(alice, f"{DASHBOARD}/participants/") == ["1 person was approved."]
+    assert said(alice, f"{DASHBOARD}/participants/") == ["1 participant was approved."]
     assert Membership.objects.filter(challenge=world.challenge, user=world.dave).exists()
     bob = Registration.objects.get(challenge=world.challenge, user=world.bob)
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})

@@ -70,14 +70,14 @@ BEFORE = ("filler.write_bytes(bytes(room - 100_000))", "")
 # It fills while the bytes come in: there was room when the chunk began.
 MEANWHILE = (
     """
-from palio.web.verbs import receiving
-refuse = receiving.UploadFolder.refuse_full
+from palio.web.verbs import receive_chunk
+refuse = receive_chunk.UploadFolder.refuse_full
 def refuse_then_fill(size_bytes):
     refuse(size_bytes)
     filler.write_bytes(bytes(room - 100_000))
-receiving.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
+receive_chunk.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
 """,
-    "receiving.UploadFolder.refuse_full = staticmethod(refuse)",
+    "receive_chunk.UploadFolder.refuse_full = staticmethod(refuse)",
 )
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from django import template
 from django.http import HttpRequest
 from django.template import RequestContext
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from palio.core.bundle.model import Phase
@@ -53,8 +53,8 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     ]
     found = []
     for title, name, shown in wanted:
-        if shown and (url := _url(name, challenge.slug)):
-            found.append(Tab(title, url, False))
+        if shown:
+            found.append(Tab(title, _url(name, challenge.slug), False))
     pages = bundle.pages if bundle else ()
     first = pages[0].title if pages else "Overview"
     own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
@@ -62,7 +62,7 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
     if above == "submissions" and not takes_part:
         above = "dashboard"
-    here = (_url(above, challenge.slug) if above else request.path) or ""
+    here = _url(above, challenge.slug) if above else request.path
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
 
@@ -73,11 +73,8 @@ def phase_state_now(phase: Phase) -> str:
 
 
 @lru_cache(4096)  # ten or so on each page
-def _url(name: str, slug: str) -> str | None:
-    try:
-        return reverse(f"pages:{name}", kwargs={"challenge": slug})
-    except NoReverseMatch:
-        return None
+def _url(name: str, slug: str) -> str:
+    return reverse(f"pages:{name}", kwargs={"challenge": slug})
 
 
 @lru_cache(4096)
