@@ -25,7 +25,7 @@ Visitor: TypeAlias = User | AnonymousUser
 
 
 def relations(user: Visitor, subject: Model | None = None) -> frozenset[Relation]:
-    """Everything that `user` is, as far as it matters for `subject`."""
+    """All relations of `user` to `subject`."""
     return frozenset(_relations(user, subject))
 
 

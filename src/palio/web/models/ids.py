@@ -1,4 +1,4 @@
-"""Names of things that are seen from outside: short, lower case, and not to be guessed."""
+"""Public identifiers: short, lower case and unguessable."""
 
 import base64
 import secrets
