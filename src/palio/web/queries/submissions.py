@@ -1,4 +1,4 @@
-"""What a team has uploaded and handed in, with all that is shown of it."""
+"""A team's files and submissions."""
 
 from django.db.models import Prefetch, QuerySet
 
@@ -6,13 +6,13 @@ from palio.web.models import StoredFile, Submission, Team
 
 
 def submissions_of(team: str, phase: str | None = None) -> QuerySet[Submission]:
-    """Newest first."""
+    """The team's submissions, newest first."""
     rows = Submission.objects.filter(team=team, **({"phase": phase} if phase else {}))
     return rows.select_related("challenge", "team", "user", "file", "counted__version").order_by("-created", "id")
 
 
 def files_of(team: Team) -> QuerySet[StoredFile]:
-    """Those that are there, newest first."""
-    handed_in = Submission.objects.select_related("counted__version").order_by("-created")
+    """The team's files, newest first."""
+    submissions = Submission.objects.select_related("counted__version").order_by("-created")
     rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
-    return rows.prefetch_related(Prefetch("submissions", handed_in))
+    return rows.prefetch_related(Prefetch("submissions", submissions))
