@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from tests.web.busy_challenge import Full, make_full
-from tests.web.pages.test_dashboard import finish
+from tests.web.pages.test_dashboard_pages import finish
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import Stage
