@@ -1,1 +1,1 @@
-"""Read models that pages and API share."""
+"""Read models that pages and API both show."""

@@ -1,4 +1,4 @@
-"""The overview of a challenge: its numbers, its failures and who has to act, and pending decisions."""
+"""How a challenge stands: how many of what, what fails and whose turn that is, what waits for a decision."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from palio.web.queries.dashboard_submissions import latest_attempts
 
 @dataclass(frozen=True)
 class Failing:
-    """A failure code, and how many submissions last failed with it. `query` finds them."""
+    """A way to fail, and how many submissions last failed so; the next step is that of the last. `query` finds them."""
 
     cause: str
     turn: str
@@ -32,14 +32,14 @@ class Failing:
 
 @dataclass(frozen=True)
 class Numbers:
-    """`states` counts submissions by the state of their latest attempt, `scored_today` attempts since midnight UTC."""
+    """`states` counts submissions by the state of their last attempt, `scored_today` attempts since midnight, UTC."""
 
     participants: int
     teams: int
     submissions: int
     states: Mapping[str, int]
     scored_today: int
-    pending: int  # join requests to decide
+    pending: int  # registrations that an organizer has to decide
     open_rescores: tuple[Rescore, ...]
 
 
@@ -61,7 +61,7 @@ def numbers(challenge: Challenge, now: datetime | None = None) -> Numbers:
 
 
 def failing(challenge: Challenge) -> list[Failing]:
-    """First what organizers can fix, then operators, then participants; the most frequent first."""
+    """What organizers can mend first, then what operators can, then the participants' own; the most of each first."""
     failed = latest_attempts(challenge).filter(state=State.FAILED).exclude(failure_cause="")
     rows = failed.order_by().values_list("failure_cause", "failure_code").annotate(Count("identity"), Max("finished"))
     order = [Cause.ORGANIZER, Cause.PLATFORM, Cause.PARTICIPANT, Cause.USAGE]

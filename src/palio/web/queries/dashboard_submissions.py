@@ -1,4 +1,4 @@
-"""All submissions of a challenge with their latest attempts: filtered and sorted."""
+"""All submissions of a challenge, each with its latest attempt: found by what is asked, in the order that is asked."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -36,10 +36,10 @@ STANDINGS: Mapping[str, Q] = {
 
 
 class Wanted(BaseModel, frozen=True):
-    """Filters of page and API; an empty one matches all. `team` is an id, `standing` a key of STANDINGS, `q` words of
-    note or file name. `sort` is a key of SORTS; a leading minus reverses it.
+    """What is asked for, by page and API alike; empty: all. `team` is an id, `standing` a key of STANDINGS, `q` words
+    of note or file name. `sort` is a key of SORTS, with a minus in front of it the other way round.
 
-    The API refuses impossible filters; the page finds nothing.
+    The API refuses what cannot be; a page finds nothing then.
     """
 
     phase: str = ""
@@ -54,18 +54,18 @@ class Wanted(BaseModel, frozen=True):
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Wanted":
-        """From a query string; an unknown `sort` sorts by time."""
+        """From the query of an address; what cannot be sorted by is sorted by time."""
         names = [name for name in cls.model_fields if name in given]
         wanted = cls.model_construct(None, **{name: str(given[name]).replace("\0", "").strip() for name in names})
         return wanted if wanted.sort.removeprefix("-") in SORTS else wanted.model_copy(update={"sort": NEWEST})
 
     def query(self, **other: str) -> str:
-        """As a query string, with some filters changed."""
+        """As an address has it, with some of it otherwise."""
         return urlencode(self.model_copy(update=other).named)
 
     @property
     def named(self) -> dict[str, str]:
-        """The filters that are set."""
+        """What differs from asking for nothing."""
         return self.model_dump(exclude_defaults=True, warnings=False)
 
     @property
@@ -74,13 +74,13 @@ class Wanted(BaseModel, frozen=True):
 
 
 def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:
-    """The latest attempt of each submission, not counting re-scores that are not applied yet."""
+    """Of each submission the last attempt; a re-score that is not live yet is none."""
     later = Attempt.objects.filter(LIVE, submission=OuterRef("submission"), number__gt=OuterRef("number"))
     return Attempt.objects.filter(LIVE, ~Exists(later), submission__challenge=challenge)
 
 
 def find(challenge: Challenge, wanted: Wanted, primary: str) -> QuerySet[Attempt]:
-    """The latest attempts of matching submissions. `primary` is the key of the leaderboard's primary column."""
+    """The latest attempts of the submissions that are asked for. `primary` is the key of the board's primary column."""
     rows = latest_attempts(challenge).select_related(
         "submission__team", "submission__user", "submission__file", "submission__counted", "version"
     )

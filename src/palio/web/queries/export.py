@@ -1,8 +1,8 @@
-"""The export of a challenge as a zip, streamed, with a README that describes every file.
+"""Everything about a challenge in one zip, for the paper: made while it is sent, with a README that names every file.
 
-Covered: all submissions and attempts with scores, failures and times, leaderboards, teams, terms, receipts, versions
-and the audit log; on request the submitted files and the scoring program's output. Not covered: hidden data, which the
-organizer has and which the bundle's digest identifies; e-mail addresses.
+Covered: all submissions and attempts with scores, failures and times, boards, teams, terms, receipts, versions, events;
+on demand the files that were handed in and what the scoring program left of each attempt. Not covered: hidden data,
+which the organizer has, and which is named by its bundle's digest; addresses for mail.
 """
 
 import json
@@ -40,10 +40,10 @@ _AT_A_TIME = 500  # rows, from the database
 
 @dataclass(frozen=True)
 class Parts:
-    """What is included besides tables and receipts."""
+    """What comes along beside the tables and receipts."""
 
-    files: bool = False  # submitted files
-    runs: bool = False  # scores, cases and records of counted attempts
+    files: bool = False  # that were handed in
+    runs: bool = False  # scores, cases and records of the attempts that count
 
 
 def export_name(challenge: Challenge) -> str:
@@ -51,7 +51,7 @@ def export_name(challenge: Challenge) -> str:
 
 
 def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
-    """The files of the zip, in order. Files that have been deleted meanwhile are left out."""
+    """Files of the zip, in their order. What is gone meanwhile is left out."""
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
     columns = _score_keys(challenge, bundle)
@@ -78,7 +78,7 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
 
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
-    """Keys of the current leaderboard first, then those of earlier versions."""
+    """Those of the board first, then what earlier versions had."""
     boards = [bundle.leaderboard, *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number"))]
     return [*dict.fromkeys(column.key for board in boards for column in board.columns)]
 
@@ -217,7 +217,7 @@ def _versions(challenge: Challenge) -> Iterator[list[object]]:
 
 
 def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
-    """All files of a version except hidden data and scoring programs."""
+    """Of a version, all but what a submission is run on or scored with."""
     try:
         below = list(files_below(bundle.root))
     except UnfitFile:
@@ -242,7 +242,7 @@ def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
 
 
 def _submitted_files(challenge: Challenge) -> Iterator[Entry]:
-    """Each file once, however often it was submitted."""
+    """Each file once, however often it was handed in."""
     files = challenge.submissions.order_by("file__sha256").values_list("file__sha256", "file__name").distinct()
     last = ""
     for sha256, name in files.iterator(chunk_size=_AT_A_TIME):
@@ -260,7 +260,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _untrusted(path: Path, name: str) -> Iterator[Entry]:
-    """A file of a run folder, which other people's programs have written: links are not followed."""
+    """A file of a run folder, where somebody else's program has written; links lead nowhere."""
     try:
         with open_untrusted(path) as file:
             yield name, iter(lambda: file.read(_BLOCK_BYTES), b""), os.fstat(file.fileno()).st_size
@@ -273,7 +273,7 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def _key() -> str:
-    """The option that checks a receipt against this platform's key."""
+    """How this platform's own key is named, so that receipts are known to be its."""
     with suppress(PalioError):  # it cannot be read, which the controller says
         if key := machine_public_key():
             return f" --key {key}"

@@ -1,4 +1,4 @@
-"""The queue that all challenges share: what is running and waiting, and whether the controller is running."""
+"""What runs where, what waits and for how long, and whether the controller lives: all challenges share it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from palio.core.attempt.states import RUNNING, State
 from palio.web.models import Attempt, Challenge, ControllerBeat
 from palio.web.verbs.queue import Place, places
 
-LATE = timedelta(seconds=30)  # without a heartbeat, the controller counts as stopped after this
-SHOWN = 50  # of the waiting attempts
+LATE = timedelta(seconds=30)  # without a beat, after which the controller is taken to be gone
+SHOWN = 50  # of what waits
 
 
 @dataclass(frozen=True)
 class ControllerStatus:
-    """`lives` is false if there was no heartbeat for LATE; `trouble` says why nothing can start."""
+    """`lives` is false once no beat has come for long; `trouble` says why nothing can start."""
 
     lives: bool
     last: datetime | None
@@ -32,7 +32,7 @@ class QueuedAttempt:
 
 @dataclass(frozen=True)
 class Queue:
-    """`running` and `waiting` are attempts of this challenge; those of others are only counted."""
+    """`running` and `waiting` are this challenge's own; of others there are numbers alone."""
 
     slots: int
     running: tuple[Attempt, ...]

@@ -1,4 +1,4 @@
-"""A re-score beside the current leaderboard: which ranks and scores it changes, and who loses theirs."""
+"""A new scoring of a phase beside the old one: which ranks and scores it changes, and who has none any more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.rescore import Change, compare
 
-SHOWN = 200  # submissions
+SHOWN = 200  # of single submissions
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many submissions have been re-scored. A retry after a platform error is not counted again."""
+    """Of submissions; a retry after a fault of the platform's is the same one again."""
 
     total: int
     ended: int
@@ -29,7 +29,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value before and after, rounded as on the leaderboard; `exact` is set if only more digits tell them apart."""
+    """A value before and after, rounded as on the board; `exact` is set where only more digits tell them apart."""
 
     old: str
     new: str
@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of both leaderboards. `rank` is its rank before and after, `moved` the difference in words."""
+    """A row of both boards. `rank` is its rank before and after, `moved` says by how much, in words."""
 
     change: Change
     rank: Cell
@@ -55,7 +55,7 @@ class Line:
 
 
 def listed(challenge: Challenge) -> QuerySet[Rescore]:
-    """Re-scores, newest first, each with its number of submissions."""
+    """The newest first, with how many submissions each is about."""
     rows = challenge.rescores.select_related("created_by", "version")
     return rows.annotate(count=Count("attempts__submission", distinct=True)).order_by("-created")
 
@@ -67,7 +67,7 @@ def progress(rescore: Rescore) -> Progress:
 
 
 def shown(rescore: Rescore) -> dict[str, Any]:
-    """Both leaderboards until the re-score is decided; afterwards, as the old one is gone, single submissions."""
+    """Both boards once that is to be decided; afterwards, as the old board is no more, each submission alone."""
     is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
     is_running = rescore.state == Rescore.State.RUNNING
     columns = [column for column in bundle_of(rescore.version).leaderboard.columns if not column.hidden]
@@ -119,7 +119,7 @@ def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) ->
 
 
 def _single(rescore: Rescore, columns: Sequence[Column]) -> list[tuple[Attempt, tuple[Cell, ...]]]:
-    """The first submissions whose scores have changed, or that have none."""
+    """Submissions whose own scores are others now, or that have none; the first of them."""
     rows = rescore.attempts.filter(state__in=[State.SCORED, State.FAILED]).select_related("submission__team", "source")
     latest = {attempt.submission_id: attempt for attempt in rows.order_by("submission__created", "number")}
     found = []

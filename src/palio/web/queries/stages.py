@@ -1,4 +1,4 @@
-"""The stages of an attempt as cards: done, running and since when, or not reached."""
+"""The stages of an attempt as cards: which are done, which is at work and for how long, which never came."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ class Card:
 
 
 def cards(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime) -> list[Card]:
-    """`stages` are as in result.json. If the bundle no longer has the phase, limits are not shown."""
+    """`stages` as in result.json; of a phase that the bundle no longer has there are no limits to show."""
     return [_card(stage, attempt, phase, stages.get(stage), now) for stage in _path(attempt, kind, phase, stages)]
 
 
 def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any]) -> list[Stage]:
-    """The stages of this attempt, including those to come."""
+    """The stages that this attempt has passed or would pass."""
     only_scored = kind == SubmissionKind.RESULTS or attempt.purpose == Purpose.RESCORE
     own = {Stage.SCORE} if only_scored else {*Stage}
     if phase is None or phase.rules.sample is None:

@@ -1,7 +1,7 @@
-"""A submission as its team may see it: state, stages, failure, and scores that are not hidden.
+"""A submission as its team may see it, for pages and API alike: state, stages, failure, scores that are not hidden.
 
-Everything comes from the database and from the run folder's `participant/`. While an attempt is running, its stages and
-logs come from core.redaction.participant_view, which applies the same rules.
+Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
+through core.participant_view, which holds the same rules.
 """
 
 import time
@@ -30,7 +30,7 @@ from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
-# Attempts that everybody sees: not those of a re-score that may still be discarded.
+# Attempts that anybody sees: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
 _REPORT_BYTES = 32 * MIB
@@ -48,7 +48,7 @@ def run_folder(attempt: Attempt) -> RunFolder:
 
 
 def latest_attempt(submission: Submission) -> Attempt | None:
-    """The latest attempt, not counting re-scores that are not applied yet."""
+    """The last pass of it; a re-score that is not live yet is none."""
     return submission.attempts.filter(LIVE).select_related("version").order_by("-number").first()
 
 
@@ -74,7 +74,7 @@ def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any]
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
-    """For lists: without stages. `own`: the reader is in its team."""
+    """For lists: without stages. `own`: its reader is of its team."""
     attempt = latest_attempt(submission)
     return {
         "id": submission.pk,
@@ -98,7 +98,7 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
 
 
 def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
-    """Everything that its team may see; `full`: with all logs and attempts, for those with a role."""
+    """Everything that its team may know of it; `full`: with the names of all logs and passes, for helpers."""
     attempt = latest_attempt(submission)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
     return shown_submission(submission, own=own) | {
@@ -119,7 +119,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
 
 
 def place_of(attempt: Attempt) -> dict[str, Any] | None:
-    """The place in the queue, which is computed once a second for all readers."""
+    """In the queue; of the whole queue it is worked out once a second for all who look."""
     place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
     if place is None:
         return None
@@ -127,7 +127,7 @@ def place_of(attempt: Attempt) -> dict[str, Any] | None:
 
 
 def built_image(attempt: Attempt) -> str | None:
-    """The engine's name of the image that was built or loaded; None if there is none."""
+    """What the engine calls the image that was built or loaded; None where there is none."""
     try:
         image = run_folder(attempt).read_json("result.json")["stages"].get(Stage.BUILD.value, {}).get("image")
         return str(image) if image else None
@@ -169,7 +169,7 @@ def _shown_summary(attempt: Attempt, submission: Submission) -> dict[str, Any]:
 
 
 def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
-    """Scores by column key, in the order of the columns; None if there are none, or if they are hidden."""
+    """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
     standing = submission.counted or attempt
     if standing is None or standing.scores is None or scores_hidden(standing):
         return None
@@ -179,13 +179,13 @@ def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, f
 
 
 def scores_hidden(attempt: Attempt | None) -> bool:
-    """Whether the phase, in the current version, hides scores from its teams."""
+    """Whether the phase is blind as the challenge is now: there may be scores, and its teams see none."""
     phase = _phase_now(attempt) if attempt else None
     return phase is not None and hides_scores(phase)
 
 
 def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
-    """The stages whose logs exist and may be read, in order. `full`: by those with a role."""
+    """The stages whose logs may be read and are there, in their order. `full`: by helpers."""
     folder, phase = run_folder(attempt), _phase(attempt)
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
@@ -204,7 +204,7 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
 
 
 def shown_log(attempt: Attempt, stage: Stage) -> str | None:
-    """The part of a log that the phase's policy shows; None if it shows nothing."""
+    """What the phase's policy lets be read of a log, whole or so far; None if nothing."""
     folder = run_folder(attempt)
     if attempt.ended:
         kept = _kept(folder, stage.value)
@@ -216,7 +216,7 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
 
 
 def full_log(attempt: Attempt, stage: Stage) -> str | None:
-    """The whole log, for those with a role; None if there is none yet."""
+    """All of a log, for viewers, scorers and organizers; None while there is none."""
     try:
         with open_untrusted(run_folder(attempt).log(stage)) as file:
             return harmless(file.read(_LOG_BYTES))
@@ -225,15 +225,15 @@ def full_log(attempt: Attempt, stage: Stage) -> str | None:
 
 
 def attempts_of(submission: Submission, *, full: bool) -> list[Attempt]:
-    """All attempts, oldest first. Its team sees those of a re-score once that is applied."""
+    """All passes, the first first. Its team sees those of a re-score once that is live."""
     rows = submission.attempts.select_related("rescore", "version").order_by("number")
     return list(rows if full else rows.filter(LIVE))
 
 
 def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """The signed receipt; None if there is none yet. `full`: for those with a role.
+    """Its signed receipt; None while there is none. `full`: for viewers, scorers and organizers.
 
-    A signed text cannot be shortened: if it has scores that the team may not see, the team does not get it.
+    What is signed cannot be cut: where it states scores that its team does not see, its team has none of it.
     """
     if attempt is None or not attempt.ended or not (full or _may_see_all_scores(attempt)):
         return None
@@ -242,7 +242,7 @@ def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """The scoring program's report; None if there is none yet. `full`: for those with a role."""
+    """What the scoring program wrote for people to read; None while there is none. `full` as above."""
     if attempt is None or not attempt.ended:
         return None
     phase = _phase_now(attempt)
@@ -253,9 +253,9 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_html(submission: Submission, *, full: bool) -> bytes | None:
-    """The report on the scores that count; None if there is none, or not for this reader.
+    """The organizer's page about the scores that count; None where there is none, or not for this reader.
 
-    Send it with REPORT_HEADERS, which let it do nothing.
+    Send it with REPORT_HEADERS: it may do nothing where it is shown.
     """
     path = report_path(submission.counted or latest_attempt(submission), full=full)
     if path is None:
@@ -273,12 +273,12 @@ def _may_see_all_scores(attempt: Attempt) -> bool:
 
 
 def _phase(attempt: Attempt) -> Phase | None:
-    """The phase in the version that it was evaluated with."""
+    """As it was evaluated with."""
     return find_phase(bundle_of(attempt.version), attempt.submission.phase)
 
 
 def _phase_now(attempt: Attempt) -> Phase | None:
-    """The phase in the current version, which decides whether scores are shown; else as it was evaluated with."""
+    """As the challenge has it now, which decides what is shown of scores; else as it was evaluated with."""
     submission = attempt.submission
     return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 

@@ -1,4 +1,4 @@
-"""A team's files and submissions."""
+"""What a team has uploaded and handed in, with all that is shown of it."""
 
 from django.db.models import Prefetch, QuerySet
 
@@ -6,13 +6,13 @@ from palio.web.models import StoredFile, Submission, Team
 
 
 def submissions_of(team: str, phase: str | None = None) -> QuerySet[Submission]:
-    """The team's submissions, newest first."""
+    """Newest first."""
     rows = Submission.objects.filter(team=team, **({"phase": phase} if phase else {}))
     return rows.select_related("challenge", "team", "user", "file", "counted__version").order_by("-created", "id")
 
 
 def files_of(team: Team) -> QuerySet[StoredFile]:
-    """The team's files, newest first."""
-    submissions = Submission.objects.select_related("counted__version").order_by("-created")
+    """Those that are there, newest first."""
+    handed_in = Submission.objects.select_related("counted__version").order_by("-created")
     rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
-    return rows.prefetch_related(Prefetch("submissions", submissions))
+    return rows.prefetch_related(Prefetch("submissions", handed_in))
