@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.http import StreamingHttpResponse
 from tests.bundles import YAML, write_bundle
 
 from palio.core.bundle.model import Bundle
@@ -53,10 +52,7 @@ def test_downloads_of_a_phase_that_has_not_begun_are_for_helpers_alone(bundle: B
 def test_download_of_several_files_is_a_zip(bundle: Bundle) -> None:
     response = download_response(bundle, "vowels", 0, "sample", NOW)
     assert response["Content-Disposition"] == 'attachment; filename="vowels-final-sample.zip"'
-    assert isinstance(response, StreamingHttpResponse)
-    content = response.getvalue()
-    response.close()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with response, zipfile.ZipFile(io.BytesIO(response.getvalue())) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name).decode() for name in archive.namelist()} == {
             "in/three.txt": "cases/in/three.txt",

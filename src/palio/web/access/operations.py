@@ -17,7 +17,7 @@ def register(names: Mapping[str, str]) -> None:
 
 
 def operation_name(view_name: str, method: str | None) -> str:
-    """The operation's name; for a method without an operation, the pattern's name: ninja then refuses it."""
+    """The operation's name; for a method without an operation, the pattern's name, as ninja then refuses the request."""
     return _siblings.get(view_name, {}).get(method or "", view_name)
 
 

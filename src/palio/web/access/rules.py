@@ -40,8 +40,8 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed`: any of these relations suffices. `of`: the URL argument that names the subject. `scope`: what an API
-    token needs. `names`: further addresses that do the same, or show a part of it.
+    """`allowed`: any of these relations suffices. `of`: the URL argument that names the subject. `scope`: the scope that
+    an API token needs. `names`: further addresses that do the same, or show a part of it.
     """
 
     allowed: frozenset[Relation]

@@ -74,10 +74,8 @@ class JudgeIn(Schema):
 def list_submissions(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
 ) -> dict[str, Any]:
-    """Submissions that match the filters.
-
-    `sort` is created, team, phase, state, file, finished or score; a leading minus reverses the order.
-    """
+    """Submissions that match the filters. `sort` is created, team, phase, state, file, finished or score; a leading minus
+    reverses the order."""
     found = request.subject
     wanted = submissions.Wanted.of(asked.model_dump())
     rows = submissions.find(found, wanted, current_bundle(found).leaderboard.primary.key)

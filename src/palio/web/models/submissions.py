@@ -121,15 +121,17 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()  # 1, 2, … of the submission
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.FIRST)
     version = models.ForeignKey(ChallengeVersion, models.PROTECT, related_name="+")
-    source = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")  # of a re-score: whose predictions
+    source = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="+"
+    )  # of a re-score: the attempt whose predictions are scored
     rescore = models.ForeignKey(Rescore, models.PROTECT, null=True, related_name="attempts")
     state = models.CharField(max_length=12, choices=[(state, state) for state in State], default=State.QUEUED)
     engine = models.CharField(max_length=20, blank=True)
     created = models.DateTimeField(default=timezone.now)
     not_before = models.DateTimeField(default=timezone.now)  # later than `created` after an engine's fault
     started = models.DateTimeField(null=True)
-    moved = models.DateTimeField(default=timezone.now)  # into its state
-    deadline = models.DateTimeField(null=True)  # by when it has to leave its stage
+    moved = models.DateTimeField(default=timezone.now)  # into its present state
+    deadline = models.DateTimeField(null=True)  # by when it has to leave its present stage
     finished = models.DateTimeField(null=True)
     cancel_requested = models.DateTimeField(null=True)
     scores = models.JSONField(null=True)  # {key: number}, only when scored
@@ -155,7 +157,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["state", "not_before"]),
             models.Index(fields=["submission", "-number"]),
-            models.Index(fields=["-started"]),  # the queue's order follows from who was started last
+            models.Index(fields=["-started"]),  # whose turn it is follows from who was started last
         ]
 
     @property
