@@ -1,1 +1,1 @@
-"""Who may do what: one table, checked for every request before its view runs; what is not in it is denied."""
+"""Who may do what: one table, looked up for every request before its view runs; what is not in it is denied."""

@@ -1,8 +1,8 @@
-"""Answers to htmx when a user may no longer have the fragment that it polls for.
+"""Parts of a page that are asked for on their own, by htmx, when their reader may not have them any more.
 
-When a session expires, the sign-in page must not land inside the polling page, and a refused fragment must not be
-requested forever. The browser is sent to the sign-in page, and from there back to the page it showed; or it reloads the
-page, which then says why it is refused.
+A session ends while a page looks again each second: where one signs in must not land inside that page, and what is
+refused must not be asked for again and again. The browser is told to go to the sign-in, and from there back to the page
+that it showed; or to load the page anew, which then says why it is refused.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _REFUSED = frozenset({403, 404})
 
 
 class FragmentsMiddleware:
-    """Runs inside htmx's own middleware and outside the access middleware."""
+    """Inside of htmx' own, and outside of whatever decides who may see what."""
 
     def __init__(self, get_response: Callable[[Request[object]], HttpResponse]) -> None:
         self._get_response = get_response

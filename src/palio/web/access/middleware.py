@@ -1,7 +1,7 @@
 """Denies what the table does not allow, before any view runs.
 
-What a user may not see does not exist for them (404): a draft, another team's submission. What they may see but not
-change is forbidden (403).
+Whoever may not see something is told that it is not there: a challenge that is a draft, another team's submission.
+Whoever may see it and not change it is told so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,8 @@ from palio.web.http.cache import kept
 from palio.web.http.request import Relation, Request
 from palio.web.models import Challenge, ChallengeVersion, Submission
 
-# Rows that rules or pages need beside a subject, read with it in one query. Versions of a challenge never change, and
-# are cached.
+# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
+# of a challenge never changes, and is kept.
 _BESIDE: Mapping[type[Model], tuple[str, ...]] = {
     Submission: ("team", "file", "user", "challenge__current"),
 }
@@ -40,7 +40,7 @@ class AccessMiddleware:
         at = request.resolver_match.view_name if request.resolver_match else ""
         name = operation_name(at, request.method)
         rule = find_rule(name)
-        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot look for NUL
+        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
             raise Http404
         subject = _subject(rule, kwargs)
         held = relations(request.user, subject)
@@ -60,7 +60,7 @@ class AccessMiddleware:
 
 
 def _not_exempt(*_: object) -> HttpResponse:
-    """Stands in for a view of the API, which ninja has exempted from the CSRF check."""
+    """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
     return HttpResponse()
 
 
@@ -83,7 +83,7 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
         return None
     model, field = SUBJECTS[rule.of]
     key = kwargs[rule.of]
-    if "\0" in str(key):  # PostgreSQL cannot look for NUL
+    if "\0" in str(key):  # which PostgreSQL cannot even look for
         raise Http404
     found = model._default_manager.select_related(*_BESIDE.get(model, ())).filter(**{field: key})
     subject: Model | None = found.first()

@@ -25,7 +25,7 @@ Visitor: TypeAlias = User | AnonymousUser
 
 
 def relations(user: Visitor, subject: Model | None = None) -> frozenset[Relation]:
-    """All relations of `user` to `subject`."""
+    """Everything that `user` is, as far as it matters for `subject`."""
     return frozenset(_relations(user, subject))
 
 

@@ -24,7 +24,7 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
-# By URL argument: the model that it names, and the field that it holds.
+# The URL argument that names a subject, the model it names, and the field it names it by.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "challenge": (Challenge, "slug"),
     "registration": (Registration, "id"),
@@ -40,8 +40,8 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed`: any of these relations suffices. `of`: the URL argument that names the subject. `scope`: the scope that
-    an API token needs. `names`: further addresses that do the same, or show a part of it.
+    """`allowed`: any of these relations suffices. `of`: the URL argument that names the subject. `scope`: what an API
+    token needs to be made for. `names`: of further addresses that do the same, or show a part of it.
     """
 
     allowed: frozenset[Relation]
@@ -160,15 +160,15 @@ RULES: Mapping[str, Rule] = {
     "invite-account": Rule(ADMIN, scope="organize"),
     "list-invitations": Rule(ADMIN, scope="organize"),
     "revoke-account-invitation": Rule(ADMIN, scope="organize"),
-    # No token has the scope `account`: none may sign in as somebody else, as a reset link can.
+    # No token is made for these: none may let in as somebody else, as the page with all that is done to an account can.
     "change-account": Rule(ADMIN, scope="account", names=("reset-link", "remove-second-factors")),
     # -- one's own account
     "account": Rule(SIGNED_IN),
     "list-tokens": Rule(SIGNED_IN),
-    "make-token": Rule(SIGNED_IN, scope="account", names=("tokens",)),  # a token cannot create another
+    "make-token": Rule(SIGNED_IN, scope="account", names=("tokens",)),  # no token makes another
     "revoke-token": Rule(OWNER, of="token", scope="submit"),
 }
-# allauth's own pages check access themselves. They do not accept tokens, which would survive a new password.
+# allauth's own pages, which look after themselves; not with a token: with one, nobody could be kept out for good.
 ALLAUTH = ("account_", "mfa_", "socialaccount_", "openid_connect_")
 _ALLAUTH = Rule(ANYONE, scope="account")
 

@@ -15,11 +15,11 @@ from palio.web.models import ApiToken
 
 PREFIX = "palio_"
 SCOPES = {
-    "read": "read everything that you can see",
-    "submit": "submit, cancel and withdraw submissions",
-    "organize": "organize challenges; as an operator, manage accounts and invitations",
+    "read": "see what you may see",
+    "submit": "hand in, cancel, withdraw",
+    "organize": "organize challenges; as an operator, invite people and switch accounts",
 }
-_SEEN_EVERY = timedelta(minutes=1)  # how often `last_used` is updated
+_SEEN_EVERY = timedelta(minutes=1)  # how exactly it is kept when a token was last used
 
 
 def new_secret() -> str:
@@ -27,12 +27,12 @@ def new_secret() -> str:
 
 
 def hashed(secret: str) -> str:
-    """A fast hash suffices: a secret has 256 random bits."""
+    """Not a slow hash: there are 256 random bits in it."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class TokenMiddleware:
-    """A request with a token acts as its owner, needs no CSRF protection, and has no session."""
+    """A request with a token is its owner's, needs no protection against other sites, and has no session."""
 
     def __init__(self, get_response: Callable[[Request[object]], HttpResponse]) -> None:
         self._get_response = get_response
@@ -58,12 +58,12 @@ class TokenMiddleware:
 
 
 def find_token(secret: str) -> ApiToken | None:
-    """The valid token with this secret, if any; notes that it was used."""
+    """The valid token with this secret, if there is one; notes that it was used."""
     now = timezone.now()
     token = ApiToken.objects.select_related("user").filter(secret_hash=hashed(secret), revoked=None).first()
     if token is None or not token.user.is_active or (token.expires and token.expires <= now):
         return None
     if token.last_used is None or now - token.last_used > _SEEN_EVERY:
-        with suppress(OperationalError):  # a busy or full database must not prevent reading
+        with suppress(OperationalError):  # a database that is busy or full keeps nobody from reading
             ApiToken.objects.filter(pk=token.pk).update(last_used=now)
     return token

@@ -29,7 +29,7 @@ class FailingOut(Schema):
 
 
 class RunningOut(Schema):
-    """`since` is when it entered its stage. `place` and `wait_s` are null unless it is queued and they are known."""
+    """`since` is when it entered its current stage. `place` and `wait_s` are null unless it is queued and they are known."""
 
     submission: str
     attempt: str

@@ -92,7 +92,7 @@ def rerun_submission(request: Request[Submission], submission: str) -> Status[An
 @router.post("/submissions/{submission}/rescore", response={201: QueuedAttemptOut}, url_name="rescore-submission")
 @decorate_view(once)
 def rescore_submission(request: Request[Submission], submission: str) -> Status[Any]:
-    """Starts another attempt that only scores the predictions of an earlier one, with the current version."""
+    """Starts another attempt that only scores the predictions of an earlier one, with the current challenge version."""
     return Status(201, _queued(rescore_one(request.subject, signed_in(request))))
 
 

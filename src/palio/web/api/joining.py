@@ -23,7 +23,7 @@ class TeamNameOut(Schema):
 
 
 class RegistrationOut(Schema):
-    """`state` is pending, approved, refused or withdrawn. `terms_are_new`: they have changed since you accepted."""
+    """`state` is pending, approved, refused or withdrawn. `terms_are_new`: the terms have changed since they were accepted."""
 
     state: str
     created: datetime

@@ -58,7 +58,7 @@ class FailedOut(Schema):
 
 
 class RescoreWholeOut(RescoreOut):
-    """`changes` are in the order of the new leaderboard. Once it is applied or discarded, both are null."""
+    """`changes` are in the order of the new leaderboard. `changes` and `failed` are null once it was applied or discarded."""
 
     changes: list[RescoredOut] | None
     failed: list[FailedOut] | None

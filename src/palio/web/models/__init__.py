@@ -1,4 +1,4 @@
-"""The database: fields, constraints and short properties. What changes rows is in `web.verbs`."""
+"""What the platform keeps. Slim: fields, constraints and short properties; whatever changes rows is in `web.verbs`."""
 
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind

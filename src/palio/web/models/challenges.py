@@ -1,4 +1,4 @@
-"""Challenges, their versions, roles, registrations and announcements."""
+"""Challenges, their versions, and who may do what in them."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,12 +8,12 @@ from palio.web.models.ids import LENGTH, new_id
 
 
 class Challenge(models.Model):
-    """A challenge on the platform. Its content is in its current version."""
+    """A bundle on the platform, under a name of its own. What it says is in its current version."""
 
     class Visibility(models.TextChoices):
-        DRAFT = "draft"  # only its organizers see it
+        DRAFT = "draft"  # for its organizers alone
         PUBLISHED = "published"
-        ARCHIVED = "archived"  # read-only
+        ARCHIVED = "archived"  # to be read, and nothing else
 
     class Joining(models.TextChoices):
         OPEN = "open"
@@ -25,20 +25,20 @@ class Challenge(models.Model):
     joining = models.CharField(max_length=12, choices=Joining, default=Joining.OPEN)
     current = models.ForeignKey("palio.ChallengeVersion", models.PROTECT, null=True, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    board_revision = models.PositiveBigIntegerField(default=0)  # counts changes of leaderboards, to cache pages by
+    board_revision = models.PositiveBigIntegerField(default=0)  # counts whatever changes a board, to keep pages by
 
     def __str__(self) -> str:
         return self.slug
 
 
 class ChallengeVersion(models.Model):
-    """A published bundle: immutable, identified by the digest of all its files, including hidden data."""
+    """A bundle as it was published: immutable, known by the digest of all its files, hidden data among them."""
 
     challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
-    changes = models.JSONField(default=list)  # since the previous version: [{what, old, new}]
+    changes = models.JSONField(default=list)  # what is different from the version before: [{what, old, new}]
     note = models.TextField(blank=True)
     published_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     published = models.DateTimeField(default=timezone.now)
@@ -49,11 +49,11 @@ class ChallengeVersion(models.Model):
 
 
 class RoleKind(models.TextChoices):
-    """A role in a challenge; its holder may also be a participant."""
+    """What somebody is in a challenge beside, or instead of, a participant."""
 
     ORGANIZER = "organizer"  # everything in this challenge
     SCORER = "scorer"  # sees submissions and failures, re-runs and re-scores
-    VIEWER = "viewer"  # sees everything, changes nothing
+    VIEWER = "viewer"  # sees what an organizer sees, and changes nothing
 
 
 class Role(models.Model):
@@ -70,7 +70,7 @@ class Role(models.Model):
 
 
 class Registration(models.Model):
-    """A user's join request, the decision on it, and the terms that were accepted."""
+    """A person's wish to take part, what became of it, and the terms that were accepted."""
 
     class State(models.TextChoices):
         PENDING = "pending"

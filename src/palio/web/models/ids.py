@@ -1,4 +1,4 @@
-"""Public identifiers: short, lower case and unguessable."""
+"""Names of things that are seen from outside: short, lower case, and not to be guessed."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""The audit log, the controller's heartbeat, and answers to repeated requests."""
+"""What the platform keeps about itself."""
 
 from django.db import models
 from django.utils import timezone
@@ -9,11 +9,11 @@ from palio.web.models.submissions import Submission
 
 
 class Event(models.Model):
-    """An entry of the audit log: what was done, by whom and why. Rows are only added."""
+    """Something that was done, by whom, and why. Rows are only ever added."""
 
     time = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: the platform itself
-    kind = models.CharField(max_length=60)  # `challenge.published`, `attempt.moved`
+    kind = models.CharField(max_length=60)  # what, in the past: `challenge.published`, `attempt.moved`
     challenge = models.ForeignKey(Challenge, models.PROTECT, null=True, related_name="events")
     submission = models.ForeignKey(Submission, models.PROTECT, null=True, related_name="events")
     attempt = models.CharField(max_length=16, blank=True)  # its identity
@@ -25,22 +25,22 @@ class Event(models.Model):
 
 
 class ControllerBeat(models.Model):
-    """The controller's heartbeat, in one row. Pages warn if it is old."""
+    """When the controller last looked at everything; one row. Pages warn if that is long ago."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     time = models.DateTimeField()
     process = models.CharField(max_length=80)
     engine = models.CharField(max_length=200)
-    unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce on this machine
-    trouble = models.TextField(blank=True)  # why nothing can run at the moment
+    unenforced = models.JSONField(default=list)  # what of a job's isolation the engine does not enforce here
+    trouble = models.TextField(blank=True)  # why nothing can run at the moment, in a sentence
 
 
 class IdempotentAnswer(models.Model):
-    """The answer to a request with this idempotency key, so that repeating it creates nothing."""
+    """What was answered to a creation with this key, so that asking again creates nothing."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key = models.CharField(max_length=100)
-    request_hash = models.CharField(max_length=64)  # of method, path and body: no other request may use the key
+    request_hash = models.CharField(max_length=64)  # over method, path and body: another request may not use the key
     status = models.PositiveSmallIntegerField(null=True)  # None while the first is being answered
     body = models.JSONField(null=True)
     created = models.DateTimeField(default=timezone.now)

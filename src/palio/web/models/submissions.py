@@ -1,4 +1,4 @@
-"""Uploads, files, submissions, and their attempts."""
+"""What is handed in, and each pass of it through the stages."""
 
 from django.db import models
 from django.utils import timezone
@@ -10,7 +10,7 @@ from palio.web.models.ids import LENGTH, new_id
 
 
 class StoredFile(models.Model):
-    """A team's file: complete, checked, and stored under its digest."""
+    """A file that a team has handed in: whole, checked, and in the store under its digest."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.PROTECT, related_name="files")
@@ -18,10 +18,10 @@ class StoredFile(models.Model):
     kind = models.CharField(max_length=12)
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
-    notes = models.JSONField(default=list)  # warnings about its content
+    notes = models.JSONField(default=list)  # what was accepted although it is not as it should be
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    deleted = models.DateTimeField(null=True)  # the row stays: submissions refer to it
+    deleted = models.DateTimeField(null=True)  # the row stays, as submissions were made from it
 
     class Meta:
         constraints = [
@@ -32,7 +32,7 @@ class StoredFile(models.Model):
 
 
 class Upload(models.Model):
-    """An upload in progress. It becomes a StoredFile once all chunks are there and the digest is the announced one."""
+    """A file on its way in, chunk by chunk. It becomes a StoredFile once its whole digest is as announced."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.CASCADE, related_name="uploads")
@@ -42,7 +42,7 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64)
     chunk_bytes = models.PositiveIntegerField()
     created = models.DateTimeField(default=timezone.now)
-    file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # the result
+    file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # what became of it
 
     @property
     def chunk_count(self) -> int:
@@ -59,22 +59,22 @@ class UploadedChunk(models.Model):
 
 
 class Submission(models.Model):
-    """A file submitted to a phase. `counted` is the attempt whose scores are on the leaderboard."""
+    """A file handed in for a phase. `counted` is the attempt whose scores stand on the board."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="submissions")
-    phase = models.CharField(max_length=200)  # by name, which stays the same in new versions of the bundle
+    phase = models.CharField(max_length=200)  # by name, which is what stays when a bundle gets a new version
     team = models.ForeignKey(Team, models.PROTECT, related_name="submissions")
     user = models.ForeignKey(User, models.PROTECT, related_name="submissions")
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="submissions")
     note = models.CharField(max_length=500, blank=True)
     created = models.DateTimeField(default=timezone.now)
     counted = models.ForeignKey("palio.Attempt", models.PROTECT, null=True, related_name="+")
-    charged = models.BooleanField(default=False)  # counts toward the team's limit: scored, or failed by its own fault
+    charged = models.BooleanField(default=False)  # scored, or failed by its own fault: one of the team's tries
     withdrawn = models.DateTimeField(null=True)  # by the team
     hidden = models.DateTimeField(null=True)  # by an organizer
     disqualified = models.TextField(blank=True)  # by an organizer, and why
-    baseline = models.BooleanField(default=False)  # the organizers' own, marked on the leaderboard
+    baseline = models.BooleanField(default=False)  # the organizers' own, marked on the board
 
     class Meta:
         indexes = [
@@ -85,17 +85,17 @@ class Submission(models.Model):
 
 class Purpose(models.TextChoices):
     FIRST = "first"
-    RETRY = "retry"  # after a platform error
-    RERUN = "rerun"  # requested by an organizer: all stages
-    RESCORE = "rescore"  # only the scoring of an earlier attempt's predictions
+    RETRY = "retry"  # after a fault of the platform's
+    RERUN = "rerun"  # an organizer's wish, all stages
+    RESCORE = "rescore"  # only scoring, of the predictions that an earlier attempt left
 
 
 class Rescore(models.Model):
-    """A re-score of all submissions of a phase, which is applied as a whole or not at all."""
+    """A new scoring of all submissions of a phase, which goes live at once or not at all."""
 
     class State(models.TextChoices):
         RUNNING = "running"
-        READY = "ready"  # old and new leaderboard can be compared
+        READY = "ready"  # old and new board can be compared
         APPLIED = "applied"
         DISCARDED = "discarded"
 
@@ -110,7 +110,7 @@ class Rescore(models.Model):
 
 
 class Attempt(models.Model):
-    """An attempt to evaluate a submission. `identity` names its jobs and its run folder.
+    """One pass of a submission through the stages. `identity` names its jobs and its run folder.
 
     The row says where it is; the run folder says the rest. What a participant reads comes from the columns here and
     from the run folder's `participant/`, and from nothing else.
@@ -121,9 +121,7 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()  # 1, 2, … of the submission
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.FIRST)
     version = models.ForeignKey(ChallengeVersion, models.PROTECT, related_name="+")
-    source = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="+"
-    )  # of a re-score: the attempt whose predictions are scored
+    source = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")  # of a re-score: whose predictions
     rescore = models.ForeignKey(Rescore, models.PROTECT, null=True, related_name="attempts")
     state = models.CharField(max_length=12, choices=[(state, state) for state in State], default=State.QUEUED)
     engine = models.CharField(max_length=20, blank=True)
