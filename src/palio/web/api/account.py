@@ -1,4 +1,4 @@
-"""Your own account, and the API tokens that programs sign in with."""
+"""Who asks, and the tokens that programs ask with."""
 
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,7 @@ class OwnRoleOut(Schema):
 
 
 class OwnAccountOut(Schema):
-    """`token` is the one that this request was sent with; null in a browser."""
+    """`token` is what this request was made with; null in a browser."""
 
     username: str
     token: TokenOut | None
@@ -44,7 +44,7 @@ class OwnAccountOut(Schema):
 
 
 class TokenIn(Schema):
-    """If `days` is null, the token does not expire."""
+    """`days` null: until it is revoked."""
 
     name: str = Field(max_length=80)
     scopes: list[str] = Field(max_length=10)
@@ -52,7 +52,7 @@ class TokenIn(Schema):
 
 
 class NewTokenOut(TokenOut):
-    """`secret` is what programs sign in with. It is only shown once."""
+    """`secret` is what programs sign in with. It is shown this once."""
 
     secret: str
 
@@ -79,7 +79,7 @@ def list_tokens(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/tokens", response={201: NewTokenOut}, url_name="make-token")
 def new_token(request: HttpRequest, content: TokenIn) -> Status[Any]:
-    """Only from a signed-in browser: a token cannot create another token."""
+    """Only from a browser that is signed in: no token makes another."""
     token, secret = make_token(signed_in(request), content.name, content.scopes, days=content.days)
     return Status(201, _shown(token) | {"secret": secret})
 

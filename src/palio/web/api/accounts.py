@@ -1,4 +1,4 @@
-"""Accounts, for operators. Actions that would let somebody sign in as another person do not accept a token."""
+"""What operators do for people. What would let somebody in as another person is done with no token."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from palio.web.http.request import signed_in
 from palio.web.models import User
 from palio.web.verbs import accounts
 
-router = Router(tags=["accounts"])
+router = Router(tags=["people"])
 
 
 class AccountOut(Schema):
@@ -28,21 +28,21 @@ class AccountOut(Schema):
 
 
 class AccountIn(Schema):
-    """The fields to change."""
+    """What is to be otherwise; what is left out stays."""
 
     active: bool | None = None
     may_publish: bool | None = None
 
 
 class LinkOut(Schema):
-    """`url` is only shown once."""
+    """It is shown this once."""
 
     url: str
 
 
 @router.get("/accounts", response=Page[AccountOut], url_name="accounts")
 def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
-    """All accounts by name, or those whose name or e-mail address contains `q`."""
+    """All accounts, by name; `q` is a part of their names or addresses."""
     sought = q.replace("\0", "").strip()
     rows = _accounts()
     if sought:
@@ -52,7 +52,7 @@ def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[st
 
 @router.patch("/accounts/{username}", response=AccountOut, url_name="update-account")
 def update_account(request: HttpRequest, username: str, content: AccountIn) -> dict[str, Any]:
-    """Deactivates or reactivates an account, and sets whether its owner may publish challenges."""
+    """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
     found, actor = _account(username), signed_in(request)
     if content.active is not None:
         accounts.set_active(found, content.active, actor=actor)
@@ -63,13 +63,13 @@ def update_account(request: HttpRequest, username: str, content: AccountIn) -> d
 
 @router.post("/accounts/{username}/reset-link", response=LinkOut, url_name="reset-link")
 def reset_link(request: HttpRequest, username: str) -> dict[str, Any]:
-    """Creates a single-use password reset link. Only from a signed-in browser, not with a token."""
+    """A link with which they choose a new password, once. Only from a browser that is signed in, with no token."""
     return {"url": request.build_absolute_uri(accounts.reset_link(_account(username), actor=signed_in(request)))}
 
 
 @router.post("/accounts/{username}/remove-second-factors", response=AccountOut, url_name="remove-second-factors")
 def remove_second_factors(request: HttpRequest, username: str) -> dict[str, Any]:
-    """Removes all second factors, including passkeys. Only from a signed-in browser, not with a token."""
+    """Passkeys too. Only from a browser that is signed in, with no token."""
     accounts.remove_second_factors(_account(username), actor=signed_in(request))
     return _shown(_account(username))
 

@@ -1,4 +1,4 @@
-"""Announcements of a challenge."""
+"""What organizers announce to everybody who sees the challenge."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from palio.web.http.request import Request, signed_in
 from palio.web.models import Announcement, Challenge
 from palio.web.verbs import announcements
 
-router = Router(tags=["announcements"])
+router = Router(tags=["desk"])
 
 
 class AnnouncementIn(Schema):
@@ -21,7 +21,7 @@ class AnnouncementIn(Schema):
 
 
 class AnnouncementOut(AnnouncementIn):
-    """`number` identifies it for changing or deleting."""
+    """`number` names it to those who change or delete it."""
 
     number: int
     author: str
@@ -31,7 +31,7 @@ class AnnouncementOut(AnnouncementIn):
 @router.post("/challenges/{challenge}/manage/announcements", response={201: AnnouncementOut}, url_name="announce")
 @decorate_view(once)
 def announce(request: Request[Challenge], challenge: str, content: AnnouncementIn) -> Status[Any]:
-    """Posts an announcement to everybody who can see the challenge. The text is Markdown."""
+    """Tells everybody who sees the challenge. The text is Markdown."""
     made = announcements.announce(request.subject, content.title, content.text, actor=signed_in(request))
     return Status(201, shown_announcement(made))
 

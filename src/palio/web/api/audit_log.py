@@ -1,4 +1,4 @@
-"""The audit log of a challenge."""
+"""The event table of a challenge: what was done, by whom, when and why."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,11 +10,11 @@ from palio.web.http.request import Request
 from palio.web.models import Challenge, Event
 from palio.web.queries import audit_log
 
-router = Router(tags=["audit log"])
+router = Router(tags=["desk"])
 
 
 class EventOut(Schema):
-    """`who` is null for the platform itself."""
+    """`who` is None for the platform itself."""
 
     time: datetime
     who: str | None
@@ -28,7 +28,7 @@ class EventOut(Schema):
 def list_events(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
 ) -> dict[str, Any]:
-    """Entries of the audit log, newest first. `kind` is a full kind, or its part before the dot."""
+    """What was done, the newest first. `kind` is a whole one, or its beginning up to the point."""
     return page_of(audit_log.find(request.subject, audit_log.Wanted.of(asked.model_dump())), page, _event)
 
 

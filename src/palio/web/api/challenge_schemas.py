@@ -1,4 +1,4 @@
-"""Schemas of challenges, their phases and versions."""
+"""Challenges, their phases and versions, as the API shows them."""
 
 from datetime import datetime
 from typing import Any
@@ -27,9 +27,9 @@ class ChallengeOut(Schema):
 
 
 class PhaseOut(Schema):
-    """`state` is `open`, `soon` or `closed`. A limit that is null does not exist.
+    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit.
 
-    `scores` is `visible`, or `hidden` if participants see no scores.
+    `scores` is `visible`, or `hidden` where nobody taking part sees any.
     """
 
     index: int
@@ -49,7 +49,7 @@ class PhaseOut(Schema):
 
 
 class TermsOut(Schema):
-    """`digest` is sent when joining, to say which text was accepted."""
+    """`digest` is what joining takes, to say which text was accepted."""
 
     text: str
     digest: str

@@ -1,4 +1,4 @@
-"""A team's files: uploaded once, submitted as often as the limits allow."""
+"""A team's files: uploaded once, handed in as often as the limits allow."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ router = Router(tags=["files"])
 
 
 class FileOut(Schema):
-    """`notes` are warnings about the file's content."""
+    """`notes`: what was accepted although it is not as it should be."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class FileSubmissionOut(Schema):
     phase: str
     created: datetime
     state: str
-    image: str | None  # the engine's name of the image that was built from it
+    image: str | None  # as the engine calls what was built of it
     scores: dict[str, float] | None
 
 
@@ -44,7 +44,7 @@ class FileWithSubmissionsOut(FileOut):
 
 @router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
 def list_files(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
-    """Your team's files, newest first, with their submissions."""
+    """One's own team's, newest first, with what they were handed in for."""
     team = require_team(request.subject, signed_in(request))
     return page_of(files_of(team), page, _shown)
 
@@ -56,7 +56,7 @@ def get_file(request: Request[StoredFile], file: str) -> dict[str, Any]:
 
 @router.post("/files/{file}/delete", response={204: None}, url_name="delete-file")
 def delete_file(request: Request[StoredFile], file: str) -> Status[None]:
-    """Deletes the file's content. Submissions made from it stay."""
+    """Removes its bytes; submissions made from it stay."""
     files.delete_file(request.subject, signed_in(request))
     return Status(204, None)
 

@@ -32,7 +32,7 @@ PageQuery = Annotated[Wanted, Query()]
 
 
 def page_of(rows: "QuerySet[Row] | Sequence[Any]", wanted: Wanted, shown: Callable[[Any], object]) -> dict[str, Any]:
-    """The requested part of the ordered `rows`, each converted by `shown`."""
+    """The wanted part of `rows`, which have an order, each as `shown` makes it."""
     count = rows.count() if isinstance(rows, QuerySet) else len(rows)
     part = rows[wanted.offset : wanted.offset + wanted.limit]
     return {"items": [shown(row) for row in part], "count": count, "limit": wanted.limit, "offset": wanted.offset}

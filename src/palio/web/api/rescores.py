@@ -1,4 +1,4 @@
-"""Re-scores of a phase: start, follow, compare both leaderboards, apply or discard."""
+"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class PhaseIn(Schema):
 
 
 class RescoreOut(Schema):
-    """`state` is running, ready, applied or discarded. `ended` of `total` submissions have been re-scored."""
+    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been scored again."""
 
     id: str
     phase: str
@@ -41,7 +41,7 @@ class StandingOut(Schema):
 
 
 class RescoredOut(Schema):
-    """A row of both leaderboards; `old` or `new` is null if it is only on one of them."""
+    """A row of both boards; `old` or `new` is None where it stands on one alone."""
 
     team: str
     submission: str
@@ -58,7 +58,7 @@ class FailedOut(Schema):
 
 
 class RescoreWholeOut(RescoreOut):
-    """`changes` are in the order of the new leaderboard. `changes` and `failed` are null once it was applied or discarded."""
+    """`changes`, in the order of the new board, and `failed` are None once it was decided."""
 
     changes: list[RescoredOut] | None
     failed: list[FailedOut] | None
@@ -66,33 +66,33 @@ class RescoreWholeOut(RescoreOut):
 
 @router.get("/challenges/{challenge}/manage/rescores", response=Page[RescoreOut], url_name="dashboard-rescores")
 def list_rescores(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
-    """Re-scores, newest first."""
+    """The newest first."""
     return page_of(listed(request.subject), page, _shown)
 
 
 @router.post("/challenges/{challenge}/manage/rescores", response={201: RescoreOut}, url_name="begin-rescore")
 @decorate_view(once)
 def begin_rescore(request: Request[Challenge], challenge: str, content: PhaseIn) -> Status[Any]:
-    """Re-scores all submissions of a phase with the current challenge version. Nothing changes until it is applied."""
+    """Scores everything in a phase again, with the current version. Nothing changes until it is applied."""
     return Status(201, _shown(verbs.begin(request.subject, content.phase, signed_in(request))))
 
 
 @router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="rescore")
 def get_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
-    """Progress of a re-score, and both leaderboards side by side."""
+    """How far it is, and both boards beside each other."""
     return _whole(request.subject)
 
 
 @router.post("/rescores/{rescore}/apply", response=RescoreWholeOut, url_name="apply-rescore")
 def apply_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
-    """Makes all new scores count, at once."""
+    """The new scores count from now on, all at once."""
     verbs.apply(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
 
 
 @router.post("/rescores/{rescore}/discard", response=RescoreWholeOut, url_name="discard-rescore")
 def discard_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
-    """Leaves the leaderboard as it is and cancels what is still queued or running."""
+    """The board stays as it is; what still waits or runs of it is cancelled."""
     verbs.discard(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
 

@@ -1,4 +1,4 @@
-"""Submitting, and a team's submissions."""
+"""Handing in, and what became of it."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -37,8 +37,8 @@ router = Router(tags=["submissions"])
 
 
 class SubmitIn(Schema):
-    file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the id of one of your team's files
-    phase: str | None = None  # by default, the open phase
+    file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the id of one of the team's files
+    phase: str | None = None  # the one that is open
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
 
 
@@ -49,10 +49,8 @@ class RefusalOut(Schema):
 
 
 class QuotaOut(Schema):
-    """Submissions that your team has left in a phase; a null limit does not exist.
-
-    `refusal` says why your team cannot submit now, `left_out` why kinds that the phase accepts cannot be evaluated
-    here, `back` when the next submission becomes available.
+    """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now, `left_out`
+    why kinds that the phase takes cannot be evaluated here.
     """
 
     phase: str
@@ -85,7 +83,7 @@ class StageOut(Schema):
 
 
 class AttemptSummaryOut(Schema):
-    """One of all attempts, oldest first. `counts`: its scores are those of the submission."""
+    """One of all passes, the first first. `counts`: its scores are those of the submission."""
 
     identity: str
     number: int
@@ -100,7 +98,7 @@ class AttemptSummaryOut(Schema):
 
 
 class AttemptOut(Schema):
-    """An attempt; `logs` are the stages whose logs you may read."""
+    """One pass through the stages; `logs` are the stages whose logs may be read."""
 
     identity: str
     number: int
@@ -139,7 +137,7 @@ class SubmissionOut(Schema):
 
 
 class PlaceOut(Schema):
-    """In the queue: 1 is next; null while it waits to be retried after a platform error."""
+    """In the queue: 1 is next; None while it waits after a fault of the platform."""
 
     number: int | None
     of: int
@@ -147,7 +145,7 @@ class PlaceOut(Schema):
 
 
 class WholeSubmissionOut(SubmissionOut):
-    """`attempt` is the latest of `attempts`. `cancel_counts`: cancelling it now counts toward the limit."""
+    """`attempt` is the last of `attempts`. `cancel_counts`: cancelling it now would use up a try."""
 
     attempt: AttemptOut | None
     attempts: list[AttemptSummaryOut]
@@ -157,7 +155,7 @@ class WholeSubmissionOut(SubmissionOut):
 
 
 class CancelIn(Schema):
-    """`counts` confirms that cancelling may count toward the limit, as `cancel_counts` says."""
+    """`counts`: it may use up a try, where `cancel_counts` says that it does."""
 
     counts: bool = False
 
@@ -168,7 +166,7 @@ class SubmittedOut(WholeSubmissionOut):
 
 @router.get("/challenges/{challenge}/quota", response=list[QuotaOut], url_name="list-quotas")
 def list_quotas(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
-    """What your team may submit in each phase: kinds, sizes, and submissions left."""
+    """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
     team = require_team(request.subject, signed_in(request))
     return [_shown_quota(quota, signed_in(request)) for quota in submission_limits.quotas_of(team)]
 
@@ -176,7 +174,7 @@ def list_quotas(request: Request[Challenge], challenge: str) -> list[dict[str, A
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
 @decorate_view(once)
 def make_submission(request: Request[Challenge], challenge: str, content: SubmitIn) -> Status[Any]:
-    """Submits one of your team's files. Send an Idempotency-Key, so that a repeated request does not submit twice."""
+    """Hands a file of one's team in. Send an Idempotency-Key, so that asking again hands in nothing twice."""
     team = require_team(request.subject, signed_in(request))
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
@@ -197,21 +195,21 @@ def list_submissions(
     page: PageQuery,
     phase: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
 ) -> Any:
-    """Your team's submissions, newest first."""
+    """One's own team's, newest first."""
     team = require_team(request.subject, signed_in(request))
     return page_of(submissions_of(team.pk, phase), page, shown_submission)
 
 
 @router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="submission")
 def get_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
-    """A submission: its state, stages, scores and failure."""
+    """Where it is: its state, its stages, and its end."""
     own = Relation.TEAM in request.relations
     return shown_whole(request.subject, own=own, full=_is_full(request))
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
 def cancel_submission(request: Request[Submission], submission: str, content: CancelIn | None = None) -> dict[str, Any]:
-    """Cancels a submission. If that counts toward the limit, it is refused unless `counts` is true."""
+    """Ends it; what runs is stopped. Where that uses up a try, it is refused until `counts` says that it may."""
     counts = content is not None and content.counts
     submit.cancel(request.subject, signed_in(request), counts=counts)
     return shown_whole(request.subject)
@@ -219,7 +217,7 @@ def cancel_submission(request: Request[Submission], submission: str, content: Ca
 
 @router.post("/submissions/{submission}/withdraw", response=WholeSubmissionOut, url_name="withdraw-submission")
 def withdraw_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
-    """Removes a submission from the leaderboard. This cannot be undone."""
+    """Takes it off the board, for good."""
     submit.withdraw(request.subject, signed_in(request))
     submission_now = request.subject
     submission_now.refresh_from_db()
@@ -232,7 +230,7 @@ def withdraw_submission(request: Request[Submission], submission: str) -> dict[s
     openapi_extra=answers("text/plain; charset=utf-8"),
 )
 def submission_log(request: Request[Submission], submission: str, stage: Stage) -> HttpResponse:
-    """The log of a stage as plain text: as much as the phase shows to participants; all of it to organizers."""
+    """The log of a stage, as far as the phase lets it be read, as plain text; all of it to those who help."""
     attempt = latest_attempt(request.subject)
     text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
@@ -247,7 +245,7 @@ def submission_log(request: Request[Submission], submission: str, stage: Stage) 
 
 @router.get("/submissions/{submission}/report", url_name="submission-report", openapi_extra=answers("text/html"))
 def submission_report(request: Request[Submission], submission: str) -> HttpResponse:
-    """The scoring program's report, as HTML."""
+    """What the scoring program wrote for people to read, as a file: the organizer's own HTML."""
     content = report_html(request.subject, full=_is_full(request))
     if content is None:
         raise Http404
@@ -257,7 +255,7 @@ def submission_report(request: Request[Submission], submission: str) -> HttpResp
 
 @router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
 def submission_receipt(request: Request[Submission], submission: str) -> HttpResponse:
-    """The signed receipt of the evaluation, for `palio verify`."""
+    """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
     path = receipt_path(latest_attempt(request.subject), full=_is_full(request))
     if path is None:
         raise Http404
@@ -266,7 +264,7 @@ def submission_receipt(request: Request[Submission], submission: str) -> HttpRes
 
 
 def _is_full(request: Request[Submission]) -> bool:
-    """Whether the user may see everything: viewers, scorers and organizers do."""
+    """Whether it is asked by somebody who may read all of it: viewers, scorers, organizers."""
     return bool(VIEWER & request.relations)
 
 
