@@ -9,11 +9,10 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.busy_challenge import Full, make_full
+from tests.web.full_challenge import Full, make_full
 from tests.web.world import World, make_world
 
 from palio.web.http import cache
-from palio.web.leaderboard import statistics
 from palio.web.models import User
 
 if TYPE_CHECKING:
@@ -59,12 +58,10 @@ def make_controller(world: World, tmp_path: Path) -> "Iterator[Callable[..., Ste
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_kept() -> Iterator[None]:
+def _nothing_is_kept() -> None:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
     cache.forget()
-    yield
-    statistics.forget()
 
 
 @pytest.fixture

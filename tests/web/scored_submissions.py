@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +15,10 @@ from palio.core.attempt.states import State
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import FAILURES, Cause, PalioError
 from palio.core.redaction.failure import for_participant
-from palio.web.leaderboard.ranked import Sight, changed
-from palio.web.leaderboard.shown import show
+from palio.web.controller.statistics import StatisticsUpdate
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, ChallengeVersion, StoredFile, Submission, Team, User
-from palio.web.storage.bundles import bundle_of, current_bundle
+from palio.web.storage.bundles import bundle_of
 from palio.web.storage.files import keep_bundle
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -131,21 +130,17 @@ def add_submission(
     if scores is not None:
         submission.counted = attempt
         submission.save()
-    changed(team.challenge)
+    mark_changed(team.challenge)
     team.challenge.refresh_from_db()
     write_run_folder(attempt, wrong=wrong)
     return submission
 
 
-def settle(challenge: Challenge, patience_s: float = 60) -> None:
-    """Waits until it is worked out how certain the board of the last phase is."""
-    phase, until = current_bundle(challenge).phases[-1], time.monotonic() + patience_s
-    while time.monotonic() < until:
-        challenge.refresh_from_db()
-        if show(challenge, phase, Sight.PUBLIC, None).has_ranges:
-            return
-        time.sleep(0.2)
-    raise AssertionError("nobody has worked it out")
+def compute_statistics(challenge: Challenge) -> None:
+    """As the controller does after each change."""
+    challenge.refresh_from_db()
+    StatisticsUpdate(settings.FOLDERS).update(challenge)
+    challenge.refresh_from_db()
 
 
 def _failures(failure: str | PalioError) -> tuple[dict[str, Any], dict[str, Any]]:

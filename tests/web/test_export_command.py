@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.web.busy_challenge import Full, make_full
+from tests.web.full_challenge import Full, make_full
 from tests.web.world import make_world
 
 from palio.cli import main

@@ -1,4 +1,4 @@
-"""All addresses. Their names are what `access.rules` decides by."""
+"""All URLs. Their names are the keys of `access.rules`."""
 
 from django.conf import settings
 from django.urls import include, path
@@ -68,5 +68,5 @@ if settings.CONFIGURATION.oidc_url:
 handler400 = "palio.web.pages.errors.bad_request"
 handler403 = "palio.web.pages.errors.forbidden"
 handler404 = "palio.web.pages.errors.not_found"
-handler429 = "palio.web.pages.errors.too_many"  # allauth's own; Django has none
+handler429 = "palio.web.pages.errors.too_many"  # used by allauth; Django has no such handler
 handler500 = "palio.web.pages.errors.server_error"

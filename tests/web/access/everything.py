@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.urls import URLPattern, get_resolver, reverse
-from tests.web.busy_challenge import Full, make_full
+from tests.web.full_challenge import Full, make_full
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.submitting import announce
 from tests.web.world import World, make_team

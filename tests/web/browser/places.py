@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
-from tests.web.busy_challenge import leave_predictions
-from tests.web.scored_submissions import add_submission, settle
+from tests.web.full_challenge import leave_predictions
+from tests.web.scored_submissions import add_submission, compute_statistics
 from tests.web.world import World, make_team, make_world
 
 from palio.core.attempt.run_folder import Stage
@@ -93,7 +93,7 @@ def make_platform(folder: Path) -> Platform:
     queued = add_submission(teams[4], minute=9200, when=timezone.now())
     add_submission(teams[3], failure=BROKEN_PROGRAM, minute=9300)
     Registration.objects.create(challenge=world.challenge, user=world.olga)
-    settle(world.challenge)
+    compute_statistics(world.challenge)
     return Platform(world, scored, failed, running, queued, _scored_again(world))
 
 
@@ -119,8 +119,8 @@ def places(platform: Platform) -> list[Place]:
         Place("second-factor", "/accounts/2fa/", bob),
         Place("password-reset", "/accounts/password/reset/"),
         Place("people", "/operate/accounts/", ada),
-        Place("board", f"/c/{slug}/leaderboard/", bob, ".board tbody tr"),
-        Place("board-organizer", f"/c/{slug}/leaderboard/", alice, ".board tbody tr"),
+        Place("board", f"/c/{slug}/leaderboard/", bob, ".leaderboard tbody tr"),
+        Place("board-organizer", f"/c/{slug}/leaderboard/", alice, ".leaderboard tbody tr"),
         Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
         Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),

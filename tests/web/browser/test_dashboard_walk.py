@@ -31,21 +31,21 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
     by_name = {place.name: place for place in places(platform)}
     with context(chromium, live_server.url, alice) as opened:
         seen = look(opened, by_name["desk"])
-        seen.page.get_by_role("link", name="Compare both boards").click()
+        seen.page.get_by_role("link", name="Compare the leaderboards").click()
         seen.page.wait_for_load_state()
         moves = seen.page.locator("section[aria-labelledby=boards] tbody tr")
         assert moves.count() > 5
-        assert press(seen, "Apply", "Apply") == "The new scores are live, all of them at once."
+        assert press(seen, "Apply", "Apply") == "New scores applied."
         assert seen.page.locator("h2 .badge").inner_text() == "applied"
         assert Rescore.objects.get().state == "applied"
         seen = look(opened, by_name["submission-organizer"])
         seen.page.fill("#reason", "Trained on the test set")
-        assert press(seen, "Disqualify", "Disqualify") == "It is disqualified, and has no rank."
+        assert press(seen, "Disqualify", "Disqualify") == "The submission is disqualified and has no rank."
         assert "Trained on the test set" in seen.page.inner_text("main")
         seen = look(opened, by_name["desk-people"])
-        seen.page.get_by_label("Choose olga").check()
+        seen.page.get_by_label("Select olga").check()
         seen.page.locator("section[aria-labelledby=pending]").get_by_role("button", name="Approve").click()
-        assert seen.page.locator(".message[role=status]").first.inner_text() == "1 person was approved."
+        assert seen.page.locator(".message[role=status]").first.inner_text() == "1 join request approved."
         assert (
             Registration.objects.get(challenge=platform.world.challenge, user=platform.world.olga).state == "approved"
         )

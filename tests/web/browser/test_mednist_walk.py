@@ -128,7 +128,7 @@ def make_token(somebody: Walker, *more: str) -> str:
     somebody.page.fill("#name", "laptop")
     for scope in more:
         somebody.page.check(f"#scope-{scope}")
-    somebody.press("Make a token")
+    somebody.press("Create token")
     somebody.looks("token")
     return somebody.page.inner_text("#secret")
 
@@ -144,7 +144,7 @@ def add_submission(bob: Walker, file: Path) -> dict[str, float]:
     bob.join()
     bob.page.goto("/c/mednist/submit/")
     bob.page.set_input_files("#file", file)
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     bob.wait_for_score()
     table = bob.page.locator("section[aria-labelledby=scores]")

@@ -45,7 +45,7 @@ def hurry(submission: Submission) -> None:
 
 def test_a_submission_is_evaluated_and_counted(stepped: SteppedController, world: World) -> None:
     attempt = add_submission(world.team, world.bob)
-    revision = world.challenge.board_revision
+    revision = world.challenge.leaderboard_revision
     stepped.finish()
     attempt.refresh_from_db()
     submission = attempt.submission
@@ -54,7 +54,7 @@ def test_a_submission_is_evaluated_and_counted(stepped: SteppedController, world
     assert (submission.counted, submission.charged) == (attempt, True)
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == revision + 1
+    assert world.challenge.leaderboard_revision == revision + 1
     assert stepped.engine.left == []
     assert all(event.detail["why"] for event in Event.objects.all())
 
@@ -135,7 +135,7 @@ def test_an_engines_fault_is_retried_with_growing_patience(stepped: SteppedContr
     nexts = [a.failure_shown["next_step"] for a in submission.attempts.order_by("number") if a.failure_shown]
     assert nexts == [RETRIED_NEXT] * 3 + [PLATFORM_NEXT]
     assert last.failure is not None
-    assert last.failure["evidence"][-1].startswith("It was tried 4 times")
+    assert last.failure["evidence"][-1].startswith("Failed 4 times")
     assert stepped.engine.left == []
 
 

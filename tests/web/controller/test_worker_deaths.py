@@ -12,7 +12,7 @@ from palio.web.models import Attempt, Submission
 
 pytestmark = pytest.mark.django_db
 
-USED_UP = Death(End.LIMIT, "it used more than 180 s of CPU time at a stretch", None, Cause.ORGANIZER)
+USED_UP = Death(End.LIMIT, "it used more than 180 s of CPU time in one step", None, Cause.ORGANIZER)
 SHOT = Death(End.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
 BUGGY = Death(End.BROKEN, "it ended with exit code 1", None, Cause.ORGANIZER)
 

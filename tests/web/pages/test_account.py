@@ -93,7 +93,7 @@ def test_sign_up_with_a_taken_name_or_address_is_refused(world: World, browser: 
 
 
 def test_sign_up_where_it_is_by_invitation_needs_a_link(world: World, browser: Browser, by_invitation: None) -> None:
-    assert "Accounts are made by invitation here" in sign_up(browser(), "newcomer").text
+    assert "Sign-up is by invitation only" in sign_up(browser(), "newcomer").text
     assert not User.objects.filter(username="newcomer").exists()
 
 
@@ -105,7 +105,7 @@ def test_sign_up_by_invitation_works_once(world: World, browser: Browser, by_inv
         assert "Sign up" in client.post(f"/invitations/{code}/", follow=True).text
     sign_up(first, "newcomer")
     assert User.objects.filter(username="newcomer").exists()
-    assert "Accounts are made by invitation here" in sign_up(second, "another").text
+    assert "Sign-up is by invitation only" in sign_up(second, "another").text
     assert not User.objects.filter(username="another").exists()
 
 
@@ -118,7 +118,7 @@ def test_sign_up_by_a_challenges_invitation_goes_on_into_it(
     assert form.status_code == 200
     content = {"username": "newcomer", "password1": PASSWORD, "next": f"/invitations/{code}/"}
     page = client.post("/accounts/signup/", content, follow=True)
-    assert "Take part in mednist" in page.text
+    assert "Join mednist" in page.text
     digest = re.search(r'name="terms" value="(\w+)"', page.text)
     assert digest
     client.post(f"/invitations/{code}/", {"terms": digest[1], "accepted": "on"})
@@ -126,7 +126,7 @@ def test_sign_up_by_a_challenges_invitation_goes_on_into_it(
 
 
 def test_password_reset_without_mail_says_whom_to_ask(world: World, browser: Browser) -> None:
-    assert "Ask an operator of this platform" in browser().get("/accounts/password/reset/").text
+    assert "Ask an operator for a reset link" in browser().get("/accounts/password/reset/").text
 
 
 def test_login_is_throttled_after_some_wrong_passwords(world: World, browser: Browser) -> None:
@@ -176,7 +176,7 @@ def test_totp_is_asked_for_at_the_next_sign_in(world: World, browser: Browser) -
 
     client = browser()
     client.post("/accounts/login/", {"login": "bob", "password": "bob-long-password"})
-    assert "Is it you?" in client.get("/accounts/2fa/totp/activate/", follow=True).text
+    assert "Confirm your identity" in client.get("/accounts/2fa/totp/activate/", follow=True).text
     client.post("/accounts/reauthenticate/", {"password": "bob-long-password"})
     page = client.get("/accounts/2fa/totp/activate/")
     secret = page.context["form"].secret
@@ -191,9 +191,9 @@ def test_totp_is_asked_for_at_the_next_sign_in(world: World, browser: Browser) -
     other.post("/accounts/2fa/authenticate/", {"code": codes[0]})
     assert other.get("/account/").status_code == 200
     operator = browser(world.ada)
-    assert operator.get("/operate/accounts/").text.count("Remove second factor<") == 1
+    assert operator.get("/operate/accounts/").text.count("Remove 2FA<") == 1
     operator.post("/operate/accounts/change/bob/", {"do": "no-second-factor"})
-    assert "Remove second factor<" not in operator.get("/operate/accounts/").text
+    assert "Remove 2FA<" not in operator.get("/operate/accounts/").text
 
 
 def test_token_is_shown_once_and_revoked(world: World, browser: Browser) -> None:
@@ -239,9 +239,9 @@ def test_operator_makes_links_and_switches_accounts(world: World, browser: Brows
     invited = client.post("/operate/accounts/invitations/", {"note": "for eve"})
     assert "/invitations/" in invited.text
     assert "for eve" in client.get("/operate/accounts/").text
-    assert "switched off" in client.post("/operate/accounts/change/dave/", {"do": "off"}, follow=True).text
+    assert "deactivated" in client.post("/operate/accounts/change/dave/", {"do": "off"}, follow=True).text
     assert not User.objects.get(username="dave").is_active
-    assert "may now publish" in client.post("/operate/accounts/change/carol/", {"do": "may-publish"}, follow=True).text
+    assert "can now publish" in client.post("/operate/accounts/change/carol/", {"do": "may-publish"}, follow=True).text
     assert "your own account" in client.post("/operate/accounts/change/ada/", {"do": "off"}, follow=True).text
     assert ">1 account<" in client.get("/operate/accounts/?q=CAR").text
 

@@ -38,13 +38,13 @@ def test_page_of_a_draft_is_there_for_its_organizers(
 def test_overview_of_a_stranger_leads_to_joining_and_shows_limits(world: World, browser: Browser) -> None:
     text = browser(world.dave).get("/c/mednist/").text
     assert 'href="/c/mednist/join/"' in text
-    assert "<dt>Tries a day</dt><dd>5</dd>" in text
+    assert "<dt>Daily limit</dt><dd>5</dd>" in text
     assert "2026-01-01 00:00 UTC" in text
 
 
 def test_overview_of_a_participant_names_the_team(world: World, browser: Browser) -> None:
     text = browser(world.bob).get("/c/mednist/").text
-    assert "You take part as" in text
+    assert "Your team:" in text
     assert "Blobs" in text
 
 
@@ -119,7 +119,7 @@ def test_data_is_downloaded_as_a_stream(world: World, browser: Browser, tmp_path
 def test_home_shows_cards_and_ones_own_drafts(world: World, browser: Browser) -> None:
     nobody, alice = browser().get("/").text, browser(world.alice).get("/").text
     assert "/c/mednist/versions/1/files/logo.png" in nobody
-    assert "3 taking part" in nobody
+    assert "3 participants" in nobody
     assert "/c/draft/" not in nobody
     assert "/c/draft/" in alice
     assert "/c/draft/" not in browser(world.vera).get("/").text
@@ -144,4 +144,4 @@ def test_address_with_a_nul_is_not_found(world: World, browser: Browser) -> None
 
 def test_home_without_challenges_says_what_to_do(db: None, browser: Browser) -> None:
     Challenge.objects.all().delete()
-    assert "palio publish BUNDLE" in browser().get("/").text
+    assert "No challenges yet." in browser().get("/").text

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.busy_challenge import Full, make_full
+from tests.web.full_challenge import Full, make_full
 from tests.web.world import World
 
 from palio.core.attempt.states import State
@@ -51,31 +51,40 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
     rescore.save()
 
 
-def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
     text = browser(full.world.alice).get(f"{DASHBOARD}/").text
-    assert "1 person waits to take part." in text
-    assert "The controller does not run" in text
+    assert "1 pending join request." in text
+    assert "The controller is not running" in text
     assert f"{DASHBOARD}/submissions/?state=failed&amp;cause=organizer&amp;code=scores-missing" in text
     assert ">Export</a>" in text
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
-def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
-    pages = ("submissions/", "participants/", "rescores/", "announcements/", "audit-log/", "export/", "queue/", "disk/")
-    for page in ("", *pages):
+    for page in (
+        "",
+        "submissions/",
+        "participants/",
+        "rescores/",
+        "announcements/",
+        "audit-log/",
+        "export/",
+        "queue/",
+        "disk/",
+    ):
         assert alice.get(f"/c/draft/manage/{page}").status_code == 200
-    assert "Nobody has handed in yet." in alice.get("/c/draft/manage/submissions/").text
-    assert "No phase was scored again yet." in alice.get("/c/draft/manage/rescores/").text
+    assert "No submissions yet." in alice.get("/c/draft/manage/submissions/").text
+    assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
-def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
     page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text
     assert '<a href="?state=scored&amp;sort=-score">' in page.text
-    assert "Run again" in page.text
-    assert "Run again" not in browser(full.world.vera).get(f"{DASHBOARD}/submissions/").text
+    assert "Re-run" in page.text
+    assert "Re-run" not in browser(full.world.vera).get(f"{DASHBOARD}/submissions/").text
 
 
 def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, browser: Browser) -> None:
@@ -84,11 +93,11 @@ def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, bro
     answer = sam.post(f"{DASHBOARD}/submissions/again/", chosen)
     assert answer["Location"] == f"{DASHBOARD}/submissions/?state=scored"
     told = said(sam, f"{DASHBOARD}/submissions/")
-    assert told[0] == "2 submissions will be scored again."
+    assert told[0] == "2 submissions will be re-scored."
     assert told[1] == "blobs-12.zip: This submission has an attempt that has not ended."
     assert full.best.attempts.filter(purpose="rescore", state="queued").count() == 1
     sam.post(f"{DASHBOARD}/submissions/again/", {"do": "rerun"})
-    assert said(sam, f"{DASHBOARD}/submissions/") == ["No submission was chosen. Tick some, then press the button."]
+    assert said(sam, f"{DASHBOARD}/submissions/") == ["No submissions selected. Select some, then choose an action."]
 
 
 def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Browser) -> None:
@@ -103,23 +112,23 @@ def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
-    assert said(alice, f"{DASHBOARD}/participants/") == ["1 participant was approved."]
+    assert said(alice, f"{DASHBOARD}/participants/") == ["1 join request approved."]
     assert Membership.objects.filter(challenge=world.challenge, user=world.dave).exists()
     bob = Registration.objects.get(challenge=world.challenge, user=world.bob)
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
     told = said(alice, f"{DASHBOARD}/participants/?state=refused&q=dav")
     assert told == [
-        "1 person was refused.",
+        "1 join request refused.",
         "bob has handed in submissions, which would stay without anybody to see them.",
     ]
 
 
 def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Browser) -> None:
     alice, page = browser(full.world.alice), f"/s/{full.best.pk}/"
-    revision = full.world.challenge.board_revision
+    revision = full.world.challenge.leaderboard_revision
     for address, given, told in [
-        ("hide/", {"do": "hide"}, "It is hidden from the board."),
-        ("hide/", {"do": "show"}, "It stands on the board again."),
+        ("hide/", {"do": "hide"}, "The submission is hidden from the leaderboard."),
+        ("hide/", {"do": "show"}, "The submission is shown on the leaderboard again."),
         (
             "disqualify/",
             {"do": "disqualify", "reason": " "},
@@ -128,13 +137,13 @@ def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Bro
         (
             "disqualify/",
             {"do": "disqualify", "reason": "Trained on the test set"},
-            "It is disqualified, and has no rank.",
+            "The submission is disqualified and has no rank.",
         ),
-        ("disqualify/", {"do": "reinstate"}, "It is not disqualified any more."),
-        ("baseline/", {"do": "mark"}, "It is a baseline, and stands on the board by itself."),
-        ("baseline/", {"do": "mark"}, "It is a baseline, and stands on the board by itself."),
-        ("baseline/", {"do": "unmark"}, "It counts for its team again."),
-        ("rescore/", {}, "Its predictions will be scored again."),
+        ("disqualify/", {"do": "reinstate"}, "The submission is no longer disqualified."),
+        ("baseline/", {"do": "mark"}, "The submission is now a baseline."),
+        ("baseline/", {"do": "mark"}, "The submission is now a baseline."),
+        ("baseline/", {"do": "unmark"}, "The submission counts for its team again."),
+        ("rescore/", {}, "The submission will be re-scored."),
         ("rerun/", {}, "This submission has an attempt that has not ended. Wait for its end, or cancel it."),
     ]:
         assert alice.post(f"{page}{address}", given)["Location"] == page
@@ -143,7 +152,7 @@ def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Bro
     done = Event.objects.filter(submission=full.best, actor=full.world.alice, kind__startswith="submission.")
     assert [event.kind for event in done] == [f"submission.{kind}" for kind in kinds]
     full.world.challenge.refresh_from_db()
-    assert full.world.challenge.board_revision == revision + 6
+    assert full.world.challenge.leaderboard_revision == revision + 6
     text = alice.get(page).text
     assert "submission.disqualified" in text
     assert "Trained on the test set" in text
@@ -152,7 +161,7 @@ def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Bro
 def test_actions_are_shown_to_those_who_may(full: Full, browser: Browser) -> None:
     def buttons(user: object) -> list[bool]:
         text = browser(user).get(f"/s/{full.best.pk}/").text
-        return [word in text for word in ("What was done", "Score again", "Mark as a baseline")]
+        return [word in text for word in ("History", "Re-score<", "Mark as baseline")]
 
     browser(full.world.alice).post(f"/s/{full.best.pk}/hide/", {"do": "hide"})
     world = full.world
@@ -169,7 +178,7 @@ def test_a_get_changes_nothing(full: Full, browser: Browser) -> None:
 def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Browser) -> None:
     sam, alice = browser(full.world.sam), browser(full.world.alice)
     page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
-    assert "0 of 2 scored again" in sam.get(page).text
+    assert "0 of 2 re-scored" in sam.get(page).text
     assert sam.get(f"{page}progress/?ended=0").status_code == 204
     assert "0 of 2" in sam.get(f"{page}progress/").text
     rescore = Rescore.objects.get()
@@ -179,18 +188,18 @@ def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Brows
     lines = [(line.change.row.name, line.rank.old, line.rank.new, line.moved) for line in shown.context["lines"]]
     assert lines == [("Carolingians", "2", "1", "up 1"), ("Blobs", "1", "2", "down 1")]
     assert shown.context["lines"][1].change.new.values["accuracy"] == 0.7  # its other submission
-    assert "1 submission could not be scored" in shown.text
+    assert "1 submission could not be re-scored" in shown.text
     assert sam.post(f"{page}apply/").status_code in (403, 404)
     full.world.challenge.refresh_from_db()
-    revision = full.world.challenge.board_revision
+    revision = full.world.challenge.leaderboard_revision
     alice.post(f"{page}apply/")
-    assert said(alice, page) == ["The new scores are live, all of them at once."]
+    assert said(alice, page) == ["New scores applied."]
     for each in (full.best, full.rival, full.world.challenge):
         each.refresh_from_db()
     assert full.best.counted is None
     assert full.rival.counted is not None
     assert full.rival.counted.rescore == rescore
-    assert full.world.challenge.board_revision == revision + 1
+    assert full.world.challenge.leaderboard_revision == revision + 1
     text = alice.get(page).text
     assert "predictions-invalid" in text
     assert "0.800" in text  # the old score is not lost
@@ -209,7 +218,7 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
         "The phase “Final” is being scored again already. Apply or discard that one first."
     ]
     sam.post(f"{page}discard/")
-    assert said(sam, page) == ["The new scores are discarded. The board stays as it was."]
+    assert said(sam, page) == ["New scores discarded. The leaderboard has not changed."]
     assert not Attempt.objects.filter(rescore__isnull=False, cancel_requested=None).exists()
 
 

@@ -26,8 +26,8 @@ def test_join_shows_the_terms_and_takes_their_acceptance(world: World, browser: 
     assert "Be fair." in page
     assert f'value="{TERMS}"' in page
     done = client.post("/c/mednist/join/", {"terms": TERMS, "accepted": "on"}, follow=True)
-    assert "You take part." in done.text
-    assert "You accepted these terms, as of version 1" in client.get("/c/mednist/terms/").text
+    assert "You joined the challenge" in done.text
+    assert "You accepted these terms (version 1)" in client.get("/c/mednist/terms/").text
 
 
 def test_join_without_ticking_the_box_is_refused_with_the_next_step(world: World, browser: Browser) -> None:
@@ -42,7 +42,7 @@ def test_join_by_nobody_leads_to_signing_in(world: World, browser: Browser) -> N
 
 @pytest.mark.parametrize(
     ("state", "says"),
-    [("pending", "Waiting for an organizer"), ("refused", "was refused"), ("approved", "You take part already")],
+    [("pending", "Join request pending"), ("refused", "was refused"), ("approved", "You have already joined")],
 )
 def test_join_again_says_how_it_stands(world: World, browser: Browser, state: str, says: str) -> None:
     Registration.objects.create(challenge=world.challenge, user=world.dave, state=state)
@@ -51,7 +51,7 @@ def test_join_again_says_how_it_stands(world: World, browser: Browser, state: st
 
 @pytest.mark.parametrize(
     ("field", "value", "says"),
-    [("joining", "invitation", "joined by invitation"), ("visibility", "archived", "archived")],
+    [("joining", "invitation", "by invitation only"), ("visibility", "archived", "archived")],
 )
 def test_join_what_is_not_open_says_so(world: World, browser: Browser, field: str, value: str, says: str) -> None:
     Challenge.objects.update(**{field: value})
@@ -61,9 +61,9 @@ def test_join_what_is_not_open_says_so(world: World, browser: Browser, field: st
 def test_team_page_of_captain_and_member(world: World, browser: Browser) -> None:
     captain, member = browser(world.bob).get("/c/mednist/team/"), browser(world.bea).get("/c/mednist/team/")
     assert "Make captain" in captain.text
-    assert "Make a link" in captain.text
-    assert "Leave the team" in member.text
-    assert "Make a link" not in member.text
+    assert "Create invitation link" in captain.text
+    assert "Leave team" in member.text
+    assert "Create invitation link" not in member.text
 
 
 def test_team_is_joined_by_a_link_that_is_shown_once(world: World, browser: Browser) -> None:
@@ -74,7 +74,7 @@ def test_team_is_joined_by_a_link_that_is_shown_once(world: World, browser: Brow
     assert path not in browser(world.bob).get("/c/mednist/team/").text
     client = browser(world.dave)
     assert "Join the team Blobs" in client.get(path).text
-    assert "You are in the team “Blobs”." in client.post(path, follow=True).text
+    assert "You joined the team “Blobs”." in client.post(path, follow=True).text
     assert own_team(world.challenge, world.dave) == world.team
     assert client.get(path).status_code == 404
 
@@ -89,8 +89,8 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     base = f"/teams/{world.team.id}"
     assert "“Dots”" in bob.post(f"{base}/rename/", {"name": "Dots"}, follow=True).text
     assert "there is a team" in bob.post(f"{base}/rename/", {"name": "carolingians"}, follow=True).text.lower()
-    assert "captain is now bea" in bob.post(f"{base}/captain/", {"username": "bea"}, follow=True).text
-    assert "of your own, “bob”" in bob.post(f"{base}/leave/", follow=True).text
+    assert "bea is now the captain" in bob.post(f"{base}/captain/", {"username": "bea"}, follow=True).text
+    assert "your own team, “bob”" in bob.post(f"{base}/leave/", follow=True).text
     assert bea.post(f"{base}/leave/", follow=True).text.count("You are in a team of your own") == 1
     made = bea.post(f"{base}/invite/", {"note": "x"})
     invitation = Invitation.objects.get()
@@ -100,20 +100,20 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
 
 def test_leaving_after_handing_in_is_not_offered(world: World, browser: Browser) -> None:
     add_submission(world, world.team, world.bea)
-    assert "so you stay in it" in browser(world.bea).get("/c/mednist/team/").text
+    assert "so you cannot leave it" in browser(world.bea).get("/c/mednist/team/").text
 
 
 def test_withdraw_from_the_challenge(world: World, browser: Browser) -> None:
-    assert "do not take part any more" in browser(world.carol).post("/c/mednist/withdraw/", follow=True).text
+    assert "You withdrew from the challenge" in browser(world.carol).post("/c/mednist/withdraw/", follow=True).text
 
 
 def test_invitation_of_a_challenge_shows_its_terms(world: World, browser: Browser) -> None:
     Challenge.objects.update(joining="invitation")
     path = link(browser(world.alice).post("/c/mednist/settings/invitations/", {"note": ""}).text)
-    assert "sign in" in browser().get(path).text
+    assert "Sign in</a>" in browser().get(path).text
     client = browser(world.dave)
     assert "Be fair." in client.get(path).text
-    assert "You take part." in client.post(path, {"terms": TERMS, "accepted": "on"}, follow=True).text
+    assert "You joined the challenge." in client.post(path, {"terms": TERMS, "accepted": "on"}, follow=True).text
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ def test_publish_from_a_browser(olga: Client, small_bundle: Path, tmp_path: Path
     assert olga.get("/publish/").status_code == 200
     done = olga.post("/publish/", {"bundle": zipped(small_bundle, tmp_path), "draft": "on"}, follow=True)
     assert done.request["PATH_INFO"] == "/c/vowels/"
-    assert "Version 1 is there." in done.text
+    assert "Version 1 published." in done.text
     assert Challenge.objects.get(slug="vowels").visibility == "draft"
     again = olga.post("/publish/", {"bundle": zipped(small_bundle, tmp_path), "draft": "on"}, follow=True)
-    assert "which was there already. Nothing was changed." in again.text
+    assert "Nothing was changed." in again.text
 
 
 def test_publish_what_is_no_bundle_says_why_and_keeps_what_was_typed(olga: Client, tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_version_is_published_by_its_organizers_alone(
     world: World, browser: Browser, small_bundle: Path, tmp_path: Path
 ) -> None:
     alice = browser(world.alice)
-    assert "A new version" in alice.get("/c/mednist/versions/new/").text
+    assert "New version of" in alice.get("/c/mednist/versions/new/").text
     done = alice.post("/c/mednist/versions/new/", {"bundle": zipped(small_bundle, tmp_path)}, follow=True)
-    assert "was there already" in done.text
+    assert "identical to version" in done.text
     for who in (world.olga, world.sam, world.bob):
         assert browser(who).get("/c/mednist/versions/new/").status_code == 403
 
@@ -86,9 +86,10 @@ def test_settings_buttons_do_what_they_say(world: World, browser: Browser) -> No
     assert alice.post(f"{base}/joining/", {"joining": "approval"}).status_code == 302
     assert Challenge.objects.get(slug="mednist").joining == "approval"
     assert (
-        "dave is now scorer" in alice.post(f"{base}/roles/", {"username": "dave", "kind": "scorer"}, follow=True).text
+        "dave now has the role scorer"
+        in alice.post(f"{base}/roles/", {"username": "dave", "kind": "scorer"}, follow=True).text
     )
-    assert "no role here any more" in alice.post(f"{base}/roles/revoke/", {"username": "dave"}, follow=True).text
+    assert "Role of dave removed" in alice.post(f"{base}/roles/revoke/", {"username": "dave"}, follow=True).text
     assert "only organizer" in alice.post(f"{base}/roles/revoke/", {"username": "alice"}, follow=True).text
     assert Role.objects.filter(challenge=world.challenge).count() == 3
 

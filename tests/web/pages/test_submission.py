@@ -68,7 +68,7 @@ def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Br
         "the last line of its log",
         "Make it faster.",
         "predict-time-limit",
-        "counts as one of the team's tries",
+        "counts toward the limit",
     ):
         assert said in page
     assert "FULL" not in page
@@ -206,8 +206,8 @@ def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednis
     Attempt.objects.create(
         submission=submission, number=2, purpose="rescore", rescore=rescore, version=version, state="failed"
     )
-    assert "scored again" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
-    assert "scored again" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
+    assert "<td>re-score</td>" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    assert "<td>re-score</td>" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
 
 
 @pytest.mark.parametrize(("logs", "counts"), [("none", False), ("tail", True)])
@@ -219,9 +219,9 @@ def test_cancel_says_before_whether_it_counts(
     bob, address = browser(world.bob), f"/s/{running.pk}/"
     for path in ("", "live/?state=build"):
         page = bob.get(f"{address}{path}").text
-        assert ("has begun on hidden data and counts as one of your team&#x27;s tries" in page) is counts
+        assert ("it still counts toward your team&#x27;s limit" in page) is counts
         assert ('name="counts" value="yes"' in page) is counts
-        assert ("It counts as none of your team&#x27;s tries" in page) is not counts
+        assert ("It does not count toward your team&#x27;s limit" in page) is not counts
     without = bob.post(f"{address}cancel/", follow=True).text
     assert ("uses up one of your team&#x27;s tries. Let it go on" in without) is counts
     assert (attempt_of(running).cancel_requested is None) is counts

@@ -28,9 +28,9 @@ def words(html: str) -> str:
 
 def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser: Browser) -> None:
     said = words(browser(world.bob).get(PAGE).text)
-    for each in ("5 tries left", "0 of 5 used, in UTC", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
+    for each in ("5 submissions left", "0 of 5 used", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
         assert each in said
-    assert "Nothing was uploaded yet" in said
+    assert "No files yet" in said
 
 
 def test_form_without_script_hands_in(world: World, browser: Browser) -> None:
@@ -51,7 +51,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
     said = words(answer.text)
     assert answer.status_code == 422
     assert "line 2 (COPY lost.py /): there is no lost.py" in said
-    assert "Next: Mend what is listed" in said
+    assert "Next step: Mend what is listed" in said
     assert 'value="n"' in answer.text  # the note need not be typed again
     assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)
 
@@ -65,7 +65,7 @@ def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser
     assert (answer.status_code, "closed on 2026-01-02 at 00:00 UTC" in said) == (409, True)
     assert "What you have uploaded is in your list of files" in said
     assert ([each.name for each in StoredFile.objects.all()], Submission.objects.count()) == (["late.zip"], 0)
-    assert re.search("late.zip.*not yet", said)
+    assert re.search("late.zip.*none", said)
 
 
 def test_pages_about_what_is_handed_in_stand_under_their_tab(world: World, browser: Browser) -> None:
@@ -79,7 +79,7 @@ def test_pages_about_what_is_handed_in_stand_under_their_tab(world: World, brows
             (world.alice, f"/s/{submission.pk}/"),
         )
     }
-    assert [*tabs.values()] == [["Submissions"], ["Submissions"], ["Submissions"], ["Organize"]]
+    assert [*tabs.values()] == [["My submissions"], ["My submissions"], ["My submissions"], ["Manage"]]
 
 
 def test_form_without_a_file_says_so(world: World, browser: Browser) -> None:
@@ -102,7 +102,7 @@ def test_earlier_file_is_handed_in_again_and_noted(world: World, browser: Browse
     assert "scored 0.5" in said
     assert 'name="note"' in bea.get(PAGE).text.partition('id="files"')[2]
     answer = bea.post(f"{PAGE}file/", {"file": file.pk, "phase": "Final", "note": "once more"}, follow=True)
-    assert "this file was handed in for this phase before" in answer.text
+    assert "this file was submitted to this phase before" in answer.text
     assert [each.note for each in Submission.objects.order_by("created")] == ["", "once more"]
 
 
@@ -116,7 +116,7 @@ def test_earlier_file_of_another_team_is_not_there(world: World, browser: Browse
 def test_delete_file_from_the_list(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     page = browser(world.bea).post(f"/files/{file.pk}/delete/", follow=True)
-    assert "answers.csv was deleted" in page.text
+    assert "answers.csv deleted" in page.text
     assert StoredFile.objects.filter(deleted=None).count() == 0
 
 
@@ -133,7 +133,7 @@ def test_with_new_terms_there_is_no_form_and_the_way_to_them(world: World, brows
     Registration.objects.filter(user=world.bob).update(terms_digest="0" * 64)
     page = browser(world.bob).get(PAGE).text
     assert 'id="upload"' not in page
-    assert "Read and accept them" in page
+    assert "Review and accept the new terms" in page
 
 
 def test_cancel_and_withdraw_by_button(world: World, browser: Browser) -> None:
@@ -148,11 +148,11 @@ def test_cancel_and_withdraw_by_button(world: World, browser: Browser) -> None:
 
 
 def test_own_submissions_are_listed_with_state_score_and_note(world: World, browser: Browser) -> None:
-    assert "has handed in nothing yet" in browser(world.bob).get(LIST).text
+    assert "No submissions yet" in browser(world.bob).get(LIST).text
     end(submit(stored(world.team, world.bob), world.bob, note="the best").submission, charged=True)
     submit(stored(world.rivals, world.carol, "carols.csv"), world.carol)
     said = words(browser(world.bea).get(LIST).text)
-    for each in ("answers.csv", "scored", "0.500", "counts", "the best"):
+    for each in ("answers.csv", "scored", "0.500", "yes", "the best"):
         assert each in said
     assert "carols.csv" not in said
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
-from tests.web.busy_challenge import Full
+from tests.web.full_challenge import Full
 from tests.web.scored_submissions import NOON
 from tests.web.world import World
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from django.utils import timezone
-from tests.web.busy_challenge import Full
+from tests.web.full_challenge import Full
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Purpose, Rescore

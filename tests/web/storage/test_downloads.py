@@ -10,7 +10,7 @@ from tests.bundles import YAML, write_bundle
 
 from palio.core.bundle.model import Bundle
 from palio.core.bundle.read import read_bundle
-from palio.web.storage.downloads import download_response, downloads
+from palio.web.storage.downloads import blocks_of, downloads, zip_of
 
 START = "    start: 2026-01-01\n"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,10 +49,10 @@ def test_downloads_of_a_phase_that_has_not_begun_are_for_helpers_alone(bundle: B
     assert len(downloads(bundle, None)) == 3
 
 
-def test_download_of_several_files_is_a_zip(bundle: Bundle) -> None:
-    response = download_response(bundle, "vowels", 0, "sample", NOW)
-    assert response["Content-Disposition"] == 'attachment; filename="vowels-final-sample.zip"'
-    with response, zipfile.ZipFile(io.BytesIO(response.getvalue())) as archive:
+def test_zip_of_files(bundle: Bundle) -> None:
+    sample = next(found for found in downloads(bundle, NOW) if found.kind == "sample")
+    entries = [(name, blocks_of(path), path.stat().st_size) for name, path in sample.files]
+    with zipfile.ZipFile(io.BytesIO(b"".join(zip_of(entries)))) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name).decode() for name in archive.namelist()} == {
             "in/three.txt": "cases/in/three.txt",

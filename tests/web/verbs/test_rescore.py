@@ -131,24 +131,24 @@ def test_a_phase_is_scored_again_and_applied_at_once(
 ) -> None:
     values = iter((0.25, 0.75))
     stepped.engine.programs = {"score": lambda job, output: scoring(next(values))(job, output)}
-    revision = Event.objects.count() and board_revision(world)
+    revision = Event.objects.count() and leaderboard_revision(world)
     rescore = begin(world.challenge, "Final", world.alice)
     assert code(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-open"
     assert code(lambda: apply(rescore, world.alice)) == "rescore-not-ready"
     stepped.finish()
     rescore.refresh_from_db()
-    assert (rescore.state, board_revision(world)) == ("ready", revision)
+    assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
     comparison = compare(rescore)
-    old = {row.submission: row.rank for row in comparison.old.rows}
+    old = {row.entry.label: row.rank for row in comparison.old.rows}
     assert old == {each.id: 1 for each in scored}
-    assert [(change.row.submission, change.new and change.new.rank) for change in comparison.changes] == [
+    assert [(change.row.entry.label, change.new and change.new.rank) for change in comparison.changes] == [
         (scored[1].id, 1),
         (scored[0].id, 2),
     ]
     apply(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
-    assert board_revision(world) == revision + 1
+    assert leaderboard_revision(world) == revision + 1
     assert code(lambda: discard(rescore, world.alice)) == "rescore-not-ready"
     assert [kind for kind in Event.objects.values_list("kind", flat=True) if kind.startswith("rescore")] == [
         "rescore.begun",
@@ -238,7 +238,7 @@ def test_nothing_to_rescore(world: World) -> None:
 def test_decisions_are_audited_and_change_the_board(
     stepped: SteppedController, world: World, scored: list[Submission]
 ) -> None:
-    submission, revision = scored[0], board_revision(world)
+    submission, revision = scored[0], leaderboard_revision(world)
     hide(submission, world.alice)
     hide(submission, world.alice)
     unhide(submission, world.alice)
@@ -248,11 +248,11 @@ def test_decisions_are_audited_and_change_the_board(
     submission.refresh_from_db()
     assert (submission.hidden, submission.disqualified) == (None, "It was trained on the test set.")
     reinstate(submission, world.alice)
-    assert board_revision(world) == revision + 4
+    assert leaderboard_revision(world) == revision + 4
     done = Event.objects.filter(kind__startswith="submission.", actor=world.alice).values_list("kind", flat=True)
     assert [*done] == [f"submission.{kind}" for kind in ("hidden", "shown", "disqualified", "reinstated")]
 
 
-def board_revision(world: World) -> int:
+def leaderboard_revision(world: World) -> int:
     world.challenge.refresh_from_db()
-    return world.challenge.board_revision
+    return world.challenge.leaderboard_revision

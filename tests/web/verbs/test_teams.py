@@ -18,7 +18,7 @@ def move(team: Team, user: User) -> None:
 def test_rename_is_seen_on_the_board(world: World) -> None:
     assert teams.rename(world.team, "  Big   Blobs ", actor=world.bob).name == "Big Blobs"
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == 1
+    assert world.challenge.leaderboard_revision == 1
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The table: for each operation, who may do it, by whatever page or endpoint.
+"""The access table: who may perform each operation, through any page or API endpoint.
 
-Keys are operations. An address of the pages or of the API belongs to the operation that it is named after (`submit` for
-`pages:submit` and `api:submit`), or that lists its name. A name that is not here is denied to everybody, the admin too,
-and a test walks all names.
+Keys are operations. A URL of the pages or the API belongs to the operation it is named after (`submit` for
+`pages:submit` and `api:submit`), or to the one that lists its name. A name that is missing here is denied to everyone,
+also to operators; a test walks all names.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
-# The URL argument that names a subject, the model it names, and the field it names it by.
+# URL argument -> the model of the subject and the field that identifies it.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "challenge": (Challenge, "slug"),
     "registration": (Registration, "id"),
@@ -40,8 +40,8 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed`: any of these relations suffices. `of`: the URL argument that names the subject. `scope`: what an API
-    token needs to be made for. `names`: of further addresses that do the same, or show a part of it.
+    """`allowed`: one of these relations is enough. `of`: the URL argument that names the subject. `scope`: the scope
+    that an API token needs. `names`: further URL names that do the same, or show a part of it.
     """
 
     allowed: frozenset[Relation]
@@ -75,7 +75,7 @@ RULES: Mapping[str, Rule] = {
     "join": Rule(SIGNED_IN, of="challenge", scope="submit"),
     "accept-terms": Rule(SIGNED_IN, of="challenge", scope="submit"),
     "withdraw-from-challenge": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "invitation": Rule(ANYONE, scope="submit"),  # before its reader has an account
+    "invitation": Rule(ANYONE, scope="submit"),  # works without an account
     "accept-invitation": Rule(SIGNED_IN, scope="submit"),
     "publish": Rule(PUBLISHER, scope="organize"),
     "publish-version": Rule(ORGANIZER, of="challenge", scope="organize"),
@@ -154,21 +154,21 @@ RULES: Mapping[str, Rule] = {
     "delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
     "audit-log": Rule(VIEWER, of="challenge"),
     "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip",)),
-    # -- the operator's
-    "accounts": Rule(ADMIN, scope="organize"),  # e-mail addresses are in it
+    # -- operators
+    "accounts": Rule(ADMIN, scope="organize"),  # contains e-mail addresses
     "update-account": Rule(ADMIN, scope="organize"),
     "invite-account": Rule(ADMIN, scope="organize"),
     "list-invitations": Rule(ADMIN, scope="organize"),
     "revoke-account-invitation": Rule(ADMIN, scope="organize"),
-    # No token is made for these: none may let in as somebody else, as the page with all that is done to an account can.
+    # No token has this scope: none may give access to another account, as the page of all account actions could.
     "change-account": Rule(ADMIN, scope="account", names=("reset-link", "remove-second-factors")),
-    # -- one's own account
+    # -- the user's account
     "account": Rule(SIGNED_IN),
     "list-tokens": Rule(SIGNED_IN),
-    "make-token": Rule(SIGNED_IN, scope="account", names=("tokens",)),  # no token makes another
+    "make-token": Rule(SIGNED_IN, scope="account", names=("tokens",)),  # a token cannot create another
     "revoke-token": Rule(OWNER, of="token", scope="submit"),
 }
-# allauth's own pages, which look after themselves; not with a token: with one, nobody could be kept out for good.
+# allauth's pages, which check access themselves. Not with a token: it could keep access for good.
 ALLAUTH = ("account_", "mfa_", "socialaccount_", "openid_connect_")
 _ALLAUTH = Rule(ANYONE, scope="account")
 

@@ -1,4 +1,4 @@
-"""Who asks, and the tokens that programs ask with."""
+"""The user's account and API tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +26,7 @@ class TokenOut(Schema):
 class MembershipOut(Schema):
     challenge: str
     team: str
-    id: str  # the team's
+    id: str  # of the team
 
 
 class OwnRoleOut(Schema):
@@ -35,7 +35,7 @@ class OwnRoleOut(Schema):
 
 
 class OwnAccountOut(Schema):
-    """`token` is what this request was made with; null in a browser."""
+    """`token` is the token of this request; null for a session."""
 
     username: str
     token: TokenOut | None
@@ -44,7 +44,7 @@ class OwnAccountOut(Schema):
 
 
 class TokenIn(Schema):
-    """`days` null: until it is revoked."""
+    """`days` null: no expiration."""
 
     name: str = Field(max_length=80)
     scopes: list[str] = Field(max_length=10)
@@ -52,7 +52,7 @@ class TokenIn(Schema):
 
 
 class NewTokenOut(TokenOut):
-    """`secret` is what programs sign in with. It is shown this once."""
+    """`secret` is the token to send; it is shown only once."""
 
     secret: str
 
@@ -79,7 +79,7 @@ def list_tokens(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/tokens", response={201: NewTokenOut}, url_name="make-token")
 def new_token(request: HttpRequest, content: TokenIn) -> Status[Any]:
-    """Only from a browser that is signed in: no token makes another."""
+    """Create a token. Needs a browser session: a token cannot create another."""
     token, secret = make_token(signed_in(request), content.name, content.scopes, days=content.days)
     return Status(201, _shown(token) | {"secret": secret})
 

@@ -1,4 +1,4 @@
-"""What operators do for people. What would let somebody in as another person is done with no token."""
+"""Accounts, for operators. Actions that give access to another account need a browser session."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from palio.web.http.request import signed_in
 from palio.web.models import User
 from palio.web.verbs import accounts
 
-router = Router(tags=["people"])
+router = Router(tags=["accounts"])
 
 
 class AccountOut(Schema):
@@ -28,21 +28,21 @@ class AccountOut(Schema):
 
 
 class AccountIn(Schema):
-    """What is to be otherwise; what is left out stays."""
+    """Only the given fields change."""
 
     active: bool | None = None
     may_publish: bool | None = None
 
 
 class LinkOut(Schema):
-    """It is shown this once."""
+    """`url` is shown only once."""
 
     url: str
 
 
 @router.get("/accounts", response=Page[AccountOut], url_name="accounts")
 def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
-    """All accounts, by name; `q` is a part of their names or addresses."""
+    """List all accounts by name; `q` is a part of the username or e-mail address."""
     sought = q.replace("\0", "").strip()
     rows = _accounts()
     if sought:
@@ -52,7 +52,7 @@ def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[st
 
 @router.patch("/accounts/{username}", response=AccountOut, url_name="update-account")
 def update_account(request: HttpRequest, username: str, content: AccountIn) -> dict[str, Any]:
-    """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
+    """Deactivate or reactivate an account, or set whether it may publish challenges."""
     found, actor = _account(username), signed_in(request)
     if content.active is not None:
         accounts.set_active(found, content.active, actor=actor)
@@ -63,13 +63,13 @@ def update_account(request: HttpRequest, username: str, content: AccountIn) -> d
 
 @router.post("/accounts/{username}/reset-link", response=LinkOut, url_name="reset-link")
 def reset_link(request: HttpRequest, username: str) -> dict[str, Any]:
-    """A link with which they choose a new password, once. Only from a browser that is signed in, with no token."""
+    """Create a password reset link that works once. Needs a browser session."""
     return {"url": request.build_absolute_uri(accounts.reset_link(_account(username), actor=signed_in(request)))}
 
 
 @router.post("/accounts/{username}/remove-second-factors", response=AccountOut, url_name="remove-second-factors")
 def remove_second_factors(request: HttpRequest, username: str) -> dict[str, Any]:
-    """Passkeys too. Only from a browser that is signed in, with no token."""
+    """Remove all second factors and passkeys of an account. Needs a browser session."""
     accounts.remove_second_factors(_account(username), actor=signed_in(request))
     return _shown(_account(username))
 

@@ -1,4 +1,4 @@
-"""What organizers announce to everybody who sees the challenge."""
+"""Announcements of a challenge, for organizers."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from palio.web.http.request import Request, signed_in
 from palio.web.models import Announcement, Challenge
 from palio.web.verbs import announcements
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
 class AnnouncementIn(Schema):
@@ -31,7 +31,7 @@ class AnnouncementOut(AnnouncementIn):
 @router.post("/challenges/{challenge}/manage/announcements", response={201: AnnouncementOut}, url_name="announce")
 @decorate_view(once)
 def announce(request: Request[Challenge], challenge: str, content: AnnouncementIn) -> Status[Any]:
-    """Tells everybody who sees the challenge. The text is Markdown."""
+    """Post an announcement to everyone who can see the challenge. The text is Markdown."""
     made = announcements.announce(request.subject, content.title, content.text, actor=signed_in(request))
     return Status(201, shown_announcement(made))
 

@@ -1,4 +1,4 @@
-"""Challenges, their phases and versions, as the API shows them."""
+"""API schemas of challenges, phases and versions."""
 
 from datetime import datetime
 from typing import Any
@@ -27,9 +27,9 @@ class ChallengeOut(Schema):
 
 
 class PhaseOut(Schema):
-    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit.
+    """`state` is `open`, `soon` or `closed`; a limit of null means unlimited.
 
-    `scores` is `visible`, or `hidden` where nobody taking part sees any.
+    `scores` is `visible`, or `hidden` if participants see none.
     """
 
     index: int
@@ -49,7 +49,7 @@ class PhaseOut(Schema):
 
 
 class TermsOut(Schema):
-    """`digest` is what joining takes, to say which text was accepted."""
+    """Send `digest` when joining, to accept this text."""
 
     text: str
     digest: str

@@ -1,4 +1,4 @@
-"""Challenges as everybody reads them."""
+"""Challenges, for everyone."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class PageOut(Schema):
 
 @router.get("/challenges", response=Page[ChallengeOut], url_name="list-challenges")
 def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
-    """Those that everybody sees, and the drafts that you help with."""
+    """List visible challenges, including drafts in which you have a role."""
     rows = Challenge.objects.exclude(current=None).select_related("current").order_by("-created", "-id")
     seen = ~Q(visibility=Challenge.Visibility.DRAFT)
     if isinstance(request.user, User) and not request.user.is_superuser:
@@ -58,14 +58,14 @@ def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]
 
 @router.get("/challenges/{challenge}/versions", response=Page[VersionOut], url_name="challenge-versions")
 def challenge_versions(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
-    """The newest first, each with what it has changed."""
+    """List versions with their changes, newest first."""
     rows = request.subject.versions.select_related("published_by", "challenge").order_by("-number")
     return page_of(rows, page, shown_version)
 
 
 @router.get("/challenges/{challenge}/pages", response=list[PageOut], url_name="challenge-pages")
 def challenge_pages(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
-    """Rendered and sanitized, as they are shown."""
+    """The pages as sanitized HTML."""
     found, version, bundle = published(request.subject)
     return [
         {"title": page.title, "html": rendered_page(found, version, index)} for index, page in enumerate(bundle.pages)
@@ -89,6 +89,6 @@ def challenge_announcements(request: Request[Challenge], challenge: str, page: P
     openapi_extra=answers("application/octet-stream", "application/zip"),
 )
 def challenge_download(request: Request[Challenge], challenge: str, phase: int, kind: str) -> HttpResponseBase:
-    """A starting kit, public data or sample cases, as the phase's `downloads` name them."""
+    """Download a starting kit, public data or sample cases, as listed in the phase's `downloads`."""
     found, _, bundle = published(request.subject)
     return download_response(bundle, found.slug, phase, kind, visible_until(request.relations))

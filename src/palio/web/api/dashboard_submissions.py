@@ -1,4 +1,4 @@
-"""Submissions at the organizer's desk: found by what is asked, run and scored again, judged."""
+"""Submissions, for organizers: list, re-run, re-score, judge."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -17,11 +17,11 @@ from palio.web.verbs import judge
 from palio.web.verbs.baseline import set_baseline
 from palio.web.verbs.rerun import rerun, rescore_one
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
 class DashboardSubmissionOut(Schema):
-    """A submission as organizers see it: `failure` in full, and all scores, hidden columns' too."""
+    """A submission as organizers see it: with the full `failure` and all scores, including hidden columns."""
 
     id: str
     phase: str
@@ -59,7 +59,7 @@ class QueuedAttemptOut(Schema):
 
 
 class JudgeIn(Schema):
-    """What is to be otherwise; what is left out stays. An empty `disqualified` takes a disqualification back."""
+    """Only the given fields change. An empty `disqualified` reinstates the submission."""
 
     hidden: bool | None = None
     disqualified: str | None = Field(None, max_length=10_000)
@@ -74,8 +74,9 @@ class JudgeIn(Schema):
 def list_submissions(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
 ) -> dict[str, Any]:
-    """All submissions, by what is asked for; `sort` is created, team, phase, state, file, finished or score, with a
-    minus in front of it the other way round."""
+    """List the submissions that match. `sort` is created, team, phase, state, file, finished or score, with a leading
+    minus for descending.
+    """
     found = request.subject
     wanted = submissions.Wanted.of(asked.model_dump())
     rows = submissions.find(found, wanted, current_bundle(found).leaderboard.primary.key)
@@ -85,20 +86,20 @@ def list_submissions(
 @router.post("/submissions/{submission}/rerun", response={201: QueuedAttemptOut}, url_name="rerun-submission")
 @decorate_view(once)
 def rerun_submission(request: Request[Submission], submission: str) -> Status[Any]:
-    """Another attempt, through all stages. If it is scored, that score is the one that counts."""
+    """Run all stages again. If it is scored, the new score counts."""
     return Status(201, _queued(rerun(request.subject, signed_in(request))))
 
 
 @router.post("/submissions/{submission}/rescore", response={201: QueuedAttemptOut}, url_name="rescore-submission")
 @decorate_view(once)
 def rescore_submission(request: Request[Submission], submission: str) -> Status[Any]:
-    """Another attempt that scores the predictions of an earlier one, with the challenge as it is now."""
+    """Score the predictions of an earlier attempt again with the current version."""
     return Status(201, _queued(rescore_one(request.subject, signed_in(request))))
 
 
 @router.post("/submissions/{submission}/judge", response=DashboardSubmissionOut, url_name="judge-submission")
 def judge_submission(request: Request[Submission], submission: str, content: JudgeIn) -> dict[str, Any]:
-    """Hides or shows it, disqualifies it with a reason or takes that back, marks it as a baseline or not."""
+    """Hide or show it, disqualify or reinstate it, mark or unmark it as a baseline."""
     found, actor = request.subject, signed_in(request)
     if content.disqualified is not None:
         if content.disqualified:

@@ -1,4 +1,4 @@
-"""A team's files: uploaded once, handed in as often as the limits allow."""
+"""A team's files: uploaded once, submitted as often as the limits allow."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ router = Router(tags=["files"])
 
 
 class FileOut(Schema):
-    """`notes`: what was accepted although it is not as it should be."""
+    """`notes`: accepted irregularities."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class FileSubmissionOut(Schema):
     phase: str
     created: datetime
     state: str
-    image: str | None  # as the engine calls what was built of it
+    image: str | None  # the engine's name for the image built from it
     scores: dict[str, float] | None
 
 
@@ -44,7 +44,7 @@ class FileWithSubmissionsOut(FileOut):
 
 @router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
 def list_files(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
-    """One's own team's, newest first, with what they were handed in for."""
+    """List your team's files and their submissions, newest first."""
     team = require_team(request.subject, signed_in(request))
     return page_of(files_of(team), page, _shown)
 
@@ -56,7 +56,7 @@ def get_file(request: Request[StoredFile], file: str) -> dict[str, Any]:
 
 @router.post("/files/{file}/delete", response={204: None}, url_name="delete-file")
 def delete_file(request: Request[StoredFile], file: str) -> Status[None]:
-    """Removes its bytes; submissions made from it stay."""
+    """Delete the content; its submissions are kept."""
     files.delete_file(request.subject, signed_in(request))
     return Status(204, None)
 

@@ -1,4 +1,4 @@
-"""One's own account: what one takes part in, how one signs in, and API tokens."""
+"""The account page of a user: challenges, sign-in, API tokens."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -23,7 +23,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def tokens(request: HttpRequest) -> HttpResponse:
-    """A new token's secret is in the answer to the form, and nowhere else."""
+    """List and create tokens. The secret of a new token appears only in this response."""
     user, secret, refused = signed_in(request), "", ""
     if request.method == "POST":
 
@@ -49,7 +49,7 @@ def revoke(request: Request[ApiToken], token: str) -> HttpResponse:
 
     def act() -> str:
         revoke_token(found, actor=signed_in(request))
-        return f"The token “{found.name}” is revoked: nothing signs in with it any more."
+        return f"Token “{found.name}” revoked."
 
     return redirect_after(request, "pages:tokens", act)
 

@@ -1,4 +1,4 @@
-"""Writing announcements, changing and deleting them."""
+"""Posting, editing and deleting announcements."""
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,7 +19,7 @@ def announcements(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 @require_POST
 def announce(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """What was refused is shown with what was written, which is not lost."""
+    """If it is refused, the form is shown again with its content."""
     title, text = request.POST.get("title", ""), request.POST.get("text", "")
     _, refused = perform(lambda: str(announcing.announce(request.subject, title, text, actor=signed_in(request)).pk))
     return _listed(request, title, text, refused) if refused else redirect("pages:dashboard-announcements", challenge)
@@ -49,7 +49,7 @@ def delete(request: Request[Challenge], challenge: str, number: int) -> HttpResp
 
     def act() -> str:
         announcing.delete(said, actor=signed_in(request))
-        return f"“{said.title}” is deleted."
+        return f"Announcement “{said.title}” deleted."
 
     return redirect_after(request, reverse("pages:dashboard-announcements", args=[challenge]), act)
 

@@ -1,4 +1,4 @@
-"""What was done, by whom, and everything in one file."""
+"""The audit log and the export of a challenge."""
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse, StreamingHttpResponse
@@ -30,7 +30,7 @@ def export(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 def download(request: Request[Challenge], challenge: str) -> StreamingHttpResponse:
-    """`files` and `runs` bring more along."""
+    """`files` and `runs` add more to the export."""
     parts = Parts(files=bool(request.GET.get("files")), runs=bool(request.GET.get("runs")))
     return zip_response(export_name(request.subject), entries(request.subject, parts))
 

@@ -1,4 +1,4 @@
-"""A challenge as everybody reads it: its own pages, phases, terms, announcements and versions."""
+"""A challenge for its readers: its pages, phases, terms, announcements and versions."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,7 +16,7 @@ from palio.web.verbs.submission_limits import quotas_of
 
 
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
-    """How the reader stands to a challenge: registered or not, in which team, with which terms."""
+    """The user's registration, team, remaining submissions, and whether the terms have changed."""
     if not isinstance(request.user, User):
         return {"registration": None, "team": None, "terms_are_new": False, "tries": []}
     registration = registration_of(challenge, request.user)

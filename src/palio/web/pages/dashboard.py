@@ -1,4 +1,4 @@
-"""The organizer's desk: how the challenge stands, and all of its submissions."""
+"""The organizer dashboard: overview, queue and disk usage."""
 
 from typing import Any
 
@@ -38,14 +38,14 @@ def overview(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 def queue_part(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """The part of the overview that looks again by itself."""
+    """The queue, which the overview reloads."""
     return render(
         request, "dashboard/queue.html", dashboard_context(request, "overview", queue=queue.queue(request.subject))
     )
 
 
 def disk_part(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Asked for once the rest is there, as looking takes a while."""
+    """Disk usage, loaded after the page because measuring takes a while."""
     return render(
         request, "dashboard/disk.html", dashboard_context(request, "overview", disk=disk.disk(), minutes=disk.MINUTES)
     )

@@ -1,4 +1,4 @@
-"""All submissions of a challenge, and what scorers and organizers do with them."""
+"""All submissions of a challenge, and the actions of scorers and organizers on them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +54,7 @@ def list_submissions(request: Request[Challenge], challenge: str) -> HttpRespons
 
 @require_POST
 def rerun_several(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Several at once: `do` is `rerun` or `rescore`, `submission` their ids; each that cannot be says why."""
+    """Re-run or re-score the selected submissions; report the refusals. `do` is `rerun` or `rescore`."""
     found, actor = request.subject, signed_in(request)
     chosen = found.submissions.filter(pk__in=request.POST.getlist("submission")).order_by("created")
     act = rescore_one if request.POST.get("do") == "rescore" else rerun
@@ -62,14 +62,14 @@ def rerun_several(request: Request[Challenge], challenge: str) -> HttpResponse:
         chosen.select_related("challenge", "file"), lambda each: act(each, actor), lambda each: each.file.name
     )
     if result.done:
-        again = "scored again" if act is rescore_one else "run again"
+        again = "re-scored" if act is rescore_one else "re-run"
         messages.success(request, f"{counted(result.done, 'submission')} will be {again}.")
     for refused in result.refused[:_REFUSALS_SAID]:
         messages.error(request, f"{refused.name}: {refused.message}")
     if (more := len(result.refused) - _REFUSALS_SAID) > 0:
         messages.error(request, f"{counted(more, 'more was', 'more were')} refused.")
     if not result.done and not result.refused:
-        messages.warning(request, "No submission was chosen. Tick some, then press the button.")
+        messages.warning(request, "No submissions selected. Select some, then choose an action.")
     query = submissions.Wanted.of(request.POST.dict()).query()
     return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
@@ -80,14 +80,14 @@ def _score(attempt: Any, key: str, precision: int) -> str:
 
 
 def _heads(primary: str, *, descending: bool) -> list[tuple[str, str, bool, bool]]:
-    """Title, what it sorts by, whether the largest come first, whether it is a number."""
+    """Per column: title, sort key, whether the largest come first, whether it is a number."""
     return [
         ("File", "file", False, False),
         ("Team", "team", False, False),
         ("Phase", "phase", False, False),
         ("State", "state", False, False),
         (f"{primary} {'↑' if descending else '↓'}", submissions.SCORE, descending, True),
-        ("Handed in", "created", True, False),
+        ("Submitted", "created", True, False),
     ]
 
 
@@ -102,30 +102,32 @@ def _head(wanted: submissions.Wanted, title: str, key: str, falling: bool, numbe
 
 @require_POST
 def run_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _perform(request, rerun, "It will be run again, through all stages.")
+    return _perform(request, rerun, "The submission will be re-run.")
 
 
 @require_POST
 def score_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _perform(request, rescore_one, "Its predictions will be scored again.")
+    return _perform(request, rescore_one, "The submission will be re-scored.")
 
 
 @require_POST
 def hide(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `hide` or `show`."""
     if request.POST.get("do") == "show":
-        return _perform(request, judge.unhide, "It stands on the board again.")
-    return _perform(request, judge.hide, "It is hidden from the board.")
+        return _perform(request, judge.unhide, "The submission is shown on the leaderboard again.")
+    return _perform(request, judge.hide, "The submission is hidden from the leaderboard.")
 
 
 @require_POST
 def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `disqualify`, with a `reason`, or `reinstate`."""
     if request.POST.get("do") == "reinstate":
-        return _perform(request, judge.reinstate, "It is not disqualified any more.")
+        return _perform(request, judge.reinstate, "The submission is no longer disqualified.")
     reason = request.POST.get("reason", "")
     return _perform(
-        request, lambda found, actor: judge.disqualify(found, actor, reason), "It is disqualified, and has no rank."
+        request,
+        lambda found, actor: judge.disqualify(found, actor, reason),
+        "The submission is disqualified and has no rank.",
     )
 
 
@@ -133,7 +135,7 @@ def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
 def baseline(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `mark` or `unmark`."""
     marks = request.POST.get("do") != "unmark"
-    said = "It is a baseline, and stands on the board by itself." if marks else "It counts for its team again."
+    said = "The submission is now a baseline." if marks else "The submission counts for its team again."
     return _perform(request, lambda found, actor: set_baseline(found, actor, baseline=marks), said)
 
 

@@ -1,6 +1,5 @@
-"""The front page: the challenges."""
+"""The home page: all challenges."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ from django.utils import timezone
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.bundle.pick_phase import pick_phase
 from palio.web.http.request import Relation
-from palio.web.leaderboard.ranked import Sight, sight
-from palio.web.leaderboard.shown import show
+from palio.web.leaderboard.snapshot import snapshot
+from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Registration, User
 from palio.web.queries.challenges import picture_url
 from palio.web.storage.bundles import reading_of
@@ -24,10 +23,10 @@ from palio.web.storage.bundles import reading_of
 class Card:
     challenge: Challenge
     bundle: Bundle
-    logo: str  # its address, or ""
+    logo: str  # URL, or ""
     phase: Phase
     taking_part: int
-    best: str  # the best score on the board of that phase, with the column's title, or ""
+    best: str  # column title and best score of that phase, or ""
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -68,16 +67,15 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
 
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
-    """What leads the board, where everybody may see it."""
-    seen = sight({Relation.ANYONE}, bundle, phase)
-    if seen is not Sight.PUBLIC:
+    """The best score on the leaderboard, if everyone may see it."""
+    if visibility({Relation.ANYONE}, bundle, phase) is not Visibility.PUBLIC:
         return ""
-    board = show(challenge, phase, seen, None)
-    rows = (json.loads(row) for row in board.data)
-    leading = next((row for row in rows if row["rank"] and not row["baseline"]), None)
-    if leading is None or not board.shows_primary:
+    leaderboard = snapshot(challenge, phase, Visibility.PUBLIC).leaderboard
+    leading = next((row for row in leaderboard.rows if row.rank and not row.entry.baseline), None)
+    if leading is None or not leaderboard.shows_primary:
         return ""
-    return f"{board.primary.title} {leading['scores'][board.primary.key]:.{board.primary.precision}f}"
+    primary = leaderboard.primary
+    return f"{primary.title} {leading.values[primary.key]:.{primary.precision}f}"
 
 
 urls = [path("", home, name="home")]

@@ -1,4 +1,4 @@
-"""Who takes part: wishes to decide about, teams and their members, roles."""
+"""Participants, for organizers: join requests, teams and members, roles."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -39,7 +39,7 @@ def participants(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 @require_POST
 def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """`do` is `approve` or `refuse`, `registration` their ids."""
+    """Approve or refuse several join requests. `do` is `approve` or `refuse`, `registration` lists their IDs."""
     found, actor = request.subject, signed_in(request)
     approve = request.POST.get("do") == "approve"
     chosen = found.registrations.filter(pk__in=request.POST.getlist("registration")).select_related("user")
@@ -50,11 +50,11 @@ def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpRes
     )
     if result.done:
         said = "approved" if approve else "refused"
-        messages.success(request, f"{counted(result.done, 'participant was', 'participants were')} {said}.")
+        messages.success(request, f"{counted(result.done, 'join request')} {said}.")
     for refused in result.refused:
         messages.error(request, refused.message)
     if not result.done and not result.refused:
-        messages.warning(request, "Nobody was chosen. Tick some, then press the button.")
+        messages.warning(request, "No one selected. Select people, then choose an action.")
     return redirect(reverse("pages:participants", args=[found.slug]))
 
 

@@ -1,4 +1,4 @@
-"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+"""Re-scoring a phase: start, watch, compare the leaderboards, apply or discard."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -51,7 +51,7 @@ def rescore(request: Request[Rescore], challenge: str, rescore: str) -> HttpResp
 
 
 def rescore_progress(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
-    """Looks again by itself while it runs; once it does not, the whole page is asked for anew."""
+    """Polled while the re-score runs; once it is finished, tells htmx to reload the page."""
     found = _rescore(request, challenge)
     now = progress(found)
     if found.state != Rescore.State.RUNNING:
@@ -69,7 +69,7 @@ def apply(request: Request[Rescore], challenge: str, rescore: str) -> HttpRespon
 
     def act() -> str:
         verbs.apply(found, signed_in(request))
-        return "The new scores are live, all of them at once."
+        return "New scores applied."
 
     return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
@@ -80,7 +80,7 @@ def discard(request: Request[Rescore], challenge: str, rescore: str) -> HttpResp
 
     def act() -> str:
         verbs.discard(found, signed_in(request))
-        return "The new scores are discarded. The board stays as it was."
+        return "New scores discarded. The leaderboard has not changed."
 
     return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 

@@ -1,6 +1,6 @@
-"""Handing in: what is allowed before a file is chosen, the file, and what one's team has handed in so far.
+"""Submitting: limits, the upload form, and the submissions of the user's team.
 
-A script sends large files in chunks, through the API; without it the form sends the whole file, and ends the same.
+A script uploads large files in chunks through the API; without it, the form sends the whole file, with the same result.
 """
 
 from typing import Any
@@ -45,12 +45,12 @@ def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 @require_POST
 def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """One of the files that the team has uploaded before."""
+    """Submit a file that the team uploaded before."""
     return _submit(request, request.subject, lambda team, _: _chosen(request, team))
 
 
 def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """What one's own team has handed in, newest first."""
+    """Submissions of the user's team, newest first."""
     found = request.subject
     team = require_team(found, signed_in(request))
     rows = Paginator(submissions_of(team.pk), ON_A_PAGE).get_page(request.GET.get("page"))
@@ -72,7 +72,7 @@ def delete_file(request: Request[StoredFile], file: str) -> HttpResponse:
 
     def act() -> str:
         files.delete_file(subject, signed_in(request))
-        return f"{subject.name} was deleted. What was made of it stays."
+        return f"{subject.name} deleted. Its submissions and their results are kept."
 
     return redirect_after(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
 
@@ -83,7 +83,7 @@ def cancel(request: Request[Submission], submission: str) -> HttpResponse:
 
     def act() -> str:
         attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
-        return "It was cancelled." if attempt.ended else "It is being cancelled: what runs is stopped."
+        return "Submission cancelled." if attempt.ended else "Cancelling: the running stage is being stopped."
 
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
@@ -94,18 +94,18 @@ def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
 
     def act() -> str:
         submit.withdraw(subject, signed_in(request))
-        return "It was withdrawn, and is on no board any more."
+        return "Submission withdrawn from the leaderboard."
 
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
 
 def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
-    """`take` gives the file; then it is handed in. What is refused is shown where it was asked, in whole sentences."""
+    """Get the file from `take` and submit it; show a refusal on the page of the form."""
     try:
         user = signed_in(request)
         team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
-        file = take(team, phase)  # also where it cannot be handed in now: it is kept, to be handed in later
+        file = take(team, phase)  # kept even if it cannot be submitted now, for later
         submitted = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
     except RefusedError as refused:
         said = {"message": refused.message, "next_step": refused.next_step, "evidence": refused.evidence}
@@ -115,7 +115,7 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
         said = {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
         return _page(request, challenge, said, 422)
     for note in submitted.notes:
-        messages.info(request, f"Taken, with a note: {note}.")
+        messages.info(request, f"Submitted. Note: {note}.")
     return redirect("pages:submission", submitted.submission.pk)
 
 

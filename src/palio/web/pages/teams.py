@@ -1,4 +1,4 @@
-"""One's own team in a challenge."""
+"""The user's team in a challenge."""
 
 from django.contrib import messages
 from django.db.models import Q
@@ -43,14 +43,14 @@ def rename(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return f"Your team is now “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+        return f"Team renamed to “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
 
     return redirect_after(request, _back(found), act)
 
 
 @require_POST
 def invite(request: Request[Team], team: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
+    """Render the page itself: the link is shown only in this response."""
     found = request.subject
 
     def act() -> str:
@@ -78,7 +78,7 @@ def pass_captain(request: Request[Team], team: str) -> HttpResponse:
 
     def act() -> str:
         changed = teams.pass_captain(found, request.POST.get("username", ""), actor=signed_in(request))
-        return f"The captain is now {changed.captain.username}."
+        return f"{changed.captain.username} is now the captain."
 
     return redirect_after(request, _back(found), act)
 
@@ -88,7 +88,9 @@ def leave(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return f"You are now in a team of your own, “{teams.leave(found, actor=signed_in(request)).name}”."
+        return (
+            f"You left the team. You are now in your own team, “{teams.leave(found, actor=signed_in(request)).name}”."
+        )
 
     return redirect_after(request, _back(found), act)
 

@@ -1,4 +1,4 @@
-"""All submissions of a challenge, each with its latest attempt: found by what is asked, in the order that is asked."""
+"""Submissions of a challenge with their latest attempts, filtered and sorted."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -26,7 +26,7 @@ SORTS = {
 STATES = tuple(State)
 KINDS = tuple(SubmissionKind)
 STANDINGS: Mapping[str, Q] = {
-    "on a board": Q(submission__counted__isnull=False)
+    "on the leaderboard": Q(submission__counted__isnull=False)
     & Q(submission__hidden=None, submission__withdrawn=None, submission__disqualified=""),
     "hidden": Q(submission__hidden__isnull=False),
     "withdrawn": Q(submission__withdrawn__isnull=False),
@@ -36,10 +36,10 @@ STANDINGS: Mapping[str, Q] = {
 
 
 class Wanted(BaseModel, frozen=True):
-    """What is asked for, by page and API alike; empty: all. `team` is an id, `standing` a key of STANDINGS, `q` words
-    of note or file name. `sort` is a key of SORTS, with a minus in front of it the other way round.
+    """Filters of pages and API; empty means all. `team` is an ID, `standing` a key of STANDINGS, `q` words of the note,
+    file name, team or ID. `sort` is a key of SORTS, with a leading minus for descending.
 
-    The API refuses what cannot be; a page finds nothing then.
+    The API refuses invalid values; for a page, they match nothing.
     """
 
     phase: str = ""
@@ -48,24 +48,24 @@ class Wanted(BaseModel, frozen=True):
     cause: str = ""
     code: str = ""
     kind: str = ""
-    standing: Literal["", "on a board", "hidden", "withdrawn", "disqualified", "baseline"] = ""
+    standing: Literal["", "on the leaderboard", "hidden", "withdrawn", "disqualified", "baseline"] = ""
     q: Annotated[str, Field(max_length=200)] = ""
     sort: str = NEWEST
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Wanted":
-        """From the query of an address; what cannot be sorted by is sorted by time."""
+        """From a query string; an invalid `sort` falls back to the time of submission."""
         names = [name for name in cls.model_fields if name in given]
         wanted = cls.model_construct(None, **{name: str(given[name]).replace("\0", "").strip() for name in names})
         return wanted if wanted.sort.removeprefix("-") in SORTS else wanted.model_copy(update={"sort": NEWEST})
 
     def query(self, **other: str) -> str:
-        """As an address has it, with some of it otherwise."""
+        """As a query string, with some values replaced."""
         return urlencode(self.model_copy(update=other).named)
 
     @property
     def named(self) -> dict[str, str]:
-        """What differs from asking for nothing."""
+        """The values that differ from the defaults."""
         return self.model_dump(exclude_defaults=True, warnings=False)
 
     @property
@@ -74,13 +74,13 @@ class Wanted(BaseModel, frozen=True):
 
 
 def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:
-    """Of each submission the last attempt; a re-score that is not live yet is none."""
+    """The latest attempt of each submission, except those of a re-score that is not applied."""
     later = Attempt.objects.filter(LIVE, submission=OuterRef("submission"), number__gt=OuterRef("number"))
     return Attempt.objects.filter(LIVE, ~Exists(later), submission__challenge=challenge)
 
 
 def find(challenge: Challenge, wanted: Wanted, primary: str) -> QuerySet[Attempt]:
-    """The latest attempts of the submissions that are asked for. `primary` is the key of the board's primary column."""
+    """The latest attempts of the matching submissions. `primary` is the key of the leaderboard's primary column."""
     rows = latest_attempts(challenge).select_related(
         "submission__team", "submission__user", "submission__file", "submission__counted", "version"
     )

@@ -1,4 +1,4 @@
-"""What runs where, what waits and for how long, and whether the controller lives: all challenges share it."""
+"""The queue: what runs, what waits and for how long, and whether the controller runs. All challenges share it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from palio.core.attempt.states import RUNNING, State
 from palio.web.models import Attempt, Challenge, ControllerBeat
 from palio.web.verbs.queue import Place, places
 
-LATE = timedelta(seconds=30)  # without a beat, after which the controller is taken to be gone
-SHOWN = 50  # of what waits
+LATE = timedelta(seconds=30)  # without a heartbeat before the controller counts as stopped
+SHOWN = 50  # waiting attempts
 
 
 @dataclass(frozen=True)
 class ControllerStatus:
-    """`lives` is false once no beat has come for long; `trouble` says why nothing can start."""
+    """`lives` is false if the heartbeat is too old; `trouble` is why nothing can start."""
 
     lives: bool
     last: datetime | None
@@ -32,12 +32,12 @@ class QueuedAttempt:
 
 @dataclass(frozen=True)
 class Queue:
-    """`running` and `waiting` are this challenge's own; of others there are numbers alone."""
+    """`running` and `waiting` are those of this challenge; other challenges are only counted."""
 
     slots: int
     running: tuple[Attempt, ...]
     running_others: int
-    waiting: tuple[QueuedAttempt, ...]  # the first of them
+    waiting: tuple[QueuedAttempt, ...]  # the first ones
     waiting_own: int
     waiting_all: int
     controller: ControllerStatus

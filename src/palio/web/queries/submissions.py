@@ -1,4 +1,4 @@
-"""What a team has uploaded and handed in, with all that is shown of it."""
+"""Files and submissions of a team."""
 
 from django.db.models import Prefetch, QuerySet
 
@@ -12,7 +12,7 @@ def submissions_of(team: str, phase: str | None = None) -> QuerySet[Submission]:
 
 
 def files_of(team: Team) -> QuerySet[StoredFile]:
-    """Those that are there, newest first."""
+    """Files that are not deleted, newest first."""
     handed_in = Submission.objects.select_related("counted__version").order_by("-created")
     rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
     return rows.prefetch_related(Prefetch("submissions", handed_in))

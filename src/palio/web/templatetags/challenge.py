@@ -1,4 +1,4 @@
-"""What stands above every page of a challenge: its title and tabs."""
+"""The tabs of a challenge and the states of its phases."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,16 +11,18 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Phase
 from palio.core.bundle.pick_phase import phase_state
-from palio.web.access.rules import ORGANIZER, VIEWER
+from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
 from palio.web.storage.bundles import bundle_of
 
 register = template.Library()
 
-# Pages that lie below a tab by what they are about, and not by their address.
+# Pages whose tab does not follow from their address.
 _BELOW = dict.fromkeys(("pages:submit", "pages:submit-file", "pages:submission"), "submissions") | {
-    "pages:invite-member": "own-team"
+    "pages:invite-member": "own-team",
+    "pages:challenge-settings": "dashboard",
+    "pages:invite-participant": "dashboard",
 }
 
 
@@ -33,7 +35,7 @@ class Tab:
 
 @register.simple_tag(takes_context=True)
 def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
-    """The pages of this challenge that the reader may open, in the order of a visit."""
+    """The pages of this challenge that the user may open."""
     request: HttpRequest = context["request"]
     held: frozenset[Relation] = context.get("held") or frozenset()
     bundle = bundle_of(challenge.current) if challenge.current else None
@@ -46,10 +48,9 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
         ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
         ("Downloads", "challenge-data", Relation.PARTICIPANT in held or helps),
         ("Leaderboard", "leaderboard", True),
-        ("Submissions", "submissions", takes_part),
+        ("My submissions", "submissions", takes_part),
         ("Team", "own-team", Relation.PARTICIPANT in held),
-        ("Organize", "dashboard", helps),
-        ("Settings", "challenge-settings", bool(ORGANIZER & held)),
+        ("Manage", "dashboard", helps),
     ]
     found = []
     for title, name, shown in wanted:
@@ -68,11 +69,11 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
 
 @register.filter("phase_state")
 def phase_state_now(phase: Phase) -> str:
-    """`soon`, `open` or `closed`."""
+    """`soon`, `open` or `closed`, as of now."""
     return phase_state(phase, timezone.now())
 
 
-@lru_cache(4096)  # ten or so on each page
+@lru_cache(4096)  # about ten per page
 def _url(name: str, slug: str) -> str:
     return reverse(f"pages:{name}", kwargs={"challenge": slug})
 
@@ -83,7 +84,7 @@ def _page_url(slug: str, index: int) -> str:
 
 
 def _best(path: str, among: list[Tab]) -> str:
-    """The tab that a page below it belongs to: the longest beginning of its path."""
+    """The URL of the tab that a path belongs to: the one with the longest matching prefix."""
     first = among[0].url
     fitting = [tab.url for tab in among[1:] if path.startswith(tab.url)]
     return max(fitting, key=len) if fitting else (first if path == first else "")

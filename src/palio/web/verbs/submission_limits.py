@@ -1,8 +1,9 @@
-"""Whether a team may hand in for a phase now, and how often still: the one place for dates, numbers and kinds.
+"""Submission limits: whether a team can submit to a phase now, and how often; the only place for dates, numbers and
+kinds.
 
-What counts is the moment of submitting, not that of uploading. Of the submissions those count against the numbers that
-are charged (`Submission.charged`, by verbs.charging), and those that have not ended yet. Faults of others, of a build
-and of the public cases never do. A day is one in UTC.
+The time of submission decides, not that of the upload. Submissions that are charged (`Submission.charged`, decided by
+verbs.quota) or unfinished count toward the limits. Failed builds, failures on sample cases and platform errors never
+count. Days are in UTC.
 """
 
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.uploads import most_bytes, refuse_size
 
-AT_THE_SAME_TIME = 1  # submissions of a team in a phase that have not ended
+AT_THE_SAME_TIME = 1  # unfinished submissions of a team per phase
 
 
 @dataclass(frozen=True)
 class Quota:
-    """How a team stands in a phase. `refusal` says why nothing can be handed in now, `back` when that passes."""
+    """Limits and usage of a team in a phase. `refusal` is why it cannot submit now, `back` when that passes."""
 
     phase: Phase
     used_today: int
@@ -36,7 +37,7 @@ class Quota:
 
     @property
     def left_today(self) -> int | None:
-        """None: as many as one likes."""
+        """None: no limit."""
         limits = [
             (self.phase.max_submissions_per_day, self.used_today),
             (self.phase.max_submissions, self.used),
@@ -59,7 +60,7 @@ class Quota:
 
 
 def quota_of(team: Team, phase: Phase, now: datetime | None = None) -> Quota:
-    """How the team stands, with the first thing that is in its way."""
+    """The team's limits and usage, with the first reason against submitting."""
     now = now or timezone.now()
     handed_in = counting(team, phase.name)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -74,17 +75,17 @@ def quota_of(team: Team, phase: Phase, now: datetime | None = None) -> Quota:
 
 
 def quotas_of(team: Team, now: datetime | None = None) -> list[Quota]:
-    """For each phase of the challenge, in their order."""
+    """The same for each phase of the challenge, in order."""
     return [quota_of(team, phase, now) for phase in current_bundle(team.challenge).phases]
 
 
 def counting(team: Team, phase: str) -> QuerySet[Submission]:
-    """The team's submissions that count against its numbers in a phase."""
+    """The team's submissions that count toward its limits in a phase."""
     return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase)
 
 
 def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime | None = None) -> None:
-    """Raises RefusedError or PalioError for whatever is in the way of this file in this phase, now."""
+    """Raises RefusedError or PalioError if this file cannot be submitted to this phase now."""
     quota = quota_of(team, phase, now)
     if quota.refusal is not None:
         raise quota.refusal

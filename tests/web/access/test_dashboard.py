@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import transaction
 from django.test import Client
-from tests.web.busy_challenge import Full, people
+from tests.web.full_challenge import Full, people
 
 from palio.web.models import Announcement
 from palio.web.verbs.rescore import begin

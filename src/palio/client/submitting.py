@@ -1,4 +1,4 @@
-"""What a participant asks of a platform: to join, to hand in, to watch, to cancel."""
+"""A participant's requests to a platform: find a challenge, submit, follow and cancel."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from palio.core.errors import PalioError
 POLL_S = 1.0
 
 
-def the_challenge(connection: Connection, named: str | None) -> str:
-    """The one that was named, else the only one there is. Raises PalioError "usage"."""
+def resolve_challenge(connection: Connection, named: str | None) -> str:
+    """Returns the slug of the named challenge, or of the only one. Raises PalioError "usage"."""
     if named:
         try:
             return str(connection.get(f"/challenges/{quote(named, safe='')}")["slug"])
@@ -23,28 +23,29 @@ def the_challenge(connection: Connection, named: str | None) -> str:
     slugs = [each["slug"] for each in connection.all_of("/challenges")]
     if len(slugs) == 1 and not named:
         return str(slugs[0])
-    has = f"it has {', '.join(slugs)}" if slugs else "it has none yet"
+    has = f"Its challenges are: {', '.join(slugs)}." if slugs else "It has no challenges yet."
     if named:
-        problem, next_step = f"{connection.url} has no challenge `{named}`; {has}.", "Name it as its address does."
+        problem = f"{connection.url} has no challenge `{named}`. {has}"
+        next_step = "Use the challenge's name as in its address."
     else:
-        problem = f"Which challenge of {connection.url}? You named none, and {has}."
+        problem = f"No challenge was named. The platform is {connection.url}. {has}"
         next_step = "Name one with --challenge."
     raise PalioError("usage", problem=problem, next_step=next_step)
 
 
-def refuse_early(connection: Connection, challenge: str, phase: str | None) -> None:
-    """Raises PalioError with what is in the way of handing in, before anything is sent."""
+def check_quota(connection: Connection, challenge: str, phase: str | None) -> None:
+    """Raises PalioError if the team may not submit now, before anything is uploaded."""
     try:
-        stands = connection.get(f"/challenges/{challenge}/quota")
+        quota = connection.get(f"/challenges/{challenge}/quota")
     except PalioError as error:
         if error.failure.code != "not-allowed":
             raise
         raise PalioError(
             "usage",
-            problem=f"You do not take part in {challenge}, or your token was not made for handing in.",
-            next_step=f"Join with `palio join {challenge}`; tokens are made on your account page.",
+            problem=f"You have not joined {challenge}, or your token does not have the scope `submit`.",
+            next_step=f"Join with `palio join {challenge}`, or create a token on your account page.",
         ) from error
-    asked = [each for each in stands if phase is None or each["phase"].casefold() == phase.casefold()]
+    asked = [each for each in quota if phase is None or each["phase"].casefold() == phase.casefold()]
     if asked and all(each["refusal"] for each in asked):
         raise refused(asked[-1]["refusal"], 409)
 
@@ -65,18 +66,18 @@ def cancel(connection: Connection, submission: str, *, counts: bool) -> Any:
 
 
 def watch(connection: Connection, submission: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Any]:
-    """How it stands, again and again, until it has ended."""
+    """Yields the submission's current state repeatedly until it finishes."""
     while True:
-        stands = get_submission(connection, submission)
-        yield stands
-        if stands["ended"]:
+        current = get_submission(connection, submission)
+        yield current
+        if current["ended"]:
             return
         sleep(POLL_S)
 
 
 @contextmanager
 def _naming(connection: Connection, submission: str) -> Iterator[None]:
-    """Names what is not there, of which the platform can only say that nothing is."""
+    """Turns the platform's "not-found" into an error that names the submission."""
     try:
         yield
     except PalioError as error:
@@ -84,6 +85,6 @@ def _naming(connection: Connection, submission: str) -> Iterator[None]:
             raise
         raise PalioError(
             "usage",
-            problem=f"{connection.url} has no submission `{submission}` that you may see.",
-            next_step="`palio status` lists those of your team.",
+            problem=f"{connection.url} has no submission `{submission}` that you can see.",
+            next_step="`palio status` lists your team's submissions.",
         ) from error

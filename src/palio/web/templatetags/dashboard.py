@@ -1,4 +1,4 @@
-"""What organizers see on pages that are not the desk's."""
+"""Tags for what organizers see outside the dashboard."""
 
 from django import template
 
@@ -11,5 +11,5 @@ _SHOWN = 30
 
 @register.simple_tag
 def submission_events(submission: Submission) -> list[Event]:
-    """The last things that people did with it."""
+    """The latest things that people did with a submission, oldest first."""
     return [*of_submission(submission).order_by("-id")[:_SHOWN]][::-1]
