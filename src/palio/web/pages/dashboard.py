@@ -17,7 +17,7 @@ def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str,
     held = request.relations
     return {
         "challenge": request.subject,
-        "desk_tab": tab,
+        "dashboard_tab": tab,
         "may_score": bool(SCORER & held),
         "may_organize": bool(ORGANIZER & held),
         **more,

@@ -23,7 +23,7 @@ from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.http.cache import kept
+from palio.web.http.cache import cached
 from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
@@ -63,7 +63,7 @@ class _Watched:
         """Its place in the queue, which is computed once a second for all viewers."""
         if self.attempt is None or self.attempt.state != State.QUEUED:
             return None
-        return kept("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
+        return cached("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
 
     def stages(self) -> dict[str, Any]:
         if self.attempt is None:

@@ -145,15 +145,15 @@ def _page(
         messages.error(request, f"{missing.message} {missing.next_step}")
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
-    stands = submission_limits.quota_of(team, phase)
-    not_here = left_out(stands.kinds, user)
-    kinds = [kind for kind in stands.kinds if kind not in not_here]
+    quota = submission_limits.quota_of(team, phase)
+    not_here = left_out(quota.kinds, user)
+    kinds = [kind for kind in quota.kinds if kind not in not_here]
     context = {
         "challenge": challenge,
         "team": team,
         "phase": phase,
         "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
-        "stands": stands,
+        "quota": quota,
         "refused": refused,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
@@ -201,13 +201,13 @@ def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:
 
 
 def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
-    handed_in = [_row(each, bundle) for each in file.submissions.all()]
-    image = next((row["image"] for row in handed_in if row["image"]), None)
+    rows = [_row(each, bundle) for each in file.submissions.all()]
+    image = next((row["image"] for row in rows if row["image"]), None)
     return {
         "file": file,
-        "handed_in": handed_in,
+        "submissions": rows,
         "image": image,
-        "running": any(row["state"] in _RUNNING for row in handed_in),
+        "running": any(row["state"] in _RUNNING for row in rows),
     }
 
 

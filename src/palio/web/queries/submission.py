@@ -23,7 +23,7 @@ from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
-from palio.web.http.cache import kept
+from palio.web.http.cache import cached
 from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
 from palio.web.storage.bundles import bundle_of, current_bundle
@@ -122,7 +122,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
 
 def place_of(attempt: Attempt) -> dict[str, Any] | None:
     """Its place in the queue, which is computed once a second for all viewers."""
-    place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+    place = cached("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
     if place is None:
         return None
     return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
@@ -192,7 +192,7 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
     if attempt.ended:
-        return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
+        return [stage.value for stage in Stage if _shown_log_path(folder, stage.value).is_file()]
     if phase is None:
         return []
     rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
@@ -209,8 +209,8 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
     """The part of a log that the phase's policy shows, also while the stage runs; None if nothing."""
     folder = run_folder(attempt)
     if attempt.ended:
-        kept = _kept(folder, stage.value)
-        return kept.read_text(encoding="utf-8") if kept.is_file() else None
+        path = _shown_log_path(folder, stage.value)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
     phase = _phase(attempt)
     if phase is None or not folder.root.is_dir():
         return None
@@ -285,5 +285,5 @@ def _phase_now(attempt: Attempt) -> Phase | None:
     return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
-def _kept(folder: RunFolder, name: str) -> Path:
+def _shown_log_path(folder: RunFolder, name: str) -> Path:
     return folder.root / participant_view.NAME / f"{name}.log"
