@@ -108,7 +108,7 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
     assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
 
 
-def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
+def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})

@@ -97,7 +97,7 @@ def test_decide_against_somebody_keeps_them_out_and_removes_their_team(world: Wo
     assert refusal(lambda: join(world, world.carol)) == "registration-refused"
 
 
-def test_decide_against_somebody_who_has_handed_in_is_refused(world: World) -> None:
+def test_refusing_somebody_with_submissions_is_refused(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     assert refusal(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (

@@ -56,7 +56,7 @@ TEAMS = st.sampled_from(["1a", "1b", "1c", "2d", "2e", "3f"])
 
 
 @given(st.lists(TEAMS, max_size=40), st.lists(TEAMS, max_size=10))
-def test_in_turn_is_fair_whoever_came_and_was_served(queue: list[str], recent: list[str]) -> None:
+def test_in_turn_is_fair(queue: list[str], recent: list[str]) -> None:
     found = order(waiting(*queue), starts(*recent))
     assert sorted(found) == sorted(queue)
     for challenge in "123":  # while somebody of a challenge waits, no other is served twice in a row

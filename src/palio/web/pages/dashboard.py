@@ -13,7 +13,7 @@ from palio.web.queries import dashboard, disk, queue
 
 
 def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
-    """What every page of the desk is given."""
+    """The context that every page of the dashboard needs."""
     held = request.relations
     return {
         "challenge": request.subject,

@@ -36,7 +36,7 @@ _UNCHANGED = 204  # htmx does not swap
 _TAIL_BYTES = 12_000  # of a log, on the page; the full log has its own page
 
 
-class _Watched:
+class _SubmissionPage:
     """A submission and its latest attempt, as this user may see them."""
 
     def __init__(self, request: Request[Submission]) -> None:
@@ -70,9 +70,11 @@ class _Watched:
             return {}
         folder = team_view.run_folder(self.attempt)
         if not self.full:
-            return team_view.shown_attempt(self.attempt)["stages"]  # type: ignore[no-any-return]
+            stages: dict[str, Any] = team_view.shown_attempt(self.attempt)["stages"]
+            return stages
         try:
-            return folder.read_json("result.json")["stages"]  # type: ignore[no-any-return]
+            stages = folder.read_json("result.json")["stages"]
+            return stages
         except (OSError, ValueError, KeyError):
             return {}
 
@@ -195,30 +197,30 @@ def _end(text: str) -> str:
 
 
 def submission(request: Request[Submission], submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    context = watched.live() | watched.logs_context()
-    return render(request, "submission/page.html", context | {"challenge": watched.submission.challenge})
+    shown = _SubmissionPage(request)
+    context = shown.live() | shown.logs_context()
+    return render(request, "submission/page.html", context | {"challenge": shown.submission.challenge})
 
 
 def live(request: Request[Submission], submission: str) -> HttpResponse:
     """The fragment that changes. `seen` and `state` are what the page shows now."""
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.stamp():
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.stamp():
         return HttpResponse(status=_UNCHANGED)
-    context = watched.live() | {"moved": request.GET.get("state") != watched.state, "is_fragment": True}
+    context = shown.live() | {"moved": request.GET.get("state") != shown.state, "is_fragment": True}
     return render(request, "submission/live.html", context)
 
 
 def logs(request: Request[Submission], submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.logs_stamp():
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.logs_stamp():
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "submission/logs.html", watched.logs_context())
+    return render(request, "submission/logs.html", shown.logs_context())
 
 
 def log(request: Request[Submission], submission: str, stage: str) -> HttpResponse:
     """A log as plain text, as far as this user may read it."""
-    text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
+    text = _SubmissionPage(request).log(Stage(stage)) if stage in {*Stage} else None
     if text is None:
         raise Http404
     return HttpResponse(text, "text/plain; charset=utf-8")
@@ -233,7 +235,7 @@ def report(request: Request[Submission], submission: str) -> HttpResponse:
 
 
 def receipt(request: Request[Submission], submission: str) -> HttpResponse:
-    found = _Watched(request).receipt()
+    found = _SubmissionPage(request).receipt()
     if found is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
