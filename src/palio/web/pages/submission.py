@@ -66,17 +66,15 @@ class _SubmissionPage:
         return cached("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
 
     def stages(self) -> dict[str, Any]:
+        stages: dict[str, Any] = {}
         if self.attempt is None:
-            return {}
-        folder = team_view.run_folder(self.attempt)
+            return stages
         if not self.full:
-            stages: dict[str, Any] = team_view.shown_attempt(self.attempt)["stages"]
-            return stages
-        try:
-            stages = folder.read_json("result.json")["stages"]
-            return stages
-        except (OSError, ValueError, KeyError):
-            return {}
+            stages = team_view.shown_attempt(self.attempt)["stages"]
+        else:
+            with suppress(OSError, ValueError, KeyError):
+                stages = team_view.run_folder(self.attempt).read_json("result.json")["stages"]
+        return stages
 
     def stamp(self) -> str:
         """Changes with the content of the fragment; every second while a stage runs."""
