@@ -12,7 +12,8 @@ from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt
-from palio.web.verbs.queue import Place, Start, Waiting, in_turn, place_of, places
+from palio.web.queries.queue import place_of
+from palio.web.verbs.queue import Place, Start, Waiting, in_turn, places
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,7 +6,6 @@ attempt has finished. The team sees what `queries.submission` allows; viewers, s
 
 import hashlib
 import json
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,13 @@ from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.http.cache import cached
 from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
+from palio.web.queries.queue import place_of
 from palio.web.queries.stages import SAYS, cards
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs import queue
+from palio.web.verbs.queue import Place
 from palio.web.verbs.quota import cancelling_counts
 
 _UNCHANGED = 204  # htmx does not swap
@@ -59,11 +58,8 @@ class _SubmissionPage:
     def ended(self) -> bool:
         return self.attempt is not None and self.attempt.ended
 
-    def place(self) -> queue.Place | None:
-        """Its place in the queue, which is computed once a second for all viewers."""
-        if self.attempt is None or self.attempt.state != State.QUEUED:
-            return None
-        return cached("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
+    def place(self) -> Place | None:
+        return place_of(self.attempt) if self.attempt else None
 
     def stages(self) -> dict[str, Any]:
         stages: dict[str, Any] = {}

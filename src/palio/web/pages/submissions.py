@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from palio.core.attempt.states import ENDS
 from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
@@ -207,11 +208,8 @@ def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
         "file": file,
         "submissions": rows,
         "image": image,
-        "running": any(row["state"] in _RUNNING for row in rows),
+        "running": any(row["state"] not in ENDS for row in rows),
     }
-
-
-_RUNNING = {"queued", "build", "sample", "predict", "score"}
 
 
 urls = [

@@ -4,7 +4,6 @@ Everything comes from the rows and from the run folder's `participant/`; while a
 from `core.redaction.participant_view`, which follows the same rules.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -23,11 +22,10 @@ from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
-from palio.web.http.cache import cached
 from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
+from palio.web.queries.queue import place_of
 from palio.web.storage.bundles import bundle_of, current_bundle
-from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
 # Visible attempts: not those of a re-score that may still be discarded.
@@ -107,7 +105,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
         "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
-        "place": place_of(attempt) if attempt else None,
+        "place": _shown_place(attempt) if attempt else None,
         "columns": [
             {
                 "key": column.key,
@@ -120,9 +118,8 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
     }
 
 
-def place_of(attempt: Attempt) -> dict[str, Any] | None:
-    """Its place in the queue, which is computed once a second for all viewers."""
-    place = cached("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+def _shown_place(attempt: Attempt) -> dict[str, Any] | None:
+    place = place_of(attempt)
     if place is None:
         return None
     return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}

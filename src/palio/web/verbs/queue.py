@@ -157,11 +157,6 @@ def places(now: datetime | None = None) -> dict[str, Place]:
     return found
 
 
-def place_of(attempt: Attempt) -> Place | None:
-    """None once it has left the queue."""
-    return places().get(attempt.identity) if attempt.state == State.QUEUED else None
-
-
 class _Usual:
     """Usual duration of attempts: the median of the phase, else of the challenge, else of all."""
 
