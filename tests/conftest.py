@@ -13,7 +13,7 @@ from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
-_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/test_resume.py")
+_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test_resume.py")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 

@@ -51,7 +51,7 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
     rescore.save()
 
 
-def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
     text = browser(full.world.alice).get(f"{DASHBOARD}/").text
     assert "1 pending join request." in text
     assert "The controller is not running" in text
@@ -60,7 +60,7 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
-def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
     for page in (
         "",
@@ -78,7 +78,7 @@ def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: 
     assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
-def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
     page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text

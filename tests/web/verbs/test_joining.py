@@ -113,7 +113,7 @@ def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -
     assert join(world, world.carol).state == "approved"
 
 
-def test_withdraw_after_handing_in_keeps_the_team_for_a_return(world: World) -> None:
+def test_withdraw_after_submitting_keeps_the_team_for_a_return(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     joining.withdraw(world.challenge, world.carol)
     join(world, world.carol)
