@@ -95,6 +95,7 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    participants,
     publishing,
     rescores,
     submissions,
@@ -103,7 +104,7 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DASHBOARD = (dashboard, dashboard_submissions, audit_log, announcements, rescores)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():
