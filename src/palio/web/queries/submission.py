@@ -32,7 +32,7 @@ from palio.web.verbs.quota import cancelling_counts
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
 _REPORT_BYTES = 32 * MIB
-# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+# A report is untrusted HTML: no scripts, no forms, no navigation, no external resources.
 REPORT_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "frame-ancestors 'self'",
@@ -252,9 +252,9 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_html(submission: Submission, *, full: bool) -> bytes | None:
-    """The organizer's page about the scores that count; None where there is none, or not for this reader.
+    """The report on the scores that count; None if there is none, or none for this user.
 
-    Send it with REPORT_HEADERS: it may do nothing where it is shown.
+    Send it with REPORT_HEADERS, which sandbox it.
     """
     path = report_path(submission.counted or latest_attempt(submission), full=full)
     if path is None:
