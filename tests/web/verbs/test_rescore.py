@@ -132,9 +132,9 @@ def test_a_phase_is_scored_again_and_applied_at_once(desk: Desk, world: World, s
     assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
     comparison = compare(rescore)
-    old = {row.submission: row.rank for row in comparison.old.rows}
+    old = {row.entry.label: row.rank for row in comparison.old.rows}
     assert old == {each.id: 1 for each in scored}
-    assert [(change.row.submission, change.new and change.new.rank) for change in comparison.changes] == [
+    assert [(change.row.entry.label, change.new and change.new.rank) for change in comparison.changes] == [
         (scored[1].id, 1),
         (scored[0].id, 2),
     ]
