@@ -1,4 +1,4 @@
-"""The command line. Commands raise; `main` alone turns what they raise into words and an exit code."""
+"""The command line. Commands raise; only `main` turns exceptions into messages and exit codes."""
 
 import os
 import signal
@@ -41,9 +41,9 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="palio")
 def palio() -> None:
-    """Run image-AI challenges that are won by code: build, predict and score in a sandbox, and rank.
+    """Run image-AI challenges that are won by code: build, run and score submissions in a sandbox, and rank them.
 
-    The whole story on this machine: palio demo
+    To see the whole workflow on this machine, run `palio demo`.
     """
 
 
@@ -57,8 +57,8 @@ for _command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code (see `EXIT_CODES`) and lets nothing but a bug show a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a `kill` cleans up like Ctrl-C
+    """Runs one command and returns its exit code (see `EXIT_CODES`). Only bugs show a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` cleans up like Ctrl-C
     argv = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in argv
     try:
@@ -72,12 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Cancelled.", err=True)
         return EXIT_CANCELLED
-    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter can flush at exit
         return 0
-    except Exception:  # noqa: BLE001 - whatever is not a failure of the table is a bug, and is shown as one
+    except Exception:  # noqa: BLE001 - anything that is not in the error table is a bug
         traceback.print_exc()
-        click.echo("This is a bug in Palio. Please report it with the lines above.", err=True)
+        click.echo("This is a bug in Palio. Please report it and include the lines above.", err=True)
         return EXIT_BUG
     return outcome if isinstance(outcome, int) else 0
 

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from tests.run_folders import write_run
-from tests.web.people import World
-from tests.web.scored import compute_statistics, hand_in, publish, scores, write_board_bundle
+from tests.web.world import World
+from tests.web.scored_submissions import add_submission, compute_statistics, publish, scores, write_leaderboard_bundle
 
 from palio.cli import main
 from palio.core.bounded_call import BoundsError, call_bounded
@@ -32,14 +32,14 @@ POLICY = "  statistics: {{cases: cases.csv, kind: classification, metric: {metri
 
 
 def use(world: World, folder: Path, metric: str = "accuracy", **lines: str) -> World:
-    publish(world.challenge, write_board_bundle(folder, palio=POLICY.format(metric=metric), **lines))
+    publish(world.challenge, write_leaderboard_bundle(folder, palio=POLICY.format(metric=metric), **lines))
     for team in (world.team, world.rivals):
         team.challenge.refresh_from_db()
     return world
 
 
 def score(team: Team, wrong: int, **more: Any) -> Submission:
-    return hand_in(team, scores=scores(1 - wrong / 600), wrong=[*range(wrong)], **more)
+    return add_submission(team, scores=scores(1 - wrong / 600), wrong=[*range(wrong)], **more)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_statistics_of_another_score_are_not_shown(measured: World, browser: Bro
 
 
 def test_hidden_primary_column_has_no_statistics(world: World, browser: Browser, tmp_path: Path) -> None:
-    folder = write_board_bundle(tmp_path / "bundle", palio=POLICY.format(metric="accuracy"))
+    folder = write_leaderboard_bundle(tmp_path / "bundle", palio=POLICY.format(metric="accuracy"))
     text = (folder / "competition.yaml").read_text()
     (folder / "competition.yaml").write_text(
         text.replace("sorting: desc, precision: 3}", "sorting: desc, precision: 3, hidden: true}", 1)
@@ -225,7 +225,7 @@ def test_hidden_primary_column_has_no_statistics(world: World, browser: Browser,
 
 
 def test_attempt_without_cases_has_no_interval_and_the_others_do(measured: World, browser: Browser) -> None:
-    third = hand_in(measured.team, scores=scores(0.99), wrong=None, minute=2)
+    third = add_submission(measured.team, scores=scores(0.99), wrong=None, minute=2)
     compute_statistics(measured.challenge)
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
     stored = LeaderboardStatistics.objects.get()
@@ -302,7 +302,7 @@ def test_loop_does_not_wait_and_starts_one_job_at_a_time(measured: World, monkey
 
 @pytest.mark.django_db(transaction=True)
 def test_thread_stores_with_a_connection_of_its_own(small_bundle: Path, tmp_path: Path) -> None:
-    from tests.web.people import make_world
+    from tests.web.world import make_world
 
     world = use(make_world(small_bundle), tmp_path / "bundle")
     score(world.team, 30)

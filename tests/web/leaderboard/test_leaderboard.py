@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.people import World
-from tests.web.scored import NOON, hand_in, publish, scores, write_board_bundle
+from tests.web.scored_submissions import NOON, add_submission, publish, scores, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.web.leaderboard.entries import read_again, read_entries, read_rescored
 from palio.web.leaderboard.leaderboard import read_leaderboard
@@ -32,7 +32,7 @@ OUTPUT_HIDDEN = "    hide_output: true\n    hide_prediction_output: true\n    hi
 
 
 def use(world: World, folder: Path, **lines: str) -> World:
-    publish(world.challenge, write_board_bundle(folder / "bundle", **lines))
+    publish(world.challenge, write_leaderboard_bundle(folder / "bundle", **lines))
     for team in (world.team, world.rivals):
         team.challenge.refresh_from_db()
     return world
@@ -55,66 +55,66 @@ def rows(
 
 
 def test_best_of_each_team_is_ranked_and_ties_share_a_rank(open_challenge: World) -> None:
-    hand_in(open_challenge.team, scores=scores(0.9))
-    hand_in(open_challenge.team, scores=scores(0.7), minute=1)
-    hand_in(open_challenge.rivals, scores=scores(0.9), minute=2)
+    add_submission(open_challenge.team, scores=scores(0.9))
+    add_submission(open_challenge.team, scores=scores(0.7), minute=1)
+    add_submission(open_challenge.rivals, scores=scores(0.9), minute=2)
     assert rows(open_challenge.challenge) == [(1, "Blobs", 0.9), (1, "Carolingians", 0.9)]
 
 
 def test_last_of_each_team_is_ranked_if_the_bundle_chooses_the_last(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, palio="  ranking: {choose: last}\n")
-    hand_in(world.team, scores=scores(0.9))
-    hand_in(world.team, scores=scores(0.7), minute=1)
-    hand_in(world.rivals, scores=scores(0.8))
+    add_submission(world.team, scores=scores(0.9))
+    add_submission(world.team, scores=scores(0.7), minute=1)
+    add_submission(world.rivals, scores=scores(0.8))
     assert rows(world.challenge) == [(1, "Carolingians", 0.8), (2, "Blobs", 0.7)]
 
 
 def test_entry_without_a_primary_score_comes_last_and_unranked(open_challenge: World) -> None:
-    hand_in(open_challenge.team, scores={"seconds": 1.0})
-    hand_in(open_challenge.rivals, scores=scores(0.1))
+    add_submission(open_challenge.team, scores={"seconds": 1.0})
+    add_submission(open_challenge.rivals, scores=scores(0.1))
     assert rows(open_challenge.challenge) == [(1, "Carolingians", 0.1), (None, "Blobs", None)]
 
 
 @pytest.mark.parametrize("field", ["withdrawn", "hidden"])
 def test_withdrawn_and_hidden_submissions_are_not_shown(open_challenge: World, field: str) -> None:
     gone: dict[str, Any] = {field: timezone.now()}
-    hand_in(open_challenge.team, scores=scores(0.9), **gone)
-    hand_in(open_challenge.team, scores=scores(0.6))
+    add_submission(open_challenge.team, scores=scores(0.9), **gone)
+    add_submission(open_challenge.team, scores=scores(0.6))
     assert rows(open_challenge.challenge, Visibility.ALL) == [(1, "Blobs", 0.6)]
 
 
 def test_disqualified_submission_is_shown_to_organizers_without_a_rank(open_challenge: World) -> None:
-    hand_in(open_challenge.team, scores=scores(0.9), disqualified="copied")
-    hand_in(open_challenge.rivals, scores=scores(0.5))
+    add_submission(open_challenge.team, scores=scores(0.9), disqualified="copied")
+    add_submission(open_challenge.rivals, scores=scores(0.5))
     assert rows(open_challenge.challenge) == [(1, "Carolingians", 0.5)]
     assert rows(open_challenge.challenge, Visibility.ALL) == [(1, "Carolingians", 0.5), (None, "Blobs", 0.9)]
 
 
 def test_baseline_has_a_row_of_its_own(open_challenge: World) -> None:
-    hand_in(open_challenge.team, scores=scores(0.6), baseline=True)
-    hand_in(open_challenge.team, scores=scores(0.8), minute=1)
+    add_submission(open_challenge.team, scores=scores(0.6), baseline=True)
+    add_submission(open_challenge.team, scores=scores(0.8), minute=1)
     assert rows(open_challenge.challenge) == [(1, "Blobs", 0.8), (2, "Blobs", 0.6)]
 
 
 def test_entries_and_the_last_are_counted_per_team(open_challenge: World) -> None:
-    hand_in(open_challenge.team, scores=scores(0.9))
-    hand_in(open_challenge.team, scores=scores(0.7), minute=1)
-    hand_in(open_challenge.team, failure="predict-exit", minute=2)
-    hand_in(open_challenge.team, scores=scores(0.95), minute=3, disqualified="copied")
+    add_submission(open_challenge.team, scores=scores(0.9))
+    add_submission(open_challenge.team, scores=scores(0.7), minute=1)
+    add_submission(open_challenge.team, failure="predict-exit", minute=2)
+    add_submission(open_challenge.team, scores=scores(0.95), minute=3, disqualified="copied")
     phase = current_bundle(open_challenge.challenge).phases[-1]
     (row,) = read_leaderboard(open_challenge.challenge, phase, Visibility.PUBLIC)[0].rows
     assert (row.entries, row.last) == (2, NOON.replace(minute=1))
 
 
 def test_each_phase_has_its_own_leaderboard(open_challenge: World, browser: Browser) -> None:
-    hand_in(open_challenge.team, scores=scores(0.25), phase="Practice")
+    add_submission(open_challenge.team, scores=scores(0.25), phase="Practice")
     assert "0.250" in browser().get("/c/mednist/leaderboard/Practice/").text
     assert "No scores in this phase yet" in browser().get("/c/mednist/leaderboard/").text
     assert browser().get("/c/mednist/leaderboard/Nonesuch/").status_code == 404
 
 
 def test_rescore_changes_only_its_comparison_until_it_is_applied(open_challenge: World) -> None:
-    submission = hand_in(open_challenge.team, scores=scores(0.9))
+    submission = add_submission(open_challenge.team, scores=scores(0.9))
     challenge, alice = open_challenge.challenge, open_challenge.alice
     assert submission.counted is not None
     rescore = Rescore.objects.create(
@@ -148,10 +148,10 @@ def test_entries_read_again_are_the_same_as_read_anew(open_challenge: World, cha
     before: dict[str, Any] = {"disqualified": "", "baseline": False}
     before |= {"disqualified": "copied"} if change == {"disqualified": ""} else {}
     before |= {"baseline": True} if change == {"baseline": False} else {}
-    changed = hand_in(open_challenge.team, scores=scores(0.9), **before)
-    hand_in(open_challenge.rivals, scores=scores(0.8), minute=1)
+    changed = add_submission(open_challenge.team, scores=scores(0.9), **before)
+    add_submission(open_challenge.rivals, scores=scores(0.8), minute=1)
     known = read_entries(challenge, "Final")
-    hand_in(open_challenge.team, scores=scores(0.7), minute=2)
+    add_submission(open_challenge.team, scores=scores(0.7), minute=2)
     Submission.objects.filter(pk=changed.pk).update(**change)
     assert read_again(challenge, "Final", None, known) == read_entries(challenge, "Final") != known
     assert read_again(challenge, "Final", open_challenge.team, known) == read_entries(
@@ -163,8 +163,8 @@ def test_entries_read_again_are_the_same_as_read_anew(open_challenge: World, cha
 
 
 def test_api_gives_the_whole_leaderboard(open_challenge: World, browser: Browser) -> None:
-    hand_in(open_challenge.team, scores=scores(0.9, 20))
-    hand_in(open_challenge.rivals, scores=scores(0.95, 30), minute=1)
+    add_submission(open_challenge.team, scores=scores(0.9, 20))
+    add_submission(open_challenge.rivals, scores=scores(0.95, 30), minute=1)
     column = {"descending": True, "precision": 3}
     assert browser(open_challenge.bob).get(API).json() == {
         "own_team": "Blobs",
@@ -223,9 +223,9 @@ def test_api_gives_the_whole_leaderboard(open_challenge: World, browser: Browser
 def test_leaderboard_is_sorted_as_requested(
     open_challenge: World, browser: Browser, sort: str, teams: list[str]
 ) -> None:
-    hand_in(open_challenge.team, scores=scores(0.9, 20, secret=0.9))
-    hand_in(open_challenge.team, scores=scores(0.8, 90, secret=0.9))
-    hand_in(open_challenge.rivals, scores=scores(0.95, 30, secret=0.1), minute=1)
+    add_submission(open_challenge.team, scores=scores(0.9, 20, secret=0.9))
+    add_submission(open_challenge.team, scores=scores(0.8, 90, secret=0.9))
+    add_submission(open_challenge.rivals, scores=scores(0.95, 30, secret=0.1), minute=1)
     given = browser().get(API, {"sort": sort}).json()
     assert [row["team"] for row in given["rows"]] == teams
     page = browser().get("/c/mednist/leaderboard/", {"sort": sort}).text
@@ -235,7 +235,7 @@ def test_leaderboard_is_sorted_as_requested(
 def test_csv_has_unrounded_numbers_and_no_formulas(open_challenge: World, browser: Browser) -> None:
     open_challenge.team.name = "=1+1"
     open_challenge.team.save()
-    hand_in(open_challenge.team, scores=scores(0.123456789))
+    add_submission(open_challenge.team, scores=scores(0.123456789))
     answer = browser().get("/c/mednist/leaderboard.csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="mednist-final.csv"'
     (row,) = csv.DictReader(io.StringIO(answer.text))
@@ -243,9 +243,9 @@ def test_csv_has_unrounded_numbers_and_no_formulas(open_challenge: World, browse
 
 
 def test_page_marks_the_own_team_and_shows_its_history(open_challenge: World, browser: Browser) -> None:
-    first = hand_in(open_challenge.team, scores=scores(0.5))
-    hand_in(open_challenge.team, scores=scores(0.75), minute=1)
-    hand_in(open_challenge.rivals, scores=scores(0.95))
+    first = add_submission(open_challenge.team, scores=scores(0.5))
+    add_submission(open_challenge.team, scores=scores(0.75), minute=1)
+    add_submission(open_challenge.rivals, scores=scores(0.95))
     page = browser(open_challenge.bea).get("/c/mednist/leaderboard/").text
     assert page.count('<tr class="own">') == page.count(">your team<") == 1
     assert f'<a href="/s/{first.pk}/" aria-label="0.500, 2026-03-01 12:00 UTC">' in page
@@ -259,25 +259,25 @@ def test_page_marks_the_own_team_and_shows_its_history(open_challenge: World, br
 def test_name_of_a_team_is_escaped(open_challenge: World, browser: Browser) -> None:
     open_challenge.team.name = "<script>alert(1)</script>"
     open_challenge.team.save()
-    hand_in(open_challenge.team, scores=scores(0.5))
+    add_submission(open_challenge.team, scores=scores(0.5))
     assert "<script>alert" not in browser().get("/c/mednist/leaderboard/").text
 
 
 def test_new_score_is_on_the_page_at_once(open_challenge: World, browser: Browser) -> None:
-    hand_in(open_challenge.team, scores=scores(0.5))
+    add_submission(open_challenge.team, scores=scores(0.5))
     assert "0.500" in browser().get("/c/mednist/leaderboard/").text
-    hand_in(open_challenge.team, scores=scores(0.625), minute=1)
+    add_submission(open_challenge.team, scores=scores(0.625), minute=1)
     assert "0.625" in browser().get("/c/mednist/leaderboard/").text
 
 
 @pytest.mark.parametrize("path", ["/c/mednist/leaderboard/", API])
 def test_unchanged_leaderboard_is_not_sent_again(open_challenge: World, browser: Browser, path: str) -> None:
-    hand_in(open_challenge.team, scores=scores(0.5))
+    add_submission(open_challenge.team, scores=scores(0.5))
     bob, carol = browser(open_challenge.bob), browser(open_challenge.carol)
     etag = bob.get(path).headers["ETag"]
     assert bob.get(path, headers={"If-None-Match": etag}).status_code == 304
     assert carol.get(path, headers={"If-None-Match": etag}).status_code == 200
-    hand_in(open_challenge.team, scores=scores(0.6), minute=1)
+    add_submission(open_challenge.team, scores=scores(0.6), minute=1)
     assert bob.get(path, headers={"If-None-Match": etag}).status_code == 200
 
 
@@ -285,7 +285,7 @@ def test_unchanged_leaderboard_is_not_sent_again(open_challenge: World, browser:
 
 
 def test_hidden_column_is_nowhere(open_challenge: World, browser: Browser) -> None:
-    hand_in(open_challenge.team, scores=scores(0.5, secret=0.123456))
+    add_submission(open_challenge.team, scores=scores(0.5, secret=0.123456))
     for user in (None, open_challenge.bob, open_challenge.alice):
         for path in EVERYWHERE:
             text = browser(user).get(path).text
@@ -298,8 +298,8 @@ def test_hidden_leaderboard_shows_others_nothing(
     world: World, browser: Browser, tmp_path: Path, lines: dict[str, str]
 ) -> None:
     use(world, tmp_path, **lines)
-    hand_in(world.team, scores=scores(0.512, 77.7))
-    hand_in(world.rivals, scores=scores(0.623, 88.8), minute=1)
+    add_submission(world.team, scores=scores(0.512, 77.7))
+    add_submission(world.rivals, scores=scores(0.623, 88.8), minute=1)
     for user in (None, world.dave, world.bob, world.carol, world.olga):
         for path in (*EVERYWHERE, f"{API}?sort=-accuracy", f"{API}/history"):
             text = browser(user).get(path).text
@@ -318,8 +318,8 @@ def test_hidden_leaderboard_shows_a_team_its_own_scores_without_ranks(
     world: World, browser: Browser, tmp_path: Path
 ) -> None:
     use(world, tmp_path, board="    hidden: true\n")
-    hand_in(world.team, scores=scores(0.512, 77.7))
-    hand_in(world.rivals, scores=scores(0.623), minute=1)
+    add_submission(world.team, scores=scores(0.512, 77.7))
+    add_submission(world.rivals, scores=scores(0.623), minute=1)
     (row,) = browser(world.bob).get(API).json()["rows"]
     assert row["rank"] is None
     assert row["ranks"] == {}
@@ -328,7 +328,7 @@ def test_hidden_leaderboard_shows_a_team_its_own_scores_without_ranks(
 
 def test_phase_that_hides_output_shows_its_leaderboard(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=OUTPUT_HIDDEN)
-    hand_in(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.512))
     for user in (None, world.bob, world.carol, world.alice):
         for path in EVERYWHERE:
             assert "0.512" in browser(user).get(path).text
@@ -336,7 +336,7 @@ def test_phase_that_hides_output_shows_its_leaderboard(world: World, browser: Br
 
 
 def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: Browser, tmp_path: Path) -> None:
-    submission = hand_in(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
+    submission = add_submission(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
     bob, addresses = browser(world.bob), (*EVERYWHERE, f"/s/{submission.pk}/", f"/api/v1/submissions/{submission.pk}")
     assert ["0.512" in bob.get(path).text for path in addresses] == [False] * len(addresses)
     use(world, tmp_path / "shown")
@@ -345,8 +345,8 @@ def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: B
 
 def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=BLIND)
-    hand_in(world.team, scores=scores(0.512))
-    hand_in(world.team, scores=scores(0.513), minute=1)
+    add_submission(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.513), minute=1)
     bob = browser(world.bob)
     assert bob.get(API).json()["rows"] == []
     assert bob.get(f"{API}/history").json() == []
@@ -356,7 +356,7 @@ def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser:
 
 def test_snapshot_for_organizers_is_not_given_to_others(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, board="    hidden: true\n")
-    hand_in(world.team, scores=scores(0.512))
+    add_submission(world.team, scores=scores(0.512))
     readers: list[User | None] = [world.alice, None, world.carol, world.bob]
     seen = ["0.512" in browser(user).get("/c/mednist/leaderboard/").text for user in [*readers, *readers]]
     assert seen == [True, False, False, True] * 2

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db.models import Q
 from django.utils import timezone
-from tests.web.people import World
 from tests.web.verbs.test_joining import TERMS, join, refusal
+from tests.web.world import World
 
 from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Invitation, Registration

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError

@@ -1,8 +1,8 @@
-"""Parts of a page that are asked for on their own, by htmx, when their reader may not have them any more.
+"""Handles page fragments requested by htmx when the user may no longer see them.
 
-A session ends while a page looks again each second: where one signs in must not land inside that page, and what is
-refused must not be asked for again and again. The browser is told to go to the sign-in, and from there back to the page
-that it showed; or to load the page anew, which then says why it is refused.
+A session may end while a page polls every second: the sign-in page must not be inserted into that page, and a refused
+request must not be repeated forever. The browser is told to open the sign-in page, which returns to the current page;
+or to reload the page, which then shows why it is refused.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _REFUSED = frozenset({403, 404})
 
 
 class FragmentsMiddleware:
-    """Inside of htmx' own, and outside of whatever decides who may see what."""
+    """Must be inside htmx's middleware and outside of those that check access."""
 
     def __init__(self, get_response: Callable[[Request[object]], HttpResponse]) -> None:
         self._get_response = get_response

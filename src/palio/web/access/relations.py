@@ -1,4 +1,4 @@
-"""Finds what a user is to a challenge, a submission or a team."""
+"""Finds the relations of a user to a challenge, a submission or a team."""
 
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -25,7 +25,7 @@ Visitor: TypeAlias = User | AnonymousUser
 
 
 def relations(user: Visitor, subject: Model | None = None) -> frozenset[Relation]:
-    """Everything that `user` is, as far as it matters for `subject`."""
+    """All relations of `user` that matter for `subject`."""
     return frozenset(_relations(user, subject))
 
 
@@ -43,7 +43,7 @@ def challenge_of(subject: Model | None) -> Challenge | None:
 
 
 def own_team(challenge: Challenge, user: Visitor) -> Team | None:
-    """The team that `user` is in, in this challenge."""
+    """The team of `user` in this challenge."""
     if not isinstance(user, User):
         return None
     return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()

@@ -1,4 +1,4 @@
-"""What organizers announce to everybody who sees the challenge."""
+"""Announcements of a challenge, for organizers."""
 
 from datetime import datetime
 from typing import Any
@@ -12,36 +12,38 @@ from palio.web.http.request import Request, signed_in
 from palio.web.models import Announcement, Challenge
 from palio.web.verbs import announcements
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
-class AnnounceIn(Schema):
+class AnnouncementIn(Schema):
     title: str
     text: str
 
 
-class AnnouncedOut(AnnounceIn):
+class AnnouncementOut(AnnouncementIn):
+    """`number` names it to those who change or delete it."""
+
     number: int
     author: str
     created: datetime
 
 
-@router.post("/challenges/{challenge}/manage/announcements", response={201: AnnouncedOut}, url_name="announce")
+@router.post("/challenges/{challenge}/manage/announcements", response={201: AnnouncementOut}, url_name="announce")
 @decorate_view(once)
-def announce(request: Request[Challenge], challenge: str, content: AnnounceIn) -> Status[Any]:
-    """Tells everybody who sees the challenge. The text is Markdown."""
+def announce(request: Request[Challenge], challenge: str, content: AnnouncementIn) -> Status[Any]:
+    """Post an announcement to everyone who can see the challenge. The text is Markdown."""
     made = announcements.announce(request.subject, content.title, content.text, actor=signed_in(request))
-    return Status(201, _announced(made))
+    return Status(201, shown_announcement(made))
 
 
 @router.patch(
-    "/challenges/{challenge}/manage/announcements/{number}", response=AnnouncedOut, url_name="change-announcement"
+    "/challenges/{challenge}/manage/announcements/{number}", response=AnnouncementOut, url_name="change-announcement"
 )
 def change_announcement(
-    request: Request[Challenge], challenge: str, number: int, content: AnnounceIn
+    request: Request[Challenge], challenge: str, number: int, content: AnnouncementIn
 ) -> dict[str, Any]:
     said = _announcement(request, number)
-    return _announced(announcements.rewrite(said, content.title, content.text, actor=signed_in(request)))
+    return shown_announcement(announcements.rewrite(said, content.title, content.text, actor=signed_in(request)))
 
 
 @router.delete(
@@ -59,6 +61,6 @@ def _announcement(request: Request[Challenge], number: int) -> Announcement:
     return found
 
 
-def _announced(said: Announcement) -> dict[str, Any]:
+def shown_announcement(said: Announcement) -> dict[str, Any]:
     given = {"title": said.title, "text": said.text, "author": said.author.username}
     return given | {"number": said.pk, "created": said.created}

@@ -1,4 +1,4 @@
-"""The event table of a challenge: what was done, by whom, when and why."""
+"""The audit log of a challenge."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,11 +10,11 @@ from palio.web.http.request import Request
 from palio.web.models import Challenge, Event
 from palio.web.queries import audit_log
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
 class EventOut(Schema):
-    """`who` is None for the platform itself."""
+    """`who` is null for the platform."""
 
     time: datetime
     who: str | None
@@ -28,7 +28,7 @@ class EventOut(Schema):
 def list_events(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
 ) -> dict[str, Any]:
-    """What was done, the newest first. `kind` is a whole one, or its beginning up to the point."""
+    """List events, newest first. `kind` is a full event kind or the part before the dot."""
     return page_of(audit_log.find(request.subject, audit_log.Wanted.of(asked.model_dump())), page, _event)
 
 

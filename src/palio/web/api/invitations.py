@@ -1,4 +1,4 @@
-"""Links that let somebody in once, to the platform, into a challenge or a team: made, listed, taken back, followed."""
+"""Invitation links to the platform, a challenge or a team: create, list, revoke, accept."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ class InvitationIn(Schema):
 
 
 class InvitationOut(Schema):
-    """`code` is shown once, and so is `url`, where it is followed."""
+    """`code` and `url` are shown only once."""
 
     id: str
     code: str
@@ -32,7 +32,7 @@ class InvitationOut(Schema):
 
 
 class OpenInvitationOut(Schema):
-    """`account`: whose account was made with it."""
+    """`account`: the user who signed up with it."""
 
     id: str
     note: str
@@ -53,7 +53,7 @@ class AcceptedOut(Schema):
 
 @router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
 def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
-    """Into the challenge or the team that the code is for."""
+    """Join the challenge or the team of an invitation."""
     accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
     if accepted.challenge is None:
         raise Http404
@@ -71,7 +71,7 @@ def list_to_platform(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/invitations", response={201: InvitationOut}, url_name="invite-account")
 def invite_to_platform(request: HttpRequest, content: InvitationIn) -> Status[Any]:
-    """A link that lets one person make an account, once."""
+    """Create a link with which one person can sign up, once."""
     return _made(request, *invitations.invite(signed_in(request), note=content.note))
 
 
@@ -92,7 +92,7 @@ def list_into_challenge(request: Request[Challenge], challenge: str) -> list[dic
 
 @router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
 def invite_into_challenge(request: Request[Challenge], challenge: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one person take part, once."""
+    """Create a link with which one person can join the challenge, once."""
     made = invitations.invite(signed_in(request), challenge=request.subject, note=content.note)
     return _made(request, *made)
 
@@ -112,7 +112,7 @@ def list_into_team(request: Request[Team], team: str) -> list[dict[str, Any]]:
 
 @router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
 def invite_into_team(request: Request[Team], team: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one participant into the team, once."""
+    """Create a link with which one participant can join the team, once."""
     return _made(request, *invitations.invite(signed_in(request), team=request.subject, note=content.note))
 
 
@@ -121,7 +121,7 @@ def take_back_into_team(request: Request[Team], team: str, invitation: str) -> S
     return _take_back(request, invitation, Q(team=request.subject))
 
 
-# -- its parts
+# -- helpers
 
 _TO_PLATFORM = Q(challenge=None, team=None)
 
@@ -146,7 +146,7 @@ def _open(of: Q) -> list[dict[str, Any]]:
 
 
 def _take_back(request: HttpRequest, invitation: str, of: Q) -> Status[None]:
-    """Done again, or to one that was used, it does nothing more."""
+    """Revoke an invitation; does nothing if it was used or revoked."""
     found = Invitation.objects.filter(of, pk=invitation).first()
     if found is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""Teams of a challenge; more of one's own than of others."""
+"""Teams of a challenge; your own with more details."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def list_teams(request: Request[Challenge], challenge: str, page: PageQuery) -> 
 
 @router.get("/challenges/{challenge}/team", response=TeamOut, url_name="own-team")
 def own_team(request: Request[Challenge], challenge: str) -> dict[str, Any]:
-    """Yours."""
+    """Your team."""
     team = relations.own_team(request.subject, signed_in(request))
     if team is None:
         raise Http404
@@ -56,7 +56,7 @@ def pass_captain(request: Request[Team], team: str, content: CaptainIn) -> dict[
 
 @router.post("/teams/{team}/leave", response=TeamOut, url_name="leave-team")
 def leave_team(request: Request[Team], team: str) -> dict[str, Any]:
-    """Back into a team of your own, which is answered."""
+    """Leave the team; returns your new team of one."""
     return _shown(teams.leave(request.subject, actor=signed_in(request)))
 
 

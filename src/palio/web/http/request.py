@@ -1,4 +1,4 @@
-"""A request as views get it: who asks, what the address names, and what the user is to it."""
+"""The request as views get it: user, subject of the URL, and the user's relations to it."""
 
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -14,37 +14,37 @@ Subject = TypeVar("Subject", covariant=True)
 
 
 class Relation(StrEnum):
-    """What a user is to a challenge, a submission or a team."""
+    """A relation of a user to a challenge, a submission or a team."""
 
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
-    PARTICIPANT = "participant"  # registered and approved in the challenge
-    TEAM = "team"  # of the team that it belongs to
-    CAPTAIN = "captain"  # of that team
-    OWNER = "owner"  # its own: a token, an upload
+    PARTICIPANT = "participant"  # approved in the challenge
+    TEAM = "team"  # member of the team it belongs to
+    CAPTAIN = "captain"  # captain of that team
+    OWNER = "owner"  # of a token or an upload
     VIEWER = "viewer"
     SCORER = "scorer"
     ORGANIZER = "organizer"
-    PUBLISHER = "publisher"  # may publish challenges of their own
+    PUBLISHER = "publisher"  # may publish challenges
     ADMIN = "admin"
 
 
 class Request(HttpRequest, Generic[Subject]):
-    """The type of a request that has passed all middleware. `Request[Challenge]` is one whose address names a
-    challenge; a test compares the annotations of all views with `access.rules`.
+    """The type of a request after all middleware. `Request[Challenge]` is one whose URL names a challenge; a test
+    compares the annotations of all views with `access.rules`.
 
-    Only for annotations: Django makes its own class, and middleware adds these attributes.
+    Only for annotations: Django creates the instances, and middleware adds these attributes.
     """
 
     user: User | AnonymousUser
-    token: ApiToken | None  # what a program has signed in with
+    token: ApiToken | None  # if authenticated with a token
     htmx: HtmxDetails
     subject: Subject
     relations: frozenset[Relation]
 
 
 def signed_in(request: HttpRequest) -> User:
-    """The user, on pages that the access table keeps for those who have signed in."""
+    """The user, in views that the access table restricts to signed-in users."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

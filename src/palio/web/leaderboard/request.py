@@ -11,14 +11,14 @@ from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Phase
-from palio.core.bundle.pick_phase import pick_phase
+from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
 from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Submission, Team
-from palio.web.storage.bundles import current_bundle, phase_named
+from palio.web.storage.bundles import current_bundle
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
-    phase = phase_named(bundle, phase_name) if phase_name else pick_phase(bundle, None)
+    phase = find_phase(bundle, phase_name) if phase_name else pick_phase(bundle, None)
     if phase is None:
         raise Http404
     return LeaderboardRequest(

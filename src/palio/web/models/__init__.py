@@ -1,4 +1,4 @@
-"""What the platform keeps. Slim: fields, constraints and short properties; whatever changes rows is in `web.verbs`."""
+"""Database models: fields, constraints and short properties. `web.verbs` has everything that changes rows."""
 
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind

@@ -1,4 +1,4 @@
-"""Writing announcements, changing and deleting them."""
+"""Posting, editing and deleting announcements."""
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -7,8 +7,8 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Announcement, Challenge
-from palio.web.pages.actions import doing, trying
-from palio.web.pages.dashboard import at_desk
+from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.reading.typed_markdown import shown_texts
 from palio.web.verbs import announcements as announcing
 
@@ -19,16 +19,16 @@ def announcements(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 @require_POST
 def announce(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """What was refused is shown with what was written, which is not lost."""
+    """If it is refused, the form is shown again with its content."""
     title, text = request.POST.get("title", ""), request.POST.get("text", "")
-    _, refused = trying(lambda: str(announcing.announce(request.subject, title, text, actor=signed_in(request)).pk))
+    _, refused = perform(lambda: str(announcing.announce(request.subject, title, text, actor=signed_in(request)).pk))
     return _listed(request, title, text, refused) if refused else redirect("pages:dashboard-announcements", challenge)
 
 
 def _listed(request: Request[Challenge], title: str = "", text: str = "", refused: str = "") -> HttpResponse:
     said = [*request.subject.announcements.select_related("author")]
     listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
-    context = at_desk(request, "announcements", listed=listed, title=title, text=text, refused=refused)
+    context = dashboard_context(request, "announcements", listed=listed, title=title, text=text, refused=refused)
     return render(request, "dashboard/announcements.html", context, status=422 if refused else 200)
 
 
@@ -36,10 +36,10 @@ def announcement(request: Request[Challenge], challenge: str, number: int) -> Ht
     said, refused = _announcement(request, number), ""
     title, text = request.POST.get("title", said.title), request.POST.get("text", said.text)
     if request.method == "POST":
-        _, refused = trying(lambda: str(announcing.rewrite(said, title, text, actor=signed_in(request)).pk))
+        _, refused = perform(lambda: str(announcing.rewrite(said, title, text, actor=signed_in(request)).pk))
         if not refused:
             return redirect("pages:dashboard-announcements", challenge)
-    context = at_desk(request, "announcements", said=said, title=title, text=text, refused=refused)
+    context = dashboard_context(request, "announcements", said=said, title=title, text=text, refused=refused)
     return render(request, "dashboard/announcement.html", context, status=422 if refused else 200)
 
 
@@ -49,9 +49,9 @@ def delete(request: Request[Challenge], challenge: str, number: int) -> HttpResp
 
     def act() -> str:
         announcing.delete(said, actor=signed_in(request))
-        return f"“{said.title}” is deleted."
+        return f"Announcement “{said.title}” deleted."
 
-    return doing(request, reverse("pages:dashboard-announcements", args=[challenge]), act)
+    return redirect_after(request, reverse("pages:dashboard-announcements", args=[challenge]), act)
 
 
 def _announcement(request: Request[Challenge], number: int) -> Announcement:

@@ -1,4 +1,4 @@
-"""Files of a challenge: pictures on its pages, and what participants may download. Nothing hidden is among them."""
+"""Files of a challenge: pictures on its pages, and downloads for participants. Never hidden data."""
 
 from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -15,7 +15,7 @@ _ONE_DAY_S = 24 * 3600
 
 
 def picture(request: Request[Challenge], challenge: str, number: int, name: str) -> HttpResponseBase:
-    """A file that a page of this version shows; an SVG only as a download, or where an <img> asks for it."""
+    """A picture on a page of this version. An SVG is only served as a download or inside <img>."""
     version = request.subject.versions.filter(number=number).first()
     if version is None:
         raise Http404

@@ -1,4 +1,4 @@
-"""Who sees a challenge, how one joins it, and who helps with it."""
+"""Settings of a challenge: visibility, registration, invitations, roles."""
 
 from django.contrib import messages
 from django.db.models import Q
@@ -9,7 +9,8 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.actions import doing, trying
+from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
@@ -28,7 +29,7 @@ def _show(request: Request[Challenge], link: str = "") -> HttpResponse:
         "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
         "link": link,
     }
-    return render(request, "challenge/settings.html", context)
+    return render(request, "challenge/settings.html", dashboard_context(request, "settings") | context)
 
 
 @require_POST
@@ -38,7 +39,7 @@ def visibility(request: Request[Challenge], challenge: str) -> HttpResponse:
         changed = challenge_settings.set_visibility(request.subject, wanted, actor=signed_in(request))
         return f"The challenge is now {changed.visibility}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -46,9 +47,9 @@ def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("joining", "")
         challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
-        return "That is how one joins from now on."
+        return "Registration settings saved."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -56,9 +57,9 @@ def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username, kind = request.POST.get("username", ""), request.POST.get("kind", "")
         role = roles.grant(request.subject, username, kind, actor=signed_in(request))
-        return f"{role.user.username} is now {role.kind}."
+        return f"{role.user.username} now has the role {role.kind}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
@@ -66,21 +67,21 @@ def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username = request.POST.get("username", "")
         roles.revoke(request.subject, username, actor=signed_in(request))
-        return f"{username} has no role here any more."
+        return f"Role of {username} removed."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
 def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
+    """Render the page itself: the link is shown only in this response."""
 
     def act() -> str:
         note = request.POST.get("note", "")
         _, code = invitations.invite(signed_in(request), challenge=request.subject, note=note)
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
         messages.error(request, refused)
     return _show(request, link)

@@ -1,22 +1,22 @@
-"""A challenge as everybody reads it: its own pages, phases, terms, announcements and versions."""
+"""A challenge for its readers: its pages, phases, terms, announcements and versions."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
+from palio.core.bundle.pick_phase import OPEN, phase_state, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.models import Challenge, Registration, User
 from palio.web.queries.challenges import published, rendered_page, rendered_terms
 from palio.web.reading.typed_markdown import shown_texts
-from palio.web.templatetags.challenge import phase_now, state_of
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
-from palio.web.verbs.submission_limits import all_tries
+from palio.web.verbs.submission_limits import quotas_of
 
 
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
-    """How the reader stands to a challenge: registered or not, in which team, with which terms."""
+    """The user's registration, team, remaining submissions, and whether the terms have changed."""
     if not isinstance(request.user, User):
         return {"registration": None, "team": None, "terms_are_new": False, "tries": []}
     registration = registration_of(challenge, request.user)
@@ -25,7 +25,7 @@ def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
     return {
         "registration": registration,
         "team": team,
-        "tries": [stands for stands in all_tries(team) if state_of(stands.phase, timezone.now()) == "open"]
+        "tries": [stands for stands in quotas_of(team) if phase_state(stands.phase, timezone.now()) == OPEN]
         if team
         else [],
         "terms_are_new": registration is not None and takes_part and needs_terms(registration),
@@ -51,7 +51,7 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
         "title": bundle.pages[index].title if bundle.pages else "Overview",
         "html": rendered_page(challenge, version, index) if bundle.pages else "",
         "is_first": index == 0,
-        "phase": phase_now(bundle, timezone.now()),
+        "phase": pick_phase(bundle, None, timezone.now()),
         "taking_part": taking_part,
         "announcements": challenge.announcements.all()[:3],
         "version": version,

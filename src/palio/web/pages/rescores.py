@@ -1,4 +1,4 @@
-"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+"""Re-scoring a phase: start, watch, compare the leaderboards, apply or discard."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -8,8 +8,8 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import doing, trying
-from palio.web.pages.dashboard import at_desk
+from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.rescores import listed, progress, shown
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import rescore as verbs
@@ -19,7 +19,7 @@ _UNCHANGED = 204
 
 def rescores(request: Request[Challenge], challenge: str) -> HttpResponse:
     found = request.subject
-    context = at_desk(
+    context = dashboard_context(
         request,
         "rescores",
         rescores=listed(found),
@@ -37,7 +37,7 @@ def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
         made = verbs.begin(found, request.POST.get("phase", ""), signed_in(request)).pk
         return ""
 
-    _, refused = trying(act)
+    _, refused = perform(act)
     back = reverse("pages:dashboard-rescores", args=[found.slug])
     if refused:
         messages.error(request, refused)
@@ -46,12 +46,12 @@ def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 def rescore(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
-    context = {**_at_desk(request, found), "progress": progress(found), **shown(found)}
+    context = {**_context(request, found), "progress": progress(found), **shown(found)}
     return render(request, "dashboard/rescore.html", context)
 
 
 def rescore_progress(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
-    """Looks again by itself while it runs; once it does not, the whole page is asked for anew."""
+    """Polled while the re-score runs; once it is finished, tells htmx to reload the page."""
     found = _rescore(request, challenge)
     now = progress(found)
     if found.state != Rescore.State.RUNNING:
@@ -60,7 +60,7 @@ def rescore_progress(request: Request[Rescore], challenge: str, rescore: str) ->
         return response
     if request.GET.get("ended") == str(now.ended):
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "dashboard/rescore_progress.html", {**_at_desk(request, found), "progress": now})
+    return render(request, "dashboard/rescore_progress.html", {**_context(request, found), "progress": now})
 
 
 @require_POST
@@ -69,9 +69,9 @@ def apply(request: Request[Rescore], challenge: str, rescore: str) -> HttpRespon
 
     def act() -> str:
         verbs.apply(found, signed_in(request))
-        return "The new scores are live, all of them at once."
+        return "New scores applied."
 
-    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+    return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
 
 @require_POST
@@ -80,9 +80,9 @@ def discard(request: Request[Rescore], challenge: str, rescore: str) -> HttpResp
 
     def act() -> str:
         verbs.discard(found, signed_in(request))
-        return "The new scores are discarded. The board stays as it was."
+        return "New scores discarded. The leaderboard has not changed."
 
-    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+    return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
 
 def _rescore(request: Request[Rescore], challenge: str) -> Rescore:
@@ -92,8 +92,8 @@ def _rescore(request: Request[Rescore], challenge: str) -> Rescore:
     return found
 
 
-def _at_desk(request: Request[Rescore], found: Rescore) -> dict[str, object]:
-    return {**at_desk(request, "rescores"), "challenge": found.challenge, "rescore": found}
+def _context(request: Request[Rescore], found: Rescore) -> dict[str, object]:
+    return {**dashboard_context(request, "rescores"), "challenge": found.challenge, "rescore": found}
 
 
 def _scored(challenge: Challenge, phase: str) -> int:

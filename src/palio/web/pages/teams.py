@@ -1,4 +1,4 @@
-"""One's own team in a challenge."""
+"""The user's team in a challenge."""
 
 from django.contrib import messages
 from django.db.models import Q
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, Team
-from palio.web.pages.actions import doing, trying
+from palio.web.pages.actions import perform, redirect_after
 from palio.web.queries.challenges import published
 from palio.web.verbs import invitations, teams
 
@@ -43,21 +43,21 @@ def rename(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return f"Your team is now “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+        return f"Team renamed to “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
 
-    return doing(request, _back(found), act)
+    return redirect_after(request, _back(found), act)
 
 
 @require_POST
 def invite(request: Request[Team], team: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
+    """Render the page itself: the link is shown only in this response."""
     found = request.subject
 
     def act() -> str:
         _, code = invitations.invite(signed_in(request), team=found, note=request.POST.get("note", ""))
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
         messages.error(request, refused)
     return _show(request, found, link)
@@ -78,9 +78,9 @@ def pass_captain(request: Request[Team], team: str) -> HttpResponse:
 
     def act() -> str:
         changed = teams.pass_captain(found, request.POST.get("username", ""), actor=signed_in(request))
-        return f"The captain is now {changed.captain.username}."
+        return f"{changed.captain.username} is now the captain."
 
-    return doing(request, _back(found), act)
+    return redirect_after(request, _back(found), act)
 
 
 @require_POST
@@ -88,9 +88,11 @@ def leave(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return f"You are now in a team of your own, “{teams.leave(found, actor=signed_in(request)).name}”."
+        return (
+            f"You left the team. You are now in your own team, “{teams.leave(found, actor=signed_in(request)).name}”."
+        )
 
-    return doing(request, _back(found), act)
+    return redirect_after(request, _back(found), act)
 
 
 def _back(team: Team) -> str:

@@ -1,4 +1,4 @@
-"""A challenge as its readers see it: its current version, its pages as HTML, and the data they may download."""
+"""A challenge for its readers, shared by pages and API."""
 
 import re
 from collections.abc import Set
@@ -19,14 +19,16 @@ from palio.web.storage.bundles import bundle_of, reading_of
 
 
 def published(challenge: Challenge) -> tuple[Challenge, ChallengeVersion, Bundle]:
-    """With its current version. Raises Http404 before the first is published."""
+    """The challenge, its current version and bundle. Raises Http404 before the first version is published."""
     if challenge.current is None:
         raise Http404
     return challenge, challenge.current, bundle_of(challenge.current)
 
 
 def visible_until(relations: Set[Relation]) -> datetime | None:
-    """By when a phase has to have begun for its data to be downloaded; None, for roles: all phases."""
+    """The time by which a phase must have opened for its downloads to be visible; None, for people with a role: all
+    phases.
+    """
     return None if VIEWER & relations else timezone.now()
 
 

@@ -1,4 +1,4 @@
-"""Marks a submission as the organizers' own: it stands on the board by itself, for comparison, outside its team."""
+"""Marks a submission as a baseline: a reference entry with its own row, outside its team."""
 
 from django.db import transaction
 
@@ -8,7 +8,7 @@ from palio.web.verbs import events
 
 
 def set_baseline(submission: Submission, actor: User, *, baseline: bool) -> None:
-    """Asked again, nothing more happens."""
+    """Does nothing if it is already so."""
     with transaction.atomic():
         locked = Submission.objects.select_for_update().get(pk=submission.pk)
         if locked.baseline is baseline:
