@@ -19,6 +19,7 @@ GLOSSARY = ROOT / "docs/glossary.md"
 TABLE = "## Words to avoid"
 READ = (
     "*.md",
+    "*.toml",
     "*.yaml",
     "Makefile",
     ".ci/run",
