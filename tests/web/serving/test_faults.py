@@ -20,7 +20,7 @@ import pytest
 import requests
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
-from tests.web.zips import chunks, context_zip, digest
+from tests.web.submission_files import chunks, context_zip, digest
 
 from palio.client import Connection
 from palio.client.publishing import publish

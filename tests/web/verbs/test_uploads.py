@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from tests.web.handing_in import CHUNK, announce, send, upload
-from tests.web.people import World
-from tests.web.zips import RESULTS, below, chunks, context_zip, digest
+from tests.web.submission_files import RESULTS, below, chunks, context_zip, digest
+from tests.web.submitting import CHUNK, announce, send, upload
+from tests.web.world import World
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError

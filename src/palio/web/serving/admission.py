@@ -15,9 +15,7 @@ from palio.web.http.refusals import RefusedError
 from palio.web.storage.upload_folder import UploadFolder
 from palio.web.verbs.uploads import largest_chunk
 
-TAKE_FILES = frozenset(
-    {"pages:submit", "pages:publish", "pages:publish-version", "api:publish-challenge", "api:publish-version"}
-)
+TAKE_FILES = frozenset({"pages:submit", "pages:publish", "pages:publish-version", "api:publish", "api:publish-version"})
 TAKES_CHUNKS = "api:put-chunk"
 ASKED, ADMITTED = "palio.asked", "palio.admitted"  # in the environment of WSGI, where no header can put them
 
