@@ -59,6 +59,30 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+_SECONDS: dict[str, list[float]] = {}  # by part of the tests, of each step of each test
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """With several processes, called in the one that starts them, which then knows the time of all."""
+    _SECONDS.setdefault(_part(report), []).append(report.duration)
+
+
+def _part(report: pytest.TestReport) -> str:
+    """`core`, `web/controller`, `engines, docker`, ...: the folder, and the engine that is needed."""
+    *folders, _ = report.nodeid.partition("::")[0].split("/")[1:]
+    engines = [engine for engine in ("docker", "bubblewrap") if engine in report.keywords]
+    return ", ".join(["/".join(folders[: 1 + (folders[:1] == ["web"])]) or "tests", *engines])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.getoption("durations") is None:
+        return
+    terminalreporter.section("seconds by part")
+    for part, seconds in sorted(_SECONDS.items(), key=lambda each: -sum(each[1])):
+        terminalreporter.line(f"{sum(seconds):8.1f}s  {part}")
+    terminalreporter.line(f"{sum(map(sum, _SECONDS.values())):8.1f}s  all, in all processes together")
+
+
 @cache
 def bubblewrap_works() -> bool:
     # --unshare-all needs user namespaces, which some kernels refuse
