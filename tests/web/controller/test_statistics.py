@@ -237,6 +237,7 @@ def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
     measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = score(measured.team, 5, minute=2).counted_id
+
     def limited(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
         if function is score_intervals and bad in of:
             raise BoundsError("it took longer than 600 s")
