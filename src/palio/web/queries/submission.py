@@ -72,7 +72,7 @@ def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
     """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
-    has_failed = attempt is not None and attempt.state == State.FAILED
+    failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
         "id": submission.pk,
         "challenge": submission.challenge.slug,
@@ -90,7 +90,7 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": with_action_needed(attempt.failure_shown, own=own) if has_failed else None,
+        "failure": with_action_needed(failure, own=own),
     }
 
 
