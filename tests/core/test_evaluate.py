@@ -17,7 +17,7 @@ from palio.core.engine import End, Job, JobResult
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.quantities import GIB
-from palio.core.submission.kinds import Submission, read_submission
+from palio.core.submission.kinds import SubmissionFile, read_submission
 
 Program = Callable[[Job, Path], JobResult | None]
 
@@ -121,7 +121,7 @@ def test_evaluate_takes_predictions_under_the_name_that_they_had(stage: Stage) -
     kept = stage.home / "0123"
     kept.write_text(answers(ANSWERS))
     attempt = stage.evaluation().attempt
-    submission = Submission(kept, SubmissionKind.RESULTS, "0123", called="answers.csv")
+    submission = SubmissionFile(kept, SubmissionKind.RESULTS, "0123", called="answers.csv")
     attempt = replace(attempt, submission=submission)
     Evaluation(attempt, stage.engine, RunFolder.create(stage.home / "other", "0a0b")).finish()
     assert (stage.home / "other/predictions/answers.csv").read_text() == answers(ANSWERS)

@@ -9,7 +9,7 @@ from tests.images import Members, classic, entry, oci, tar, write
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
-from palio.core.submission.kinds import Submission, read_submission, unpack_results
+from palio.core.submission.kinds import SubmissionFile, read_submission, unpack_results
 
 LAYERS = [tar({"a": b"1"})]
 
@@ -113,5 +113,5 @@ def test_read_submission_no_dockerfile(tmp_path: Path, names: list[str], hint: s
 def test_unpack_results_broken_zip(tmp_path: Path) -> None:
     path = zipped(tmp_path / "s.zip", "../answers.csv")
     with pytest.raises(PalioError) as refused:
-        unpack_results(Submission(path, SubmissionKind.RESULTS, "0"), tmp_path / "out", 1000)
+        unpack_results(SubmissionFile(path, SubmissionKind.RESULTS, "0"), tmp_path / "out", 1000)
     assert refused.value.failure.code == "archive-unsafe"

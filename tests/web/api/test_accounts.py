@@ -57,7 +57,7 @@ def test_invitations_of_a_team_are_its_captains(world: World, ask: Ask) -> None:
     assert (status, said["code"]) == (404, "invitation-invalid")
 
 
-def test_operators_invite_people_to_make_accounts(world: World, ask: Ask) -> None:
+def test_operators_invite_to_create_accounts(world: World, ask: Ask) -> None:
     status, made = ask(world.ada, "post", "/invitations", {"note": "the whole course"})
     assert (status, "/invitations/" in made["url"]) == (201, True)
     assert listed(ask, world.ada, "/invitations") == [("the whole course", "ada", None)]

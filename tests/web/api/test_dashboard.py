@@ -41,7 +41,7 @@ def ask(full: Full) -> Ask:
     return asking
 
 
-def test_desk_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
+def test_dashboard_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
     status, told = ask(full.world.vera, "get", DASHBOARD)
     assert (status, told["states"], told["pending"]) == (200, {"queued": 1, "predict": 1, "scored": 3, "failed": 2}, 1)
     assert [(each["code"], each["cause"], each["count"]) for each in told["failing"]] == [
@@ -157,7 +157,7 @@ def test_helpers_read_all_logs_and_passes_and_the_report(full: Full, ask: Ask) -
     assert report["Content-Security-Policy"].startswith("sandbox;")
 
 
-def test_desk_says_how_full_the_disk_is(full: Full, ask: Ask) -> None:
+def test_dashboard_says_how_full_the_disk_is(full: Full, ask: Ask) -> None:
     status, told = ask(full.world.vera, "get", f"{DASHBOARD}/disk")
     assert (status, sorted(told["parts"])) == (200, ["bundles", "database", "runs", "store", "uploads"])
     assert 0 < told["free_bytes"] < told["total_bytes"]

@@ -110,7 +110,7 @@ def test_refused_file_says_what_to_mend(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["uploads", "submit"])
-def test_token_for_reading_hands_in_nothing(world: World, path: str) -> None:
+def test_token_for_reading_submits_nothing(world: World, path: str) -> None:
     answer = post(program(world.bob, "read"), f"{ONE}/{path}", {"file": "x"})
     assert (answer.status_code, answer.json()["code"]) == (403, "token-scope-missing")
 
@@ -127,7 +127,7 @@ def test_another_team_finds_nothing(world: World, browser: Browser) -> None:
     assert carol.get(f"{ONE}/submissions").json()["count"] == 0
 
 
-def test_tries_say_what_is_in_the_way(world: World, browser: Browser) -> None:
+def test_quota_says_why_nothing_can_be_submitted(world: World, browser: Browser) -> None:
     submit(stored(world.team, world.bob), world.bob)
     (stands,) = browser(world.bea).get(f"{ONE}/quota").json()
     assert (stands["phase"], stands["kinds"], stands["running"]) == ("Final", ["context", "results"], 1)

@@ -53,7 +53,7 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
     rescore.save()
 
 
-def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
     text = browser(full.world.alice).get(f"{DASHBOARD}/").text
     assert "1 pending join request." in text
     assert "The controller is not running" in text
@@ -62,7 +62,7 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
-def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
     for page in (
         "",
@@ -80,7 +80,7 @@ def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: 
     assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
-def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
     page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text
@@ -110,7 +110,7 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
     assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
 
 
-def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
+def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})

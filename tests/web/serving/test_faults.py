@@ -1,7 +1,7 @@
 """What goes wrong while people hand in, against the real thing: `palio serve` with two processes, on a port.
 
-Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/test_away.py and
-tests/web/verbs/test_disk_full.py, where no process can leave its small disk.
+Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/verbs/test_disk_full.py
+and tests/web/http/test_database_errors.py, where no process can leave its small disk.
 """
 
 import json

@@ -90,7 +90,7 @@ def test_decide_against_somebody_keeps_them_out_and_removes_their_team(world: Wo
     assert code_of(lambda: join(world, world.carol)) == "join-request-refused"
 
 
-def test_decide_against_somebody_who_has_handed_in_is_refused(world: World) -> None:
+def test_refusing_somebody_with_submissions_is_refused(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     assert code_of(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (
@@ -106,7 +106,7 @@ def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -
     assert join(world, world.carol).state == "approved"
 
 
-def test_withdraw_after_handing_in_keeps_the_team_for_a_return(world: World) -> None:
+def test_withdraw_after_submitting_keeps_the_team_for_a_return(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     joining.withdraw(world.challenge, world.carol)
     join(world, world.carol)

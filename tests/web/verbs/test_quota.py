@@ -85,7 +85,7 @@ def test_cancel_that_was_free_when_asked_for_stays_free(world: World, tmp_path: 
     assert not is_charged(submission.attempts.get(), Verdict.CANCELLED, None)
 
 
-def test_cancelled_in_the_queue_leaves_all_tries(world: World, tmp_path: Path) -> None:
+def test_cancelled_in_the_queue_does_not_count(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: full}", "    max_submissions: 1\n")
     submission = submit(upload(world.team, world.bob, context_zip()), world.bob).submission
     cancel(submission, world.bob)

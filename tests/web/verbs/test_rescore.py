@@ -128,7 +128,7 @@ def test_a_phase_is_scored_again_and_applied_at_once(
     revision = Event.objects.count() and leaderboard_revision(world)
     rescore = begin(world.challenge, "Final", world.alice)
     assert code_of(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-open"
-    assert code_of(lambda: apply(rescore, world.alice)) == "rescore-not-ready"
+    assert code_of(lambda: apply(rescore, world.alice)) == "rescore-running"
     stepped.finish()
     rescore.refresh_from_db()
     assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
@@ -143,7 +143,7 @@ def test_a_phase_is_scored_again_and_applied_at_once(
     apply(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
     assert leaderboard_revision(world) == revision + 1
-    assert code_of(lambda: discard(rescore, world.alice)) == "rescore-not-ready"
+    assert code_of(lambda: discard(rescore, world.alice)) == "rescore-decided"
     assert [kind for kind in Event.objects.values_list("kind", flat=True) if kind.startswith("rescore")] == [
         "rescore.begun",
         "rescore.applied",

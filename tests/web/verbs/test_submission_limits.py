@@ -70,7 +70,7 @@ def test_phase_closes_to_the_second(make: MakeWorld, second: int, expected: str 
     assert code(stands(world, NOON + timedelta(seconds=second))) == expected
 
 
-def test_deadline_in_mid_upload_counts_when_it_is_handed_in(make: MakeWorld) -> None:
+def test_deadline_during_an_upload_counts_when_it_is_submitted(make: MakeWorld) -> None:
     """The file is kept, for a phase that is open."""
     world = make("end: 2026-01-02")
     file = upload(world.team, world.bob, context_zip())
@@ -81,7 +81,7 @@ def test_deadline_in_mid_upload_counts_when_it_is_handed_in(make: MakeWorld) -> 
     assert (file.deleted, Submission.objects.count()) == (None, 0)
 
 
-def test_tries_of_a_day_are_counted_in_utc_and_come_back(make: MakeWorld) -> None:
+def test_quota_of_a_day_is_counted_in_utc_and_comes_back(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 2", "max_submissions: 3")
     add_submission(world, when=NOON - timedelta(days=1))
     assert (stands(world).left_today, stands(world).left) == (2, 2)
@@ -91,7 +91,7 @@ def test_tries_of_a_day_are_counted_in_utc_and_come_back(make: MakeWorld) -> Non
     assert (code(last), last.left) == ("quota-exhausted", 0)
 
 
-def test_tries_of_today_are_used_up(make: MakeWorld) -> None:
+def test_quota_of_today_is_used_up(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 1")
     add_submission(world, when=NOON.replace(hour=0, minute=0))
     found = stands(world)

@@ -44,7 +44,7 @@ def test_join_team_by_whom_it_does_not_fit_is_refused(world: World, who: str, co
     assert code_of(lambda: move(world.team, getattr(world, who))) == code
 
 
-def test_join_team_after_handing_in_is_refused(world: World) -> None:
+def test_join_team_after_submitting_is_refused(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     assert code_of(lambda: move(world.team, world.carol)) == "team-fixed"
 
@@ -61,7 +61,7 @@ def test_leave_makes_a_team_of_one_and_the_team_stays(world: World) -> None:
     assert world.team.memberships.count() == 1
 
 
-def test_leave_after_handing_in_is_refused(world: World) -> None:
+def test_leave_after_submitting_is_refused(world: World) -> None:
     add_submission(world, world.team, world.bea)
     assert code_of(lambda: teams.leave(world.team, actor=world.bea)) == "team-fixed"
 

@@ -17,7 +17,7 @@ from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import challenge_of, relations
 from palio.web.access.rules import SUBJECTS, VIEWER, Rule, find_rule
-from palio.web.http.cache import kept
+from palio.web.http.cache import cached
 from palio.web.http.errors import error_json, error_response
 from palio.web.http.request import Relation, Request
 from palio.web.models import Challenge, ChallengeVersion, Submission
@@ -83,7 +83,7 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     if subject is None:
         raise Http404
     if isinstance(subject, Challenge) and (number := subject.current_id) is not None:
-        subject.current = kept(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
+        subject.current = cached(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
     return subject
 
 

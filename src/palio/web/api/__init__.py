@@ -1,6 +1,6 @@
 """The API under /api/v1, one module per resource; it covers everything that the pages can do.
 
-Errors are the rows of core.errors, answered as `{code, responsible, message, next_step, evidence}`.
+Errors are the rows of `core.errors`, answered as `{code, responsible, message, next_step, evidence}`.
 """
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -59,6 +59,7 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    participants,
     publishing,
     rescores,
     submissions,
@@ -67,7 +68,7 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DASHBOARD = (dashboard, dashboard_submissions, audit_log, announcements, rescores)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():

@@ -1,4 +1,4 @@
-"""The OpenAPI document: ninja's operations, plus the error body that they share."""
+"""The OpenAPI document: ninja's description of the operations, plus the error body that they share."""
 
 from typing import Any
 

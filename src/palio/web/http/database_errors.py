@@ -1,7 +1,7 @@
-"""A database that does not respond at the moment: it is busy, its disk is full, or it cannot be reached.
+"""Temporary database errors: the database is busy, its disk is full, or it cannot be reached.
 
-Nothing is broken then, and each change is one transaction, so nothing is half done and a client can retry later. Any
-other database error is a bug.
+Nothing is broken then, and each change is one transaction, so nothing is half done and a client can retry later.
+Any other database error is a bug.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from palio.core.errors import PalioError
 
-RETRY_S = 5  # when a program may ask again
+RETRY_S = 5  # before a program may retry
 
 _BUSY, _FULL, _UNREACHABLE = "database-busy", "storage-full", "database-unreachable"
 _SQLITE = {
@@ -23,17 +23,17 @@ _SQLITE = {
     sqlite3.SQLITE_READONLY: _UNREACHABLE,
     sqlite3.SQLITE_CANTOPEN: _UNREACHABLE,
 }
-_POSTGRESQL = {"53100": _FULL, "40001": _BUSY, "40P01": _BUSY, "55P03": _BUSY}  # any other: there is no connection
+_POSTGRESQL = {"53100": _FULL, "40001": _BUSY, "40P01": _BUSY, "55P03": _BUSY}  # any other: no connection
 
 
 def error_for(error: BaseException | None) -> PalioError | None:
-    """None where `error` is none of these."""
+    """The error for a temporary database error; None for other errors."""
     code = _code(error)
     return PalioError(code) if code else None
 
 
 def error_of_writing() -> PalioError | None:
-    """Why the database cannot be written to now, for where Django's cache only says that something was not counted."""
+    """The error when a counter cannot be written: Django's cache only says that the write failed."""
     key, when = secrets.token_hex(), connection.ops.adapt_datetimefield_value(timezone.now())
     try:
         with (
@@ -51,6 +51,6 @@ def _code(error: BaseException | None) -> str | None:
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     said = error.__cause__
-    if connection.vendor == "sqlite":  # which calls a missing table an operational error, too
-        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the reasons in its upper bits
+    if connection.vendor == "sqlite":  # SQLite also calls a missing table an operational error
+        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the extended code in its upper bits
     return _POSTGRESQL.get(getattr(said, "sqlstate", None) or "", _UNREACHABLE)

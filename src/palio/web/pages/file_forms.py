@@ -1,6 +1,6 @@
-"""Forms with a file: written to the disk while it comes, and no further than it may be large.
+"""Forms with a file: written to disk as it arrives, up to the size limit.
 
-Everywhere else a file in a form is refused: Django would write it to the disk before it is known who sends it.
+Files in other forms are refused, because Django would write them to disk before access is checked.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,11 @@ from palio.web.http.errors import error_page
 from palio.web.storage.upload_folder import UploadFolder, is_full
 
 View = Callable[..., HttpResponse]
-FORM_BYTES = 1024 * 1024  # of everything beside the file
+FORM_BYTES = 1024 * 1024  # for the rest of the form
 
 
 class NoFiles(FileUploadHandler):
-    """For all forms that do not expect a file."""
+    """For forms that expect no file."""
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         raise RequestDataTooBig("a file was sent where none is expected")
@@ -38,7 +38,7 @@ class NoFiles(FileUploadHandler):
 
 
 class BoundedFile(TemporaryFileUploadHandler):
-    """Stops at a number of bytes, whatever was announced."""
+    """Stops at a number of bytes, whatever Content-Length says."""
 
     def __init__(self, request: HttpRequest, limit_bytes: int) -> None:
         super().__init__(request)
@@ -52,18 +52,18 @@ class BoundedFile(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
     def remove(self) -> None:
-        """Also what Django leaves open: a file that broke off, or whose rest finds no room on the disk."""
+        """Also removes what Django leaves behind: a file whose upload broke off or filled the disk."""
         if hasattr(self, "file"):
             Path(self.file.temporary_file_path()).unlink(missing_ok=True)
-            with suppress(OSError):  # of what is still to be written
+            with suppress(OSError):  # when flushing
                 self.file.close()
 
 
 def receives_file(view: View) -> View:
-    """For a view whose form has a file: the access table has decided before any of it is read."""
+    """For a view whose form has a file: access is checked before any of it is read."""
     protected: View = csrf_protect(view)
 
-    @csrf_exempt  # only so far: the check itself would read the whole form before there is a bound
+    @csrf_exempt  # until the size is limited: the CSRF check would read the whole form
     @wraps(view)
     def receiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
@@ -77,7 +77,7 @@ def receives_file(view: View) -> View:
             request.upload_handlers = [BoundedFile(request, most)]
         try:
             return protected(request, *args, **kwargs)
-        except OSError as error:  # of the file's way to the disk
+        except OSError as error:  # from writing the file
             if not is_full(error):
                 raise
             return error_page(request, PalioError("storage-full"))

@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from palio.core.attempt.states import ENDS
 from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
@@ -137,15 +138,15 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         show_error(request, missing)
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
-    stands = submission_limits.quota_of(team, phase)
-    not_here = left_out(stands.kinds, user)
-    kinds = [kind for kind in stands.kinds if kind not in not_here]
+    quota = submission_limits.quota_of(team, phase)
+    not_here = left_out(quota.kinds, user)
+    kinds = [kind for kind in quota.kinds if kind not in not_here]
     context = {
         "challenge": challenge,
         "team": team,
         "phase": phase,
         "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
-        "stands": stands,
+        "quota": quota,
         "failure": error.failure if error else None,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
@@ -193,17 +194,14 @@ def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:
 
 
 def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
-    handed_in = [_row(each, bundle) for each in file.submissions.all()]
-    image = next((row["image"] for row in handed_in if row["image"]), None)
+    rows = [_row(each, bundle) for each in file.submissions.all()]
+    image = next((row["image"] for row in rows if row["image"]), None)
     return {
         "file": file,
-        "handed_in": handed_in,
+        "submissions": rows,
         "image": image,
-        "running": any(row["state"] in _RUNNING for row in handed_in),
+        "running": any(row["state"] not in ENDS for row in rows),
     }
-
-
-_RUNNING = {"queued", "build", "sample", "predict", "score"}
 
 
 urls = [

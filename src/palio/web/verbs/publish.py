@@ -48,7 +48,7 @@ def publish_bundle(
     """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
     Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
-    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle, or PalioError.
+    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle.
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))

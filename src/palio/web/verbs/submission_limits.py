@@ -61,13 +61,13 @@ class Quota:
 def quota_of(team: Team, phase: Phase, now: datetime | None = None) -> Quota:
     """The team's limits and usage, with the first reason against submitting."""
     now = now or timezone.now()
-    handed_in = counting(team, phase.name)
+    counted_submissions = counting(team, phase.name)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     quota = Quota(
         phase,
-        used_today=handed_in.filter(created__gte=midnight).count(),
-        used=handed_in.count(),
-        running=handed_in.filter(Exists(_running())).count(),
+        used_today=counted_submissions.filter(created__gte=midnight).count(),
+        used=counted_submissions.count(),
+        running=counted_submissions.filter(Exists(_running())).count(),
     )
     refusal, back = _in_the_way(team.challenge, quota, now, midnight + timedelta(days=1))
     return Quota(phase, quota.used_today, quota.used, quota.running, refusal, back)

@@ -58,7 +58,7 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
         )
         attempt = Attempt.objects.create(submission=submission, number=1, version=version)
         events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)
-        events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="handed in")
+        events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="submitted")
     return Submitted(submission, tuple(notes))
 
 
