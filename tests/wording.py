@@ -48,7 +48,6 @@ PENDING: tuple[str, ...] = (
     "src/palio/web/api/*",
     "src/palio/web/config/*",
     "src/palio/web/controller/*",
-    "src/palio/web/http/*",
     "src/palio/web/models/*",
     "src/palio/web/pages/*",
     "src/palio/web/queries/*",
