@@ -18,7 +18,7 @@ router = Router(tags=["dashboard"])
 
 class FailingOut(Schema):
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None

@@ -17,7 +17,7 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.bundle.pick_phase import find_phase
-from palio.core.errors import TURNS, Cause
+from palio.core.errors import Cause, party
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
@@ -32,13 +32,12 @@ from palio.web.verbs.quota import cancelling_counts
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
 _REPORT_BYTES = 32 * MIB
-# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+# A report is untrusted HTML: no scripts, no forms, no navigation, no external resources.
 REPORT_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
 }
-_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -63,17 +62,17 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
-    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `action_needed`: the responsible party in words, for the submission's own team or for other readers."""
     if failure is None:
         return None
-    cause = Cause(failure["cause"])
-    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+    return {**failure, "action_needed": party(Cause(failure["cause"]), Cause.PARTICIPANT if own else None)}
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
     """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
+    failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
         "id": submission.pk,
         "challenge": submission.challenge.slug,
@@ -91,7 +90,7 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
+        "failure": with_action_needed(failure, own=own),
     }
 
 
@@ -252,9 +251,9 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_html(submission: Submission, *, full: bool) -> bytes | None:
-    """The organizer's page about the scores that count; None where there is none, or not for this reader.
+    """The report on the scores that count; None if there is none, or none for this user.
 
-    Send it with REPORT_HEADERS: it may do nothing where it is shown.
+    Send it with REPORT_HEADERS, which sandbox it.
     """
     path = report_path(submission.counted or latest_attempt(submission), full=full)
     if path is None:
