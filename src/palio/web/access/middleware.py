@@ -16,7 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import challenge_of, relations
-from palio.web.access.rules import NO_TOKEN, SUBJECTS, VIEWER, Rule, find_rule
+from palio.web.access.rules import BROWSERS_ONLY, SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import cached
 from palio.web.http.errors import error_json, error_response
 from palio.web.http.request import Relation, Request
@@ -49,7 +49,7 @@ class AccessMiddleware:
         _hide_drafts(subject, found)
         if not rule.allowed & found:
             return _refusal(request, name, found, subject)
-        scope = NO_TOKEN if rule.browsers and not _is_api(name) else rule.scope
+        scope = BROWSERS_ONLY if rule.browsers and not _is_api(name) else rule.scope
         if request.token is not None and scope not in request.token.scopes:
             return error_response(request, PalioError("token-scope-missing", scope=scope))
         if (methods := methods_at(at)) and request.method not in methods:

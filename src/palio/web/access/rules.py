@@ -24,7 +24,7 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
-NO_TOKEN = "account"  # a scope that no token can have
+BROWSERS_ONLY = "account"  # a scope that no token can have
 
 # URL argument -> the model of the subject and the field that identifies it.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
@@ -165,16 +165,16 @@ RULES: Mapping[str, Rule] = {
     "list-invitations": Rule(ADMIN, scope="organize"),
     "revoke-account-invitation": Rule(ADMIN, scope="organize", browsers=True),
     # No token is enough: none may give access to another account, as the page of all account actions could.
-    "change-account": Rule(ADMIN, scope=NO_TOKEN, names=("reset-link", "remove-second-factors")),
+    "change-account": Rule(ADMIN, scope=BROWSERS_ONLY, names=("reset-link", "remove-second-factors")),
     # -- the user's account
     "account": Rule(SIGNED_IN),
     "list-tokens": Rule(SIGNED_IN),
-    "make-token": Rule(SIGNED_IN, scope=NO_TOKEN, names=("tokens",)),  # a token cannot create another
+    "make-token": Rule(SIGNED_IN, scope=BROWSERS_ONLY, names=("tokens",)),  # a token cannot create another
     "revoke-token": Rule(OWNER, of="token", scope="submit", browsers=True),
 }
 # allauth's pages, which check access themselves. Not with a token: it could keep access for good.
 ALLAUTH = ("account_", "mfa_", "socialaccount_", "openid_connect_")
-_ALLAUTH = Rule(ANYONE, scope=NO_TOKEN)
+_ALLAUTH = Rule(ANYONE, scope=BROWSERS_ONLY)
 
 _BY_NAME: Mapping[str, Rule] = {name: rule for operation, rule in RULES.items() for name in (operation, *rule.names)}
 
