@@ -89,9 +89,10 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     bob, bea = browser(world.bob), browser(world.bea)
     base = f"/teams/{world.team.id}"
     assert "“Dots”" in bob.post(f"{base}/rename/", {"name": "Dots"}, follow=True).text
-    assert shown("team-name-taken", name="carolingians") in bob.post(
-        f"{base}/rename/", {"name": "carolingians"}, follow=True
-    ).text
+    assert (
+        shown("team-name-taken", name="carolingians")
+        in bob.post(f"{base}/rename/", {"name": "carolingians"}, follow=True).text
+    )
     assert "bea is now the captain" in bob.post(f"{base}/captain/", {"username": "bea"}, follow=True).text
     assert "your own team, “bob”" in bob.post(f"{base}/leave/", follow=True).text
     assert bea.post(f"{base}/leave/", follow=True).text.count("You are in a team of your own") == 1
