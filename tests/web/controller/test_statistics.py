@@ -15,8 +15,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from tests.run_folders import write_run
-from tests.web.world import World
 from tests.web.scored_submissions import add_submission, compute_statistics, publish, scores, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.cli import main
 from palio.core.bounded_call import BoundsError, call_bounded
@@ -237,6 +237,7 @@ def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
     measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = score(measured.team, 5, minute=2).counted_id
+
     def limited(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
         if function is score_intervals and bad in of:
             raise BoundsError("it took longer than 600 s")
