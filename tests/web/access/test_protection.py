@@ -164,7 +164,7 @@ def test_an_organizers_report_is_held_in_a_frame(everything: Everything, browser
     assert 'sandbox=""' in page or "sandbox " in page
 
 
-def test_what_was_handed_in_is_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_submitted_files_are_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
     """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download."""
     client, pages = browser(everything.world.alice), []
     for call in WRITTEN:
