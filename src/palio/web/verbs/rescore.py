@@ -35,7 +35,7 @@ class Change:
     @property
     def row(self) -> Row:
         row = self.new or self.old
-        assert row is not None  # noqa: S101 - it stands on one of the boards
+        assert row is not None  # noqa: S101 - one of the leaderboards has it
         return row
 
 
