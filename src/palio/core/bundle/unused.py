@@ -6,7 +6,7 @@ _NO_COUNTERPART = "it has no counterpart here and changes no score"
 _ON_A_PAGE = "tell of it on a page"
 _QUEUE = "the operator decides where submissions run"
 _RESULTS = "palio.logs.score says who may read what the scoring program leaves"
-_CHOICE = "palio.ranking.choose says which submission stands on the board"
+_CHOICE = "palio.ranking.choose says which submission is ranked"
 _LIMITS = "palio.limits bounds what a submission may use"
 
 _BOTH = {
@@ -107,6 +107,6 @@ CODALAB_PART = dict.fromkeys(
 )
 CODALAB_COLUMN = {
     "column_group": "columns stand side by side, without groups",
-    "selection_default": "the first column by rank decides the order of the board",
+    "selection_default": "the first column by rank decides the order of the leaderboard",
 }
 CODALAB_COMPUTED = {"weights": "all columns count alike"}
