@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 TEAMS, SUBMISSIONS, RATE, NEWS_S, TIMES, ROUNDS = 500, 10_000, 50, 2.0, 20, 3
 LIMIT_P99_MS, LIMIT_SHOWN_S = 100, 1.0
-BASELINE = "an answer of nothing (/health)"
+BASELINE = "an empty response (/health)"
 ROWS = (
     "SELECT s.id, a.scores FROM palio_submission s JOIN palio_attempt a ON a.identity = s.counted_id"
     " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
@@ -97,7 +97,7 @@ class BoardUnderLoad:
         return asdict(self) | {"change": self.change.as_json(), "rate": RATE, "limits": limits}
 
     def lines(self) -> list[Line]:
-        what, base = f"board, {SUBMISSIONS:,} submissions, {RATE} requests/s", self.baseline
+        what, base = f"leaderboard, {SUBMISSIONS:,} submissions, {RATE} requests/s", self.baseline
         loads = [
             Line(
                 f"{what}, p99: {load.name}",
@@ -218,10 +218,10 @@ def _change(home: Path, site: str, command: list[str], setting: dict[str, str]) 
         changer.stdin.close()
         changer.wait()
         database.close()
-    baseline = Timing.of("its rows read from the database", rows)
+    baseline = Timing.of("reading its rows from the database", rows)
     differences = sorted(ours - theirs for theirs, ours in zip(rows, shown, strict=True))
     told = "a change until the page shows it"
-    return Comparison("the board after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
+    return Comparison("the leaderboard after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
 
 
 # -- inside the platform: what follows runs in processes of its own
