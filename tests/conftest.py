@@ -7,17 +7,18 @@ import subprocess
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
-_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/test_resume.py")
+_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test_resume.py")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
-def lacking(what: str) -> None:
+def lacking(what: str) -> NoReturn:
     """Ends the test: skipped, or failed where everything must run."""
     if NOTHING_MAY_BE_SKIPPED:
         pytest.fail(f"PALIO_TEST_ALL=1, and {what}", pytrace=False)

@@ -22,7 +22,7 @@ from tests.storm.site import Planted, Site
 from tests.storm.starts import Starts
 
 from palio.client import Connection
-from palio.client.participating import submit
+from palio.client.submitting import submit
 from palio.client.uploading import upload_file
 from palio.core.errors import Cause, PalioError
 
