@@ -19,6 +19,7 @@ import io
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ from palio.engines.docker.egress_proxy import remove_gate
 from palio.engines.docker.holder import (
     UID_LABEL,
     holder_archive,
+    holder_starting,
     inspect_holder,
     make_holder,
     output_space,
@@ -157,14 +159,18 @@ class DockerEngine:
             follower.close()
         with faults_named(f"removing {work.name}"):
             of_it = {"label": f"{JOB_LABEL}={work.name}"}
-            for container in self._client.api.containers(all=True, filters=of_it):
-                with suppress(NotFound):
-                    self._client.api.remove_container(container["Id"], force=True, v=True)
+            found = [container["Id"] for container in self._client.api.containers(all=True, filters=of_it)]
+            with ThreadPoolExecutor(max(1, len(found))) as pool:  # the job and what held its output, at once
+                list(pool.map(self._remove_container, found))
             for volume in self._client.api.volumes(filters=of_it)["Volumes"] or []:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
             remove_links(work)
             remove_gate(self._client, work.name)  # `kept` cannot say of what work something is
+
+    def _remove_container(self, identity: str) -> None:
+        with suppress(NotFound):
+            self._client.api.remove_container(identity, force=True, v=True)
 
     def kept(self) -> frozenset[str]:
         labelled = {"label": JOB_LABEL}
@@ -203,21 +209,22 @@ class DockerEngine:
     def _start_job(self, job: Job) -> None:
         declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         uid = make_holder(self._client, job, self._info["Architecture"])
-        try:
-            self._create_container(job, uid, declared)
-        except ImageNotFound:
-            raise
-        except APIError as error:
-            if error.response is not None and error.response.status_code == 400:
-                now = datetime.now(UTC)
-                reason = str(error.explanation)
-                self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
-                return
-            if error.response is not None and error.response.status_code == 409:
-                self._leave_to_others(job, uid)
-                return
-            raise
-        self._run_container(job, uid)
+        with holder_starting(uid):
+            try:
+                self._create_container(job, uid, declared)
+            except ImageNotFound:
+                raise
+            except APIError as error:
+                if error.response is not None and error.response.status_code == 400:
+                    now = datetime.now(UTC)
+                    reason = str(error.explanation)
+                    self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
+                    return
+                if error.response is not None and error.response.status_code == 409:
+                    self._leave_to_others(job, uid)
+                    return
+                raise
+            self._run_container(job, uid)
 
     def _leave_to_others(self, job: Job, uid: int) -> None:
         """Somebody else has just started it."""
