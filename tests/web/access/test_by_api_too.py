@@ -38,7 +38,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "take-back-member": ("take-back-member",),
     "pass-captain": ("pass-captain",),
     "leave-team": ("leave-team",),
-    "submit": ("list-tries", "list-files", "begin-upload", "put-chunk", "complete-upload", "submit"),
+    "submit": ("list-tries", "list-files", "create-upload", "append-to-upload", "complete-upload", "submit"),
     "submit-file": ("list-files", "submit"),
     "submissions": ("list-submissions",),
     "delete-file": ("delete-file",),

@@ -3,7 +3,7 @@
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.platform import ControllerBeat, Event, IdempotentAnswer
-from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload, UploadedChunk
+from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
 
 __all__ = [
     "Announcement",
@@ -25,6 +25,5 @@ __all__ = [
     "Submission",
     "Team",
     "Upload",
-    "UploadedChunk",
     "User",
 ]

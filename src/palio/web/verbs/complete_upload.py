@@ -1,4 +1,4 @@
-"""Makes a team's file of what came in: whole, checked as far as that goes without a container, and in the store."""
+"""Turns an upload into a file of the team: digest and content are checked, and the bytes move into the store."""
 
 import errno
 import os
@@ -20,16 +20,16 @@ from palio.web.reading.readers import check_submission
 from palio.web.storage.files import file_path, keep_file, store_changing
 from palio.web.storage.upload_folder import UploadFolder, room
 from palio.web.verbs import events
-from palio.web.verbs.uploads import abandon_upload, present, refuse_size
+from palio.web.verbs.uploads import abandon_upload, offset_of, refuse_size
 
-_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # another kind may be asked for, and the bytes are good
+_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # the bytes are good, and may be completed as another kind
 
 
 def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
-    """The file that came in. Asked again, it answers the same.
+    """Returns the team's file. Repeating the call returns the same file.
 
-    Raises RefusedError: "upload-incomplete", "upload-damaged", "upload-being-checked", "file-kind-differs"; and
-    PalioError, with whatever core.submission finds wrong with it.
+    Raises RefusedError: "upload-incomplete", "upload-damaged", "upload-locked", "file-kind-differs"; and PalioError
+    with whatever core.submission finds wrong with the file.
     """
     folder = UploadFolder.of(upload)
     with folder.alone():
@@ -37,21 +37,18 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
         if upload.file is not None:
             folder.remove()
             return _of_kind(upload.file, kind)
-        there = present(upload)
-        if len(there) < upload.chunk_count:
-            missing = sorted(set(range(upload.chunk_count)) - set(there))
+        if (offset := offset_of(upload)) < upload.size_bytes:
             raise RefusedError(
                 "upload-incomplete",
-                f"{len(missing)} of {upload.chunk_count} chunks are missing.",
-                "Send them, then ask again.",
-                evidence=[f"chunk {index}" for index in missing[:20]],
+                f"Only {offset:,} of {upload.size_bytes:,} bytes have arrived.",
+                "Send the rest, then repeat the request.",
             )
         if digest_file(folder.content) != upload.sha256:
             abandon_upload(upload)
             raise RefusedError(
                 "upload-damaged",
-                f"The whole of {upload.name} does not have the SHA-256 that was announced, so nothing was kept.",
-                "The file was probably changed while it was being sent. Hand it in again.",
+                f"{upload.name} does not have the SHA-256 that was announced, so it was not kept.",
+                "The file was probably changed during the upload. Submit it again.",
                 422,
                 [f"announced: {upload.sha256}"],
             )
@@ -68,7 +65,7 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
 def take_whole(
     team: Team, user: User, given: "UploadedFile[Any]", kind: SubmissionKind | None = None, phase: Phase | None = None
 ) -> StoredFile:
-    """The same for a file that a form has sent in one piece, and that lies where Django has put it."""
+    """The same for a file that a form has sent in one piece."""
     folder = UploadFolder.of_form(given.name or "")
     refuse_size(folder.name, given.size or 0, phase)
     try:
@@ -108,7 +105,6 @@ def _keep(
         if upload is not None:
             upload.file = file
             upload.save(update_fields=["file"])
-            upload.chunks.all().delete()
     return _of_kind(file, kind)
 
 
@@ -128,7 +124,7 @@ def _checked(team: Team, content: Path, sha256: str, kind: SubmissionKind | None
 
 
 def _move_in(content: Path, sha256: str) -> None:
-    """A second name first, so that whoever is killed before the row is written finds the upload as it was."""
+    """Moves a second link, so that a process killed before the row is written leaves the upload as it was."""
     if file_path(settings.FOLDERS, sha256).exists():
         return
     second = settings.FOLDERS.store / f".{sha256}"
@@ -138,7 +134,7 @@ def _move_in(content: Path, sha256: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.copyfile(content, second)  # uploads lie on a disk of their own
+        shutil.copyfile(content, second)  # the uploads are on another file system
     keep_file(settings.FOLDERS, second, sha256)
 
 
@@ -146,7 +142,7 @@ def _of_kind(file: StoredFile, kind: SubmissionKind | None) -> StoredFile:
     if kind is not None and file.kind != kind:
         raise RefusedError(
             "file-kind-differs",
-            f"Your team has this file already, as a submission of kind `{file.kind}`.",
-            f"Delete it from your files first, then hand it in again as `{kind}`.",
+            f"Your team has this file already, as kind `{file.kind}`.",
+            f"Delete it from your team's files, then submit it again as `{kind}`.",
         )
     return file
