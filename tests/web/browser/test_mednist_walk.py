@@ -144,7 +144,7 @@ def hand_in(bob: Walker, file: Path) -> dict[str, float]:
     bob.join()
     bob.page.goto("/c/mednist/submit/")
     bob.page.set_input_files("#file", file)
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     bob.wait_for_score()
     table = bob.page.locator("section[aria-labelledby=scores]")

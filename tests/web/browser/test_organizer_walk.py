@@ -113,7 +113,7 @@ def hand_in(somebody: Walker, folder: Path, content: str) -> str:
     file.write_text(content)
     somebody.page.goto("/c/vowels/submit/")
     somebody.page.set_input_files("#file", file)
-    somebody.press("Hand in")
+    somebody.press("Submit")
     somebody.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     somebody.wait_for_score()
     return re.sub(r"^https?://[^/]+", "", somebody.page.url)

@@ -55,7 +55,7 @@ def without_scripts(chromium: "Browser", platform: Running, file: Path) -> None:
     carol.join()
     carol.page.goto("/c/vowels/submit/")
     carol.page.set_input_files("#file", file)
-    carol.press("Hand in")
+    carol.press("Submit")
     address = carol.page.url
     assert "/s/" in address
 
@@ -94,16 +94,16 @@ def hand_in(bob: Walker, file: Path) -> None:
     text = file.with_name("notes.txt")
     text.write_text("This is nothing that could be run.")
     bob.page.set_input_files("#file", text)
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#refused:not([hidden])")
     assert "none of the kinds of submission" in bob.page.inner_text("#refused")
     bob.looks("submit, refused")
     bob.page.set_input_files("#file", file)
     bob.page.fill("#note", "the first")
     said = bob.note("#doing", "noteProgress")
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
-    steps = ("Reading model.zip: ", "Sending: ", "Everything has arrived.", "Handing it in")
+    steps = ("Reading model.zip: ", "Sending: ", "The file has arrived", "Submitting")
     assert [step for step in steps if not any(text.startswith(step) for text in said)] == []
 
 
@@ -137,7 +137,7 @@ def cancel(bob: Walker, file: Path) -> None:
     bob.drop(file)
     assert bob.page.evaluate("document.getElementById('file').files[0].name") == file.name
     bob.looks("submit, with a file dropped")
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector(".stages .now >> text=predict", timeout=EVALUATED_MS)
     bob.press("Cancel", "Cancel it")
     bob.page.wait_for_selector("#state.cancelled", timeout=EVALUATED_MS)

@@ -28,7 +28,13 @@ def words(html: str) -> str:
 
 def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser: Browser) -> None:
     said = words(browser(world.bob).get(PAGE).text)
-    for each in ("5 tries left", "0 of 5 used, in UTC", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
+    for each in (
+        "5 submissions left",
+        "0 of 5 used, in UTC",
+        "0 of 100 used",
+        "up to 20.0 GiB",
+        "a zip with a Dockerfile",
+    ):
         assert each in said
     assert "Nothing was uploaded yet" in said
 
