@@ -31,7 +31,7 @@ from benchmarks.measuring import Line, Timing
 from benchmarks.participant import SLUG, join_challenge
 from benchmarks.serving import Server
 from palio.client import Connection
-from palio.client.participating import get_submission, submit
+from palio.client.submitting import get_submission, submit
 from palio.client.uploading import Chunk, announce
 
 RUNS = 7

@@ -11,7 +11,7 @@ ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("do
 
 def test_check_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(write_bundle(tmp_path / "b"))]) == 0
-    assert capsys.readouterr().out == "Vowels\n  nothing to complain of\n\nIt can be used.\n"
+    assert capsys.readouterr().out == "Vowels\n  No problems found.\n\nThis bundle can be used.\n"
 
 
 def test_check_hidden_data_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,25 +19,25 @@ def test_check_hidden_data_missing(tmp_path: Path, capsys: pytest.CaptureFixture
     (bundle / "reference_data/answers.csv").unlink()
     assert main(["check", str(bundle), "--json"]) == 11
     report = json.loads(capsys.readouterr().out)
-    assert (report["sound"], len(report["errors"]), report["trials"]) == (False, 1, [])
+    assert (report["sound"], len(report["errors"]), report["self_test"]) == (False, 1, [])
     assert "reference_data" in report["errors"][0]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_check_by_experiment(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_run(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = write_bundle(tmp_path / "b")
     assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 0
-    trials = json.loads(capsys.readouterr().out)["trials"]
-    assert [trial["fine"] for trial in trials] == [True, True, True]
-    assert [trial["outcome"] for trial in trials[:2]] == ["accuracy 1", "the same scores"]
+    checks = json.loads(capsys.readouterr().out)["self_test"]
+    assert [check["passed"] for check in checks] == [True, True, True]
+    assert [check["outcome"] for check in checks[:2]] == ["accuracy 1", "the same scores"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_check_by_experiment_scores_nothing(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A scoring program that gives everybody a random score, with predictions or without."""
+def test_check_run_random_scores(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scoring program that returns random scores, with or without predictions."""
     head = SCORE.split("truth =")[0]
     lucky = f'{head}(target / "scores.json").write_text(json.dumps({{"accuracy": __import__("random").random()}}))\n'
     bundle = write_bundle(tmp_path / "b", score=lucky)
     assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 11
-    trials = json.loads(capsys.readouterr().out)["trials"]
-    assert [trial["fine"] for trial in trials] == [True, False, False]
+    checks = json.loads(capsys.readouterr().out)["self_test"]
+    assert [check["passed"] for check in checks] == [True, False, False]

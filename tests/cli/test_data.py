@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_get_says_what_came_from_where_and_then_that_it_is_there(
+def test_get_names_the_source_and_then_nothing_to_do(
     mednist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     to = tmp_path / "challenge"
@@ -37,10 +37,13 @@ def test_get_says_what_came_from_where_and_then_that_it_is_there(
         "available by Dr. Bradley J. Erickson M.D., Ph.D. (Department of Radiology, Mayo Clinic) under CC BY-SA 4.0."
     )
     assert main(["data", "get", "mednist", "--to", str(to)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == f"Nothing to do: {counted} are in {to}, each as it should be."
+    assert (
+        capsys.readouterr().out.splitlines()[0]
+        == f"Nothing to do: {counted} are already in {to} and match the manifest."
+    )
 
 
-def test_get_takes_the_source_that_the_environment_names(
+def test_get_source_from_the_environment(
     mednist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PALIO_MEDNIST", str(mednist))
@@ -55,7 +58,7 @@ def test_get_takes_the_source_that_the_environment_names(
     }
 
 
-def test_get_fills_the_challenge_it_stands_in(
+def test_get_into_the_current_challenge(
     mednist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     challenge = tmp_path / "challenges" / "mednist"
@@ -67,10 +70,10 @@ def test_get_fills_the_challenge_it_stands_in(
     assert (challenge / "reference_data" / "testing_solution.csv").is_file()
 
 
-def test_get_offline_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PALIO_MEDNIST_URL", "http://127.0.0.1:9/MedNIST.tar.gz")  # nobody listens on `discard`
+def test_get_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(
+        "PALIO_MEDNIST_URL", "http://127.0.0.1:9/MedNIST.tar.gz"
+    )  # nothing listens on the port `discard`
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     assert main(["data", "get", "mednist", "--to", str(tmp_path / "challenge")]) == 12
     captured = capsys.readouterr()
@@ -85,19 +88,19 @@ def test_get_offline_says_what_to_do(
     assert not (tmp_path / "challenge").exists()
 
 
-def test_get_phantom_says_that_it_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_get_phantom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = tmp_path / "challenge"
     what = "1,800 synthetic pictures (PHANTOM) (600 training, 600 validation, 600 testing)"
     sentence = "These are synthetic pictures, not MedNIST.\n"
     assert main(["data", "get", "mednist", "--phantom", "--to", str(to)]) == 0
     assert capsys.readouterr().out == f"{what}, drawn, are now in {to}.\n{sentence}"
     assert main(["data", "get", "mednist", "--phantom", "--to", str(to)]) == 0
-    assert capsys.readouterr().out == f"Nothing to do: {what} are in {to}, each as it should be.\n{sentence}"
+    assert capsys.readouterr().out == f"Nothing to do: {what} are already in {to} and match the manifest.\n{sentence}"
 
 
-def test_get_refuses_a_phantom_from_somewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_get_phantom_with_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "get", "mednist", "--phantom", "--from", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.splitlines()[1] == "--phantom takes nothing from --from."
+    assert capsys.readouterr().err.splitlines()[1] == "--phantom and --from cannot be combined."
 
 
 def test_split_shows_the_table_and_the_seed(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,10 +114,10 @@ def test_split_shows_the_table_and_the_seed(folder: Path, tmp_path: Path, capsys
         "  class   training  validation  testing\n"
         "  cat            3           1        1\n"
         "  dog            3           1        1\n"
-        "  in all         6           2        2\n"
-        "Kept together, because their bytes are the same: dog/copy.jpg, dog/p1_dog.jpg\n"
-        "Passed over, not images in a class's folder: notes.txt\n"
-        "Seed 7; keep it, split.json and manifest.csv from participants: they tell all labels.\n"
+        "  total          6           2        2\n"
+        "Kept in one split because they are identical: dog/copy.jpg, dog/p1_dog.jpg\n"
+        "Ignored, because they are not images in a class folder: notes.txt\n"
+        "Seed 7. Keep it, split.json and manifest.csv private: they reveal every label.\n"
     )
 
 
@@ -147,7 +150,7 @@ def test_split_prints_one_json_object(folder: Path, tmp_path: Path, capsys: pyte
         (
             ["--train", "6", "--validation", "2", "--test", "2", "--group-by", "(p"],
             2,
-            "--group-by (p is no regular expression: missing ), unterminated subpattern at position 0.",
+            "--group-by (p is not a regular expression: missing ), unterminated subpattern at position 0.",
         ),
     ],
 )
@@ -174,9 +177,7 @@ def test_split_refuses(
         ("ro", "{to} cannot be written: read-only file system."),
     ],
 )
-def test_split_on_a_bad_disk_says_so_and_leaves_nothing(
-    folder: Path, tmp_path: Path, options: str, sentence: str
-) -> None:
+def test_split_on_a_bad_disk_leaves_nothing(folder: Path, tmp_path: Path, options: str, sentence: str) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     code = """if True:

@@ -19,7 +19,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert [
         name
-        for name in ("board", "check", "data", "demo", "doctor", "pack", "run", "score", "train", "verify")
+        for name in ("check", "data", "demo", "doctor", "leaderboard", "pack", "run", "score", "train", "verify")
         if name not in out
     ] == []
 
@@ -49,10 +49,10 @@ def broken() -> click.Command:
     [
         ("failure", 2, "(target-not-empty)"),
         ("interrupt", 130, "Cancelled."),
-        ("bug", 1, "This is a bug in Palio. Please report it with the lines above."),
+        ("bug", 1, "This is a bug in Palio. Please report it and include the lines above."),
     ],
 )
-def test_main_turns_what_is_raised_into_exit_codes(
+def test_main_exit_codes(
     broken: click.Command, how: str, code: int, last_line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     palio.add_command(broken, "broken")
@@ -63,7 +63,7 @@ def test_main_turns_what_is_raised_into_exit_codes(
     assert capsys.readouterr().err.splitlines()[-1] == last_line
 
 
-def test_output_cut_by_its_reader() -> None:
+def test_output_closed_by_its_reader() -> None:
     command = f"{sys.executable} -m palio --help | head -n 1"
     result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert result.stderr == ""

@@ -1,4 +1,4 @@
-"""One submission, one challenge after another that differ in one place: each has its own images, scores and receipt."""
+"""Runs that differ in one place do not share images, scores or receipts."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ answer = Path("/opt/__pycache__/answer").read_text()
 rows = ["file,answer", *(f"{name},{answer}" for name in os.listdir("/mnt/in"))]
 Path("/mnt/out/answers.csv").write_text("\\n".join(rows))
 """
-# Started by itself, so that it needs its execute bit; what it scores is what it can see of its own image.
+# Run directly, so it needs its execute bit. The score counts the executable files in its own image.
 SCORE = """\
 #!/usr/bin/env python
 import json, os

@@ -56,7 +56,7 @@ def bundle(tmp_path: Path) -> Path:
 
 @dataclass
 class Submitter:
-    """Packs a folder and runs it; what comes back is the outcome and the failure in it."""
+    """Packs and runs a folder; returns the outcome and its failure."""
 
     palio: Callable[..., Outcome]
     bundle: Path
@@ -81,7 +81,7 @@ def submitter(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path, engin
     return Submitter(palio, bundle, tmp_path, engine)
 
 
-# -- what goes well
+# -- success
 
 
 def test_run_scores(submitter: Submitter) -> None:
@@ -95,7 +95,7 @@ def test_run_scores(submitter: Submitter) -> None:
     assert (lock["engine"]["name"], lock["blind"], lock["phantom"]) == (submitter.engine, True, False)
 
 
-def test_run_says_what_passes(palio: Callable[..., Outcome], submitter: Submitter) -> None:
+def test_run_prints_the_stages(palio: Callable[..., Outcome], submitter: Submitter) -> None:
     submitter.run()
     outcome = palio("run", "s.zip", "--challenge", "bundle", "--engine", submitter.engine, "-o", "again")
     lines = outcome.out.splitlines()
@@ -122,7 +122,7 @@ def test_score_names_what_is_missing(palio: Callable[..., Outcome], bundle: Path
 
 @pytest.fixture
 def image(bundle: Path, tmp_path: Path) -> Iterator[Path]:
-    """A saved image that is right about everything, and a challenge that takes it."""
+    """A saved image that scores 1.0, and a challenge that accepts images."""
     yaml = bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
     write_context(tmp_path / "context")
@@ -165,7 +165,7 @@ def test_run_saved_image_without_docker(palio: Callable[..., Outcome], bundle: P
     assert "It runs programs on this machine's own system and has no images." in outcome.err
 
 
-# -- what a participant got wrong
+# -- the participant's mistakes
 
 
 def test_run_program_fails(submitter: Submitter) -> None:
@@ -173,7 +173,7 @@ def test_run_program_fails(submitter: Submitter) -> None:
     assert failure["message"] == "The container ended with exit code 1, so its predictions were not taken."
     log = failure["log"]
     assert isinstance(log, list)
-    assert sorted(log) == ["loading", "no such model"]  # two streams: their order is nobody's promise
+    assert sorted(log) == ["loading", "no such model"]  # two streams, so in no particular order
 
 
 def test_run_program_fails_after_complete_predictions(submitter: Submitter) -> None:
@@ -207,7 +207,7 @@ def test_run_over_time(submitter: Submitter) -> None:
 
 
 def test_run_over_memory(submitter: Submitter) -> None:
-    failure = submitter.failure(predict="held = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20))\n")
+    failure = submitter.failure(predict="blocks = []\nwhile True:\n    blocks.append(bytearray(b'x') * (8 << 20))\n")
     assert failure["message"] == "The container used more memory than its limit of 256.0 MiB and was stopped."
 
 
@@ -243,7 +243,7 @@ def test_run_build_step_fails(palio: Callable[..., Outcome], bundle: Path, tmp_p
     ],
 )
 def test_run_base_image_missing(palio: Callable[..., Outcome], bundle: Path, tmp_path: Path, dockerfile: str) -> None:
-    """The engine's own words are evidence for who runs it, and a participant reads them nowhere."""
+    """The engine's messages are evidence for the operator; participants never see them."""
     submitter = Submitter(palio, bundle, tmp_path, "docker")
     failure = submitter.failure(dockerfile=f'{dockerfile}CMD ["true"]\n')
     assert failure["code"] == "base-image-missing"
@@ -275,7 +275,7 @@ def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
     assert "The zip holds inner/Dockerfile, which is not at its root." in outcome.err
 
 
-# -- what an organizer got wrong
+# -- the organizer's mistakes
 
 
 def test_run_no_competition_yaml(palio: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_score_program_fails(palio: Callable[..., Outcome], tmp_path: Path, engi
     assert "  | ValueError: a mistake" in outcome.err
 
 
-# -- what this machine lacks
+# -- missing on this machine
 
 
 def test_run_no_engine(palio: Callable[..., Outcome], bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,7 +324,7 @@ def test_run_no_engine(palio: Callable[..., Outcome], bundle: Path, monkeypatch:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A file system of its own, mounted with the options that are asked for."""
+    """Mounts a separate file system with the given options."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if os.geteuid() != 0:
@@ -356,7 +356,7 @@ def test_run_read_only_target(palio: Callable[..., Outcome], bundle: Path, small
     assert f"{disk / 'run'} cannot be written: read-only file system." in outcome.err
 
 
-# -- being stopped
+# -- interruption
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
@@ -375,14 +375,14 @@ def test_run_interrupted_leaves_nothing(bundle: Path, tmp_path: Path, engine: st
     process.send_signal(sent)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert "Cancelled: the job was stopped and nothing is left running." in out
+    assert "Cancelled. The job was stopped; nothing is left running." in out
     assert json.loads((tmp_path / "run/result.json").read_text())["verdict"] == "cancelled"
     assert not (tmp_path / "run/.work").exists()
     assert left_over(identity) == []
 
 
 def left_over(identity: str) -> list[str]:
-    """Processes, containers and volumes that bear an attempt's name."""
+    """Processes, containers and volumes with the attempt's name."""
     found = [
         path.parent.name
         for path in Path("/proc").glob("[0-9]*/cmdline")

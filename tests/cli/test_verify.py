@@ -1,4 +1,4 @@
-"""`palio verify`: its words and exit codes, and scores derived once more on real engines."""
+"""`palio verify`: output, exit codes, and re-scoring on real engines."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ def palio(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A run folder that this machine has signed."""
+    """A run folder signed by this machine."""
     return Evaluated(tmp_path).run(tmp_path / "run")
 
 
@@ -46,7 +46,7 @@ def test_verify_unchanged(palio: Palio, run: Path) -> None:
         "run/receipt.json",
         "  states      scored, {accuracy: 1.0}",
         f"  signature   genuine, by this machine ({mark})",
-        "  beside it   all as it was signed",
+        "  files       unchanged since they were signed",
     ]
 
 
@@ -59,7 +59,7 @@ def test_verify_as_json(palio: Palio, run: Path) -> None:
         "genuine": True,
         "signer": {"known_as": "this machine", "public_key": public, "fingerprint": fingerprint(public)},
         "differences": [],
-        "not_there": [],
+        "missing": [],
         "challenge": None,
         "scored_again": None,
         "failures": [],
@@ -75,9 +75,9 @@ def test_verify_changed(palio: Palio, run: Path) -> None:
     assert code == 12
     assert out.splitlines()[2:] == [
         "  signature   NOT GENUINE",
-        "  beside it   3 differences",
-        "  not there   scores/",
-        "  challenge   not compared, as what it would be compared with was changed",
+        "  files       3 differences",
+        "  missing     scores/",
+        "  challenge   not compared, because the files above changed",
     ]
     assert err.splitlines()[:4] == [
         "Failed — this machine's operator's turn.",
@@ -106,7 +106,10 @@ def test_verify_unknown_signer(palio: Palio, tmp_path: Path) -> None:
     mark = fingerprint(public_key(key))
     code, out, err = palio("verify", "run")
     assert code == 2
-    assert f"  signature   genuine, by an unknown key ({mark[:16]})\n  beside it   all as it was signed\n" in out
+    assert (
+        f"  signature   genuine, by an unknown key ({mark[:16]})\n  files       unchanged since they were signed\n"
+        in out
+    )
     assert f"nothing says whose key it was signed with: {mark}. Anybody can make a key and sign with it." in err
 
 
@@ -125,10 +128,10 @@ def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["abc", "run", "bundle/competition.yaml"])
-def test_verify_key_that_is_none(palio: Palio, run: Path, text: str) -> None:
+def test_verify_invalid_key(palio: Palio, run: Path, text: str) -> None:
     code, _, err = palio("verify", "run", "--key", text)
     assert code == 2
-    assert f"--key {text} is no public key: " in err
+    assert f"--key {text} is not a public key: " in err
 
 
 def test_verify_no_receipt(palio: Palio, run: Path) -> None:
@@ -142,28 +145,28 @@ def test_verify_scores_without_predictions(palio: Palio, run: Path) -> None:
     shutil.rmtree(run / "predictions")
     code, _, err = palio("verify", "run", "--challenge", "bundle")
     assert code == 2
-    assert "The predictions are not beside run/receipt.json" in err
+    assert "No predictions were found next to run/receipt.json" in err
 
 
 # -- on real engines
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_verify_scores_again(palio: Palio, engine: str, submission: Path) -> None:
+def test_verify_rescores(palio: Palio, engine: str, submission: Path) -> None:
     assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", "run")[0] == 0
     shutil.move("run/predictions", "elsewhere")
     arguments = ("verify", "run", "-c", "bundle", "--predictions", "elsewhere", "--engine", engine)
     code, out, err = palio(*arguments)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-2:] == ["  challenge   the same", "  scored now  the same, to the last digit"]
+    assert out.splitlines()[-2:] == ["  challenge   the same", "  re-scored   identical scores"]
     found = json.loads(palio(*arguments, "--json")[1])
-    assert found["challenge"] == {"differences": [], "not_there": []}
+    assert found["challenge"] == {"differences": [], "missing": []}
     assert found["scored_again"] == {"scores": {"accuracy": 1.0}, "differences": []}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_verify_scores_that_do_not_come_out_again(palio: Palio, engine: str, tmp_path: Path) -> None:
-    """A scoring program that gives everybody another score each time."""
+def test_verify_scores_differ(palio: Palio, engine: str, tmp_path: Path) -> None:
+    """A scoring program that returns different scores each time."""
     lucky = (
         "import json, sys, time\n"
         'open(sys.argv[2] + "/scores.json", "w").write(json.dumps({"accuracy": time.time_ns()}))\n'
@@ -173,12 +176,12 @@ def test_verify_scores_that_do_not_come_out_again(palio: Palio, engine: str, tmp
     assert palio("score", "answers.csv", "-c", "bundle", "--engine", engine, "-o", "run")[0] == 0
     code, out, err = palio("verify", "run", "-c", "bundle", "--engine", engine)
     assert code == 11
-    assert out.splitlines()[-1] == "  scored now  other scores"
+    assert out.splitlines()[-1] == "  re-scored   different scores"
     assert "The scoring program gives other scores than the receipt states: 1 difference." in err
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_run_twice_is_the_same(palio: Palio, engine: str, submission: Path) -> None:
+def test_run_twice_gives_the_same_results(palio: Palio, engine: str, submission: Path) -> None:
     for folder in ("first", "again"):
         assert palio("run", submission, "-c", "bundle", "--engine", engine, "-o", folder)[0] == 0
     first, again = statement("first"), statement("again")
@@ -191,7 +194,7 @@ def test_run_twice_is_the_same(palio: Palio, engine: str, submission: Path) -> N
 
 @pytest.mark.docker
 @pytest.mark.bubblewrap
-def test_run_on_two_engines_is_the_same(palio: Palio, submission: Path) -> None:
+def test_run_on_two_engines_gives_the_same_results(palio: Palio, submission: Path) -> None:
     for engine in ("docker", "bubblewrap"):
         code, _, err = palio("run", submission, "-c", "bundle", "--engine", engine, "-o", engine)
         assert code == 0, err

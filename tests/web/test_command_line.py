@@ -11,10 +11,10 @@ import pytest
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 from tests.bundles import write_context
-from tests.web.handing_in import stored
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, write_board_bundle
-from tests.web.zips import context_zip
+from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
+from tests.web.submission_files import context_zip
+from tests.web.submitting import stored
+from tests.web.world import World
 
 from palio.cli import main
 from palio.core.attempt.states import State
@@ -24,10 +24,10 @@ from palio.web.models import ApiToken, Registration, StoredFile, Submission, Use
 from palio.web.verbs.submit import submit
 
 if TYPE_CHECKING:
-    from tests.web.controller.desk import Desk
+    from tests.web.controller.stepped_controller import SteppedController
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MakeDesk = Callable[..., "Desk"]
+MakeController = Callable[..., "SteppedController"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def palio(
     tmp_path: Path,
 ) -> Terminal:
     monkeypatch.setenv("PALIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("palio.client.participating.POLL_S", 0.05)
+    monkeypatch.setattr("palio.client.submitting.POLL_S", 0.05)
     monkeypatch.chdir(tmp_path)
     terminal = Terminal(live_server.url, capfd, monkeypatch)
     terminal.sign_in(world.bob)
@@ -77,21 +77,21 @@ def palio(
 
 
 @pytest.fixture
-def controlled(make_desk: MakeDesk) -> Iterator["Desk"]:
+def controlled(make_controller: MakeController) -> Iterator["SteppedController"]:
     """A controller that goes on by itself until the test has ended."""
-    desk, over = make_desk(), threading.Event()
+    stepped, over = make_controller(), threading.Event()
 
     def tick() -> None:
         try:
             while not over.is_set():
-                desk.controller.tick()
+                stepped.controller.tick()
                 over.wait(0.02)
         finally:
             connection.close()
 
     thread = threading.Thread(target=tick)
     thread.start()
-    yield desk
+    yield stepped
     over.set()
     thread.join()
 
@@ -107,7 +107,7 @@ def test_login_keeps_what_was_given_where_others_cannot_read_it(
     monkeypatch.delenv("PALIO_SERVER")
     said = palio("login", palio.address, "--json")
     kept = tmp_path / "home/login.json"
-    assert (said.exit_code, json.loads(said.out)["user"], json.loads(said.out)["kept_in"]) == (0, "bob", str(kept))
+    assert (said.exit_code, json.loads(said.out)["user"], json.loads(said.out)["saved_in"]) == (0, "bob", str(kept))
     assert kept.stat().st_mode & 0o777 == 0o600
     monkeypatch.delenv("PALIO_TOKEN")
     assert palio("status", "--challenge", "mednist").exit_code == 0
@@ -135,7 +135,7 @@ def test_token_goes_to_its_own_platform_alone(palio: Terminal, monkeypatch: pyte
 def test_join_accepts_the_terms_that_were_shown(palio: Terminal, world: World) -> None:
     palio.sign_in(world.dave)
     said = palio("join", "mednist", "--accept-terms")
-    assert (said.exit_code, said.out) == (0, "You take part, as the team dave.\n")
+    assert (said.exit_code, said.out) == (0, "You joined as team dave.\n")
     assert Registration.objects.get(user=world.dave).terms_accepted is not None
 
 
@@ -145,7 +145,7 @@ def test_submit_without_joining_says_how(palio: Terminal, world: World, packed: 
     assert (said.exit_code, "Join with `palio join mednist`" in said.err) == (2, True)
 
 
-def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--note", "from a shell", "--wait")
     submission = Submission.objects.get()
     assert said.exit_code == 0
@@ -159,9 +159,9 @@ def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "De
 
 
 def test_submit_and_wait_shows_the_failure_with_its_exit_code(
-    palio: Terminal, controlled: "Desk", packed: Path, world: World
+    palio: Terminal, controlled: "SteppedController", packed: Path, world: World
 ) -> None:
-    from tests.web.controller.desk_engine import exits
+    from tests.web.controller.programmed_engine import exits
 
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
     said = palio("submit", packed, "-c", "mednist", "--wait")
@@ -174,7 +174,7 @@ def test_submit_and_wait_shows_the_failure_with_its_exit_code(
     assert (said.exit_code, "Failed at predict — the participant's turn." in said.err) == (10, True)
 
 
-def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--wait", "--json")
     ended = json.loads(said.out)
     assert (said.exit_code, ended["state"], ended["scores"]) == (0, "scored", {"accuracy": 1.0})
@@ -199,9 +199,12 @@ def test_submit_over_the_limit_sends_nothing(palio: Terminal, world: World, pack
 
 def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: World) -> None:
     said = palio("status")
-    assert (said.exit_code, "it has other, mednist" in said.err or "it has mednist, other" in said.err) == (2, True)
+    assert (
+        said.exit_code,
+        "Its challenges are: other, mednist." in said.err or "Its challenges are: mednist, other." in said.err,
+    ) == (2, True)
     type(world.other).objects.filter(pk=world.other.pk).update(visibility="draft")
-    assert palio("status").out == "Your team has handed in nothing for mednist yet: `palio submit FILE` does.\n"
+    assert palio("status").out == "Your team has no submissions to mednist yet. To submit: palio submit FILE\n"
 
 
 @pytest.mark.parametrize("command", ["join", "leaderboard", "export", "submit", "status"])
@@ -214,7 +217,10 @@ def test_challenge_that_is_not_there_is_named(palio: Terminal, packed: Path, com
         else ["medmnist"]
     )
     said = palio(command, *words)
-    assert (said.exit_code, f"{palio.address} has no challenge `medmnist`; it has" in said.err) == (2, True)
+    assert (said.exit_code, f"{palio.address} has no challenge `medmnist`. Its challenges are:" in said.err) == (
+        2,
+        True,
+    )
     assert "other" in said.err
     assert StoredFile.objects.count() == 0
 
@@ -223,37 +229,37 @@ def test_challenge_that_is_not_there_is_named(palio: Terminal, packed: Path, com
 @pytest.mark.parametrize("name", ["nonsense", "../me", "a/b"])
 def test_submission_that_is_not_there_is_named(palio: Terminal, command: str, name: str) -> None:
     said = palio(command, name)
-    assert (said.exit_code, f"has no submission `{name}` that you may see" in said.err) == (2, True)
-    assert "Next: `palio status` lists those of your team." in said.err
+    assert (said.exit_code, f"has no submission `{name}` that you can see" in said.err) == (2, True)
+    assert "Next: `palio status` lists your team's submissions." in said.err
 
 
 def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path: Path) -> None:
-    publish(world.challenge, write_board_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
     world.team.challenge.refresh_from_db()
-    submission = hand_in(world.team, state=State.PREDICT)
+    submission = add_submission(world.team, state=State.PREDICT)
     said = palio("cancel", submission.pk)
     assert (said.exit_code, "uses up one of your team's tries" in said.err) == (10, True)
     assert submission.attempts.get().cancel_requested is None
-    assert palio("cancel", submission.pk, "--counts").out == "It is being cancelled: what runs is stopped.\n"
+    assert palio("cancel", submission.pk, "--counts").out == "Cancelling: the job is being stopped.\n"
     assert submission.attempts.get().cancel_requested is not None
 
 
 def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     said = palio("status", submission.pk)
-    assert (said.exit_code, "number 1 of 1 in the queue" in said.out) == (0, True)
-    assert palio("cancel", submission.pk).out == "It was cancelled.\n"
+    assert (said.exit_code, "position 1 of 1 in the queue" in said.out) == (0, True)
+    assert palio("cancel", submission.pk).out == "Cancelled.\n"
     assert palio("status", submission.pk).exit_code == 130
     said = palio("cancel", submission.pk)
     assert (said.exit_code, "This submission has ended" in said.err) == (10, True)
-    assert palio("logs", submission.pk).err == "There is no log that you may read yet.\n"
+    assert palio("logs", submission.pk).err == "No logs available yet.\n"
     assert submission.attempts.get().state == State.CANCELLED
     listed = palio("status", "-c", "mednist").out.splitlines()
     assert listed[1].split()[:1] == [submission.pk]
 
 
-def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk", packed: Path) -> None:
-    from tests.web.controller.desk_engine import exits
+def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+    from tests.web.controller.programmed_engine import exits
 
     palio("submit", packed, "-c", "mednist", "--wait")
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
@@ -263,14 +269,14 @@ def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk"
     assert sorted(row[5:] for row in rows) == [["failed", "(predict-exit)", "yes"], ["scored", "yes", "1"]]
 
 
-def test_logs_of_what_has_run(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_logs_of_what_has_run(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("logs", Submission.objects.get().pk, "--json")
     assert "build" in json.loads(said.out)["logs"]
 
 
-def test_leaderboard(palio: Terminal, controlled: "Desk", packed: Path) -> None:
-    assert "Nobody has a score yet." in palio("leaderboard", "mednist").out
+def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+    assert "No scores yet." in palio("leaderboard", "mednist").out
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("leaderboard", "mednist")
     assert said.out.splitlines()[2:4] == [

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from django.http import HttpResponseBase
 from django.test import Client
-from tests.web.people import World
 from tests.web.tus import CHUNK_TYPE, announcing, appending
+from tests.web.world import World
 
 Browser = Callable[..., Client]
 

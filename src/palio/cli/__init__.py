@@ -1,4 +1,4 @@
-"""The command line. Commands raise; `main` alone turns what they raise into words and an exit code."""
+"""The command line. Commands raise; only `main` turns exceptions into messages and exit codes."""
 
 import os
 import signal
@@ -16,13 +16,13 @@ from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
 from palio.cli.export import export
-from palio.cli.leaderboard import board
+from palio.cli.leaderboard import leaderboard
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
 from palio.cli.run import run, score
 from palio.cli.serve import admin_link, backup, controller, restore, serve
-from palio.cli.submit import cancel, leaderboard, logs, status, submit
+from palio.cli.submit import cancel, logs, status, submit
 from palio.cli.train import train
 from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
@@ -31,18 +31,25 @@ EXIT_BUG = 1
 EXIT_USAGE = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Group(click.Group):
+    """Knows `board`, the former name of `leaderboard`."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, "leaderboard" if cmd_name == "board" else cmd_name)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="palio")
 def palio() -> None:
-    """Run image-AI challenges that are won by code: build, predict and score in a sandbox, and rank.
+    """Run image-AI challenges that are won by code: build, run and score submissions in a sandbox, and rank them.
 
-    The whole story on this machine: palio demo
+    To see the whole workflow on this machine, run `palio demo`.
     """
 
 
 for _command in (
-    *(demo, doctor, data, train, pack, run, score, board, check, verify),
-    *(login, join, submit, status, logs, cancel, leaderboard),
+    *(demo, doctor, data, train, pack, run, score, leaderboard, check, verify),
+    *(login, join, submit, status, logs, cancel),
     *(serve, controller, backup, restore, admin_link),
     *(publish, export),
 ):
@@ -50,8 +57,8 @@ for _command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code (see `EXIT_CODES`) and lets nothing but a bug show a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)  # a `kill` cleans up like Ctrl-C
+    """Runs one command and returns its exit code (see `EXIT_CODES`). Only bugs show a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)  # `kill` cleans up like Ctrl-C
     argv = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in argv
     try:
@@ -65,12 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Cancelled.", err=True)
         return EXIT_CANCELLED
-    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # so that the interpreter can flush at exit
         return 0
-    except Exception:  # noqa: BLE001 - whatever is not a failure of the table is a bug, and is shown as one
+    except Exception:  # noqa: BLE001 - anything that is not in the error table is a bug
         traceback.print_exc()
-        click.echo("This is a bug in Palio. Please report it with the lines above.", err=True)
+        click.echo("This is a bug in Palio. Please report it and include the lines above.", err=True)
         return EXIT_BUG
     return outcome if isinstance(outcome, int) else 0
 

@@ -1,4 +1,4 @@
-"""`palio check`: is a bundle sound?"""
+"""`palio check`: validates a bundle."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,23 +14,23 @@ from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
-    from palio.core.self_test import Trial
+    from palio.core.self_test import Check
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--run",
-    "by_experiment",
+    "with_self_test",
     is_flag=True,
-    help="Also run the scoring program: on answers that are right, on none at all, and twice.",
+    help="Also run the scoring program: twice on correct answers, and once on an empty file.",
 )
 @engine_option
 @rendering.as_json_option
-def check(bundle: Path, by_experiment: bool, engine: str, as_json: bool) -> int:
-    """Say what is wrong with BUNDLE, all of it at once, with file and line.
+def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int:
+    """Validate BUNDLE and list every problem, with file and line.
 
-    Exit code 0 if it can be used (there may be warnings), 11 if not.
+    Exits with 0 if the bundle can be used, even with warnings, and with 11 if not.
     """
     from palio.core.bundle.check import check_bundle
     from palio.core.bundle.read import read_bundle
@@ -40,8 +40,8 @@ def check(bundle: Path, by_experiment: bool, engine: str, as_json: bool) -> int:
     warnings = (*found.warnings, *warnings)
     if not as_json:
         _show(found.title, errors, warnings)
-    trials = _try(found, engine, quiet=as_json) if by_experiment and not errors else []
-    sound = not errors and all(trial.fine for trial in trials)
+    checks = _self_test(found, engine, quiet=as_json) if with_self_test and not errors else []
+    sound = not errors and all(check.passed for check in checks)
     if as_json:
         rendering.echo_json(
             {
@@ -50,11 +50,11 @@ def check(bundle: Path, by_experiment: bool, engine: str, as_json: bool) -> int:
                 "sound": sound,
                 "errors": [str(problem) for problem in errors],
                 "warnings": [str(problem) for problem in warnings],
-                "trials": [asdict(trial) for trial in trials],
+                "self_test": [asdict(check) for check in checks],
             }
         )
     else:
-        click.echo("\nIt can be used." if sound else "\nIt cannot be used yet.")
+        click.echo("\nThis bundle can be used." if sound else "\nThis bundle cannot be used yet.")
     return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
 
 
@@ -65,19 +65,19 @@ def _show(title: str, errors: Sequence["Problem"], warnings: Sequence["Problem"]
     for problem in warnings:
         click.echo(f"  {click.style('warning', fg='yellow')}  {problem}")
     if not errors and not warnings:
-        click.echo("  nothing to complain of")
+        click.echo("  No problems found.")
 
 
-def _try(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Trial"]:
+def _self_test(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Check"]:
     from palio.core.bundle.pick_phase import pick_phase
-    from palio.core.self_test import run_trials
+    from palio.core.self_test import run_self_test
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)
-    click.echo(f"Trying the scoring program on {engine.describe()} ({why}):", err=quiet)
-    trials = []
+    click.echo(f"Testing the scoring program on {engine.describe()} ({why}):", err=quiet)
+    checks = []
     with TemporaryDirectory(prefix="palio-check-") as work:
-        for trial in run_trials(bundle, pick_phase(bundle, None), engine, Path(work)):
-            click.echo(f"  {'fine' if trial.fine else 'WRONG':<5}  {trial.what}: {trial.outcome}", err=quiet)
-            trials.append(trial)
-    return trials
+        for check in run_self_test(bundle, pick_phase(bundle, None), engine, Path(work)):
+            click.echo(f"  {'ok' if check.passed else 'FAILED':<6}  {check.name}: {check.outcome}", err=quiet)
+            checks.append(check)
+    return checks

@@ -1,4 +1,4 @@
-"""`palio data`: the images of a challenge."""
+"""`palio data`: gets or splits the images of a challenge."""
 
 import os
 import re
@@ -16,35 +16,40 @@ from palio.core.errors import PalioError, counted
 
 @click.group()
 def data() -> None:
-    """Get the images of a challenge, or split your own."""
+    """Get the images of a challenge or split your own."""
 
 
 @data.command()
 @click.argument("name", type=click.Choice(["mednist"]), expose_value=False)
 @click.option(
-    "--from", "source", type=click.Path(path_type=Path), help="Folder or archive (.tar.gz, .zip) to take from."
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="A folder or archive (.tar.gz, .zip) that holds the images.",
 )
 @click.option("--to", type=click.Path(path_type=Path), help="The challenge's folder. [default: challenges/mednist]")
-@click.option("--phantom", is_flag=True, help="Draw synthetic pictures instead; they are not MedNIST.")
+@click.option("--phantom", is_flag=True, help="Draw synthetic pictures instead. They are not MedNIST.")
 @rendering.as_json_option
 def get(source: Path | None, to: Path | None, phantom: bool, as_json: bool) -> None:
-    """Get the 1,800 images of the MedNIST challenge, each checked against its manifest.
+    """Get the 1,800 images of the MedNIST challenge and check each against the manifest.
 
-    Without --from they come from the folder or archive that PALIO_MEDNIST names, or else from the network. Labels of
-    the testing images never enter input_data/. What is in place and right is left alone.
+    Without --from, the images come from the folder or archive that PALIO_MEDNIST names, else from the network. Labels
+    of the testing images are never written to input_data/. Images that are already in place are not fetched again.
     """
     from palio.data.getting import ATTRIBUTION, find_challenge, get_mednist
     from palio.data.in_place import PHANTOM_SENTENCE
     from palio.data.phantom import draw_phantom
 
     if phantom and source:
-        raise PalioError("usage", problem="--phantom takes nothing from --from.", next_step="Leave out one of them.")
+        raise PalioError(
+            "usage", problem="--phantom and --from cannot be combined.", next_step="Leave out one of them."
+        )
     challenge = to or find_challenge(Path.cwd())
     if challenge is None:
         raise PalioError(
             "usage",
-            problem="No challenges/mednist/manifest.csv was found from here upwards.",
-            next_step="Name the challenge's folder with --to.",
+            problem="No challenges/mednist/manifest.csv was found here or in any parent folder.",
+            next_step="Name the challenge folder with --to.",
         )
     if phantom:
         report = draw_phantom(challenge)
@@ -66,19 +71,22 @@ def get(source: Path | None, to: Path | None, phantom: bool, as_json: bool) -> N
         origin = "drawn" if phantom else f"from {report.source}"
         click.echo(f"{total} {what} ({splits}), {origin}, are now in {report.challenge}.")
     else:
-        click.echo(f"Nothing to do: {total} {what} ({splits}) are in {report.challenge}, each as it should be.")
+        click.echo(
+            f"Nothing to do: {total} {what} ({splits}) are already in {report.challenge} and match the manifest."
+        )
     click.echo(PHANTOM_SENTENCE if phantom else ATTRIBUTION)
 
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
-@click.option("--train", type=click.IntRange(min=1), required=True, help="How many images for training.")
-@click.option("--validation", type=click.IntRange(min=1), required=True, help="How many for validation.")
-@click.option("--test", type=click.IntRange(min=1), required=True, help="How many for testing.")
-@click.option("--seed", help="Repeat a split; as secret as the manifest. [default: a fresh one, recorded]")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write, new or empty.")
+@click.option("--train", type=click.IntRange(min=1), required=True, help="Number of training images.")
+@click.option("--validation", type=click.IntRange(min=1), required=True, help="Number of validation images.")
+@click.option("--test", type=click.IntRange(min=1), required=True, help="Number of testing images.")
+@click.option("--seed", help="Seed of an earlier split, to repeat it. Keep it secret. [default: random, recorded]")
 @click.option(
-    "--group-by", help="Regular expression over paths below FOLDER; what its first group matches stays in one split."
+    "--group-by",
+    help="Regular expression on paths below FOLDER. Images whose first group matches alike stay in one split.",
 )
 @rendering.as_json_option
 def split(
@@ -91,11 +99,11 @@ def split(
     group_by: str | None,
     as_json: bool,
 ) -> None:
-    """Split FOLDER, which has one sub-folder of images per class, into training, validation and testing.
+    """Split FOLDER into training, validation and testing images.
 
-    Exactly as many images as asked for, classes in proportion, no group (such as a patient) in two splits, copies of
-    one image kept together, and file names that say nothing. manifest.csv and split.json tell which image is which
-    and are yours to keep.
+    FOLDER has one subfolder of images per class. Each split gets exactly the number of images that you ask for, with
+    classes in proportion. A group (such as a patient) and identical copies of an image never span two splits. Images
+    get opaque names; manifest.csv and split.json say which image is which, so keep them private.
     """
     from palio.data.splitting import split_folder
 
@@ -104,8 +112,8 @@ def split(
     except re.error as error:
         raise PalioError(
             "usage",
-            problem=f"--group-by {group_by} is no regular expression: {error}.",
-            next_step="For names such as p07_3.png write --group-by '(p\\d+)_'.",
+            problem=f"--group-by {group_by} is not a regular expression: {error}.",
+            next_step="For names such as p07_3.png, write --group-by '(p\\d+)_'.",
         ) from error
     counts = {"training": train, "validation": validation, "testing": test}
     report = split_folder(folder, to, counts, seed=seed, group_by=pattern)
@@ -114,21 +122,21 @@ def split(
         return
     groups = f" of {counted(report.groups, 'group')}" if pattern else ""
     click.echo(f"{counted(train + validation + test, 'image')}{groups} from {folder} are now in {to}.")
-    rows = [*report.classes.items(), ("in all", report.images)]
+    rows = [*report.classes.items(), ("total", report.images)]
     click.echo(rendering.table(("class", *report.images), [(name, *map(str, row.values())) for name, row in rows]))
     for paths in report.copies[:5]:
-        click.echo(f"Kept together, because their bytes are the same: {', '.join(paths)}")
+        click.echo(f"Kept in one split because they are identical: {', '.join(paths)}")
     if len(report.copies) > 5:
-        click.echo(f"and {len(report.copies) - 5:,} more sets of identical files (--json lists all).")
+        click.echo(f"and {len(report.copies) - 5:,} more sets of identical files (--json lists all of them).")
     if report.ignored:
-        click.echo(f"Passed over, not images in a class's folder: {', '.join(report.ignored[:5])}", nl=False)
+        click.echo(f"Ignored, because they are not images in a class folder: {', '.join(report.ignored[:5])}", nl=False)
         click.echo(f" and {len(report.ignored) - 5:,} more" if len(report.ignored) > 5 else "")
-    click.echo(f"Seed {report.seed}; keep it, split.json and manifest.csv from participants: they tell all labels.")
+    click.echo(f"Seed {report.seed}. Keep it, split.json and manifest.csv private: they reveal every label.")
 
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int | None], None] | None]:
-    """A progress bar on standard error, drawn from the first bytes on; none where nobody watches."""
+    """Shows a progress bar on standard error once the first bytes arrive, or nothing if that is not a terminal."""
     if not sys.stderr.isatty():
         yield None
         return

@@ -1,4 +1,4 @@
-"""`palio demo`: the whole story on this machine, with nothing but this command."""
+"""`palio demo`: the whole workflow on this machine, in one command."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from palio.cli.run import engine_option
     default=Path("palio-demo"),
     show_default=True,
     metavar="DIR",
-    help="Where everything of the demo goes; what is there is used again.",
+    help="The folder for everything the demo writes. Existing results are reused.",
 )
 @click.option(
     "--mednist",
@@ -25,14 +25,16 @@ from palio.cli.run import engine_option
     envvar="PALIO_MEDNIST",
     show_envvar=True,
     metavar="PATH",
-    help="The MedNIST images: a folder or the archive. [default: from the network; without one, phantom pictures]",
+    help="Folder or archive with the MedNIST images. [default: download them; offline, draw synthetic pictures]",
 )
 def demo(engine: str, folder: Path, images: Path | None) -> int:
-    """Train a model on medical images, pack it, run it in a sandbox on images it has not seen, score it,
-    show it; then do the same on a platform of its own, as a participant would.
+    """Train a model, submit it and see it ranked, all on this machine.
 
-    Needs neither Docker nor a network once Palio is installed, and takes under three minutes.
+    Trains a model on medical images, packs it, runs it in a sandbox on unseen images, scores and ranks it. Then it
+    starts a local platform and submits the model there as a participant would.
+
+    Once Palio is installed, the demo needs neither Docker nor a network and takes under three minutes.
     """
-    from palio.cli.demo_story import Demo
+    from palio.cli.demo_steps import Demo
 
-    return Demo(engine, folder, images).tell()
+    return Demo(engine, folder, images).run()

@@ -1,4 +1,4 @@
-"""The demo's second half: the same submission through a platform of its own, as a participant would hand it in."""
+"""The demo's second half: starts a local platform and submits to it as a participant would."""
 
 import contextlib
 import os
@@ -16,8 +16,9 @@ from pathlib import Path
 import click
 import requests
 
+from palio.cli.leaderboard import leaderboard
 from palio.cli.platform import join
-from palio.cli.submit import leaderboard, submit
+from palio.cli.submit import submit
 from palio.client.login import TOKEN, URL
 from palio.core.errors import PalioError
 
@@ -28,11 +29,11 @@ _STOP_S = 20.0
 
 @contextmanager
 def running_platform(folder: Path, challenge: Path, engine: str) -> Iterator[str]:
-    """The address of a platform on this machine alone, which has the challenge; stopped at the end."""
+    """Runs a platform with the challenge on this machine only, yields its address, and stops it at the end."""
     address = f"http://127.0.0.1:{_free_port()}"
     command = [sys.executable, "-P", "-m", "palio", "serve", "--data", str(folder), "--with", str(challenge)]
     command += ["--port", address.rpartition(":")[2], "--engine", engine]
-    # Whoever hands in here is whoever operates it, so that bubblewrap may run it.
+    # The participant here is also the operator, so bubblewrap may run the submission.
     environment = os.environ | {"PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
     log = folder.with_suffix(".log")
     with log.open("w") as output:
@@ -47,36 +48,36 @@ def running_platform(folder: Path, challenge: Path, engine: str) -> Iterator[str
         server.kill()
 
 
-def take_part(address: str, submission: Path) -> int:
-    """Signs up, joins, hands in and waits, with the commands that a participant has; the exit code of the verdict."""
+def submit_as_participant(address: str, submission: Path) -> int:
+    """Signs up, joins, submits and waits with a participant's commands. Returns the verdict's exit code."""
     name = f"visitor-{datetime.now(UTC):%H%M%S}"
     os.environ |= {URL: address, TOKEN: _sign_up(address, name)}
-    click.echo(f"  {name} has signed up and made a token")
+    click.echo(f"  {name} signed up and created a token")
     context = click.get_current_context()
-    _typed(f"palio join {SLUG}")
+    _show_command(f"palio join {SLUG}")
     context.invoke(join, challenge=SLUG, accept_terms=True)
-    _typed(f"palio submit {submission} --wait")
-    outcome = context.invoke(submit, file=submission, challenge=SLUG, note="from the demo", wait=True)
-    return outcome if isinstance(outcome, int) else 0
+    _show_command(f"palio submit {submission} --wait")
+    exit_code = context.invoke(submit, file=submission, challenge=SLUG, note="from the demo", wait=True)
+    return exit_code if isinstance(exit_code, int) else 0
 
 
-def show_board() -> None:
-    _typed(f"palio leaderboard {SLUG}")
-    click.get_current_context().invoke(leaderboard, challenge=SLUG)
+def show_leaderboard() -> None:
+    _show_command(f"palio leaderboard {SLUG}")
+    click.get_current_context().invoke(leaderboard, names=[SLUG])
 
 
 def stay_open() -> None:
-    """Until Ctrl-C."""
+    """Waits for Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
         signal.pause()
 
 
-def _typed(command: str) -> None:
+def _show_command(command: str) -> None:
     click.echo(click.style(f"  $ {command}", dim=True))
 
 
 def _sign_up(address: str, name: str) -> str:
-    """A new account, by the form that people fill in, and a token for it."""
+    """Signs up through the web form and returns a token for the new account."""
     with requests.Session() as browser:
         form = f"{address}/accounts/signup/"
         browser.get(form, timeout=10)
@@ -89,7 +90,7 @@ def _sign_up(address: str, name: str) -> str:
             timeout=10,
         )
         if not answer.ok:
-            raise PalioError("server-unreadable", url=address, reason=f"signing up ended with {answer.status_code}")
+            raise PalioError("server-unreadable", url=address, reason=f"sign-up returned HTTP {answer.status_code}")
         return str(answer.json()["secret"])
 
 
@@ -100,7 +101,7 @@ def _wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> Non
             if requests.get(f"{address}/health", timeout=5).ok:
                 return
         time.sleep(0.1)
-    raise PalioError("server-unreachable", url=address, reason=f"it did not start; {log} says why")
+    raise PalioError("server-unreachable", url=address, reason=f"it did not start; see {log}")
 
 
 def _free_port() -> int:

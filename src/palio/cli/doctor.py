@@ -1,4 +1,4 @@
-"""`palio doctor`: what this machine can run, and the command that adds what it cannot."""
+"""`palio doctor`: what this machine can run, and how to add what is missing."""
 
 import importlib.util
 import os
@@ -14,13 +14,13 @@ from palio.cli import rendering
 from palio.core.errors import EXIT_CODES, Cause
 
 FREE_GIB_WANTED = 10
-REFERENCE_PACKAGES = ("torch", "monai", "sklearn")  # what the MedNIST programs import
+REFERENCE_PACKAGES = ("torch", "monai", "sklearn")  # imported by the MedNIST programs
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `next_step` is empty where nothing is missing."""
+    """One check and its result. `next_step` is empty if nothing is missing."""
 
     subject: str
     fine: bool
@@ -31,9 +31,10 @@ class Finding:
 @click.command()
 @rendering.as_json_option
 def doctor(as_json: bool) -> int:
-    """Say what this machine can run: engines and how they isolate, disk, memory, packages.
+    """Check what this machine can run: engines, isolation, disk, memory and packages.
 
-    For each thing that is missing: the command that adds it. Exit code 0 if at least one engine can be used, else 12.
+    For anything missing, prints the command that adds it. Exits with 0 if at least one engine is available, else with
+    12.
     """
     from palio.engines import ENGINES, find_fault, open_engine
 
@@ -44,7 +45,7 @@ def doctor(as_json: bool) -> int:
             findings.append(Finding(name, False, fault.reason, fault.next_step))
             continue
         engine, _ = open_engine(name)
-        findings.append(Finding(name, True, f"{engine.describe()} can be used"))
+        findings.append(Finding(name, True, f"{engine.describe()} is available"))
         isolation[name] = [asdict(guarantee) for guarantee in engine.guarantees()]
     if as_json:
         rendering.echo_json({"findings": [asdict(finding) for finding in findings], "isolation": isolation})
@@ -63,12 +64,12 @@ def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]]) -
         click.echo(f"\nIsolation on {name}:")
         rows = [(each["property"], each["enforcement"], each["detail"]) for each in guarantees]
         width = max(len(row[0]) for row in rows)
-        for kept, enforcement, detail in rows:
-            click.echo(f"  {kept:<{width}}  {enforcement:<23}  {detail}".rstrip())
+        for guarantee, enforcement, detail in rows:
+            click.echo(f"  {guarantee:<{width}}  {enforcement:<23}  {detail}".rstrip())
     if not isolation:
-        click.echo("\nNo engine can be used here, so nothing can be run yet; one of the steps above changes that.")
+        click.echo("\nNo engine is available, so nothing can run yet. Follow one of the steps above.")
     elif len(isolation) == 1:
-        click.echo("\nOne engine is enough.")
+        click.echo("\nYou only need one engine.")
 
 
 def _python() -> Finding:
@@ -79,7 +80,10 @@ def _system() -> Finding:
     text = f"{platform.system()} {platform.release()} on {platform.machine()}, {os.cpu_count()} CPUs"
     if "microsoft" in platform.release().lower():
         return Finding(
-            "System", True, f"{text} (WSL)", "Keep challenges on the Linux side; files below /mnt/c are read slowly."
+            "System",
+            True,
+            f"{text} (WSL)",
+            "Keep challenges on the Linux file system; reading files below /mnt/c is slow.",
         )
     return Finding("System", True, text)
 
@@ -97,7 +101,7 @@ def _disk() -> Finding:
             "Disk",
             False,
             text,
-            f"Free some space: images and runs want {FREE_GIB_WANTED} GiB. `docker system df` helps.",
+            f"Free some space: images and runs need {FREE_GIB_WANTED} GiB. `docker system df` shows what Docker uses.",
         )
     return Finding("Disk", True, text)
 
@@ -105,7 +109,7 @@ def _disk() -> Finding:
 def _packages() -> list[Finding]:
     missing = [name for name in REFERENCE_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        text = f"{', '.join(missing)} not installed; bubblewrap runs submissions on this Python, which lacks them"
+        text = f"{', '.join(missing)} not installed; bubblewrap runs submissions on this Python"
         return [Finding("Packages", False, text, f"{sys.executable} -m pip install 'palio[mednist]'")]
     return [Finding("Packages", True, "PyTorch, MONAI and scikit-learn are installed, for submissions on bubblewrap")]
 
@@ -119,6 +123,6 @@ def _proxy() -> list[Finding]:
             "Proxy",
             True,
             "a proxy is configured for this user",
-            "Docker pulls images through its own: see https://docs.docker.com/engine/daemon/proxy.",
+            "Docker has its own proxy settings: see https://docs.docker.com/engine/daemon/proxy.",
         )
     ]

@@ -1,4 +1,4 @@
-"""`palio pack`: a submission from a folder."""
+"""`palio pack`: creates a submission from a folder."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from palio.cli import rendering
     default=Path("submission.zip"),
     show_default=True,
     metavar="FILE",
-    help="The zip to write.",
+    help="The zip file to write.",
 )
 @rendering.as_json_option
 def pack(folder: Path, output: Path, as_json: bool) -> None:
-    """Make a submission from FOLDER, checked as the platform will check it.
+    """Create a submission from FOLDER and run the platform's checks on it.
 
-    FOLDER has a Dockerfile at its root, or is a challenge whose Dockerfile lies in docker_code_inference/. The same
-    content with the same execute bits always gives the same bytes.
+    FOLDER has a Dockerfile at its root, or is a challenge with one in docker_code_inference/. The same files with the
+    same execute bits always give the same bytes.
     """
     from palio.core.quantities import size_text
     from palio.core.submission.pack import pack as pack_folder

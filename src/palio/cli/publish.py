@@ -1,4 +1,4 @@
-"""`palio publish`: a bundle becomes a challenge on the platform, or its next version."""
+"""`palio publish`: publishes a bundle as a new challenge, or as the next version of one."""
 
 from pathlib import Path
 
@@ -11,14 +11,15 @@ _WIDEST = 90
 
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
-@click.option("--slug", help="Its name in the address; from the title, if left out.")
-@click.option("--draft", is_flag=True, help="Only its organizers see it.")
-@click.option("--note", default="", help="What has changed, for participants to read.")
+@click.option("--slug", help="The challenge's name in its address. [default: derived from the title]")
+@click.option("--draft", is_flag=True, help="Show the challenge only to its organizers.")
+@click.option("--note", default="", help="A note to participants about what changed.")
 @rendering.as_json_option
 def publish(bundle: Path, slug: str | None, draft: bool, note: str, as_json: bool) -> int:
-    """Publish BUNDLE, a challenge's folder or a zip of it, on the platform that you are logged in to.
+    """Publish BUNDLE on the platform, as a new challenge or a new version.
 
-    A challenge of that name that you organize gets a new version. The same content published again changes nothing.
+    BUNDLE is a challenge folder or a zip of one. If you already organize a challenge of that name, it gets a new
+    version. Publishing the same content again changes nothing.
     """
     from palio.client import connect
     from palio.client.publishing import publish as send
@@ -33,18 +34,18 @@ def publish(bundle: Path, slug: str | None, draft: bool, note: str, as_json: boo
     for warning in done["warnings"]:
         click.echo(f"  {click.style('warning', fg='yellow')}  {warning}")
     if not done["is_new"]:
-        click.echo(f"This is version {version['number']} of {challenge['title']}, as it was. Nothing was changed.")
+        click.echo(f"Nothing to do: version {version['number']} of {challenge['title']} already has this content.")
     else:
         click.echo(f"{challenge['title']}, version {version['number']}: {challenge['visibility']}.")
         for change in version["changes"]:
-            click.echo(f"  {_told(change)}")
+            click.echo(f"  {_change_text(change)}")
     click.echo(address)
     return 0
 
 
-def _told(change: dict[str, str]) -> str:
-    """A value as old → new; of a text, how many lines went and came."""
+def _change_text(change: dict[str, str]) -> str:
+    """Old → new for short values, line counts for long texts."""
     old, new = change["old"], change["new"]
     if old and new and "\n" not in old + new and len(old + new) < _WIDEST:
         return f"{change['what']}: {old} → {new}"
-    return f"{change['what']}: {len(old.splitlines())} lines gone, {len(new.splitlines())} new"
+    return f"{change['what']}: {len(old.splitlines())} lines removed, {len(new.splitlines())} added"

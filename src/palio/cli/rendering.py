@@ -1,4 +1,4 @@
-"""How results and failures look on a terminal, and as JSON."""
+"""Renders results and failures for the terminal and as JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import click
 
 from palio.core.errors import TURNS, Failure
 
-# In the heading of everything that shows scores on them.
+# Added to the heading of everything that shows scores on phantom images.
 ON_PHANTOM = " — on PHANTOM images: synthetic pictures, not medical ones"
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -33,7 +33,7 @@ def failure(what: Failure, *, turn: str | None = None, as_json: bool = False) ->
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  ") -> str:
-    """Columns as wide as their widest cell; the first is left-aligned, numbers on the right."""
+    """Formats a table: the first column is left-aligned, the others right-aligned."""
     widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header))]
     lines = []
     for row in [header, *rows]:

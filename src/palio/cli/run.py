@@ -1,4 +1,4 @@
-"""`palio run` and `palio score`: evaluate here exactly as the platform does."""
+"""`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
 from collections.abc import Callable
@@ -23,9 +23,9 @@ challenge_option = click.option(
     required=True,
     type=click.Path(exists=True, path_type=Path),
     metavar="BUNDLE",
-    help="The folder that holds competition.yaml.",
+    help="The challenge folder, which holds competition.yaml.",
 )
-phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the one that is open]")
+phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the open phase]")
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "docker", "bubblewrap"]),
@@ -33,14 +33,14 @@ engine_option = click.option(
     show_default=True,
     envvar="PALIO_ENGINE",
     show_envvar=True,
-    help="Where containers run. auto: Docker if it answers, else bubblewrap.",
+    help="The engine that runs containers. auto: Docker if it responds, else bubblewrap.",
 )
 folder_option = click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The run folder to make. [default: runs/<time>-<id>]",
+    help="The run folder to write. [default: runs/<time>-<id>]",
 )
 
 
@@ -50,8 +50,8 @@ folder_option = click.option(
 @phase_option
 @engine_option
 @folder_option
-@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: found from its content]")
-@click.option("--label", help="What the board calls it. [default: the file's name]")
+@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: detected from its content]")
+@click.option("--label", help="The name on the leaderboard. [default: the file name]")
 @rendering.as_json_option
 def run(
     submission: Path,
@@ -63,10 +63,10 @@ def run(
     label: str | None,
     as_json: bool,
 ) -> int:
-    """Evaluate SUBMISSION exactly as the platform does, and write the run folder.
+    """Evaluate SUBMISSION exactly as the platform does and write a run folder.
 
-    It is built, run on the hidden images in a sandbox, and scored. SUBMISSION is a zip with a Dockerfile at its root,
-    an image from `docker save`, or predictions as a .csv or a zip.
+    Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
+    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file.
     """
     return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
 
@@ -81,7 +81,7 @@ def run(
 def score(
     predictions: Path, challenge: Path, phase: str | None, engine: str, output: Path | None, as_json: bool
 ) -> int:
-    """Score PREDICTIONS, a .csv or a zip, without building or running anything else."""
+    """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
     return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
 
 
@@ -96,8 +96,8 @@ def evaluate(
     *,
     as_json: bool,
 ) -> int:
-    """Steps one evaluation to its end, shows its stages as they pass, and returns the exit code of its verdict."""
-    # Here and not above: `palio --help` needs none of it.
+    """Runs one evaluation to its end, shows its stages, and returns the verdict's exit code."""
+    # Imported here to keep `palio --help` fast.
     from palio.core.attempt.lock import is_phantom
     from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
     from palio.core.bundle.model import SubmissionKind
@@ -129,15 +129,15 @@ def evaluate(
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
-        say(f"  warning     not enforced by this engine on this machine: {', '.join(unenforced)}")
+        say(f"  warning     this engine cannot enforce on this machine:  {', '.join(unenforced)}")
     evaluation = Evaluation(attempt, engine, folder, key=key)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:
         evaluation.cancel()
-        say("\nCancelled: the job was stopped and nothing is left running.")
+        say("\nCancelled. The job was stopped; nothing is left running.")
     finally:
-        evaluation.cancel()  # does nothing once it has ended
+        evaluation.cancel()  # does nothing once the evaluation has finished
     result = evaluation.result
     if as_json:
         rendering.echo_json({**result.as_json(), "run_folder": str(folder.root)})
@@ -154,7 +154,7 @@ def evaluate(
 
 
 def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
-    """Steps the evaluation; a line for each stage: its name when it begins, how long it took when it has ended."""
+    """Steps the evaluation and prints a line per stage: its name at the start, its duration at the end."""
     shown: Stage | None = None
     while evaluation.step():
         if evaluation.stage is not shown:
@@ -174,5 +174,5 @@ def _close(evaluation: "Evaluation", stage: "Stage | None", say: Callable[..., N
     if record is None or record.wall_s is None:
         say("stopped")
         return
-    memory = f", at most {size_text(record.peak_memory_bytes)}" if record.peak_memory_bytes else ""
+    memory = f", peak memory {size_text(record.peak_memory_bytes)}" if record.peak_memory_bytes else ""
     say(f"{duration_text(record.wall_s)}{memory}")

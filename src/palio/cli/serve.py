@@ -1,6 +1,7 @@
-"""`palio serve` and its like: each becomes a process of the platform, with its flags as PALIO_* environment.
+"""`palio serve` and the other server commands. Each replaces itself with a platform process and passes its flags on as
+PALIO_* variables.
 
-The platform's own code, and Django with it, is imported only there.
+Platform code, and with it Django, is imported only in that process.
 """
 
 import os
@@ -27,42 +28,48 @@ data_option = click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The folder of everything: database, files, runs, keys. [default: palio-data]",
+    help="The data folder: database, files, runs and keys. [default: palio-data]",
 )
 config_option = click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A file with settings. [default: palio.toml, if it is here]",
+    help="The settings file. [default: palio.toml in this folder, if any]",
 )
 running_options = _options(
     data_option,
     config_option,
-    click.option("--engine", type=ENGINES, help="Where containers run. [default: auto]"),
-    click.option("--slots", type=click.IntRange(1), metavar="N", help="Attempts that run at a time. [default: 1]"),
+    click.option("--engine", type=ENGINES, help="The engine that runs containers. [default: auto]"),
+    click.option(
+        "--slots", type=click.IntRange(1), metavar="N", help="How many attempts run in parallel. [default: 1]"
+    ),
 )
 
 
 @click.command()
 @running_options
-@click.option("--host", metavar="H", help="The address to listen at. [default: 127.0.0.1, for this machine alone]")
-@click.option("--port", type=click.IntRange(1, 65535), metavar="P", help="The port to listen at. [default: 8000]")
-@click.option("--url", metavar="U", help="The address that people open, as https://palio.example.org.")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes that answer requests. [default: 1]")
-@click.option("--sign-up", type=click.Choice(["open", "invitation"]), help="Who may make an account. [default: open]")
+@click.option("--host", metavar="H", help="The address to listen on. [default: 127.0.0.1, this machine only]")
+@click.option("--port", type=click.IntRange(1, 65535), metavar="P", help="The port to listen on. [default: 8000]")
+@click.option(
+    "--url", metavar="U", help="The public address, such as https://palio.example.org. [default: http://HOST:PORT]"
+)
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="How many processes serve requests. [default: 1]")
+@click.option("--sign-up", type=click.Choice(["open", "invitation"]), help="Who may sign up. [default: open]")
 @click.option(
     "--with",
     "with_",
     metavar="BUNDLE",
     multiple=True,
-    help="Publish a challenge at the start: `mednist`, or a folder; may be given several times.",
+    help="Publish a challenge at startup: `mednist` or a folder. Can be repeated.",
 )
-@click.option("--pages-only", is_flag=True, help="Without the controller, which `palio controller` runs elsewhere.")
+@click.option(
+    "--pages-only", is_flag=True, help="Do not run the controller here; `palio controller` runs it elsewhere."
+)
 def serve(with_: tuple[str, ...], pages_only: bool, config: Path | None, **flags: object) -> NoReturn:
-    """Run the platform: pages, API and controller, in one process tree.
+    """Run the platform: pages, API and controller.
 
-    The first start makes everything, and prints a link for its operator. Every setting can also be given as PALIO_NAME
-    in the environment, or in palio.toml; docs/operate.md lists them.
+    The first start creates the data folder and prints a sign-in link for the operator. Every setting can also be given
+    as PALIO_<NAME> in the environment or in palio.toml; docs/operate.md lists them.
     """
     more = [*(word for named in with_ for word in ("--with", named)), *(["--pages-only"] if pages_only else [])]
     _become("serve", more, config, flags)
@@ -71,7 +78,10 @@ def serve(with_: tuple[str, ...], pages_only: bool, config: Path | None, **flags
 @click.command()
 @running_options
 def controller(config: Path | None, **flags: object) -> NoReturn:
-    """Run the platform's controller alone: it evaluates what is handed in. `palio serve` has one already."""
+    """Run only the controller, which evaluates submissions.
+
+    `palio serve` already includes one, unless it was started with --pages-only.
+    """
     _become("controller", [], config, flags)
 
 
@@ -81,7 +91,10 @@ def controller(config: Path | None, **flags: object) -> NoReturn:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def backup(file: Path, config: Path | None, as_json: bool, **flags: object) -> NoReturn:
-    """Write all of a server's data to FILE (.tar or .tar.gz), while it runs."""
+    """Back up all of a server's data to FILE (.tar or .tar.gz).
+
+    The server can keep running.
+    """
     _become("backup", [str(file), *(["--json"] if as_json else [])], config, flags)
 
 
@@ -90,7 +103,10 @@ def backup(file: Path, config: Path | None, as_json: bool, **flags: object) -> N
 @data_option
 @config_option
 def restore(file: Path, config: Path | None, **flags: object) -> NoReturn:
-    """Make the data folder anew from FILE, which `palio backup` wrote. A folder that is there is never overwritten."""
+    """Restore the data folder from FILE.
+
+    FILE was written by `palio backup`. An existing data folder is never overwritten.
+    """
     _become("restore", [str(file)], config, flags)
 
 
@@ -99,16 +115,19 @@ def restore(file: Path, config: Path | None, **flags: object) -> NoReturn:
 @data_option
 @config_option
 def admin_link(name: str, config: Path | None, **flags: object) -> NoReturn:
-    """Print a link with which NAME sets a new password, once, and is an admin. The server may run."""
+    """Print a one-time link that lets NAME set a password and makes NAME an admin.
+
+    The server can keep running.
+    """
     _become("admin-link", [name], config, flags)
 
 
 def _become(command: str, arguments: list[str], config: Path | None, flags: dict[str, object]) -> NoReturn:
-    """Replaces this process, so that signals and exit code are the platform's own."""
+    """Replaces this process with the platform's, which then handles signals and sets the exit code."""
     given = {name: value for name, value in (*flags.items(), ("config", config)) if value is not None}
     for name, value in given.items():
         variable = f"PALIO_{name.upper()}"
-        os.environ.pop(f"{variable}_FILE", None)  # a flag counts for more than it
+        os.environ.pop(f"{variable}_FILE", None)  # a flag takes precedence
         os.environ[variable] = str(value)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "palio.web.serving", command, *arguments])  # noqa: S606

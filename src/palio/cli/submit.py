@@ -1,4 +1,4 @@
-"""`palio submit`, `status`, `logs`, `cancel` and `leaderboard`: what a participant does on a platform."""
+"""`palio submit`, `status`, `logs` and `cancel`: a participant's commands on a platform."""
 
 import sys
 from collections.abc import Callable
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from palio.client import Connection
 
 STAGES = ("build", "sample", "predict", "score")
-phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the one that is open]")
+phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the open phase]")
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @challenge_option
 @phase_option
-@click.option("--note", default="", help="A note, for your team.")
-@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: found from its content]")
-@click.option("--wait", is_flag=True, help="Show the stages as they pass, and end as `palio run` would have ended.")
+@click.option("--note", default="", help="A note for your team.")
+@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: detected from its content]")
+@click.option("--wait", is_flag=True, help="Wait for the result, and exit as `palio run` would.")
 @rendering.as_json_option
 @in_person
 def submit(
     file: Path, challenge: str | None, phase: str | None, note: str, kind: str | None, wait: bool, as_json: bool
 ) -> int:
-    """Hand FILE in on the platform that you are logged in to.
+    """Submit FILE to a challenge on the platform that you are logged in to.
 
-    If it is interrupted, run the same command again: what has arrived is not sent again.
+    If the upload is interrupted, run the same command again to resume it.
     """
     from palio.client import connect
-    from palio.client import participating as client
+    from palio.client import submitting as client
     from palio.client.uploading import upload_file
     from palio.core.quantities import size_text
 
@@ -44,13 +44,14 @@ def submit(
         click.echo(text, nl=newline, err=as_json)
 
     connection = connect()
-    name = client.the_challenge(connection, challenge)
-    client.refuse_early(connection, name, phase)
+    name = client.resolve_challenge(connection, challenge)
+    client.check_quota(connection, name, phase)
     show = _progress() if sys.stderr.isatty() else None
-    kept = upload_file(connection, name, file, kind=kind, phase=phase, progress=show)
-    submission = client.submit(connection, name, kept["id"], phase=phase, note=note)
+    stored = upload_file(connection, name, file, kind=kind, phase=phase, progress=show)
+    submission = client.submit(connection, name, stored["id"], phase=phase, note=note)
     say(f"{name}, phase {submission['phase']}, team {submission['team']}")
-    say(f"  submission  {file.name} ({kept['kind']}, {size_text(kept['size_bytes'])}, sha256 {kept['sha256'][:12]})")
+    size, digest = size_text(stored["size_bytes"]), stored["sha256"][:12]
+    say(f"  submission  {file.name} ({stored['kind']}, {size}, sha256 {digest})")
     for line in submission["notes"]:
         say(f"  note        {line}")
     say(f"  id          {submission['id']}")
@@ -59,12 +60,12 @@ def submit(
         if as_json:
             rendering.echo_json(submission)
         else:
-            say(f"Handed in. `palio status {submission['id']}` says how it stands.")
+            say(f"Submitted. To check on it: palio status {submission['id']}")
         return 0
     try:
         ended = _watch(connection, submission["id"], say)
     except KeyboardInterrupt:
-        say(f"\nIt goes on without you: `palio status {submission['id']}` says how it stands, `palio cancel` ends it.")
+        say(f"\nIt keeps running on the server. To check on it: palio status {submission['id']}")
         return EXIT_CANCELLED
     return _show_end(ended, say, as_json=as_json)
 
@@ -72,39 +73,39 @@ def submit(
 @click.command()
 @click.argument("submission", required=False)
 @challenge_option
-@click.option("--wait", is_flag=True, help="Until it has ended.")
+@click.option("--wait", is_flag=True, help="Wait until the submission finishes.")
 @rendering.as_json_option
 def status(submission: str | None, challenge: str | None, wait: bool, as_json: bool) -> int:
-    """How SUBMISSION stands; without one, all that your team has handed in."""
+    """Show the status of SUBMISSION, or list your team's submissions."""
     from palio.client import connect
-    from palio.client import participating as client
+    from palio.client import submitting as client
 
     def say(text: str, *, newline: bool = True) -> None:
         click.echo(text, nl=newline, err=as_json)
 
     connection = connect()
     if submission is None:
-        return _show_all(connection, client.the_challenge(connection, challenge), as_json=as_json)
-    stands = client.get_submission(connection, submission)
-    say(f"{stands['challenge']}, phase {stands['phase']}, team {stands['team']}")
-    say(f"  submission  {stands['file']['name']} ({stands['file']['kind']})")
-    if wait or stands["ended"]:
+        return _show_all(connection, client.resolve_challenge(connection, challenge), as_json=as_json)
+    current = client.get_submission(connection, submission)
+    say(f"{current['challenge']}, phase {current['phase']}, team {current['team']}")
+    say(f"  submission  {current['file']['name']} ({current['file']['kind']})")
+    if wait or current["ended"]:
         return _show_end(_watch(connection, submission, say), say, as_json=as_json)
-    _Stages(say).show(stands)
-    say("" if stands["state"] == "queued" else "running")
+    _Stages(say).show(current)
+    say("" if current["state"] == "queued" else "running")
     if as_json:
-        rendering.echo_json(stands)
+        rendering.echo_json(current)
     return 0
 
 
 @click.command()
 @click.argument("submission")
-@click.option("--stage", type=click.Choice(STAGES), help="Only this one.")
+@click.option("--stage", type=click.Choice(STAGES), help="Show only this stage. [default: all stages]")
 @rendering.as_json_option
 def logs(submission: str, stage: str | None, as_json: bool) -> None:
-    """The logs of SUBMISSION, as far as the challenge lets them be read."""
+    """Show the logs of SUBMISSION that the challenge lets you read."""
     from palio.client import connect
-    from palio.client import participating as client
+    from palio.client import submitting as client
 
     connection = connect()
     there = (client.get_submission(connection, submission)["attempt"] or {}).get("logs", [])
@@ -114,7 +115,7 @@ def logs(submission: str, stage: str | None, as_json: bool) -> None:
         rendering.echo_json({"submission": submission, "logs": found})
         return
     if not found:
-        click.echo("There is no log that you may read yet.", err=True)
+        click.echo("No logs available yet.", err=True)
     for name, text in found.items():
         if len(found) > 1:
             click.echo(click.style(f"== {name}", bold=True))
@@ -123,15 +124,16 @@ def logs(submission: str, stage: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("submission")
-@click.option("--counts", is_flag=True, help="Also if that uses up a try, without being asked.")
+@click.option("--counts", is_flag=True, help="Skip the confirmation, even if this counts toward the limit.")
 @rendering.as_json_option
 def cancel(submission: str, counts: bool, as_json: bool) -> None:
-    """End SUBMISSION; what runs is stopped.
+    """Cancel SUBMISSION and stop its job.
 
-    Once it has begun on hidden data, in a phase that shows the log of that, cancelling it uses up a try.
+    In a phase that shows prediction logs, a submission that has already seen hidden data counts toward the limit even
+    if you cancel it.
     """
     from palio.client import connect
-    from palio.client import participating as client
+    from palio.client import submitting as client
 
     connection = connect()
     if (
@@ -140,66 +142,16 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
         and sys.stdin.isatty()
         and client.get_submission(connection, submission)["cancel_counts"]
     ):
-        question = "This attempt has begun on hidden data and counts as one of your team's tries. Cancel it?"
+        question = "This attempt has already seen hidden data, so it counts toward your team's limit. Cancel it?"
         if not click.confirm(question):
-            click.echo("It goes on.")
+            click.echo("Not cancelled.")
             return
         counts = True
-    stands = client.cancel(connection, submission, counts=counts)
+    current = client.cancel(connection, submission, counts=counts)
     if as_json:
-        rendering.echo_json(stands)
+        rendering.echo_json(current)
     else:
-        click.echo("It was cancelled." if stands["ended"] else "It is being cancelled: what runs is stopped.")
-
-
-@click.command()
-@click.argument("challenge", required=False)
-@phase_option
-@rendering.as_json_option
-def leaderboard(challenge: str | None, phase: str | None, as_json: bool) -> None:
-    """The leaderboard of CHALLENGE on the platform; `palio board` ranks runs on this machine."""
-    from palio.client import connect
-    from palio.client import participating as client
-
-    connection = connect()
-    board = connection.get(f"/challenges/{client.the_challenge(connection, challenge)}/leaderboard", phase=phase)
-    if as_json:
-        rendering.echo_json(board)
-        return
-    click.echo(f"{board['title']}, phase {board['phase']}\n")
-    if not board["rows"]:
-        click.echo("  The scores of this phase are hidden." if board["hidden"] else "  Nobody has a score yet.")
-        return
-    columns = board["columns"]
-    header = [
-        "Rank",
-        "Team",
-        *(f"{column['title']} {'↑' if column['descending'] else '↓'}" for column in columns),
-        "Entries",
-    ]
-    rows = [
-        [
-            _rank(row),
-            row["team"] + (" (baseline)" if row["baseline"] else ""),
-            *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
-            str(row["entries"]),
-        ]
-        for row in board["rows"]
-    ]
-    click.echo(rendering.table(header, rows))
-    if board["own_team"]:
-        click.echo(f"\nYour team: {board['own_team']}")
-
-
-def _rank(row: Any) -> str:
-    if row["rank"] is None:
-        return "–"
-    first, last = row["rank_range"] or (row["rank"], row["rank"])
-    return f"{row['rank']}" if first == last else f"{row['rank']} ({first}–{last})"
-
-
-def _score(value: float | None, precision: int) -> str:
-    return "–" if value is None else f"{value:.{precision}f}"
+        click.echo("Cancelled." if current["ended"] else "Cancelling: the job is being stopped.")
 
 
 def _progress() -> Callable[[int, int], None]:
@@ -207,45 +159,45 @@ def _progress() -> Callable[[int, int], None]:
 
     def show(sent: int, size: int) -> None:
         end = "\n" if sent == size else ""
-        click.echo(f"\r  sending     {size_text(sent)} of {size_text(size)}\x1b[K{end}", nl=False, err=True)
+        click.echo(f"\r  uploading   {size_text(sent)} of {size_text(size)}\x1b[K{end}", nl=False, err=True)
 
     return show
 
 
 class _Stages:
-    """A line for each stage as it passes: its name when it begins, how long it took when it has ended."""
+    """Prints a line per stage: its name at the start, its duration at the end."""
 
     def __init__(self, say: Callable[..., None]) -> None:
         self._say = say
         self._shown: str | None = None
         self._attempt: str | None = None
-        self._told: set[str] = set()
+        self._done: set[str] = set()
         self._waited = ""
 
-    def show(self, stands: Any) -> None:
-        attempt = stands["attempt"]
+    def show(self, current: Any) -> None:
+        attempt = current["attempt"]
         if attempt is None:
             return
         if self._attempt not in (None, attempt["identity"]):
             self._close({})
-            self._say("  again       the platform had a fault, which is not charged; it is tried again")
-            self._told, self._shown = set(), None
+            self._say("  retry       the platform failed; this does not count toward the limit")
+            self._done, self._shown = set(), None
         self._attempt = attempt["identity"]
-        if stands["state"] == "queued":
-            self._wait(stands["place"])
+        if current["state"] == "queued":
+            self._wait(current["place"])
         for stage in STAGES:
             record = attempt["stages"].get(stage)
-            if stage in self._told or not (record or stage == stands["state"]):
+            if stage in self._done or not (record or stage == current["state"]):
                 continue
             if self._shown != stage:
                 self._close(attempt["stages"])
                 self._say(f"  {stage:<10}  ", newline=False)
                 self._shown = stage
-            if stands["ended"] or (record and record["wall_s"] is not None and stage != stands["state"]):
+            if current["ended"] or (record and record["wall_s"] is not None and stage != current["state"]):
                 self._close(attempt["stages"])
 
     def _wait(self, place: Any) -> None:
-        text = f"number {place['number']} of {place['of']} in the queue" if place and place["number"] else ""
+        text = f"position {place['number']} of {place['of']} in the queue" if place and place["number"] else ""
         if text and text != self._waited:
             self._say(f"  {'queued':<10}  {text}")
             self._waited = text
@@ -260,22 +212,22 @@ class _Stages:
             self._say("stopped")
         else:
             peak = record.get("peak_memory_bytes")
-            self._say(duration_text(record["wall_s"]) + (f", at most {size_text(peak)}" if peak else ""))
-        self._told.add(self._shown)
+            self._say(duration_text(record["wall_s"]) + (f", peak memory {size_text(peak)}" if peak else ""))
+        self._done.add(self._shown)
         self._shown = None
 
 
 def _watch(connection: "Connection", submission: str, say: Callable[..., None]) -> Any:
-    from palio.client import participating as client
+    from palio.client import submitting as client
 
-    stages, stands = _Stages(say), None
-    for stands in client.watch(connection, submission):
-        stages.show(stands)
-    return stands
+    stages, current = _Stages(say), None
+    for current in client.watch(connection, submission):
+        stages.show(current)
+    return current
 
 
 def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
-    """The same words as at the end of `palio run`, and its exit code."""
+    """Shows the result as `palio run` does and returns the same exit code."""
     if as_json:
         rendering.echo_json(ended)
     if ended["scores"]:
@@ -283,7 +235,7 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         cells = [f"{ended['scores'][column['key']]:.{column['precision']}f}" for column in shown]
         say("\n" + rendering.table([column["title"] for column in shown], [cells]))
     elif ended["state"] == "scored":
-        say("\nIt has a score. The scores of this phase are hidden until the organizers show them.")
+        say("\nScored. The scores of this phase are hidden until the organizers publish them.")
     if ended["state"] == "cancelled":
         say("\nCancelled.")
         return EXIT_CANCELLED
@@ -299,10 +251,10 @@ def _show_all(connection: "Connection", challenge: str, *, as_json: bool) -> int
     if as_json:
         rendering.echo_json({"challenge": challenge, "submissions": found})
     elif not found:
-        click.echo(f"Your team has handed in nothing for {challenge} yet: `palio submit FILE` does.")
+        click.echo(f"Your team has no submissions to {challenge} yet. To submit: palio submit FILE")
     else:
         scored = list(dict.fromkeys(key for each in found for key in each["scores"] or {}))
-        header = ["Id", "When", "Phase", "File", "State", "Counts", *scored]
+        header = ["ID", "Submitted", "Phase", "File", "State", "Counts", *scored]
         rows = [
             [
                 each["id"],

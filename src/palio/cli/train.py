@@ -1,4 +1,4 @@
-"""`palio train`: build and run a challenge's training image."""
+"""`palio train`: builds and runs a challenge's training image."""
 
 import os
 import shutil
@@ -25,15 +25,19 @@ if TYPE_CHECKING:
     "--to",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the trained model goes. [default: CHALLENGE/model_output]",
+    help="The folder for the trained model. [default: CHALLENGE/model_output]",
 )
-@click.option("--time", "time_s", type=click.FloatRange(min=1), default=3600, show_default=True, help="Limit in s.")
-@click.option("--memory", "memory_gib", type=click.FloatRange(min=0.1), default=8, show_default=True, help="In GiB.")
+@click.option(
+    "--time", "time_s", type=click.FloatRange(min=1), default=3600, show_default=True, help="Time limit in seconds."
+)
+@click.option(
+    "--memory", "memory_gib", type=click.FloatRange(min=0.1), default=8, show_default=True, help="Memory limit in GiB."
+)
 @rendering.as_json_option
 def train(challenge: Path, engine: str, to: Path | None, time_s: float, memory_gib: float, as_json: bool) -> None:
     """Build and run CHALLENGE's training image on its training and validation data.
 
-    What it writes to /mnt/out goes to CHALLENGE/model_output, replacing what was there, and only when it succeeded.
+    If training succeeds, its output replaces CHALLENGE/model_output.
     """
     target = train_challenge(challenge, engine, to, time_s, memory_gib, quiet=as_json)
     if as_json:
@@ -49,7 +53,7 @@ def train_challenge(
     *,
     quiet: bool = False,
 ) -> Path:
-    """Trains, showing what the training prints as it comes; returns the folder that the model went to."""
+    """Trains, prints the training's log as it grows, and returns the folder with the model."""
     from palio.core import training as training
     from palio.core.attempt.run_folder import new_identity
     from palio.core.engine import BuildLimits, Limits
@@ -60,8 +64,8 @@ def train_challenge(
     if not (code / "Dockerfile").is_file():
         raise PalioError(
             "usage",
-            problem=f"{challenge} has no {training.TRAINING_CODE}/Dockerfile, so there is nothing to train with.",
-            next_step="Name a challenge folder that has one, such as challenges/mednist.",
+            problem=f"{challenge} has no {training.TRAINING_CODE}/Dockerfile.",
+            next_step="Name a challenge with a training image, such as challenges/mednist.",
         )
     if not data.is_dir() or not any(data.iterdir()):
         raise PalioError(
@@ -93,12 +97,12 @@ def train_challenge(
         result = _show(training.train(request, engine), quiet=quiet)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    click.echo(f"Trained in {duration_text(result.wall_s)}; the model is in {request.target}", err=quiet)
+    click.echo(f"Trained in {duration_text(result.wall_s)}. The model is in {request.target}", err=quiet)
     return request.target
 
 
 def _show(steps: "Generator[Path, None, JobResult]", *, quiet: bool) -> "JobResult":
-    """Waits for a training's end and passes on what its logs gain meanwhile, to the last line."""
+    """Waits for the training to finish and prints its logs as they grow."""
     current: Path | None = None
     shown = 0
     try:
@@ -106,21 +110,21 @@ def _show(steps: "Generator[Path, None, JobResult]", *, quiet: bool) -> "JobResu
             log = next(steps)
             if log != current:
                 if current:
-                    _pass_on(current, shown, quiet=quiet)
+                    _print_from(current, shown, quiet=quiet)
                 current, shown = log, 0
-            shown = _pass_on(log, shown, quiet=quiet)
+            shown = _print_from(log, shown, quiet=quiet)
             time.sleep(POLL_S)
     except StopIteration as end:
         result: JobResult = end.value
         return result
     finally:
         if current:
-            _pass_on(current, shown, quiet=quiet)
+            _print_from(current, shown, quiet=quiet)
         steps.close()
 
 
-def _pass_on(log: Path, shown: int, *, quiet: bool) -> int:
-    """Prints what the log has beyond `shown` bytes, in whole lines; returns how far it got."""
+def _print_from(log: Path, shown: int, *, quiet: bool) -> int:
+    """Prints the log's complete lines after byte `shown`; returns the new position."""
     if not log.is_file():
         return shown
     with log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""`palio verify`: is a receipt genuine, and does it re-derive?"""
+"""`palio verify`: checks whether a receipt is genuine and its scores can be reproduced."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,26 +24,32 @@ if TYPE_CHECKING:
     "-c",
     type=click.Path(exists=True, path_type=Path),
     metavar="BUNDLE",
-    help="Also compare this challenge, and score the predictions with it once more.",
+    help="Also compare the receipt with this challenge, and score the predictions again.",
 )
 @click.option(
     "--predictions",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="The predictions. [default: the folder of that name beside the receipt]",
+    help="The folder with the predictions. [default: `predictions` next to the receipt]",
 )
 @engine_option
-@click.option("--key", metavar="PUBLIC_KEY", help="Whose it has to be: 64 digits, or a file. [default: this machine's]")
+@click.option(
+    "--key",
+    metavar="PUBLIC_KEY",
+    help="The expected public key: 64 hex digits or a PEM file. [default: this machine's]",
+)
 @rendering.as_json_option
 def verify(
     receipt: Path, challenge: Path | None, predictions: Path | None, engine: str, key: str | None, as_json: bool
 ) -> int:
-    """Say whether RECEIPT, or the receipt of a run folder, is genuine, and whose it is.
+    """Verify that RECEIPT is genuine and that the files next to it match.
 
-    Compares everything beside it with what was signed, and names each file and field that differs. Exit code 0 if all
-    is as it was signed by the key that was given or this machine's, and, with --challenge, the scores came out again.
+    RECEIPT is a receipt.json or a run folder. Every file or field that differs is named. With --challenge, the
+    predictions are scored again and the scores compared.
+
+    Exits with 0 if everything matches and the signature is by the expected key.
     """
-    # Here and not above: `palio --help` needs none of it.
+    # Imported here to keep `palio --help` fast.
     from palio.core import rederive
     from palio.core.bundle.read import read_bundle
     from palio.core.receipt import verify
@@ -57,7 +63,7 @@ def verify(
     if not as_json:
         _show(verification)
     rederivation = None
-    if bundle and not verification.differences:  # predictions that were changed have scores of their own
+    if bundle and not verification.differences:  # changed predictions have other scores anyway
         rederivation = _rederive(verification, bundle, engine, predictions, quiet=as_json)
         failures = [*rederive.refusals(rederivation, bundle), *failures]
     if as_json:
@@ -79,8 +85,8 @@ def _public_key(text: str) -> str:
     except (ValueError, UnreadableFileError) as error:
         raise PalioError(
             "usage",
-            problem=f"--key {text} is no public key: {error}.",
-            next_step="Give the digits that a receipt has as signature.public_key, or a file in PEM.",
+            problem=f"--key {text} is not a public key: {error}.",
+            next_step="Give the value of signature.public_key in a receipt, or a PEM file.",
         ) from error
 
 
@@ -95,8 +101,8 @@ def _rederive(
     if not folder.is_dir() and receipt.statement.result.get("scores") is not None:
         raise PalioError(
             "usage",
-            problem=f"The predictions are not beside {receipt.path}, and without them nothing can be scored again.",
-            next_step="Name the folder that holds them with --predictions.",
+            problem=f"No predictions were found next to {receipt.path}, so they cannot be scored again.",
+            next_step="Name their folder with --predictions.",
         )
     engine, why = open_engine(engine_name)
     click.echo(f"  engine      {engine.describe()} ({why})", err=quiet)
@@ -113,9 +119,9 @@ def _show(verification: "Verification") -> None:
     if verification.receipt.genuine:
         lines["signature"] = f"genuine, by {verification.signer or 'an unknown key'} ({signature.fingerprint[:16]})"
     count = len(verification.differences)
-    lines["beside it"] = counted(count, "difference") if count else "all as it was signed"
-    if verification.not_there:
-        lines["not there"] = ", ".join(shown(name).strip('"') for name in verification.not_there)
+    lines["files"] = counted(count, "difference") if count else "unchanged since they were signed"
+    if verification.missing:
+        lines["missing"] = ", ".join(shown(name).strip('"') for name in verification.missing)
     click.echo(verification.receipt.path)
     for name, text in lines.items():
         click.echo(f"  {name:<10}  {text}")
@@ -123,17 +129,17 @@ def _show(verification: "Verification") -> None:
 
 def _show_scores(rederivation: "Rederivation | None") -> None:
     if rederivation is None:
-        click.echo("  challenge   not compared, as what it would be compared with was changed")
+        click.echo("  challenge   not compared, because the files above changed")
         return
-    missing = f", apart from {', '.join(rederivation.not_there)}, not there" if rederivation.not_there else ""
-    click.echo(f"  challenge   {'another one' if rederivation.unlike else 'the same'}{missing}")
+    missing = f", except {', '.join(rederivation.missing)} (missing)" if rederivation.missing else ""
+    click.echo(f"  challenge   {'a different one' if rederivation.unlike else 'the same'}{missing}")
     if rederivation.scores:
-        again = "other scores"
+        again = "different scores"
     elif rederivation.result is None:
-        again = "not tried" if rederivation.unlike else "there are none"
+        again = "skipped" if rederivation.unlike else "no scores"
     else:
-        again = "failed" if rederivation.result.failure else "the same, to the last digit"
-    click.echo(f"  scored now  {again}")
+        again = "failed" if rederivation.result.failure else "identical scores"
+    click.echo(f"  re-scored   {again}")
 
 
 def _as_json(verification: "Verification", rederivation: "Rederivation | None") -> dict[str, object]:
@@ -148,11 +154,11 @@ def _as_json(verification: "Verification", rederivation: "Rederivation | None") 
             "fingerprint": signature.fingerprint,
         },
         "differences": [asdict(difference) for difference in verification.differences],
-        "not_there": verification.not_there,
+        "missing": verification.missing,
         "challenge": rederivation
         and {
             "differences": [asdict(difference) for difference in rederivation.unlike],
-            "not_there": rederivation.not_there,
+            "missing": rederivation.missing,
         },
         "scored_again": scored
         and {

@@ -33,7 +33,7 @@ class Rederivation:
     """`unlike` is how the challenge differs from the receipt's; only if it does not, it was scored again: `result`."""
 
     unlike: tuple[Difference, ...]
-    not_there: tuple[str, ...]
+    missing: tuple[str, ...]
     result: Result | None = None
     scores: tuple[Difference, ...] = ()
 
@@ -61,13 +61,13 @@ def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path
     submission = Submission(Path(locked.submission.name), locked.submission.kind, locked.submission.digest)
     phase = _phase(bundle, locked.phase)
     attempt = Attempt(new_identity(), submission, bundle, phase, pick_task(phase), submission.name)
-    unlike, not_there = _compare(receipt, attempt, engine)
+    unlike, missing = _compare(receipt, attempt, engine)
     stated = receipt.statement.result.get("scores")
     if unlike or stated is None:
-        return Rederivation(unlike, not_there)
+        return Rederivation(unlike, missing)
     result = _score(attempt, engine, predictions, work / "run")
     found = differences("scores", stated, dict(result.scores)) if result.scores is not None else ()
-    return Rederivation(unlike, not_there, result, tuple(found))
+    return Rederivation(unlike, missing, result, tuple(found))
 
 
 def refusals(rederivation: Rederivation, bundle: Bundle) -> Iterator[Failure]:

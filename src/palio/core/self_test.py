@@ -1,4 +1,4 @@
-"""Is a bundle sound? by experiment: its scoring program is run on answers whose outcome is known beforehand."""
+"""Tests a bundle by running its scoring program on answers whose outcome is known in advance."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,26 +14,28 @@ from palio.core.submission.kinds import Submission, read_submission
 
 
 @dataclass(frozen=True)
-class Trial:
-    what: str
-    fine: bool
+class Check:
+    name: str
+    passed: bool
     outcome: str
 
 
-def run_trials(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Trial]:
-    """Yields one trial after the other; `work` is an empty folder that the caller removes."""
+def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Check]:
+    """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
     truth = _reference_as_answers(phase, work / "truth.zip")
     first = _score(bundle, phase, engine, truth, work / "first")
-    yield Trial("the reference data, handed in as predictions", first.verdict is Verdict.SCORED, _outcome(first))
+    yield Check("the reference data as predictions", first.verdict is Verdict.SCORED, _outcome(first))
     if first.verdict is Verdict.SCORED:
         again = _score(bundle, phase, engine, truth, work / "again")
         same = again.scores == first.scores
-        yield Trial("the same once more", same, "the same scores" if same else f"other scores: {_outcome(again)}")
+        yield Check(
+            "the same predictions again", same, "the same scores" if same else f"different scores: {_outcome(again)}"
+        )
     nothing = work / "nothing.csv"
     nothing.write_text("")
     refused = _score(bundle, phase, engine, nothing, work / "nothing")
-    fine = refused.verdict is Verdict.FAILED and refused.failure is not None and refused.failure.stage == "score"
-    yield Trial("an empty file, which must not be scored", fine, _outcome(refused))
+    passed = refused.verdict is Verdict.FAILED and refused.failure is not None and refused.failure.stage == "score"
+    yield Check("an empty file, which must be refused", passed, _outcome(refused))
 
 
 def _score(bundle: Bundle, phase: Phase, engine: Engine, answers: Path, folder: Path) -> Result:
@@ -44,7 +46,7 @@ def _score(bundle: Bundle, phase: Phase, engine: Engine, answers: Path, folder: 
 
 
 def _reference_as_answers(phase: Phase, target: Path) -> Path:
-    """The reference data as a zip, unless it is one already."""
+    """Returns the reference data as a zip, which it may already be."""
     reference = pick_task(phase).reference_data
     if reference is None or reference.is_file():
         return reference or target

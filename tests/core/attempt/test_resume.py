@@ -126,7 +126,7 @@ def check(ground: Ground, run: str, whole: Mapping[str, Any]) -> None:
     assert engine.left == []
     assert [path.name for path in (ground.home / run).iterdir() if path.name.startswith(".")] == []
     verification = verify_receipt(read_receipt(ground.home / run))
-    assert (verification.differences, verification.not_there) == ((), ())
+    assert (verification.differences, verification.missing) == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def change(path: Path, key: str, value: object) -> None:
 def test_verify_unchanged(run: Path) -> None:
     verification = verify(run)
     assert (verification.receipt.genuine, verification.signer) == (True, "this machine")
-    assert (verification.differences, verification.not_there) == ((), ())
+    assert (verification.differences, verification.missing) == ((), ())
     assert list(refusals(verification)) == []
     assert verify(run / "receipt.json") == verification
 
@@ -268,19 +268,19 @@ def test_verify_alone(run: Path, tmp_path: Path) -> None:
     (alone / "holiday.jpg").write_text("none of its business")
     verification = verify(alone)
     assert verification.differences == ()
-    assert verification.not_there == ("lock.json", "result.json", "files.json", "predictions/", "scores/")
+    assert verification.missing == ("lock.json", "result.json", "files.json", "predictions/", "scores/")
 
 
 def test_verify_without_some_of_the_run_folder(run: Path) -> None:
     shutil.rmtree(run / "predictions")
     (run / "score.log").unlink()
     verification = verify(run)
-    assert (verification.differences, verification.not_there) == ((), ("predictions/", "score.log"))
+    assert (verification.differences, verification.missing) == ((), ("predictions/", "score.log"))
 
 
 def test_verify_predictions_elsewhere(run: Path, tmp_path: Path) -> None:
     elsewhere = (run / "predictions").rename(tmp_path / "elsewhere")
-    assert verify(run, predictions=elsewhere).not_there == ()
+    assert verify(run, predictions=elsewhere).missing == ()
     assert named(run, predictions=elsewhere) == []
     (elsewhere / "metadata").unlink()  # the platform's own word, which a participant may not have
     assert named(run, predictions=elsewhere) == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.bundles import write_bundle
 from tests.web.serving.running import environment, running
 from tests.web.serving.test_upload_restart import SET_UP
-from tests.web.zips import context_zip, digest
+from tests.web.submission_files import context_zip, digest
 
 from palio.client import Connection
 

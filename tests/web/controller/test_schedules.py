@@ -17,9 +17,9 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.web.controller.desk import Desk, hand_in
-from tests.web.controller.scripted import ScriptedWorkers
-from tests.web.people import World
+from tests.web.controller.scripted_workers import ScriptedWorkers
+from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import ENDS, State
@@ -40,10 +40,10 @@ class KilledError(BaseException):
 class Explorer:
     """Runs one schedule."""
 
-    def __init__(self, world: World, desk: Desk, schedule: list[int]) -> None:
+    def __init__(self, world: World, stepped: SteppedController, schedule: list[int]) -> None:
         self.world, self.now_s, self._left = world, 1000.0, iter(schedule)
         self.workers = ScriptedWorkers(lambda: self.now_s)
-        self._desk = desk
+        self._desk = stepped
         self.controller = self._new_controller()
         self.is_open = True  # whether anything may happen yet
 
@@ -163,26 +163,30 @@ class Explorer:
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 63), min_size=20, max_size=150))
-def test_whatever_happens_between_two_steps(world: World, make_desk: Callable[..., Desk], schedule: list[int]) -> None:
-    explore(world, make_desk(slots=3), schedule, count=4)
+def test_whatever_happens_between_two_steps(
+    world: World, make_controller: Callable[..., SteppedController], schedule: list[int]
+) -> None:
+    explore(world, make_controller(slots=3), schedule, count=4)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("happening", [ALL_END, SHOT, CONTROLLER_KILLED, REFUSED])
-def test_one_thing_happens_at_each_point_in_turn(world: World, make_desk: Callable[..., Desk], happening: int) -> None:
-    desk = make_desk(slots=3)
+def test_one_thing_happens_at_each_point_in_turn(
+    world: World, make_controller: Callable[..., SteppedController], happening: int
+) -> None:
+    stepped = make_controller(slots=3)
     for number in range(90):
         schedule = [*([NOTHING, NOTHING, ALL_STEP] * 30)[:number], happening]
-        explore(world, desk, schedule, count=1)
+        explore(world, stepped, schedule, count=1)
 
 
-def explore(world: World, desk: Desk, schedule: list[int], *, count: int) -> None:
+def explore(world: World, stepped: SteppedController, schedule: list[int], *, count: int) -> None:
     for number, (team, user) in enumerate([(world.team, world.bob), (world.rivals, world.carol)] * 2):
         if number < count:
-            hand_in(team, user, extra=str(number).encode())
-    read_terms(desk)
+            add_submission(team, user, extra=str(number).encode())
+    read_terms(stepped)
     try:
-        explorer = Explorer(world, desk, schedule)
+        explorer = Explorer(world, stepped, schedule)
         explorer.run()
         check(explorer)
     finally:
@@ -191,10 +195,10 @@ def explore(world: World, desk: Desk, schedule: list[int], *, count: int) -> Non
             model.objects.all().delete()
 
 
-def read_terms(desk: Desk) -> None:
+def read_terms(stepped: SteppedController) -> None:
     given = assign.assignment(Attempt.objects.select_related("version", "submission__file")[0], django.FOLDERS)
     deadline = time.monotonic() + 60
-    while desk.controller._terms.of(given.bundle, given.phase) is None:
+    while stepped.controller._terms.of(given.bundle, given.phase) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

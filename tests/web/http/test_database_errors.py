@@ -19,7 +19,7 @@ from pathlib import Path
 data = Path(sys.argv[1])
 os.environ["PALIO_DATA"] = str(data)
 os.environ.pop("DATABASE_URL", None)
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_as_they_are"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_for_data_folder"
 sys.path.insert(0, os.getcwd())
 import django
 django.setup()
@@ -31,8 +31,8 @@ call_command("createcachetable", verbosity=0)
 
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.people import make_world
-from tests.web.zips import context_zip, digest
+from tests.web.world import make_world
+from tests.web.submission_files import context_zip, digest
 from palio.web.verbs.tokens import make_token
 
 world = make_world(write_bundle(data / "vowels"))

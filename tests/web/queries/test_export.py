@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.test import Client
-from tests.web.desk.conftest import Full
+from tests.web.full_challenge import Full
 
 from palio.web.queries.export import Parts, entries
 from palio.web.storage.downloads import zip_of

@@ -19,8 +19,8 @@ import pytest
 import requests
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
+from tests.web.submission_files import context_zip
 from tests.web.tus import VERSION, announcing, appending
-from tests.web.zips import context_zip
 
 from palio.client import Connection
 from palio.client.publishing import publish

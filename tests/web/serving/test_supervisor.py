@@ -84,7 +84,7 @@ def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
         supervisor.terminate()
         _, log = supervisor.communicate(timeout=20)
     assert sorted(lines) == ["hanging after ''\n", "hanging after 'abcdefghijklmnop'\n", "started\n"]
-    assert "hanging gives no sign of life and is killed" in log
+    assert "hanging has no heartbeat; killing it" in log
     assert "hanging was killed by SIGKILL; it is started again" in log
 
 

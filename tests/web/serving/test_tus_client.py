@@ -13,7 +13,7 @@ from tests.bundles import write_bundle
 from tests.conftest import lacking
 from tests.web.serving.running import Running, environment, running
 from tests.web.serving.test_upload_restart import SET_UP
-from tests.web.zips import context_zip, digest
+from tests.web.submission_files import context_zip, digest
 from tusclient.client import TusClient
 
 from palio.client import Connection
@@ -70,6 +70,7 @@ def test_tuspy_resumes_and_is_checked(platform: tuple[Running, str], tmp_path: P
     with path.open("rb") as file:  # tuspy leaves open what it opens itself
         first = client.uploader(file_stream=file, chunk_size=CHUNK, metadata=metadata, upload_checksum=True)
         first.upload(stop_at=CHUNK)
+        assert first.url is not None
         second = client.uploader(file_stream=file, chunk_size=CHUNK, url=first.url)
         assert second.offset == CHUNK
         second.upload()

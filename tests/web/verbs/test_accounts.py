@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from django.test import Client
-from tests.web.people import World
 from tests.web.verbs.test_joining import refusal
+from tests.web.world import World
 
 from palio.web.verbs import accounts
 

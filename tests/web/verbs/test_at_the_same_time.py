@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 from django.db import connection
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World, make_world
 from tests.web.verbs.test_joining import join
+from tests.web.world import World, make_world
 
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Role, Team, User

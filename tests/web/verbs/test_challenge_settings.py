@@ -1,8 +1,8 @@
 """Who sees a challenge, and how one joins it."""
 
 import pytest
-from tests.web.people import World
-from tests.web.verbs.test_joining import hand_in, refusal
+from tests.web.verbs.test_joining import add_submission, refusal
+from tests.web.world import World
 
 from palio.web.models import Challenge, Event
 from palio.web.verbs import challenge_settings as settings
@@ -16,7 +16,7 @@ def test_set_visibility_and_joining_leave_events(world: World) -> None:
 
 
 def test_set_visibility_back_to_draft_after_submissions_is_refused(world: World) -> None:
-    hand_in(world, world.team, world.bob)
+    add_submission(world, world.team, world.bob)
     assert refusal(lambda: settings.set_visibility(world.challenge, "draft", actor=world.alice)) == "challenge-in-use"
 
 

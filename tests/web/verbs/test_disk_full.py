@@ -11,7 +11,7 @@ import json, os, sys
 from pathlib import Path
 uploads = Path(sys.argv[1])
 os.environ["PALIO_DATA"] = str(uploads.parent)
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_as_they_are"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_for_data_folder"
 sys.path.insert(0, os.getcwd())
 import django
 django.setup()
@@ -22,9 +22,9 @@ call_command("createcachetable", verbosity=0)
 from django.conf import settings
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.people import make_world
+from tests.web.submission_files import context_zip, digest
 from tests.web.tus import CHUNK_TYPE, VERSION, announcing, appending
-from tests.web.zips import context_zip, digest
+from tests.web.world import make_world
 
 world = make_world(write_bundle(uploads.parent / "vowels"))
 browser = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False)
@@ -69,14 +69,14 @@ BEFORE = ("filler.write_bytes(bytes(room - 100_000))", "")
 # It fills while the bytes come in: there was room when the chunk began.
 MEANWHILE = (
     """
-from palio.web.verbs import receive_chunk as receiving
-refuse = receiving.UploadFolder.refuse_full
+from palio.web.verbs import receive_chunk
+refuse = receive_chunk.UploadFolder.refuse_full
 def refuse_then_fill(size_bytes):
     refuse(size_bytes)
     filler.write_bytes(bytes(room - 100_000))
-receiving.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
+receive_chunk.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
 """,
-    "receiving.UploadFolder.refuse_full = staticmethod(refuse)",
+    "receive_chunk.UploadFolder.refuse_full = staticmethod(refuse)",
 )
 
 

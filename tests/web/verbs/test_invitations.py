@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from django.db.models import Q
 from django.utils import timezone
-from tests.web.people import World
 from tests.web.verbs.test_joining import TERMS, join, refusal
+from tests.web.world import World
 
+from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Invitation, Registration
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import decide
-from palio.web.verbs.teams import own_team
 
 
 def test_accept_into_a_team_once(world: World) -> None:

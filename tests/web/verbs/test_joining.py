@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.bundles import write_bundle
-from tests.web.people import World
+from tests.web.world import World
 
+from palio.web.access.relations import own_team
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Event, Membership, Registration, StoredFile, Submission, Team, User
 from palio.web.verbs import joining
 from palio.web.verbs.publish import publish
-from palio.web.verbs.teams import own_team
 
 TERMS = hashlib.sha256(b"Be fair.\n").hexdigest()
 
@@ -27,7 +27,7 @@ def join(world: World, user: User) -> Registration:
     return joining.join(world.challenge, user, terms_digest=TERMS)
 
 
-def hand_in(world: World, team: Team, user: User) -> None:
+def add_submission(world: World, team: Team, user: User) -> None:
     file = StoredFile.objects.create(
         team=team, name="a.csv", kind="results", size_bytes=1, sha256="0" * 64, created_by=user
     )
@@ -98,7 +98,7 @@ def test_decide_against_somebody_keeps_them_out_and_removes_their_team(world: Wo
 
 
 def test_decide_against_somebody_who_has_handed_in_is_refused(world: World) -> None:
-    hand_in(world, world.rivals, world.carol)
+    add_submission(world, world.rivals, world.carol)
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     assert refusal(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (
         "participant-has-submissions"
@@ -114,7 +114,7 @@ def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -
 
 
 def test_withdraw_after_handing_in_keeps_the_team_for_a_return(world: World) -> None:
-    hand_in(world, world.rivals, world.carol)
+    add_submission(world, world.rivals, world.carol)
     joining.withdraw(world.challenge, world.carol)
     join(world, world.carol)
     assert own_team(world.challenge, world.carol) == world.rivals

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.errors import PalioError
 from palio.web.http.refusals import RefusedError
@@ -72,7 +72,7 @@ def test_publish_of_changed_content_is_a_version_with_its_difference(write: Writ
         {"what": "column “accuracy”: precision", "old": "3", "new": "2"},
     ]
     challenge = Challenge.objects.get()
-    assert (challenge.joining, challenge.current, challenge.board_revision) == ("approval", version, 2)
+    assert (challenge.joining, challenge.current, challenge.leaderboard_revision) == ("approval", version, 2)
 
 
 def test_publish_by_the_platform_itself_has_no_organizer(small_bundle: Path, db: None) -> None:

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.web.controller.desk import hand_in
-from tests.web.people import World
+from tests.web.controller.stepped_controller import add_submission
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt
@@ -73,10 +73,10 @@ def test_in_turn_is_fair_whoever_came_and_was_served(queue: list[str], recent: l
 
 @pytest.mark.django_db
 def test_places_of_those_that_wait(world: World) -> None:
-    first = hand_in(world.team, world.bob)
-    second = hand_in(world.team, world.bob, extra=b"2")
-    third = hand_in(world.rivals, world.carol)
-    later = hand_in(world.rivals, world.carol, extra=b"4")
+    first = add_submission(world.team, world.bob)
+    second = add_submission(world.team, world.bob, extra=b"2")
+    third = add_submission(world.rivals, world.carol)
+    later = add_submission(world.rivals, world.carol, extra=b"4")
     Attempt.objects.filter(pk=later.pk).update(not_before=timezone.now() + timedelta(minutes=5))
     found = places()
     assert [found[each.identity] for each in (first, third, second)] == [
@@ -98,13 +98,13 @@ def test_waits_follow_from_how_long_others_took(world: World) -> None:
     """One slot, taken by one that has run for 20 of the usual 60 seconds."""
     now = timezone.now()
     for number, seconds in enumerate((50, 60, 900)):
-        ended = hand_in(world.team, world.bob, extra=f"e{number}".encode())
+        ended = add_submission(world.team, world.bob, extra=f"e{number}".encode())
         began = now - timedelta(hours=1)
         Attempt.objects.filter(pk=ended.pk).update(
             state="cancelled", started=began, finished=began + timedelta(seconds=seconds)
         )
-    runs = hand_in(world.team, world.bob, extra=b"runs")
+    runs = add_submission(world.team, world.bob, extra=b"runs")
     Attempt.objects.filter(pk=runs.pk).update(state="predict", started=now - timedelta(seconds=20))
-    queue = [hand_in(world.rivals, world.carol, extra=f"q{number}".encode()) for number in range(3)]
+    queue = [add_submission(world.rivals, world.carol, extra=f"q{number}".encode()) for number in range(3)]
     found = places()
     assert [round((found[each.identity].wait or timedelta()).total_seconds()) for each in queue] == [40, 100, 160]

@@ -1,8 +1,8 @@
 """Who helps with a challenge."""
 
 import pytest
-from tests.web.people import World
 from tests.web.verbs.test_joining import refusal
+from tests.web.world import World
 
 from palio.web.models import Event, Role
 from palio.web.verbs import roles

@@ -3,8 +3,8 @@
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from tests.web.handing_in import end, stored
-from tests.web.people import World
+from tests.web.submitting import end, stored
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.http.refusals import RefusedError
@@ -40,8 +40,8 @@ def test_submit_the_same_file_again_is_taken_and_said(world: World) -> None:
     end(submit(file, world.bob).submission, charged=True)
     handed = submit(file, world.bob)
     assert len(handed.notes) == 1
-    assert handed.notes[0].startswith("this file was handed in for this phase before, on ")
-    assert handed.notes[0].endswith(", which has ended as scored")
+    assert handed.notes[0].startswith("this file was submitted to this phase before, on ")
+    assert handed.notes[0].endswith(", which ended as scored")
 
 
 def test_submit_the_same_file_while_it_runs_is_refused(world: World) -> None:
@@ -109,7 +109,7 @@ def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
     assert submission.charged is True
     assert kinds(submission).count("submission.withdrawn") == 1
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == 1
+    assert world.challenge.leaderboard_revision == 1
 
 
 def test_delete_file_keeps_its_submissions(world: World) -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 from django.db import transaction
-from tests.web.people import World
-from tests.web.verbs.test_joining import hand_in, join, refusal
+from tests.web.verbs.test_joining import add_submission, join, refusal
+from tests.web.world import World
 
+from palio.web.access.relations import own_team
 from palio.web.models import Team, User
 from palio.web.verbs import teams
 
@@ -17,7 +18,7 @@ def move(team: Team, user: User) -> None:
 def test_rename_is_seen_on_the_board(world: World) -> None:
     assert teams.rename(world.team, "  Big   Blobs ", actor=world.bob).name == "Big Blobs"
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == 1
+    assert world.challenge.leaderboard_revision == 1
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_rename_to_what_cannot_be_is_refused(world: World, name: str, code: str)
 def test_join_team_leaves_nothing_of_an_unused_team_of_one(world: World) -> None:
     join(world, world.dave)
     move(world.team, world.dave)
-    assert teams.own_team(world.challenge, world.dave) == world.team
+    assert own_team(world.challenge, world.dave) == world.team
     assert not Team.objects.filter(challenge=world.challenge, name="dave").exists()
 
 
@@ -41,7 +42,7 @@ def test_join_team_by_whom_it_does_not_fit_is_refused(world: World, who: str, co
 
 
 def test_join_team_after_handing_in_is_refused(world: World) -> None:
-    hand_in(world, world.rivals, world.carol)
+    add_submission(world, world.rivals, world.carol)
     assert refusal(lambda: move(world.team, world.carol)) == "team-fixed"
 
 
@@ -50,7 +51,7 @@ def test_join_team_by_the_captain_of_others_is_refused(world: World) -> None:
 
 
 def test_leave_makes_a_team_of_one_and_the_team_stays(world: World) -> None:
-    hand_in(world, world.team, world.bob)
+    add_submission(world, world.team, world.bob)
     own = teams.leave(world.team, actor=world.bea)
     assert (own.name, own.captain) == ("bea", world.bea)
     assert world.team.submissions.count() == 1
@@ -58,7 +59,7 @@ def test_leave_makes_a_team_of_one_and_the_team_stays(world: World) -> None:
 
 
 def test_leave_after_handing_in_is_refused(world: World) -> None:
-    hand_in(world, world.team, world.bea)
+    add_submission(world, world.team, world.bea)
     assert refusal(lambda: teams.leave(world.team, actor=world.bea)) == "team-fixed"
 
 

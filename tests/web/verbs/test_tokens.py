@@ -1,8 +1,8 @@
 """Making and revoking API tokens."""
 
 import pytest
-from tests.web.people import World
 from tests.web.verbs.test_joining import refusal
+from tests.web.world import World
 
 from palio.web.access.tokens import find_token
 from palio.web.models import ApiToken

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.errors import PalioError
 from palio.web.verbs.publish import publish

@@ -13,9 +13,9 @@ from django.db import connection
 from django.http import UnreadablePostError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from tests.web.handing_in import announce, send, upload
-from tests.web.people import World
-from tests.web.zips import RESULTS, below, context_zip, digest
+from tests.web.submission_files import RESULTS, below, context_zip, digest
+from tests.web.submitting import announce, send, upload
+from tests.web.world import World
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError

@@ -1,6 +1,6 @@
 """What lies beside a receipt, held against what it states: each record by its fields, each file by its digest.
 
-What is not there is no difference, as a run folder may be handed on without its predictions; `not_there` names it.
+What is not there is no difference, as a run folder may be handed on without its predictions; `missing` names it.
 Inside predictions/ and scores/, a file that is missing or was added is a difference.
 """
 
@@ -37,7 +37,7 @@ _FILES = TypeAdapter(dict[str, File])
 @dataclass(frozen=True)
 class Beside:
     differences: tuple[Difference, ...]
-    not_there: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def look_beside(receipt: Receipt, predictions: Path | None) -> Beside:
@@ -50,7 +50,7 @@ def look_beside(receipt: Receipt, predictions: Path | None) -> Beside:
         there[PREDICTIONS] = predictions
     found = [difference for name in RECORDS for difference in _record(root, name, stated)]
     found += [*_attempt(receipt), *_files(there, listed, stated)]
-    return Beside(tuple(found), tuple(_not_there(root, there, listed, stated)))
+    return Beside(tuple(found), tuple(_missing(root, there, listed, stated)))
 
 
 def _listed(root: Path, stated: Statement) -> Files | None:
@@ -130,7 +130,7 @@ def _unlike(there: Mapping[str, Path], listed: Files, found: Files) -> Iterator[
             yield Difference(name, signed.sha256 if signed else NOTHING, now.sha256 if now else NOTHING)
 
 
-def _not_there(root: Path, there: Mapping[str, Path], listed: Files | None, stated: Statement) -> Iterator[str]:
+def _missing(root: Path, there: Mapping[str, Path], listed: Files | None, stated: Statement) -> Iterator[str]:
     yield from (name for name in RECORDS if name in stated.records and not (root / name).exists())
     folders = [name for name, digest in ((PREDICTIONS, stated.predictions), (SCORES, stated.scores)) if digest]
     wanted = {_top(name): "/" in name for name in listed or {}} | dict.fromkeys(folders, True)

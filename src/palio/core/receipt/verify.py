@@ -20,7 +20,7 @@ _SHOWN = 50  # differences, where a person reads them
 
 @dataclass(frozen=True)
 class Verification:
-    """`differences` are what is not as it was signed; `not_there` is what could not be checked as it is not there.
+    """`differences` are what is not as it was signed; `missing` is what could not be checked as it is not there.
 
     `signer` says in words whose key it is: the one that was given or, if none was, this machine's; None if neither.
     """
@@ -28,7 +28,7 @@ class Verification:
     receipt: Receipt
     signer: str | None
     differences: tuple[Difference, ...]
-    not_there: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: Path | None = None) -> Verification:
@@ -43,7 +43,7 @@ def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: P
         receipt=receipt,
         signer=_signer(receipt.signature.public_key, given),
         differences=(*_within(receipt), *beside.differences),
-        not_there=beside.not_there,
+        missing=beside.missing,
     )
 
 

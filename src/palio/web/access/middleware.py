@@ -1,7 +1,7 @@
 """Denies what the table does not allow, before any view runs.
 
-Whoever may not see something is told that it is not there: a challenge that is a draft, another team's submission.
-Whoever may see it and not change it is told so.
+A user who may not see something gets "not found": a draft, another team's submission. A user who may see it but not
+change it gets "not allowed".
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +14,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.middleware.csrf import CsrfViewMiddleware
 
 from palio.web.access.operations import methods_at, operation_name
-from palio.web.access.relations import Relation, challenge_of, relations
-from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
+from palio.web.access.relations import challenge_of, relations
+from palio.web.access.rules import SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import kept
-from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
+from palio.web.http.request import Relation, Request
+from palio.web.models import Challenge, ChallengeVersion, Submission
 
-# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
-# of a challenge never changes, and is kept.
+# Related rows that the rules or every page of a subject need: read in the same query. Versions never change and are
+# cached.
 _BESIDE: Mapping[type[Model], tuple[str, ...]] = {
     Submission: ("team", "file", "user", "challenge__current"),
 }
@@ -34,40 +35,32 @@ class AccessMiddleware:
         return self._get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, request: Request[Model | None], view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         at = request.resolver_match.view_name if request.resolver_match else ""
         name = operation_name(at, request.method)
         rule = find_rule(name)
-        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
+        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot search for NUL
             raise Http404
-        token: ApiToken | None = getattr(request, "token", None)
         subject = _subject(rule, kwargs)
         held = relations(request.user, subject)
         _hide_drafts(subject, held)
         if not rule.allowed & held:
             return _refusal(request, name, held, subject)
-        if token is not None and rule.scope not in token.scopes:
+        if request.token is not None and rule.scope not in request.token.scopes:
             raise PermissionDenied(
                 f"This token was not made for `{rule.scope}`; make one that is on your account page."
             )
         if (methods := methods_at(at)) and request.method not in methods:
             return _of_another_method(request.method, methods)
-        request.subject, request.relations = subject, held  # type: ignore[attr-defined]
-        if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
+        request.subject, request.relations = subject, held
+        if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
 
 
-def find_rule(name: str) -> Rule | None:
-    """By the whole name, else by its beginning up to a `*`, as in `account_*`."""
-    if name in RULES:
-        return RULES[name]
-    return next((rule for key, rule in RULES.items() if key.endswith("*") and name.startswith(key[:-1])), None)
-
-
 def _not_exempt(*_: object) -> HttpResponse:
-    """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
+    """Stands in for an API view: ninja exempts its views from the CSRF check, which asks the view."""
     return HttpResponse()
 
 
@@ -90,7 +83,7 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
         return None
     model, field = SUBJECTS[rule.of]
     key = kwargs[rule.of]
-    if "\0" in str(key):  # which PostgreSQL cannot even look for
+    if "\0" in str(key):  # PostgreSQL cannot search for NUL
         raise Http404
     found = model._default_manager.select_related(*_BESIDE.get(model, ())).filter(**{field: key})
     subject: Model | None = found.first()

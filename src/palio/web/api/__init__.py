@@ -1,6 +1,6 @@
-"""The API under /api/v1: one module per kind of thing, everything that the pages can do.
+"""The API under /api/v1, one module per resource; it covers everything that the pages can do.
 
-Errors are `{code, message, next_step, evidence}` with the codes of core.errors; whose turn it is decides the status.
+Errors have the codes of `core.errors`.
 """
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -8,6 +8,7 @@ from ninja.errors import HttpError, Throttled, ValidationError
 
 from palio import __version__
 from palio.core.errors import Cause, PalioError
+from palio.web.access import operations
 from palio.web.api.json_body import JsonParser
 from palio.web.api.openapi import DocumentedAPI
 from palio.web.api.rate_limit import Rate, too_many
@@ -17,10 +18,10 @@ api = DocumentedAPI(
     title="Palio",
     version=__version__,
     urls_namespace="api",
-    description="Run image-AI challenges that are won by code. Tokens are made on the account page.",
+    description="Run image-AI challenges that are won by code. Create API tokens on your account page.",
     throttle=[Rate()],
     parser=JsonParser(),
-    docs_url=None,  # its page would load from another host; the document is at /api/v1/openapi.json
+    docs_url=None,  # ninja's page loads from another host; the document is at /api/v1/openapi.json
 )
 
 _STATUS = {Cause.USAGE: 400, Cause.PARTICIPANT: 422, Cause.ORGANIZER: 422, Cause.PLATFORM: 503}
@@ -82,18 +83,18 @@ def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
     return api.create_response(request, body, status=404)
 
 
-# At the end: the modules take what is above.
+# At the end, because the modules use what is above.
 from palio.web.api import (  # noqa: E402
     account,
     accounts,
     announcements,
     audit_log,
     dashboard,
+    dashboard_submissions,
     files,
     invitations,
     joining,
     leaderboard,
-    organizer_submissions,
     publishing,
     rescores,
     submissions,
@@ -102,6 +103,10 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DESK = (dashboard, organizer_submissions, audit_log, announcements, rescores)
-for _module in (*_MODULES, *_DESK):
+_DASHBOARD = (dashboard, dashboard_submissions, audit_log, announcements, rescores)
+for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
+    for _view in _module.router.path_operations.values():
+        operations.register(
+            {method: operation.url_name or "" for operation in _view.operations for method in operation.methods}
+        )

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what ninja says of the operations, and how every one of them refuses."""
+"""The OpenAPI document: ninja's operations, plus the error body that they share."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ _REFUSED = {
 
 
 def answers(*kinds: str) -> dict[str, Any]:
-    """For an operation's `openapi_extra`, where what is answered is no JSON: a file, or text, of one of these kinds."""
+    """For `openapi_extra` of an operation that responds with a file or text of one of these types."""
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
     return {"responses": {200: {"description": "OK", "content": content}}}
 
 
 class DocumentedAPI(NinjaAPI):
-    """An API whose document has the refusals too."""
+    """An API whose document includes the error responses."""
 
     def get_openapi_schema(self, **named: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**named)

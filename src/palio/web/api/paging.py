@@ -1,4 +1,4 @@
-"""Lists come in pages: `?limit=50&offset=0`, answered as `{items, count, limit, offset}`.
+"""Pagination: `?limit=50&offset=0` returns `{items, count, limit, offset}`.
 
 @router.get("/things", response=Page[ThingOut])
 def list_things(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=Model)
 
 class Page(Schema, Generic[Item]):
     items: list[Item]
-    count: int  # in all
+    count: int  # total
     limit: int
     offset: int
 
@@ -32,7 +32,7 @@ PageQuery = Annotated[Wanted, Query()]
 
 
 def page_of(rows: "QuerySet[Row] | Sequence[Any]", wanted: Wanted, shown: Callable[[Any], object]) -> dict[str, Any]:
-    """The wanted part of `rows`, which have an order, each as `shown` makes it."""
+    """One page of the ordered `rows`, each converted by `shown`."""
     count = rows.count() if isinstance(rows, QuerySet) else len(rows)
     part = rows[wanted.offset : wanted.offset + wanted.limit]
     return {"items": [shown(row) for row in part], "count": count, "limit": wanted.limit, "offset": wanted.offset}

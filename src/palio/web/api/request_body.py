@@ -1,4 +1,4 @@
-"""A whole file as the body of a request: written to the disk while it comes, and no further than it may be large."""
+"""A file as the request body: written to disk as it arrives, up to the size limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -6,7 +6,7 @@ from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Header, Router, Schema
 from ninja.decorators import decorate_view
@@ -17,13 +17,14 @@ from palio.core.bundle.pick_phase import pick_phase
 from palio.web.api import tus
 from palio.web.api.files import FileOut
 from palio.web.http.refusals import RefusedError
-from palio.web.models import Upload, User
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
-from palio.web.queries.teams import own_team
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload as completing
 from palio.web.verbs import uploads
 from palio.web.verbs.receive_chunk import append_chunk
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["uploads"])
 
@@ -40,7 +41,7 @@ class CompleteIn(Schema):
 
 @router.api_operation(["OPTIONS"], "/challenges/{challenge}/uploads", response={204: None}, url_name="upload-options")
 @decorate_view(tus.speaks_tus)
-def upload_options(request: HttpRequest, challenge: str) -> HttpResponse:
+def upload_options(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Returns the tus versions, extensions and limits of this platform as headers."""
     return HttpResponse(status=204, headers=tus.abilities())
 
@@ -48,17 +49,17 @@ def upload_options(request: HttpRequest, challenge: str) -> HttpResponse:
 @router.post("/challenges/{challenge}/uploads", response={201: None}, url_name="create-upload")
 @decorate_view(tus.speaks_tus)
 def create_upload(
-    request: HttpRequest,
+    request: Request[Challenge],
     challenge: str,
     upload_length: Annotated[Bytes, Header()],
     upload_metadata: Annotated[str, Header()] = "",
 ) -> HttpResponse:
     """Announces a file with its `filename` and `sha256`; announced again, it finds the same upload."""
-    subject, user = _asked(request)
+    subject, user = request.subject, signed_in(request)
     metadata = tus.read_metadata(upload_metadata)
     phase = pick_phase(current_bundle(subject), metadata["phase"]) if metadata.get("phase") else None
     upload = uploads.begin_upload(
-        own_team(subject, user),
+        require_team(subject, user),
         user,
         name=metadata.get("filename", ""),
         size_bytes=upload_length,
@@ -71,15 +72,15 @@ def create_upload(
 
 @router.api_operation(["HEAD"], "/uploads/{upload}", response={200: None}, url_name="get-upload")
 @decorate_view(tus.speaks_tus)
-def get_upload(request: HttpRequest, upload: str) -> HttpResponse:
+def get_upload(request: Request[Upload], upload: str) -> HttpResponse:
     """Returns the number of bytes that have arrived, as `Upload-Offset`."""
-    return HttpResponse(headers=tus.state(_upload(request)))
+    return HttpResponse(headers=tus.state(request.subject))
 
 
 @router.patch("/uploads/{upload}", response={204: None}, url_name="append-to-upload", openapi_extra=_CHUNK)
 @decorate_view(tus.speaks_tus)
 def append_to_upload(
-    request: HttpRequest,
+    request: Request[Upload],
     upload: str,
     upload_offset: Annotated[Bytes, Header()],
     upload_checksum: Annotated[str | None, Header()] = None,
@@ -89,24 +90,24 @@ def append_to_upload(
     checksum = tus.read_checksum(upload_checksum) if upload_checksum else None
     with _one_of_few():
         size_bytes = int(request.META.get("CONTENT_LENGTH") or 0)
-        append_chunk(_upload(request), upload_offset, size_bytes, request, checksum)
-    return HttpResponse(status=204, headers=tus.state(_upload(request)))
+        append_chunk(request.subject, upload_offset, size_bytes, request, checksum)
+    return HttpResponse(status=204, headers=tus.state(request.subject))
 
 
 @router.delete("/uploads/{upload}", response={204: None}, url_name="delete-upload")
 @decorate_view(tus.speaks_tus)
-def delete_upload(request: HttpRequest, upload: str) -> HttpResponse:
+def delete_upload(request: Request[Upload], upload: str) -> HttpResponse:
     """Removes the upload and its bytes. A file that was made from it stays."""
-    uploads.abandon_upload(_upload(request))
+    uploads.abandon_upload(request.subject)
     return HttpResponse(status=204)
 
 
 @router.post("/uploads/{upload}/complete", response=FileOut, url_name="complete-upload")
-def complete_upload(request: HttpRequest, upload: str, content: CompleteIn) -> dict[str, Any]:
+def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) -> dict[str, Any]:
     """Checks the whole file and keeps it as a file of the team. Repeating the call returns the same file."""
-    _, user = _asked(request)
+    user = signed_in(request)
     with _one_of_few():
-        return shown_file(completing.complete_upload(_upload(request), user, content.kind))
+        return shown_file(completing.complete_upload(request.subject, user, content.kind))
 
 
 @contextmanager
@@ -122,13 +123,3 @@ def _one_of_few() -> Iterator[None]:
         yield
     finally:
         _at_once.release()
-
-
-def _asked(request: HttpRequest) -> tuple[Any, User]:
-    assert isinstance(request.user, User)  # noqa: S101 - as access.rules has it
-    return request.subject, request.user  # type: ignore[attr-defined]
-
-
-def _upload(request: HttpRequest) -> Upload:
-    upload: Upload = request.subject  # type: ignore[attr-defined]
-    return upload

@@ -1,4 +1,4 @@
-"""From a row of the database to what a worker needs to know. Nothing of a file's content is read."""
+"""Builds the assignment of a worker from database rows. Reads no file contents."""
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.files.collect import name_refusal
@@ -28,7 +28,7 @@ def is_only_scored(row: Attempt) -> bool:
 
 
 def _submission(file: StoredFile, folders: Folders) -> Submission:
-    """Known by what was found when it was submitted."""
+    """The submission as it was recognized when it was submitted."""
     called = file.name if name_refusal([file.name]) is None and "/" not in file.name else "submission"
     return Submission(
         file_path(folders, file.sha256), SubmissionKind(file.kind), file.sha256, tuple(file.notes), called

@@ -1,4 +1,4 @@
-"""All that a worker needs to evaluate an attempt, as JSON, so that another process can be told. Free of Django."""
+"""Everything a worker needs to evaluate an attempt, as JSON for another process. Does not import Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Assignment:
     collected: Path | None = None
 
     def attempt(self) -> Attempt:
-        """Reads the bundle. Raises PalioError for one that cannot be read, or a phase that cannot be evaluated."""
+        """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
         bundle = read_bundle(self.bundle)
         phase = phase_of(bundle, self.phase)
         return Attempt(self.identity, self.submission, bundle, phase, pick_task(phase), self.label)

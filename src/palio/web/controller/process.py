@@ -1,4 +1,4 @@
-"""The controller as a process: the only one, until it is told to end."""
+"""The controller as a process: only one runs, until it is told to stop."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ log = logging.getLogger("palio.controller")
 
 
 def run(controller: type[Controller] = Controller, pulse: Pulse | None = None) -> None:
-    """Raises PalioError "data-in-use" for a second one, or what is wrong with the key that results are signed with."""
+    """Run the controller. Raises PalioError "data-in-use" for a second one, or for an invalid signing key."""
     folders = settings.FOLDERS
     folders.make()
     os.environ.setdefault("PALIO_HOME", str(folders.keys))
@@ -35,6 +35,6 @@ def run(controller: type[Controller] = Controller, pulse: Pulse | None = None) -
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        log.info("The controller runs, as process %d", os.getpid())
+        log.info("Controller running as process %d", os.getpid())
         made.run(stop)
-    log.info("The controller has ended")
+    log.info("Controller stopped")

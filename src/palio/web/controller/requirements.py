@@ -1,7 +1,7 @@
-"""What the controller has to know of a phase: how much its attempts need, and how long a stage may take.
+"""Requirements of a phase: the resources of its attempts, and the time limits of its stages.
 
-Read from the bundle in a process of its own with limits, outside of the loop, and kept: a bundle that breaks its reader
-harms only its own submissions. `read_terms` runs in that process and is free of Django.
+Read from the bundle in a process of its own with limits, outside the loop, and cached: a bundle that breaks its reader
+harms only its own submissions. `read_terms` runs in that process and does not import Django.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger("palio.controller")
 
 @dataclass(frozen=True)
 class Terms:
-    """`scored` is what an attempt needs whose predictions are only scored, `evaluated` what any other needs."""
+    """`scored` is the share of an attempt that only scores predictions, `evaluated` of any other."""
 
     evaluated: Share
     scored: Share
@@ -36,7 +36,7 @@ class Terms:
 
 
 def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
-    """Raises PalioError for a bundle that cannot be read, or a phase that cannot be evaluated."""
+    """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""
     phase = phase_of(read_bundle(Path(bundle)), phase_name)
     pick_task(phase)
     return {
@@ -47,16 +47,16 @@ def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
 
 
 class TermsReader:
-    """`changed` is called when terms were read that somebody has asked for."""
+    """`changed` is called when requirements that were asked for have been read."""
 
     def __init__(self, changed: Callable[[], None], read: Callable[[str, str], dict[str, Any]] | None = None) -> None:
         self._changed, self._call = changed, read or _read_bounded
-        self._known: dict[tuple[Path, str], Terms] = {}  # a bundle under its digest never changes
+        self._known: dict[tuple[Path, str], Terms] = {}  # a bundle never changes under its digest
         self._failed: dict[tuple[Path, str], Exception] = {}
         self._reading: set[tuple[Path, str]] = set()
 
     def of(self, bundle: Path, phase: str) -> Terms | None:
-        """None while they are being read. A failure is raised once, and then read again for whoever asks next."""
+        """None while they are being read. A failure is raised once; the next call reads again."""
         key = bundle, phase
         if known := self._known.get(key):
             return known
@@ -85,7 +85,7 @@ class TermsReader:
 
 
 def _read_bounded(bundle: str, phase: str) -> dict[str, Any]:
-    for attempt in (1, 2):  # the first may have been a machine that was busy
+    for attempt in (1, 2):  # the machine may have been busy the first time
         try:
             found: dict[str, Any] = call_bounded(read_terms, bundle, phase, bounds=BOUNDS)
             break

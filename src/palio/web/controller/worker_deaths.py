@@ -1,8 +1,8 @@
-"""What becomes of an attempt whose worker ended without a result: another worker continues, or the attempt fails.
+"""What happens to an attempt whose worker ended without a result: another worker continues it, or it fails.
 
-Only an attempt's own workers count, and only with a cause: those that used more than a worker may, or crashed, by what
-they read (the second one ends the attempt, as the fault of whose files it was reading), and those that were killed from
-outside (a machine without memory, an operator), which is a fault of the platform's after MAX_KILLS in one stage.
+Only deaths of the attempt's own workers count, and only with a cause: exceeding a limit or crashing because of what was
+read (the second death ends the attempt, as a fault of whoever's files it read), and being killed from outside (by the
+machine or an operator), which becomes a platform error after MAX_KILLS in one stage.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ KIND = "attempt.worker-ended"
 
 
 def judge(identity: str, worker: str, death: Death) -> Failure | None:
-    """Notes the death of this worker, once, and gives the failure to end the attempt with; None to continue."""
+    """Record the death of this worker once; return the failure to end the attempt with, or None to continue."""
     with transaction.atomic():
         attempt = Attempt.objects.select_related("submission__challenge").get(pk=identity)
         own = Event.objects.filter(submission=attempt.submission, attempt=identity, kind=KIND)

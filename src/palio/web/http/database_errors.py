@@ -1,7 +1,7 @@
-"""A database that does not answer at the moment: it is busy, its disk has no room, or it is not there.
+"""Temporary database errors: the database is busy, its disk is full, or it is unreachable.
 
-Nothing is broken then, and each change is one transaction, so that nothing is half done: whoever asks again later is
-answered. Whatever else a database complains of is a bug.
+Nothing is broken then, and each change is one transaction, so that the request can be repeated later. Every other
+database error is a bug.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from palio.web.http.refusals import RefusedError
 
-AGAIN_S = 5  # when a program may ask again
+AGAIN_S = 5  # before a program may retry
 
 _SQLITE = {
     sqlite3.SQLITE_BUSY: "busy",
@@ -22,11 +22,11 @@ _SQLITE = {
     sqlite3.SQLITE_READONLY: "away",
     sqlite3.SQLITE_CANTOPEN: "away",
 }
-_POSTGRESQL = {"53100": "full", "40001": "busy", "40P01": "busy", "55P03": "busy"}  # any other: there is no connection
+_POSTGRESQL = {"53100": "full", "40001": "busy", "40P01": "busy", "55P03": "busy"}  # any other: no connection
 
 
 def refusal_for(error: BaseException | None) -> RefusedError | None:
-    """What to tell whoever asked; None where `error` is none of these."""
+    """The refusal for a temporary database error; None for other errors."""
     match _kind(error):
         case "busy":
             return RefusedError(
@@ -53,10 +53,13 @@ def refusal_for(error: BaseException | None) -> RefusedError | None:
 
 
 def refusal_to_write() -> RefusedError | None:
-    """What to tell where something could not be counted: Django's cache says of a database merely that it did not."""
+    """The refusal when a counter could not be written: Django's cache only says that the write failed."""
     key, when = secrets.token_hex(), connection.ops.adapt_datetimefield_value(timezone.now())
     try:
-        with transaction.atomic(), connection.cursor() as cursor:  # a row that comes and goes has been written, too
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):  # a row that is inserted and deleted also shows that writing works
             cursor.execute("INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)", [key, when])
             cursor.execute("DELETE FROM palio_cache WHERE cache_key = %s", [key])
     except DatabaseError as error:
@@ -68,6 +71,6 @@ def _kind(error: BaseException | None) -> str | None:
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     said = error.__cause__
-    if connection.vendor == "sqlite":  # which calls a table that is not there an operational error, too
-        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the reasons in its upper bits
+    if connection.vendor == "sqlite":  # SQLite also calls a missing table an operational error
+        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the extended code in its upper bits
     return _POSTGRESQL.get(getattr(said, "sqlstate", None) or "", "away")

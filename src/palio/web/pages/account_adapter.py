@@ -1,4 +1,4 @@
-"""How accounts are made: open to everybody, or by invitation; with mail or without."""
+"""Sign-up rules for allauth: open to everyone or by invitation, with or without e-mail."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
-INVITED = "palio_invitation"  # in the session: the id of the invitation that was followed
+INVITED = "palio_invitation"  # session key: ID of the invitation that was followed
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -16,7 +16,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return settings.CONFIGURATION.sign_up == "open" or _is_invited(request)
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
-        """Makes the account and uses up the invitation, both or neither: one link lets one person in."""
+        """Create the account and use up the invitation in one transaction."""
         from palio.web.verbs.invitations import take_for_account
 
         invited = request.session.get(INVITED)

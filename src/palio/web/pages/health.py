@@ -1,4 +1,4 @@
-"""For whoever watches the platform: is it up, and is its controller?"""
+"""Health of the pages and the controller, for monitoring."""
 
 from datetime import timedelta
 

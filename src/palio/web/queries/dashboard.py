@@ -1,4 +1,4 @@
-"""How a challenge stands: how many of what, what fails and whose turn that is, what waits for a decision."""
+"""Overview of a challenge for its organizers: counts, failures by responsible party, pending decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from django.utils import timezone
 from palio.core.attempt.states import State
 from palio.core.errors import TURNS, Cause
 from palio.web.models import Attempt, Challenge, Registration, Rescore
-from palio.web.queries.submissions import latest_attempts
+from palio.web.queries.dashboard_submissions import latest_attempts
 
 
 @dataclass(frozen=True)
 class Failing:
-    """A way to fail, and how many submissions last failed so; the next step is that of the last. `query` finds them."""
+    """A failure and how many submissions failed with it in their latest attempt; `next_step` is from the latest.
+    `query` finds these submissions.
+    """
 
     cause: str
     turn: str
@@ -32,14 +34,16 @@ class Failing:
 
 @dataclass(frozen=True)
 class Numbers:
-    """`states` counts submissions by the state of their last attempt, `scored_today` attempts since midnight, UTC."""
+    """`states` counts submissions by the state of their latest attempt; `scored_today` counts attempts since midnight,
+    UTC.
+    """
 
     participants: int
     teams: int
     submissions: int
     states: Mapping[str, int]
     scored_today: int
-    pending: int  # registrations that an organizer has to decide
+    pending: int  # join requests to decide
     open_rescores: tuple[Rescore, ...]
 
 
@@ -61,7 +65,7 @@ def numbers(challenge: Challenge, now: datetime | None = None) -> Numbers:
 
 
 def failing(challenge: Challenge) -> list[Failing]:
-    """What organizers can mend first, then what operators can, then the participants' own; the most of each first."""
+    """What organizers can fix first, then what operators can, then participants' failures; most frequent first."""
     failed = latest_attempts(challenge).filter(state=State.FAILED).exclude(failure_cause="")
     rows = failed.order_by().values_list("failure_cause", "failure_code").annotate(Count("identity"), Max("finished"))
     order = [Cause.ORGANIZER, Cause.PLATFORM, Cause.PARTICIPANT, Cause.USAGE]

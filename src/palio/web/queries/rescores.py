@@ -1,4 +1,4 @@
-"""A new scoring of a phase beside the old one: which ranks and scores it changes, and who has none any more."""
+"""A re-score beside the current scores: changed ranks and scores, and submissions that lose theirs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.rescore import Change, compare
 
-SHOWN = 200  # of single submissions
+SHOWN = 200  # single submissions
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Of submissions; a retry after a fault of the platform's is the same one again."""
+    """Counts submissions; a retry after a platform error does not count twice."""
 
     total: int
     ended: int
@@ -29,7 +29,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value before and after, rounded as on the board; `exact` is set where only more digits tell them apart."""
+    """A value before and after, rounded as on the leaderboard; `exact` is set if only more digits tell them apart."""
 
     old: str
     new: str
@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of both boards. `rank` is its rank before and after, `moved` says by how much, in words."""
+    """A row of either leaderboard. `rank` is the rank before and after, `moved` the difference in words."""
 
     change: Change
     rank: Cell
@@ -55,7 +55,7 @@ class Line:
 
 
 def listed(challenge: Challenge) -> QuerySet[Rescore]:
-    """The newest first, with how many submissions each is about."""
+    """Newest first, with the number of submissions."""
     rows = challenge.rescores.select_related("created_by", "version")
     return rows.annotate(count=Count("attempts__submission", distinct=True)).order_by("-created")
 
@@ -67,7 +67,7 @@ def progress(rescore: Rescore) -> Progress:
 
 
 def shown(rescore: Rescore) -> dict[str, Any]:
-    """Both boards once that is to be decided; afterwards, as the old board is no more, each submission alone."""
+    """Both leaderboards while there is a decision to make; afterwards only the single submissions."""
     is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
     is_running = rescore.state == Rescore.State.RUNNING
     columns = [column for column in bundle_of(rescore.version).leaderboard.columns if not column.hidden]
@@ -119,7 +119,7 @@ def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) ->
 
 
 def _single(rescore: Rescore, columns: Sequence[Column]) -> list[tuple[Attempt, tuple[Cell, ...]]]:
-    """Submissions whose own scores are others now, or that have none; the first of them."""
+    """The first submissions whose scores change or are missing."""
     rows = rescore.attempts.filter(state__in=[State.SCORED, State.FAILED]).select_related("submission__team", "source")
     latest = {attempt.submission_id: attempt for attempt in rows.order_by("submission__created", "number")}
     found = []

@@ -1,4 +1,4 @@
-"""The stages of an attempt as cards: which are done, which is at work and for how long, which never came."""
+"""The stages of an attempt as cards: finished, running with elapsed time, waiting or skipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from palio.core.quantities import duration_text, size_text
 from palio.web.models import Attempt, Purpose
 
 SAYS = {
-    State.QUEUED: "It waits for its turn.",
-    State.BUILD: "Its image is being built.",
-    State.SAMPLE: "It runs on the public cases.",
-    State.PREDICT: "It runs on the hidden inputs.",
-    State.SCORE: "Its predictions are being scored.",
-    State.SCORED: "It has a score.",
-    State.FAILED: "It failed.",
-    State.CANCELLED: "It was cancelled.",
+    State.QUEUED: "Waiting in the queue.",
+    State.BUILD: "Building the image.",
+    State.SAMPLE: "Running on the sample cases.",
+    State.PREDICT: "Running on the hidden inputs.",
+    State.SCORE: "Scoring the predictions.",
+    State.SCORED: "Scored.",
+    State.FAILED: "Failed.",
+    State.CANCELLED: "Cancelled.",
 }
 
 
 @dataclass(frozen=True)
 class Card:
-    """`kind` is a class of palio.css: done, now, bad, skipped or waiting."""
+    """`kind` is a class in palio.css: done, now, bad, skipped or waiting."""
 
     name: str
     kind: str
@@ -35,12 +35,12 @@ class Card:
 
 
 def cards(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime) -> list[Card]:
-    """`stages` as in result.json; of a phase that the bundle no longer has there are no limits to show."""
+    """`stages` as in result.json; a phase that the bundle no longer has shows no limits."""
     return [_card(stage, attempt, phase, stages.get(stage), now) for stage in _path(attempt, kind, phase, stages)]
 
 
 def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any]) -> list[Stage]:
-    """The stages that this attempt has passed or would pass."""
+    """The stages that this attempt passes."""
     only_scored = kind == SubmissionKind.RESULTS or attempt.purpose == Purpose.RESCORE
     own = {Stage.SCORE} if only_scored else {*Stage}
     if phase is None or phase.rules.sample is None:
@@ -63,7 +63,7 @@ def _card(stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[s
         return Card(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
     if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
         return Card(stage, "done", "done", ())
-    return Card(stage, "waiting", f"at most {limit}" if limit else "to come", _limits(stage, phase))
+    return Card(stage, "waiting", f"at most {limit}" if limit else "waiting", _limits(stage, phase))
 
 
 def _whole(seconds: float) -> str:

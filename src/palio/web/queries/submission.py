@@ -1,7 +1,7 @@
-"""A submission as its team may see it, for pages and API alike: state, stages, failure, scores that are not hidden.
+"""A submission as its team may see it, for pages and API: state, stages, failure, visible scores.
 
-Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
-through core.participant_view, which holds the same rules.
+Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, stages and logs come
+from `core.redaction.participant_view`, which follows the same rules.
 """
 
 import time
@@ -17,21 +17,29 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import TURNS, Cause
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
 from palio.web.http.cache import kept
-from palio.web.leaderboard.ranked import hides_scores, visible_columns
+from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
-# Attempts that anybody sees: not those of a re-score that may still be discarded.
+# Visible attempts: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
+_REPORT_BYTES = 32 * MIB
+# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
 _TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
@@ -40,7 +48,7 @@ def run_folder(attempt: Attempt) -> RunFolder:
 
 
 def latest_attempt(submission: Submission) -> Attempt | None:
-    """The last pass of it; a re-score that is not live yet is none."""
+    """The latest attempt, except those of a re-score that is not applied."""
     return submission.attempts.filter(LIVE).select_related("version").order_by("-number").first()
 
 
@@ -66,7 +74,7 @@ def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any]
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
-    """For lists: without stages. `own`: its reader is of its team."""
+    """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
     return {
         "id": submission.pk,
@@ -90,12 +98,14 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
 
 
 def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
-    """Everything that its team may know of it; `full`: with the names of all logs and passes, for helpers."""
+    """Everything its team may know; `full`: with the names of all logs and attempts, for viewers, scorers and
+    organizers.
+    """
     attempt = latest_attempt(submission)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
     return shown_submission(submission, own=own) | {
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
-        "attempts": [_shown_pass(each, submission) for each in passes(submission, full=full)],
+        "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
         "place": place_of(attempt) if attempt else None,
         "columns": [
@@ -111,7 +121,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
 
 
 def place_of(attempt: Attempt) -> dict[str, Any] | None:
-    """In the queue; of the whole queue it is worked out once a second for all who look."""
+    """Its place in the queue, which is computed once a second for all viewers."""
     place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
     if place is None:
         return None
@@ -119,7 +129,7 @@ def place_of(attempt: Attempt) -> dict[str, Any] | None:
 
 
 def built_image(attempt: Attempt) -> str | None:
-    """What the engine calls the image that was built or loaded; None where there is none."""
+    """The engine's name for the image that was built or loaded; None if there is none."""
     try:
         image = run_folder(attempt).read_json("result.json")["stages"].get(Stage.BUILD.value, {}).get("image")
         return str(image) if image else None
@@ -145,7 +155,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     }
 
 
-def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
+def _shown_summary(attempt: Attempt, submission: Submission) -> dict[str, Any]:
     return {
         "identity": attempt.identity,
         "number": attempt.number,
@@ -161,7 +171,7 @@ def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
 
 
 def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
-    """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
+    """Scores by column key, in column order; None if there are none, or none to show."""
     standing = submission.counted or attempt
     if standing is None or standing.scores is None or scores_hidden(standing):
         return None
@@ -171,13 +181,13 @@ def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, f
 
 
 def scores_hidden(attempt: Attempt | None) -> bool:
-    """Whether the phase is blind as the challenge is now: there may be scores, and its teams see none."""
+    """Whether the phase hides scores under the current version: there may be scores, but teams see none."""
     phase = _phase_now(attempt) if attempt else None
     return phase is not None and hides_scores(phase)
 
 
 def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
-    """The stages whose logs may be read and are there, in their order. `full`: by helpers."""
+    """The stages whose logs exist and may be read, in order. `full`: by viewers, scorers and organizers."""
     folder, phase = run_folder(attempt), _phase(attempt)
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
@@ -196,7 +206,7 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
 
 
 def shown_log(attempt: Attempt, stage: Stage) -> str | None:
-    """What the phase's policy lets be read of a log, whole or so far; None if nothing."""
+    """The part of a log that the phase's policy shows, also while the stage runs; None if nothing."""
     folder = run_folder(attempt)
     if attempt.ended:
         kept = _kept(folder, stage.value)
@@ -208,7 +218,7 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
 
 
 def full_log(attempt: Attempt, stage: Stage) -> str | None:
-    """All of a log, for viewers, scorers and organizers; None while there is none."""
+    """The full log, for viewers, scorers and organizers; None if there is none."""
     try:
         with open_untrusted(run_folder(attempt).log(stage)) as file:
             return harmless(file.read(_LOG_BYTES))
@@ -216,16 +226,16 @@ def full_log(attempt: Attempt, stage: Stage) -> str | None:
         return None
 
 
-def passes(submission: Submission, *, full: bool) -> list[Attempt]:
-    """All passes, the first first. Its team sees those of a re-score once that is live."""
+def attempts_of(submission: Submission, *, full: bool) -> list[Attempt]:
+    """All attempts, oldest first. The team sees those of a re-score once it is applied."""
     rows = submission.attempts.select_related("rescore", "version").order_by("number")
     return list(rows if full else rows.filter(LIVE))
 
 
 def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """Its signed receipt; None while there is none. `full`: for viewers, scorers and organizers.
+    """The signed receipt; None if there is none. `full`: for viewers, scorers and organizers.
 
-    What is signed cannot be cut: where it states scores that its team does not see, its team has none of it.
+    A signed receipt cannot be redacted: if it contains scores that are hidden from the team, the team does not get it.
     """
     if attempt is None or not attempt.ended or not (full or _may_see_all_scores(attempt)):
         return None
@@ -234,7 +244,7 @@ def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """What the scoring program wrote for people to read; None while there is none. `full` as above."""
+    """The report of the scoring program; None if there is none. `full` as above."""
     if attempt is None or not attempt.ended:
         return None
     phase = _phase_now(attempt)
@@ -244,20 +254,35 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
     return path if path.is_file() else None
 
 
+def report_html(submission: Submission, *, full: bool) -> bytes | None:
+    """The organizer's page about the scores that count; None where there is none, or not for this reader.
+
+    Send it with REPORT_HEADERS: it may do nothing where it is shown.
+    """
+    path = report_path(submission.counted or latest_attempt(submission), full=full)
+    if path is None:
+        return None
+    try:
+        with open_untrusted(path) as file:
+            return file.read(_REPORT_BYTES)
+    except (OSError, UnreadableFileError):
+        return None
+
+
 def _may_see_all_scores(attempt: Attempt) -> bool:
     hidden = {column.key for column in bundle_of(attempt.version).leaderboard.columns if column.hidden}
     return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
 
 
 def _phase(attempt: Attempt) -> Phase | None:
-    """As it was evaluated with."""
-    return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    """The phase that it was evaluated with."""
+    return find_phase(bundle_of(attempt.version), attempt.submission.phase)
 
 
 def _phase_now(attempt: Attempt) -> Phase | None:
-    """As the challenge has it now, which decides what is shown of scores; else as it was evaluated with."""
+    """The phase of the current version, which decides which scores are shown; else the one it was evaluated with."""
     submission = attempt.submission
-    return phase_named(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
+    return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
 def _kept(folder: RunFolder, name: str) -> Path:

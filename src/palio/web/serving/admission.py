@@ -6,19 +6,18 @@ and whether an upload lacks that many bytes. No view runs.
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
 from palio.web.access.operations import operation_name
 from palio.web.http.refusals import RefusedError
+from palio.web.http.request import Request
 from palio.web.models import Upload
 from palio.web.storage.upload_folder import UploadFolder
 from palio.web.verbs.uploads import offset_of
 
-TAKE_FILES = frozenset(
-    {"pages:submit", "pages:publish", "pages:publish-version", "api:publish-challenge", "api:publish-version"}
-)
+TAKE_FILES = frozenset({"pages:submit", "pages:publish", "pages:publish-version", "api:publish", "api:publish-version"})
 APPENDS = "api:append-to-upload"
 ASKED, ADMITTED = "palio.asked", "palio.admitted"  # in the WSGI environment, where no header can put them
 
@@ -45,5 +44,5 @@ class AdmissionMiddleware:
 
 
 def _lacking_bytes(request: HttpRequest) -> int:
-    upload: Upload = request.subject  # type: ignore[attr-defined]
+    upload = cast(Request[Upload], request).subject
     return upload.size_bytes - offset_of(upload)

@@ -1,4 +1,4 @@
-"""What organizers tell everybody who reads the challenge."""
+"""Announcements of organizers."""
 
 from django.db import transaction
 
@@ -22,7 +22,7 @@ def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Ann
 
 
 def rewrite(announcement: Announcement, title: str, text: str, *, actor: User) -> Announcement:
-    """The same, in other words; what it said before is in the event."""
+    """Edit an announcement; the event records the previous text."""
     title, text = _checked(title, text)
     with transaction.atomic():
         locked = Announcement.objects.select_for_update().get(pk=announcement.pk)
@@ -60,7 +60,7 @@ def delete(announcement: Announcement, *, actor: User) -> None:
 
 
 def _checked(title: str, text: str) -> tuple[str, str]:
-    title, text = (each.replace("\0", "").strip() for each in (title, text))  # which PostgreSQL cannot keep
+    title, text = (each.replace("\0", "").strip() for each in (title, text))  # PostgreSQL cannot store NUL
     if not title or not text:
         raise RefusedError("announcement-empty", "An announcement has a title and a text.", "Write both.", 422)
     for what, given, most in (("title", title, TITLE_CHARACTERS), ("text", text, TEXT_CHARACTERS)):

@@ -1,4 +1,4 @@
-"""The same thing done with several: each by itself, so that one refusal does not keep the others."""
+"""Applies an action to several items independently, so that one refusal does not affect the others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True)
 class Refused:
-    """What was refused, by its name, and why."""
+    """An item that was refused: its name and the reason."""
 
     name: str
     code: str

@@ -1,4 +1,4 @@
-"""Who sees a challenge, and how one joins it."""
+"""Visibility of a challenge, and how people join it."""
 
 from django.db import transaction
 
@@ -7,19 +7,19 @@ from palio.web.models import Challenge, User
 from palio.web.verbs import events
 
 SAYS = {
-    Challenge.Visibility.DRAFT: "only its organizers see it",
-    Challenge.Visibility.PUBLISHED: "everybody sees it",
-    Challenge.Visibility.ARCHIVED: "everybody can read it, and nothing more can be handed in",
+    Challenge.Visibility.DRAFT: "visible only to its organizers",
+    Challenge.Visibility.PUBLISHED: "visible to everyone",
+    Challenge.Visibility.ARCHIVED: "visible to everyone, read-only: no new submissions",
 }
 JOINING_SAYS = {
-    Challenge.Joining.OPEN: "whoever accepts the terms takes part",
-    Challenge.Joining.APPROVAL: "an organizer approves each person",
-    Challenge.Joining.INVITATION: "only who follows an organizer's link takes part",
+    Challenge.Joining.OPEN: "anyone who accepts the terms can join",
+    Challenge.Joining.APPROVAL: "an organizer reviews each join request",
+    Challenge.Joining.INVITATION: "only people with an invitation link can join",
 }
 
 
 def set_visibility(challenge: Challenge, visibility: str, *, actor: User) -> Challenge:
-    """Raises RefusedError where people would lose what they see, or there is nothing to see yet."""
+    """Raises RefusedError if participants would lose access, or if nothing is published yet."""
     wanted = _one_of(Challenge.Visibility, visibility)
     with transaction.atomic():
         locked = Challenge.objects.select_for_update().get(pk=challenge.pk)
@@ -40,7 +40,7 @@ def set_visibility(challenge: Challenge, visibility: str, *, actor: User) -> Cha
 
 
 def set_joining(challenge: Challenge, joining: str, *, actor: User) -> Challenge:
-    """For those who come from now on; who takes part already stays."""
+    """Applies to new participants; existing ones stay."""
     wanted = _one_of(Challenge.Joining, joining)
     with transaction.atomic():
         locked = Challenge.objects.select_for_update().get(pk=challenge.pk)

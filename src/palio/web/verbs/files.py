@@ -1,4 +1,4 @@
-"""A team's files: to be handed in again, or deleted."""
+"""A team's files, which can be submitted again or deleted."""
 
 from django.conf import settings
 from django.db import transaction
@@ -12,9 +12,9 @@ from palio.web.verbs import events
 
 
 def delete_file(file: StoredFile, user: User) -> None:
-    """Removes its bytes, unless another team has the same; submissions made from it keep their rows and results.
+    """Delete the content, unless another team has the same; submissions keep their rows and results.
 
-    Asked again, nothing more happens. Raises RefusedError "file-in-use".
+    Does nothing if it is already deleted. Raises RefusedError "file-in-use".
     """
     with store_changing(settings.FOLDERS):
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Taking part in a challenge: terms accepted, wish noted, approved at once or by an organizer, withdrawn."""
+"""Joining a challenge: accepting the terms, requesting to join, approval, withdrawal."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from palio.web.verbs.teams import ensure_team, leave_for_good
 
 @dataclass(frozen=True)
 class Terms:
-    """A text to be accepted, known by its digest: who accepted it has accepted this, and no later one."""
+    """Terms to accept, identified by their digest: accepting them does not accept later ones."""
 
     text: str
     digest: str
@@ -34,15 +34,15 @@ def registration_of(challenge: Challenge, user: User) -> Registration | None:
 
 
 def needs_terms(registration: Registration) -> bool:
-    """Whether the terms are others than those this person accepted."""
+    """Whether the terms have changed since this person accepted them."""
     terms = terms_of(bundle_of(_version(registration.challenge)))
     return terms is not None and terms.digest != registration.terms_digest
 
 
 def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: bool = False) -> Registration:
-    """Notes the wish to take part. `terms_digest` is that of the text that was shown and accepted.
+    """Request to join. `terms_digest` is that of the text that was shown and accepted.
 
-    The state that comes back is approved, with a team of one, or pending. Raises RefusedError.
+    The resulting state is approved, with a team of one, or pending. Raises RefusedError.
     """
     version = _version(challenge)
     _refuse_closed(challenge, invited=invited)
@@ -75,7 +75,7 @@ def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: b
 
 
 def accept_terms(registration: Registration, terms_digest: str) -> Registration:
-    """Accepts terms that came with a later version."""
+    """Accept the terms of a later version."""
     version = _version(registration.challenge)
     terms = _accepted(version, terms_digest)
     with transaction.atomic():
@@ -92,7 +92,7 @@ def accept_terms(registration: Registration, terms_digest: str) -> Registration:
 
 
 def decide(registration: Registration, *, approve: bool, actor: User) -> Registration:
-    """An organizer's yes or no; either may be changed later, but a no to somebody who has handed in is refused."""
+    """Approve or refuse a join request. Decisions can be changed, but a person who has submitted cannot be refused."""
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=registration.challenge_id)
         locked = Registration.objects.select_for_update().select_related("user").get(pk=registration.pk)
@@ -130,7 +130,7 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
 
 
 def withdraw(challenge: Challenge, user: User) -> None:
-    """Stops taking part. What was handed in stays, until it is withdrawn itself."""
+    """Withdraw from the challenge. Submissions stay until they are withdrawn themselves."""
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
         registration = registration_of(challenge, user)

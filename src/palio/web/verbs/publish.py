@@ -1,6 +1,6 @@
 """Publishing: a bundle becomes a challenge, or the next version of one.
 
-A version that was published is never changed. What a new one changes for participants is written beside it.
+A published version never changes. Each new version lists its changes for participants.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ SLUG_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Publication:
-    """`is_new` is false where the bundle is what was published already, and nothing was done."""
+    """`is_new` is false if the bundle was already published and nothing was done."""
 
     version: ChallengeVersion
     is_new: bool
@@ -39,17 +39,17 @@ class Publication:
 def publish(
     folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> ChallengeVersion:
-    """The version that `folder` is published as, new or not; see `publish_bundle`."""
+    """Publish `folder` and return its version, new or existing; see `publish_bundle`."""
     return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note).version
 
 
 def publish_bundle(
     folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> Publication:
-    """Checks the bundle in `folder`, keeps a copy, and makes it the current version of the challenge `slug`.
+    """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
-    Without a slug it is made from the title. A draft is seen by its organizers alone; publishing it again without
-    `draft` shows it to everybody. Raises PalioError with all that is wrong with the bundle, RefusedError.
+    Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
+    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle, or RefusedError.
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -63,7 +63,7 @@ def publish_bundle(
     try:
         with transaction.atomic():
             version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
-    except IntegrityError:  # somebody else took the name a moment ago
+    except IntegrityError:  # somebody else has just taken the name
         raise _taken(name) from None
     return Publication(version, is_new, reading.warnings)
 
@@ -89,7 +89,7 @@ def _taken(slug: str) -> RefusedError:
 
 
 def _refuse_early(slug: str, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
-    """Before anything is copied. Asked again in the transaction."""
+    """Checks before anything is copied; repeated in the transaction."""
     challenge = Challenge.objects.filter(slug=slug).first()
     if challenge is not None:
         _refuse_version(challenge, bundle, actor, draft=draft)
@@ -176,11 +176,11 @@ def _add_version(challenge: Challenge, digest: str, bundle: Bundle, actor: User 
         digest=digest,
         title=bundle.title[:200],
         changes=[asdict(change) for change in changes],
-        note=note.replace("\0", ""),  # which PostgreSQL does not keep
+        note=note.replace("\0", ""),  # PostgreSQL cannot store NUL
         published_by=actor,
     )
     if old and old.auto_approve != bundle.auto_approve and challenge.joining != Challenge.Joining.INVITATION:
         challenge.joining = Challenge.Joining.OPEN if bundle.auto_approve else Challenge.Joining.APPROVAL
     challenge.current = version
-    challenge.board_revision += 1
+    challenge.leaderboard_revision += 1
     return version

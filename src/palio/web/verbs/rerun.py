@@ -1,4 +1,4 @@
-"""Another attempt at a submission, as an organizer wishes: through all stages, or the scoring alone."""
+"""Re-runs and re-scores of a single submission, for organizers."""
 
 from django.conf import settings
 from django.db import transaction
@@ -12,7 +12,7 @@ from palio.web.verbs import events
 
 
 def rerun(submission: Submission, actor: User) -> Attempt:
-    """Through all stages, with the challenge as it is now. If it is scored, that score is the one that counts.
+    """Run all stages again with the current version. If it is scored, the new score counts.
 
     Raises RefusedError "submission-running", "submission-withdrawn" or "file-deleted".
     """
@@ -29,7 +29,7 @@ def rerun(submission: Submission, actor: User) -> Attempt:
 
 
 def rescore_one(submission: Submission, actor: User) -> Attempt:
-    """The scoring alone, with the challenge as it is now, of the predictions that an earlier attempt left.
+    """Score the predictions of an earlier attempt again with the current version.
 
     Raises RefusedError "submission-running", "submission-withdrawn" or "predictions-gone".
     """
@@ -46,7 +46,7 @@ def rescore_one(submission: Submission, actor: User) -> Attempt:
 
 
 def lock_idle(submission: Submission) -> Submission:
-    """The row, locked, of a submission that nothing is done with at the moment."""
+    """The locked row of a submission without an unfinished attempt."""
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
         raise RefusedError(
@@ -64,7 +64,7 @@ def lock_idle(submission: Submission) -> Submission:
 
 
 def with_predictions(submission: Submission) -> Attempt | None:
-    """The attempt whose predictions are to be scored: the one that counts, else the last that has got so far."""
+    """The attempt whose predictions to score: the one that counts, else the latest one that has predictions."""
     ended = submission.attempts.filter(state__in=[State.SCORED, State.FAILED], rescore=None).order_by("-number")
     candidates = ([submission.counted] if submission.counted else []) + [
         attempt for attempt in ended if attempt.state == State.SCORED or _failed_at(attempt) == State.SCORE
@@ -79,7 +79,7 @@ def current_version(challenge: Challenge) -> ChallengeVersion:
 
 
 def next_number(submission: Submission) -> int:
-    """Of its next attempt; the submission's row has to be locked."""
+    """The number of its next attempt; the submission's row must be locked."""
     last = submission.attempts.order_by("-number").first()
     return last.number + 1 if last else 1
 

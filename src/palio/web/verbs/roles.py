@@ -1,4 +1,4 @@
-"""Who helps with a challenge, and how far: organizer, scorer, viewer."""
+"""Roles in a challenge: organizer, scorer, viewer."""
 
 from django.db import transaction
 
@@ -7,18 +7,18 @@ from palio.web.models import Challenge, Role, RoleKind, User
 from palio.web.verbs import events
 
 SAYS = {
-    RoleKind.ORGANIZER: "may do everything in this challenge",
-    RoleKind.SCORER: "sees submissions and failures, re-runs and re-scores",
-    RoleKind.VIEWER: "sees what an organizer sees, and changes nothing",
+    RoleKind.ORGANIZER: "can do everything in this challenge",
+    RoleKind.SCORER: "can see, re-run and re-score submissions",
+    RoleKind.VIEWER: "can see what an organizer sees, but change nothing",
 }
 
 
 def grant(challenge: Challenge, username: str, kind: str, *, actor: User) -> Role:
-    """Gives somebody a role, in place of the one that they may have."""
+    """Give a user a role, replacing the one they have."""
     if kind not in RoleKind.values:
         allowed = ", ".join(f"`{value}`" for value in RoleKind.values)
         raise RefusedError("value-unknown", f"`{kind}` is not one of {allowed}.", "Choose one of these.", status=422)
-    username = username.replace("\0", "").strip()  # NUL is nothing that PostgreSQL would look for
+    username = username.replace("\0", "").strip()  # PostgreSQL cannot search for NUL
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
         user = User.objects.filter(username__iexact=username, is_active=True).first()

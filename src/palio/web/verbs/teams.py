@@ -1,12 +1,13 @@
-"""Teams: limits and ranks are per team, so who is in which one is changed with care.
+"""Teams. Submission limits and ranks are per team, so membership changes are restricted.
 
-Everybody who takes part is in exactly one team of the challenge, at first in one of their own. A member who has handed
-something in stays where they are: with another team they would have its tries too. A member who leaves keeps nothing;
-a team that has submissions stays, as they do.
+Every participant is in exactly one team of the challenge, at first in one of their own. A member who has submitted
+cannot change teams, because that would give them another team's submissions. A member who leaves takes nothing along;
+a team with submissions stays.
 """
 
 from django.db import transaction
 
+from palio.web.access.relations import own_team
 from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Team, User
 from palio.web.verbs import events
@@ -14,13 +15,20 @@ from palio.web.verbs import events
 NAME_CHARACTERS = 80
 
 
-def own_team(challenge: Challenge, user: User) -> Team | None:
-    """The team that `user` is in."""
-    return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()
+def require_team(challenge: Challenge, user: User) -> Team:
+    """The team of `user`. Raises RefusedError "team-missing": a participant may have just left it."""
+    team = own_team(challenge, user)
+    if team is None:
+        raise RefusedError(
+            "team-missing",
+            "You are in no team of this challenge.",
+            "Join it again on its page: you get a team of your own, and others can invite you into theirs.",
+        )
+    return team
 
 
 def ensure_team(challenge: Challenge, user: User) -> Team:
-    """The team that `user` is in; a team of one if there is none. Inside the caller's transaction."""
+    """The team of `user`, or a new team of one. Needs a transaction."""
     if team := own_team(challenge, user):
         return team
     name, number = user.username[:NAME_CHARACTERS], 1
@@ -34,7 +42,7 @@ def ensure_team(challenge: Challenge, user: User) -> Team:
 
 
 def rename(team: Team, name: str, *, actor: User) -> Team:
-    """Raises RefusedError where the name is taken in this challenge, or none."""
+    """Raises RefusedError if the name is taken in this challenge, or invalid."""
     name = " ".join(name.split())
     if not 2 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
         raise RefusedError(
@@ -49,14 +57,14 @@ def rename(team: Team, name: str, *, actor: User) -> Team:
             raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
         before, team.name = Team.objects.get(pk=team.pk).name, name
         team.save(update_fields=["name"])
-        challenge.board_revision += 1
-        challenge.save(update_fields=["board_revision"])
+        challenge.leaderboard_revision += 1
+        challenge.save(update_fields=["leaderboard_revision"])
         events.record("team.renamed", actor=actor, challenge=challenge, team=team.id, before=before, name=name)
     return team
 
 
 def join_team(team: Team, user: User) -> None:
-    """Moves a participant into `team`. Inside the caller's transaction, which has checked that they are invited."""
+    """Move a participant into `team`. Needs a transaction, and a checked invitation."""
     challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
     before = own_team(challenge, user)
     if before is None:
@@ -74,7 +82,7 @@ def join_team(team: Team, user: User) -> None:
 
 
 def leave(team: Team, *, actor: User) -> Team:
-    """Back into a team of one, which is returned."""
+    """Leave the team; returns the user's new team of one."""
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         membership = Membership.objects.filter(team=team, user=actor).first()
@@ -92,7 +100,7 @@ def leave(team: Team, *, actor: User) -> Team:
 
 
 def pass_captain(team: Team, username: str, *, actor: User) -> Team:
-    """Makes another member the captain."""
+    """Make another member the captain."""
     with transaction.atomic():
         locked = Team.objects.select_for_update().get(pk=team.pk)
         member = locked.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
@@ -110,13 +118,13 @@ def pass_captain(team: Team, username: str, *, actor: User) -> Team:
 
 
 def leave_for_good(challenge: Challenge, user: User) -> None:
-    """What withdrawing from a challenge does to the team. Inside the caller's transaction."""
+    """Leave the team when withdrawing from a challenge. Needs a transaction."""
     team = own_team(challenge, user)
     if team is None:
         return
     _refuse_captain(team, user)
     if team.submissions.filter(user=user).exists():
-        return  # so that who comes back is in the same team, with the tries that it has left
+        return  # so that a returning user is in the same team, with its remaining submissions
     Membership.objects.filter(team=team, user=user).delete()
     _remove_if_unused(team)
 

@@ -1,4 +1,4 @@
-"""API tokens: what a program signs in with in somebody's name."""
+"""API tokens, with which programs act on behalf of a user."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,12 +13,12 @@ from palio.web.models import ApiToken, User
 from palio.web.verbs import events
 
 NAME_CHARACTERS = 80
-MOST_VALID = 50  # of one person at a time
+MOST_VALID = 50  # per user
 LONGEST_DAYS = 366
 
 
 def make_token(user: User, name: str, scopes: Iterable[str], *, days: int | None) -> tuple[ApiToken, str]:
-    """A token, and its secret, which nobody can see again. `days` None: until it is revoked."""
+    """Create a token; return it with its secret, which is never shown again. `days` None: no expiration."""
     name, wanted = " ".join(name.split()), [scope for scope in SCOPES if scope in set(scopes)]
     unknown = sorted(set(scopes) - set(SCOPES))
     if not 1 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
