@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof storm check audit bench fuzz clean
+.PHONY: help setup demo test proof storm check audit bench fuzz screenshots clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.complete ## install Palio and its dependencies into .venv
 
@@ -57,6 +57,9 @@ fuzz: setup ## run FUZZ_CASES generated Dockerfiles (100,000) through all reader
 	@PALIO_FUZZ_EXAMPLES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/core/test_dockerfile_fuzz.py
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz_dockerfile -runs=$(FUZZ_CASES)
+
+screenshots: setup ## retake the screenshots of docs/tour.md, with Debian's chromium
+	@$(BIN)/python -m tests.web.browser.screenshots
 
 clean: ## remove generated files: .venv, runs, demo, caches
 	rm -rf $(VENV) runs palio-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -66,6 +66,10 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+def body(code: str, responsible: str = "participant") -> dict[str, Any]:
+    return {"code": code, "responsible": responsible, "message": "M.", "next_step": "N.", "evidence": []}
+
+
 def refused(ask: Callable[[], object]) -> PalioError:
     with pytest.raises(PalioError) as error:
         ask()
@@ -73,14 +77,14 @@ def refused(ask: Callable[[], object]) -> PalioError:
 
 
 def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
-    said = {"code": "phase-closed", "message": "It closed.", "next_step": "Wait.", "evidence": ["a line"]}
+    said = body("phase-closed", "participant") | {"evidence": ["a line"]}
     server.plan = [(409, said)]
     error = refused(lambda: Connection(server.url, "t").get("/x"))
     failure = error.failure
     assert (failure.code, failure.message, failure.next_step, failure.evidence, error.exit_code) == (
         "phase-closed",
-        "It closed.",
-        "Wait.",
+        "M.",
+        "N.",
         ("a line",),
         10,
     )
@@ -88,11 +92,11 @@ def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "exit_code"),
-    [(401, "token-refused", 2), (404, "not-found", 2), (422, "anything", 10), (507, "disk-full", 12), (500, "bug", 12)],
+    ("status", "responsible", "exit_code"),
+    [(409, "usage", 2), (409, "participant", 10), (409, "organizer", 11), (409, "platform", 12)],
 )
-def test_exit_code_says_whose_turn_it_is(server: Server, status: int, code: str, exit_code: int) -> None:
-    server.plan = [(status, {"code": code, "message": "M.", "next_step": "N."})]
+def test_the_platform_says_who_is_responsible(server: Server, status: int, responsible: str, exit_code: int) -> None:
+    server.plan = [(status, body("anything", responsible))]
     assert refused(lambda: Connection(server.url).get("/x")).exit_code == exit_code
 
 
@@ -113,28 +117,29 @@ def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
 
 
 def test_what_is_being_checked_is_waited_for(server: Server) -> None:
-    locked = {"code": "upload-locked", "message": "M.", "next_step": "N."}
-    server.plan = [(423, locked), (200, {"id": "f"})]
+    server.plan = [(423, body("upload-locked")), (200, {"id": "f"})]
     assert Connection(server.url, pauses_s=SOON).post("/x", again=True) == {"id": "f"}
 
 
 def test_nobody_listens(server: Server) -> None:
     error = refused(lambda: Connection("http://127.0.0.1:9", pauses_s=()).get("/x"))
-    assert error.failure.message == "The platform at http://127.0.0.1:9 cannot be reached: nothing listens there."
-    assert error.exit_code == 12
+    assert (error.code, error.exit_code) == ("server-unreachable", 12)
+    assert "nothing is listening there" in error.failure.message
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ((200, b"<html>"), "its answer is not JSON"),
-        ((404, b"<html>"), "it answers with the status 404"),
-        ((302, b"", {"Location": "https://x.org/login"}), "sends to https://x.org/login"),
+        ((200, b"<html>"), "its response is not JSON"),
+        ((404, b"<html>"), "status 404"),
+        ((502, b"<html>Bad Gateway"), "status 502"),
+        ((409, {"code": "x", "message": "M.", "next_step": "N.", "evidence": []}), "status 409"),
+        ((302, b"", {"Location": "https://x.org/login"}), "https://x.org/login"),
     ],
 )
 def test_something_else_answers(server: Server, answer: Any, reason: str) -> None:
     server.plan = [answer]
-    error = refused(lambda: Connection(server.url).get("/x"))
+    error = refused(lambda: Connection(server.url, pauses_s=()).get("/x"))
     assert error.failure.code == "server-unreadable"
     assert reason in error.failure.message
 
@@ -166,13 +171,12 @@ def test_upload_resumes_where_the_platform_is(tmp_path: Path, server: Server, mo
     monkeypatch.setattr(uploading, "CHUNK_BYTES", 4)
     path = tmp_path / "f.zip"
     path.write_bytes(b"0123456789")
-    no = {"message": "M.", "next_step": "N."}
     server.plan = [
         (201, b"", {"Location": "/api/v1/uploads/u"}),
         (200, b"", {"Upload-Offset": "2"}),
-        (409, no | {"code": "offset-differs"}),
+        (409, body("offset-differs")),
         (200, b"", {"Upload-Offset": "3"}),
-        (460, no | {"code": "checksum-differs"}),
+        (460, body("checksum-differs")),
         (200, b"", {"Upload-Offset": "3"}),
         (204, b"", {"Upload-Offset": "7"}),
         (204, b"", {"Upload-Offset": "10"}),

@@ -61,7 +61,7 @@ def make_controller(world: World, tmp_path: Path) -> "Iterator[Callable[..., Ste
 def _nothing_is_kept() -> None:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
-    cache.forget()
+    cache.clear()
 
 
 @pytest.fixture

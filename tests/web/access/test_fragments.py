@@ -40,7 +40,7 @@ def test_page_elsewhere_is_not_where_the_sign_in_leads_back_to(browser: Browser,
     assert answer.headers["HX-Redirect"] == "/accounts/login/?next=/"
 
 
-def test_who_may_not_see_it_any_more_gets_the_whole_page_anew(world: World, browser: Browser) -> None:
+def test_who_may_not_see_it_any_more_reloads_the_whole_page(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     bea, page = browser(world.bea), f"/s/{submission.pk}/"
     vera, stepped = browser(world.vera), "/c/mednist/manage/"

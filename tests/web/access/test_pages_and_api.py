@@ -16,7 +16,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "challenge-data": ("challenge-phases",),
     "invitation": ("accept-invitation",),
     "accept-terms": ("join", "accept-terms"),
-    "submit": ("list-quotas", "list-files", "begin-upload", "put-chunk", "complete-upload", "submit"),
+    "submit": ("list-quotas", "list-files", "create-upload", "append-to-upload", "complete-upload", "submit"),
     "challenge-settings": ("challenge", "list-roles", "list-challenge-invitations"),
     "challenge-visibility": ("change-challenge",),
     "challenge-joining": ("change-challenge",),
@@ -52,7 +52,7 @@ def test_every_page_is_named_after_an_operation_or_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if BY_API.get(page) != ()])
-def test_whoever_may_do_it_by_page_may_by_api(page: str) -> None:
+def test_what_may_be_done_by_page_may_be_done_by_api(page: str) -> None:
     """Once they have signed in: to follow an invitation without an account is for a browser."""
     by_page = [call for call in calls() if call.name == f"pages:{page}"]
     by_api = [_API[f"api:{name}"] for name in BY_API.get(page, (page,))]

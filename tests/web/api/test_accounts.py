@@ -57,7 +57,7 @@ def test_invitations_of_a_team_are_its_captains(world: World, ask: Ask) -> None:
     assert (status, said["code"]) == (404, "invitation-invalid")
 
 
-def test_operators_invite_people_to_make_accounts(world: World, ask: Ask) -> None:
+def test_operators_invite_to_create_accounts(world: World, ask: Ask) -> None:
     status, made = ask(world.ada, "post", "/invitations", {"note": "the whole course"})
     assert (status, "/invitations/" in made["url"]) == (201, True)
     assert listed(ask, world.ada, "/invitations") == [("the whole course", "ada", None)]
@@ -75,7 +75,7 @@ def test_operators_switch_accounts_and_let_publish(world: World, ask: Ask) -> No
     assert (status, bob["active"]) == (200, False)
     assert Client(SERVER_NAME="127.0.0.1").login(username="bob", password="bob-long-password") is False
     status, said = ask(world.ada, "patch", "/accounts/ada", {"active": False})
-    assert (status, said["code"]) == (409, "person-oneself")
+    assert (status, said["code"]) == (409, "account-own")
     assert ask(world.ada, "patch", "/accounts/nobody", {})[0] == 404
     assert ask(world.alice, "get", "/accounts")[0] == 403
 

@@ -52,7 +52,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
         assert seen.problems == []
 
 
-def test_queue_on_the_desk_looks_again_by_itself(
+def test_queue_on_the_dashboard_refreshes_by_itself(
     chromium: "Browser", live_server: "LiveServer", tmp_path: Path
 ) -> None:
     platform = make_platform(tmp_path)

@@ -14,7 +14,7 @@ from tests.web.controller.programmed_engine import ProgrammedEngine, predict, sc
 from palio.core.bundle.model import SubmissionKind
 from palio.core.engine import Job
 from palio.core.quantities import GIB
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 from palio.web.controller import limits, worker_process
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.engines import Engines
@@ -98,7 +98,7 @@ def start_one(home: Path, in_thread: bool) -> int:
     (home / "run").mkdir()
     lock = os.open(home / "run", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    submission = Submission(home / "no.zip", SubmissionKind.CONTEXT, "0" * 64)
+    submission = SubmissionFile(home / "no.zip", SubmissionKind.CONTEXT, "0" * 64)
     given = Assignment("a" * 16, submission, home, "Final", "us", home / "run", "docker", home / "inputs")
     process = WorkerProcesses(None).start(given, None, lambda: None, lambda: None).process
     time.sleep(1.5 if in_thread else 0)  # once for a worker that has been set up, once for one that has not

@@ -247,5 +247,5 @@ def test_operator_makes_links_and_switches_accounts(world: World, browser: Brows
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 302), ("bob", 403), ("alice", 403), ("ada", 200)])
-def test_people_are_for_operators(world: World, browser: Browser, who: str | None, status: int) -> None:
+def test_accounts_are_for_operators(world: World, browser: Browser, who: str | None, status: int) -> None:
     assert browser(who and getattr(world, who)).get("/operate/accounts/").status_code == status

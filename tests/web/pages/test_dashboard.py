@@ -51,7 +51,7 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
     rescore.save()
 
 
-def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
     text = browser(full.world.alice).get(f"{DASHBOARD}/").text
     assert "1 pending join request." in text
     assert "The controller is not running" in text
@@ -60,7 +60,7 @@ def test_desk_overview_says_what_waits_for_a_decision(full: Full, browser: Brows
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
-def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
     for page in (
         "",
@@ -78,7 +78,7 @@ def test_desk_of_an_empty_challenge_says_what_to_do_next(world: World, browser: 
     assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
-def test_desk_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
     page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text
@@ -108,7 +108,7 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
     assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
 
 
-def test_people_are_approved_and_excluded(full: Full, browser: Browser) -> None:
+def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
@@ -224,7 +224,7 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
 
 def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
-    failure = {"message": "The scoring program ended with exit code 3.", "stage": "score", "cause": "organizer"}
+    failure = {"message": "The scoring program exited with code 3.", "stage": "score", "cause": "organizer"}
     ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
     rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
     Rescore.objects.update(state=Rescore.State.READY)
@@ -246,7 +246,7 @@ def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) 
 def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     refused = alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": " "})
-    assert (refused.status_code, "An announcement has a title and a text." in refused.text) == (422, True)
+    assert (refused.status_code, "announcement needs a title and a text" in refused.text) == (422, True)
     assert 'value="Hello"' in refused.text
     alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
     made = Announcement.objects.get()

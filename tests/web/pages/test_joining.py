@@ -98,7 +98,7 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     assert bea.get(link(made.text)).status_code == 404
 
 
-def test_leaving_after_handing_in_is_not_offered(world: World, browser: Browser) -> None:
+def test_leaving_after_submitting_is_not_offered(world: World, browser: Browser) -> None:
     add_submission(world, world.team, world.bea)
     assert "so you cannot leave it" in browser(world.bea).get("/c/mednist/team/").text
 

@@ -33,7 +33,7 @@ def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser
     assert "No files yet" in said
 
 
-def test_form_without_script_hands_in(world: World, browser: Browser) -> None:
+def test_form_without_script_submits(world: World, browser: Browser) -> None:
     content = context_zip(extra=bytes(4_000_000))
     file = SimpleUploadedFile("model.zip", content)
     answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final", "note": "by form", "kind": ""})
@@ -68,7 +68,7 @@ def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser
     assert re.search("late.zip.*none", said)
 
 
-def test_pages_about_what_is_handed_in_stand_under_their_tab(world: World, browser: Browser) -> None:
+def test_pages_of_submissions_are_under_their_tab(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     tabs = {
         (user.username, path): re.findall(r'aria-current="page">([^<]*)<', browser(user).get(path).text)
@@ -93,7 +93,7 @@ def test_form_with_a_kind_overrides_what_the_content_says(world: World, browser:
     assert StoredFile.objects.get().kind == "results"
 
 
-def test_earlier_file_is_handed_in_again_and_noted(world: World, browser: Browser) -> None:
+def test_earlier_file_is_submitted_again_with_a_note(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     end(submit(file, world.bob).submission, charged=True)
     bea = browser(world.bea)

@@ -8,14 +8,14 @@ from tests.web.full_challenge import Full
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Purpose, Rescore
-from palio.web.queries.dashboard_submissions import Wanted, find
+from palio.web.queries.dashboard_submissions import SubmissionFilter, find
 
 NAMES = {"blobs-1.zip": "first", "blobs-5.zip": "best", "carolingians-6.zip": "rival", "carolingians-10.zip": "failed"}
 NAMES |= {"blobs-11.zip": "broken", "blobs-12.zip": "running", "carolingians-13.zip": "queued"}
 
 
 def found(full: Full, **asked: str) -> list[str]:
-    rows = find(full.world.challenge, Wanted.of(asked), "accuracy")
+    rows = find(full.world.challenge, SubmissionFilter.of(asked), "accuracy")
     return [NAMES[attempt.submission.file.name] for attempt in rows]
 
 
@@ -71,7 +71,7 @@ def test_a_rescore_is_the_latest_attempt_once_it_is_applied(full: Full) -> None:
     )
 
     def latest() -> Attempt:
-        return find(world.challenge, Wanted(q=full.best.pk), "accuracy").get()
+        return find(world.challenge, SubmissionFilter(q=full.best.pk), "accuracy").get()
 
     assert latest() == full.best.counted
     Rescore.objects.update(state=Rescore.State.APPLIED)
@@ -79,8 +79,8 @@ def test_a_rescore_is_the_latest_attempt_once_it_is_applied(full: Full) -> None:
 
 
 def test_wanted_keeps_what_is_not_usual_in_addresses() -> None:
-    wanted = Wanted.of({"state": "failed", "q": "a b", "page": "3", "sort": "-created"})
+    wanted = SubmissionFilter.of({"state": "failed", "q": "a b", "page": "3", "sort": "-created"})
     assert wanted.query() == "state=failed&q=a+b"
     assert wanted.query(sort="team") == "state=failed&q=a+b&sort=team"
     assert not wanted.is_all
-    assert Wanted.of({"sort": "team"}).is_all
+    assert SubmissionFilter.of({"sort": "team"}).is_all

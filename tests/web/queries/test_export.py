@@ -48,7 +48,7 @@ def test_export_results_are_one_line_per_submission(full: Full) -> None:
         "phase": "Final",
         "team": "Blobs",
         "user": "bob",
-        "handed_in": "2026-03-01T12:05:00+00:00",
+        "submitted": "2026-03-01T12:05:00+00:00",
         "file": "blobs-5.zip",
         "kind": "context",
         "sha256": full.best.file.sha256,

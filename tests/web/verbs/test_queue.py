@@ -12,7 +12,8 @@ from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt
-from palio.web.verbs.queue import Place, Start, Waiting, in_turn, place_of, places
+from palio.web.queries.queue import place_of
+from palio.web.verbs.queue import Place, Start, Waiting, in_turn, places
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ TEAMS = st.sampled_from(["1a", "1b", "1c", "2d", "2e", "3f"])
 
 
 @given(st.lists(TEAMS, max_size=40), st.lists(TEAMS, max_size=10))
-def test_in_turn_is_fair_whoever_came_and_was_served(queue: list[str], recent: list[str]) -> None:
+def test_in_turn_is_fair(queue: list[str], recent: list[str]) -> None:
     found = order(waiting(*queue), starts(*recent))
     assert sorted(found) == sorted(queue)
     for challenge in "123":  # while somebody of a challenge waits, no other is served twice in a row

@@ -20,7 +20,6 @@ from tests.web.world import World
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Upload
 from palio.web.storage.files import file_path
 from palio.web.storage.upload_folder import UploadFolder, plain_name
@@ -40,7 +39,7 @@ def folders(tmp_path: Path, settings: Settings) -> Folders:
     return own
 
 
-def refusal(error: pytest.ExceptionInfo[RefusedError]) -> tuple[str, int]:
+def refusal(error: pytest.ExceptionInfo[PalioError]) -> tuple[str, int]:
     return error.value.code, error.value.status
 
 
@@ -69,7 +68,7 @@ def test_chunk_with_a_wrong_checksum_is_not_kept(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=1000)
     right = Checksum("sha1", hashlib.sha1(CONTENT[1000:3000], usedforsecurity=False).digest())
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         append_chunk(coming, 1000, 2000, io.BytesIO(CONTENT[1000:2999] + b"?"), right)
     assert refusal(error) == ("checksum-differs", 460)
     assert offset_of(coming) == 1000
@@ -91,7 +90,7 @@ def test_chunk_whose_connection_breaks_keeps_what_arrived(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     append_chunk(coming, 0, 1000, _Dropped(CONTENT))
     assert offset_of(coming) == 100
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         append_chunk(coming, 100, 1000, _Dropped(CONTENT[100:]), Checksum("sha256", bytes.fromhex(digest(CONTENT))))
     assert (refusal(error), offset_of(coming)) == (("checksum-differs", 460), 100)
 
@@ -100,7 +99,7 @@ def test_chunk_whose_connection_breaks_keeps_what_arrived(world: World) -> None:
 def test_chunk_at_another_offset_is_refused(world: World, offset: int) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=1000)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         append_chunk(coming, offset, 10, io.BytesIO(bytes(10)))
     assert refusal(error) == ("offset-differs", 409)
     assert offset_of(coming) == 1000
@@ -109,7 +108,7 @@ def test_chunk_at_another_offset_is_refused(world: World, offset: int) -> None:
 def test_chunk_beyond_what_was_announced_is_refused_unread(world: World) -> None:
     coming, stream = announce(world.team, world.bob, CONTENT), io.BytesIO(bytes(20))
     send(coming, CONTENT, until=len(CONTENT) - 10)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         append_chunk(coming, len(CONTENT) - 10, 11, stream)
     assert refusal(error) == ("upload-exceeded", 413)
     assert stream.tell() == 0
@@ -123,7 +122,7 @@ def test_stream_is_read_no_further_than_its_length(world: World) -> None:
 
 def test_chunk_while_another_is_being_appended_is_refused(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    with UploadFolder.of(coming).alone(), pytest.raises(RefusedError) as error:
+    with UploadFolder.of(coming).alone(), pytest.raises(PalioError) as error:
         send(coming, CONTENT)
     assert refusal(error) == ("upload-locked", 423)
 
@@ -131,10 +130,10 @@ def test_chunk_while_another_is_being_appended_is_refused(world: World) -> None:
 def test_complete_with_bytes_missing_is_refused(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=len(CONTENT) - 1)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
     assert refusal(error) == ("upload-incomplete", 409)
-    assert f"{len(CONTENT) - 1:,} of {len(CONTENT):,} bytes" in error.value.message
+    assert f"{len(CONTENT) - 1:,} of {len(CONTENT):,} bytes" in error.value.failure.message
     send(coming, CONTENT)
     assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
 
@@ -142,10 +141,10 @@ def test_complete_with_bytes_missing_is_refused(world: World) -> None:
 def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folders) -> None:
     coming = begin_upload(world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64)
     send(coming, CONTENT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
     assert refusal(error) == ("upload-damaged", 422)
-    assert "SHA-256" in error.value.message
+    assert "SHA-256" in error.value.failure.message
     assert (Upload.objects.count(), StoredFile.objects.count(), below(folders.root / "uploads")) == (0, 0, [])
 
 
@@ -187,7 +186,7 @@ def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
 
 def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> None:
     upload(world.team, world.bob, CONTENT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(announce(world.team, world.bob, CONTENT), world.bob, SubmissionKind.RESULTS)
     assert refusal(error) == ("file-kind-differs", 409)
 
@@ -202,7 +201,7 @@ def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> 
     ],
 )
 def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256: str, code: tuple[str, int]) -> None:
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=size_bytes, sha256=sha256)
     assert refusal(error) == code
 
@@ -210,7 +209,7 @@ def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256
 def test_announcement_while_many_are_unfinished_is_refused(world: World) -> None:
     for number in range(MOST_UNFINISHED):
         announce(world.team, world.bob, b"%d" % number)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         announce(world.team, world.bob, CONTENT)
     assert refusal(error) == ("uploads-unfinished", 429)
     announce(world.rivals, world.carol, CONTENT)
@@ -220,7 +219,7 @@ def test_announcement_of_more_than_the_disk_has_is_refused(world: World, setting
     from dataclasses import replace
 
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=2**49, sha256="0" * 64)
     assert refusal(error) == ("disk-full", 507)
 
@@ -295,7 +294,7 @@ def test_complete_at_the_same_time_makes_one_file(world: World) -> None:
         start.wait()
         try:
             ended.append(complete_upload(Upload.objects.get(pk=coming.pk), world.bob).pk)
-        except RefusedError as refused:
+        except PalioError as refused:
             ended.append(refused.code)
         finally:
             connection.close()

@@ -8,7 +8,7 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.engine import Build, Job, Load, Mount, Work
 from palio.core.files.tree import digest_tree
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
@@ -20,7 +20,7 @@ class Attempt:
     """One pass of a submission through the stages. `identity` names its jobs and is unique on the engine."""
 
     identity: str
-    submission: Submission
+    submission: SubmissionFile
     bundle: Bundle
     phase: Phase
     task: Task

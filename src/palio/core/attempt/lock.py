@@ -10,12 +10,12 @@ from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import RULE, digest_copy
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies beside reference data that belongs to synthetic images
 
 
-def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: Submission, engine: Engine) -> dict[str, object]:
+def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine) -> dict[str, object]:
     """The content of lock.json. Two runs whose locks differ only in `engine` and `host` were asked the same thing.
 
     The image that the submission is built into is not in it: it follows from the submission, and each engine calls it

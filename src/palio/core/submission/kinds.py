@@ -31,7 +31,7 @@ _SAVED_IMAGE = re.compile(
 
 
 @dataclass(frozen=True)
-class Submission:
+class SubmissionFile:
     path: Path
     kind: SubmissionKind
     digest: str  # SHA-256 of the file, in hex
@@ -43,13 +43,13 @@ class Submission:
         return self.called or self.path.name
 
 
-def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> Submission:
+def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> SubmissionFile:
     """A submission and its kind, found from its content unless given. `digest` is its own, if that is known already.
 
     Raises PalioError "archive-invalid", "archive-unsafe", "dockerfile-missing" or "submission-unknown".
     """
     found, notes = _find_kind(path, kind)
-    return Submission(path, found, digest or digest_file(path), notes)
+    return SubmissionFile(path, found, digest or digest_file(path), notes)
 
 
 def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKind, tuple[str, ...]]:
@@ -97,7 +97,7 @@ def _is_saved_image(path: Path) -> bool:
         return False
 
 
-def unpack_results(submission: Submission, destination: Path, max_bytes: int) -> None:
+def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:
     """Predictions that were handed in as such, as files below `destination`, which is made.
 
     Raises PalioError "predictions-too-large", and what core.archive raises of a zip.

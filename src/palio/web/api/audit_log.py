@@ -26,10 +26,10 @@ class EventOut(Schema):
 
 @router.get("/challenges/{challenge}/manage/audit-log", response=Page[EventOut], url_name="audit-log")
 def list_events(
-    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
+    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.AuditLogFilter, Query()]
 ) -> dict[str, Any]:
     """List events, newest first. `kind` is a full event kind or the part before the dot."""
-    return page_of(audit_log.find(request.subject, audit_log.Wanted.of(asked.model_dump())), page, _event)
+    return page_of(audit_log.find(request.subject, audit_log.AuditLogFilter.of(asked.model_dump())), page, _event)
 
 
 def _event(event: Event) -> dict[str, Any]:

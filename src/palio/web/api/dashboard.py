@@ -7,21 +7,18 @@ from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 
 from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.http.request import Request, signed_in
-from palio.web.models import Attempt, Challenge, Registration
+from palio.web.http.request import Request
+from palio.web.models import Attempt, Challenge
 from palio.web.queries import dashboard, disk, queue
 from palio.web.queries.export import Parts, entries, export_name
-from palio.web.queries.participants import registrations
 from palio.web.storage.downloads import zip_response
-from palio.web.verbs.joining import decide
 
 router = Router(tags=["dashboard"])
 
 
 class FailingOut(Schema):
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None
@@ -81,22 +78,6 @@ class DiskOut(Schema):
     parts: dict[str, int]
 
 
-class ParticipantOut(Schema):
-    id: str
-    user: str
-    state: str
-    team: str | None
-    created: datetime
-    terms_version: int | None
-    terms_accepted: datetime | None
-    decided_by: str | None
-    decided: datetime | None
-
-
-class DecideIn(Schema):
-    approve: bool
-
-
 @router.get("/challenges/{challenge}/manage", response=DashboardOut, url_name="dashboard")
 def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     """Counts, failures, running and waiting submissions of the challenge."""
@@ -116,23 +97,6 @@ def dashboard_disk(request: Request[Challenge], challenge: str) -> dict[str, Any
     found = disk.disk()
     parts = {part.name: part.size_bytes for part in found.parts}
     return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
-
-
-@router.get("/challenges/{challenge}/manage/registrations", response=Page[ParticipantOut], url_name="participants")
-def list_registrations(
-    request: Request[Challenge], challenge: str, page: PageQuery, state: str = "", q: str = ""
-) -> dict[str, Any]:
-    """List participants and join requests, oldest request first."""
-    rows = registrations(request.subject, q=q.replace("\0", ""), state=state.replace("\0", ""))
-    return page_of(rows, page, _registration)
-
-
-@router.post("/registrations/{registration}/decide", response=ParticipantOut, url_name="decide-join-request")
-def decide_registration(request: Request[Registration], registration: str, content: DecideIn) -> dict[str, Any]:
-    """Approve or refuse a join request."""
-    subject = request.subject
-    decide(subject, approve=content.approve, actor=signed_in(request))
-    return _registration(registrations(subject.challenge).get(pk=subject.pk))
 
 
 @router.get("/challenges/{challenge}/export", url_name="export", openapi_extra=answers("application/zip"))
@@ -162,18 +126,4 @@ def _running(attempt: Attempt) -> dict[str, Any]:
         "team": attempt.submission.team.name,
         "state": attempt.state,
         "since": attempt.moved,
-    }
-
-
-def _registration(found: Any) -> dict[str, Any]:
-    return {
-        "id": found.pk,
-        "user": found.user.username,
-        "state": found.state,
-        "team": found.team,
-        "created": found.created,
-        "terms_version": found.terms_version.number if found.terms_version else None,
-        "terms_accepted": found.terms_accepted,
-        "decided_by": found.decided_by.username if found.decided_by else None,
-        "decided": found.decided,
     }

@@ -72,13 +72,16 @@ class JudgeIn(Schema):
     url_name="dashboard-submissions",
 )
 def list_submissions(
-    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[submissions.Wanted, Query()]
+    request: Request[Challenge],
+    challenge: str,
+    page: PageQuery,
+    asked: Annotated[submissions.SubmissionFilter, Query()],
 ) -> dict[str, Any]:
     """List the submissions that match. `sort` is created, team, phase, state, file, finished or score, with a leading
     minus for descending.
     """
     found = request.subject
-    wanted = submissions.Wanted.of(asked.model_dump())
+    wanted = submissions.SubmissionFilter.of(asked.model_dump())
     rows = submissions.find(found, wanted, current_bundle(found).leaderboard.primary.key)
     return page_of(rows, page, _submission)
 

@@ -23,15 +23,15 @@ class Page(Schema, Generic[Item]):
     offset: int
 
 
-class Wanted(Schema):
+class PageRange(Schema):
     limit: int = Field(50, ge=1, le=100)
     offset: int = Field(0, ge=0, le=1_000_000_000)
 
 
-PageQuery = Annotated[Wanted, Query()]
+PageQuery = Annotated[PageRange, Query()]
 
 
-def page_of(rows: "QuerySet[Row] | Sequence[Any]", wanted: Wanted, shown: Callable[[Any], object]) -> dict[str, Any]:
+def page_of(rows: "QuerySet[Row] | Sequence[Any]", wanted: PageRange, shown: Callable[[Any], object]) -> dict[str, Any]:
     """One page of the ordered `rows`, each converted by `shown`."""
     count = rows.count() if isinstance(rows, QuerySet) else len(rows)
     part = rows[wanted.offset : wanted.offset + wanted.limit]

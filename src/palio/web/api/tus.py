@@ -10,10 +10,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
+from palio.web.http.errors import error_json
 from palio.web.models import Upload
 from palio.web.verbs.receive_chunk import ALGORITHMS, Checksum
 from palio.web.verbs.uploads import expires, most_bytes, offset_of
@@ -30,13 +31,8 @@ def speaks_tus(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
         if request.method == "OPTIONS" or request.headers.get("Tus-Resumable") == VERSION:
             response = view(request, *arguments, **named)
         else:
-            body = {
-                "code": "tus-version",
-                "message": "The request does not say that it speaks tus 1.0.0.",
-                "next_step": f"Send the header `Tus-Resumable: {VERSION}`.",
-                "evidence": [],
-            }
-            response = JsonResponse(body, status=412, headers={"Tus-Version": VERSION})
+            response = error_json(PalioError("tus-version", version=VERSION))
+            response["Tus-Version"] = VERSION
         response["Tus-Resumable"] = VERSION
         return response
 
@@ -66,37 +62,25 @@ def state(upload: Upload) -> dict[str, str]:
 
 
 def read_metadata(header: str) -> dict[str, str]:
-    """Raises RefusedError "metadata-invalid"."""
+    """Raises PalioError "metadata-invalid"."""
     pairs = [pair.strip().partition(" ") for pair in header.split(",") if pair.strip()]
     try:
         return {key: base64.b64decode(value, validate=True).decode() for key, _, value in pairs}
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise RefusedError(
-            "metadata-invalid",
-            "`Upload-Metadata` is not a list of keys and values in Base64.",
-            "Send `filename` and `sha256`, as in `filename bW9kZWwuemlw,sha256 …`.",
-            400,
-        ) from error
+        raise PalioError("metadata-invalid") from error
 
 
 def read_checksum(header: str) -> Checksum:
-    """Raises RefusedError "checksum-invalid"."""
+    """Raises PalioError "checksum-invalid"."""
     algorithm, _, value = header.partition(" ")
     try:
         if algorithm not in ALGORITHMS:
             raise ValueError
         return Checksum(algorithm, base64.b64decode(value, validate=True))
     except ValueError as error:
-        raise RefusedError(
-            "checksum-invalid",
-            "`Upload-Checksum` is not a supported algorithm and a digest in Base64.",
-            f"Use one of {', '.join(ALGORITHMS)}, or leave the header out.",
-            400,
-        ) from error
+        raise PalioError("checksum-invalid", algorithms=" or ".join(ALGORITHMS)) from error
 
 
 def refuse_other_type(request: HttpRequest) -> None:
     if request.content_type != CHUNK_TYPE:
-        raise RefusedError(
-            "chunk-type", f"The body is not of type {CHUNK_TYPE}.", f"Send `Content-Type: {CHUNK_TYPE}`.", 415
-        )
+        raise PalioError("chunk-type", type=CHUNK_TYPE)

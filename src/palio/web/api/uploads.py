@@ -14,9 +14,9 @@ from pydantic import Field
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import PalioError
 from palio.web.api import tus
 from palio.web.api.files import FileOut
-from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
@@ -113,12 +113,7 @@ def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) 
 @contextmanager
 def _one_of_few() -> Iterator[None]:
     if not _at_once.acquire(blocking=False):
-        raise RefusedError(
-            "uploads-busy",
-            "The platform is receiving or checking as many uploads as it can.",
-            "Repeat the request in a second.",
-            503,
-        )
+        raise PalioError("uploads-busy")
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
 from palio.core.quantities import GIB
+from palio.engines import ENGINES
 from palio.web.config import values as takes
 from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
@@ -55,9 +56,7 @@ class Configuration:
         "who may sign up: anyone (`open`) or people with an invitation (`invitation`)",
     )
     engine: str = _setting(
-        takes.one_of("auto", "docker", "bubblewrap"),
-        "auto",
-        "engine that runs containers: `auto`, `docker` or `bubblewrap`",
+        takes.one_of("auto", *ENGINES), "auto", "engine that runs containers: `auto`, `docker` or `bubblewrap`"
     )
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "let bubblewrap run submissions of people who are not operators of this platform"

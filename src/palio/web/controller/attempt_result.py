@@ -92,11 +92,11 @@ class Outcome:
         """Whether the attempt failed because of a platform error that may go away."""
         return self.failure is not None and self.failure.cause is Cause.PLATFORM and FAILURES[self.failure.code].retried
 
-    def as_last(self, tries: int) -> "Outcome":
+    def as_last(self, attempts: int) -> "Outcome":
         """The same outcome as that of the last attempt: it is not retried automatically."""
         if self.failure is None or self.shown is None:
             return self
-        note = f"Failed {tries} times because of platform errors; Palio does not retry it again."
+        note = f"Failed {attempts} times because of platform errors; Palio does not retry it again."
         own = replace(self.failure, evidence=(*self.failure.evidence, note))
         shown = self.shown
         if shown.next_step == RETRIED_NEXT:

@@ -8,16 +8,16 @@ the verdict in the run folder and commits that.
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage, Verdict
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.controller.attempt_result import Outcome
 from palio.web.leaderboard.leaderboard import mark_changed
-from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
+from palio.web.models import Attempt, Event, Purpose, Rescore
 from palio.web.verbs import events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
+from palio.web.verbs.rerun import next_number
 
 BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each retry
 MAX_KILLS = 5  # of the controller while handling this attempt, per stage
@@ -72,10 +72,10 @@ def end(identity: str, outcome: Outcome) -> bool:
         attempt = _locked(identity)
         if attempt.ended:
             return False
-        submission, tries = attempt.submission, _tries(attempt)
-        is_tried_again = outcome.is_retried and tries <= len(BACKOFF) and _is_wanted(attempt)
-        if outcome.is_retried and not is_tried_again and tries > 1:
-            outcome = outcome.as_last(tries)
+        submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
+        is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
+        if outcome.is_retried and not is_retried and attempts > 1:
+            outcome = outcome.as_last(attempts)
         attempt.scores = dict(outcome.scores) if outcome.scores is not None else None
         if outcome.failure is not None and outcome.shown is not None:
             attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
@@ -90,16 +90,11 @@ def end(identity: str, outcome: Outcome) -> bool:
             submission.charged = is_charged or submission.counted_id is not None
             submission.save(update_fields=["counted", "charged"])
             mark_changed(submission.challenge)
-        if is_tried_again:
-            _try_again(attempt, tries)
+        if is_retried:
+            _retry(attempt, attempts)
         if attempt.rescore_id is not None:
             _note_ready(attempt.rescore_id)
     return True
-
-
-def next_number(submission: Submission) -> int:
-    """The number of its next attempt. The submission's row must be locked."""
-    return 1 + (Attempt.objects.filter(submission=submission).aggregate(last=Max("number"))["last"] or 0)
 
 
 def _locked(identity: str) -> Attempt:
@@ -127,17 +122,17 @@ def _why(outcome: Outcome) -> str:
     return "scores read" if outcome.verdict is Verdict.SCORED else "cancelled"
 
 
-def _tries(attempt: Attempt) -> int:
+def _attempts_in_a_row(attempt: Attempt) -> int:
     """The number of attempts, including this one, since somebody last asked for a run."""
     purposes = attempt.submission.attempts.filter(
         number__lte=attempt.number, rescore=attempt.rescore_id, source=attempt.source_id
     ).order_by("-number")
-    tries = 0
+    attempts = 0
     for purpose in purposes.values_list("purpose", flat=True):
-        tries += 1
+        attempts += 1
         if purpose != Purpose.RETRY:
             break
-    return tries
+    return attempts
 
 
 def _is_wanted(attempt: Attempt) -> bool:
@@ -146,7 +141,7 @@ def _is_wanted(attempt: Attempt) -> bool:
     return not (attempt.cancel_requested or submission.withdrawn or submission.disqualified or discarded)
 
 
-def _try_again(attempt: Attempt, tries: int) -> None:
+def _retry(attempt: Attempt, attempts: int) -> None:
     again = Attempt.objects.create(
         submission=attempt.submission,
         number=next_number(attempt.submission),
@@ -154,7 +149,7 @@ def _try_again(attempt: Attempt, tries: int) -> None:
         version=attempt.version,
         source=attempt.source,
         rescore=attempt.rescore,
-        not_before=timezone.now() + BACKOFF[tries - 1],
+        not_before=timezone.now() + BACKOFF[attempts - 1],
     )
     why = f"{attempt.failure_code} of {attempt.identity}"
     events.record("attempt.moved", actor=None, attempt=again, new=State.QUEUED, why=why)

@@ -15,10 +15,9 @@ from typing import Any
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import time_in
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
-from palio.core.bundle.pick_phase import pick_task
+from palio.core.bundle.pick_phase import pick_phase, pick_task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
-from palio.web.controller.assignment import phase_of
 from palio.web.controller.slots import Share, share_of
 
 BOUNDS = Bounds(time_s=60.0)
@@ -37,7 +36,7 @@ class Terms:
 
 def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
     """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""
-    phase = phase_of(read_bundle(Path(bundle)), phase_name)
+    phase = pick_phase(read_bundle(Path(bundle)), phase_name)
     pick_task(phase)
     return {
         "evaluated": asdict(share_of(phase.rules, scored_only=False)),

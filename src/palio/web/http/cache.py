@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 SECONDS = 60  # after which it is recomputed in any case, in case a change was not signalled
 OLDEST_S = 2 * SECONDS  # how old a result may be while another thread recomputes it
@@ -18,7 +18,7 @@ _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Entry:
     stamp: Any
     made: Any
     time: float
@@ -32,53 +32,58 @@ class _Kept:
 
 # No lock here, because many threads would wait whenever its holder is preempted: each line is one step for the
 # interpreter.
-_all: dict[str, _Kept] = {}  # in the order of creation
+_all: dict[str, _Entry] = {}  # in the order of creation
 _making: dict[str, Lock] = {}
 _removing = Lock()
 
 
-def kept(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
+def cached(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
     """The result of `make`, computed once for this key and stamp.
 
     A stamp says which state a result belongs to, and grows. A request that started before a change asks with an older
     stamp; a newer result is right for it as well.
     """
-    found = _find(key)
-    if found is not None and found.is_right(stamp):
-        return found.made  # type: ignore[no-any-return]
-    lock = _lock(key)
-    if not lock.acquire(blocking=found is None):
-        return found.made  # type: ignore[no-any-return, union-attr]
-    try:
-        found = _find(key)
-        if found is not None and found.is_right(stamp):
-            return found.made  # type: ignore[no-any-return]
-        made = make()
-        _keep(key, _Kept(stamp, made, time.monotonic()))
-        return made
-    finally:
-        lock.release()
+    entry = _find(key)
+    if entry is None or not entry.is_right(stamp):
+        entry = _renewed(key, stamp, make, entry)
+    return cast(_Made, entry.made)
 
 
-def last_kept(key: str) -> Any:
+def last_cached(key: str) -> Any:
     """The result for this key, however old it is; None if there is none."""
     found = _all.get(key)
     return None if found is None else found.made
 
 
-def forget() -> None:
+def clear() -> None:
     """Clear the cache, for example when another database is used."""
     _all.clear()
 
 
-def _find(key: str) -> _Kept | None:
+def _renewed(key: str, stamp: Any, make: Callable[[], Any], old: _Entry | None) -> _Entry:
+    lock = _lock(key)
+    if old is None:
+        lock.acquire()
+    elif not lock.acquire(blocking=False):
+        return old
+    try:
+        entry = _find(key)
+        if entry is None or not entry.is_right(stamp):
+            entry = _Entry(stamp, make(), time.monotonic())
+            _store(key, entry)
+        return entry
+    finally:
+        lock.release()
+
+
+def _find(key: str) -> _Entry | None:
     found = _all.get(key)
     return None if found is None or found.is_old() else found
 
 
-def _keep(key: str, kept: _Kept) -> None:
+def _store(key: str, entry: _Entry) -> None:
     _all.pop(key, None)
-    _all[key] = kept
+    _all[key] = entry
     if _removing.acquire(blocking=False):
         try:
             for first in [*_all][:_REMOVED_AT_ONCE]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from palio.core.bundle.model import Phase
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
-from palio.web.http.cache import kept, last_kept
+from palio.web.http.cache import cached, last_cached
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
 from palio.web.leaderboard.leaderboard import Leaderboard, read_leaderboard
@@ -60,7 +60,7 @@ def snapshot(challenge: Challenge, phase: Phase, visibility: Visibility, team: T
     revision = (challenge.leaderboard_revision, challenge.current_id or 0)
     own = team if visibility is Visibility.OWN else None
     key = f"leaderboard/{challenge.pk}/{phase.index}/{visibility}/{own.pk if own else ''}"
-    return kept(key, revision, lambda: _render(challenge, phase, visibility, own, revision, last_kept(key)))
+    return cached(key, revision, lambda: _render(challenge, phase, visibility, own, revision, last_cached(key)))
 
 
 def _render(

@@ -16,7 +16,7 @@ _ON_A_PAGE = 100
 
 
 def events(request: Request[Challenge], challenge: str) -> HttpResponse:
-    found, wanted = request.subject, audit_log.Wanted.of(request.GET.dict())
+    found, wanted = request.subject, audit_log.AuditLogFilter.of(request.GET.dict())
     page = Paginator(audit_log.find(found, wanted), _ON_A_PAGE).get_page(request.GET.get("page"))
     kinds, actors = audit_log.kinds(found), audit_log.actors(found)
     context = dashboard_context(

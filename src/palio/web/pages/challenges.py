@@ -18,17 +18,17 @@ from palio.web.verbs.submission_limits import quotas_of
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
     """The user's registration, team, remaining submissions, and whether the terms have changed."""
     if not isinstance(request.user, User):
-        return {"registration": None, "team": None, "terms_are_new": False, "tries": []}
+        return {"registration": None, "team": None, "terms_are_new": False, "quotas": []}
     registration = registration_of(challenge, request.user)
-    takes_part = registration is not None and registration.state == Registration.State.APPROVED
-    team = own_team(challenge, request.user) if takes_part else None
+    is_participant = registration is not None and registration.state == Registration.State.APPROVED
+    team = own_team(challenge, request.user) if is_participant else None
     return {
         "registration": registration,
         "team": team,
-        "tries": [stands for stands in quotas_of(team) if phase_state(stands.phase, timezone.now()) == OPEN]
+        "quotas": [quota for quota in quotas_of(team) if phase_state(quota.phase, timezone.now()) == OPEN]
         if team
         else [],
-        "terms_are_new": registration is not None and takes_part and needs_terms(registration),
+        "terms_are_new": registration is not None and is_participant and needs_terms(registration),
     }
 
 
@@ -44,7 +44,7 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
     challenge, version, bundle = published(request.subject)
     if index and index >= len(bundle.pages):
         raise Http404
-    taking_part = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
+    participants = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
     context = {
         "challenge": challenge,
         "bundle": bundle,
@@ -52,7 +52,7 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
         "html": rendered_page(challenge, version, index) if bundle.pages else "",
         "is_first": index == 0,
         "phase": pick_phase(bundle, None, timezone.now()),
-        "taking_part": taking_part,
+        "participants": participants,
         "announcements": challenge.announcements.all()[:3],
         "version": version,
         **standing(request, challenge),

@@ -13,11 +13,11 @@ from palio.web.queries import dashboard, disk, queue
 
 
 def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
-    """What every page of the desk is given."""
+    """The context that every page of the dashboard needs."""
     held = request.relations
     return {
         "challenge": request.subject,
-        "desk_tab": tab,
+        "dashboard_tab": tab,
         "may_score": bool(SCORER & held),
         "may_organize": bool(ORGANIZER & held),
         **more,

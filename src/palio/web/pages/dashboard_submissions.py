@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from palio.core.errors import FAILURES, TURNS, Cause, counted
+from palio.core.errors import FAILURES, Cause, counted, party
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Submission, User
 from palio.web.pages.actions import redirect_after
@@ -30,7 +30,7 @@ def list_submissions(request: Request[Challenge], challenge: str) -> HttpRespons
     found = request.subject
     bundle = current_bundle(found)
     primary = bundle.leaderboard.primary
-    wanted = submissions.Wanted.of(request.GET.dict())
+    wanted = submissions.SubmissionFilter.of(request.GET.dict())
     page = Paginator(submissions.find(found, wanted, primary.key), _ON_A_PAGE).get_page(request.GET.get("page"))
     codes = submissions.latest_attempts(found).exclude(failure_code="").order_by("failure_code")
     context = dashboard_context(
@@ -44,7 +44,7 @@ def list_submissions(request: Request[Challenge], challenge: str) -> HttpRespons
         phases=[phase.name for phase in bundle.phases],
         teams=found.teams.filter(submissions__isnull=False).distinct().order_by("name"),
         states=submissions.STATES,
-        causes=[(cause.value, TURNS[cause]) for cause in Cause if cause is not Cause.USAGE],
+        causes=[(cause.value, party(cause)) for cause in Cause if cause is not Cause.USAGE],
         codes=[code for code in codes.values_list("failure_code", flat=True).distinct() if code in FAILURES],
         kinds=submissions.KINDS,
         standings=list(submissions.STANDINGS),
@@ -70,7 +70,7 @@ def rerun_several(request: Request[Challenge], challenge: str) -> HttpResponse:
         messages.error(request, f"{counted(more, 'more was', 'more were')} refused.")
     if not result.done and not result.refused:
         messages.warning(request, "No submissions selected. Select some, then choose an action.")
-    query = submissions.Wanted.of(request.POST.dict()).query()
+    query = submissions.SubmissionFilter.of(request.POST.dict()).query()
     return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
 
@@ -91,7 +91,7 @@ def _heads(primary: str, *, descending: bool) -> list[tuple[str, str, bool, bool
     ]
 
 
-def _head(wanted: submissions.Wanted, title: str, key: str, falling: bool, number: bool) -> dict[str, object]:
+def _head(wanted: submissions.SubmissionFilter, title: str, key: str, falling: bool, number: bool) -> dict[str, object]:
     first, other = (f"-{key}", key) if falling else (key, f"-{key}")
     order = ""
     if wanted.sort.removeprefix("-") == key:

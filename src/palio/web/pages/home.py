@@ -25,7 +25,7 @@ class Card:
     bundle: Bundle
     logo: str  # URL, or ""
     phase: Phase
-    taking_part: int
+    participants: int
     best: str  # column title and best score of that phase, or ""
 
 

@@ -6,7 +6,6 @@ attempt has finished. The team sees what `queries.submission` allows; viewers, s
 
 import hashlib
 import json
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,20 +22,20 @@ from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.http.cache import kept
 from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
+from palio.web.queries.queue import place_of
 from palio.web.queries.stages import SAYS, cards
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs import queue
+from palio.web.verbs.queue import Place
 from palio.web.verbs.quota import cancelling_counts
 
 _UNCHANGED = 204  # htmx does not swap
 _TAIL_BYTES = 12_000  # of a log, on the page; the full log has its own page
 
 
-class _Watched:
+class _SubmissionPage:
     """A submission and its latest attempt, as this user may see them."""
 
     def __init__(self, request: Request[Submission]) -> None:
@@ -59,22 +58,19 @@ class _Watched:
     def ended(self) -> bool:
         return self.attempt is not None and self.attempt.ended
 
-    def place(self) -> queue.Place | None:
-        """Its place in the queue, which is computed once a second for all viewers."""
-        if self.attempt is None or self.attempt.state != State.QUEUED:
-            return None
-        return kept("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
+    def place(self) -> Place | None:
+        return place_of(self.attempt) if self.attempt else None
 
     def stages(self) -> dict[str, Any]:
+        stages: dict[str, Any] = {}
         if self.attempt is None:
-            return {}
-        folder = team_view.run_folder(self.attempt)
+            return stages
         if not self.full:
-            return team_view.shown_attempt(self.attempt)["stages"]  # type: ignore[no-any-return]
-        try:
-            return folder.read_json("result.json")["stages"]  # type: ignore[no-any-return]
-        except (OSError, ValueError, KeyError):
-            return {}
+            stages = team_view.shown_attempt(self.attempt)["stages"]
+        else:
+            with suppress(OSError, ValueError, KeyError):
+                stages = team_view.run_folder(self.attempt).read_json("result.json")["stages"]
+        return stages
 
     def stamp(self) -> str:
         """Changes with the content of the fragment; every second while a stage runs."""
@@ -93,7 +89,7 @@ class _Watched:
         if self.attempt is None or self.state != State.FAILED:
             return None
         found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
-        return team_view.with_turn(found, own="team" in self.held)
+        return team_view.with_action_needed(found, own="team" in self.held)
 
     def scores(self) -> list[dict[str, Any]]:
         """One entry per column, from the attempt that counts, else from the latest one."""
@@ -195,30 +191,30 @@ def _end(text: str) -> str:
 
 
 def submission(request: Request[Submission], submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    context = watched.live() | watched.logs_context()
-    return render(request, "submission/page.html", context | {"challenge": watched.submission.challenge})
+    shown = _SubmissionPage(request)
+    context = shown.live() | shown.logs_context()
+    return render(request, "submission/page.html", context | {"challenge": shown.submission.challenge})
 
 
 def live(request: Request[Submission], submission: str) -> HttpResponse:
     """The fragment that changes. `seen` and `state` are what the page shows now."""
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.stamp():
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.stamp():
         return HttpResponse(status=_UNCHANGED)
-    context = watched.live() | {"moved": request.GET.get("state") != watched.state, "is_fragment": True}
+    context = shown.live() | {"moved": request.GET.get("state") != shown.state, "is_fragment": True}
     return render(request, "submission/live.html", context)
 
 
 def logs(request: Request[Submission], submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.logs_stamp():
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.logs_stamp():
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "submission/logs.html", watched.logs_context())
+    return render(request, "submission/logs.html", shown.logs_context())
 
 
 def log(request: Request[Submission], submission: str, stage: str) -> HttpResponse:
     """A log as plain text, as far as this user may read it."""
-    text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
+    text = _SubmissionPage(request).log(Stage(stage)) if stage in {*Stage} else None
     if text is None:
         raise Http404
     return HttpResponse(text, "text/plain; charset=utf-8")
@@ -233,7 +229,7 @@ def report(request: Request[Submission], submission: str) -> HttpResponse:
 
 
 def receipt(request: Request[Submission], submission: str) -> HttpResponse:
-    found = _Watched(request).receipt()
+    found = _SubmissionPage(request).receipt()
     if found is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}

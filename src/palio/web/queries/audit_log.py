@@ -11,7 +11,7 @@ from palio.web.models import Challenge, Event, Submission
 PLATFORM = "the platform"
 
 
-class Wanted(BaseModel, frozen=True):
+class AuditLogFilter(BaseModel, frozen=True):
     """Filters of pages and API; empty means all. `person` is a username or PLATFORM, `kind` a full event kind or the
     part before the dot, such as `submission`.
     """
@@ -21,7 +21,7 @@ class Wanted(BaseModel, frozen=True):
     kind: str = ""
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Wanted":
+    def of(cls, given: Mapping[str, str]) -> "AuditLogFilter":
         return cls(**{name: str(given.get(name, "")).replace("\0", "").strip() for name in cls.model_fields})
 
     def query(self) -> str:
@@ -29,10 +29,10 @@ class Wanted(BaseModel, frozen=True):
 
     @property
     def is_all(self) -> bool:
-        return self == Wanted()
+        return self == AuditLogFilter()
 
 
-def find(challenge: Challenge, wanted: Wanted) -> QuerySet[Event]:
+def find(challenge: Challenge, wanted: AuditLogFilter) -> QuerySet[Event]:
     rows = challenge.events.select_related("actor", "submission__file", "submission__team").order_by("-id")
     if wanted.person == PLATFORM:
         rows = rows.filter(actor=None)

@@ -35,7 +35,7 @@ STANDINGS: Mapping[str, Q] = {
 }
 
 
-class Wanted(BaseModel, frozen=True):
+class SubmissionFilter(BaseModel, frozen=True):
     """Filters of pages and API; empty means all. `team` is an ID, `standing` a key of STANDINGS, `q` words of the note,
     file name, team or ID. `sort` is a key of SORTS, with a leading minus for descending.
 
@@ -53,7 +53,7 @@ class Wanted(BaseModel, frozen=True):
     sort: str = NEWEST
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Wanted":
+    def of(cls, given: Mapping[str, str]) -> "SubmissionFilter":
         """From a query string; an invalid `sort` falls back to the time of submission."""
         names = [name for name in cls.model_fields if name in given]
         wanted = cls.model_construct(None, **{name: str(given[name]).replace("\0", "").strip() for name in names})
@@ -70,7 +70,7 @@ class Wanted(BaseModel, frozen=True):
 
     @property
     def is_all(self) -> bool:
-        return self.model_copy(update={"sort": NEWEST}) == Wanted()
+        return self.model_copy(update={"sort": NEWEST}) == SubmissionFilter()
 
 
 def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:
@@ -79,7 +79,7 @@ def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:
     return Attempt.objects.filter(LIVE, ~Exists(later), submission__challenge=challenge)
 
 
-def find(challenge: Challenge, wanted: Wanted, primary: str) -> QuerySet[Attempt]:
+def find(challenge: Challenge, wanted: SubmissionFilter, primary: str) -> QuerySet[Attempt]:
     """The latest attempts of the matching submissions. `primary` is the key of the leaderboard's primary column."""
     rows = latest_attempts(challenge).select_related(
         "submission__team", "submission__user", "submission__file", "submission__counted", "version"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from palio.web.http.cache import kept
+from palio.web.http.cache import cached
 
 MINUTES = 5
 
@@ -33,7 +33,7 @@ class Disk:
 
 def disk() -> Disk:
     """For the whole platform."""
-    return kept("desk-disk", int(time.time()) // (60 * MINUTES), _look)
+    return cached("desk-disk", int(time.time()) // (60 * MINUTES), _look)
 
 
 def _look() -> Disk:

@@ -101,7 +101,7 @@ def _leaderboard_row(row: Row, keys: Sequence[str]) -> list[object]:
 
 
 _RESULTS = (
-    "submission", "phase", "team", "team_id", "user", "handed_in", "file", "kind", "size_bytes", "sha256", "note",
+    "submission", "phase", "team", "team_id", "user", "submitted", "file", "kind", "size_bytes", "sha256", "note",
     "state", "counted_attempt", "challenge_version", "engine", "started", "finished", "failure_cause",
     "failure_code", "charged", "hidden", "withdrawn", "disqualified", "baseline",
 )  # fmt: skip
@@ -110,7 +110,7 @@ _ATTEMPTS = (
     "finished", "failure_cause", "failure_code", "failure_stage", "failure_message", "predictions_of", "rescore",
     "rescore_state", "counts",
 )  # fmt: skip
-_LEADERBOARD = ("rank", "team", "submission", "attempt", "handed_in", "entries", "baseline", "disqualified")
+_LEADERBOARD = ("rank", "team", "submission", "attempt", "submitted", "entries", "baseline", "disqualified")
 _TEAMS = ("team_id", "team", "captain", "member", "member_since", "registered", "terms_sha256", "terms_accepted")
 _EVENTS = ("time", "who", "what", "submission", "attempt", "detail")
 _VERSIONS = ("number", "digest", "title", "published", "published_by", "note", "changes")

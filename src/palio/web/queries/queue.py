@@ -1,5 +1,6 @@
 """The queue: what runs, what waits and for how long, and whether the controller runs. All challenges share it."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from palio.core.attempt.states import RUNNING, State
+from palio.web.http.cache import cached
 from palio.web.models import Attempt, Challenge, ControllerBeat
 from palio.web.verbs.queue import Place, places
 
@@ -64,6 +66,13 @@ def queue(challenge: Challenge) -> Queue:
         waiting_all=len(found),
         controller=controller(),
     )
+
+
+def place_of(attempt: Attempt) -> Place | None:
+    """Its place in the queue, which is computed once a second for all viewers; None once it has left the queue."""
+    if attempt.state != State.QUEUED:
+        return None
+    return cached("queue", int(time.monotonic()), places).get(attempt.identity)
 
 
 def controller(now: datetime | None = None) -> ControllerStatus:

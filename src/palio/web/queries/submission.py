@@ -4,7 +4,6 @@ Everything comes from the rows and from the run folder's `participant/`; while a
 from `core.redaction.participant_view`, which follows the same rules.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -18,29 +17,27 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.bundle.pick_phase import find_phase
-from palio.core.errors import TURNS, Cause
+from palio.core.errors import Cause, party
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
-from palio.web.http.cache import kept
 from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
+from palio.web.queries.queue import place_of
 from palio.web.storage.bundles import bundle_of, current_bundle
-from palio.web.verbs import queue
 from palio.web.verbs.quota import cancelling_counts
 
 # Visible attempts: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
 _REPORT_BYTES = 32 * MIB
-# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
+# A report is untrusted HTML: no scripts, no forms, no navigation, no external resources.
 REPORT_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
 }
-_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -65,17 +62,17 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
-    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `action_needed`: the responsible party in words, for the submission's own team or for other readers."""
     if failure is None:
         return None
-    cause = Cause(failure["cause"])
-    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+    return {**failure, "action_needed": party(Cause(failure["cause"]), Cause.PARTICIPANT if own else None)}
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
     """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
+    failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
         "id": submission.pk,
         "challenge": submission.challenge.slug,
@@ -93,7 +90,7 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
+        "failure": with_action_needed(failure, own=own),
     }
 
 
@@ -107,7 +104,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
         "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
-        "place": place_of(attempt) if attempt else None,
+        "place": _shown_place(attempt) if attempt else None,
         "columns": [
             {
                 "key": column.key,
@@ -120,9 +117,8 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
     }
 
 
-def place_of(attempt: Attempt) -> dict[str, Any] | None:
-    """Its place in the queue, which is computed once a second for all viewers."""
-    place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+def _shown_place(attempt: Attempt) -> dict[str, Any] | None:
+    place = place_of(attempt)
     if place is None:
         return None
     return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
@@ -192,7 +188,7 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
     if attempt.ended:
-        return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
+        return [stage.value for stage in Stage if _shown_log_path(folder, stage.value).is_file()]
     if phase is None:
         return []
     rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
@@ -209,8 +205,8 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
     """The part of a log that the phase's policy shows, also while the stage runs; None if nothing."""
     folder = run_folder(attempt)
     if attempt.ended:
-        kept = _kept(folder, stage.value)
-        return kept.read_text(encoding="utf-8") if kept.is_file() else None
+        path = _shown_log_path(folder, stage.value)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
     phase = _phase(attempt)
     if phase is None or not folder.root.is_dir():
         return None
@@ -255,9 +251,9 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_html(submission: Submission, *, full: bool) -> bytes | None:
-    """The organizer's page about the scores that count; None where there is none, or not for this reader.
+    """The report on the scores that count; None if there is none, or none for this user.
 
-    Send it with REPORT_HEADERS: it may do nothing where it is shown.
+    Send it with REPORT_HEADERS, which sandbox it.
     """
     path = report_path(submission.counted or latest_attempt(submission), full=full)
     if path is None:
@@ -285,5 +281,5 @@ def _phase_now(attempt: Attempt) -> Phase | None:
     return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
-def _kept(folder: RunFolder, name: str) -> Path:
+def _shown_log_path(folder: RunFolder, name: str) -> Path:
     return folder.root / participant_view.NAME / f"{name}.log"

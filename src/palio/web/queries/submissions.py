@@ -13,6 +13,6 @@ def submissions_of(team: str, phase: str | None = None) -> QuerySet[Submission]:
 
 def files_of(team: Team) -> QuerySet[StoredFile]:
     """Files that are not deleted, newest first."""
-    handed_in = Submission.objects.select_related("counted__version").order_by("-created")
+    submissions = Submission.objects.select_related("counted__version").order_by("-created")
     rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
-    return rows.prefetch_related(Prefetch("submissions", handed_in))
+    return rows.prefetch_related(Prefetch("submissions", submissions))

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import operation_name
-from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request
 from palio.web.models import Upload
 from palio.web.storage.upload_folder import UploadFolder
@@ -36,7 +36,7 @@ class AdmissionMiddleware:
             return None
         size_bytes, at = int(request.META["CONTENT_LENGTH"]), request.resolver_match
         name = operation_name(at.view_name if at else "", request.method)
-        with suppress(RefusedError):  # the view says why
+        with suppress(PalioError):  # the view says why
             UploadFolder.refuse_full(size_bytes)
             if name in TAKE_FILES or (name == APPENDS and size_bytes <= _lacking_bytes(request)):
                 request.META[ADMITTED] = True

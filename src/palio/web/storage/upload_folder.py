@@ -23,8 +23,7 @@ from django.conf import settings
 
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
-from palio.core.quantities import MIB, size_text
-from palio.web.http.refusals import RefusedError
+from palio.core.quantities import MIB
 from palio.web.models import Upload
 
 BLOCK_BYTES = 256 * 1024  # of a chunk in memory at a time
@@ -80,27 +79,22 @@ class UploadFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Locks the folder, in all processes. Raises RefusedError "upload-locked" while another request has it."""
+        """Locks the folder, in all processes. Raises PalioError "upload-locked" while another request has it."""
         with room():
             self.make()
         with (self.root / "lock").open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RefusedError(
-                    "upload-locked",
-                    "Another request is sending or checking this upload.",
-                    "Repeat the request in a few seconds.",
-                    423,
-                ) from None
+                raise PalioError("upload-locked") from None
             yield
 
     @staticmethod
     def refuse_full(size_bytes: int) -> None:
-        """Raises RefusedError "disk-full" where so much cannot be taken without using the last of the disk."""
+        """Raises PalioError "storage-full" where so much cannot be taken without using the last of the disk."""
         disk = shutil.disk_usage(settings.FOLDERS.uploads)
         if disk.free - size_bytes < min(_RESERVE_BYTES, disk.total // _RESERVE_SHARE):
-            raise _full(size_bytes)
+            raise PalioError("storage-full")
 
 
 @contextmanager
@@ -111,26 +105,11 @@ def room() -> Iterator[None]:
             yield
     except PalioError as error:
         if error.failure.code == "disk-full":
-            raise _full() from error
+            raise PalioError("storage-full") from error
         if error.failure.code == "target-unwritable":
-            raise RefusedError(
-                "platform-unwritable",
-                "The platform cannot write files at the moment.",
-                "It is the operator's turn. What you have sent already is kept; try again later.",
-                503,
-            ) from error
+            raise PalioError("storage-unwritable") from error
         raise
 
 
 def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _full(size_bytes: int | None = None) -> RefusedError:
-    what = f" for another {size_text(size_bytes)}" if size_bytes else ""
-    return RefusedError(
-        "disk-full",
-        f"The platform's disk has no room{what}.",
-        "It is the operator's turn. What you have sent already is kept for a day; send the rest when there is room.",
-        507,
-    )

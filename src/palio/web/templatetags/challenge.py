@@ -37,20 +37,20 @@ class Tab:
 def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     """The pages of this challenge that the user may open."""
     request: HttpRequest = context["request"]
-    held: frozenset[Relation] = context.get("held") or frozenset()
+    relations: frozenset[Relation] = context.get("relations") or frozenset()
     bundle = bundle_of(challenge.current) if challenge.current else None
-    takes_part = Relation.PARTICIPANT in held or Relation.TEAM in held
-    helps = bool(VIEWER & held)
+    is_participant = Relation.PARTICIPANT in relations or Relation.TEAM in relations
+    has_role = bool(VIEWER & relations)
     wanted: list[tuple[str, str, bool]] = [("Overview", "challenge", True)]
     wanted += [
         ("Phases", "challenge-phases", True),
         ("Terms", "challenge-terms", bool(bundle and bundle.terms)),
         ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
-        ("Downloads", "challenge-data", Relation.PARTICIPANT in held or helps),
+        ("Downloads", "challenge-data", Relation.PARTICIPANT in relations or has_role),
         ("Leaderboard", "leaderboard", True),
-        ("My submissions", "submissions", takes_part),
-        ("Team", "own-team", Relation.PARTICIPANT in held),
-        ("Manage", "dashboard", helps),
+        ("My submissions", "submissions", is_participant),
+        ("Team", "own-team", Relation.PARTICIPANT in relations),
+        ("Manage", "dashboard", has_role),
     ]
     found = []
     for title, name, shown in wanted:
@@ -61,7 +61,7 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
-    if above == "submissions" and not takes_part:
+    if above == "submissions" and not is_participant:
         above = "dashboard"
     here = _url(above, challenge.slug) if above else request.path
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 
 Thing = TypeVar("Thing")
 
@@ -30,8 +29,6 @@ def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Calla
     for thing in things:
         try:
             act(thing)
-        except RefusedError as error:
-            refused.append(Refused(name(thing), error.code, error.message))
         except PalioError as error:
             refused.append(Refused(name(thing), error.failure.code, error.failure.message))
         else:

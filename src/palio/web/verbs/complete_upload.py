@@ -13,7 +13,6 @@ from django.db import transaction
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError
 from palio.core.files.digest import digest_file
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
 from palio.web.reading.readers import check_submission
@@ -28,7 +27,7 @@ _ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # the bytes are good
 def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
     """Returns the team's file. Repeating the call returns the same file.
 
-    Raises RefusedError: "upload-incomplete", "upload-damaged", "upload-locked", "file-kind-differs"; and PalioError
+    Raises PalioError: "upload-incomplete", "upload-damaged", "upload-locked", "file-kind-differs"; and PalioError
     with whatever core.submission finds wrong with the file.
     """
     folder = UploadFolder.of(upload)
@@ -38,20 +37,10 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
             folder.remove()
             return _of_kind(upload.file, kind)
         if (offset := offset_of(upload)) < upload.size_bytes:
-            raise RefusedError(
-                "upload-incomplete",
-                f"Only {offset:,} of {upload.size_bytes:,} bytes have arrived.",
-                "Send the rest, then repeat the request.",
-            )
+            raise PalioError("upload-incomplete", arrived=f"{offset:,}", size=f"{upload.size_bytes:,}")
         if digest_file(folder.content) != upload.sha256:
             abandon_upload(upload)
-            raise RefusedError(
-                "upload-damaged",
-                f"{upload.name} does not have the SHA-256 that was announced, so it was not kept.",
-                "The file was probably changed during the upload. Submit it again.",
-                422,
-                [f"announced: {upload.sha256}"],
-            )
+            raise PalioError("upload-damaged", name=upload.name, evidence=[f"announced: {upload.sha256}"])
         try:
             file = _keep(upload.team, user, folder.content, upload.sha256, kind, upload)
         except PalioError as error:
@@ -140,9 +129,5 @@ def _move_in(content: Path, sha256: str) -> None:
 
 def _of_kind(file: StoredFile, kind: SubmissionKind | None) -> StoredFile:
     if kind is not None and file.kind != kind:
-        raise RefusedError(
-            "file-kind-differs",
-            f"Your team has this file already, as kind `{file.kind}`.",
-            f"Delete it from your team's files, then submit it again as `{kind}`.",
-        )
+        raise PalioError("file-kind-differs", kind=file.kind, wanted=kind)
     return file

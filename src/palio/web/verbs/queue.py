@@ -80,17 +80,17 @@ def in_turn(waiting: Iterable[Waiting], recent: Sequence[Start]) -> list[Waiting
 
 def _round_robin(queues: Iterable[tuple[datetime, deque[Waiting]]]) -> Iterator[Waiting]:
     """Alternate between lanes: first the one served longest ago, then the one that came first."""
-    turns = [(0, last, queue[0].created, queue[0].identity, queue) for last, queue in queues]
-    heapify(turns)
+    heads = [(0, last, queue[0].created, queue[0].identity, queue) for last, queue in queues]
+    heapify(heads)
     count = 0
-    while turns:
-        *_, queue = turns[0]
+    while heads:
+        *_, queue = heads[0]
         yield queue.popleft()
         count += 1
         if queue:
-            heapreplace(turns, (count, _NEVER, queue[0].created, queue[0].identity, queue))
+            heapreplace(heads, (count, _NEVER, queue[0].created, queue[0].identity, queue))
         else:
-            heappop(turns)
+            heappop(heads)
 
 
 def waiting_now() -> list[Waiting]:
@@ -155,11 +155,6 @@ def places(now: datetime | None = None) -> dict[str, Place]:
         if not each.is_due(now):
             found[each.identity] = Place(None, len(waiting), each.not_before - now, each.not_before)
     return found
-
-
-def place_of(attempt: Attempt) -> Place | None:
-    """None once it has left the queue."""
-    return places().get(attempt.identity) if attempt.state == State.QUEUED else None
 
 
 class _Usual:

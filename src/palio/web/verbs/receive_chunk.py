@@ -9,7 +9,7 @@ from typing import Protocol
 
 from django.http import UnreadablePostError
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Upload
 from palio.web.storage.upload_folder import BLOCK_BYTES, UploadFolder, room
 from palio.web.verbs.uploads import offset_of
@@ -32,7 +32,7 @@ def append_chunk(
 ) -> None:
     """Appends at most `size_bytes` from the stream, which has to start at the upload's offset.
 
-    Raises RefusedError: "upload-locked", "offset-differs", "upload-exceeded", "checksum-differs", "disk-full".
+    Raises PalioError: "upload-locked", "offset-differs", "upload-exceeded", "checksum-differs", "storage-full".
     """
     folder = UploadFolder.of(upload)
     with folder.alone():
@@ -50,29 +50,14 @@ def append_chunk(
                     digest.update(block)
             if checksum and digest.digest() != checksum.digest:
                 file.truncate(offset)
-                raise RefusedError(
-                    "checksum-differs",
-                    "The chunk does not have the checksum that was sent with it, so it was not kept.",
-                    "Send the chunk again.",
-                    460,
-                )
+                raise PalioError("checksum-differs")
 
 
 def _refuse_unfit(upload: Upload, offset: int, size_bytes: int) -> None:
     if offset != (present := offset_of(upload)):
-        raise RefusedError(
-            "offset-differs",
-            f"The chunk starts at byte {offset:,}, but the upload has {present:,} bytes.",
-            "Ask for the upload's offset with HEAD and continue there.",
-        )
+        raise PalioError("offset-differs", offset=f"{offset:,}", arrived=f"{present:,}")
     if offset + size_bytes > upload.size_bytes:
-        raise RefusedError(
-            "upload-exceeded",
-            f"The upload was announced with {upload.size_bytes:,} bytes, and this chunk ends at byte "
-            f"{offset + size_bytes:,}.",
-            "Announce the file again with its present size and digest.",
-            413,
-        )
+        raise PalioError("upload-exceeded", size=f"{upload.size_bytes:,}", end=f"{offset + size_bytes:,}")
 
 
 def _read(stream: Stream, size: int) -> bytes:

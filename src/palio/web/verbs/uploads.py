@@ -13,9 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bundle.model import Phase
-from palio.core.errors import counted
+from palio.core.errors import PalioError, counted
 from palio.core.quantities import MIB, size_text
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.storage.upload_folder import UploadFolder, plain_name
 
@@ -42,16 +41,11 @@ def begin_upload(
 ) -> Upload:
     """Returns the upload to send bytes to, which may have some already; its `file` is set if the team has that file.
 
-    Raises RefusedError: "digest-invalid", "file-empty", "file-too-large", "uploads-unfinished", "disk-full".
+    Raises PalioError: "digest-invalid", "file-empty", "file-too-large", "uploads-unfinished", "storage-full".
     """
     name = plain_name(name)
     if not _DIGEST.fullmatch(sha256):
-        raise RefusedError(
-            "digest-invalid",
-            "The digest is not a SHA-256 of 64 lowercase hexadecimal digits.",
-            "Send the digest that `sha256sum FILE` prints, in `Upload-Metadata` as `sha256`.",
-            422,
-        )
+        raise PalioError("digest-invalid")
     refuse_size(name, size_bytes, phase)
     with transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)  # two announcements of one file become one upload
@@ -67,14 +61,9 @@ def begin_upload(
 
 def refuse_size(name: str, size_bytes: int, phase: Phase | None = None) -> None:
     if size_bytes < 1:
-        raise RefusedError("file-empty", f"{name} is empty.", "Check how the file was made, then submit it again.", 422)
+        raise PalioError("file-empty", name=name)
     if size_bytes > (most := most_bytes(phase)):
-        raise RefusedError(
-            "file-too-large",
-            f"{name} has {size_text(size_bytes)}; the limit is {size_text(most)}.",
-            "Remove files that are not needed to run it. For a saved image, use a smaller base image.",
-            413,
-        )
+        raise PalioError("file-too-large", name=name, size=size_text(size_bytes), limit=size_text(most))
 
 
 def offset_of(upload: Upload) -> int:
@@ -112,9 +101,4 @@ def remove_abandoned(now: datetime | None = None) -> int:
 def _refuse_many(team: Team) -> None:
     unfinished = Upload.objects.filter(team=team, file=None).count()
     if unfinished >= MOST_UNFINISHED:
-        raise RefusedError(
-            "uploads-unfinished",
-            f"Your team has {counted(unfinished, 'unfinished upload')}, which is the limit.",
-            "Finish or delete some of them. Unfinished uploads are removed a day after their last byte.",
-            429,
-        )
+        raise PalioError("uploads-unfinished", count=counted(unfinished, "unfinished upload"))
