@@ -77,7 +77,7 @@ def test_proxies_end_what_stalls_when_palio_does() -> None:
     assert set_in_nginx["proxy_request_buffering"] == "on"
     buffers, size_kib = re.findall(r"\d+", set_in_nginx["large_client_header_buffers"])
     assert int(buffers) * int(size_kib) * 1024 == connections.HEADER_BYTES
-    assert int(set_in_nginx["client_max_body_size"].removesuffix("m")) * 1024**2 > uploads.MOST_CHUNK
+    assert int(set_in_nginx["client_max_body_size"].removesuffix("m")) * 1024**2 > uploads.CHUNK_BYTES
     set_in_caddy = dict(re.findall(r"^\t+(\w+) (\w+)$", caddy, re.MULTILINE))
     assert set_in_caddy["read_header"] == set_in_caddy["idle"] == f"{connections.HEADER_S:g}s"
     assert set_in_caddy["read_body"] == f"{connections.BODY_S / 3600:g}h"
