@@ -26,7 +26,14 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
     archive = exported(full, Parts())
     assert archive.testzip() is None
     names = archive.namelist()
-    tables = ["results.csv", "attempts.csv", "boards/0-practice.csv", "boards/1-final.csv", "teams.csv", "events.csv"]
+    tables = [
+        "results.csv",
+        "attempts.csv",
+        "leaderboards/0-practice.csv",
+        "leaderboards/1-final.csv",
+        "teams.csv",
+        "events.csv",
+    ]
     assert names[:8] == ["README.md", *tables, "versions.csv"]
     assert [name for name in names if name.startswith("receipts/")] == [
         f"receipts/{row['submission']}.json" for row in table(archive, "results.csv") if row["counted_attempt"]
@@ -65,7 +72,7 @@ def test_export_results_are_one_line_per_submission(full: Full) -> None:
 
 def test_export_board_and_teams(full: Full) -> None:
     archive = exported(full, Parts())
-    board = table(archive, "boards/1-final.csv")
+    board = table(archive, "leaderboards/1-final.csv")
     assert [(row["rank"], row["team"], row["submission"], row["accuracy"]) for row in board] == [
         ("1", "Blobs", full.best.pk, "0.9"),
         ("2", "Carolingians", full.rival.pk, "0.8"),

@@ -64,7 +64,7 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
         0,
     )
     for phase in bundle.phases:
-        name = f"boards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
+        name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
         leaderboard, _ = read_leaderboard(challenge, phase, Visibility.ALL)
         keys = [column.key for column in leaderboard.columns]
         rows = (_leaderboard_row(row, keys) for row in leaderboard.rows)
@@ -296,7 +296,7 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
         "|---|---|",
         "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores |",
         "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",
-        "| `boards/*.csv` | the leaderboard of each phase as organizers see it; disqualified entries have no rank |",
+        "| `leaderboards/*.csv` | leaderboard of each phase as organizers see it; disqualified entries have no rank |",
         "| `teams.csv` | one line per member: team, captain, member since, accepted terms |",
         "| `events.csv` | the audit log: who did what, when and why; without a name it was the platform |",
         "| `versions.csv` | every published version, with the digest of its files and its changes |",
