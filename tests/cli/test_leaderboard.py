@@ -14,7 +14,7 @@ FAILURE = {
     "code": "predict-exit",
     "cause": "participant",
     "stage": "predict",
-    "message": "The container ended with exit code 3, so its predictions were not taken.",
+    "message": "The container exited with code 3, so its predictions were not used.",
     "evidence": ["exit"],
     "next_step": "Read the last lines of its log.",
 }
@@ -314,7 +314,7 @@ def test_no_run_has_a_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert refusal(capsys) == (
         "Failed — the command line.\n"
         "No run to rank: 3 runs have no score.\n"
-        "  | failed.zip: failed at predict: The container ended with exit code 3, so its predictions were not taken.\n"
+        "  | failed.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "  | cancelled.zip: cancelled\n"
         "  | running.zip: not finished\n"
         "Next: Name at least one run that was scored.\n"

@@ -28,7 +28,7 @@ from palio.core.errors import Cause, PalioError
 
 WAITING = 6  # submissions that are kept in the queue, so that there is always work
 TEAMS = 8  # each of which may have one submission on its way
-GUST, LULL_S = 5, 15.0  # blows, and how long they then stop at most
+GUST, LULL_S = 5, 120.0  # blows, and how long they then stop at most; a busy machine needs that
 PAUSE_S = (0.3, 3.5)
 READY_S = 60.0  # until the first of them are there
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest

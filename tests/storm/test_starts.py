@@ -57,7 +57,8 @@ def test_each_start_is_counted_and_nothing_else(tmp_path: Path) -> None:
     if begun:  # a busy machine: it may have started or not
         del counted[cut.name]
     assert counted == Counter(job.name for job in jobs)
-    for work in (build, cut, *jobs):
+    works: list[Work] = [build, cut, *jobs]
+    for work in works:
         engine.remove(work)
 
 

@@ -166,12 +166,12 @@ def test_submit_and_wait_shows_the_failure_with_its_exit_code(
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
     said = palio("submit", packed, "-c", "mednist", "--wait")
     assert said.exit_code == 10
-    assert "Failed at predict — your turn." in said.err
-    assert "The container ended with exit code 3, so its predictions were not taken." in said.err
+    assert "Failed at predict. Action needed: you." in said.err
+    assert "The container exited with code 3, so its predictions were not used." in said.err
     assert said.err.splitlines()[-1] == "(predict-exit)"
-    palio.sign_in(world.alice)  # who organizes it, and whose turn it is not
+    palio.sign_in(world.alice)  # who organizes it
     said = palio("status", Submission.objects.get().pk)
-    assert (said.exit_code, "Failed at predict — the participant's turn." in said.err) == (10, True)
+    assert (said.exit_code, "Failed at predict. Action needed: the participant." in said.err) == (10, True)
 
 
 def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
@@ -185,7 +185,7 @@ def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> No
     path.write_bytes(context_zip(dockerfile="FROM x\nCOPY lost.py /\n"))
     said = palio("submit", path, "-c", "mednist")
     assert said.exit_code == 10
-    assert said.err.splitlines()[0] == "Failed — your turn."
+    assert said.err.splitlines()[0] == "Failed. Action needed: you."
     assert "  | the Dockerfile, line 2 (COPY lost.py /): there is no lost.py" in said.err
     assert StoredFile.objects.count() == 0
 

@@ -33,7 +33,6 @@ from pathlib import Path
 
 CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 OUTPUTS = ("scores.txt", "scores.json", "cases.csv", "detailed_results.html", "problems.txt")
-ROWS_AT_ONCE = 1_000
 SCORED, PREDICTIONS_AT_FAULT, ORGANIZER_AT_FAULT = 0, 10, 11
 
 
@@ -172,30 +171,28 @@ def lines_of(content: bytes) -> Iterable[str]:
 
 
 def faultless_answers(content: bytes) -> Answers | None:
-    """What `read_answers` gives for a file in which nothing is wrong or unusual, several times as fast; else None.
+    """What `careful_answers` gives for a file in which nothing is wrong or unusual, many times as fast; else None.
 
-    There is no dictionary: of millions of names, each look into one waits for memory.
+    The text is taken as a whole: most of the time would go into a loop over millions of rows, and into a dictionary of
+    their names, each look into which waits for memory.
     """
-    rows = csv.reader(lines_of(content), strict=True)
-    kept = {name: name for name in CLASSES}  # each class once, however often it was read
-    files: list[str] = []
-    classes: list[str] = []
-    try:
-        if next(rows, []) != ["file", "class"]:
-            return None
-        while chunk := list(islice(rows, ROWS_AT_ONCE)):
-            names, answers = zip(*chunk, strict=True)
-            files += names
-            classes += map(kept.__getitem__, answers)
-            joined = "".join(names)
-            if "/" in joined or "\\" in joined:
-                return None
-    except (csv.Error, KeyError, ValueError):  # an unknown class; more or fewer fields than two
+    header, _, rows = content.decode("utf-8-sig").replace("\r\n", "\n").partition("\n")
+    if not rows.endswith("\n"):
+        rows += "\n"
+    folder, slash, _ = rows[: rows.index("\n")].partition(",")[0].rpartition("/")
+    if slash:  # most often all files are named with the same folder
+        rows = f"\n{rows}".replace(f"\n{folder}/", "\n")[1:]
+    count = sum(rows.count(f",{name}\n") for name in CLASSES)
+    if header != "file,class" or not count == rows.count("\n") == rows.count(","):
         return None
-    if not ascending(files):
-        pairs = sorted(zip(files, classes, strict=True))
-        files, classes = [file for file, _ in pairs], [answer for _, answer in pairs]
-    return Answers(files, classes) if ascending(files) and files and files[0] else None
+    if any(mark in rows for mark in '"\r/\\'):
+        return None
+    lines = rows[:-1].replace(",", "\0").split("\n")
+    lines.sort()  # by name, as NUL comes before any other character
+    parts = "\0".join(lines).split("\0")
+    files = parts[::2]
+    kept = {name: name for name in CLASSES}  # each class once, however often it was read
+    return Answers(files, [kept[answer] for answer in parts[1::2]]) if files[0] and ascending(files) else None
 
 
 def ascending(names: Sequence[str]) -> bool:

@@ -168,10 +168,10 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
 
 def _show_challenge(challenge: str | None, phase: str | None, *, as_json: bool) -> None:
     from palio.client import connect
-    from palio.client import participating as client
+    from palio.client import submitting as client
 
     connection = connect()
-    found = connection.get(f"/challenges/{client.the_challenge(connection, challenge)}/leaderboard", phase=phase)
+    found = connection.get(f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard", phase=phase)
     if as_json:
         rendering.echo_json(found)
         return

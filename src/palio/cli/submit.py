@@ -249,7 +249,7 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         return EXIT_CANCELLED
     if ended["failure"]:
         failure = Failure.from_json(ended["failure"])
-        rendering.failure(failure, turn=ended["failure"].get("turn"))
+        rendering.failure(failure, action_needed=ended["failure"].get("action_needed"))
         return EXIT_CODES[failure.cause]
     return 0
 

@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "palio.web.access.fragments.FragmentsMiddleware",
+    "palio.web.http.errors.ErrorMiddleware",
     "palio.web.access.middleware.AccessMiddleware",
     "palio.web.serving.admission.AdmissionMiddleware",
 ]

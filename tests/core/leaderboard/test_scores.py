@@ -104,14 +104,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     failure = caught.value.failure
     assert failure.code == "scores-invalid"
     assert failure.stage == "score"
-    assert failure.message == "scores.json, which the scoring program wrote, cannot be used: 3 problems."
+    assert failure.message == "scores.json, written by the scoring program, cannot be used: 3 problems."
     assert failure.evidence == (
         "`x`: repeated 2 times",
         "`f1`: missing; did you mean `F1`?",
         "`recall`: `true` is not a finite number",
     )
     assert failure.next_step == (
-        "Let the scoring program write one finite number for each column of the leaderboard, and each case once."
+        "Make the scoring program write one finite number for each column of the leaderboard, and each case once."
     )
     assert caught.value.exit_code == 11
 
@@ -155,7 +155,5 @@ def test_no_file_of_scores(tmp_path: Path) -> None:
     failure = refusal(tmp_path)
     assert failure.code == "scores-missing"
     assert failure.stage == "score"
-    assert failure.message == (
-        "The scoring program ended with exit code 0 but wrote neither scores.json nor scores.txt."
-    )
-    assert failure.next_step == "Let it write one of them to its output folder."
+    assert failure.message == ("The scoring program exited with code 0 but wrote neither scores.json nor scores.txt.")
+    assert failure.next_step == "Make it write one of them to its output folder."

@@ -15,7 +15,9 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import LogPolicy
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import End, Job, JobResult
+from palio.core.errors import FAILURES
 from palio.core.evaluate import Attempt, Evaluation
+from palio.core.redaction.failure import texts
 from palio.core.redaction.participant_view import END_ONLY, visible_log
 from palio.core.submission.kinds import read_submission
 
@@ -130,7 +132,7 @@ def test_view_of_a_predict_log(view: ParticipantView, policy: str) -> None:
     }[policy]
     assert view.files().get("predict.log") == shown
     assert failure["log"] == ([] if policy == "none" else steps[-12:])
-    assert failure["message"] == "The container ended with exit code 3, so its predictions were not taken."
+    assert failure["message"] == "The container exited with code 3, so its predictions were not used."
     assert json.loads((view.run / "result.json").read_text())["failure"]["log"] == steps[-12:]
 
 
@@ -182,24 +184,16 @@ def test_visible_log_of_scoring_where_the_organizer_shows_it(view: ParticipantVi
 
 
 @pytest.mark.parametrize(
-    ("program", "code", "message"),
+    ("program", "code"),
     [
-        (
-            scoring(exit_code=1),
-            "score-exit",
-            "The scoring program of the challenge failed, so that your predictions have no score.",
-        ),
-        (
-            scoring(end=End.NOT_STARTED),
-            "score-not-started",
-            "The scoring program of the challenge could not be started.",
-        ),
-        (scoring(exit_code=0), "scores-missing", "The scoring program of the challenge gave no scores."),
+        (scoring(exit_code=1), "score-exit"),
+        (scoring(end=End.NOT_STARTED), "score-not-started"),
+        (scoring(exit_code=0), "scores-missing"),
     ],
 )
-def test_view_of_an_organizers_failure(view: ParticipantView, program: Program, code: str, message: str) -> None:
+def test_view_of_an_organizers_failure(view: ParticipantView, program: Program, code: str) -> None:
     failure = view.failure(score=program)
-    assert (failure["code"], failure["message"]) == (code, message)
+    assert (failure["code"], failure["message"]) == (code, texts(FAILURES[code], "score")[0])
     assert (failure["evidence"], failure["log"]) == ([], [])
     assert sorted(view.files()) == ["build.log", "result.json"]
     assert view.leaks() == []
@@ -347,11 +341,7 @@ def test_view_of_public_cases_refused(sampled: ParticipantView) -> None:
 
 def test_view_of_public_cases_that_cannot_be_scored(sampled: ParticipantView) -> None:
     failure = sampled.failure(sample=predict, **{"sample-score": public(exit_code=1)})
-    assert (failure["message"], failure["evidence"], failure["log"]) == (
-        "Your submission could not be tried on the public cases, because of the challenge itself.",
-        [],
-        ["four.txt is x"],
-    )
+    assert (failure["code"], failure["evidence"], failure["log"]) == ("score-exit", [], ["four.txt is x"])
 
 
 def test_view_of_an_attempt_that_was_cancelled(view: ParticipantView) -> None:

@@ -48,7 +48,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path, content: str | bytes, evi
     assert list(failure.evidence) == evidence
     assert failure.code == "scores-invalid"
     count = "1 problem" if len(evidence) == 1 else f"{len(evidence)} problems"
-    assert failure.message == f"cases.csv, which the scoring program wrote, cannot be used: {count}."
+    assert failure.message == f"cases.csv, written by the scoring program, cannot be used: {count}."
 
 
 def test_many_problems_are_counted(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_read_submission_kind_is_given(tmp_path: Path) -> None:
     assert read_submission(path, SubmissionKind.IMAGE).kind is SubmissionKind.IMAGE
     path = write(tmp_path / "s.tar", classic(LAYERS))
     assert refusal(path, SubmissionKind.RESULTS)[1] == (
-        "s.tar is none of the kinds of submission that Palio knows: a saved image where `results` was meant."
+        "s.tar is not a submission of a kind that Palio knows: a saved image where `results` was meant."
     )
 
 
@@ -105,7 +105,7 @@ def test_read_submission_zip(tmp_path: Path, names: list[str], kind: SubmissionK
 def test_read_submission_no_dockerfile(tmp_path: Path, names: list[str], hint: str) -> None:
     assert refusal(zipped(tmp_path / "s.zip", *names)) == (
         "dockerfile-missing",
-        "s.zip holds no Dockerfile at its root.",
+        "s.zip has no Dockerfile at its root.",
         f"Put a file named exactly `Dockerfile` at the top level of the zip, not inside a folder.{hint}",
     )
 

@@ -75,7 +75,7 @@ def test_operators_switch_accounts_and_let_publish(world: World, ask: Ask) -> No
     assert (status, bob["active"]) == (200, False)
     assert Client(SERVER_NAME="127.0.0.1").login(username="bob", password="bob-long-password") is False
     status, said = ask(world.ada, "patch", "/accounts/ada", {"active": False})
-    assert (status, said["code"]) == (409, "person-oneself")
+    assert (status, said["code"]) == (409, "account-own")
     assert ask(world.ada, "patch", "/accounts/nobody", {})[0] == 404
     assert ask(world.alice, "get", "/accounts")[0] == 403
 

@@ -68,7 +68,7 @@ def test_a_rerun_asked_for_twice_with_one_key_is_made_once(full: Full, ask: Ask)
     assert first == again
     assert (first[0], first[1]["number"], first[1]["purpose"], first[1]["state"]) == (201, 2, "rescore", "queued")
     status, refusal = ask(full.world.sam, "post", f"/submissions/{full.best.pk}/rerun")
-    assert (status, refusal["code"]) == (409, "submission-running")
+    assert (status, refusal["code"]) == (409, "submission-unfinished")
 
 
 def test_a_submission_is_judged_in_one_request(full: Full, ask: Ask) -> None:
@@ -97,7 +97,7 @@ def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
     assert (status, begun["state"], begun["total"], begun["ended"]) == (201, "running", 2, 0)
     assert ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "Final"})[1]["code"] == "rescore-open"
     assert ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "?"})[1]["code"] == "phase-unknown"
-    assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/apply")[1]["code"] == "rescore-not-ready"
+    assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/apply")[1]["code"] == "rescore-running"
     finish(Rescore.objects.get(), 0.95, failing=full.rival.pk)
     status, told = ask(full.world.vera, "get", f"/rescores/{begun['id']}")
     stands = [
@@ -110,7 +110,7 @@ def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
     ]
     status, told = ask(full.world.alice, "post", f"/rescores/{begun['id']}/apply")
     assert (status, told["state"], told["changes"]) == (200, "applied", None)
-    assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/discard")[1]["code"] == "rescore-not-ready"
+    assert ask(full.world.alice, "post", f"/rescores/{begun['id']}/discard")[1]["code"] == "rescore-decided"
     assert [each["id"] for each in ask(full.world.vera, "get", f"{DASHBOARD}/rescores")[1]["items"]] == [begun["id"]]
 
 
@@ -120,7 +120,7 @@ def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> Non
     assert (status, made["title"], made["author"]) == (201, "Hello", "alice")
     path = f"{DASHBOARD}/announcements/{made['number']}"
     assert ask(alice, "patch", path, {"title": "Hello", "text": "Everybody"})[1]["text"] == "Everybody"
-    assert ask(alice, "patch", path, {"title": "", "text": "Everybody"})[1]["code"] == "announcement-empty"
+    assert ask(alice, "patch", path, {"title": "", "text": "Everybody"})[1]["code"] == "announcement-incomplete"
     assert ask(full.world.olga, "delete", f"/challenges/other/manage/announcements/{made['number']}")[0] == 404
     assert ask(alice, "delete", path)[0] == 204
     assert ask(alice, "delete", path)[0] == 404

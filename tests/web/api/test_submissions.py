@@ -105,14 +105,14 @@ def test_refused_file_says_what_to_mend(world: World) -> None:
     bob.put(f"{path}/chunks/0", content, "application/octet-stream", headers={"X-Chunk-SHA256": digest(content)})
     answer = post(bob, f"{path}/complete")
     said = answer.json()
-    assert (answer.status_code, said["code"], said["cause"]) == (422, "dockerfile-unfit", "participant")
+    assert (answer.status_code, said["code"], said["responsible"]) == (422, "dockerfile-unfit", "participant")
     assert said["evidence"] == ["the Dockerfile, line 2 (COPY lost.py /): there is no lost.py"]
 
 
 @pytest.mark.parametrize("path", ["uploads", "submit"])
 def test_token_for_reading_submits_nothing(world: World, path: str) -> None:
     answer = post(program(world.bob, "read"), f"{ONE}/{path}", {"file": "x"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "not-allowed")
+    assert (answer.status_code, answer.json()["code"]) == (403, "token-scope-missing")
 
 
 def test_another_team_finds_nothing(world: World, browser: Browser) -> None:
@@ -203,15 +203,16 @@ def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
     for reader in (world.bob, world.alice):
         answer = browser(reader).get(f"/api/v1/submissions/{submission.pk}")
         failure = answer.json()["failure"]
-        assert (failure["code"], failure["turn"]) == ("score-exit", "the organizer's turn")
+        assert (failure["code"], failure["action_needed"]) == ("score-exit", "the organizer")
         assert "17.jpg" not in answer.text
 
 
-def test_failure_says_to_its_team_that_it_is_their_turn(world: World, browser: Browser) -> None:
+def test_failure_tells_its_team_that_they_have_to_act(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, failure="predict-exit")
     path = f"/api/v1/submissions/{submission.pk}"
-    turns = {user.username: browser(user).get(path).json()["failure"]["turn"] for user in (world.bob, world.alice)}
-    assert turns == {"bob": "your turn", "alice": "the participant's turn"}
+    failures = {user.username: browser(user).get(path).json()["failure"] for user in (world.bob, world.alice)}
+    needed = {name: failure["action_needed"] for name, failure in failures.items()}
+    assert needed == {"bob": "you", "alice": "the participant"}
 
 
 def test_log_is_read_from_what_participants_may_read(world: World, browser: Browser) -> None:
@@ -273,7 +274,7 @@ def test_odd_characters_are_no_bug(world: World, browser: Browser) -> None:
     assert post(bob, f"{ONE}/submit", {"file": "\0"}).status_code == 422
     assert bob.get("/api/v1/submissions/%00").status_code == 404
     assert bob.get(f"{ONE}/submissions?phase=%00").status_code == 422
-    assert post(bob, f"{ONE}/submit", {"file": file.pk, "phase": "\0"}).status_code == 400
+    assert post(bob, f"{ONE}/submit", {"file": file.pk, "phase": "\0"}).status_code == 422
     surrogate = bob.post(f"{ONE}/submit", f'{{"file": "{file.pk}", "note": "\\ud800"}}', "application/json")
     assert surrogate.status_code in (400, 422)
     answer = post(bob, f"{ONE}/submit", {"file": file.pk, "note": "a\0b"})

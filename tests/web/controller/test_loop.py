@@ -554,14 +554,14 @@ def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controlle
 
 
 def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(stepped: SteppedController, world: World) -> None:
-    read = stepped.controller._terms._call
+    read = stepped.controller._requirements._call
 
     def hanging(bundle: str, phase: str) -> dict[str, Any]:
         if phase == "Hangs":
             raise PalioError("challenge-over-limits", reason="it took longer than 60 s")
         return read(bundle, phase)
 
-    stepped.controller._terms._call = hanging
+    stepped.controller._requirements._call = hanging
     guilty, other = (
         add_submission(world.team, world.bob).submission,
         add_submission(world.rivals, world.carol).submission,

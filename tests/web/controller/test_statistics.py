@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ from tests.web.scored_submissions import add_submission, compute_statistics, pub
 from tests.web.world import World
 
 from palio.cli import main
-from palio.core.bounded_call import BoundsError
+from palio.core.bounded_call import BoundsError, call_bounded
 from palio.web.controller import statistics
+from palio.web.controller.compute_statistics import score_intervals
 from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import LeaderboardStatistics, Submission, Team
 
 Browser = Callable[..., Client]
@@ -68,11 +72,11 @@ def no_process(*_: object, **__: object) -> Any:
 
 
 def test_controller_computes_after_a_score_was_committed(
-    measured: World, make_desk: Callable[..., Any], browser: Browser
+    measured: World, make_controller: Callable[..., Any], browser: Browser
 ) -> None:
     assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
-    desk = make_desk()
-    desk.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    stepped = make_controller()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
     assert ranges(browser) == [[1, 1], [2, 2]]
     assert [[round(end, 3) for end in interval] for interval in intervals(browser)] == [[0.971, 0.991], [0.93, 0.965]]
 
@@ -118,11 +122,11 @@ def test_what_is_stored_is_not_computed_again(measured: World, monkeypatch: pyte
 
 def test_only_the_interval_of_a_new_attempt_is_computed(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compute_statistics(measured.challenge)
-    call, asked = statistics.call_bounded, []
+    asked: list[tuple[str, list[str]]] = []
 
     def note(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
         asked.append((function.__name__, [*of]))
-        return call(function, runs, of, *more, **bounds)
+        return call_bounded(function, runs, of, *more, **bounds)
 
     monkeypatch.setattr(statistics, "call_bounded", note)
     new = score(measured.team, 5, minute=2)
@@ -135,7 +139,7 @@ def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: W
     best = score(measured.team, 5, minute=2)
     compute_statistics(measured.challenge)
     Submission.objects.filter(pk=best.pk).update(withdrawn=timezone.now())
-    statistics.mark_changed(measured.challenge)
+    mark_changed(measured.challenge)
     assert ranges(browser) == [None, None]
     compute_statistics(measured.challenge)
     assert ranges(browser) == [[1, 1], [2, 2]]
@@ -146,15 +150,15 @@ def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: W
 
 
 def test_statistics_that_a_kill_prevented_are_computed_by_the_next_controller(
-    measured: World, make_desk: Callable[..., Any], browser: Browser
+    measured: World, make_controller: Callable[..., Any], browser: Browser
 ) -> None:
-    desk = make_desk()
-    desk.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
+    stepped = make_controller()
+    stepped.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
     for _ in range(3):
-        desk.controller.tick()
+        stepped.controller.tick()
     assert ranges(browser) == [None, None]
-    desk.kill()
-    desk.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    stepped.kill()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
     assert ranges(browser) == [[1, 1], [2, 2]]
 
 
@@ -199,7 +203,7 @@ def test_statistics_of_another_score_are_not_shown(measured: World, browser: Bro
     stored = LeaderboardStatistics.objects.get()
     stored.intervals = {attempt: {**found, "score": 0.123} for attempt, found in stored.intervals.items()}
     stored.save()
-    statistics.mark_changed(measured.challenge)
+    mark_changed(measured.challenge)
     assert intervals(browser) == [None, None]
 
 
@@ -233,13 +237,12 @@ def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
     measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = score(measured.team, 5, minute=2).counted_id
-    call = statistics.call_bounded
 
     def limited(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
-        if function is statistics.score_intervals and bad in of:
+        if function is score_intervals and bad in of:
             raise BoundsError("it took longer than 600 s")
-        assert function is statistics.score_intervals or bad not in more[0]  # its cases are not read again
-        return call(function, runs, of, *more, **bounds)
+        assert function is score_intervals or bad not in more[0]  # its cases are not read again
+        return call_bounded(function, runs, of, *more, **bounds)
 
     monkeypatch.setattr(statistics, "call_bounded", limited)
     compute_statistics(measured.challenge)
@@ -265,7 +268,7 @@ def test_failure_is_tried_again_later(measured: World, monkeypatch: pytest.Monke
         failures.append(now[0])
         raise RuntimeError("a child was killed")
 
-    monkeypatch.setattr(statistics.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     update = StatisticsUpdate(settings.FOLDERS, start=lambda job: job())
     with monkeypatch.context() as patched:
         patched.setattr(statistics, "call_bounded", fail)
@@ -305,8 +308,8 @@ def test_thread_stores_with_a_connection_of_its_own(small_bundle: Path, tmp_path
     world = use(make_world(small_bundle), tmp_path / "bundle")
     score(world.team, 30)
     score(world.rivals, 10, minute=1)
-    before = {*statistics.threading.enumerate()}
+    before = {*threading.enumerate()}
     StatisticsUpdate(settings.FOLDERS, start=in_thread).look()
-    for thread in {*statistics.threading.enumerate()} - before:
+    for thread in {*threading.enumerate()} - before:
         thread.join(60)
     assert LeaderboardStatistics.objects.exclude(ranges={}).exists()

@@ -224,7 +224,7 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
 
 def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
-    failure = {"message": "The scoring program ended with exit code 3.", "stage": "score", "cause": "organizer"}
+    failure = {"message": "The scoring program exited with code 3.", "stage": "score", "cause": "organizer"}
     ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
     rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
     Rescore.objects.update(state=Rescore.State.READY)
@@ -246,7 +246,7 @@ def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) 
 def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     refused = alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": " "})
-    assert (refused.status_code, "An announcement has a title and a text." in refused.text) == (422, True)
+    assert (refused.status_code, "announcement needs a title and a text" in refused.text) == (422, True)
     assert 'value="Hello"' in refused.text
     alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
     made = Announcement.objects.get()

@@ -62,7 +62,7 @@ def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Br
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     for said in (
         "Failed at predict",
-        "your turn",
+        "Action needed: you",
         "The sentence of predict-time-limit.",
         "time: 500 s of 500 s",
         "the last line of its log",
@@ -74,7 +74,7 @@ def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Br
     assert "FULL" not in page
     in_full = browser(mednist.vera).get(f"/s/{submission.pk}/").text
     assert "FULL The sentence" in in_full
-    assert "the participant&#x27;s turn" in in_full
+    assert "Action needed: the participant" in in_full
 
 
 def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Browser) -> None:

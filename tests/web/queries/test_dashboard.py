@@ -33,13 +33,13 @@ def test_numbers_are_of_one_challenge_alone(full: Full) -> None:
 
 def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
     told = [
-        (each.cause, each.turn, each.code, each.count, each.next_step, each.query)
+        (each.cause, each.action_needed, each.code, each.count, each.next_step, each.query)
         for each in failing(full.world.challenge)
     ]
     assert told == [
         (
             "organizer",
-            "the organizer's turn",
+            "the organizer",
             "scores-missing",
             1,
             "Make it faster.",
@@ -47,7 +47,7 @@ def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
         ),
         (
             "participant",
-            "the participant's turn",
+            "the participant",
             "predict-time-limit",
             1,
             "Make it faster.",

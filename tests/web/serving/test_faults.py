@@ -152,7 +152,7 @@ def test_last_try_from_many_browsers_at_once_goes_to_one(faults: Faults) -> None
     with ThreadPoolExecutor(len(files)) as pool:
         answers = sorted(pool.map(browser, files))
     (through,) = faults.submissions("once")
-    assert sorted(answers) == sorted([through, *["tries-used-up-today"] * 5])
+    assert sorted(answers) == sorted([through, *["quota-exhausted-today"] * 5])
 
 
 def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_path: Path) -> None:

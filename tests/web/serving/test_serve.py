@@ -183,7 +183,7 @@ def test_taken_port_is_refused_with_a_free_one(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         result = palio("serve", "--data", tmp_path / "data", "--port", port)
     assert result.returncode == 12
-    assert f"The platform cannot listen at 127.0.0.1:{port}: address already in use." in result.stderr
+    assert f"The platform cannot listen on 127.0.0.1:{port}: address already in use." in result.stderr
     assert "take another port: palio serve --port " in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -90,8 +90,8 @@ def test_disk_that_fills_refuses_and_loses_nothing(tmp_path: Path, fill: tuple[s
     said = json.loads(on_a_mount("size=10m", uploads, code).splitlines()[-1])
     assert said == {
         "first": [204, 204, 204, 204],
-        "too much": "disk-full",
-        "full": [507, "disk-full", False],
+        "too much": "storage-full",
+        "full": [507, "storage-full", False],
         "form": [507, True],
         "others": [200, 200],
         "kept": [0, 1, 2, 3],

@@ -25,7 +25,7 @@ KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
 NO_IMAGES = (
     "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
 )
-NOT_YET = "Programs by participants are not run here yet: the platform's operator has to set it up first."
+NOT_YET = "This platform does not run participants' programs yet."
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.web.world import World
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import State
 from palio.core.bundle.pick_phase import find_phase
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Event, Purpose, Submission
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.quota import cancelling_counts, cancelling_may_count, is_charged
@@ -67,7 +67,7 @@ def test_cancelling_a_scoring_of_what_is_there_counts_by_the_scorers_log_alone(w
 def test_cancel_that_counts_is_refused_until_one_knows(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: tail}")
     submission = at(submit(upload(world.team, world.bob, context_zip()), world.bob).submission, State.PREDICT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         cancel(submission, world.bob)
     assert (error.value.code, error.value.status) == ("cancel-counts", 409)
     assert submission.attempts.get().cancel_requested is None

@@ -2,7 +2,8 @@
 
 import pytest
 from django.db import transaction
-from tests.web.verbs.test_joining import add_submission, join, refusal
+from tests.errors import code_of
+from tests.web.verbs.test_joining import add_submission, join
 from tests.web.world import World
 
 from palio.web.access.relations import own_team
@@ -26,7 +27,7 @@ def test_rename_is_seen_on_the_board(world: World) -> None:
     [("carolingians", "team-name-taken"), ("x", "team-name-invalid"), ("a\u202eb", "team-name-invalid")],
 )
 def test_rename_to_what_cannot_be_is_refused(world: World, name: str, code: str) -> None:
-    assert refusal(lambda: teams.rename(world.team, name, actor=world.bob)) == code
+    assert code_of(lambda: teams.rename(world.team, name, actor=world.bob)) == code
 
 
 def test_join_team_leaves_nothing_of_an_unused_team_of_one(world: World) -> None:
@@ -36,18 +37,20 @@ def test_join_team_leaves_nothing_of_an_unused_team_of_one(world: World) -> None
     assert not Team.objects.filter(challenge=world.challenge, name="dave").exists()
 
 
-@pytest.mark.parametrize(("who", "code"), [("dave", "not-a-participant"), ("bea", "team-yours"), ("bob", "team-yours")])
+@pytest.mark.parametrize(
+    ("who", "code"), [("dave", "not-a-participant"), ("bea", "already-in-team"), ("bob", "already-in-team")]
+)
 def test_join_team_by_whom_it_does_not_fit_is_refused(world: World, who: str, code: str) -> None:
-    assert refusal(lambda: move(world.team, getattr(world, who))) == code
+    assert code_of(lambda: move(world.team, getattr(world, who))) == code
 
 
 def test_join_team_after_submitting_is_refused(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
-    assert refusal(lambda: move(world.team, world.carol)) == "team-fixed"
+    assert code_of(lambda: move(world.team, world.carol)) == "team-fixed"
 
 
 def test_join_team_by_the_captain_of_others_is_refused(world: World) -> None:
-    assert refusal(lambda: move(world.rivals, world.bob)) == "captain-stays"
+    assert code_of(lambda: move(world.rivals, world.bob)) == "captain-cannot-leave"
 
 
 def test_leave_makes_a_team_of_one_and_the_team_stays(world: World) -> None:
@@ -60,16 +63,16 @@ def test_leave_makes_a_team_of_one_and_the_team_stays(world: World) -> None:
 
 def test_leave_after_submitting_is_refused(world: World) -> None:
     add_submission(world, world.team, world.bea)
-    assert refusal(lambda: teams.leave(world.team, actor=world.bea)) == "team-fixed"
+    assert code_of(lambda: teams.leave(world.team, actor=world.bea)) == "team-fixed"
 
 
 @pytest.mark.parametrize(
-    ("who", "team", "code"), [("bob", "team", "captain-stays"), ("carol", "rivals", "team-of-one")]
+    ("who", "team", "code"), [("bob", "team", "captain-cannot-leave"), ("carol", "rivals", "team-of-one")]
 )
 def test_leave_by_whom_it_does_not_fit_is_refused(world: World, who: str, team: str, code: str) -> None:
-    assert refusal(lambda: teams.leave(getattr(world, team), actor=getattr(world, who))) == code
+    assert code_of(lambda: teams.leave(getattr(world, team), actor=getattr(world, who))) == code
 
 
 def test_pass_captain_to_a_member_and_to_nobody_else(world: World) -> None:
     assert teams.pass_captain(world.team, "bea", actor=world.bob).captain == world.bea
-    assert refusal(lambda: teams.pass_captain(world.team, "carol", actor=world.bea)) == "not-a-member"
+    assert code_of(lambda: teams.pass_captain(world.team, "carol", actor=world.bea)) == "team-member-unknown"

@@ -4,19 +4,21 @@ A user who may not see something gets "not found": a draft, another team's submi
 change it gets "not allowed".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import challenge_of, relations
-from palio.web.access.rules import SUBJECTS, VIEWER, Rule, find_rule
+from palio.web.access.rules import BROWSERS_ONLY, SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import cached
+from palio.web.http.errors import error_json, error_response
 from palio.web.http.request import Relation, Request
 from palio.web.models import Challenge, ChallengeVersion, Submission
 
@@ -43,17 +45,19 @@ class AccessMiddleware:
         if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot search for NUL
             raise Http404
         subject = _subject(rule, kwargs)
-        held = relations(request.user, subject)
-        _hide_drafts(subject, held)
-        if not rule.allowed & held:
-            return _refusal(request, name, held, subject)
-        if request.token is not None and rule.scope not in request.token.scopes:
-            raise PermissionDenied(
-                f"This token was not made for `{rule.scope}`; make one that is on your account page."
-            )
+        found = relations(request.user, subject)
+        _hide_drafts(subject, found)
+        if not rule.allowed & found:
+            return _refusal(request, name, found, subject)
+        scope = BROWSERS_ONLY if rule.browsers and not _is_api(name) else rule.scope
+        if request.token is not None and scope not in request.token.scopes:
+            return error_response(request, PalioError("token-scope-missing", scope=scope))
         if (methods := methods_at(at)) and request.method not in methods:
-            return _of_another_method(request.method, methods)
-        request.subject, request.relations = subject, held
+            refused = PalioError("method-not-allowed", method=request.method, allowed=" or ".join(methods))
+            answer = error_response(request, refused)
+            answer["Allow"] = ", ".join(methods)
+            return answer
+        request.subject, request.relations = subject, found
         if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
@@ -62,16 +66,6 @@ class AccessMiddleware:
 def _not_exempt(*_: object) -> HttpResponse:
     """Stands in for an API view: ninja exempts its views from the CSRF check, which asks the view."""
     return HttpResponse()
-
-
-def _of_another_method(method: str | None, methods: Sequence[str]) -> HttpResponse:
-    said = {
-        "code": "request-invalid",
-        "message": f"This address does not answer {method}.",
-        "next_step": f"Ask with {' or '.join(methods)}; /api/v1/openapi.json says what each does.",
-        "evidence": [],
-    }
-    return JsonResponse(said, status=405, headers={"Allow": ", ".join(methods)})
 
 
 def _is_api(name: str) -> bool:
@@ -94,24 +88,18 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     return subject
 
 
-def _hide_drafts(subject: Model | None, held: frozenset[Relation]) -> None:
+def _hide_drafts(subject: Model | None, found: frozenset[Relation]) -> None:
     challenge = challenge_of(subject)
-    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & held:
+    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & found:
         raise Http404
 
 
 def _refusal(
-    request: HttpRequest, name: str, held: frozenset[Relation], subject: Model | None
+    request: HttpRequest, name: str, found: frozenset[Relation], subject: Model | None
 ) -> HttpResponseBase | None:
-    if Relation.SIGNED_IN not in held:
+    if Relation.SIGNED_IN not in found:
         if _is_api(name):
-            said = {
-                "code": "not-signed-in",
-                "message": "This is for whoever is signed in.",
-                "next_step": "Send a token as `Authorization: Bearer …`; tokens are made on the account page.",
-                "evidence": [],
-            }
-            return JsonResponse(said, status=401)
+            return error_json(PalioError("not-signed-in"))
         return redirect_to_login(request.get_full_path())
     if subject is None or isinstance(subject, Challenge):
         raise PermissionDenied

@@ -7,9 +7,11 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.db import OperationalError
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
+from palio.core.errors import PalioError
+from palio.web.http.errors import error_json
 from palio.web.http.request import Request
 from palio.web.models import ApiToken
 
@@ -44,15 +46,7 @@ class TokenMiddleware:
             return self._get_response(request)
         token = find_token(secret.strip()) if kind.lower() == "bearer" else None
         if token is None:
-            return JsonResponse(
-                {
-                    "code": "token-refused",
-                    "message": "The token is unknown, has expired or was revoked.",
-                    "next_step": "Make a new one on your account page, then `palio login`.",
-                    "evidence": [],
-                },
-                status=401,
-            )
+            return error_json(PalioError("token-refused"))
         request.user, request.token = token.user, token
         return self._get_response(request)
 

@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import IdempotentAnswer, User
 
 HEADER = "Idempotency-Key"
@@ -37,11 +37,7 @@ def once(view: View) -> View:
         key = request.headers.get(HEADER, "")
         if not key or not isinstance(request.user, User):
             return view(request, *arguments, **named)
-        try:
-            return _first_or_again(view, request, request.user, key, arguments, named)
-        except RefusedError as refusal:
-            said = {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step, "evidence": []}
-            return _response(said, refusal.status)
+        return _first_or_again(view, request, request.user, key, arguments, named)
 
     return answered_once
 
@@ -55,9 +51,7 @@ def _first_or_again(
     view: View, request: HttpRequest, user: User, key: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> HttpResponse:
     if len(key) > _CHARACTERS:
-        raise RefusedError(
-            "key-invalid", f"The {HEADER} is longer than {_CHARACTERS} characters.", "Use a random one.", 422
-        )
+        raise PalioError("key-invalid", limit=_CHARACTERS)
     asked = hashlib.sha256(b"\0".join([(request.method or "").encode(), request.path.encode(), request.body]))
     with transaction.atomic():
         try:
@@ -77,16 +71,9 @@ def _first_or_again(
 
 def _again(row: IdempotentAnswer, asked: str) -> HttpResponse:
     if row.request_hash != asked:
-        raise RefusedError(
-            "key-reused",
-            f"This {HEADER} was used for another request.",
-            "Use a new random key for each thing to be created.",
-            422,
-        )
+        raise PalioError("key-reused")
     if row.status is None:  # not written here, where key and response are written together
-        raise RefusedError(
-            "request-in-progress", "The same request is being answered at this moment.", "Ask again in a few seconds."
-        )
+        raise PalioError("request-in-progress")
     return _response(row.body, row.status)
 
 

@@ -11,6 +11,7 @@ from django.core.cache import caches
 from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
+from palio.core.errors import PalioError
 from palio.web.http.request import Request
 from palio.web.models import User
 
@@ -47,11 +48,6 @@ def _counted(request: Request[object]) -> tuple[str, int]:
     return f"address:{request.META.get('REMOTE_ADDR', '')}", ANONYMOUS
 
 
-def too_many(wait_s: float | None) -> dict[str, object]:
-    """In the words that every refusal has."""
-    return {
-        "code": "too-many-requests",
-        "message": f"There were more than {CHANGES} changes, or {READS:,} questions, in a minute.",
-        "next_step": f"Go on in {max(1, round(wait_s or WINDOW_S))} s, and wait a second between two questions.",
-        "evidence": [],
-    }
+def too_many(wait_s: float | None) -> PalioError:
+    limit = f"{CHANGES:,} changes or {READS:,} reads"
+    return PalioError("too-many-requests", limit=limit, wait=f"{max(1, round(wait_s or WINDOW_S))} s")

@@ -9,13 +9,13 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.attempt.run_folder import Stage
+from palio.core.errors import PalioError
 from palio.web.access.rules import VIEWER
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.leaderboard import ColumnOut
-from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.http.refusals import RefusedError
+from palio.web.api.openapi import ErrorOut, answers
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Relation, Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, User
 from palio.web.queries.submission import (
@@ -42,12 +42,6 @@ class SubmitIn(Schema):
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
 
 
-class RefusalOut(Schema):
-    code: str
-    message: str
-    next_step: str
-
-
 class QuotaOut(Schema):
     """Your team's limits and usage in a phase; null means no limit. `refusal` is why it cannot submit now, `left_out`
     why the platform cannot evaluate some of the phase's kinds.
@@ -68,7 +62,7 @@ class QuotaOut(Schema):
     running: int
     at_the_same_time: int
     back: datetime | None
-    refusal: RefusalOut | None
+    refusal: ErrorOut | None
 
 
 class StageOut(Schema):
@@ -115,7 +109,7 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` has the visible columns; `failure` is as the team sees it, with the responsible party."""
+    """`scores` has the visible columns; `failure` is as the team sees it, in the responsible party."""
 
     id: str
     challenge: str
@@ -178,17 +172,12 @@ def make_submission(request: Request[Challenge], challenge: str, content: Submit
     team = require_team(request.subject, signed_in(request))
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
-        raise RefusedError(
-            "file-unknown",
-            "Your team has no such file.",
-            "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
-            404,
-        )
+        raise PalioError("file-unknown")
     submitted = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
     return Status(201, shown_whole(submitted.submission) | {"notes": submitted.notes})
 
 
-@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="submissions")
+@router.get("/challenges/{challenge}/submissions", response=Paged[SubmissionOut], url_name="submissions")
 def list_submissions(
     request: Request[Challenge],
     challenge: str,
@@ -234,12 +223,7 @@ def submission_log(request: Request[Submission], submission: str, stage: Stage) 
     attempt = latest_attempt(request.subject)
     text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
-        raise RefusedError(
-            "log-unavailable",
-            f"There is no log of the stage `{stage}` that you may read.",
-            "The challenge decides which logs are shown; before a stage has begun, it has none.",
-            404,
-        )
+        raise PalioError("log-unavailable", name=stage)
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
@@ -287,7 +271,5 @@ def _shown_quota(quota: submission_limits.Quota, user: User) -> dict[str, Any]:
         "running": quota.running,
         "at_the_same_time": submission_limits.AT_THE_SAME_TIME,
         "back": quota.back,
-        "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
-        if refusal
-        else None,
+        "refusal": refusal.failure.as_body() if refusal else None,
     }

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import PalioError
 from palio.web.api.files import FileOut
-from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
@@ -112,12 +112,7 @@ def abandon_upload(request: Request[Upload], upload: str) -> Status[None]:
 @contextmanager
 def _one_of_few() -> Iterator[None]:
     if not _at_once.acquire(blocking=False):
-        raise RefusedError(
-            "uploads-busy",
-            "As many chunks as the platform takes at a time are coming in, or being checked.",
-            "Ask again in a second.",
-            503,
-        )
+        raise PalioError("uploads-busy")
     try:
         yield
     finally:

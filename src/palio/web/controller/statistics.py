@@ -12,7 +12,7 @@ no interval; the others have theirs. Not covered: an interval of an attempt that
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -54,7 +54,7 @@ class StatisticsUpdate:
 
     def __init__(self, folders: Folders, start: Callable[[Callable[[], None]], None] = in_thread) -> None:
         self._runs, self._start = str(folders.runs), start
-        self._complete: dict[int, list[int | None]] = {}  # the revision of each challenge
+        self._complete: dict[int, tuple[int, int | None]] = {}  # the revision of each challenge
         self._not_before: dict[int, float] = {}
         self._entries: dict[tuple[int, str], list[Entry]] = {}  # last read, which makes reading faster
         self._next, self._is_running = 0.0, False
@@ -66,9 +66,9 @@ class StatisticsUpdate:
         self._next = now + LOOK_S
         found = Challenge.objects.exclude(current=None).values_list("pk", "leaderboard_revision", "current_id")
         due = {
-            pk: revision
-            for pk, *revision in found
-            if self._complete.get(pk) != revision and self._not_before.get(pk, 0.0) <= now
+            pk: (revision, current)
+            for pk, revision, current in found
+            if self._complete.get(pk) != (revision, current) and self._not_before.get(pk, 0.0) <= now
         }
         if due:
             self._is_running = True
@@ -76,7 +76,7 @@ class StatisticsUpdate:
 
     # -- in the thread
 
-    def _update_all(self, due: Mapping[int, Sequence[int | None]]) -> None:
+    def _update_all(self, due: Mapping[int, tuple[int, int | None]]) -> None:
         try:
             for challenge, revision in due.items():
                 try:

@@ -4,9 +4,10 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
+
+from palio.core.errors import PalioError
 
 INVITED = "palio_invitation"  # session key: ID of the invitation that was followed
 
@@ -24,7 +25,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             saved = super().save_user(request, user, form, commit)
             taken = bool(invited and commit and take_for_account(invited, saved))
             if settings.CONFIGURATION.sign_up != "open" and not taken:
-                raise PermissionDenied("This invitation was used by somebody else a moment ago")
+                raise PalioError("invitation-invalid")
         if taken:
             request.session.pop(INVITED, None)
         return saved

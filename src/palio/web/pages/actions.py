@@ -6,8 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import Failure, PalioError
 
 
 def redirect_after(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
@@ -24,7 +23,9 @@ def perform(act: Callable[[], str]) -> tuple[str, str]:
     """The message of an action, and its error; one of them is empty."""
     try:
         return act(), ""
-    except RefusedError as error:
-        return "", f"{error.message} {error.next_step}"
     except PalioError as error:
-        return "", f"{error.failure.message} {error.failure.next_step}"
+        return "", one_line(error.failure)
+
+
+def one_line(failure: Failure) -> str:
+    return f"{failure.message} {failure.next_step}"

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from palio.core.errors import FAILURES, TURNS, Cause, counted
+from palio.core.errors import FAILURES, Cause, counted, party
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Submission, User
 from palio.web.pages.actions import redirect_after
@@ -44,7 +44,7 @@ def list_submissions(request: Request[Challenge], challenge: str) -> HttpRespons
         phases=[phase.name for phase in bundle.phases],
         teams=found.teams.filter(submissions__isnull=False).distinct().order_by("name"),
         states=submissions.STATES,
-        causes=[(cause.value, TURNS[cause]) for cause in Cause if cause is not Cause.USAGE],
+        causes=[(cause.value, party(cause)) for cause in Cause if cause is not Cause.USAGE],
         codes=[code for code in codes.values_list("failure_code", flat=True).distinct() if code in FAILURES],
         kinds=submissions.KINDS,
         standings=list(submissions.STANDINGS),

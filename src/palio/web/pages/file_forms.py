@@ -13,11 +13,11 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from palio.core.errors import PalioError
 from palio.core.quantities import size_text
-from palio.web.http.refusals import RefusedError
+from palio.web.http.errors import error_page
 from palio.web.storage.upload_folder import UploadFolder, is_full
 
 View = Callable[..., HttpResponse]
@@ -69,35 +69,21 @@ def receives_file(view: View) -> View:
         if request.method == "POST":
             most = settings.CONFIGURATION.max_upload_bytes
             if int(request.META.get("CONTENT_LENGTH") or 0) > most + FORM_BYTES:
-                context = {
-                    "title": "This file is too large",
-                    "said": f"A file may have {size_text(most)} here.",
-                    "next_step": "Make it smaller, or ask the operator to raise `max_upload_gib`.",
-                }
-                return render(request, "error.html", context, status=413)
+                return error_page(request, PalioError("request-too-large", limit=size_text(most)))
             try:
                 UploadFolder.refuse_full(int(request.META.get("CONTENT_LENGTH") or 0))
-            except RefusedError:
-                return _no_room(request)
+            except PalioError as error:
+                return error_page(request, error)
             request.upload_handlers = [BoundedFile(request, most)]
         try:
             return protected(request, *args, **kwargs)
         except OSError as error:  # from writing the file
             if not is_full(error):
                 raise
-            return _no_room(request)
+            return error_page(request, PalioError("storage-full"))
         finally:
             for handler in request.upload_handlers:
                 if isinstance(handler, BoundedFile):
                     handler.remove()
 
     return receiving
-
-
-def _no_room(request: HttpRequest) -> HttpResponse:
-    context = {
-        "title": "The platform's disk is full",
-        "said": "There was no room for this file.",
-        "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
-    }
-    return render(request, "error.html", context, status=507)

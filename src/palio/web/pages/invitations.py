@@ -6,7 +6,6 @@ from django.urls import path, reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Invitation, User
 from palio.web.pages.account_adapter import INVITED
 from palio.web.pages.actions import redirect_after
@@ -19,15 +18,7 @@ from palio.web.verbs.joining import terms_of
 @never_cache
 def invitation(request: HttpRequest, code: str) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
-    try:
-        found = invitations.find_invitation(code, user)
-    except RefusedError as refused:
-        context = {
-            "title": "This invitation is no longer valid",
-            "said": refused.message,
-            "next_step": refused.next_step,
-        }
-        return render(request, "error.html", context, status=refused.status)
+    found = invitations.find_invitation(code, user)
     if request.method == "POST":
         return _follow(request, found, code, user)
     return render(request, "invitation/show.html", {"invitation": found, "code": code, **_terms(found)})

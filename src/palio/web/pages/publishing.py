@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge
 from palio.web.pages.file_forms import receives_file
@@ -36,10 +35,9 @@ def publish_version(request: Request[Challenge], challenge: str) -> HttpResponse
 def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse:
     context: dict[str, object] = {"challenge": challenge, "given": request.POST}
     file = request.FILES.get("bundle")
-    if not isinstance(file, TemporaryUploadedFile):
-        context["message"] = "No file came with it. Choose the bundle as a zip."
-        return render(request, "publish/form.html", context, status=422)
     try:
+        if not isinstance(file, TemporaryUploadedFile):
+            raise PalioError("file-missing")
         publication = publish_archive(
             Path(file.temporary_file_path()),
             file.name or "bundle.zip",
@@ -48,13 +46,8 @@ def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse
             draft="draft" in request.POST,
             note=request.POST.get("note", "").strip(),
         )
-    except RefusedError as refused:
-        context |= {"message": refused.message, "next_step": refused.next_step}
-        return render(request, "publish/form.html", context, status=refused.status)
     except PalioError as error:
-        failure = error.failure
-        context |= {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
-        return render(request, "publish/form.html", context, status=422)
+        return render(request, "publish/form.html", context | {"failure": error.failure}, status=error.status)
     return _published(request, publication)
 
 

@@ -89,7 +89,7 @@ class _SubmissionPage:
         if self.attempt is None or self.state != State.FAILED:
             return None
         found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
-        return team_view.with_turn(found, own="team" in self.held)
+        return team_view.with_action_needed(found, own="team" in self.held)
 
     def scores(self) -> list[dict[str, Any]]:
         """One entry per column, from the attempt that counts, else from the latest one."""

@@ -19,10 +19,9 @@ from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
-from palio.web.pages.actions import redirect_after
+from palio.web.pages.actions import one_line, redirect_after
 from palio.web.pages.file_forms import receives_file
 from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
 from palio.web.queries.submissions import files_of, submissions_of
@@ -108,13 +107,8 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # kept even if it cannot be submitted now, for later
         submitted = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
-    except RefusedError as refused:
-        said = {"message": refused.message, "next_step": refused.next_step, "evidence": refused.evidence}
-        return _page(request, challenge, said, refused.status)
     except PalioError as error:
-        failure = error.failure
-        said = {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
-        return _page(request, challenge, said, 422)
+        return _page(request, challenge, error)
     for note in submitted.notes:
         messages.info(request, f"Submitted. Note: {note}.")
     return redirect("pages:submission", submitted.submission.pk)
@@ -123,7 +117,7 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
 def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
     given = request.FILES.get("file")
     if given is None:
-        raise RefusedError("file-missing", "No file came with it.", "Choose one, then hand it in.", 422)
+        raise PalioError("file-missing")
     wanted = next((kind for kind in SubmissionKind if kind == request.POST.get("kind")), None)
     return complete_upload.take_whole(team, signed_in(request), given, wanted, phase)
 
@@ -132,18 +126,16 @@ def _chosen(request: HttpRequest, team: Team) -> StoredFile:
     wanted = request.POST.get("file", "")
     file = next((file for file in files_of(team) if file.pk == wanted), None)
     if file is None:
-        raise RefusedError("file-unknown", "Your team has no such file.", "Choose one of the list.", 404)
+        raise PalioError("file-unknown")
     return file
 
 
-def _page(
-    request: HttpRequest, challenge: Challenge, refused: dict[str, Any] | None = None, status: int = 200
-) -> HttpResponse:
+def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None = None) -> HttpResponse:
     user = signed_in(request)
     try:
         team = require_team(challenge, user)
-    except RefusedError as missing:
-        messages.error(request, f"{missing.message} {missing.next_step}")
+    except PalioError as missing:
+        messages.error(request, one_line(missing.failure))
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
     quota = submission_limits.quota_of(team, phase)
@@ -155,7 +147,7 @@ def _page(
         "phase": phase,
         "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
         "quota": quota,
-        "refused": refused,
+        "failure": error.failure if error else None,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
         "cancelling_may_count": cancelling_may_count(phase),
@@ -167,7 +159,7 @@ def _page(
         "note_characters": submit.NOTE_CHARACTERS,
         "now": timezone.now(),
     }
-    return render(request, "submit/page.html", context, status=status)
+    return render(request, "submit/page.html", context, status=error.status if error else 200)
 
 
 KINDS = {

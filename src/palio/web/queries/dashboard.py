@@ -9,7 +9,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from palio.core.attempt.states import State
-from palio.core.errors import TURNS, Cause
+from palio.core.errors import Cause, party
 from palio.web.models import Attempt, Challenge, Registration, Rescore
 from palio.web.queries.dashboard_submissions import latest_attempts
 
@@ -21,7 +21,7 @@ class Failing:
     """
 
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None
@@ -73,5 +73,5 @@ def failing(challenge: Challenge) -> list[Failing]:
     for cause, code, count, finished in rows:
         last = failed.filter(failure_cause=cause, failure_code=code).order_by("-finished").first()
         next_step = (last.failure or {}).get("next_step", "") if last else ""
-        found.append(Failing(cause, TURNS[Cause(cause)], code, count, finished, next_step))
+        found.append(Failing(cause, party(Cause(cause)), code, count, finished, next_step))
     return sorted(found, key=lambda each: (order.index(Cause(each.cause)), -each.count, each.code))

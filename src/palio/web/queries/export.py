@@ -41,7 +41,7 @@ _AT_A_TIME = 500  # rows per database fetch
 
 
 @dataclass(frozen=True)
-class Parts:
+class ExportParts:
     """Optional parts of the export."""
 
     files: bool = False  # submitted files
@@ -52,7 +52,7 @@ def export_name(challenge: Challenge) -> str:
     return f"{challenge.slug}-export-{timezone.now():%Y-%m-%d}.zip"
 
 
-def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     """The files of the zip, in order. What has been deleted in the meantime is left out."""
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
@@ -229,7 +229,7 @@ def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
             yield f"{folder}/{name}", blocks_of(path), path.stat().st_size
 
 
-def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+def _of_counted(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     counted = challenge.submissions.exclude(counted=None).order_by("created", "id")
     for submission, identity in counted.values_list("id", "counted_id").iterator(chunk_size=_AT_A_TIME):
         folder = settings.FOLDERS.runs / str(identity)
@@ -282,7 +282,7 @@ def _key() -> str:
     return ""
 
 
-def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
+def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
     version = challenge.current
     lines = [
         f"# {bundle.title}",

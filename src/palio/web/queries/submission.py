@@ -17,7 +17,7 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.bundle.pick_phase import find_phase
-from palio.core.errors import TURNS, Cause
+from palio.core.errors import Cause, party
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
@@ -38,7 +38,6 @@ REPORT_HEADERS = {
     "frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
 }
-_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -63,17 +62,17 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
-    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `action_needed`: the responsible party in words, for the submission's own team or for other readers."""
     if failure is None:
         return None
-    cause = Cause(failure["cause"])
-    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+    return {**failure, "action_needed": party(Cause(failure["cause"]), Cause.PARTICIPANT if own else None)}
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
     """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
+    failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
         "id": submission.pk,
         "challenge": submission.challenge.slug,
@@ -91,7 +90,7 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
+        "failure": with_action_needed(failure, own=own),
     }
 
 

@@ -18,7 +18,6 @@ from django.conf import settings
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.web.http.refusals import RefusedError
 
 SUBMISSION = Bounds(time_s=20, memory_bytes=768 * MIB, answer_bytes=MIB)
 BUNDLE = Bounds(time_s=30)
@@ -74,7 +73,7 @@ class Places:
 
     @contextmanager
     def taken_by(self, owner: str) -> Iterator[None]:
-        """Take a place. Raises RefusedError "uploads-busy"."""
+        """Take a place. Raises PalioError "uploads-busy"."""
         with self._changed:
             if self._is_full(owner):
                 self._wait(owner)
@@ -96,12 +95,7 @@ class Places:
             free = self._changed.wait_for(lambda: not self._is_full(owner), _WAIT_S)
             self._waiting -= 1
         if not free:
-            raise RefusedError(
-                "uploads-busy",
-                "As many files as the platform checks at a time are being checked.",
-                "Try again soon.",
-                503,
-            )
+            raise PalioError("uploads-busy")
 
 
 _THREADS: int = settings.CONFIGURATION.threads  # of which a quarter is left to other requests

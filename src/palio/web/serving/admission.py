@@ -10,8 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import operation_name
-from palio.web.http.refusals import RefusedError
 from palio.web.storage.upload_folder import UploadFolder
 from palio.web.verbs.uploads import largest_chunk
 
@@ -34,7 +34,7 @@ class AdmissionMiddleware:
             return None
         size_bytes, at = int(request.META["CONTENT_LENGTH"]), request.resolver_match
         name = operation_name(at.view_name if at else "", request.method)
-        with suppress(RefusedError):  # which the view says
+        with suppress(PalioError):  # which the view says
             UploadFolder.refuse_full(size_bytes)
             if name in TAKE_FILES or (name == TAKES_CHUNKS and size_bytes <= largest_chunk()):
                 request.META[ADMITTED] = True

@@ -2,7 +2,7 @@
 
 import sys
 
-from palio.core.errors import TURNS, Failure
+from palio.core.errors import Cause, Failure, party
 
 
 def say(text: str = "") -> None:
@@ -11,7 +11,7 @@ def say(text: str = "") -> None:
 
 def show_failure(failure: Failure) -> None:
     """Print a failure as the CLI does."""
-    lines = [f"Failed — {TURNS[failure.cause]}.", failure.message]
+    lines = [f"Failed. Action needed: {party(failure.cause, Cause.PLATFORM)}.", failure.message]
     lines += [f"  | {line}" for line in (*failure.evidence, *failure.log)]
     lines += [f"Next: {failure.next_step}", f"({failure.code})"]
     print("\n".join(lines), file=sys.stderr, flush=True)

@@ -15,9 +15,9 @@ from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpRe
 from django.utils.text import slugify
 
 from palio.core.bundle.model import Bundle, Phase
+from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.web.http.cache import cached
-from palio.web.http.refusals import RefusedError
 from palio.web.reading.markdown import is_public
 
 _BLOCK_BYTES = 1024 * 1024
@@ -114,17 +114,12 @@ class _Sink:
 class Streamed:
     """Blocks generated while they are sent, each by a thread that waits for its reader, so few streams run at a time.
 
-    Raises RefusedError "downloads-busy" when that many are being sent. `close` is always called.
+    Raises PalioError "downloads-busy" when that many are being sent. `close` is always called.
     """
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         if not _streams.acquire(blocking=False):
-            raise RefusedError(
-                "downloads-busy",
-                "As many archives are being downloaded as the platform sends at a time.",
-                "Try again in a minute.",
-                503,
-            )
+            raise PalioError("downloads-busy")
         self._blocks = blocks
         self._held = iter([None])
 

@@ -6,7 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.urls import reverse
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import User
 from palio.web.verbs import events
 
@@ -14,9 +14,7 @@ from palio.web.verbs import events
 def reset_link(user: User, *, actor: User) -> str:
     """The path where this user can choose a new password, once, within three days."""
     if not user.is_active:
-        raise RefusedError(
-            "person-inactive", f"The account {user.username} is switched off.", "Switch it on again first."
-        )
+        raise PalioError("account-inactive", user=user.username)
     key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
     with transaction.atomic():
         events.record("person.reset-link", actor=actor, user=user.username)
@@ -26,7 +24,7 @@ def reset_link(user: User, *, actor: User) -> str:
 def set_active(user: User, active: bool, *, actor: User) -> User:
     """Deactivate an account and end its sessions, or reactivate it. No data is deleted."""
     if user == actor and not active:
-        raise RefusedError("person-oneself", "You cannot switch off your own account.", "Ask another operator.")
+        raise PalioError("account-own")
     return _set(user, "is_active", active, actor)
 
 

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, User
 from palio.web.verbs import events
 
@@ -19,20 +19,16 @@ JOINING_SAYS = {
 
 
 def set_visibility(challenge: Challenge, visibility: str, *, actor: User) -> Challenge:
-    """Raises RefusedError if participants would lose access, or if nothing is published yet."""
+    """Raises PalioError if participants would lose access, or if nothing is published yet."""
     wanted = _one_of(Challenge.Visibility, visibility)
     with transaction.atomic():
         locked = Challenge.objects.select_for_update().get(pk=challenge.pk)
         if wanted == locked.visibility:
             return locked
         if wanted == Challenge.Visibility.DRAFT and locked.submissions.exists():
-            raise RefusedError(
-                "challenge-in-use",
-                "Submissions were handed in, and as a draft the challenge would be gone for those who did.",
-                "Archive it instead: it can then be read, and nothing more can be handed in.",
-            )
+            raise PalioError("challenge-in-use")
         if wanted != Challenge.Visibility.DRAFT and locked.current is None:
-            raise RefusedError("challenge-empty", "There is no version to be seen yet.", "Publish a bundle first.")
+            raise PalioError("challenge-empty")
         before, locked.visibility = locked.visibility, wanted
         locked.save(update_fields=["visibility"])
         events.record("challenge.shown", actor=actor, challenge=locked, before=before, visibility=wanted)
@@ -54,5 +50,5 @@ def set_joining(challenge: Challenge, joining: str, *, actor: User) -> Challenge
 def _one_of(choices: type[Challenge.Visibility] | type[Challenge.Joining], word: str) -> str:
     if word not in choices.values:
         allowed = ", ".join(f"`{value}`" for value in choices.values)
-        raise RefusedError("value-unknown", f"`{word}` is not one of {allowed}.", "Choose one of these.", status=422)
+        raise PalioError("value-unknown", value=word, allowed=allowed)
     return word

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Invitation, Team, User
 from palio.web.verbs import events, joining, teams
 
@@ -23,9 +23,7 @@ def invite(
     now, code = timezone.now(), secrets.token_urlsafe(24)
     with transaction.atomic():
         if Invitation.objects.filter(created_by=actor, used=None, revoked=None, expires__gt=now).count() >= MOST_OPEN:
-            raise RefusedError(
-                "invitations-many", f"You have {MOST_OPEN} open invitations.", "Take some of them back.", status=429
-            )
+            raise PalioError("invitations-too-many", limit=MOST_OPEN)
         invitation = Invitation.objects.create(
             code_hash=_hashed(code),
             challenge=team.challenge if team else challenge,
@@ -46,19 +44,14 @@ def invite(
 
 
 def find_invitation(code: str, user: User | None) -> Invitation:
-    """The invitation that this code opens for `user`. Raises RefusedError if it is invalid."""
+    """The invitation that this code opens for `user`. Raises PalioError if it is invalid."""
     invitation = (
         Invitation.objects.select_related("challenge__current", "team", "created_by", "used_by")
         .filter(code_hash=_hashed(code))
         .first()
     )
     if invitation is None or not is_open(invitation, user):
-        raise RefusedError(
-            "invitation-invalid",
-            "This invitation is unknown, was used, was taken back, or has expired.",
-            "Ask whoever sent it for a new one.",
-            status=404,
-        )
+        raise PalioError("invitation-invalid")
     return invitation
 
 
@@ -102,7 +95,7 @@ def accept(code: str, user: User, *, terms_digest: str = "") -> Invitation:
         elif invitation.challenge is not None:
             joining.join(invitation.challenge, user, terms_digest=terms_digest, invited=True)
         else:
-            raise RefusedError("invitation-for-an-account", "You have an account already.", "Go on to the challenges.")
+            raise PalioError("invitation-for-account")
         invitation.used_by, invitation.used = user, timezone.now()
         invitation.save(update_fields=["used_by", "used"])
         events.record("invitation.used", actor=user, challenge=invitation.challenge, invitation=invitation.id)

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import events
@@ -42,7 +42,7 @@ def needs_terms(registration: Registration) -> bool:
 def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: bool = False) -> Registration:
     """Request to join. `terms_digest` is that of the text that was shown and accepted.
 
-    The resulting state is approved, with a team of one, or pending. Raises RefusedError.
+    The resulting state is approved, with a team of one, or pending. Raises PalioError.
     """
     version = _version(challenge)
     _refuse_closed(challenge, invited=invited)
@@ -100,17 +100,9 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
         if locked.state == wanted:
             return locked
         if locked.state == Registration.State.WITHDRAWN:
-            raise RefusedError(
-                "registration-withdrawn",
-                f"{locked.user.username} has withdrawn.",
-                "Wait for them to join again, or send them an invitation.",
-            )
+            raise PalioError("join-request-withdrawn", user=locked.user.username)
         if not approve and challenge.submissions.filter(user=locked.user).exists():
-            raise RefusedError(
-                "participant-has-submissions",
-                f"{locked.user.username} has handed in submissions, which would stay without anybody to see them.",
-                "Disqualify the submissions, with a reason, instead.",
-            )
+            raise PalioError("participant-has-submissions", user=locked.user.username)
         before, locked.state = locked.state, wanted
         locked.decided, locked.decided_by = timezone.now(), actor
         locked.save(update_fields=["state", "decided", "decided_by"])
@@ -135,13 +127,9 @@ def withdraw(challenge: Challenge, user: User) -> None:
         Challenge.objects.select_for_update().get(pk=challenge.pk)
         registration = registration_of(challenge, user)
         if registration is None or registration.state == Registration.State.WITHDRAWN:
-            raise RefusedError(
-                "not-a-participant", "You do not take part in this challenge.", "There is nothing to do."
-            )
+            raise PalioError("not-a-participant")
         if registration.state == Registration.State.REFUSED:
-            raise RefusedError(
-                "registration-refused", "Your wish to take part was refused.", "There is nothing to withdraw."
-            )
+            raise PalioError("not-a-participant")
         leave_for_good(challenge, user)
         registration.state = Registration.State.WITHDRAWN
         registration.save(update_fields=["state"])
@@ -150,42 +138,26 @@ def withdraw(challenge: Challenge, user: User) -> None:
 
 def _version(challenge: Challenge) -> ChallengeVersion:
     if challenge.current is None:
-        raise RefusedError("challenge-empty", "This challenge has no version yet.", "Wait for its organizer.")
+        raise PalioError("challenge-empty")
     return challenge.current
 
 
 def _refuse_closed(challenge: Challenge, *, invited: bool) -> None:
     if challenge.visibility == Challenge.Visibility.ARCHIVED:
-        raise RefusedError(
-            "challenge-archived", "This challenge is archived.", "It can be read, and nobody can join it any more."
-        )
+        raise PalioError("challenge-archived")
     if challenge.visibility == Challenge.Visibility.DRAFT:
-        raise RefusedError(
-            "challenge-draft", "This challenge is still a draft.", "It can be joined once it is published."
-        )
+        raise PalioError("challenge-draft")
     if challenge.joining == Challenge.Joining.INVITATION and not invited:
-        raise RefusedError(
-            "invitation-needed",
-            "This challenge is joined by invitation.",
-            "Ask its organizers for a link.",
-            status=403,
-        )
+        raise PalioError("invitation-needed")
 
 
 def _refuse_state(registration: Registration, *, invited: bool) -> None:
     if registration.state == Registration.State.REFUSED and not invited:
-        raise RefusedError(
-            "registration-refused",
-            "Your wish to take part was refused.",
-            "Ask the organizers of the challenge.",
-            status=403,
-        )
+        raise PalioError("join-request-refused")
     if registration.state == Registration.State.APPROVED:
-        raise RefusedError("registration-made", "You take part already.", "There is nothing to do.")
+        raise PalioError("already-joined")
     if registration.state == Registration.State.PENDING and not invited:
-        raise RefusedError(
-            "registration-made", "Your wish to take part is noted already.", "An organizer decides about it."
-        )
+        raise PalioError("join-request-pending")
 
 
 def _accepted(version: ChallengeVersion, digest: str) -> Terms | None:
@@ -193,15 +165,8 @@ def _accepted(version: ChallengeVersion, digest: str) -> Terms | None:
     if terms is None or digest == terms.digest:
         return terms
     if not digest:
-        raise RefusedError(
-            "terms-not-accepted",
-            "This challenge has terms, and they were not accepted.",
-            "Read and accept them.",
-            status=422,
-        )
-    raise RefusedError(
-        "terms-changed", "The terms have changed since they were shown to you.", "Read them again, and accept them."
-    )
+        raise PalioError("terms-not-accepted")
+    raise PalioError("terms-changed")
 
 
 def _note_terms(registration: Registration, version: ChallengeVersion, terms: Terms | None) -> None:

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, User
 from palio.web.verbs import events
@@ -21,19 +21,12 @@ def unhide(submission: Submission, actor: User) -> None:
 
 
 def disqualify(submission: Submission, actor: User, reason: str) -> None:
-    """Remove its rank, for a reason that the team can read. Raises RefusedError "reason-missing", "reason-too-long"."""
+    """Remove its rank, for a reason that the team can read. Raises PalioError "reason-missing", "reason-too-long"."""
     reason = reason.replace("\0", "").strip()  # PostgreSQL cannot store NUL
     if not reason:
-        raise RefusedError(
-            "reason-missing", "A submission is disqualified for a reason.", "Write it down; its team reads it.", 422
-        )
+        raise PalioError("reason-missing")
     if len(reason) > REASON_CHARACTERS:
-        raise RefusedError(
-            "reason-too-long",
-            f"The reason has {len(reason):,} characters, and {REASON_CHARACTERS} are kept.",
-            "Shorten it.",
-            422,
-        )
+        raise PalioError("reason-too-long", count=f"{len(reason):,}", limit=f"{REASON_CHARACTERS:,}")
     with transaction.atomic():
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if submission.disqualified == reason:

@@ -18,7 +18,6 @@ from palio.core.bundle.read import named_digest
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.files.staging import reading as reading_source
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
 from palio.web.storage.bundles import bundle_of, keep_reading, read_new, reading_at
 from palio.web.storage.files import bundle_path, keep_bundle
@@ -49,7 +48,7 @@ def publish_bundle(
     """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
     Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
-    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle, or RefusedError.
+    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle.
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -71,21 +70,12 @@ def publish_bundle(
 def _slug(slug: str | None, title: str) -> str:
     name = slugify(title)[:SLUG_CHARACTERS].strip("-") if slug is None else slug
     if not name or name != slugify(name) or len(name) > SLUG_CHARACTERS:
-        raise RefusedError(
-            "slug-invalid",
-            f"“{name or title}” cannot be part of an address.",
-            f"Name the challenge with letters from a to z, digits and hyphens, at most {SLUG_CHARACTERS} in all.",
-            status=422,
-        )
+        raise PalioError("slug-invalid", name=name or title, limit=SLUG_CHARACTERS)
     return name
 
 
-def _taken(slug: str) -> RefusedError:
-    return RefusedError(
-        "slug-taken",
-        f"There is a challenge named “{slug}” already.",
-        "Choose another name with --slug, or ask its organizers to make you one of them.",
-    )
+def _taken(slug: str) -> PalioError:
+    return PalioError("slug-taken", slug=slug)
 
 
 def _refuse_early(slug: str, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
@@ -100,25 +90,13 @@ def _refuse_version(challenge: Challenge, bundle: Bundle, actor: User | None, *,
     if actor is not None and not actor.is_superuser and not organizers.exists():
         raise _taken(challenge.slug)
     if challenge.visibility == Challenge.Visibility.ARCHIVED:
-        raise RefusedError(
-            "challenge-archived",
-            f"“{challenge.slug}” is archived: it is there to be read, and takes no new version.",
-            "Set it to published first.",
-        )
+        raise PalioError("publish-archived", slug=challenge.slug)
     if draft and challenge.visibility == Challenge.Visibility.PUBLISHED:
-        raise RefusedError(
-            "challenge-published",
-            f"“{challenge.slug}” is published already, and a draft of a new version would have nowhere to be.",
-            "Publish the new version as it is, or keep it as a draft under another name with --slug.",
-        )
+        raise PalioError("publish-not-draft", slug=challenge.slug)
     named = {phase.name for phase in bundle.phases}
     used = challenge.submissions.order_by("phase").values_list("phase", flat=True).distinct()
     if gone := [phase for phase in used if phase not in named]:
-        raise RefusedError(
-            "phase-in-use",
-            f"The new version lacks {_quoted(gone)}, for which submissions were handed in.",
-            "Keep that phase under its name; to end it, give it an end.",
-        )
+        raise PalioError("phase-in-use", phases=_quoted(gone))
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Attempt, Challenge, ChallengeVersion, Purpose, StoredFile, Submission, User
 from palio.web.storage.files import file_path
 from palio.web.verbs import events
@@ -14,34 +14,26 @@ from palio.web.verbs import events
 def rerun(submission: Submission, actor: User) -> Attempt:
     """Run all stages again with the current version. If it is scored, the new score counts.
 
-    Raises RefusedError "submission-running", "submission-withdrawn" or "file-deleted".
+    Raises PalioError "submission-unfinished", "submission-withdrawn" or "rerun-file-deleted".
     """
     with transaction.atomic():
         submission = lock_idle(submission)
         file = StoredFile.objects.select_for_update().get(pk=submission.file_id)
         if file.deleted is not None or not file_path(settings.FOLDERS, file.sha256).is_file():
-            raise RefusedError(
-                "file-deleted",
-                f"The team has deleted {file.name}, so that it cannot be run again.",
-                "What it predicted can still be scored again.",
-            )
+            raise PalioError("rerun-file-deleted", name=file.name)
         return _queue(submission, actor, Purpose.RERUN, None)
 
 
 def rescore_one(submission: Submission, actor: User) -> Attempt:
     """Score the predictions of an earlier attempt again with the current version.
 
-    Raises RefusedError "submission-running", "submission-withdrawn" or "predictions-gone".
+    Raises PalioError "submission-unfinished", "submission-withdrawn" or "predictions-gone".
     """
     with transaction.atomic():
         submission = lock_idle(submission)
         source = with_predictions(submission)
         if source is None:
-            raise RefusedError(
-                "predictions-gone",
-                "No attempt at this submission has left predictions that could be scored.",
-                "Run it again, through all stages.",
-            )
+            raise PalioError("predictions-gone")
         return _queue(submission, actor, Purpose.RESCORE, source)
 
 
@@ -49,17 +41,9 @@ def lock_idle(submission: Submission) -> Submission:
     """The locked row of a submission without an unfinished attempt."""
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
-        raise RefusedError(
-            "submission-running",
-            "This submission has an attempt that has not ended.",
-            "Wait for its end, or cancel it.",
-        )
+        raise PalioError("submission-unfinished")
     if submission.withdrawn is not None:
-        raise RefusedError(
-            "submission-withdrawn",
-            "Its team has withdrawn this submission.",
-            "Ask the team to hand it in again.",
-        )
+        raise PalioError("submission-withdrawn")
     return submission
 
 

@@ -13,11 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
-from palio.core.bundle.model import Phase
-from palio.core.bundle.pick_phase import find_phase
-from palio.core.errors import Cause, counted
+from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import Cause, PalioError, counted
 from palio.core.leaderboard.ranking import Row
-from palio.web.http.refusals import RefusedError
 from palio.web.leaderboard.entries import read_entries, read_rescored, team_names
 from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, mark_changed
 from palio.web.leaderboard.visibility import Visibility
@@ -28,7 +26,7 @@ from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
 
 @dataclass(frozen=True)
-class Change:
+class RankChange:
     """A row of either leaderboard. Without `new`, it loses its score; without `old`, it had none."""
 
     old: Row | None
@@ -37,74 +35,66 @@ class Change:
     @property
     def row(self) -> Row:
         row = self.new or self.old
-        assert row is not None  # noqa: S101 - it stands on one of the boards
+        assert row is not None  # noqa: S101 - it is on one of the leaderboards
         return row
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RescoreComparison:
     """`changes` has every row, in the new order, then those that drop off. `failed`: no new score."""
 
     old: Leaderboard
     new: Leaderboard
-    changes: tuple[Change, ...]
+    changes: tuple[RankChange, ...]
     failed: tuple[Attempt, ...]
     unended: int
-    refusal: RefusedError | None  # why the new scores cannot be applied
+    refusal: PalioError | None  # why the new scores cannot be applied
 
 
 def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
     """Queue an attempt for every submission of the phase that has predictions and was not withdrawn.
 
-    Raises RefusedError "phase-unknown", "rescore-open" or "nothing-to-rescore".
+    Raises PalioError "phase-unknown", "rescore-open" or "rescore-empty".
     """
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=challenge.pk)
-        phase = _phase(challenge, phase_name)
+        phase = pick_phase(current_bundle(challenge), phase_name)
         open_ones = challenge.rescores.filter(phase=phase.name, state__in=[Rescore.State.RUNNING, Rescore.State.READY])
         if open_ones.exists():
-            raise RefusedError(
-                "rescore-open",
-                f"The phase “{phase.name}” is being scored again already.",
-                "Apply or discard that one first.",
-            )
+            raise PalioError("rescore-open", phase=phase.name)
         rescore = Rescore.objects.create(
             challenge=challenge, version=current_version(challenge), phase=phase.name, created_by=actor
         )
         submissions = challenge.submissions.select_for_update(of=("self",)).filter(phase=phase.name, withdrawn=None)
         count = sum(_queue(rescore, submission, actor) for submission in submissions.order_by("created"))
         if count == 0:
-            raise RefusedError(
-                "nothing-to-rescore",
-                f"No submission in the phase “{phase.name}” has left predictions that could be scored.",
-                "Wait until the first has got that far.",
-            )
+            raise PalioError("rescore-empty", phase=phase.name)
         events.record(
             "rescore.begun", actor=actor, challenge=challenge, rescore=rescore.id, phase=phase.name, count=count
         )
     return rescore
 
 
-def compare(rescore: Rescore) -> Comparison:
+def compare(rescore: Rescore) -> RescoreComparison:
     """Both leaderboards as organizers see them, also while it runs."""
     bundle = bundle_of(rescore.version)
-    phase = _phase(rescore.challenge, rescore.phase)
+    phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
     both = (read_entries(rescore.challenge, rescore.phase), read_rescored(rescore))
     names = team_names(rescore.challenge)
     old, new = (build_leaderboard(bundle, phase, entries, names, Visibility.ALL) for entries in both)
     before = {_line(row): row for row in old.rows}
-    changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
-    changes += [Change(row, None) for row in before.values()]
+    changes = [RankChange(before.pop(_line(row), None), row) for row in new.rows]
+    changes += [RankChange(row, None) for row in before.values()]
     latest = _latest(rescore)
     failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
     unended = sum(not attempt.ended for attempt in latest)
-    return Comparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
+    return RescoreComparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
 
 
 def apply(rescore: Rescore, actor: User) -> None:
     """Make the new scores of all submissions count, at once.
 
-    Raises RefusedError "rescore-not-ready", or what `in_the_way` returns.
+    Raises PalioError "rescore-running", "rescore-decided", or what `in_the_way` returns.
     """
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.READY)
@@ -125,30 +115,21 @@ def apply(rescore: Rescore, actor: User) -> None:
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
 
 
-def in_the_way(latest: Sequence[Attempt]) -> RefusedError | None:
+def in_the_way(latest: Sequence[Attempt]) -> PalioError | None:
     """Why the new scores cannot be applied: "rescore-incomplete" after platform errors, "rescore-failed" if nobody has
     a new score and not only participants are responsible. `latest` has the latest attempt of each submission.
     """
     causes = Counter(attempt.failure_cause for attempt in latest)
     if faults := causes[Cause.PLATFORM]:
-        return RefusedError(
-            "rescore-incomplete",
-            f"{counted(faults, 'submission')} could not be scored by a fault of the platform.",
-            "Discard this one, and begin again when the platform's operator has mended it.",
-        )
+        return PalioError("rescore-incomplete", count=counted(faults, "submission"))
     is_scored = any(attempt.state == State.SCORED for attempt in latest)
     if causes[Cause.ORGANIZER] and not is_scored:
-        return RefusedError(
-            "rescore-failed",
-            f"None of {counted(len(latest), 'submission')} has a new score, and the challenge's own programs are why: "
-            "applied, this would take every score off the board.",
-            "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
-        )
+        return PalioError("rescore-failed")
     return None
 
 
 def discard(rescore: Rescore, actor: User) -> None:
-    """Change nothing and cancel unfinished attempts. Raises RefusedError "rescore-not-ready"."""
+    """Change nothing and cancel unfinished attempts. Raises PalioError "rescore-decided"."""
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.RUNNING, Rescore.State.READY)
         rescore.attempts.exclude(state__in=[*ENDS]).update(cancel_requested=timezone.now())
@@ -181,24 +162,14 @@ def _latest(rescore: Rescore) -> list[Attempt]:
 def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
     rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
     if rescore.state not in states:
-        raise RefusedError(
-            "rescore-not-ready",
-            f"This new scoring is {rescore.state}.",
-            "Wait until it is ready." if rescore.state == Rescore.State.RUNNING else "It was decided already.",
-        )
+        is_running = rescore.state == Rescore.State.RUNNING
+        raise PalioError("rescore-running") if is_running else PalioError("rescore-decided", state=rescore.state)
     return rescore
 
 
 def _decide(rescore: Rescore, state: Rescore.State) -> None:
     rescore.state, rescore.decided = state, timezone.now()
     rescore.save(update_fields=["state", "decided"])
-
-
-def _phase(challenge: Challenge, name: str) -> Phase:
-    phase = find_phase(current_bundle(challenge), name)
-    if phase is None:
-        raise RefusedError("phase-unknown", f"The challenge has no phase named “{name}”.", "Name one that it has.", 422)
-    return phase
 
 
 def _line(row: Row) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from palio.core.attempt.states import ENDS
 from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.uploads import most_bytes, refuse_size
@@ -32,7 +31,7 @@ class Quota:
     used_today: int
     used: int
     running: int
-    refusal: RefusedError | None = None
+    refusal: PalioError | None = None
     back: datetime | None = None
 
     @property
@@ -85,7 +84,7 @@ def counting(team: Team, phase: str) -> QuerySet[Submission]:
 
 
 def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime | None = None) -> None:
-    """Raises RefusedError or PalioError if this file cannot be submitted to this phase now."""
+    """Raises PalioError if this file cannot be submitted to this phase now."""
     quota = quota_of(team, phase, now)
     if quota.refusal is not None:
         raise quota.refusal
@@ -102,51 +101,27 @@ def _running() -> QuerySet[Attempt]:
 
 def _in_the_way(
     challenge: Challenge, quota: Quota, now: datetime, tomorrow: datetime
-) -> tuple[RefusedError | None, datetime | None]:
+) -> tuple[PalioError | None, datetime | None]:
     phase = quota.phase
     if challenge.visibility == Challenge.Visibility.ARCHIVED:
-        return RefusedError(
-            "challenge-archived", "This challenge is over and only there to be read.", "Its board stays open."
-        ), None
+        return PalioError("challenge-archived"), None
     if now < phase.start:
-        return RefusedError(
-            "phase-not-open",
-            f"The phase “{phase.name}” opens on {_time(phase.start)}.",
-            "Hand in then; files that you have uploaded stay in your list.",
-        ), phase.start
+        return PalioError("phase-not-open", phase=phase.name, time=_time(phase.start)), phase.start
     if phase.end is not None and now >= phase.end:
-        return RefusedError(
-            "phase-closed",
-            f"The phase “{phase.name}” closed on {_time(phase.end)}, and what counts is the moment of submitting.",
-            "What you have uploaded is in your list of files, to be chosen for a phase that is open.",
-        ), None
+        return PalioError("phase-closed", phase=phase.name, time=_time(phase.end)), None
     if len(phase.tasks) != 1:
-        return RefusedError(
-            "tasks-several",
-            f"The phase “{phase.name}” has several tasks, which this platform cannot evaluate yet.",
-            "Ask an organizer of the challenge.",
-        ), None
+        return PalioError("tasks-several", phase=phase.name, count=len(phase.tasks)), None
     if phase.max_submissions is not None and quota.used >= phase.max_submissions:
-        return RefusedError(
-            "tries-used-up",
-            f"Your team has used {_of(quota.used, phase.max_submissions)} in this phase.",
-            "There are no more in this phase; its board stays open to you.",
-            429,
-        ), None
+        return PalioError("quota-exhausted", phase=phase.name, limit=counted(phase.max_submissions, "submission")), None
     if phase.max_submissions_per_day is not None and quota.used_today >= phase.max_submissions_per_day:
-        return RefusedError(
-            "tries-used-up-today",
-            f"Your team has used {_of(quota.used_today, phase.max_submissions_per_day)} of today.",
-            f"There are new ones on {_time(tomorrow)}, when the next day begins in UTC.",
-            429,
+        return PalioError(
+            "quota-exhausted-today",
+            phase=phase.name,
+            limit=counted(phase.max_submissions_per_day, "submission"),
+            time=_time(tomorrow),
         ), tomorrow
     if quota.running >= AT_THE_SAME_TIME:
-        have = "has" if quota.running == 1 else "have"
-        return RefusedError(
-            "submission-running",
-            f"{counted(quota.running, 'submission')} of your team in this phase {have} not ended.",
-            "Wait for its end, or cancel it on its page.",
-        ), None
+        return PalioError("submission-running", count=counted(quota.running, "submission")), None
     return None, None
 
 

@@ -7,8 +7,8 @@ a team with submissions stays.
 
 from django.db import transaction
 
+from palio.core.errors import PalioError
 from palio.web.access.relations import own_team
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Membership, Team, User
 from palio.web.verbs import events
 
@@ -16,14 +16,10 @@ NAME_CHARACTERS = 80
 
 
 def require_team(challenge: Challenge, user: User) -> Team:
-    """The team of `user`. Raises RefusedError "team-missing": a participant may have just left it."""
+    """The team of `user`. Raises PalioError "team-missing": a participant may have just left it."""
     team = own_team(challenge, user)
     if team is None:
-        raise RefusedError(
-            "team-missing",
-            "You are in no team of this challenge.",
-            "Join it again on its page: you get a team of your own, and others can invite you into theirs.",
-        )
+        raise PalioError("team-missing")
     return team
 
 
@@ -42,19 +38,14 @@ def ensure_team(challenge: Challenge, user: User) -> Team:
 
 
 def rename(team: Team, name: str, *, actor: User) -> Team:
-    """Raises RefusedError if the name is taken in this challenge, or invalid."""
+    """Raises PalioError if the name is taken in this challenge, or invalid."""
     name = " ".join(name.split())
     if not 2 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
-        raise RefusedError(
-            "team-name-invalid",
-            "This cannot be the name of a team.",
-            f"Choose one of 2 to {NAME_CHARACTERS} characters that can be seen.",
-            status=422,
-        )
+        raise PalioError("team-name-invalid", limit=NAME_CHARACTERS)
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         if Team.objects.filter(challenge=challenge, name__iexact=name).exclude(pk=team.pk).exists():
-            raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
+            raise PalioError("team-name-taken", name=name)
         before, team.name = Team.objects.get(pk=team.pk).name, name
         team.save(update_fields=["name"])
         challenge.leaderboard_revision += 1
@@ -68,13 +59,9 @@ def join_team(team: Team, user: User) -> None:
     challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
     before = own_team(challenge, user)
     if before is None:
-        raise RefusedError(
-            "not-a-participant",
-            f"Only who takes part in “{_title(challenge)}” can be in one of its teams.",
-            "Join the challenge first, then follow the link again.",
-        )
+        raise PalioError("not-a-participant")
     if before == team:
-        raise RefusedError("team-yours", f"You are in “{team.name}” already.", "There is nothing to do.")
+        raise PalioError("already-in-team", team=team.name)
     _refuse_switch(before, user)
     Membership.objects.filter(challenge=challenge, user=user).update(team=team)
     _remove_if_unused(before)
@@ -87,11 +74,7 @@ def leave(team: Team, *, actor: User) -> Team:
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         membership = Membership.objects.filter(team=team, user=actor).first()
         if membership is None or team.memberships.count() == 1:
-            raise RefusedError(
-                "team-of-one",
-                "You are in a team of your own.",
-                "To stop taking part, withdraw from the challenge.",
-            )
+            raise PalioError("team-of-one")
         _refuse_captain(team, actor)
         _refuse_switch(team, actor)
         membership.delete()
@@ -105,9 +88,7 @@ def pass_captain(team: Team, username: str, *, actor: User) -> Team:
         locked = Team.objects.select_for_update().get(pk=team.pk)
         member = locked.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
         if member is None:
-            raise RefusedError(
-                "not-a-member", f"“{username}” is not in this team.", "Name one of its members.", status=422
-            )
+            raise PalioError("team-member-unknown", user=username)
         if member.user_id != locked.captain_id:
             locked.captain = member.user
             locked.save(update_fields=["captain"])
@@ -131,22 +112,13 @@ def leave_for_good(challenge: Challenge, user: User) -> None:
 
 def _refuse_captain(team: Team, user: User) -> None:
     if team.captain_id == user.pk and team.memberships.count() > 1:
-        raise RefusedError(
-            "captain-stays",
-            f"You are the captain of “{team.name}”, and it has other members.",
-            "Make one of them the captain first.",
-        )
+        raise PalioError("captain-cannot-leave", team=team.name)
 
 
 def _refuse_switch(team: Team, user: User) -> None:
     _refuse_captain(team, user)
     if team.submissions.filter(user=user).exists():
-        raise RefusedError(
-            "team-fixed",
-            f"You have handed in for “{team.name}”, so you stay in it: limits are for each team, and another team "
-            "would give you its tries too.",
-            "Ask the others to join your team instead; whoever has handed in nothing can.",
-        )
+        raise PalioError("team-fixed", team=team.name)
 
 
 def _remove_if_unused(team: Team) -> None:

@@ -1,4 +1,4 @@
-"""The command line was not understood, or cannot be obeyed."""
+"""Commands that were not understood, or that cannot be carried out."""
 
 from palio.core.errors.kinds import Cause, FailureKind
 
@@ -8,7 +8,7 @@ KINDS: dict[str, FailureKind] = {
     "usage": FailureKind(_U, "{problem}", "{next_step}"),
     "target-not-empty": FailureKind(
         _U,
-        "{path} already exists and is not empty, and nothing there is overwritten.",
+        "{path} already exists and is not empty; nothing in it is overwritten.",
         "Name another folder, or remove this one first.",
     ),
 }

@@ -1,0 +1,14 @@
+"""Errors by their codes, for tests that are about something else than the sentences."""
+
+from collections.abc import Callable
+
+import pytest
+
+from palio.core.errors import PalioError
+
+
+def code_of(call: Callable[[], object]) -> str:
+    """The code of the PalioError that `call` raises."""
+    with pytest.raises(PalioError) as raised:
+        call()
+    return raised.value.failure.code
