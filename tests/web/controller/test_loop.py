@@ -398,10 +398,12 @@ def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(
     stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
     guilty = latest(submission).identity
     for _ in range(5):
-        stepped.pulse.at_work = guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        stepped.heartbeat.at_work = (
+            guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        )
         stepped.kill()
         stepped.run_until(lambda: stepped.controller.active_attempts == 2)
-    stepped.pulse.at_work = guilty
+    stepped.heartbeat.at_work = guilty
     stepped.kill()
     stepped.run_until(lambda: latest(submission).number == 2)
     lost = submission.attempts.get(number=1)
@@ -420,11 +422,11 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
     (settings.FOLDERS.runs / gone).mkdir(exist_ok=True)
     for name in (f"palio-{gone}-predict", "palio-0a0b0c0d-predict", "palio-bbbbbbbbbbbbbbbb-score"):
         (stepped.engine.folder / f"{name}.result").touch()
-    stepped.controller._tidying.join()
-    stepped.controller._tidying._looked_at_all = None
+    stepped.controller._cleanup.join()
+    stepped.controller._cleanup._looked_at_all = None
     for _ in range(3):
         stepped.controller.tick()
-        stepped.controller._tidying.join()
+        stepped.controller._cleanup.join()
     assert stepped.engine.kept() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",

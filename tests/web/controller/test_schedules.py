@@ -63,7 +63,7 @@ class Explorer:
         )
         made.watch.look()
         made._requirements = self._stepped.controller._requirements  # read once, before anything happens
-        made._tidying._looked_at_all = float("inf")  # it starts threads, which have tests of their own
+        made._cleanup._looked_at_all = float("inf")  # it starts threads, which have tests of their own
         return made
 
     def _tick(self) -> None:

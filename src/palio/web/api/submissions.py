@@ -109,7 +109,8 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` has the visible columns; `failure` is as the team sees it, in the responsible party."""
+    """`scores` has the visible columns; `failure` is as the team sees it; in it, `action_needed` names the
+    responsible party."""
 
     id: str
     challenge: str

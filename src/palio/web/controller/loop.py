@@ -37,10 +37,10 @@ from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
-from palio.web.controller.cleanup import Tidying
+from palio.web.controller.cleanup import Cleanup
 from palio.web.controller.engines import Engines, EngineWatch, Found
-from palio.web.controller.expiry import Housekeeping
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.expiry import Expiry
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import Slots
 from palio.web.controller.statistics import StatisticsUpdate
@@ -75,7 +75,7 @@ class Controller:
         key: "Ed25519PrivateKey | None" = None,
         engines: Engines | None = None,
         workers: Workers | None = None,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         clock: Callable[[], float] = time.monotonic,
         still_alone: Callable[[], None] = lambda: None,
         statistics: StatisticsUpdate | None = None,
@@ -83,8 +83,8 @@ class Controller:
         self.changed = threading.Event()
         self._folders, self._clock, self._still_alone = folders, clock, still_alone
         self._engines, self._workers = engines or Engines(), workers or WorkerProcesses(key)
-        self._pulse = pulse or Pulse()
-        self._blamed = self._pulse.at_work  # what an earlier controller was working on when it was killed
+        self._heartbeat = heartbeat or Heartbeat()
+        self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
@@ -94,8 +94,8 @@ class Controller:
         self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
         self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
-        self._tidying = Tidying(folders, self._engines, self._workers, self._is_active)
-        self._housekeeping = Housekeeping()
+        self._cleanup = Cleanup(folders, self._engines, self._workers, self._is_active)
+        self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
 
     def run(self, stop: threading.Event) -> None:
@@ -104,7 +104,7 @@ class Controller:
         while not stop.is_set():
             begin = time.monotonic()
             try:
-                self._pulse.beat()
+                self._heartbeat.beat()
                 self.tick()
             except PalioError:  # another controller has taken over
                 self._drop()
@@ -121,7 +121,7 @@ class Controller:
         self.let_go()
 
     def tick(self) -> None:
-        with self._pulse.waiting():
+        with self._heartbeat.waiting():
             self._still_alone()
         self.beat()
         running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
@@ -140,8 +140,8 @@ class Controller:
         self._end_abandoned()
         self._start_next()
         if not self.watch.found.trouble:
-            self._tidying.look(self.watch.found.name)
-        self._housekeeping.look()
+            self._cleanup.look(self.watch.found.name)
+        self._expiry.look()
         self._statistics.look()
 
     def beat(self) -> None:
@@ -270,7 +270,7 @@ class Controller:
         if active is not None and active.worker.is_alive:
             active.ask(Order.CANCEL, self._clock())
             self._abandoned.append(active)
-        self._tidying.note(identity)
+        self._cleanup.note(identity)
 
     def _end_abandoned(self) -> None:
         self._abandoned = [active for active in self._abandoned if active.worker.is_alive]
@@ -332,7 +332,7 @@ class Controller:
 
     def _safely(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
         """Handle one attempt so that an error ends only that attempt."""
-        self._pulse.at_work = row.identity
+        self._heartbeat.at_work = row.identity
         try:
             act(row)
         except (DatabaseError, OSError):
@@ -343,7 +343,7 @@ class Controller:
             log.exception("Cannot handle %s", row.identity)
             self._end(row, Outcome.failed(broken(error)))
         finally:
-            self._pulse.at_work = ""
+            self._heartbeat.at_work = ""
 
     def _is_active(self, identity: str) -> bool:
         return identity in self._active or identity in self._unheld

@@ -15,7 +15,7 @@ from palio.core.errors import Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
-from palio.web.controller.engine_retry import LetGoError, PatientEngine
+from palio.web.controller.engine_retry import LetGoError, RetryingEngine
 from palio.web.controller.engines import Engines
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
 
     return Evaluation(
         given.attempt(),
-        PatientEngine(given.engine, engines, pause),
+        RetryingEngine(given.engine, engines, pause),
         RunFolder.open(given.folder),
         key=key,
         any_kind=given.collected is not None,

@@ -162,8 +162,9 @@ def _latest(rescore: Rescore) -> list[Attempt]:
 def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
     rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
     if rescore.state not in states:
-        is_running = rescore.state == Rescore.State.RUNNING
-        raise PalioError("rescore-running") if is_running else PalioError("rescore-decided", state=rescore.state)
+        if rescore.state == Rescore.State.RUNNING:
+            raise PalioError("rescore-running")
+        raise PalioError("rescore-decided", state=rescore.state)
     return rescore
 
 
