@@ -65,8 +65,8 @@ def test_tour_shows_every_screenshot() -> None:
     taken = {path.stem for path in (ROOT / "docs/img/platform").glob("*.png")}
     variants = {name for name in taken if name.endswith("-dark")}
     small = {
-        "board-organizer",
-        "desk-rescores",
+        "leaderboard-organizer",
+        "rescores",
         "error",
         "password-reset",
         "publish-version",
