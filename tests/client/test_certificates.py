@@ -120,7 +120,10 @@ def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, mo
     assert slept == []
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "there is nothing"), ("no certificate\n", "that holds none")])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "the file does not exist"), ("no certificate\n", "the file contains no certificates")],
+)
 def test_certificates_to_trust_that_are_none(
     content: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert problems({"PALIO_PORT": "70000", "PALIO_SIGN_UP": "all", "PALIO_MAX_UPLOAD_GIB": "nan"}, tmp_path) == (
         f"{file}: `port` stands outside of [server], where all settings belong",
         f"{file}: `other` stands outside of [server], where all settings belong",
-        f"{file}: [server] slotz: there is no such setting; did you mean `slots`?",
+        f"{file}: [server] slotz: s does not existuch setting; did you mean `slots`?",
         f"{file}: [server] workers: True is not allowed; it takes a whole number from 1 to 64",
         f"{file}: [server] threads: 1.5 is not allowed; it takes a whole number from 1 to 256",
         f"{file}: [server] host: '' is not allowed; it takes a text that is not empty",
@@ -122,7 +122,7 @@ def test_refused_secrets_of_the_right_type_are_not_shown(tmp_path: Path, value: 
 
 def test_mistyped_variable_is_named_and_others_are_not_ours(tmp_path: Path) -> None:
     (problem,) = problems({"PALIO_PROT": "80", "PALIO_MEDNIST": "x", "PALIO_HOME": "x", "PALIO_X": "y"}, tmp_path)
-    assert problem == "PALIO_PROT: there is no such setting; did you mean `port`?"
+    assert problem == "PALIO_PROT: s does not existuch setting; did you mean `port`?"
 
 
 def test_empty_variable_is_as_if_it_were_not_there(tmp_path: Path) -> None:
