@@ -131,4 +131,4 @@ class Cleanup:
         shutil.rmtree(work, ignore_errors=True)  # its jobs, if any, are found on the engine by name
 
     def _look_at(self, engine: str) -> None:
-        self._kept = sorted(self._engines.open(engine)[0].kept())
+        self._kept = sorted(self._engines.open(engine)[0].job_names())
