@@ -105,7 +105,7 @@ def test_chunk_whose_connection_drops_leaves_nothing(world: World, folders: Fold
     coming = announce(world.team, world.bob, CONTENT)
     with pytest.raises(PalioError) as error:
         put_chunk(coming, 0, digest(CONTENT[:CHUNK]), _Dropped(CONTENT[:CHUNK]))
-    assert refusal(error) == ("chunk-incomplete", 400)
+    assert refusal(error) == ("chunk-interrupted", 400)
     assert (present(coming), below(folders.uploads)) == ([], [])
 
 
