@@ -95,7 +95,7 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     )
     assert "bea is now the captain" in bob.post(f"{base}/captain/", {"username": "bea"}, follow=True).text
     assert "your own team, “bob”" in bob.post(f"{base}/leave/", follow=True).text
-    assert bea.post(f"{base}/leave/", follow=True).text.count("You are in a team of your own") == 1
+    assert bea.post(f"{base}/leave/", follow=True).text.count(shown("team-of-one")) == 1
     made = bea.post(f"{base}/invite/", {"note": "x"})
     invitation = Invitation.objects.get()
     bea.post(f"{base}/invitations/{invitation.id}/take-back/")
