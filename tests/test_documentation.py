@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 import pytest
 from tests.conftest import ROOT
 from tests.submissions.attacks import read_attacks
-from tests.wording import GLOSSARY, PENDING, Finding, findings, is_pending, paths, read_rules
+from tests.wording import GLOSSARY, Finding, findings, paths, read_rules
 
 from palio.cli import palio
 from palio.core.attempt import states
@@ -131,12 +130,7 @@ def is_made(path: str) -> bool:
 
 
 def test_wording_follows_the_glossary() -> None:
-    assert [str(finding) for path in paths() if not is_pending(path) for finding in findings_in(path)] == []
-
-
-@pytest.mark.parametrize("pattern", PENDING)
-def test_pending_path_is_needed(pattern: str) -> None:
-    assert any(findings_in(path) for path in paths() if fnmatchcase(path, pattern)), f"remove {pattern} from PENDING"
+    assert [str(finding) for path in paths() for finding in findings_in(path)] == []
 
 
 def findings_in(path: str) -> list[Finding]:

@@ -11,7 +11,7 @@ SOON, OPEN, CLOSED = "soon", "open", "closed"
 def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
     """Returns the named phase; without a name, the open phase, else the next to open, else the last.
 
-    Phases do not overlap. Only the platform enforces dates: on one's own machine, anybody may evaluate for any phase.
+    Phases do not overlap. Only the platform enforces dates: on their own machine, anyone may evaluate for any phase.
     Raises PalioError "phase-unknown".
     """
     if name is not None:

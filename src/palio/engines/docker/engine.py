@@ -332,7 +332,7 @@ class DockerEngine:
         over = self._stopwatches[job.name].elapsed_s() - job.limits.time_s
         if over > 0:
             mark_overtime(self._client, job)
-            with suppress(APIError):  # it may have ended in the meantime
+            with suppress(APIError):  # it may have exited in the meantime
                 self._client.api.kill(job.name, "SIGKILL" if over > GRACE_S else "SIGTERM")
 
     def _is_overtime(self, job: Job, result: JobResult, holder: dict[str, Any]) -> bool:
