@@ -1,9 +1,9 @@
 """The leaderboard under load: 10,000 submissions of 500 teams, page and API requested 50 times a second.
 
 `python -m benchmarks.leaderboard [SECONDS]` fills a database in a temporary folder, starts `palio serve` on it and
-sends requests at a steady rate. The rate does not depend on the answers, so a slow answer does not spare the next ones. Each
-request has its own connection; teams take turns, with their own sessions. A new score every two seconds makes the
-leaderboard change.
+sends requests at a steady rate. The rate does not depend on the answers, so a slow answer does not spare the next
+ones. Each request has its own connection; teams take turns, with their own sessions. A new score every two seconds
+makes the leaderboard change.
 
 Times are counted from when a request was due. The median, the 99th percentile and the slowest are printed, and first
 the same for /health, which is what server, client and machine need for an empty answer. Each address is measured in

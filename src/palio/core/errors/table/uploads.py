@@ -6,7 +6,7 @@ _P, _S = Cause.PARTICIPANT, Cause.PLATFORM
 _NOTHING_KEPT = "Send it again. Nothing of it was kept; all other chunks are unchanged."
 
 KINDS: dict[str, FailureKind] = {
-    "file-missing": FailureKind(_P, "The form was sent without a file.", "Choose a file, then submit it."),
+    "file-missing": FailureKind(_P, "The form was sent without a file.", "Choose a file and send the form again."),
     "file-unknown": FailureKind(
         _P,
         "Your team has no such file.",
