@@ -49,7 +49,6 @@ PENDING: tuple[str, ...] = (
     "src/palio/web/controller/*",
     "src/palio/web/models/*",
     "src/palio/web/pages/*",
-    "src/palio/web/queries/*",
     "src/palio/web/serving/*",
     "src/palio/web/static/*",
     "src/palio/web/storage/*",
