@@ -64,7 +64,7 @@ def _measure(home: Path) -> list[Line]:
     desk = SteppedController(home, slots=1)
     desk.engine.lasting.add("build")
     desk.run_until(lambda: desk.controller.active_attempts == 1)
-    desk.controller._tidying.join()
+    desk.controller._cleanup.join()
     database = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
     what = f"controller on {database}, {ENDED:,} attempts ended, {WAITING} waiting"
     least = statistics.median(_times(bare))

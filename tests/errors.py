@@ -1,6 +1,7 @@
 """Errors by their codes, for tests that are about something else than the sentences."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,3 +13,9 @@ def code_of(call: Callable[[], object]) -> str:
     with pytest.raises(PalioError) as raised:
         call()
     return raised.value.failure.code
+
+
+def shown(code: str, **facts: Any) -> str:
+    """How an error is shown in one line: its message and next step."""
+    failure = PalioError(code, **facts).failure
+    return f"{failure.message} {failure.next_step}"

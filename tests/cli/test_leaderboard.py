@@ -49,8 +49,7 @@ def test_table_and_notes(three: list[Path], tmp_path: Path, capsys: pytest.Captu
         "  1-2    resnet.zip  0.9983  [0.9921, 0.9998]       12.2\n"
         "  1-2    vit.zip     0.9967  [0.9891, 0.9992]       12.2\n"
         "  3      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
-        "  –      broken.zip: failed at predict: The container ended with exit code 3, so its predictions were not "
-        "taken.\n"
+        "  –      broken.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "\n"
         "1 of 2 neighboring pairs differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
         "linear.zip.\n"
@@ -233,7 +232,7 @@ def test_page_has_the_leaderboard_and_needs_no_other_file(
     assert "Final: 4 runs, compared on 600 cases. ↑ higher is better, ↓ lower is better." in text
     assert " | 1–2 | resnet.zip | 0.9983 | 0.9921 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
     assert " | 3 | linear.zip | 0.9333 | " in text
-    assert "Without a rank | broken.zip | failed at predict: The container ended with exit code 3" in text
+    assert "Without a rank | broken.zip | failed at predict: The container exited with code 3" in text
     assert REDRAWN in text
     assert content.count('class="whisker"') == content.count('class="dot"') == 3
 

@@ -110,7 +110,8 @@ def test_verify_unknown_signer(palio: Palio, tmp_path: Path) -> None:
         f"  signature   genuine, by an unknown key ({mark[:16]})\n  files       unchanged since they were signed\n"
         in out
     )
-    assert f"nothing says whose key it was signed with: {mark}. Anybody can make a key and sign with it." in err
+    assert f"{mark}." in err
+    assert "(receipt-signer-unknown)" in err
 
 
 def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
         assert "genuine, by the key given" in out
     code, _, err = palio("verify", "run", "--key", machine_public_key() or "0" * 64)
     assert code == 12
-    assert "the key that was given has not signed it" in err
+    assert "(receipt-signer-other)" in err
 
 
 @pytest.mark.parametrize("text", ["abc", "run", "bundle/competition.yaml"])

@@ -405,7 +405,7 @@ def test_evaluate_bug_in_engine_leaves_nothing(stage: Stage) -> None:
 def test_evaluate_target_not_empty(stage: Stage) -> None:
     stage.run.mkdir()
     (stage.run / "mine").write_text("x")
-    with pytest.raises(PalioError, match="is not empty, and nothing there is overwritten"):
+    with pytest.raises(PalioError, match="is not empty; nothing in it is overwritten"):
         stage.evaluate()
     assert [path.name for path in stage.run.iterdir()] == ["mine"]
 

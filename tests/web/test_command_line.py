@@ -238,7 +238,7 @@ def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path:
     world.team.challenge.refresh_from_db()
     submission = add_submission(world.team, state=State.PREDICT)
     said = palio("cancel", submission.pk)
-    assert (said.exit_code, "uses up one of your team's tries" in said.err) == (10, True)
+    assert (said.exit_code, "counts toward your team's limit" in said.err) == (10, True)
     assert submission.attempts.get().cancel_requested is None
     assert palio("cancel", submission.pk, "--counts").out == "Cancelling: the job is being stopped.\n"
     assert submission.attempts.get().cancel_requested is not None

@@ -1,8 +1,8 @@
-"""One platform and one person's token: requests to its API, asked again where that is safe.
+"""Requests to one platform's API with one user's token, retried where that is safe.
 
-What may be asked twice without doing harm (reading, sending a chunk, a creation with its key) is asked again with
-growing pauses when the connection drops, when the platform is restarting, or when it says to come back later. A
-refusal becomes the same PalioError that the platform raised.
+Requests that can be repeated without harm (reading, sending a chunk, creating something with a key) are retried with
+growing pauses when the connection drops, when the platform restarts, or when it asks to come back later. An error that
+the platform answers with becomes the same PalioError here.
 """
 
 import secrets
@@ -17,15 +17,15 @@ from palio.client.certificates import certificate_fault
 from palio.core.errors import Failure, PalioError
 
 API = "/api/v1"
-PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to be started anew
+PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to restart
 _CONNECT_S, _ANSWER_S = 10, 120
 _LATER = {423, 429, 502, 503, 504}
-_BUSY_S = 3600.0  # how long one waits in line behind other uploads
-_IN_PROGRESS = {"request-in-progress"}  # comes with a 409; the answer is on its way
+_BUSY_S = 3600.0  # how long to wait behind other uploads
+_IN_PROGRESS = {"request-in-progress"}  # answered with 409 while the first request runs
 
 
 class Body(Protocol):
-    """What is sent as it is read, and from its beginning if it has to be sent again."""
+    """A request body that is sent as it is read, and read again from its beginning for a retry."""
 
     def __len__(self) -> int: ...
     def read(self, size: int = -1, /) -> bytes: ...
@@ -33,13 +33,13 @@ class Body(Protocol):
 
 
 def new_key() -> str:
-    """For one creation: whoever asks again with the same key creates nothing a second time."""
+    """A key for one creation: a retry with the same key creates nothing a second time."""
     return secrets.token_hex(16)
 
 
 class Connection:
-    """Raises PalioError "server-unreachable", "server-unreadable", "certificate-refused", "certificates-unreadable", or
-    whatever the platform refuses with."""
+    """Raises PalioError "server-unreachable", "server-unreadable", "certificate-refused", "certificates-unreadable",
+    and the errors that the platform answers with."""
 
     def __init__(self, url: str, token: str | None = None, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self.url = url.rstrip("/")

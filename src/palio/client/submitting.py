@@ -42,8 +42,8 @@ def check_quota(connection: Connection, challenge: str, phase: str | None) -> No
             raise
         raise PalioError(
             "usage",
-            problem=f"You have not joined {challenge}, or your token does not have the scope `submit`.",
-            next_step=f"Join with `palio join {challenge}`, or create a token on your account page.",
+            problem=f"You have not joined {challenge}.",
+            next_step=f"Join with `palio join {challenge}`.",
         ) from error
     asked = [each for each in quota if phase is None or each["phase"].casefold() == phase.casefold()]
     if asked and all(each["refusal"] for each in asked):

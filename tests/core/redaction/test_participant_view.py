@@ -132,7 +132,7 @@ def test_view_of_a_predict_log(view: ParticipantView, policy: str) -> None:
     }[policy]
     assert view.files().get("predict.log") == shown
     assert failure["log"] == ([] if policy == "none" else steps[-12:])
-    assert failure["message"] == "The container exited with code 3, so its predictions were not used."
+    assert failure["code"] == "predict-exit"
     assert json.loads((view.run / "result.json").read_text())["failure"]["log"] == steps[-12:]
 
 

@@ -96,7 +96,7 @@ def add_submission(bob: Walker, file: Path) -> None:
     bob.page.set_input_files("#file", text)
     bob.press("Submit")
     bob.page.wait_for_selector("#refused:not([hidden])")
-    assert "none of the kinds of submission" in bob.page.inner_text("#refused")
+    assert "not a submission of a kind" in bob.page.inner_text("#refused")
     bob.looks("submit, refused")
     bob.page.set_input_files("#file", file)
     bob.page.fill("#note", "the first")

@@ -10,7 +10,7 @@ from palio.core.errors import Cause, Failure
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.stepping import Order
-from palio.web.controller.worker import Death, End, Reached
+from palio.web.controller.worker import Death, Reached, WorkerEnd
 
 STAGES = (Stage.BUILD, Stage.PREDICT, Stage.SCORE)
 SCORED = replace(Outcome.cancelled(), scores={"accuracy": 1.0}, stages=STAGES)
@@ -71,12 +71,12 @@ class ScriptedWorker:
             self._order = order
 
     def kill(self) -> None:
-        self.die(End.KILLED)
+        self.die(WorkerEnd.KILLED)
 
     def join(self, timeout_s: float) -> None:
         pass
 
-    def die(self, end: End) -> None:
+    def die(self, end: WorkerEnd) -> None:
         if self.is_alive:
             self.is_alive = False
             self._folder.deaths += 1

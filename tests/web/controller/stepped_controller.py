@@ -17,7 +17,7 @@ from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.loop import Controller
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
@@ -32,7 +32,7 @@ class SteppedController:
         self.configuration = replace(
             settings.CONFIGURATION, **{"slots": 2, "memory_gib": 64.0, "cpus": 64.0} | configured
         )
-        self.pulse = Pulse()
+        self.heartbeat = Heartbeat()
         self.ahead_s = 0.0  # what the controller's clock is ahead of others
         self.workers = self.new_workers()
         self.controller = self.new_controller()
@@ -50,7 +50,7 @@ class SteppedController:
             settings.FOLDERS,
             engines=self.engines(),
             workers=self.workers,
-            pulse=self.pulse,
+            heartbeat=self.heartbeat,
             clock=self.clock,
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
         )

@@ -398,10 +398,12 @@ def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(
     stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
     guilty = latest(submission).identity
     for _ in range(5):
-        stepped.pulse.at_work = guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        stepped.heartbeat.at_work = (
+            guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        )
         stepped.kill()
         stepped.run_until(lambda: stepped.controller.active_attempts == 2)
-    stepped.pulse.at_work = guilty
+    stepped.heartbeat.at_work = guilty
     stepped.kill()
     stepped.run_until(lambda: latest(submission).number == 2)
     lost = submission.attempts.get(number=1)
@@ -420,11 +422,11 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
     (settings.FOLDERS.runs / gone).mkdir(exist_ok=True)
     for name in (f"palio-{gone}-predict", "palio-0a0b0c0d-predict", "palio-bbbbbbbbbbbbbbbb-score"):
         (stepped.engine.folder / f"{name}.result").touch()
-    stepped.controller._tidying.join()
-    stepped.controller._tidying._looked_at_all = None
+    stepped.controller._cleanup.join()
+    stepped.controller._cleanup._looked_at_all = None
     for _ in range(3):
         stepped.controller.tick()
-        stepped.controller._tidying.join()
+        stepped.controller._cleanup.join()
     assert stepped.engine.kept() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",
@@ -554,14 +556,14 @@ def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controlle
 
 
 def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(stepped: SteppedController, world: World) -> None:
-    read = stepped.controller._terms._call
+    read = stepped.controller._requirements._call
 
     def hanging(bundle: str, phase: str) -> dict[str, Any]:
         if phase == "Hangs":
             raise PalioError("challenge-over-limits", reason="it took longer than 60 s")
         return read(bundle, phase)
 
-    stepped.controller._terms._call = hanging
+    stepped.controller._requirements._call = hanging
     guilty, other = (
         add_submission(world.team, world.bob).submission,
         add_submission(world.rivals, world.carol).submission,

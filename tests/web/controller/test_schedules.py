@@ -25,7 +25,7 @@ from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import ENDS, State
 from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.loop import Controller
-from palio.web.controller.worker import End
+from palio.web.controller.worker import WorkerEnd
 from palio.web.models import Attempt, Event, Submission
 
 MOVES = [(moves, "begin"), (moves, "advance"), (moves, "take_up"), (moves, "end"), (worker_deaths, "judge")]
@@ -43,7 +43,7 @@ class Explorer:
     def __init__(self, world: World, stepped: SteppedController, schedule: list[int]) -> None:
         self.world, self.now_s, self._left = world, 1000.0, iter(schedule)
         self.workers = ScriptedWorkers(lambda: self.now_s)
-        self._desk = stepped
+        self._stepped = stepped
         self.controller = self._new_controller()
         self.is_open = True  # whether anything may happen yet
 
@@ -55,15 +55,15 @@ class Explorer:
 
     def _new_controller(self) -> Controller:
         made = Controller(
-            self._desk.configuration,
+            self._stepped.configuration,
             django.FOLDERS,
-            engines=self._desk.engines(),
+            engines=self._stepped.engines(),
             workers=self.workers,
             clock=lambda: self.now_s,
         )
         made.watch.look()
-        made._terms = self._desk.controller._terms  # read once, before anything happens
-        made._tidying._looked_at_all = float("inf")  # it starts threads, which have tests of their own
+        made._requirements = self._stepped.controller._requirements  # read once, before anything happens
+        made._cleanup._looked_at_all = float("inf")  # it starts threads, which have tests of their own
         return made
 
     def _tick(self) -> None:
@@ -71,7 +71,7 @@ class Explorer:
             self.controller.tick()
         except KilledError:
             for worker in self.workers.living:
-                worker.die(End.KILLED)
+                worker.die(WorkerEnd.KILLED)
             self.controller = self._new_controller_quietly()
         except DatabaseError:
             self.controller.recover()
@@ -114,9 +114,9 @@ class Explorer:
             case 6 if worker:
                 worker.step()
             case 7 if worker:
-                worker.die(End.KILLED)
+                worker.die(WorkerEnd.KILLED)
             case 8 if worker:
-                worker.die(End.LIMIT)
+                worker.die(WorkerEnd.LIMIT)
             case 9 if worker:
                 worker.hang()
             case 10:
@@ -184,7 +184,7 @@ def explore(world: World, stepped: SteppedController, schedule: list[int], *, co
     for number, (team, user) in enumerate([(world.team, world.bob), (world.rivals, world.carol)] * 2):
         if number < count:
             add_submission(team, user, extra=str(number).encode())
-    read_terms(stepped)
+    read_requirements(stepped)
     try:
         explorer = Explorer(world, stepped, schedule)
         explorer.run()
@@ -195,10 +195,10 @@ def explore(world: World, stepped: SteppedController, schedule: list[int], *, co
             model.objects.all().delete()
 
 
-def read_terms(stepped: SteppedController) -> None:
+def read_requirements(stepped: SteppedController) -> None:
     given = assign.assignment(Attempt.objects.select_related("version", "submission__file")[0], django.FOLDERS)
     deadline = time.monotonic() + 60
-    while stepped.controller._terms.of(given.bundle, given.phase) is None:
+    while stepped.controller._requirements.of(given.bundle, given.phase) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

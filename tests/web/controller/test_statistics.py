@@ -72,11 +72,11 @@ def no_process(*_: object, **__: object) -> Any:
 
 
 def test_controller_computes_after_a_score_was_committed(
-    measured: World, make_desk: Callable[..., Any], browser: Browser
+    measured: World, make_controller: Callable[..., Any], browser: Browser
 ) -> None:
     assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
-    desk = make_desk()
-    desk.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    stepped = make_controller()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
     assert ranges(browser) == [[1, 1], [2, 2]]
     assert [[round(end, 3) for end in interval] for interval in intervals(browser)] == [[0.971, 0.991], [0.93, 0.965]]
 
@@ -150,15 +150,15 @@ def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: W
 
 
 def test_statistics_that_a_kill_prevented_are_computed_by_the_next_controller(
-    measured: World, make_desk: Callable[..., Any], browser: Browser
+    measured: World, make_controller: Callable[..., Any], browser: Browser
 ) -> None:
-    desk = make_desk()
-    desk.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
+    stepped = make_controller()
+    stepped.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
     for _ in range(3):
-        desk.controller.tick()
+        stepped.controller.tick()
     assert ranges(browser) == [None, None]
-    desk.kill()
-    desk.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    stepped.kill()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
     assert ranges(browser) == [[1, 1], [2, 2]]
 
 

@@ -7,14 +7,14 @@ from tests.web.world import World
 
 from palio.core.attempt.run_folder import RunFolder
 from palio.core.errors import Cause
-from palio.web.controller.worker import Death, End
+from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, Submission
 
 pytestmark = pytest.mark.django_db
 
-USED_UP = Death(End.LIMIT, "it used more than 180 s of CPU time in one step", None, Cause.ORGANIZER)
-SHOT = Death(End.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
-BUGGY = Death(End.BROKEN, "it ended with exit code 1", None, Cause.ORGANIZER)
+USED_UP = Death(WorkerEnd.LIMIT, "it used more than 180 s of CPU time in one step", None, Cause.ORGANIZER)
+SHOT = Death(WorkerEnd.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
+BUGGY = Death(WorkerEnd.BROKEN, "it ended with exit code 1", None, Cause.ORGANIZER)
 
 
 def attempt_of(submission: Submission, number: int = 1) -> Attempt:

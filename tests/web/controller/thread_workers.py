@@ -14,7 +14,7 @@ from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
 from palio.web.controller.remove_jobs import named
 from palio.web.controller.stepping import Order, evaluate
-from palio.web.controller.worker import Death, End, Reached
+from palio.web.controller.worker import Death, Reached, WorkerEnd
 
 
 class ThreadWorkers:
@@ -38,7 +38,7 @@ class ThreadWorkers:
             self.engines.open(engine)[0].remove(named(name))
 
 
-KILLED = Death(End.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
+KILLED = Death(WorkerEnd.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
 
 
 class _KilledError(BaseException):

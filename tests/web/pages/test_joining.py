@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from tests.errors import shown
 from tests.web.verbs.test_joining import TERMS, add_submission, join
 from tests.web.world import World
 
@@ -32,7 +33,7 @@ def test_join_shows_the_terms_and_takes_their_acceptance(world: World, browser: 
 
 def test_join_without_ticking_the_box_is_refused_with_the_next_step(world: World, browser: Browser) -> None:
     done = browser(world.dave).post("/c/mednist/join/", {"terms": TERMS}, follow=True)
-    assert "they were not accepted. Read and accept them." in done.text
+    assert shown("terms-not-accepted") in done.text
     assert not Registration.objects.filter(user=world.dave).exists()
 
 

@@ -15,6 +15,7 @@ from tests.web.submission_files import below, context_zip
 from tests.web.submitting import end, stored
 from tests.web.world import World
 
+from palio.core.errors import PalioError
 from palio.web.models import Registration, StoredFile, Submission
 from palio.web.verbs.submit import submit
 
@@ -51,7 +52,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
     said = words(answer.text)
     assert answer.status_code == 422
     assert "line 2 (COPY lost.py /): there is no lost.py" in said
-    assert "Next step: Mend what is listed" in said
+    assert "Next step: Fix what is listed" in said
     assert 'value="n"' in answer.text  # the note need not be typed again
     assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)
 
@@ -63,7 +64,7 @@ def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser
     answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final"})
     said = words(answer.text)
     assert (answer.status_code, "closed on 2026-01-02 at 00:00 UTC" in said) == (409, True)
-    assert "What you have uploaded is in your list of files" in said
+    assert "the files that you have uploaded are kept" in said
     assert ([each.name for each in StoredFile.objects.all()], Submission.objects.count()) == (["late.zip"], 0)
     assert re.search("late.zip.*none", said)
 
@@ -84,7 +85,7 @@ def test_pages_of_submissions_are_under_their_tab(world: World, browser: Browser
 
 def test_form_without_a_file_says_so(world: World, browser: Browser) -> None:
     answer = browser(world.bob).post(PAGE, {"phase": "Final"})
-    assert (answer.status_code, "No file came with it." in answer.text) == (422, True)
+    assert (answer.status_code, PalioError("file-missing").failure.message in answer.text) == (422, True)
 
 
 def test_form_with_a_kind_overrides_what_the_content_says(world: World, browser: Browser) -> None:
@@ -124,7 +125,7 @@ def test_while_one_runs_there_is_no_form_and_the_reason(world: World, browser: B
     submit(stored(world.team, world.bob), world.bob)
     page = browser(world.bob).get(PAGE).text
     assert 'id="upload"' not in page
-    assert "Wait for its end, or cancel it on its page." in page
+    assert PalioError("submission-running", count="1 submission").failure.message in page
     file = SimpleUploadedFile("other.csv", answers(ANSWERS | {"x": "y"}).encode())
     assert browser(world.bob).post(PAGE, {"file": file, "phase": "Final"}).status_code == 409
 

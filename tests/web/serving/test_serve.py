@@ -66,14 +66,14 @@ def test_memory_of_the_whole_tree_is_within_its_limit(platform: Running) -> None
 def test_second_platform_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("serve", "--data", platform.data, "--port", 1 + platform.port)
     assert result.returncode == 12
-    assert f"another `palio serve` runs on it already, as process {platform.process.pid}." in result.stderr
+    assert f"another `palio serve` already runs on it, as process {platform.process.pid}." in result.stderr
     assert "(data-in-use)" in result.stderr
 
 
 def test_second_controller_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("controller", "--data", platform.data)
     assert result.returncode == 12
-    assert f"another controller runs on it already, as process {platform.process.pid}." in result.stderr
+    assert f"another controller already runs on it, as process {platform.process.pid}." in result.stderr
 
 
 def test_health_command_asks_it(platform: Running) -> None:

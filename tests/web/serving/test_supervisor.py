@@ -16,10 +16,10 @@ from palio.web.serving.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Charge
 
 RUN = """
 import os, signal, sys, time
-from palio.web.serving import pulse
+from palio.web.controller import heartbeat
 from palio.web.serving.supervisor import Charge, Supervisor
 
-pulse.HANGS_S = 1.0
+heartbeat.HANGS_S = 1.0
 
 def say(line):  # in one piece: several processes write into one pipe
     os.write(1, f"{line}\\n".encode())
@@ -33,7 +33,7 @@ def crashing():
     say("crashing")
     raise SystemExit(3)
 
-beats = pulse.Pulse()
+beats = heartbeat.Heartbeat()
 
 def hanging():
     say(f"hanging after {beats.at_work!r}")

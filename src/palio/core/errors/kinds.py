@@ -7,7 +7,7 @@ from enum import StrEnum
 class Cause(StrEnum):
     """The responsible party: who has to act."""
 
-    USAGE = "usage"  # whoever gave a command or sent a request that cannot be carried out as it is
+    USAGE = "usage"  # the sender of a command or a request that cannot be carried out as it is
     PARTICIPANT = "participant"
     ORGANIZER = "organizer"
     PLATFORM = "platform"  # the operator of this machine

@@ -16,7 +16,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
 from palio.web.access.relations import challenge_of, relations
-from palio.web.access.rules import SUBJECTS, VIEWER, Rule, find_rule
+from palio.web.access.rules import BROWSERS_ONLY, SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import cached
 from palio.web.http.errors import error_json, error_response
 from palio.web.http.request import Relation, Request
@@ -45,18 +45,19 @@ class AccessMiddleware:
         if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot search for NUL
             raise Http404
         subject = _subject(rule, kwargs)
-        held = relations(request.user, subject)
-        _hide_drafts(subject, held)
-        if not rule.allowed & held:
-            return _refusal(request, name, held, subject)
-        if request.token is not None and rule.scope not in request.token.scopes:
-            return error_response(request, PalioError("token-scope-missing", scope=rule.scope))
+        found = relations(request.user, subject)
+        _hide_drafts(subject, found)
+        if not rule.allowed & found:
+            return _refusal(request, name, found, subject)
+        scope = BROWSERS_ONLY if rule.browsers and not _is_api(name) else rule.scope
+        if request.token is not None and scope not in request.token.scopes:
+            return error_response(request, PalioError("token-scope-missing", scope=scope))
         if (methods := methods_at(at)) and request.method not in methods:
             refused = PalioError("method-not-allowed", method=request.method, allowed=" or ".join(methods))
             answer = error_response(request, refused)
             answer["Allow"] = ", ".join(methods)
             return answer
-        request.subject, request.relations = subject, held
+        request.subject, request.relations = subject, found
         if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
@@ -87,16 +88,16 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     return subject
 
 
-def _hide_drafts(subject: Model | None, held: frozenset[Relation]) -> None:
+def _hide_drafts(subject: Model | None, found: frozenset[Relation]) -> None:
     challenge = challenge_of(subject)
-    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & held:
+    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & found:
         raise Http404
 
 
 def _refusal(
-    request: HttpRequest, name: str, held: frozenset[Relation], subject: Model | None
+    request: HttpRequest, name: str, found: frozenset[Relation], subject: Model | None
 ) -> HttpResponseBase | None:
-    if Relation.SIGNED_IN not in held:
+    if Relation.SIGNED_IN not in found:
         if _is_api(name):
             return error_json(PalioError("not-signed-in"))
         return redirect_to_login(request.get_full_path())

@@ -24,6 +24,8 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
+BROWSERS_ONLY = "account"  # a scope that no token can have
+
 # URL argument -> the model of the subject and the field that identifies it.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "challenge": (Challenge, "slug"),
@@ -41,12 +43,14 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 @dataclass(frozen=True)
 class Rule:
     """`allowed`: one of these relations is enough. `of`: the URL argument that names the subject. `scope`: the scope
-    that an API token needs. `names`: further URL names that do the same, or show a part of it.
+    that an API token needs. `browsers`: its pages do not accept a token at all. `names`: further URL names that do the
+    same, or show a part of it.
     """
 
     allowed: frozenset[Relation]
     of: str | None = None
     scope: str = "read"
+    browsers: bool = False
     names: tuple[str, ...] = ()
 
 
@@ -156,22 +160,22 @@ RULES: Mapping[str, Rule] = {
     "audit-log": Rule(VIEWER, of="challenge"),
     "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip",)),
     # -- operators
-    "accounts": Rule(ADMIN, scope="organize"),  # contains e-mail addresses
+    "accounts": Rule(ADMIN, scope="organize", browsers=True),  # contains e-mail addresses
     "update-account": Rule(ADMIN, scope="organize"),
-    "invite-account": Rule(ADMIN, scope="organize"),
+    "invite-account": Rule(ADMIN, scope="organize", browsers=True),
     "list-invitations": Rule(ADMIN, scope="organize"),
-    "revoke-account-invitation": Rule(ADMIN, scope="organize"),
-    # No token has this scope: none may give access to another account, as the page of all account actions could.
-    "change-account": Rule(ADMIN, scope="account", names=("reset-link", "remove-second-factors")),
+    "revoke-account-invitation": Rule(ADMIN, scope="organize", browsers=True),
+    # No token is enough: none may give access to another account, as the page of all account actions could.
+    "change-account": Rule(ADMIN, scope=BROWSERS_ONLY, names=("reset-link", "remove-second-factors")),
     # -- the user's account
     "account": Rule(SIGNED_IN),
     "list-tokens": Rule(SIGNED_IN),
-    "make-token": Rule(SIGNED_IN, scope="account", names=("tokens",)),  # a token cannot create another
-    "revoke-token": Rule(OWNER, of="token", scope="submit"),
+    "make-token": Rule(SIGNED_IN, scope=BROWSERS_ONLY, names=("tokens",)),  # a token cannot create another
+    "revoke-token": Rule(OWNER, of="token", scope="submit", browsers=True),
 }
 # allauth's pages, which check access themselves. Not with a token: it could keep access for good.
 ALLAUTH = ("account_", "mfa_", "socialaccount_", "openid_connect_")
-_ALLAUTH = Rule(ANYONE, scope="account")
+_ALLAUTH = Rule(ANYONE, scope=BROWSERS_ONLY)
 
 _BY_NAME: Mapping[str, Rule] = {name: rule for operation, rule in RULES.items() for name in (operation, *rule.names)}
 

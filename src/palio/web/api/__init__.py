@@ -1,6 +1,6 @@
 """The API under /api/v1, one module per resource; it covers everything that the pages can do.
 
-Errors are the rows of `core.errors, answered as `{code, responsible, message, next_step, evidence}`.
+Errors are the rows of `core.errors`, answered as `{code, responsible, message, next_step, evidence}`.
 """
 
 from django.http import Http404, HttpRequest, HttpResponse

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, HttpRequest
 from ninja import Router, Schema
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import signed_in
 from palio.web.models import User
 from palio.web.verbs import accounts
@@ -40,7 +40,7 @@ class LinkOut(Schema):
     url: str
 
 
-@router.get("/accounts", response=Page[AccountOut], url_name="accounts")
+@router.get("/accounts", response=Paged[AccountOut], url_name="accounts")
 def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
     """List all accounts by name; `q` is a part of the username or e-mail address."""
     sought = q.replace("\0", "").strip()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from ninja import Query, Router, Schema
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request
 from palio.web.models import Challenge, Event
 from palio.web.queries import audit_log
@@ -24,7 +24,7 @@ class EventOut(Schema):
     detail: dict[str, Any]
 
 
-@router.get("/challenges/{challenge}/manage/audit-log", response=Page[EventOut], url_name="audit-log")
+@router.get("/challenges/{challenge}/manage/audit-log", response=Paged[EventOut], url_name="audit-log")
 def list_events(
     request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.AuditLogFilter, Query()]
 ) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from palio.web.api.challenge_schemas import (
     shown_version,
 )
 from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request
 from palio.web.models import Challenge, User
 from palio.web.queries.challenges import published, rendered_page, visible_until
@@ -32,7 +32,7 @@ class PageOut(Schema):
     html: str
 
 
-@router.get("/challenges", response=Page[ChallengeOut], url_name="list-challenges")
+@router.get("/challenges", response=Paged[ChallengeOut], url_name="list-challenges")
 def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
     """List visible challenges, including drafts in which you have a role."""
     rows = Challenge.objects.exclude(current=None).select_related("current").order_by("-created", "-id")
@@ -56,7 +56,7 @@ def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]
     }
 
 
-@router.get("/challenges/{challenge}/versions", response=Page[VersionOut], url_name="challenge-versions")
+@router.get("/challenges/{challenge}/versions", response=Paged[VersionOut], url_name="challenge-versions")
 def challenge_versions(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """List versions with their changes, newest first."""
     rows = request.subject.versions.select_related("published_by", "challenge").order_by("-number")
@@ -77,7 +77,9 @@ def challenge_phases(request: Request[Challenge], challenge: str) -> list[dict[s
     return shown_phases(request)
 
 
-@router.get("/challenges/{challenge}/announcements", response=Page[AnnouncementOut], url_name="challenge-announcements")
+@router.get(
+    "/challenges/{challenge}/announcements", response=Paged[AnnouncementOut], url_name="challenge-announcements"
+)
 def challenge_announcements(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     rows = request.subject.announcements.select_related("author").order_by("-created", "-id")
     return page_of(rows, page, shown_announcement)

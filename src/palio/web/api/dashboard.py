@@ -10,7 +10,7 @@ from palio.web.api.openapi import answers
 from palio.web.http.request import Request
 from palio.web.models import Attempt, Challenge
 from palio.web.queries import dashboard, disk, queue
-from palio.web.queries.export import Parts, entries, export_name
+from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.storage.downloads import zip_response
 
 router = Router(tags=["dashboard"])
@@ -106,7 +106,7 @@ def export(
     """Download all results, attempts, leaderboards, receipts and versions as one zip with a README. `runs` adds the
     output of the scoring program, `files` the submitted files.
     """
-    return zip_response(export_name(request.subject), entries(request.subject, Parts(files=files, runs=runs)))
+    return zip_response(export_name(request.subject), entries(request.subject, ExportParts(files=files, runs=runs)))
 
 
 def _queue(found: queue.Queue) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.web.api.idempotency import once
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Attempt, Challenge, Submission
 from palio.web.queries import dashboard_submissions as submissions
@@ -68,7 +68,7 @@ class JudgeIn(Schema):
 
 @router.get(
     "/challenges/{challenge}/manage/submissions",
-    response=Page[DashboardSubmissionOut],
+    response=Paged[DashboardSubmissionOut],
     url_name="dashboard-submissions",
 )
 def list_submissions(

@@ -5,7 +5,7 @@ from typing import Any
 
 from ninja import Router, Schema, Status
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile
 from palio.web.queries.submission import built_image, latest_attempt, shown_file, shown_scores
@@ -42,7 +42,7 @@ class FileWithSubmissionsOut(FileOut):
     submissions: list[FileSubmissionOut]
 
 
-@router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
+@router.get("/challenges/{challenge}/files", response=Paged[FileWithSubmissionsOut], url_name="list-files")
 def list_files(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """List your team's files and their submissions, newest first."""
     team = require_team(request.subject, signed_in(request))

@@ -1,6 +1,6 @@
 """Pagination: `?limit=50&offset=0` returns `{items, count, limit, offset}`.
 
-@router.get("/things", response=Page[ThingOut])
+@router.get("/things", response=Paged[ThingOut])
 def list_things(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
     return page_of(Thing.objects.order_by("-created"), page, thing_out)
 """
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Model)
 
 
-class Page(Schema, Generic[Item]):
+class Paged(Schema, Generic[Item]):
     items: list[Item]
     count: int  # total
     limit: int

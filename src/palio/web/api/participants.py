@@ -5,7 +5,7 @@ from typing import Any
 
 from ninja import Router, Schema
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration
 from palio.web.queries.participants import registrations
@@ -30,7 +30,7 @@ class DecideIn(Schema):
     approve: bool
 
 
-@router.get("/challenges/{challenge}/manage/registrations", response=Page[ParticipantOut], url_name="participants")
+@router.get("/challenges/{challenge}/manage/registrations", response=Paged[ParticipantOut], url_name="participants")
 def list_participants(
     request: Request[Challenge], challenge: str, page: PageQuery, state: str = "", q: str = ""
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ninja.decorators import decorate_view
 
 from palio.core.leaderboard.ranking import Row
 from palio.web.api.idempotency import once
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
 from palio.web.queries.rescores import listed, progress
@@ -64,7 +64,7 @@ class RescoreWholeOut(RescoreOut):
     failed: list[FailedOut] | None
 
 
-@router.get("/challenges/{challenge}/manage/rescores", response=Page[RescoreOut], url_name="dashboard-rescores")
+@router.get("/challenges/{challenge}/manage/rescores", response=Paged[RescoreOut], url_name="dashboard-rescores")
 def list_rescores(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     """List re-scores, newest first."""
     return page_of(listed(request.subject), page, _shown)

@@ -15,7 +15,7 @@ from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.leaderboard import ColumnOut
 from palio.web.api.openapi import ErrorOut, answers
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Relation, Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, User
 from palio.web.queries.submission import (
@@ -109,7 +109,8 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` has the visible columns; `failure` is as the team sees it, in the responsible party."""
+    """`scores` has the visible columns; `failure` is as the team sees it; in it, `action_needed` names the
+    responsible party."""
 
     id: str
     challenge: str
@@ -177,7 +178,7 @@ def make_submission(request: Request[Challenge], challenge: str, content: Submit
     return Status(201, shown_whole(submitted.submission) | {"notes": submitted.notes})
 
 
-@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="submissions")
+@router.get("/challenges/{challenge}/submissions", response=Paged[SubmissionOut], url_name="submissions")
 def list_submissions(
     request: Request[Challenge],
     challenge: str,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from palio.web.access import relations
 from palio.web.api.joining import TeamNameOut
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Team
 from palio.web.verbs import teams
@@ -29,7 +29,7 @@ class CaptainIn(Schema):
     username: str = Field(max_length=150)
 
 
-@router.get("/challenges/{challenge}/teams", response=Page[TeamNameOut], url_name="list-teams")
+@router.get("/challenges/{challenge}/teams", response=Paged[TeamNameOut], url_name="list-teams")
 def list_teams(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
     rows = request.subject.teams.order_by("name", "id")
     return page_of(rows, page, lambda team: {"id": team.id, "name": team.name})

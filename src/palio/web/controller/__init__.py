@@ -16,10 +16,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from palio.web.controller.heartbeat import Pulse
+    from palio.web.controller.heartbeat import Heartbeat
 
 
-def main(pulse: "Pulse | None" = None) -> None:
+def main(heartbeat: "Heartbeat | None" = None) -> None:
     """Run until SIGTERM or SIGINT. Raises PalioError "data-in-use" if another controller is running."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palio.web.settings")
     import django
@@ -27,4 +27,4 @@ def main(pulse: "Pulse | None" = None) -> None:
     django.setup()
     from palio.web.controller.process import run
 
-    run(pulse=pulse)
+    run(heartbeat=heartbeat)

@@ -33,7 +33,7 @@ _NAME = re.compile(r"palio-([a-z2-7]{16})-[a-z-]+")
 log = logging.getLogger("palio.controller")
 
 
-class Tidying:
+class Cleanup:
     """`look` is called by the loop and decides; a thread does the slow work."""
 
     def __init__(self, folders: Folders, engines: Engines, workers: Workers, is_active: Callable[[str], bool]) -> None:

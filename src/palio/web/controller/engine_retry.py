@@ -30,7 +30,7 @@ class LetGoError(BaseException):
     """
 
 
-class PatientEngine:
+class RetryingEngine:
     """`pause` waits for the given seconds, or raises LetGoError."""
 
     def __init__(self, name: str, engines: Engines, pause: Callable[[float], None]) -> None:

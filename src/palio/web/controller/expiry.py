@@ -29,7 +29,7 @@ def _sessions() -> None:
 CHORES: tuple[Callable[[], object], ...] = (remove_abandoned, _answers, _sessions)  # the cache limits itself
 
 
-class Housekeeping:
+class Expiry:
     def __init__(self) -> None:
         self._next = 0
         self._due = time.monotonic() + EVERY_S / len(CHORES)

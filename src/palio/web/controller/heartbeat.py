@@ -20,7 +20,7 @@ WAITS_S = 300.0  # the same while waiting for the database
 _WHEN, _WAITS, _WORK = struct.Struct("d"), 8, slice(16, 32)
 
 
-class Pulse:
+class Heartbeat:
     """Created before the fork; then the controller writes it and the supervisor reads it."""
 
     def __init__(self) -> None:
@@ -61,16 +61,16 @@ class Pulse:
         self._memory[_WORK] = identity.encode()[:16].ljust(16, b"\0")
 
 
-def watch_database(connection: "BaseDatabaseWrapper", pulse: Pulse) -> None:
+def watch_database(connection: "BaseDatabaseWrapper", heartbeat: Heartbeat) -> None:
     """Mark all waits for the database: queries, connections and commits."""
 
     def query(execute: Callable[..., Any], *arguments: Any) -> Any:
-        with pulse.waiting():
+        with heartbeat.waiting():
             return execute(*arguments)
 
     def marked(call: Callable[[], None]) -> Callable[[], None]:
         def waiting() -> None:
-            with pulse.waiting():
+            with heartbeat.waiting():
                 call()
 
         return waiting

@@ -37,15 +37,15 @@ from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
-from palio.web.controller.cleanup import Tidying
+from palio.web.controller.cleanup import Cleanup
 from palio.web.controller.engines import Engines, EngineWatch, Found
-from palio.web.controller.expiry import Housekeeping
-from palio.web.controller.heartbeat import Pulse
-from palio.web.controller.requirements import Terms, TermsReader
+from palio.web.controller.expiry import Expiry
+from palio.web.controller.heartbeat import Heartbeat
+from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import Slots
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
-from palio.web.controller.worker import Death, End, Reached, Worker, WorkerProcesses, Workers
+from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt, ControllerBeat
 from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
 from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
@@ -75,7 +75,7 @@ class Controller:
         key: "Ed25519PrivateKey | None" = None,
         engines: Engines | None = None,
         workers: Workers | None = None,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
         clock: Callable[[], float] = time.monotonic,
         still_alone: Callable[[], None] = lambda: None,
         statistics: StatisticsUpdate | None = None,
@@ -83,10 +83,10 @@ class Controller:
         self.changed = threading.Event()
         self._folders, self._clock, self._still_alone = folders, clock, still_alone
         self._engines, self._workers = engines or Engines(), workers or WorkerProcesses(key)
-        self._pulse = pulse or Pulse()
-        self._blamed = self._pulse.at_work  # what an earlier controller was working on when it was killed
+        self._heartbeat = heartbeat or Heartbeat()
+        self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
-        self._terms = TermsReader(self.changed.set)
+        self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
         self._unheld: frozenset[str] = frozenset()  # should run but could not be taken up yet
@@ -94,8 +94,8 @@ class Controller:
         self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
         self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
-        self._tidying = Tidying(folders, self._engines, self._workers, self._is_active)
-        self._housekeeping = Housekeeping()
+        self._cleanup = Cleanup(folders, self._engines, self._workers, self._is_active)
+        self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
 
     def run(self, stop: threading.Event) -> None:
@@ -104,7 +104,7 @@ class Controller:
         while not stop.is_set():
             begin = time.monotonic()
             try:
-                self._pulse.beat()
+                self._heartbeat.beat()
                 self.tick()
             except PalioError:  # another controller has taken over
                 self._drop()
@@ -121,7 +121,7 @@ class Controller:
         self.let_go()
 
     def tick(self) -> None:
-        with self._pulse.waiting():
+        with self._heartbeat.waiting():
             self._still_alone()
         self.beat()
         running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
@@ -140,8 +140,8 @@ class Controller:
         self._end_abandoned()
         self._start_next()
         if not self.watch.found.trouble:
-            self._tidying.look(self.watch.found.name)
-        self._housekeeping.look()
+            self._cleanup.look(self.watch.found.name)
+        self._expiry.look()
         self._statistics.look()
 
     def beat(self) -> None:
@@ -178,11 +178,11 @@ class Controller:
 
     def _take_up(self, row: Attempt) -> None:
         given = assign.assignment(row, self._folders)
-        terms = self._terms.of(given.bundle, given.phase)
-        if terms is None:
+        requirements = self._requirements.of(given.bundle, given.phase)
+        if requirements is None:
             return
         state = State(row.state)
-        deadline = timezone.now() + terms.times[Stage(state.value)]
+        deadline = timezone.now() + requirements.times[Stage(state.value)]
         after_kill = self._blamed == row.identity
         if not moves.take_up(row.identity, after_kill=after_kill, deadline=deadline):
             count = counted(moves.MAX_KILLS, "time")
@@ -190,16 +190,16 @@ class Controller:
             return
         self._blamed = "" if after_kill else self._blamed
         log.info("Taking up %s in stage %s", row.identity, state)
-        self._hold(row, given, terms)
+        self._hold(row, given, requirements)
 
-    def _hold(self, row: Attempt, given: Assignment, terms: Terms) -> None:
+    def _hold(self, row: Attempt, given: Assignment, requirements: Requirements) -> None:
         self._active[row.identity] = ActiveAttempt(
             given=given,
-            share=terms.scored if assign.is_only_scored(row) else terms.evaluated,
-            times=terms.times,
+            share=requirements.scored if assign.is_only_scored(row) else requirements.evaluated,
+            times=requirements.times,
             start=self._start_worker,
             worker=self._start_worker(given, None),
-            deadline=self._clock() + terms.times[Stage(row.state)].total_seconds(),
+            deadline=self._clock() + requirements.times[Stage(row.state)].total_seconds(),
         )
 
     def _start_worker(self, given: Assignment, order: Order | Failure | None) -> Worker:
@@ -252,7 +252,9 @@ class Controller:
             self._end(row, active.as_ordered())
             return
         if active.order is None:
-            death = active.worker.death or Death(End.BROKEN, "it ended for an unknown reason", None, Cause.ORGANIZER)
+            death = active.worker.death or Death(
+                WorkerEnd.BROKEN, "it ended for an unknown reason", None, Cause.ORGANIZER
+            )
             active.order = worker_deaths.judge(row.identity, active.token, death)
         active.start_again(now)
 
@@ -268,7 +270,7 @@ class Controller:
         if active is not None and active.worker.is_alive:
             active.ask(Order.CANCEL, self._clock())
             self._abandoned.append(active)
-        self._tidying.note(identity)
+        self._cleanup.note(identity)
 
     def _end_abandoned(self) -> None:
         self._abandoned = [active for active in self._abandoned if active.worker.is_alive]
@@ -304,10 +306,10 @@ class Controller:
     def _start(self, row: Attempt, found: Found) -> bool:
         """False if it does not fit beside the running attempts."""
         given, only_scored = assign.assignment(row, self._folders, engine=found.name), assign.is_only_scored(row)
-        terms = self._terms.of(given.bundle, given.phase)
-        if terms is None:  # being read; the others need not wait for it
+        requirements = self._requirements.of(given.bundle, given.phase)
+        if requirements is None:  # being read; the others need not wait for it
             return True
-        share = terms.scored if only_scored else terms.evaluated
+        share = requirements.scored if only_scored else requirements.evaluated
         self._slots.refuse_impossible(share)
         if not only_scored:
             refuse_untrusted(row.submission.user, found.name)
@@ -317,20 +319,20 @@ class Controller:
         if not self._slots.has_room(share, [active.share for active in self._active.values()]):
             return False
         first = State.SCORE if only_scored else State.BUILD
-        deadline = timezone.now() + terms.times[Stage(first.value)]
+        deadline = timezone.now() + requirements.times[Stage(first.value)]
         if moves.begin(row.identity, first, engine=found.name, deadline=deadline):
             log.info("Starting %s", row.identity)
             row.engine, row.state = found.name, first.value
             if found.unenforced:
                 log.warning("Running %s although %s are not enforced", row.identity, ", ".join(found.unenforced))
-            self._hold(row, given, terms)
+            self._hold(row, given, requirements)
         return True
 
     # -- helpers
 
     def _safely(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
         """Handle one attempt so that an error ends only that attempt."""
-        self._pulse.at_work = row.identity
+        self._heartbeat.at_work = row.identity
         try:
             act(row)
         except (DatabaseError, OSError):
@@ -341,7 +343,7 @@ class Controller:
             log.exception("Cannot handle %s", row.identity)
             self._end(row, Outcome.failed(broken(error)))
         finally:
-            self._pulse.at_work = ""
+            self._heartbeat.at_work = ""
 
     def _is_active(self, identity: str) -> bool:
         return identity in self._active or identity in self._unheld

@@ -1,7 +1,7 @@
 """Requirements of a phase: the resources of its attempts, and the time limits of its stages.
 
 Read from the bundle in a process of its own with limits, outside the loop, and cached: a bundle that breaks its reader
-harms only its own submissions. `read_terms` runs in that process and does not import Django.
+harms only its own submissions. `read_requirements` runs in that process and does not import Django.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger("palio.controller")
 
 
 @dataclass(frozen=True)
-class Terms:
+class Requirements:
     """`scored` is the share of an attempt that only scores predictions, `evaluated` of any other."""
 
     evaluated: Share
@@ -34,7 +34,7 @@ class Terms:
     times: Mapping[Stage, timedelta]
 
 
-def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
+def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
     """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""
     phase = pick_phase(read_bundle(Path(bundle)), phase_name)
     pick_task(phase)
@@ -45,16 +45,16 @@ def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
     }
 
 
-class TermsReader:
+class RequirementsReader:
     """`changed` is called when requirements that were asked for have been read."""
 
     def __init__(self, changed: Callable[[], None], read: Callable[[str, str], dict[str, Any]] | None = None) -> None:
         self._changed, self._call = changed, read or _read_bounded
-        self._known: dict[tuple[Path, str], Terms] = {}  # a bundle never changes under its digest
+        self._known: dict[tuple[Path, str], Requirements] = {}  # a bundle never changes under its digest
         self._failed: dict[tuple[Path, str], Exception] = {}
         self._reading: set[tuple[Path, str]] = set()
 
-    def of(self, bundle: Path, phase: str) -> Terms | None:
+    def of(self, bundle: Path, phase: str) -> Requirements | None:
         """None while they are being read. A failure is raised once; the next call reads again."""
         key = bundle, phase
         if known := self._known.get(key):
@@ -72,7 +72,7 @@ class TermsReader:
         key = bundle, phase
         try:
             found = self._call(str(bundle), phase)
-            self._known[key] = Terms(
+            self._known[key] = Requirements(
                 Share(**found["evaluated"]),
                 Share(**found["scored"]),
                 {Stage(stage): timedelta(seconds=seconds) for stage, seconds in found["times"].items()},
@@ -86,7 +86,7 @@ class TermsReader:
 def _read_bounded(bundle: str, phase: str) -> dict[str, Any]:
     for attempt in (1, 2):  # the machine may have been busy the first time
         try:
-            found: dict[str, Any] = call_bounded(read_terms, bundle, phase, bounds=BOUNDS)
+            found: dict[str, Any] = call_bounded(read_requirements, bundle, phase, bounds=BOUNDS)
             break
         except BoundsError as error:
             log.warning("Reading %s failed: %s", bundle, error)

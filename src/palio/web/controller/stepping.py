@@ -1,6 +1,7 @@
 """Steps one attempt's evaluation until it finishes or is told to end: the work of every worker.
 
-Does not import Django. `Line` gives orders, takes reports and interrupts waits: for a worker process, its pipes.
+Does not import Django. `ControllerLine` gives orders, takes reports and interrupts waits: a worker process has pipes
+for it.
 """
 
 import logging
@@ -14,7 +15,7 @@ from palio.core.errors import Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
-from palio.web.controller.engine_retry import LetGoError, PatientEngine
+from palio.web.controller.engine_retry import LetGoError, RetryingEngine
 from palio.web.controller.engines import Engines
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Order(StrEnum):
     LET_GO = "let-go"  # stop at once and leave everything to another worker
 
 
-class Line(Protocol):
+class ControllerLine(Protocol):
     """The connection between a worker and the controller."""
 
     def order(self) -> Order | Failure | None:
@@ -52,7 +53,7 @@ def evaluate(
     given: Assignment,
     engines: Engines,
     key: "Ed25519PrivateKey | None",
-    line: Line,
+    line: ControllerLine,
     *,
     before_step: Callable[[], None] = lambda: None,
 ) -> None:
@@ -75,7 +76,7 @@ def evaluate(
         line.ended(Outcome.failed(broken(error)))
 
 
-def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: Line) -> Evaluation:
+def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: ControllerLine) -> Evaluation:
     def watch(evaluation: Evaluation) -> None:
         if evaluation.result.verdict is None:
             line.reached(evaluation.stage, evaluation.files_of)
@@ -89,7 +90,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
 
     return Evaluation(
         given.attempt(),
-        PatientEngine(given.engine, engines, pause),
+        RetryingEngine(given.engine, engines, pause),
         RunFolder.open(given.folder),
         key=key,
         any_kind=given.collected is not None,
@@ -99,7 +100,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
     )
 
 
-def _step(evaluation: Evaluation, line: Line, before_step: Callable[[], None]) -> None:
+def _step(evaluation: Evaluation, line: ControllerLine, before_step: Callable[[], None]) -> None:
     try:
         while line.order() is None:
             before_step()

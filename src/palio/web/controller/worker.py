@@ -53,7 +53,7 @@ _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, s
 log = logging.getLogger("palio.controller")
 
 
-class End(StrEnum):
+class WorkerEnd(StrEnum):
     """Why a worker ended without an outcome."""
 
     LIMIT = "limit"  # exceeded a limit or crashed because of what it read
@@ -65,7 +65,7 @@ class End(StrEnum):
 class Death:
     """How a worker ended without an outcome. `clause` completes a sentence: "it used more than 3 s of CPU time"."""
 
-    end: End
+    end: WorkerEnd
     clause: str
     stage: Stage | None
     files_of: Cause
@@ -258,19 +258,19 @@ class WorkerProcess:
         return Death(end, clause, self._stage, self._files_of)
 
 
-def _how(fault: str, status: int) -> tuple[End, str]:
+def _how(fault: str, status: int) -> tuple[WorkerEnd, str]:
     if fault:
-        return End.BROKEN, fault
+        return WorkerEnd.BROKEN, fault
     if status == -signal.SIGPROF:
-        return End.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
+        return WorkerEnd.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
     if status == EXIT_MEMORY:
-        return End.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+        return WorkerEnd.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
     if status >= 0:
-        return End.BROKEN, f"it ended with exit code {status}"
+        return WorkerEnd.BROKEN, f"it ended with exit code {status}"
     name = signal.Signals(-status).name
     if -status in _FROM_OUTSIDE:
-        return End.KILLED, f"it was killed by {name}"
-    return End.LIMIT, f"the process that read it crashed ({name})"
+        return WorkerEnd.KILLED, f"it was killed by {name}"
+    return WorkerEnd.LIMIT, f"the process that read it crashed ({name})"
 
 
 def _order_json(order: Order | Failure | None) -> object:

@@ -1,7 +1,7 @@
 """What happens to an attempt whose worker ended without a result: another worker continues it, or it fails.
 
 Only deaths of the attempt's own workers count, and only with a cause: exceeding a limit or crashing because of what was
-read (the second death ends the attempt, as a fault of whoever's files it read), and being killed from outside (by the
+read (the second death ends the attempt, and its files' owner is at fault), and being killed from outside (by the
 machine or an operator), which becomes a platform error after MAX_KILLS in one stage.
 """
 
@@ -12,7 +12,7 @@ from django.db import transaction
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.web.controller.moves import MAX_KILLS
-from palio.web.controller.worker import Death, End
+from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, Event
 from palio.web.verbs import events
 
@@ -30,13 +30,13 @@ def judge(identity: str, worker: str, death: Death) -> Failure | None:
                 KIND, actor=None, attempt=attempt, worker=worker, end=death.end, why=death.clause, stage=death.stage
             )
         deaths = own.filter(detail__end=death.end)
-        if death.end is End.KILLED:
+        if death.end is WorkerEnd.KILLED:
             deaths = deaths.filter(time__gte=attempt.moved)
         count = deaths.count()
     match death.end:
-        case End.KILLED:
+        case WorkerEnd.KILLED:
             return _killed(attempt.state, count) if count >= MAX_KILLS else None
-        case End.LIMIT:
+        case WorkerEnd.LIMIT:
             return _over_limits(death) if count >= MAX_LIMITS else None
     return PalioError("evaluation-broken", stage=death.stage, reason=death.clause).failure
 

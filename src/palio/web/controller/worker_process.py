@@ -78,7 +78,7 @@ def work(request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
 
 @dataclass
 class Pipes:
-    """The line to the controller: see stepping.Line."""
+    """The line to the controller: see stepping.ControllerLine."""
 
     told: int
     commands: int

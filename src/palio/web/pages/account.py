@@ -24,7 +24,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 def tokens(request: HttpRequest) -> HttpResponse:
     """List and create tokens. The secret of a new token appears only in this response."""
-    user, secret, refused = signed_in(request), "", ""
+    user, secret, refused = signed_in(request), "", None
     if request.method == "POST":
 
         def act() -> str:
@@ -40,7 +40,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "secret": secret,
         "refused": refused,
     }
-    return render(request, "account/tokens.html", context, status=422 if refused else 200)
+    return render(request, "account/tokens.html", context, status=refused.status if refused else 200)
 
 
 @require_POST

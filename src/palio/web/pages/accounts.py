@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import signed_in
 from palio.web.models import Invitation, User
-from palio.web.pages.actions import perform
+from palio.web.pages.actions import perform, show_error
 from palio.web.verbs import accounts, invitations
 
 _ON_A_PAGE = 100
@@ -66,7 +66,7 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
     if link:
         return _show(request, link, f"Password reset link for {person.username}, valid once within three days")
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     elif said:
         messages.success(request, said)
     return redirect("pages:accounts")
@@ -80,7 +80,7 @@ def invite(request: HttpRequest) -> HttpResponse:
 
     link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return _show(request, link, "Invitation link for one account, valid once within two weeks")
 
 

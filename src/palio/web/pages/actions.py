@@ -6,26 +6,27 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from palio.core.errors import Failure, PalioError
+from palio.core.errors import PalioError
 
 
 def redirect_after(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
     """Run `act` and show the sentence it returns, or its error with the next step; then redirect to `back`."""
     said, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     elif said:
         messages.success(request, said)
     return redirect(back)
 
 
-def perform(act: Callable[[], str]) -> tuple[str, str]:
-    """The message of an action, and its error; one of them is empty."""
+def perform(act: Callable[[], str]) -> tuple[str, PalioError | None]:
+    """The message of an action, or its error."""
     try:
-        return act(), ""
+        return act(), None
     except PalioError as error:
-        return "", one_line(error.failure)
+        return "", error
 
 
-def one_line(failure: Failure) -> str:
-    return f"{failure.message} {failure.next_step}"
+def show_error(request: HttpRequest, error: PalioError) -> None:
+    """On the page that follows, in one line."""
+    messages.error(request, f"{error.failure.message} {error.failure.next_step}")

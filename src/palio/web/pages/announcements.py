@@ -5,6 +5,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.core.errors import PalioError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Announcement, Challenge
 from palio.web.pages.actions import perform, redirect_after
@@ -25,22 +26,24 @@ def announce(request: Request[Challenge], challenge: str) -> HttpResponse:
     return _listed(request, title, text, refused) if refused else redirect("pages:dashboard-announcements", challenge)
 
 
-def _listed(request: Request[Challenge], title: str = "", text: str = "", refused: str = "") -> HttpResponse:
+def _listed(
+    request: Request[Challenge], title: str = "", text: str = "", refused: PalioError | None = None
+) -> HttpResponse:
     said = [*request.subject.announcements.select_related("author")]
     listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
     context = dashboard_context(request, "announcements", listed=listed, title=title, text=text, refused=refused)
-    return render(request, "dashboard/announcements.html", context, status=422 if refused else 200)
+    return render(request, "dashboard/announcements.html", context, status=refused.status if refused else 200)
 
 
 def announcement(request: Request[Challenge], challenge: str, number: int) -> HttpResponse:
-    said, refused = _announcement(request, number), ""
+    said, refused = _announcement(request, number), None
     title, text = request.POST.get("title", said.title), request.POST.get("text", said.text)
     if request.method == "POST":
         _, refused = perform(lambda: str(announcing.rewrite(said, title, text, actor=signed_in(request)).pk))
         if not refused:
             return redirect("pages:dashboard-announcements", challenge)
     context = dashboard_context(request, "announcements", said=said, title=title, text=text, refused=refused)
-    return render(request, "dashboard/announcement.html", context, status=422 if refused else 200)
+    return render(request, "dashboard/announcement.html", context, status=refused.status if refused else 200)
 
 
 @require_POST

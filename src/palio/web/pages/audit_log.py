@@ -9,7 +9,7 @@ from palio.web.http.request import Request
 from palio.web.models import Challenge
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries import audit_log
-from palio.web.queries.export import Parts, entries, export_name
+from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.storage.downloads import zip_response
 
 _ON_A_PAGE = 100
@@ -31,7 +31,7 @@ def export(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 def download(request: Request[Challenge], challenge: str) -> StreamingHttpResponse:
     """`files` and `runs` add more to the export."""
-    parts = Parts(files=bool(request.GET.get("files")), runs=bool(request.GET.get("runs")))
+    parts = ExportParts(files=bool(request.GET.get("files")), runs=bool(request.GET.get("runs")))
     return zip_response(export_name(request.subject), entries(request.subject, parts))
 
 

@@ -1,6 +1,5 @@
 """Settings of a challenge: visibility, registration, invitations, roles."""
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -9,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.verbs import challenge_settings, invitations, roles
 
@@ -83,7 +82,7 @@ def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
 
     link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return _show(request, link)
 
 

@@ -20,7 +20,7 @@ from palio.web.storage.bundles import reading_of
 
 
 @dataclass(frozen=True)
-class Card:
+class ChallengeCard:
     challenge: Challenge
     bundle: Bundle
     logo: str  # URL, or ""
@@ -53,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
-def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
+def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
     version = challenge.current
     if version is None:
         raise ValueError(f"{challenge.slug} has no version yet")
@@ -63,7 +63,7 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
     shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
     phase = pick_phase(bundle, None, timezone.now())
     best = _best(challenge, bundle, phase)
-    return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
+    return ChallengeCard(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
 
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:

@@ -1,6 +1,5 @@
 """Re-scoring a phase: start, watch, compare the leaderboards, apply or discard."""
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -8,7 +7,7 @@ from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.rescores import listed, progress, shown
 from palio.web.storage.bundles import current_bundle
@@ -40,7 +39,7 @@ def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
     _, refused = perform(act)
     back = reverse("pages:dashboard-rescores", args=[found.slug])
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return redirect(reverse("pages:rescore", args=[found.slug, made]) if made else back)
 
 

@@ -21,7 +21,7 @@ from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
-from palio.web.pages.actions import one_line, redirect_after
+from palio.web.pages.actions import redirect_after, show_error
 from palio.web.pages.file_forms import receives_file
 from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
 from palio.web.queries.submissions import files_of, submissions_of
@@ -135,7 +135,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
     try:
         team = require_team(challenge, user)
     except PalioError as missing:
-        messages.error(request, one_line(missing.failure))
+        show_error(request, missing)
         return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
     bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
     quota = submission_limits.quota_of(team, phase)

@@ -1,6 +1,5 @@
 """The user's team in a challenge."""
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_POST
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, Team
-from palio.web.pages.actions import perform, redirect_after
+from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.queries.challenges import published
 from palio.web.verbs import invitations, teams
 
@@ -59,7 +58,7 @@ def invite(request: Request[Team], team: str) -> HttpResponse:
 
     link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return _show(request, found, link)
 
 

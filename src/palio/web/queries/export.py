@@ -41,7 +41,7 @@ _AT_A_TIME = 500  # rows per database fetch
 
 
 @dataclass(frozen=True)
-class Parts:
+class ExportParts:
     """Optional parts of the export."""
 
     files: bool = False  # submitted files
@@ -52,7 +52,7 @@ def export_name(challenge: Challenge) -> str:
     return f"{challenge.slug}-export-{timezone.now():%Y-%m-%d}.zip"
 
 
-def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     """The files of the zip, in order. What has been deleted in the meantime is left out."""
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
@@ -64,7 +64,7 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
         0,
     )
     for phase in bundle.phases:
-        name = f"boards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
+        name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
         leaderboard, _ = read_leaderboard(challenge, phase, Visibility.ALL)
         keys = [column.key for column in leaderboard.columns]
         rows = (_leaderboard_row(row, keys) for row in leaderboard.rows)
@@ -229,7 +229,7 @@ def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
             yield f"{folder}/{name}", blocks_of(path), path.stat().st_size
 
 
-def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+def _of_counted(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     counted = challenge.submissions.exclude(counted=None).order_by("created", "id")
     for submission, identity in counted.values_list("id", "counted_id").iterator(chunk_size=_AT_A_TIME):
         folder = settings.FOLDERS.runs / str(identity)
@@ -282,7 +282,7 @@ def _key() -> str:
     return ""
 
 
-def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
+def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
     version = challenge.current
     lines = [
         f"# {bundle.title}",
@@ -296,7 +296,7 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
         "|---|---|",
         "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores |",
         "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",
-        "| `boards/*.csv` | the leaderboard of each phase as organizers see it; disqualified entries have no rank |",
+        "| `leaderboards/*.csv` | each phase as organizers see it; disqualified entries have no rank |",
         "| `teams.csv` | one line per member: team, captain, member since, accepted terms |",
         "| `events.csv` | the audit log: who did what, when and why; without a name it was the platform |",
         "| `versions.csv` | every published version, with the digest of its files and its changes |",

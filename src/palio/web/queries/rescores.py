@@ -10,13 +10,13 @@ from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Column
 from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs.rescore import Change, compare
+from palio.web.verbs.rescore import RankChange, compare
 
 SHOWN = 200  # single submissions
 
 
 @dataclass(frozen=True)
-class Progress:
+class RescoreProgress:
     """Counts submissions; a retry after a platform error does not count twice."""
 
     total: int
@@ -41,10 +41,10 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
+class RescoredRow:
     """A row of either leaderboard. `rank` is the rank before and after, `moved` the difference in words."""
 
-    change: Change
+    change: RankChange
     rank: Cell
     moved: str
     cells: tuple[Cell, ...]
@@ -60,10 +60,10 @@ def listed(challenge: Challenge) -> QuerySet[Rescore]:
     return rows.annotate(count=Count("attempts__submission", distinct=True)).order_by("-created")
 
 
-def progress(rescore: Rescore) -> Progress:
+def progress(rescore: Rescore) -> RescoreProgress:
     total = rescore.attempts.values("submission").distinct().count()
     open_ones = rescore.attempts.exclude(state__in=[*ENDS]).values("submission").distinct().count()
-    return Progress(total, total - open_ones)
+    return RescoreProgress(total, total - open_ones)
 
 
 def shown(rescore: Rescore) -> dict[str, Any]:
@@ -89,11 +89,11 @@ def shown(rescore: Rescore) -> dict[str, Any]:
     return given
 
 
-def _line(change: Change, columns: Sequence[Column]) -> Line:
+def _line(change: RankChange, columns: Sequence[Column]) -> RescoredRow:
     old, new = change.old, change.new
     before, after = old.rank if old else None, new.rank if new else None
     cells = tuple(_cell(old.values if old else {}, new.values if new else {}, column) for column in columns)
-    return Line(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
+    return RescoredRow(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
 
 
 def _rank(rank: int | None) -> str:

@@ -25,7 +25,7 @@ SAYS = {
 
 
 @dataclass(frozen=True)
-class Card:
+class StageCard:
     """`kind` is a class in palio.css: done, now, bad, skipped or waiting."""
 
     name: str
@@ -34,7 +34,9 @@ class Card:
     details: tuple[str, ...]
 
 
-def cards(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime) -> list[Card]:
+def cards(
+    attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime
+) -> list[StageCard]:
     """`stages` as in result.json; a phase that the bundle no longer has shows no limits."""
     return [_card(stage, attempt, phase, stages.get(stage), now) for stage in _path(attempt, kind, phase, stages)]
 
@@ -48,22 +50,26 @@ def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str,
     return [stage for stage in Stage if stage in own or stage in stages]
 
 
-def _card(stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime) -> Card:
+def _card(
+    stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime
+) -> StageCard:
     state: str = attempt.state
     limit = _time_limit(stage, phase)
     if state == stage:
         begun = datetime.fromisoformat(record["started"]) if record else attempt.moved
         spent = max((now - begun).total_seconds(), 0)
-        return Card(stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase))
+        return StageCard(
+            stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase)
+        )
     if record and record.get("wall_s") is not None:
         kind = "bad" if state == State.FAILED and _failed_at(attempt) == stage else "done"
-        return Card(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
+        return StageCard(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
     if attempt.ended:
         bad = state == State.FAILED and _failed_at(attempt) == stage
-        return Card(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
+        return StageCard(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
     if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
-        return Card(stage, "done", "done", ())
-    return Card(stage, "waiting", f"at most {limit}" if limit else "waiting", _limits(stage, phase))
+        return StageCard(stage, "done", "done", ())
+    return StageCard(stage, "waiting", f"at most {limit}" if limit else "waiting", _limits(stage, phase))
 
 
 def _whole(seconds: float) -> str:

@@ -51,7 +51,7 @@ class LengthRequired(Error):  # type: ignore[misc]  # noqa: N818 - as waitress n
     reason = "Length Required"
 
 
-class Request(HTTPRequestParser):  # type: ignore[misc]
+class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     """A request that is too large goes to the application without its body, because the application has the message."""
 
     admitted = False
@@ -81,10 +81,10 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         self.connection_close = self.completed = True
 
 
-class Connection(HTTPChannel):  # type: ignore[misc]
-    parser_class = Request
+class Channel(HTTPChannel):  # type: ignore[misc]
+    parser_class = RequestParser
     server: "Server"
-    request: Request | None
+    request: RequestParser | None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.network = _network(arguments[2][0])
@@ -173,7 +173,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 self.admit(request, admitted=False)
         return taken
 
-    def admit(self, request: Request, *, admitted: bool) -> None:
+    def admit(self, request: RequestParser, *, admitted: bool) -> None:
         """Apply the application's decision; a request refused here is answered at once, without its body."""
         with self.requests_lock:
             request.admitted = admitted
@@ -209,7 +209,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 class _Asking:
     """Asks the application in a thread whether it accepts a large body."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: Channel, request: RequestParser) -> None:
         self._connection, self._request = connection, request
 
     def service(self) -> None:
@@ -231,8 +231,8 @@ class _Asking:
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    channel_class = Connection
-    active_channels: dict[int, Connection]
+    channel_class = Channel
+    active_channels: dict[int, Channel]
 
     def __init__(self, *arguments: Any, counts_addresses: bool, **named: Any) -> None:
         self._counts_addresses = counts_addresses
@@ -282,7 +282,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 _end_most_silent(connection for connection in connections if connection.network == network)
 
 
-def _end_most_silent(connections: Iterable[Connection]) -> None:
+def _end_most_silent(connections: Iterable[Channel]) -> None:
     """Close the most silent connection, or the newest if all others are being answered."""
     found = [*connections]
     waiting = [connection for connection in found[:-1] if connection.is_waiting] or found[-1:]

@@ -14,7 +14,7 @@ from palio import __version__
 from palio.core.quantities import size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.serving.child_process import fork
 from palio.web.serving.engine_detection import find_engine
 from palio.web.serving.listening_socket import listen
@@ -61,7 +61,9 @@ class Platform:
                 charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._configuration.workers)]
             if self._controller:
                 # Killed at once if the supervisor was: it may be waiting for an engine, and a kill does no harm.
-                charges.append(Charge("The controller", partial(_control, pulse := Pulse()), signal.SIGKILL, pulse))
+                charges.append(
+                    Charge("The controller", partial(_control, heartbeat := Heartbeat()), signal.SIGKILL, heartbeat)
+                )
             share_memory()
             Supervisor(charges).run(once_started=partial(self._tell, engine))
         say("Palio has stopped; none of its processes are running.")
@@ -109,8 +111,8 @@ def _tell_engine(engine: Callable[[], list[str]] | None) -> None:
     say("Press Ctrl-C to stop.")
 
 
-def _control(pulse: Pulse) -> None:
-    importlib.import_module(CONTROLLER).main(pulse)
+def _control(heartbeat: Heartbeat) -> None:
+    importlib.import_module(CONTROLLER).main(heartbeat)
 
 
 def use_own_key(folders: Folders) -> None:

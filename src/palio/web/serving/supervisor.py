@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from palio.core.files.staging import why
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.serving.child_process import fork, how_it_ended
 
 STOP_S = 8.0  # before processes that are still running are killed
@@ -33,13 +33,13 @@ log = logging.getLogger("palio.serving")
 class Charge:
     """A process to keep running. `when_orphaned`: the signal it gets if the supervisor is killed.
 
-    `pulse`, if given, must show a heartbeat.
+    `heartbeat`, if given, must show a heartbeat.
     """
 
     name: str
     run: Callable[[], None]
     when_orphaned: signal.Signals
-    pulse: Pulse | None = None
+    heartbeat: Heartbeat | None = None
     process: int | None = None
     started: float = 0.0
     wait_s: float = FIRST_WAIT_S
@@ -47,8 +47,8 @@ class Charge:
 
     def start(self) -> None:
         self.started = time.monotonic()
-        if self.pulse is not None:
-            self.pulse.restart()
+        if self.heartbeat is not None:
+            self.heartbeat.restart()
         try:
             self.process = fork(self.run, when_orphaned=self.when_orphaned)
         except OSError as error:  # out of memory, or too many processes
@@ -109,12 +109,12 @@ class Supervisor:
 
     def _until_due(self) -> float | None:
         due = [charge.start_at - time.monotonic() for charge in self._charges if charge.process is None]
-        due += [LOOK_S for charge in self._charges if charge.process is not None and charge.pulse is not None]
+        due += [LOOK_S for charge in self._charges if charge.process is not None and charge.heartbeat is not None]
         return max(0.0, min(due)) if due else None
 
     def _kill_hanging(self) -> None:
         for charge in self._charges:
-            if charge.process is not None and charge.pulse is not None and charge.pulse.is_missing():
+            if charge.process is not None and charge.heartbeat is not None and charge.heartbeat.is_missing():
                 log.error("%s has no heartbeat; killing it", charge.name)
                 charge.kill()
 

@@ -10,7 +10,7 @@ Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Refused:
+class BulkRefusal:
     """An item that was refused: its name and the reason."""
 
     name: str
@@ -19,18 +19,18 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Done:
+class BulkResult:
     done: int
-    refused: tuple[Refused, ...]
+    refused: tuple[BulkRefusal, ...]
 
 
-def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Callable[[Thing], str]) -> Done:
+def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Callable[[Thing], str]) -> BulkResult:
     done, refused = 0, []
     for thing in things:
         try:
             act(thing)
         except PalioError as error:
-            refused.append(Refused(name(thing), error.failure.code, error.failure.message))
+            refused.append(BulkRefusal(name(thing), error.failure.code, error.failure.message))
         else:
             done += 1
-    return Done(done, tuple(refused))
+    return BulkResult(done, tuple(refused))

@@ -26,7 +26,7 @@ from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
 
 @dataclass(frozen=True)
-class Change:
+class RankChange:
     """A row of either leaderboard. Without `new`, it loses its score; without `old`, it had none."""
 
     old: Row | None
@@ -35,17 +35,17 @@ class Change:
     @property
     def row(self) -> Row:
         row = self.new or self.old
-        assert row is not None  # noqa: S101 - it stands on one of the boards
+        assert row is not None  # noqa: S101 - it is on one of the leaderboards
         return row
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RescoreComparison:
     """`changes` has every row, in the new order, then those that drop off. `failed`: no new score."""
 
     old: Leaderboard
     new: Leaderboard
-    changes: tuple[Change, ...]
+    changes: tuple[RankChange, ...]
     failed: tuple[Attempt, ...]
     unended: int
     refusal: PalioError | None  # why the new scores cannot be applied
@@ -75,7 +75,7 @@ def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
     return rescore
 
 
-def compare(rescore: Rescore) -> Comparison:
+def compare(rescore: Rescore) -> RescoreComparison:
     """Both leaderboards as organizers see them, also while it runs."""
     bundle = bundle_of(rescore.version)
     phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
@@ -83,12 +83,12 @@ def compare(rescore: Rescore) -> Comparison:
     names = team_names(rescore.challenge)
     old, new = (build_leaderboard(bundle, phase, entries, names, Visibility.ALL) for entries in both)
     before = {_line(row): row for row in old.rows}
-    changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
-    changes += [Change(row, None) for row in before.values()]
+    changes = [RankChange(before.pop(_line(row), None), row) for row in new.rows]
+    changes += [RankChange(row, None) for row in before.values()]
     latest = _latest(rescore)
     failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
     unended = sum(not attempt.ended for attempt in latest)
-    return Comparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
+    return RescoreComparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
 
 
 def apply(rescore: Rescore, actor: User) -> None:
@@ -162,8 +162,9 @@ def _latest(rescore: Rescore) -> list[Attempt]:
 def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
     rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
     if rescore.state not in states:
-        is_running = rescore.state == Rescore.State.RUNNING
-        raise PalioError("rescore-running") if is_running else PalioError("rescore-decided", state=rescore.state)
+        if rescore.state == Rescore.State.RUNNING:
+            raise PalioError("rescore-running")
+        raise PalioError("rescore-decided", state=rescore.state)
     return rescore
 
 

@@ -127,7 +127,3 @@ def _in_the_way(
 
 def _time(time: datetime) -> str:
     return f"{time:%Y-%m-%d at %H:%M} UTC"
-
-
-def _of(used: int, most: int) -> str:
-    return f"{'its one try' if most == 1 else f'all {most:,} tries' if used <= most else f'its {most:,} tries'}"

@@ -125,7 +125,3 @@ def _remove_if_unused(team: Team) -> None:
     used = team.submissions.exists() or team.files.exists() or team.uploads.exists()
     if not used and not team.memberships.exists():
         team.delete()
-
-
-def _title(challenge: Challenge) -> str:
-    return challenge.current.title if challenge.current else challenge.slug

@@ -8,7 +8,7 @@ KINDS: dict[str, FailureKind] = {
     "engine-missing": FailureKind(_S, "No engine can run containers on this machine: {reason}.", "{next_step}"),
     "engine-fault": FailureKind(
         _S,
-        "The engine `{engine}` failed at {action}: {reason}.",
+        "The engine `{engine}` failed while {action}: {reason}.",
         "Run `palio doctor`, then run the same command again. This does not count toward anyone's limit.",
         retried=True,
     ),

@@ -103,7 +103,7 @@ KINDS: dict[str, FailureKind] = {
     "rescore-decided": FailureKind(
         _O,
         "The re-score was already {state}.",
-        "To change scores again, start a new re-score.",
+        "To change the scores, start a new re-score.",
         status=409,
     ),
     "rescore-incomplete": FailureKind(

@@ -126,7 +126,7 @@ KINDS: dict[str, FailureKind] = {
     "storage-unwritable": FailureKind(
         _S,
         "The platform cannot write files at the moment.",
-        "Try again later; the operator has to fix this. Whatever you have already uploaded is kept.",
+        "Try again later; the operator has to fix this. Files that you have already uploaded are kept.",
     ),
     "internal-error": FailureKind(
         _S,

@@ -5,7 +5,7 @@ from palio.core.errors.kinds import Cause, FailureKind
 _P, _S = Cause.PARTICIPANT, Cause.PLATFORM
 
 KINDS: dict[str, FailureKind] = {
-    "file-missing": FailureKind(_P, "The form was sent without a file.", "Choose a file, then submit it."),
+    "file-missing": FailureKind(_P, "The form was sent without a file.", "Choose a file and send the form again."),
     "file-unknown": FailureKind(
         _P,
         "Your team has no such file.",
