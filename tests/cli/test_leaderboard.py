@@ -76,7 +76,7 @@ def test_one_run_named_twice_stands_once(
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
         "  1      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
         "\n"
-        "Only one run has a score, so there is nothing to compare it with.\n"
+        "Only one run has a score, so the file does not exist to compare it with.\n"
     )
 
 
@@ -91,7 +91,7 @@ def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: py
         "  2      b.zip  0.5000              none        1.0\n"
         "\n"
         "The runs could not be compared with each other, so the order may be chance.\n"
-        "No interval for b.zip: there is no scores/cases.csv.\n"
+        "No interval for b.zip: s does not existcores/cases.csv.\n"
     )
 
 
@@ -252,7 +252,7 @@ def test_page_of_runs_without_cases(tmp_path: Path) -> None:
     assert board(run, "--html", tmp_path / "board.html") == 0
     page = Page((tmp_path / "board.html").read_text())
     assert page.open == []
-    assert "No intervals: there is no scores/cases.csv." in page.text
+    assert "No intervals: s does not existcores/cases.csv." in page.text
 
 
 def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def test_certificate_of_ones_own_is_taken_where_its_file_is_named(
 @pytest.mark.parametrize(
     ("name", "days", "is_trusted", "reason"),
     [
-        ("localhost", 1, False, "no authority that is trusted here has signed it"),
+        ("localhost", 1, False, "it is not signed by a trusted authority"),
         ("localhost", -1, True, "it has expired"),
-        ("palio.example.org", 1, True, "it is for another name"),
+        ("palio.example.org", 1, True, "it is for another host name"),
     ],
 )
 def test_certificate_that_is_not_taken(
@@ -120,7 +120,10 @@ def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, mo
     assert slept == []
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "there is nothing"), ("no certificate\n", "that holds none")])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "the file does not exist"), ("no certificate\n", "the file contains no certificates")],
+)
 def test_certificates_to_trust_that_are_none(
     content: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

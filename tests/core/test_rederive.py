@@ -43,7 +43,7 @@ def again(tmp_path: Path) -> Again:
 
 def test_rederive(again: Again) -> None:
     rederivation = again.rederive()
-    assert (rederivation.unlike, rederivation.not_there, rederivation.scores) == ((), (), ())
+    assert (rederivation.unlike, rederivation.missing, rederivation.scores) == ((), (), ())
     assert rederivation.result
     assert rederivation.result.scores == {"accuracy": 1.0}
     assert list(refusals(rederivation, read_bundle(again.bundle))) == []
@@ -146,7 +146,7 @@ def test_rederive_without_hidden_inputs(again: Again) -> None:
         path.unlink()
     (again.bundle / "input_data").rmdir()
     rederivation = again.rederive()
-    assert (rederivation.unlike, rederivation.not_there, rederivation.scores) == ((), ("input_data",), ())
+    assert (rederivation.unlike, rederivation.missing, rederivation.scores) == ((), ("input_data",), ())
     assert rederivation.result
 
 

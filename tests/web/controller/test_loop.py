@@ -419,7 +419,7 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: De
     for _ in range(3):
         desk.controller.tick()
         desk.controller._tidying.join()
-    assert desk.engine.kept() == {
+    assert desk.engine.job_names() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",
         f"palio-{running.identity}-build",
@@ -527,7 +527,7 @@ def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
 
 def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_desk: MakeDesk, world: World) -> None:
     desk = make_desk(slots=4)
-    desk.engine.runs_side_by_side = False
+    desk.engine.runs_in_parallel = False
     desk.engine.lasting.add("predict")
     desk.controller = desk.new_controller()
     for number in range(3):

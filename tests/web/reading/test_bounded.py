@@ -55,7 +55,7 @@ def test_what_a_reader_gives_is_given() -> None:
     [
         (sleep, "it took longer than 2 s"),
         (fill, "it needed more than 256.0 MiB of memory"),
-        (answer_much, "it comes to more than 1000 B"),
+        (answer_much, "its result is larger than 1000 B"),
         (break_down, "it broke the program that reads it, which the operator can see in the log"),
     ],
 )

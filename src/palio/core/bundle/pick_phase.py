@@ -1,4 +1,4 @@
-"""Which phase and task a submission is evaluated for."""
+"""Chooses the phase and task that a submission is evaluated for."""
 
 from datetime import UTC, datetime
 
@@ -7,9 +7,9 @@ from palio.core.errors import PalioError
 
 
 def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
-    """The phase of that name; without one, the phase that is open now, else the last that was, else the first.
+    """Returns the named phase; without a name, the open phase, else the last one that started, else the first.
 
-    Dates do not stop anybody from evaluating on their own machine; only the platform enforces them.
+    Dates do not prevent evaluation on one's own machine; only the platform enforces them.
     """
     if name is not None:
         for phase in bundle.phases:
@@ -23,7 +23,7 @@ def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) ->
 
 
 def pick_task(phase: Phase) -> Task:
-    """The phase's one task. Raises PalioError "tasks-several" where it has more, which are not evaluated yet."""
+    """Returns the phase's only task. Raises PalioError "tasks-several" if it has more, which is not supported yet."""
     if len(phase.tasks) != 1:
         raise PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
     return phase.tasks[0]

@@ -131,4 +131,4 @@ class Tidying:
         shutil.rmtree(work, ignore_errors=True)  # its jobs, if there are any, are found on the engine by their names
 
     def _look_at(self, engine: str) -> None:
-        self._kept = sorted(self._engines.open(engine)[0].kept())
+        self._kept = sorted(self._engines.open(engine)[0].job_names())

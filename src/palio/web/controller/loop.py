@@ -278,7 +278,7 @@ class Controller:
 
     def _start_next(self) -> None:
         found = self.watch.found
-        count = self._slots.count if found.runs_side_by_side else 1
+        count = self._slots.count if found.runs_in_parallel else 1
         if len(self._held) >= count or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
@@ -307,7 +307,7 @@ class Controller:
         if not only_scored:
             refuse_untrusted(row.submission.user, found.name)
             refuse_unenforced(row.submission.user, found.name, found.unenforced)
-        if self._held and not found.runs_side_by_side:
+        if self._held and not found.runs_in_parallel:
             return False
         if not self._slots.has_room(share, [held.share for held in self._held.values()]):
             return False
