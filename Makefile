@@ -1,60 +1,65 @@
-# `make help` lists what can be made. Everything is installed into .venv; nothing outside this folder is touched,
-# except that `make demo` may install the sandbox bubblewrap when it runs as root and finds no engine.
+# `make help` lists the targets. Everything is installed into .venv. Nothing outside this folder changes, except that
+# `make demo` may install the bubblewrap sandbox if it runs as root and finds no engine.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof storm check audit bench fuzz clean
+.PHONY: help setup demo test proof storm check audit bench fuzz screenshots clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-setup: $(VENV)/.complete ## install Palio and all it needs into .venv
+setup: $(VENV)/.complete ## install Palio and its dependencies into .venv
 
-# The stamp is written last, so that an interrupted installation is taken up again.
+# The stamp is written last, so that an interrupted installation is resumed.
 $(VENV)/.complete: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Palio needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 12; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing Palio and its parts into $(VENV) (a few minutes the first time)"
+	@echo "Installing Palio and its dependencies into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mednist,dev]'
 	@touch $@
 
-demo: setup ## the whole story on real images: train, pack, run, score, show
+demo: setup ## train, pack, run, score and submit a model, then show it on a leaderboard
 	@$(BIN)/palio demo
 
-# In two processes, as tests with engines mostly wait; tests/conftest.py says which stay together.
-test: setup ## every test that this machine can run (TESTS="..." for some); says what it leaves out
+# In two processes, because tests with engines mostly wait. tests/conftest.py says which stay together.
+test: setup ## run every test that this machine can run (TESTS="..." for some); skipped ones are listed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
 
-proof: ## clone HEAD and run demo and tests there as on machines with and without Docker (PROOF=--full: all tests)
+proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)
 
-storm: setup ## 200 kills, database locks and full disks against a real platform (STORM="--seed 7 --engine docker")
+storm: setup ## run 200 kills, database locks and full disks on a live platform (STORM="--seed 7 --engine docker")
 	@$(BIN)/python -m tests.storm $(STORM)
 
-check: setup ## what CI runs beside the tests: format, lint, types, import contracts
+check: setup ## check format, lint, types, import contracts, spelling and wording, as CI does
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+	@$(BIN)/python -m tests.wording
 
-# What the service does not know was not looked up, which is something else than being without advisories: that fails too.
-audit: setup ## look for known advisories about what is installed, where somebody answers
+# An unreachable advisory service is a failure too: it does not mean that there are no advisories.
+audit: setup ## look up security advisories for the installed packages
 	@$(BIN)/pip-audit --strict --skip-editable --progress-spinner off --timeout 15 || { echo \
-	  "Listed above is what has advisories; or the service of PyPI did not answer, and nothing is known." >&2; exit 12; }
+	  "Either the packages listed above have advisories, or the advisory service of PyPI is unreachable." >&2; exit 12; }
 
-bench: setup ## time Palio against its baselines, side by side
+bench: setup ## time Palio against its baselines
 	@$(BIN)/python -m benchmarks
 
 FUZZ_CASES ?= 100000
 
-# Hypothesis makes likely Dockerfiles, atheris (with the extra `fuzz`) whatever reaches new lines of the readers.
-fuzz: setup ## try FUZZ_CASES made-up Dockerfiles (100,000) on all readers
+# Hypothesis generates plausible Dockerfiles; atheris (extra `fuzz`) generates whatever reaches new lines of the readers.
+fuzz: setup ## run FUZZ_CASES generated Dockerfiles (100,000) through all readers
 	@PALIO_FUZZ_EXAMPLES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/core/test_dockerfile_fuzz.py
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz_dockerfile -runs=$(FUZZ_CASES)
 
-clean: ## remove what the commands made here: .venv, runs, demo
+screenshots: setup ## retake the screenshots of docs/tour.md, with Debian's chromium
+	@$(BIN)/python -m tests.web.browser.screenshots
+
+clean: ## remove generated files: .venv, runs, demo, caches
 	rm -rf $(VENV) runs palio-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

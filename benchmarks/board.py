@@ -45,7 +45,7 @@ ROWS = (
     " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
 )
 BOARD_PATH = "/c/bench/leaderboard/"
-REVISION = "SELECT board_revision FROM palio_challenge WHERE slug = 'bench'"
+REVISION = "SELECT leaderboard_revision FROM palio_challenge WHERE slug = 'bench'"
 BOARD = """\
     columns:
       - {title: F1, key: f1, index: 0, sorting: desc, precision: 4}
@@ -309,7 +309,7 @@ def score_again(submission: "Submission", **scores: float) -> None:
     from django.utils import timezone
 
     from palio.core.attempt.states import State
-    from palio.web.leaderboard.ranked import changed
+    from palio.web.leaderboard.leaderboard import mark_changed
     from palio.web.models import Attempt
 
     version = submission.challenge.current
@@ -324,7 +324,7 @@ def score_again(submission: "Submission", **scores: float) -> None:
             scores=_scores() | scores,
         )
         submission.save()
-        changed(submission.challenge)
+        mark_changed(submission.challenge)
 
 
 def _scores() -> dict[str, float]:

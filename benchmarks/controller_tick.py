@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
 def _measure(home: Path) -> list[Line]:
     from django.conf import settings
     from django.db import connection
-    from tests.web.controller.desk import Desk
+    from tests.web.controller.stepped_controller import SteppedController
 
     from palio.web.models import Attempt
     from palio.web.verbs.queue import places
@@ -61,10 +61,10 @@ def _measure(home: Path) -> list[Line]:
                 raise RuntimeError("not the attempts that were made")
 
     _fill(home)
-    desk = Desk(home, slots=1)
+    desk = SteppedController(home, slots=1)
     desk.engine.lasting.add("build")
-    desk.run_until(lambda: desk.controller.in_hand == 1)
-    desk.controller._tidying.join()
+    desk.run_until(lambda: desk.controller.active_attempts == 1)
+    desk.controller._cleanup.join()
     database = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
     what = f"controller on {database}, {ENDED:,} attempts ended, {WAITING} waiting"
     least = statistics.median(_times(bare))
@@ -110,8 +110,8 @@ def _fill(home: Path) -> None:
     from django.core.management import call_command
     from django.utils import timezone
     from tests.bundles import write_bundle
-    from tests.web.people import make_challenge
-    from tests.web.zips import context_zip, digest
+    from tests.web.submission_files import context_zip, digest
+    from tests.web.world import make_challenge
 
     from palio.core.attempt.states import State
     from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User

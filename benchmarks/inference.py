@@ -128,12 +128,12 @@ def throughput(threads: int = 2, runs: int = 9) -> list[Line]:
         session, _ = program(ONNX_INFERENCE).load_model(folder / "model.onnx")
     network = network.to(memory_format=torch.channels_last).eval()
     pictures = np.zeros((BATCH, 1, 64, 64), np.uint8)
-    grey = torch.from_numpy(pictures).float() / 255
+    gray = torch.from_numpy(pictures).float() / 255
     gflop = flops(network) * BATCH / 1e9
     left, right = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
     with torch.inference_mode():
         sgemm, *models_s = in_turn(
-            runs, lambda: left @ right, lambda: network(grey), lambda: session.run(["logits"], {"images": pictures})
+            runs, lambda: left @ right, lambda: network(gray), lambda: session.run(["logits"], {"images": pictures})
         )
     peak = _speeds(2 * MATRIX**3 / 1e9, sgemm)
     lines = [Line("product of two matrices (sgemm), the peak", peak.median, "GFLOP/s", **peak.spread)]

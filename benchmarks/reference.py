@@ -1,7 +1,7 @@
-"""What the benchmarks of the reference solution share: its programs, images and baseline, and the record of results.
+"""Shared by the benchmarks of the reference solution: programs, images, baseline, and the record of results.
 
-The record, benchmarks/reference_solution.json, is checked in; the tables in docs/reference-solution.md are written from
-it, and every figure that took long is kept there under its name, so that an interrupted benchmark goes on.
+The record, benchmarks/reference_solution.json, is checked in, and the tables in docs/reference-solution.md are written
+from it. It stores every expensive result under its name, so that an interrupted benchmark can resume.
 """
 
 import fcntl
@@ -28,20 +28,20 @@ BASELINE_NAME = "the 2021 tutorial's recipe"
 
 
 class MissingError(RuntimeError):
-    """Something that a benchmark needs is not on this machine; the message says what."""
+    """Something that a benchmark needs is missing on this machine; the message names it."""
 
 
 def images() -> Path:
     """The folder with {training,validation,testing}-data and their *_solution.csv."""
     folder = Path(os.environ.get("PALIO_MEDNIST", ROOT.parent / "shared/mednist"))
     if not (folder / "testing_solution.csv").is_file():
-        raise MissingError(f"{folder} holds no MedNIST images: name a folder that does in PALIO_MEDNIST")
+        raise MissingError(f"{folder} does not contain the MedNIST images: set PALIO_MEDNIST to a folder that does")
     return folder
 
 
 def baseline() -> Path:
     if not BASELINE.is_file():
-        raise MissingError(f"there is no baseline {BASELINE}: name one_epoch_recipe.py in PALIO_BASELINE_RECIPE")
+        raise MissingError(f"the baseline {BASELINE} is missing: set PALIO_BASELINE_RECIPE to one_epoch_recipe.py")
     return BASELINE
 
 
@@ -70,7 +70,7 @@ def recorded() -> dict[str, Any]:
 
 
 def record(part: str, key: str, value: object) -> None:
-    """Keeps one result; several processes may be at it, one after the other."""
+    """Stores one result. Several processes may call it at the same time."""
     with Path(__file__).open() as here:
         fcntl.flock(here, fcntl.LOCK_EX)
         everything = recorded()
@@ -91,11 +91,11 @@ def _a_result_a_line(everything: dict[str, Any]) -> str:
 
 
 def write_table(name: str, lines: Iterable[str], page: Path = PAGE) -> None:
-    """Puts the lines between the two comments that name the table; the text around them is left as it is."""
+    """Replaces the lines between the two comments that name the table."""
     begin, end = f"<!-- {name}: written by a command -->", f"<!-- end of {name} -->"
     text = page.read_text(encoding="utf-8")
     head, found, rest = text.partition(begin)
     _, ended, tail = rest.partition(end)
     if not found or not ended:
-        raise RuntimeError(f"{page} has no place for a table: {begin} and {end}")
+        raise RuntimeError(f"{page} does not contain {begin} and {end}")
     page.write_text("\n".join([head + begin, *lines, end + tail]), encoding="utf-8")

@@ -1,9 +1,9 @@
-"""What the reference models answer when the testing images are not as they were: a table, calibration, a threshold.
+"""Robustness of the reference models on modified testing images, and their calibration.
 
-    python -m benchmarks.training --seeds 10     trains the models, if they are not there
+    python -m benchmarks.training --seeds 10     trains the models, unless they exist
     python -m benchmarks.robustness
 
-Writes docs/reference-solution.md and the card in challenges/mednist. Nothing is chosen by these figures.
+Writes its tables into docs/reference-solution.md and the model card in challenges/mednist. Nothing is chosen by them.
 """
 
 import io
@@ -88,17 +88,17 @@ def rotated(degrees: float) -> Change:
 
 AROUND = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)]
 CHANGES: dict[str, list[Change]] = {
-    "none": [lambda pictures: pictures],
-    **{f"JPEG again, quality {quality}": [jpeg(quality)] for quality in (95, 75, 50, 25, 10)},
+    "unchanged": [lambda pictures: pictures],
+    **{f"recompressed as JPEG, quality {quality}": [jpeg(quality)] for quality in (95, 75, 50, 25, 10)},
     "shifted by 1 pixel, 8 directions": [shifted(x, y) for x, y in AROUND],
     "shifted by 4 pixels, 8 directions": [shifted(4 * x, 4 * y) for x, y in AROUND],
     "brightness ± 0.1": [brighter(-0.1), brighter(0.1)],
     "brightness ± 0.2": [brighter(-0.2), brighter(0.2)],
     "contrast × 0.5": [contrast(0.5)],
     "contrast × 1.5": [contrast(1.5)],
-    "noise of deviation 0.02": [noisy(0.02)],
-    "noise of deviation 0.05": [noisy(0.05)],
-    "noise of deviation 0.1": [noisy(0.1)],
+    "noise, standard deviation 0.02": [noisy(0.02)],
+    "noise, standard deviation 0.05": [noisy(0.05)],
+    "noise, standard deviation 0.1": [noisy(0.1)],
     "rotated by ± 5 degrees": [rotated(-5), rotated(5)],
     "rotated by ± 15 degrees": [rotated(-15), rotated(15)],
 }
@@ -107,7 +107,7 @@ CHANGES: dict[str, list[Change]] = {
 def measure() -> None:
     app = program(TRAINING)
     torch = app.torch
-    torch.set_num_threads(1)  # on a machine with other work, two would wait for each other
+    torch.set_num_threads(1)  # under other load, two threads would wait for each other
     folders = sorted(MODELS.glob("*/best_metric_model.pth"))
     if not folders:
         raise MissingError(f"there are no models in {MODELS}: python -m benchmarks.training --seeds 10")
@@ -121,13 +121,13 @@ def measure() -> None:
         ]
         record("robustness", name, of_each)
         print(f"{name}: median {statistics.median(of_each):.4f}, lowest {min(of_each):.4f}", flush=True)
-    certain = [certainty(app, network, pictures, labels) for network in networks]
-    record("certainty", "testing", certain)
+    certain = [calibration(app, network, pictures, labels) for network in networks]
+    record("calibration", "testing", certain)
     record("refused", "testing", {name: refusal(size, mode) for name, (size, mode) in REFUSED.items()})
 
 
-def certainty(app: Any, network: Any, pictures: Any, labels: Any) -> dict[str, Any]:
-    """Expected calibration error, and for each threshold how many images pass it and how many of these are wrong."""
+def calibration(app: Any, network: Any, pictures: Any, labels: Any) -> dict[str, Any]:
+    """Expected calibration error, and the number of images and errors above each threshold."""
     with app.torch.inference_mode():
         probabilities = network.eval()(pictures.float() / 255).softmax(1)
     highest, guesses = (tensor.numpy() for tensor in probabilities.max(1))
@@ -145,25 +145,25 @@ REFUSED = {
     "32x32 pixels": ((32, 32), "L"),
     "128x128 pixels": ((128, 128), "L"),
     "64x65 pixels": ((64, 65), "L"),
-    "colour": ((64, 64), "RGB"),
-    "16 bits a pixel": ((64, 64), "I;16"),
+    "color": ((64, 64), "RGB"),
+    "16 bits per pixel": ((64, 64), "I;16"),
 }
 
 
 def refusal(size: tuple[int, int], mode: str) -> str:
-    """The exit status of the inference program for such an image, and its sentence."""
+    """Exit status and error message of the inference program for such an image."""
     with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as name:
         Image.new(mode, size).save(Path(name) / "image.png")
         model = next(iter(sorted(MODELS.glob("*/best_metric_model.pth"))))
         command = [sys.executable, str(INFERENCE), "--input", name, "--output", name, "--model", str(model)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = result.stderr.replace(name, "/mnt/in").partition(" Each has")[0].strip()
+    said = result.stderr.replace(name, "/mnt/in").partition(" Each must")[0].strip()
     return f"{result.returncode}: {said}"
 
 
 def table() -> Iterator[str]:
     kept = recorded()
-    yield "| testing images | F1: median of the seeds | lowest |"
+    yield "| testing images | F1: median of seeds | lowest |"
     yield "|---|---|---|"
     for name in CHANGES:
         of_each = kept["robustness"][name]
@@ -173,16 +173,16 @@ def table() -> Iterator[str]:
         yield f"| {name} | refused, exit status {status} | {sentence} |"
 
 
-def certainty_table() -> Iterator[str]:
-    rows = recorded()["certainty"]["testing"]
+def calibration_table() -> Iterator[str]:
+    rows = recorded()["calibration"]["testing"]
     errors = [row["ece"] for row in rows]
     mean, accuracy = (statistics.mean(row[key] for row in rows) for key in ("mean", "accuracy"))
     yield (
         f"Expected calibration error ({BINS} bins): median {statistics.median(errors):.4f}, highest {max(errors):.4f} "
-        f"of {len(rows)} seeds. The mean of the highest probability is {mean:.4f}, where {accuracy:.4f} are right."
+        f"of {len(rows)} seeds. Mean confidence is {mean:.4f} at an accuracy of {accuracy:.4f}."
     )
     yield ""
-    yield "| answers of at least this probability | share of the images | wrong among them, of all seeds |"
+    yield "| predictions with at least this probability | share of images | errors among them, all seeds |"
     yield "|---|---|---|"
     total = 600 * len(rows)
     for threshold in THRESHOLDS:
@@ -194,7 +194,7 @@ def main() -> None:
     measure()
     for page in (PAGE, CARD):
         write_table("robustness", table(), page)
-        write_table("certainty", certainty_table(), page)
+        write_table("calibration", calibration_table(), page)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Training the reference model as a whole process beside the 2021 tutorial's recipe; its ten seeds; its ablations.
+"""Training the reference model: as a whole process next to the 2021 tutorial's recipe; ten seeds; ablations.
 
-    python -m benchmarks.training                 side by side, whole processes, start to saved model
-    python -m benchmarks.training --seeds 10      trains with seeds 0 to 9: validation and testing images
-    python -m benchmarks.training --ablations 3   takes one thing away at a time, three seeds each: no testing images
+    python -m benchmarks.training                 times both as whole processes, from start to saved model
+    python -m benchmarks.training --seeds 10      trains with seeds 0 to 9; uses validation and testing images
+    python -m benchmarks.training --ablations 3   removes one component at a time, three seeds each; no testing images
 
-The second and third go on where they were interrupted, and write their tables into docs/reference-solution.md. The
-testing images are looked at by --seeds alone, for what is reported; nothing is chosen by them. An ablation trains on
-the training images and is judged on the validation images, and then the other way round: 1,200 judged images.
+The second and third resume after an interruption and write their tables into docs/reference-solution.md. Only --seeds
+uses the testing images, to report results; nothing is chosen by them. An ablation trains on the training images and is
+tested on the validation images, and vice versa: 1,200 images in total.
 """
 
 import argparse
@@ -44,7 +44,7 @@ IMAGES = 600  # in each split
 AFFINE = {"rotation": 0, "shift": 0, "zoom": 0, "flip": 0}
 LIGHT = {"contrast": 0, "brightness": 0, "strong": 0, "fade": 0}
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "as it is": {},
+    "reference": {},
     "one network": {"network": {"members": 1}},
     "two networks": {"network": {"members": 2}},
     "no mirror image": {"one_side": True},
@@ -99,7 +99,7 @@ def trained(
     if change.get("constant"):
         changed["cycle"] = lambda *_: 0.3
     if change.get("one_side"):
-        answer = {"forward": lambda members, grey: sum(member(grey) for member in members) / len(members)}
+        answer = {"forward": lambda members, gray: sum(member(gray) for member in members) / len(members)}
         changed["Ensemble"] = type("OneSide", (app.Ensemble,), answer)
     options = app.parse(["--input", str(data), "--output", str(target), "--seed", str(seed)])
     vars(options).update(change.get("options", {}))
@@ -168,7 +168,7 @@ def ablations(count: int, only: list[str]) -> None:
 
     app = program(TRAINING)
     with tempfile.TemporaryDirectory(prefix="palio-benchmark-") as folder:
-        directions = {"": images(), ", turned round": turned_round(Path(folder))}
+        directions = {"": images(), ", reversed": reversed_splits(Path(folder))}
         for seed, name, turn in itertools.product(range(count), only or ABLATIONS, directions):
             key = f"{name}, seed {seed}{turn}"
             if recorded().get("ablations", {}).get(key, {}).get("base") == base(app):
@@ -189,8 +189,8 @@ def ablations(count: int, only: list[str]) -> None:
     write_table("ablations", ablations_table(base(app)))
 
 
-def turned_round(folder: Path) -> Path:
-    """The images, where those of training and of validation have changed places."""
+def reversed_splits(folder: Path) -> Path:
+    """The images, with training and validation exchanged."""
     for split, other in (("training", "validation"), ("validation", "training")):
         (folder / f"{split}-data").symlink_to(images().resolve() / f"{other}-data")
         (folder / f"{split}_solution.csv").symlink_to(images().resolve() / f"{other}_solution.csv")
@@ -198,7 +198,7 @@ def turned_round(folder: Path) -> Path:
 
 
 def base(app: ModuleType) -> dict[str, Any]:
-    """All that was tuned: results of another are of no use."""
+    """Everything that was tuned; results for other values cannot be reused."""
     options = vars(app.parse([]))
     return {
         **asdict(app.RECIPE),
@@ -219,7 +219,7 @@ def ablations_table(current: dict[str, Any]) -> Iterator[str]:
         seeds = range(sum(key.startswith(f"{name}, seed ") for key in rows) // 2)
         if not seeds:
             continue
-        pairs = [[rows[f"{name}, seed {seed}{turn}"] for turn in ("", ", turned round")] for seed in seeds]
+        pairs = [[rows[f"{name}, seed {seed}{turn}"] for turn in ("", ", reversed")] for seed in seeds]
         f1 = [statistics.mean(row["f1"] for row in pair) for pair in pairs]
         wrong, faded = ([sum(row[key] for row in pair) for pair in pairs] for key in ("errors", "faded"))
         loss, cpu_s = (statistics.mean(row[key] for pair in pairs for row in pair) for key in ("loss", "cpu_s"))

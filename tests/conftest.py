@@ -7,17 +7,18 @@ import subprocess
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
-_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/test_resume.py")
+_LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test_resume.py")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
-def lacking(what: str) -> None:
+def lacking(what: str) -> NoReturn:
     """Ends the test: skipped, or failed where everything must run."""
     if NOTHING_MAY_BE_SKIPPED:
         pytest.fail(f"PALIO_TEST_ALL=1, and {what}", pytrace=False)
@@ -57,6 +58,30 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if NOTHING_MAY_BE_SKIPPED and report.skipped and not hasattr(report, "wasxfail") and not elsewhere:
         report.outcome, report.longrepr = "failed", f"PALIO_TEST_ALL=1, and it was skipped: {report.longrepr}"
     return report
+
+
+_SECONDS: dict[str, list[float]] = {}  # by part of the tests, of each step of each test
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """With several processes, called in the one that starts them, which then knows the time of all."""
+    _SECONDS.setdefault(_part(report), []).append(report.duration)
+
+
+def _part(report: pytest.TestReport) -> str:
+    """`core`, `web/controller`, `engines, docker`, ...: the folder, and the engine that is needed."""
+    *folders, _ = report.nodeid.partition("::")[0].split("/")[1:]
+    engines = [engine for engine in ("docker", "bubblewrap") if engine in report.keywords]
+    return ", ".join(["/".join(folders[: 1 + (folders[:1] == ["web"])]) or "tests", *engines])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.getoption("durations") is None:
+        return
+    terminalreporter.section("seconds by part")
+    for part, seconds in sorted(_SECONDS.items(), key=lambda each: -sum(each[1])):
+        terminalreporter.line(f"{sum(seconds):8.1f}s  {part}")
+    terminalreporter.line(f"{sum(map(sum, _SECONDS.values())):8.1f}s  all, in all processes together")
 
 
 @cache

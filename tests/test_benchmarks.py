@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.__main__ import BENCHMARKS
 from benchmarks.board import Load
 from benchmarks.measuring import Comparison, Line, Timing, side_by_side
-from benchmarks.report import BEGIN, END, PAGE, table, write_page
+from benchmarks.report import BEGIN, END, table, write_page
 
 PACKING = Line("packing", 0.2, "s", "zip -r", 0.1, 0.15, 0.3, 5, "ratio 3")
 MEMORY = Line("memory", 120.4, "MiB PSS", limit="250 MiB")
@@ -51,11 +50,6 @@ def test_page_without_a_place_for_the_table_is_left_alone(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError, match="has no place for the table"):
         write_page(report("2026-11-26"), page)
     assert page.read_text() == f"before\n{BEGIN}\nand no end"
-
-
-def test_every_benchmark_is_named_in_the_docs() -> None:
-    _, _, after = PAGE.read_text(encoding="utf-8").partition("`python -m benchmarks NAME` runs one alone (")
-    assert after.partition(")")[0].split(", ") == list(BENCHMARKS)
 
 
 def test_side_by_side_runs_both_in_turn_and_tidies_after_each() -> None:

@@ -52,13 +52,6 @@ def test_unit_sets_only_what_there_is() -> None:
     assert [name for name in re.findall(r"(?:PALIO_|DATABASE_)\w+(?==)", unit) if not is_setting(name)] == []
 
 
-def test_page_for_operators_links_to_what_is_there() -> None:
-    page = (ROOT / "docs/operate.md").read_text()
-    links = re.findall(r"\]\(([^)#:]+)", page)
-    assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
-
-
 def test_image_is_built_from_what_is_there() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert [path for line in copied for path in line.split() if not (ROOT / path).exists()] == []

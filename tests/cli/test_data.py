@@ -79,7 +79,7 @@ def test_get_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == (
-        "Failed — this machine's operator's turn.\n"
+        "Failed. Action needed: the operator.\n"
         "The archive of images could not be downloaded from http://127.0.0.1:9/MedNIST.tar.gz: connection refused.\n"
         "Next: Download it on another machine, copy the file here and run `palio data get mednist --from "
         "MedNIST.tar.gz`. Or draw synthetic pictures instead: `palio data get mednist --phantom`.\n"
@@ -145,7 +145,7 @@ def test_split_prints_one_json_object(folder: Path, tmp_path: Path, capsys: pyte
         (
             ["--train", "60", "--validation", "2", "--test", "2"],
             11,
-            "{folder} cannot be split as asked: 64 images were requested, but there are only 12.",
+            "{folder} cannot be split as requested: 64 images were requested, but there are only 12.",
         ),
         (
             ["--train", "6", "--validation", "2", "--test", "2", "--group-by", "(p"],
@@ -174,7 +174,7 @@ def test_split_refuses(
     ("options", "sentence"),
     [
         ("size=16k", "The disk that holds {to} is full (0 B free)."),
-        ("ro", "{to} cannot be written: read-only file system."),
+        ("ro", "{to} cannot be written to: read-only file system."),
     ],
 )
 def test_split_on_a_bad_disk_leaves_nothing(folder: Path, tmp_path: Path, options: str, sentence: str) -> None:

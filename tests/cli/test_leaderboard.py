@@ -1,4 +1,4 @@
-"""`palio board` on run folders; what is computed is tested beside what computes it."""
+"""`palio leaderboard` on run folders. The numbers themselves are tested in tests/core."""
 
 import json
 import re
@@ -14,21 +14,21 @@ FAILURE = {
     "code": "predict-exit",
     "cause": "participant",
     "stage": "predict",
-    "message": "The container ended with exit code 3, so its predictions were not taken.",
+    "message": "The container exited with code 3, so its predictions were not used.",
     "evidence": ["exit"],
     "next_step": "Read the last lines of its log.",
 }
 FAILED = {"verdict": "failed", "scores": None, "failure": FAILURE}
 
 ORDER = (
-    "resnet.zip alone has 2 cases right and vit.zip alone 1: by that count the chance that these two stand in the "
-    "wrong order is 31 %."
+    "resnet.zip is right on 2 cases where vit.zip is wrong, and vit.zip on 1 where resnet.zip is wrong: the chance "
+    "that these two are in the wrong order is 31 %."
 )
-REDRAWN = "If the cases were drawn anew, resnet.zip would stand first, alone or with others, in 82 % of 2,000 redraws."
+REDRAWN = "If the cases were drawn again, resnet.zip would rank first, by itself or tied, in 82 % of 2,000 redraws."
 
 
-def board(*arguments: object) -> int:
-    return main(["board", *map(str, arguments)])
+def leaderboard(*arguments: object) -> int:
+    return main(["leaderboard", *map(str, arguments)])
 
 
 @pytest.fixture
@@ -40,37 +40,36 @@ def three(tmp_path: Path) -> list[Path]:
     ]
 
 
-def test_table_and_what_it_is_worth(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_and_notes(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = write_run(tmp_path / "broken", result=FAILED)
-    assert board(broken, *three) == 0
+    assert leaderboard(broken, *three) == 0
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
         "  1-2    resnet.zip  0.9983  [0.9921, 0.9998]       12.2\n"
         "  1-2    vit.zip     0.9967  [0.9891, 0.9992]       12.2\n"
         "  3      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
-        "  –      broken.zip: failed at predict: The container ended with exit code 3, so its predictions were not "
-        "taken.\n"
+        "  –      broken.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "\n"
-        "1 of 2 pairs of neighbours differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
+        "1 of 2 neighboring pairs differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
         "linear.zip.\n"
-        "A rank is a range: 600 cases cannot tell the places inside it apart.\n"
+        "A rank range lists the ranks that 600 cases cannot tell apart.\n"
         f"{ORDER}\n{REDRAWN}\n"
     )
 
 
-def test_a_board_says_the_same_twice(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    board(*three)
+def test_order_of_arguments_does_not_matter(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    leaderboard(*three)
     first = capsys.readouterr().out
-    board(*reversed(three))
+    leaderboard(*reversed(three))
     assert capsys.readouterr().out == first
 
 
-def test_one_run_named_twice_stands_once(
+def test_run_named_twice_is_ranked_once(
     three: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(three[0].parent)
-    assert board("linear", three[0], "./linear/") == 0
+    assert leaderboard("linear", three[0], "./linear/") == 0
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
@@ -83,24 +82,24 @@ def test_one_run_named_twice_stands_once(
 def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_cases = write_run(tmp_path / "a", wrong=range(6))
     without = write_run(tmp_path / "b", wrong=None, scores={"f1": 0.5, "seconds": 1})
-    assert board(with_cases, without) == 0
+    assert leaderboard(with_cases, without) == 0
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run      F1 ↑     95 % interval  Seconds ↓\n"
         "  1      a.zip  0.9900  [0.9794, 0.9958]       12.2\n"
         "  2      b.zip  0.5000              none        1.0\n"
         "\n"
-        "The runs could not be compared with each other, so the order may be chance.\n"
-        "No interval for b.zip: s does not existcores/cases.csv.\n"
+        "The runs could not be compared with each other, so their order may be chance.\n"
+        "No interval for b.zip: scores/cases.csv is missing.\n"
     )
 
 
 def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "a", lock={"phantom": True})
-    assert board(run, "--html", tmp_path / "board.html") == 0
+    assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
     heading = capsys.readouterr().out.splitlines()[0]
     assert heading == "MedNIST classification, phase Final — on PHANTOM images: synthetic pictures, not medical ones"
-    page = (tmp_path / "board.html").read_text()
+    page = (tmp_path / "leaderboard.html").read_text()
     assert "<title>MedNIST classification on PHANTOM images</title>" in page
     assert "<h1>MedNIST classification on PHANTOM images</h1>" in page
 
@@ -108,17 +107,17 @@ def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.
 def test_hidden_columns_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = [F1 | {"hidden": True}, SECONDS]
     run = write_run(tmp_path / "a", lock={"leaderboard": {"title": "R", "primary": "f1", "columns": columns}})
-    assert board(run, "--html", tmp_path / "board.html") == 0
+    assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
     assert capsys.readouterr().out.splitlines()[1:3] == ["  rank   run    Seconds ↓", "  1      a.zip       12.2"]
-    assert "F1" not in (tmp_path / "board.html").read_text()
-    assert board(run, "--json") == 0
+    assert "F1" not in (tmp_path / "leaderboard.html").read_text()
+    assert leaderboard(run, "--json") == 0
     (ranked,) = json.loads(capsys.readouterr().out)["ranked"]
     assert (ranked["scores"], ranked["interval"]) == ({"seconds": 12.25}, None)
 
 
 def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = write_run(tmp_path / "broken", result=FAILED)
-    assert board(*three[1:], broken, "--json") == 0
+    assert leaderboard(*three[1:], broken, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     for run in shown["ranked"]:
         run["interval"] = [round(end, 4) for end in run["interval"]]
@@ -175,8 +174,8 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
             }
         ],
         "remarks": [
-            "No two neighbours on this board differ significantly (exact McNemar, Holm over 1 pair, 5 %).",
-            "A rank is a range: 600 cases cannot tell the places inside it apart.",
+            "No two neighboring runs differ significantly (exact McNemar, Holm over 1 pair, 5 %).",
+            "A rank range lists the ranks that 600 cases cannot tell apart.",
             ORDER,
             REDRAWN,
         ],
@@ -218,22 +217,22 @@ class Page(HTMLParser):
             self.text.append(data.strip())
 
 
-def test_page_holds_the_board_and_needs_nothing_else(
+def test_page_has_the_leaderboard_and_needs_no_other_file(
     three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = write_run(tmp_path / "broken", result=FAILED)
-    html = tmp_path / "board.html"
-    assert board(*three, broken, "--html", html) == 0
+    html = tmp_path / "leaderboard.html"
+    assert leaderboard(*three, broken, "--html", html) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Page: {html}"
     content = html.read_text()
     page = Page(content)
     assert (page.active, page.open) == ([], [])
     assert not re.search(r"https?:|@import|url\(", content)
     text = " | ".join(page.text)
-    assert "Final: 4 runs, compared on 600 cases. ↑ higher is better, ↓ lower is." in text
+    assert "Final: 4 runs, compared on 600 cases. ↑ higher is better, ↓ lower is better." in text
     assert " | 1–2 | resnet.zip | 0.9983 | 0.9921 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
     assert " | 3 | linear.zip | 0.9333 | " in text
-    assert "Without a rank | broken.zip | failed at predict: The container ended with exit code 3" in text
+    assert "Without a rank | broken.zip | failed at predict: The container exited with code 3" in text
     assert REDRAWN in text
     assert content.count('class="whisker"') == content.count('class="dot"') == 3
 
@@ -241,33 +240,48 @@ def test_page_holds_the_board_and_needs_nothing_else(
 def test_page_escapes_what_comes_from_run_folders(tmp_path: Path) -> None:
     label = "<script>alert(1)</script>\"'&"
     run = write_run(tmp_path / "a", label=label, lock={"bundle": {"title": "<b>T</b>", "digest": "<i>"}})
-    assert board(run, "--html", tmp_path / "board.html") == 0
-    page = Page((tmp_path / "board.html").read_text())
+    assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
+    page = Page((tmp_path / "leaderboard.html").read_text())
     assert page.active == []
     assert {label, "<b>T</b>", "<i>"} <= set(page.text)
 
 
 def test_page_of_runs_without_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=None)
-    assert board(run, "--html", tmp_path / "board.html") == 0
-    page = Page((tmp_path / "board.html").read_text())
+    assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
+    page = Page((tmp_path / "leaderboard.html").read_text())
     assert page.open == []
-    assert "No intervals: s does not existcores/cases.csv." in page.text
+    assert "No intervals: scores/cases.csv is missing." in page.text
 
 
 def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Path) -> None:
-    html = tmp_path / "board.html"
+    html = tmp_path / "leaderboard.html"
     html.write_text("old")
-    assert board(tmp_path / "nothing", "--html", html) == 2
+    assert leaderboard(tmp_path / "nothing", "--html", html) == 2
     assert html.read_text() == "old"
-    assert board(*three, "--html", html) == 0
+    assert leaderboard(*three, "--html", html) == 0
     assert html.read_text().startswith("<!doctype html>")
 
 
 def test_page_that_cannot_be_written(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
-    assert board(three[0], "--html", tmp_path / "file" / "board.html") == 12
+    assert leaderboard(three[0], "--html", tmp_path / "file" / "leaderboard.html") == 12
     assert "cannot be written" in capsys.readouterr().err
+
+
+# -- the name of the command
+
+
+def test_board_is_the_same_command(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert leaderboard(*three) == 0
+    shown = capsys.readouterr().out
+    assert main(["board", *map(str, three)]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_page_is_only_for_run_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leaderboard("mednist", "--html", tmp_path / "leaderboard.html") == 2
+    assert "--html needs run folders" in capsys.readouterr().err
 
 
 # -- what cannot be ranked
@@ -280,11 +294,11 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_not_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert board(tmp_path / "runs") == 2
+    assert leaderboard(tmp_path / "runs") == 2
     assert refusal(capsys) == (
         "Failed — the command line.\n"
         f"{tmp_path}/runs is not a run folder: it has no config.json.\n"
-        "Next: Name folders that `palio run` has written, such as runs/*.\n"
+        "Next: Name folders that `palio run` wrote, such as runs/*.\n"
         "(usage)\n"
     )
 
@@ -295,48 +309,48 @@ def test_no_run_has_a_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         write_run(tmp_path / "cancelled", result={"verdict": "cancelled"}),
         write_run(tmp_path / "running", result={"verdict": None}),
     ]
-    assert board(*runs) == 2
+    assert leaderboard(*runs) == 2
     assert refusal(capsys) == (
         "Failed — the command line.\n"
-        "There is nothing to rank: 3 runs were named, none with a score.\n"
-        "  | failed.zip: failed at predict: The container ended with exit code 3, so its predictions were not taken.\n"
+        "No run to rank: 3 runs have no score.\n"
+        "  | failed.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "  | cancelled.zip: cancelled\n"
-        "  | running.zip: has not ended\n"
-        "Next: Name at least one run that ended with a score.\n"
+        "  | running.zip: not finished\n"
+        "Next: Name at least one run that was scored.\n"
         "(usage)\n"
     )
 
 
-def test_runs_that_do_not_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_of_different_phases_and_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [
         write_run(tmp_path / "a"),
         write_run(tmp_path / "b", lock={"phase": "Practice"}),
         write_run(tmp_path / "c", lock={"reference_data": {"digest": "9" * 64}}),
     ]
-    assert board(*runs) == 2
+    assert leaderboard(*runs) == 2
     assert refusal(capsys) == (
         "Failed — the command line.\n"
-        "These runs do not belong on one board: they differ in phase and reference data.\n"
+        "These runs cannot be ranked together: they differ in phase and reference data.\n"
         "  | phase Final: a.zip, c.zip\n"
         "  | phase Practice: b.zip\n"
         "  | reference data 222222222222: a.zip, b.zip\n"
         "  | reference data 999999999999: c.zip\n"
-        "Next: Name only runs that were asked the same thing. --phase NAME takes those of one phase.\n"
+        "Next: Name only runs of the same challenge, phase and data, or choose a phase with --phase NAME.\n"
         "(usage)\n"
     )
 
 
 def test_phase_takes_only_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", lock={"phase": "Practice"})]
-    assert board(*runs, "--phase", "Practice", "--json") == 0
+    assert leaderboard(*runs, "--phase", "Practice", "--json") == 0
     assert [run["label"] for run in json.loads(capsys.readouterr().out)["ranked"]] == ["b.zip"]
 
 
 def test_phase_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert board(write_run(tmp_path / "a"), "--phase", "final") == 2
+    assert leaderboard(write_run(tmp_path / "a"), "--phase", "final") == 2
     assert refusal(capsys) == (
         "Failed — the command line.\n"
-        "None of these runs is of the phase “final”; they are of: Final.\n"
+        "None of these runs is of the phase “final”. Their phases: Final.\n"
         "Next: Name one of these with --phase, or leave it out.\n"
         "(usage)\n"
     )

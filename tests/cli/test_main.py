@@ -19,7 +19,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert [
         name
-        for name in ("board", "check", "data", "demo", "doctor", "pack", "run", "score", "train", "verify")
+        for name in ("check", "data", "demo", "doctor", "leaderboard", "pack", "run", "score", "train", "verify")
         if name not in out
     ] == []
 

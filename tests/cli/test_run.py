@@ -170,7 +170,7 @@ def test_run_saved_image_without_docker(palio: Callable[..., Outcome], bundle: P
 
 def test_run_program_fails(submitter: Submitter) -> None:
     failure = submitter.failure(predict="import sys\nprint('loading')\nsys.exit('no such model')\n")
-    assert failure["message"] == "The container ended with exit code 1, so its predictions were not taken."
+    assert failure["message"] == "The container exited with code 1, so its predictions were not used."
     log = failure["log"]
     assert isinstance(log, list)
     assert sorted(log) == ["loading", "no such model"]  # two streams, so in no particular order
@@ -182,7 +182,7 @@ def test_run_program_fails_after_complete_predictions(submitter: Submitter) -> N
 
 def test_run_writes_nothing(submitter: Submitter) -> None:
     assert submitter.failure(predict="print('done')\n")["message"] == (
-        "The container ended with exit code 0 but left no file in its output folder, /mnt/out."
+        "The container exited with code 0 but wrote no file to its output folder, /mnt/out."
     )
 
 
@@ -194,7 +194,7 @@ def test_run_writes_garbage(submitter: Submitter) -> None:
 def test_run_writes_other_file(submitter: Submitter) -> None:
     failure = submitter.failure(predict="open('/mnt/out/out.csv', 'w').write('x')\n")
     assert failure["message"] == (
-        "The predictions lack the file answers.csv, which this challenge asks for; there is out.csv."
+        "The predictions lack the file answers.csv, which this challenge requires; there is out.csv."
     )
 
 
@@ -271,7 +271,7 @@ def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
     subprocess.run(["zip", "-q", "-r", "../s.zip", "."], cwd="context", check=True)
     outcome = palio("run", "s.zip", "--challenge", bundle, "--json")
     assert outcome.exit_code == 10
-    assert json.loads(outcome.out)["failure"]["message"] == "s.zip holds no Dockerfile at its root."
+    assert json.loads(outcome.out)["failure"]["message"] == "s.zip has no Dockerfile at its root."
     assert "The zip has inner/Dockerfile, which is not at its root." in outcome.err
 
 
@@ -293,7 +293,7 @@ def test_run_broken_competition_yaml(palio: Callable[..., Outcome], bundle: Path
     outcome = palio("score", "s.csv", "--challenge", bundle)
     assert outcome.exit_code == 11
     assert outcome.err.splitlines()[:4] == [
-        "Failed — the organizer's turn.",
+        "Failed. Action needed: the organizer.",
         f"{bundle} has 2 problems.",
         "  | competition.yaml:20: phases[0].tasks[0]: says `4`, but no task has that index (defined: 0)",
         "  | competition.yaml:25: leaderboards[0].columns[0].sorting: says `down`; write asc or desc",
@@ -305,7 +305,7 @@ def test_score_program_fails(palio: Callable[..., Outcome], tmp_path: Path, engi
     Path("answers.csv").write_text(answers(ANSWERS))
     outcome = palio("score", "answers.csv", "--challenge", "bundle", "--engine", engine)
     assert outcome.exit_code == 11
-    assert "Failed at score — the organizer's turn." in outcome.err
+    assert "Failed at score. Action needed: the organizer." in outcome.err
     assert "  | ValueError: a mistake" in outcome.err
 
 
@@ -353,7 +353,7 @@ def test_run_read_only_target(palio: Callable[..., Outcome], bundle: Path, small
     Path("answers.csv").write_text(answers(ANSWERS))
     outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", "bubblewrap", "-o", disk / "run")
     assert outcome.exit_code == 12
-    assert f"{disk / 'run'} cannot be written: read-only file system." in outcome.err
+    assert f"{disk / 'run'} cannot be written to: read-only file system." in outcome.err
 
 
 # -- interruption

@@ -59,7 +59,7 @@ def test_train_fails_and_keeps_the_old_model(engine: str, challenge: Path, capfd
     captured = capfd.readouterr()
     assert "  | no convergence" in captured.out.splitlines()
     assert captured.err.splitlines()[1] == (
-        f"The training container ended with exit code 1, and nothing was written to {challenge / 'model_output'}."
+        f"The training container exited with code 1; nothing was written to {challenge / 'model_output'}."
     )
 
 

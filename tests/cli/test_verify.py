@@ -80,8 +80,8 @@ def test_verify_changed(palio: Palio, run: Path) -> None:
         "  challenge   not compared, because the files above changed",
     ]
     assert err.splitlines()[:4] == [
-        "Failed — this machine's operator's turn.",
-        "run/receipt.json, or what lies beside it, is not what was signed: 3 differences.",
+        "Failed. Action needed: the operator.",
+        "run/receipt.json, or a file beside it, differs from what was signed: 3 differences.",
         '  | receipt.json: signature: expected "one of this statement by this key", found "another"',
         "  | receipt.json: statement.result.scores.accuracy: expected 1.0, found 1.1",
     ]
@@ -110,7 +110,8 @@ def test_verify_unknown_signer(palio: Palio, tmp_path: Path) -> None:
         f"  signature   genuine, by an unknown key ({mark[:16]})\n  files       unchanged since they were signed\n"
         in out
     )
-    assert f"nothing says whose key it was signed with: {mark}. Anybody can make a key and sign with it." in err
+    assert f"{mark}." in err
+    assert "(receipt-signer-unknown)" in err
 
 
 def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
         assert "genuine, by the given key" in out
     code, _, err = palio("verify", "run", "--key", machine_public_key() or "0" * 64)
     assert code == 12
-    assert "the key that was given has not signed it" in err
+    assert "(receipt-signer-other)" in err
 
 
 @pytest.mark.parametrize("text", ["abc", "run", "bundle/competition.yaml"])
@@ -138,7 +139,7 @@ def test_verify_no_receipt(palio: Palio, run: Path) -> None:
     (run / "receipt.json").unlink()
     code, _, err = palio("verify", "run")
     assert code == 2
-    assert "run holds no receipt.json." in err
+    assert "run has no receipt.json." in err
 
 
 def test_verify_scores_without_predictions(palio: Palio, run: Path) -> None:
@@ -177,7 +178,7 @@ def test_verify_scores_differ(palio: Palio, engine: str, tmp_path: Path) -> None
     code, out, err = palio("verify", "run", "-c", "bundle", "--engine", engine)
     assert code == 11
     assert out.splitlines()[-1] == "  re-scored   different scores"
-    assert "The scoring program gives other scores than the receipt states: 1 difference." in err
+    assert "The scoring program computes other scores than the receipt states: 1 difference." in err
 
 
 @pytest.mark.parametrize("engine", ENGINES)

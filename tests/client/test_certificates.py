@@ -92,7 +92,7 @@ def test_certificate_of_ones_own_is_taken_where_its_file_is_named(
 @pytest.mark.parametrize(
     ("name", "days", "is_trusted", "reason"),
     [
-        ("localhost", 1, False, "it is not signed by a trusted authority"),
+        ("localhost", 1, False, "it is not signed by an authority that this machine trusts"),
         ("localhost", -1, True, "it has expired"),
         ("palio.example.org", 1, True, "it is for another host name"),
     ],
@@ -107,7 +107,7 @@ def test_certificate_that_is_not_taken(
         error = refused(url)
     assert (error.failure.code, error.exit_code) == ("certificate-refused", 12)
     assert error.failure.message == (
-        f"The certificate that {url} shows is not taken on this machine: {reason}. Nothing was sent."
+        f"This machine does not trust the certificate of {url}: {reason}. Nothing was sent."
     )
     assert "set REQUESTS_CA_BUNDLE to its path" in error.failure.next_step
 
@@ -121,8 +121,7 @@ def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [(None, "the file does not exist"), ("no certificate\n", "the file contains no certificates")],
+    ("content", "reason"), [(None, "it does not exist"), ("no certificate\n", "it has no certificates")]
 )
 def test_certificates_to_trust_that_are_none(
     content: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,4 +133,7 @@ def test_certificates_to_trust_that_are_none(
     with serving(certificate(tmp_path)) as url:
         failure = refused(url).failure
     assert (failure.code, failure.cause) == ("certificates-unreadable", Cause.USAGE)
-    assert failure.message == f"REQUESTS_CA_BUNDLE names {path} for the certificates to trust, and {reason}."
+    assert (
+        failure.message
+        == f"REQUESTS_CA_BUNDLE is set to {path}, which cannot be used as trusted certificates: {reason}."
+    )

@@ -65,6 +65,10 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
+def body(code: str, responsible: str = "participant") -> dict[str, Any]:
+    return {"code": code, "responsible": responsible, "message": "M.", "next_step": "N.", "evidence": []}
+
+
 def refused(ask: Callable[[], object]) -> PalioError:
     with pytest.raises(PalioError) as error:
         ask()
@@ -72,14 +76,14 @@ def refused(ask: Callable[[], object]) -> PalioError:
 
 
 def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
-    said = {"code": "phase-closed", "message": "It closed.", "next_step": "Wait.", "evidence": ["a line"]}
+    said = body("phase-closed", "participant") | {"evidence": ["a line"]}
     server.plan = [(409, said)]
     error = refused(lambda: Connection(server.url, "t").get("/x"))
     failure = error.failure
     assert (failure.code, failure.message, failure.next_step, failure.evidence, error.exit_code) == (
         "phase-closed",
-        "It closed.",
-        "Wait.",
+        "M.",
+        "N.",
         ("a line",),
         10,
     )
@@ -87,11 +91,11 @@ def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "exit_code"),
-    [(401, "token-refused", 2), (404, "not-found", 2), (422, "anything", 10), (507, "disk-full", 12), (500, "bug", 12)],
+    ("status", "responsible", "exit_code"),
+    [(409, "usage", 2), (409, "participant", 10), (409, "organizer", 11), (409, "platform", 12)],
 )
-def test_exit_code_says_whose_turn_it_is(server: Server, status: int, code: str, exit_code: int) -> None:
-    server.plan = [(status, {"code": code, "message": "M.", "next_step": "N."})]
+def test_the_platform_says_who_is_responsible(server: Server, status: int, responsible: str, exit_code: int) -> None:
+    server.plan = [(status, body("anything", responsible))]
     assert refused(lambda: Connection(server.url).get("/x")).exit_code == exit_code
 
 
@@ -112,28 +116,29 @@ def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
 
 
 def test_what_is_being_checked_is_waited_for(server: Server) -> None:
-    later = {"code": "upload-being-checked", "message": "M.", "next_step": "N."}
-    server.plan = [(409, later), (200, {"id": "f"})]
+    server.plan = [(409, body("upload-being-checked")), (200, {"id": "f"})]
     assert Connection(server.url, pauses_s=SOON).post("/x", again=True) == {"id": "f"}
 
 
 def test_nobody_listens(server: Server) -> None:
     error = refused(lambda: Connection("http://127.0.0.1:9", pauses_s=()).get("/x"))
-    assert error.failure.message == "The platform at http://127.0.0.1:9 cannot be reached: nothing listens there."
-    assert error.exit_code == 12
+    assert (error.code, error.exit_code) == ("server-unreachable", 12)
+    assert "nothing is listening there" in error.failure.message
 
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ((200, b"<html>"), "its answer is not JSON"),
-        ((404, b"<html>"), "it answers with the status 404"),
-        ((302, b"", {"Location": "https://x.org/login"}), "sends to https://x.org/login"),
+        ((200, b"<html>"), "its response is not JSON"),
+        ((404, b"<html>"), "status 404"),
+        ((502, b"<html>Bad Gateway"), "status 502"),
+        ((409, {"code": "x", "message": "M.", "next_step": "N.", "evidence": []}), "status 409"),
+        ((302, b"", {"Location": "https://x.org/login"}), "https://x.org/login"),
     ],
 )
 def test_something_else_answers(server: Server, answer: Any, reason: str) -> None:
     server.plan = [answer]
-    error = refused(lambda: Connection(server.url).get("/x"))
+    error = refused(lambda: Connection(server.url, pauses_s=()).get("/x"))
     assert error.failure.code == "server-unreadable"
     assert reason in error.failure.message
 
@@ -165,8 +170,7 @@ def test_upload_sends_only_what_is_missing_and_damaged_chunks_again(tmp_path: Pa
     path = tmp_path / "f.zip"
     path.write_bytes(b"0123456789")
     upload = {"id": "u", "size_bytes": 10, "chunk_bytes": 4, "chunk_count": 3, "present": [0, 2], "file": None}
-    damaged = {"code": "chunk-damaged", "message": "M.", "next_step": "N."}
-    server.plan = [(201, upload), (422, damaged), (204, b""), (200, {"id": "f"})]
+    server.plan = [(201, upload), (422, body("chunk-damaged")), (204, b""), (200, {"id": "f"})]
     shown = list[tuple[int, int]]()
     kept = upload_file(Connection(server.url), "c", path, progress=lambda *each: shown.append(each))
     assert kept == {"id": "f"}

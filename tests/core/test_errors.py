@@ -13,10 +13,10 @@ def test_palio_error_fills_its_sentences() -> None:
         cause=Cause.PARTICIPANT,
         stage="predict",
         charged=True,
-        message="The container ended with exit code 3, so its predictions were not taken.",
+        message="The container exited with code 3, so its predictions were not used.",
         evidence=("a limit",),
         log=("Traceback",),
-        next_step="Read the last lines of its log, and try the same on your own machine with `palio run`.",
+        next_step="Read the last lines of its log, and run the same on your own machine with `palio run`.",
     )
     assert error.exit_code == 10
     assert Failure.from_json(error.failure.as_json()) == error.failure

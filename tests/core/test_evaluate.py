@@ -17,7 +17,7 @@ from palio.core.engine import End, Job, JobResult
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.quantities import GIB
-from palio.core.submission.kinds import Submission, read_submission
+from palio.core.submission.kinds import SubmissionFile, read_submission
 
 Program = Callable[[Job, Path], JobResult | None]
 
@@ -121,7 +121,7 @@ def test_evaluate_takes_predictions_under_the_name_that_they_had(stage: Stage) -
     kept = stage.home / "0123"
     kept.write_text(answers(ANSWERS))
     attempt = stage.evaluation().attempt
-    submission = Submission(kept, SubmissionKind.RESULTS, "0123", called="answers.csv")
+    submission = SubmissionFile(kept, SubmissionKind.RESULTS, "0123", called="answers.csv")
     attempt = replace(attempt, submission=submission)
     Evaluation(attempt, stage.engine, RunFolder.create(stage.home / "other", "0a0b")).finish()
     assert (stage.home / "other/predictions/answers.csv").read_text() == answers(ANSWERS)
@@ -196,7 +196,7 @@ def test_evaluate_results_too_large(stage: Stage, name: str) -> None:
     else:
         with zipfile.ZipFile(stage.submission, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("mine.csv", rows)
-    assert stage.failure().message == f"{name} unpacks to 2.29 MiB, and predictions may take 1.00 MiB."
+    assert stage.failure().message == f"{name} unpacks to 2.29 MiB; predictions may have at most 1.00 MiB."
     assert list((stage.run / "predictions").iterdir()) == []
 
 
@@ -215,12 +215,12 @@ def test_evaluate_image_is_loaded(stage: Stage) -> None:
         (
             ended(End.TIME, None),
             "image-load-time-limit",
-            "Looking through the saved image and loading it took longer than the limit of 2 min.",
+            "Checking and loading the saved image took longer than the limit of 2 min.",
         ),
         (
             ended(End.IMAGE_SIZE, None, detail=str(3 * GIB)),
             "build-image-size",
-            "The built image is 3.00 GiB, more than the limit of 20.0 GiB.",
+            "The built image is 3.00 GiB; at most 20 is allowed.0 GiB.",
         ),
         (
             ended(exit_code=1, detail="no such layer"),
@@ -255,9 +255,7 @@ def test_evaluate_refuses_limit_before_it_starts(stage: Stage) -> None:
 def test_evaluate_refuses_kind(stage: Stage) -> None:
     yaml = stage.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("[context, results]", "[results]"))
-    assert stage.failure().message == (
-        "s.zip is a submission of kind `context`, and the phase “Final” takes `results`."
-    )
+    assert stage.failure().message == ("s.zip is a submission of kind `context`; the phase “Final” accepts `results`.")
 
 
 def test_evaluate_build_fails(stage: Stage) -> None:
@@ -275,7 +273,7 @@ def test_evaluate_build_fails(stage: Stage) -> None:
         (
             ended(exit_code=3),
             "predict-exit",
-            "The container ended with exit code 3, so its predictions were not taken.",
+            "The container exited with code 3, so its predictions were not used.",
         ),
         (
             ended(End.TIME, 137, seconds=20.7),
@@ -290,7 +288,7 @@ def test_evaluate_build_fails(stage: Stage) -> None:
         (
             ended(exit_code=1, peak_pids=64),
             "predict-pids-limit",
-            "The container reached its limit of 64 processes and threads, and ended with exit code 1.",
+            "The container reached its limit of 64 processes and threads, and exited with code 1.",
         ),
         (
             ended(End.OUTPUT_SIZE, 137),
@@ -315,7 +313,7 @@ def test_evaluate_build_fails(stage: Stage) -> None:
         (
             ended(),
             "predict-no-output",
-            "The container ended with exit code 0 but left no file in its output folder, /mnt/out.",
+            "The container exited with code 0 but wrote no file to its output folder, /mnt/out.",
         ),
     ],
 )
@@ -379,7 +377,7 @@ def test_evaluate_data_missing(stage: Stage) -> None:
         path.unlink()
     failure = stage.failure()
     assert (failure.code, failure.cause) == ("data-missing", "organizer")
-    assert failure.message == "input_data, which competition.yaml names as input_data, is not there or is empty."
+    assert failure.message == "input_data, which competition.yaml names as input_data, is missing or empty."
 
 
 def test_evaluate_cancelled(stage: Stage) -> None:
@@ -407,7 +405,7 @@ def test_evaluate_bug_in_engine_leaves_nothing(stage: Stage) -> None:
 def test_evaluate_target_not_empty(stage: Stage) -> None:
     stage.run.mkdir()
     (stage.run / "mine").write_text("x")
-    with pytest.raises(PalioError, match="is not empty, and nothing there is overwritten"):
+    with pytest.raises(PalioError, match="is not empty; nothing in it is overwritten"):
         stage.evaluate()
     assert [path.name for path in stage.run.iterdir()] == ["mine"]
 

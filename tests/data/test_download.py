@@ -68,7 +68,7 @@ def test_fetch_uses_a_part_that_is_complete(server: Server, tmp_path: Path) -> N
 def test_fetch_removes_what_is_corrupt(server: Server, tmp_path: Path) -> None:
     server.content = b"<html>Please log in to this network</html>"
     assert failure(server, tmp_path / "file") == (
-        f"What was downloaded from {server.url} is not what it should be: its MD5 is not {MD5}.",
+        f"The download from {server.url} is not what was expected: its MD5 is not {MD5}.",
         "Run the same command again; the broken file was removed.",
         12,
     )
@@ -94,7 +94,7 @@ def test_fetch_passes_on_what_the_server_answers(server: Server, tmp_path: Path)
 def test_fetch_stops_a_server_that_sends_without_end(server: Server, tmp_path: Path) -> None:
     server.content, server.says_length = bytes(SIZE_LIMIT_BYTES + 1), False
     message, _, _ = failure(server, tmp_path / "file")
-    assert message == f"What was downloaded from {server.url} is not what it should be: it is larger than 256.0 MiB."
+    assert message == f"The download from {server.url} is not what was expected: it is larger than 256.0 MiB."
     assert list(tmp_path.iterdir()) == []
 
 

@@ -161,9 +161,7 @@ def test_get_mednist_says_which_images_do_not_match(mednist: Path, challenge: Pa
         *(f"missing: {image.name}, {image.label}, SHA-256 {image.sha256}" for image in rows[:5]),
         "and 2 more",
     )
-    assert error.failure.next_step == (
-        "Take the data from its original source, or leave out --from to have it downloaded."
-    )
+    assert error.failure.next_step == ("Get the data from its original source, or omit --from to download it.")
     assert error.exit_code == 11
     assert [path.name for path in challenge.iterdir()] == ["manifest.csv"]
 
@@ -173,7 +171,7 @@ def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path)
     mine.parent.mkdir()
     mine.write_text("mine")
     error = failure(challenge, mednist)
-    assert str(error) == f"{challenge}/input_data already exists and is not empty, and nothing there is overwritten."
+    assert str(error) == f"{challenge}/input_data already exists and is not empty; nothing in it is overwritten."
     assert error.failure.evidence == ("unexpected file: input_data/mine.txt",)
     assert error.exit_code == 2
     assert mine.read_text() == "mine"

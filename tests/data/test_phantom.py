@@ -127,7 +127,7 @@ def test_draw_phantom_never_replaces_other_data(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         draw_phantom(tmp_path, 2)
     assert str(raised.value) == (
-        f"{tmp_path}/reference_data already exists and is not empty, and nothing there is overwritten."
+        f"{tmp_path}/reference_data already exists and is not empty; nothing in it is overwritten."
     )
 
 

@@ -33,7 +33,7 @@ from palio.engines.output_folder import folder_usage
 LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
 
 
-class Desk:
+class JobBench:
     """An engine with one image, and jobs that run a program on it."""
 
     def __init__(self, folder: Path, **engine: Any) -> None:
@@ -90,16 +90,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def bench(tmp_path: Path) -> Iterator[JobBench]:
+    made = JobBench(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
-def watching(tmp_path: Path) -> Iterator[Desk]:
+def watching(tmp_path: Path) -> Iterator[JobBench]:
     """As for an ordinary user who may not make control groups."""
-    made = Desk(tmp_path, use_cgroups=False)
+    made = JobBench(tmp_path, use_cgroups=False)
     yield made
     made.close()
 
@@ -108,9 +108,9 @@ def watching(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.mark.bubblewrap
-def test_a_killed_supervisor_takes_its_sandbox_with_it(desk: Desk) -> None:
+def test_a_killed_supervisor_takes_its_sandbox_with_it(bench: JobBench) -> None:
     mark = f"palio-{time.time_ns()}"
-    job = desk.job(f"""
+    job = bench.job(f"""
         import os, signal, sys, time
         for number in range(1, 65):
             try: signal.signal(number, signal.SIG_IGN)
@@ -118,22 +118,22 @@ def test_a_killed_supervisor_takes_its_sandbox_with_it(desk: Desk) -> None:
         if os.fork() == 0: os.setsid()
         os.execv(sys.executable, ["python", "-c", "import time; print(1, flush=True); time.sleep(60)", "{mark}"])
     """)
-    desk.engine.start(job)
-    supervisor, groups = desk.known(job, "supervisor.json"), desk.known(job, "groups.json")
+    bench.engine.start(job)
+    supervisor, groups = bench.known(job, "supervisor.json"), bench.known(job, "groups.json")
     deadline = time.monotonic() + 10
     while len(_running(mark)) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert kill_process(supervisor["pid"], supervisor["started"], signal.SIGKILL)
     with pytest.raises(PalioError) as raised:
-        desk.wait(job)
+        bench.wait(job)
     assert _running(mark) == []
     assert [group for group in groups if Path(group).exists()] == []
     assert raised.value.failure.code == "engine-fault"
     assert "was killed" in raised.value.failure.message
-    desk.engine.start(job)  # what has begun is not begun again
+    bench.engine.start(job)  # what has begun is not begun again
     with pytest.raises(PalioError):
-        desk.engine.poll(job)
+        bench.engine.poll(job)
 
 
 def _running(mark: str) -> list[str]:
@@ -143,53 +143,53 @@ def _running(mark: str) -> list[str]:
 
 
 @pytest.mark.bubblewrap
-def test_a_start_that_was_cut_short_is_taken_up_again(desk: Desk) -> None:
-    job = desk.job("print('ran')")
-    (desk.state / "jobs" / job.name / "etc").mkdir(parents=True)
-    (desk.state / "jobs" / job.name / "task.part").write_text("{")
+def test_a_start_that_was_cut_short_is_taken_up_again(bench: JobBench) -> None:
+    job = bench.job("print('ran')")
+    (bench.state / "jobs" / job.name / "etc").mkdir(parents=True)
+    (bench.state / "jobs" / job.name / "task.part").write_text("{")
     with pytest.raises(PalioError):
-        desk.engine.poll(job)
-    assert desk.wait(job).succeeded
+        bench.engine.poll(job)
+    assert bench.wait(job).succeeded
 
 
 @pytest.mark.bubblewrap
-def test_nothing_is_left_of_a_removed_job(desk: Desk) -> None:
+def test_nothing_is_left_of_a_removed_job(bench: JobBench) -> None:
     mark = f"palio-{time.time_ns()}"  # in the command lines of Palio's own processes, and of the job's
-    job = desk.job("import time; print('begun', flush=True); time.sleep(30)")
+    job = bench.job("import time; print('begun', flush=True); time.sleep(30)")
     job = replace(job, name=mark, command=(*(job.command or ()), mark))
-    desk.engine.start(job)
-    groups = [Path(group) for group in desk.known(job, "groups.json")]
+    bench.engine.start(job)
+    groups = [Path(group) for group in bench.known(job, "groups.json")]
     while not job.log.exists() or job.log.read_text() != "begun\n":
         time.sleep(0.01)
     assert len(_running(mark)) == 4  # the supervisor, the guard, the init, and the program
     made = [group for group in groups if group.is_dir()]
     assert made or os.geteuid()
-    desk.engine.remove(job)
+    bench.engine.remove(job)
     assert _running(mark) == []
     assert not any(group.exists() for group in groups)
-    assert str(desk.folder) not in Path("/proc/self/mountinfo").read_text()
-    assert list((desk.state / "jobs").iterdir()) == []
+    assert str(bench.folder) not in Path("/proc/self/mountinfo").read_text()
+    assert list((bench.state / "jobs").iterdir()) == []
 
 
 @pytest.mark.bubblewrap
-def test_a_sandbox_that_cannot_be_made_is_the_engines_fault(desk: Desk) -> None:
-    job = replace(desk.job(""), mounts=(Mount(desk.folder / "missing", "/mnt/in"),))
+def test_a_sandbox_that_cannot_be_made_is_the_engines_fault(bench: JobBench) -> None:
+    job = replace(bench.job(""), mounts=(Mount(bench.folder / "missing", "/mnt/in"),))
     with pytest.raises(PalioError, match="missing") as raised:
-        desk.wait(job)
+        bench.wait(job)
     assert raised.value.failure.code == "engine-fault"
 
 
 @pytest.mark.bubblewrap
-def test_an_unknown_image_is_the_engines_fault(desk: Desk) -> None:
+def test_an_unknown_image_is_the_engines_fault(bench: JobBench) -> None:
     with pytest.raises(PalioError) as raised:
-        desk.engine.start(desk.job("", image="no-such-image"))
+        bench.engine.start(bench.job("", image="no-such-image"))
     assert raised.value.failure.code == "engine-fault"
 
 
-def test_a_name_that_is_a_path_is_refused(desk: Desk) -> None:
+def test_a_name_that_is_a_path_is_refused(bench: JobBench) -> None:
     for name in ("../elsewhere", "..", ""):
         with pytest.raises(ValueError, match="cannot name a job"):
-            desk.engine.remove(Job(name, "", LIMITS, desk.folder / "log", "/mnt/out"))
+            bench.engine.remove(Job(name, "", LIMITS, bench.folder / "log", "/mnt/out"))
 
 
 def test_state_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -205,24 +205,24 @@ def test_state_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.bubblewrap
-def test_the_packages_beside_this_python_can_be_imported(desk: Desk) -> None:
+def test_the_packages_beside_this_python_can_be_imported(bench: JobBench) -> None:
     installed = metadata.version("numpy")
-    assert desk.run("import numpy; print(numpy.__version__)")[1] == f"{installed}\n"
+    assert bench.run("import numpy; print(numpy.__version__)")[1] == f"{installed}\n"
 
 
 @pytest.mark.bubblewrap
-def test_no_path_of_the_host_is_in_the_first_process(desk: Desk) -> None:
-    _, log = desk.run("print(open('/proc/1/cmdline').read(), repr(open('/proc/1/environ').read()))")
-    assert str(desk.folder) not in log
+def test_no_path_of_the_host_is_in_the_first_process(bench: JobBench) -> None:
+    _, log = bench.run("print(open('/proc/1/cmdline').read(), repr(open('/proc/1/environ').read()))")
+    assert str(bench.folder) not in log
     assert log.endswith(" ''\n")
 
 
 @pytest.mark.bubblewrap
-def test_no_descriptor_is_inherited(desk: Desk) -> None:
+def test_no_descriptor_is_inherited(bench: JobBench) -> None:
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     try:
-        _, log = desk.run("import os; print(sorted(os.listdir('/proc/self/fd')))")
+        _, log = bench.run("import os; print(sorted(os.listdir('/proc/self/fd')))")
     finally:
         os.close(reading)
         os.close(writing)
@@ -230,8 +230,8 @@ def test_no_descriptor_is_inherited(desk: Desk) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_no_mount_honours_setuid_and_only_three_can_be_written(desk: Desk) -> None:
-    _, log = desk.run("""
+def test_no_mount_honours_setuid_and_only_three_can_be_written(bench: JobBench) -> None:
+    _, log = bench.run("""
         for line in open("/proc/self/mounts"):
             _, target, kind, options, *_ = line.split()
             if "nosuid" not in options.split(","): print("setuid", target)
@@ -242,16 +242,16 @@ def test_no_mount_honours_setuid_and_only_three_can_be_written(desk: Desk) -> No
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize("link", ["mnt", "mnt/in", "proc", ".python"])
-def test_a_link_in_the_image_cannot_divert_a_mount(desk: Desk, link: str) -> None:
+def test_a_link_in_the_image_cannot_divert_a_mount(bench: JobBench, link: str) -> None:
     """While bubblewrap mounts, /oldroot is the host's root: a link to it must not be followed."""
-    victim = desk.folder / "victim"
+    victim = bench.folder / "victim"
     victim.mkdir()
     victim.chmod(0o777)
-    context = desk.folder / "context" / "files"
+    context = bench.folder / "context" / "files"
     (context / link).parent.mkdir(parents=True)
     (context / link).symlink_to(f"/oldroot{victim}")
-    image = desk.image("FROM x\nCOPY files /\n").image
-    result = desk.wait(desk.job("", image=image))
+    image = bench.image("FROM x\nCOPY files /\n").image
+    result = bench.wait(bench.job("", image=image))
     if link == "mnt":
         assert result.end is End.NOT_STARTED
         assert result.detail == "the image has a file or link at /mnt, but /mnt/in must be mounted there"
@@ -261,9 +261,9 @@ def test_a_link_in_the_image_cannot_divert_a_mount(desk: Desk, link: str) -> Non
 
 
 @pytest.mark.bubblewrap
-def test_a_run_instruction_is_reported_as_not_run(desk: Desk) -> None:
-    assert desk.image("FROM x\nRUN pip install torch\n").succeeded
-    assert "line 2 (RUN pip install torch): not run" in (desk.folder / "build.log").read_text()
+def test_a_run_instruction_is_reported_as_not_run(bench: JobBench) -> None:
+    assert bench.image("FROM x\nRUN pip install torch\n").succeeded
+    assert "line 2 (RUN pip install torch): not run" in (bench.folder / "build.log").read_text()
 
 
 # -- limits where no control group keeps them
@@ -278,12 +278,12 @@ def test_a_run_instruction_is_reported_as_not_run(desk: Desk) -> None:
     ],
     ids=["memfd", "System V"],
 )
-def test_memory_that_cannot_be_watched_cannot_be_had(watching: Desk, program: str) -> None:
+def test_memory_that_cannot_be_watched_cannot_be_had(watching: JobBench, program: str) -> None:
     assert watching.run(program)[0].exit_code == 1
 
 
 @pytest.mark.bubblewrap
-def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: Desk) -> None:
+def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: JobBench) -> None:
     result, log = watching.run("""
         import os
         print(len(os.sched_getaffinity(0)))
@@ -294,7 +294,7 @@ def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: Desk) ->
 
 
 @pytest.mark.bubblewrap
-def test_shared_pages_are_not_taken_for_more_than_they_are(watching: Desk) -> None:
+def test_shared_pages_are_not_taken_for_more_than_they_are(watching: JobBench) -> None:
     result, _ = watching.run(
         """
         import mmap, os, time
@@ -321,8 +321,8 @@ def test_guarantees_say_what_is_not_enforced() -> None:
 
 
 @pytest.mark.bubblewrap
-def test_space_cannot_be_taken_beyond_a_files_size(desk: Desk) -> None:
-    _, log = desk.run("""
+def test_space_cannot_be_taken_beyond_a_files_size(bench: JobBench) -> None:
+    _, log = bench.run("""
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
         file = os.open("/mnt/out/x", os.O_CREAT | os.O_RDWR)

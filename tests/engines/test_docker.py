@@ -174,9 +174,7 @@ def test_build_has_no_network(far: Far) -> None:
 
 
 def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
-    with pytest.raises(
-        PalioError, match="The challenge asks for cpus = 4096, and docker on this machine cannot give it"
-    ):
+    with pytest.raises(PalioError, match="The challenge asks for cpus = 4096"):
         far.engine.check(Limits(time_s=1, memory_bytes=MIB, cpus=4096))
 
 

@@ -131,7 +131,7 @@ def test_missing_proxy_image_fails_the_build(tmp_path: Path, monkeypatch: pytest
         finish(build)
     assert raised.value.failure.code == "limit-unavailable"
     assert raised.value.failure.message.startswith(
-        "The challenge asks for build.network = true, and docker on this machine cannot give it: "
+        "The challenge asks for build.network = true, which docker cannot provide on this machine: "
     )
     assert "palio-test-no-such-image:1: pull it, or name another one" in raised.value.failure.next_step
     assert left_of(build.name) == []

@@ -19,11 +19,8 @@ MOST_TRIES = 4  # the first, and one after each pause
 JOBS = ("predict", "score")
 
 
-def judge(data: Path, submitted: Mapping[str, Expected], starts: Counter[str], *, all_seen: bool = False) -> list[str]:
-    """Of a platform that has ended. `submitted`: what was accepted, by its submission's id.
-
-    `all_seen`: whether each job that ran was seen to start, as in Docker's events; a look at /proc may miss one.
-    """
+def judge(data: Path, submitted: Mapping[str, Expected], starts: Counter[str] | None) -> list[str]:
+    """Of a platform that has ended. `submitted`: what was accepted, by its submission's id. `starts`: see Starts."""
     with closing(sqlite3.connect(f"file:{data}/palio.sqlite3?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         rows = database.execute(
@@ -47,7 +44,8 @@ def judge(data: Path, submitted: Mapping[str, Expected], starts: Counter[str], *
         if detail.get("old"):
             ways[move["attempt"]].append(detail["new"])
     for attempt in attempts:
-        found += _of_attempt(attempt, ways[attempt["identity"]], starts, all_seen=all_seen)
+        found += _of_attempt(attempt, ways[attempt["identity"]])
+        found += _of_starts(attempt, starts) if starts is not None else ()
     found += (f"left over: {each}" for each in left_over([attempt["identity"] for attempt in attempts]))
     return found + list(_left_in(data, [attempt["identity"] for attempt in attempts]))
 
@@ -103,7 +101,7 @@ def _end_of(attempt: sqlite3.Row) -> str:
     return f"{attempt['state']} {attempt['failure_code']} {attempt['scores'] or ''} {message}".strip()
 
 
-def _of_attempt(attempt: sqlite3.Row, way: Sequence[str], starts: Counter[str], *, all_seen: bool) -> Iterator[str]:
+def _of_attempt(attempt: sqlite3.Row, way: Sequence[str]) -> Iterator[str]:
     identity = attempt["identity"]
     if not all(may_move(State(old), State(new)) for old, new in pairwise(way)) or way[-1] != attempt["state"]:
         yield f"{identity} went an illegal way: {' '.join(way)}, and is {attempt['state']}"
@@ -111,11 +109,15 @@ def _of_attempt(attempt: sqlite3.Row, way: Sequence[str], starts: Counter[str], 
         yield f"{identity} has {sum(state in ENDS for state in way)} results"
     if attempt["state"] == State.FAILED and not (attempt["failure_cause"] and attempt["failure_code"]):
         yield f"{identity} failed without a cause"
+
+
+def _of_starts(attempt: sqlite3.Row, starts: Counter[str]) -> Iterator[str]:
+    identity = attempt["identity"]
     for job in JOBS:
         many = starts[f"palio-{identity}-{job}"]
         if many > 1:
             yield f"the job {job} of {identity} was started {many} times"
-        elif attempt["state"] == State.SCORED and not many and all_seen:
+        elif attempt["state"] == State.SCORED and not many:
             yield f"{identity} is scored, and its job {job} was never seen"
 
 

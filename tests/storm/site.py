@@ -57,7 +57,11 @@ class Site:
         self.starts = 0
         self.exit_codes: list[int] = []
         self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
-        self.running = self._begin()
+        try:
+            self.running = self._begin()
+        except BaseException:
+            self._unmount()
+            raise
 
     def _mount(self) -> bool:
         if os.geteuid() != 0:
@@ -70,10 +74,16 @@ class Site:
         self.starts += 1
         started = Running(self.data, **self._operated)
         deadline = time.monotonic() + START_S
-        while started.health() is None:
-            if started.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the platform does not start:\n{started.said}")
-            time.sleep(0.1)
+        try:
+            while started.health() is None:
+                if started.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the platform does not start:\n{started.said}")
+                time.sleep(0.1)
+        except BaseException:
+            for process in started.tree():
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            raise
         return started
 
     @property
@@ -156,9 +166,11 @@ class Site:
     def close(self) -> None:
         if self.running.process.poll() is None:
             self.kill_all()
+        self._unmount()
+
+    def _unmount(self) -> None:
         if self.has_disk:
             subprocess.run(["umount", "--lazy", str(self.data)], check=True)
-        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def _started(process: int) -> str:

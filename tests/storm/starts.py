@@ -1,11 +1,14 @@
-"""How often each job was really started, as seen from outside: Docker's own events, or the sandboxes in /proc.
+"""How often each job really started, as seen from outside: Docker's events, or what the kernel executes in sandboxes.
 
-`python -m tests.storm.starts FOLDER` prints each sandbox of the jobs below FOLDER once, until it is ended. It is a
-process of its own, as a thread beside those of the storm would miss some.
+`python -m tests.storm.starts CACHE` prints each bubblewrap job below that cache folder when its program is executed.
+The kernel asks it before it executes the interpreter, which all jobs of a storm run, and waits for its answer. So it
+misses no start, however short the job is. Only root may ask for that.
 """
 
+import ctypes
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -13,57 +16,94 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from palio.engines.bubblewrap.inside import inside_command
+
 _JOB = re.compile(rb"palio-[a-z0-9]+-(?:sample|sample-score|predict|score)(?![a-z0-9-])")
-_LOOK_S = 0.04
+_READY = b"watching"
+_READY_S = 30.0
+_WAITS = b"\0".join(map(os.fsencode, inside_command("", 0, 0)[1:-2]))  # the process that is about to become a job
+
+# fanotify(7)
+_CLASS_CONTENT, _CLOEXEC, _MARK_ADD, _OPEN_EXEC_PERM, _ALLOW = 0x4, 0x1, 0x1, 0x40000, 1
+_EVENT, _ANSWER = struct.Struct("=IBBHQii"), struct.Struct("=iI")
 
 
 class Starts:
-    """Counts from its making until `end`. A sandbox that lives for less than _LOOK_S may be missed."""
+    """Counts from its making until `end`."""
 
     def __init__(self, engine: str, home: Path, cache: Path) -> None:
-        self._printed = home / "starts"
-        command = [sys.executable, "-m", "tests.storm.starts", str(cache / "palio/bubblewrap/jobs")]
+        self._printed, self._is_over = home / "starts", False
+        self._process: subprocess.Popen[bytes] | None = None
+        # Its arguments do not name the jobs' folder: what does is a supervisor, and struck.
+        command = [sys.executable, "-m", "tests.storm.starts", str(cache)]
         if engine == "docker":
             command = ["docker", "events", "--filter", "event=start", "--format", "{{.Actor.Attributes.name}}"]
+        elif os.geteuid() != 0:
+            return
         with self._printed.open("wb") as printed:
             self._process = subprocess.Popen(command, stdout=printed)
+        deadline = time.monotonic() + _READY_S
+        while engine == "bubblewrap" and _READY not in self._printed.read_bytes():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("what counts the starts does not start")
+            time.sleep(0.05)
 
-    def end(self) -> Counter[str]:
-        self._process.terminate()
-        self._process.wait()
+    def end(self) -> Counter[str] | None:
+        """How often each job started; None if an ordinary user cannot know."""
+        if self._process is None:
+            return None
+        if not self._is_over:
+            self._is_over = True
+            if self._process.poll() is not None:
+                raise RuntimeError(f"what counts the starts ended with exit code {self._process.returncode}")
+            self._process.terminate()
+            self._process.wait()
         lines = self._printed.read_bytes().splitlines()
         return Counter(found[0].decode() for line in lines if (found := _JOB.fullmatch(line.strip())))
 
 
-def watch(jobs_folder: Path) -> None:
-    """The outermost bwrap of a job is the child of a Python process whose arguments name the job.
-
-    When it is gone, so may be the next: what has ever been the child of a bwrap is not one that was started.
-    """
-    mark = os.fsencode(jobs_folder)
-    inner: set[str] = set()
-    seen: set[str] = set()
+def watch(cache: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.fanotify_init(_CLASS_CONTENT | _CLOEXEC, os.O_RDONLY | os.O_CLOEXEC)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), "fanotify_init")
+    program = os.fsencode(Path(sys.executable).resolve())
+    if libc.fanotify_mark(descriptor, _MARK_ADD, ctypes.c_uint64(_OPEN_EXEC_PERM), -1, program) < 0:
+        raise OSError(ctypes.get_errno(), "fanotify_mark")
+    mark = os.fsencode(cache / "palio/bubblewrap/jobs")
+    print(_READY.decode(), flush=True)
     while True:
-        jobs: dict[str, str] = {}
-        sandboxes: dict[str, tuple[str, str]] = {}  # by process: its parent, and the process with when it started
-        for name in os.listdir("/proc"):  # noqa: PTH208 - often
-            if not name.isdigit():
-                continue
-            with suppress(OSError):
-                content = Path("/proc", name, "stat").read_text()
-                program, fields = content.partition("(")[2].rpartition(")")[0], content.rpartition(")")[2].split()
-                if program == "bwrap":
-                    sandboxes[name] = fields[1], f"{name}:{fields[19]}"
-                elif program.startswith("python"):
-                    arguments = Path("/proc", name, "cmdline").read_bytes()
-                    if mark in arguments and (found := _JOB.search(arguments)):
-                        jobs[name] = found[0].decode()
-        inner |= {process for parent, process in sandboxes.values() if parent in sandboxes}
-        for parent, process in sandboxes.values():
-            if parent in jobs and process not in inner and process not in seen:
-                seen.add(process)
-                print(jobs[parent], flush=True)
-        time.sleep(_LOOK_S)
+        events = os.read(descriptor, 4096)
+        while events:
+            size, _, _, _, _, opened, process = _EVENT.unpack_from(events)
+            events = events[size:]
+            try:
+                if (job := _job(process, mark)) is not None:
+                    print(job, flush=True)
+            finally:
+                with suppress(FileNotFoundError):  # the process was killed while it waited
+                    os.write(descriptor, _ANSWER.pack(opened, _ALLOW))
+                os.close(opened)
+
+
+def _job(process: int, mark: bytes) -> str | None:
+    """The job below the folder `mark` that this process becomes now; None if it becomes something else.
+
+    One of its ancestors is the job's supervisor, or was forked from it, and has arguments that name the job's folder.
+    """
+    with suppress(OSError):
+        if not _arguments(process).partition(b"\0")[2].startswith(_WAITS):  # bubblewrap has them further on
+            return None
+        while process > 1:
+            arguments = _arguments(process)
+            if mark in arguments and (found := _JOB.search(arguments)):
+                return found[0].decode()
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def _arguments(process: int) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.conftest import lacking
 from tests.storm.findings import judge
 from tests.storm.site import Planted
 from tests.storm.storm import Report, storm
@@ -75,11 +77,13 @@ def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
     name = f"palio-{identity}-score"
     lost = {**over.accepted, "no-such-id": next(iter(over.accepted.values()))}
     assert any("was accepted, and is lost" in line for line in judge(over.data, lost, over.starts))
-    twice = over.starts + type(over.starts)([name])
+    if over.starts is None:
+        lacking("only root can count the starts of sandboxes")
+    twice = over.starts + Counter([name])
     assert judge(over.data, over.accepted, twice) == [f"the job score of {identity} was started 2 times"]
-    unseen = over.starts - type(over.starts)([name])
+    unseen = over.starts - Counter([name])
     never = f"{identity} is scored, and its job score was never seen"
-    assert never in judge(over.data, over.accepted, unseen, all_seen=True)
+    assert judge(over.data, over.accepted, unseen) == [never]
 
 
 @pytest.mark.bubblewrap
@@ -88,6 +92,15 @@ def test_a_platform_that_does_not_tidy_up_is_found() -> None:
     forgetful = Planted("engines/bubblewrap/engine.py", line, f"{line}        return\n")
     with storm(SEED, "bubblewrap", blows=2, seconds=60, planted=forgetful) as report:
         assert any(line.startswith("left over: ") and "bubblewrap/jobs" in line for line in report.findings)
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can count the starts of sandboxes")
+def test_a_platform_that_starts_jobs_twice_is_found() -> None:
+    line = '        _supervise(folder, lock, "supervisor")\n'
+    twice = Planted("engines/bubblewrap/engine.py", line, line + line)
+    with storm(SEED, "bubblewrap", blows=0, seconds=60, submissions=2, planted=twice) as report:
+        assert any(line.endswith("was started 2 times") for line in report.findings), report.shown()
 
 
 def test_what_is_left_over_is_found(over: Report) -> None:

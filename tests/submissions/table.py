@@ -53,7 +53,7 @@ def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
         for attack in attacks:
             if not attack.applies_to(engine):
                 reason = attack.not_on.get(engine) or attack.not_on.get(engine.removesuffix(AS_USER))
-                cells[attack.name] = f"– {reason}" if reason else "as by root"
+                cells[attack.name] = f"– {reason}" if reason else "same as root"
                 continue
             ending = ground.run(attack)
             cells[attack.name] = _cell(ending, fine=ending.code in attack.expectation(engine).ends and not ending.harm)

@@ -9,14 +9,14 @@ from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.people import World, make_world
+from tests.web.full_challenge import Full, make_full
+from tests.web.world import World, make_world
 
 from palio.web.http import cache
-from palio.web.leaderboard import statistics
 from palio.web.models import User
 
 if TYPE_CHECKING:
-    from tests.web.controller.desk import Desk
+    from tests.web.controller.stepped_controller import SteppedController
 
 
 @pytest.fixture(scope="session")
@@ -37,28 +37,31 @@ def world(db: None, small_bundle: Path) -> World:
 
 
 @pytest.fixture
-def make_desk(world: World, tmp_path: Path) -> "Iterator[Callable[..., Desk]]":
+def full(world: World, tmp_path: Path) -> Full:
+    return make_full(world, tmp_path)
+
+
+@pytest.fixture
+def make_controller(world: World, tmp_path: Path) -> "Iterator[Callable[..., SteppedController]]":
     """Makes controllers that the test ticks by hand, configured as it says."""
-    from tests.web.controller.desk import Desk
+    from tests.web.controller.stepped_controller import SteppedController
 
-    made: list[Desk] = []
+    made: list[SteppedController] = []
 
-    def make(**configured: object) -> Desk:
-        made.append(Desk(tmp_path, **configured))
+    def make(**configured: object) -> SteppedController:
+        made.append(SteppedController(tmp_path, **configured))
         return made[-1]
 
     yield make
-    for desk in made:
-        desk.close()
+    for stepped in made:
+        stepped.close()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_kept() -> Iterator[None]:
+def _nothing_is_kept() -> None:
     """Each test has a database of its own, in which keys mean something else than in the one before."""
     caches["here"].clear()
-    cache.forget()
-    yield
-    statistics.forget()
+    cache.clear()
 
 
 @pytest.fixture

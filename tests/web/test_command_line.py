@@ -11,10 +11,10 @@ import pytest
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 from tests.bundles import write_context
-from tests.web.handing_in import stored
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, write_board_bundle
-from tests.web.zips import context_zip
+from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
+from tests.web.submission_files import context_zip
+from tests.web.submitting import stored
+from tests.web.world import World
 
 from palio.cli import main
 from palio.core.attempt.states import State
@@ -24,10 +24,10 @@ from palio.web.models import ApiToken, Registration, StoredFile, Submission, Use
 from palio.web.verbs.submit import submit
 
 if TYPE_CHECKING:
-    from tests.web.controller.desk import Desk
+    from tests.web.controller.stepped_controller import SteppedController
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MakeDesk = Callable[..., "Desk"]
+MakeController = Callable[..., "SteppedController"]
 
 
 @dataclass(frozen=True)
@@ -77,21 +77,21 @@ def palio(
 
 
 @pytest.fixture
-def controlled(make_desk: MakeDesk) -> Iterator["Desk"]:
+def controlled(make_controller: MakeController) -> Iterator["SteppedController"]:
     """A controller that goes on by itself until the test has ended."""
-    desk, over = make_desk(), threading.Event()
+    stepped, over = make_controller(), threading.Event()
 
     def tick() -> None:
         try:
             while not over.is_set():
-                desk.controller.tick()
+                stepped.controller.tick()
                 over.wait(0.02)
         finally:
             connection.close()
 
     thread = threading.Thread(target=tick)
     thread.start()
-    yield desk
+    yield stepped
     over.set()
     thread.join()
 
@@ -145,7 +145,7 @@ def test_submit_without_joining_says_how(palio: Terminal, world: World, packed: 
     assert (said.exit_code, "Join with `palio join mednist`" in said.err) == (2, True)
 
 
-def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--note", "from a shell", "--wait")
     submission = Submission.objects.get()
     assert said.exit_code == 0
@@ -159,22 +159,22 @@ def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "De
 
 
 def test_submit_and_wait_shows_the_failure_with_its_exit_code(
-    palio: Terminal, controlled: "Desk", packed: Path, world: World
+    palio: Terminal, controlled: "SteppedController", packed: Path, world: World
 ) -> None:
-    from tests.web.controller.desk_engine import exits
+    from tests.web.controller.programmed_engine import exits
 
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
     said = palio("submit", packed, "-c", "mednist", "--wait")
     assert said.exit_code == 10
-    assert "Failed at predict — your turn." in said.err
-    assert "The container ended with exit code 3, so its predictions were not taken." in said.err
+    assert "Failed at predict. Action needed: you." in said.err
+    assert "The container exited with code 3, so its predictions were not used." in said.err
     assert said.err.splitlines()[-1] == "(predict-exit)"
-    palio.sign_in(world.alice)  # who organizes it, and whose turn it is not
+    palio.sign_in(world.alice)  # who organizes it
     said = palio("status", Submission.objects.get().pk)
-    assert (said.exit_code, "Failed at predict — the participant's turn." in said.err) == (10, True)
+    assert (said.exit_code, "Failed at predict. Action needed: the participant." in said.err) == (10, True)
 
 
-def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--wait", "--json")
     ended = json.loads(said.out)
     assert (said.exit_code, ended["state"], ended["scores"]) == (0, "scored", {"accuracy": 1.0})
@@ -185,7 +185,7 @@ def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> No
     path.write_bytes(context_zip(dockerfile="FROM x\nCOPY lost.py /\n"))
     said = palio("submit", path, "-c", "mednist")
     assert said.exit_code == 10
-    assert said.err.splitlines()[0] == "Failed — your turn."
+    assert said.err.splitlines()[0] == "Failed. Action needed: you."
     assert "  | the Dockerfile, line 2 (COPY lost.py /): lost.py does not exist" in said.err
     assert StoredFile.objects.count() == 0
 
@@ -234,11 +234,11 @@ def test_submission_that_is_not_there_is_named(palio: Terminal, command: str, na
 
 
 def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path: Path) -> None:
-    publish(world.challenge, write_board_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
     world.team.challenge.refresh_from_db()
-    submission = hand_in(world.team, state=State.PREDICT)
+    submission = add_submission(world.team, state=State.PREDICT)
     said = palio("cancel", submission.pk)
-    assert (said.exit_code, "uses up one of your team's tries" in said.err) == (10, True)
+    assert (said.exit_code, "counts toward your team's limit" in said.err) == (10, True)
     assert submission.attempts.get().cancel_requested is None
     assert palio("cancel", submission.pk, "--counts").out == "Cancelling: the job is being stopped.\n"
     assert submission.attempts.get().cancel_requested is not None
@@ -258,8 +258,8 @@ def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
     assert listed[1].split()[:1] == [submission.pk]
 
 
-def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk", packed: Path) -> None:
-    from tests.web.controller.desk_engine import exits
+def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+    from tests.web.controller.programmed_engine import exits
 
     palio("submit", packed, "-c", "mednist", "--wait")
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
@@ -269,13 +269,13 @@ def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Desk"
     assert sorted(row[5:] for row in rows) == [["failed", "(predict-exit)", "yes"], ["scored", "yes", "1"]]
 
 
-def test_logs_of_what_has_run(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_logs_of_what_has_run(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("logs", Submission.objects.get().pk, "--json")
     assert "build" in json.loads(said.out)["logs"]
 
 
-def test_leaderboard(palio: Terminal, controlled: "Desk", packed: Path) -> None:
+def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     assert "No scores yet." in palio("leaderboard", "mednist").out
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("leaderboard", "mednist")

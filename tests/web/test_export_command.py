@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.web.desk.conftest import Full, make_full
-from tests.web.people import make_world
+from tests.web.full_challenge import Full, make_full
+from tests.web.world import make_world
 
 from palio.cli import main
 from palio.web.models import User

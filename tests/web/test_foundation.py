@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from tests.web.people import World
+from tests.web.world import World
 
 Browser = Callable[..., Client]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from django.http import HttpResponseBase
 from django.test import Client
-from tests.web.people import World
-from tests.web.zips import digest
+from tests.web.submission_files import digest
+from tests.web.world import World
 
 Browser = Callable[..., Client]
 

@@ -14,7 +14,7 @@ from tests.conftest import lacking
 from tests.web.postgresql import cluster, programs
 
 HERE = Path(__file__).parent
-RUN = ["verbs", "controller", "api", "desk", "pages", "test_board.py", "test_away.py"]
+RUN = ["verbs", "controller", "api", "pages", "queries", "leaderboard", "http/test_database_errors.py"]
 LEFT_OUT = ["verbs/test_disk_full.py", "controller/test_engine_killed.py", "controller/test_serve_killed.py"]
 LONG = "not every_step"
 

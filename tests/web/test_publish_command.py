@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World, make_world
+from tests.web.world import World, make_world
 
 from palio.cli import main
 from palio.web.models import Challenge

@@ -1,19 +1,19 @@
-"""Classifies images with the trained MedNIST model; run it in challenges/mednist after the training:
+"""Classifies images with the trained MedNIST model. Run it in challenges/mednist after training:
 
     docker build -f docker_code_inference/Dockerfile -t medicichallenges/mednist:inference .
     docker run -it --rm --shm-size=256m -v $PWD/input_data/testing-data:/mnt/in \\
       -v $PWD/submission_directory/input/res:/mnt/out medicichallenges/mednist:inference python inference_on_test.py
 
-or, where PyTorch is installed:
+or, with PyTorch installed:
 
     python docker_code_inference/inference_on_test.py --input input_data/testing-data --output .
 
 Reads every *.jpg, *.jpeg and *.png of the input folder and writes classification_results.csv with the columns file and
-class, sorted by file. It is all images or none: one that cannot be read, is not grey or not of 64x64 pixels is named,
-and the run fails: the network has never seen its like, and its answer would be a guess.
+class, sorted by file. If any image cannot be read, is not grayscale or not 64x64 pixels, the run fails and lists all
+such images: the network has not been trained on them, and a prediction would be a guess.
 
-Images are read and classified a few hundred at a time, so that memory does not grow with their number. Needs no
-network, no particular user, and no place to write to but the output folder.
+Images are read and classified a few hundred at a time, so memory does not grow with their number. Needs no network, no
+particular user, and write access only to the output folder.
 """
 
 import argparse
@@ -37,18 +37,18 @@ MODEL = Path(__file__).resolve().parent.parent / "model_output" / "best_metric_m
 RESULTS = "classification_results.csv"
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 SIZE = (64, 64)
-# What app.py trains unless it is changed; the card beside the weights, where there is one, has the last word.
+# The default of app.py. The model card, if present, overrides it.
 NETWORK: dict[str, Any] = {"members": 3, "widths": [16, 32, 64, 128], "classes": len(CLASSES)}
-WANTED = "Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels."
-AT_ONCE = 256  # images; more are not faster
+WANTED = "Each must be a complete grayscale (mode L) JPEG or PNG of 64x64 pixels."
+AT_ONCE = 256  # images; more would not be faster
 
 
 class InputError(Exception):
-    """What was given cannot be used; the message says what to do about it."""
+    """The input cannot be used; the message says what to do about it."""
 
 
 class UnfitError(Exception):
-    """An image that is whole, but not of the kind that the network was made for."""
+    """An image that can be read but does not fit the network."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--input", type=Path, default=Path("/mnt/in"), help="folder with the images (/mnt/in)")
     add("--output", type=Path, default=Path("/mnt/out"), help=f"folder that receives {RESULTS} (/mnt/out)")
-    add("--model", type=Path, default=MODEL, help="the weights; their card lies beside them (%(default)s)")
+    add("--model", type=Path, default=MODEL, help="the weights, with the model card next to them (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         classify(options.input, options.output / RESULTS, options.model)
@@ -75,48 +75,48 @@ def classify(folder: Path, results: Path, model: Path) -> None:
     names = list_images(folder)
     with written(results) as rows, torch.inference_mode():
         for some_names, images in batches(folder, names):
-            grey = torch.from_numpy(images).to(device).unsqueeze(1).float() / 255
-            guesses = network(grey).argmax(1).tolist()
+            gray = torch.from_numpy(images).to(device).unsqueeze(1).float() / 255
+            guesses = network(gray).argmax(1).tolist()
             rows.writerows((name, classes[guess]) for name, guess in zip(some_names, guesses, strict=True))
     print(f"{len(names)} images classified in {time.perf_counter() - start:.1f} s: {results}", flush=True)
 
 
 def load_model(path: Path) -> tuple[nn.Module, list[str]]:
-    """The network with its weights, and its classes in the order of its outputs."""
+    """Returns the network with its weights, and its classes in output order."""
     card_path = path.with_suffix(".json")
-    remedy = "Train it with docker_code_training/app.py and pack it again."
+    remedy = "Train the model with docker_code_training/app.py and pack it again."
     try:
         card: dict[str, Any] = json.loads(card_path.read_text(encoding="utf-8")) if card_path.exists() else {}
         shape, classes = card.get("arguments", NETWORK), card.get("classes", CLASSES)
         network = make_network(**shape)
         if len(classes) != shape["classes"]:
-            raise ValueError(f"it names {len(classes)} classes for {shape['classes']} outputs")
+            raise ValueError(f"it lists {len(classes)} classes for {shape['classes']} outputs")
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
-        raise InputError(f"The card {card_path} does not describe this network: {error}. {remedy}") from error
+        raise InputError(f"The model card {card_path} does not match this network: {error}. {remedy}") from error
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except OSError as error:
         raise InputError(f"Cannot read the model {path}: {error.strerror}. {remedy}") from error
     except (RuntimeError, EOFError, TypeError, KeyError, ValueError, pickle.UnpicklingError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"The model {path} does not hold this network's weights: {reason} {remedy}") from error
+        raise InputError(f"The model {path} does not contain this network's weights: {reason} {remedy}") from error
     return network, classes
 
 
 class Ensemble(nn.ModuleList):
-    """Answers with the mean of what its members answer to an image and to its mirror image."""
+    """Averages the outputs of its members for an image and its mirror image."""
 
-    def forward(self, grey: Tensor) -> Tensor:
-        return torch.stack([member(side) for member in self for side in (grey, grey.flip(3))]).mean(0)
+    def forward(self, gray: Tensor) -> Tensor:
+        return torch.stack([member(side) for member in self for side in (gray, gray.flip(3))]).mean(0)
 
 
 def make_network(members: int, widths: list[int], classes: int) -> Ensemble:
-    """Grey values [N, 1, 64, 64] between 0 and 1 -> logits [N, classes]; app.py has the same function."""
+    """Gray values [N, 1, 64, 64] between 0 and 1 -> logits [N, classes]. Also in app.py."""
 
     def make_member() -> nn.Sequential:
         first = widths[0]
         layers: list[nn.Module] = [nn.Conv2d(1, first, 5, 2, 2, bias=False), nn.MaxPool2d(3, 2, 1)]
-        layers += [nn.BatchNorm2d(first), nn.ReLU()]  # behind the pooling, where they cost a quarter
+        layers += [nn.BatchNorm2d(first), nn.ReLU()]  # after the pooling, at a quarter of the cost
         for before, after, stride in zip([first, *widths], widths, [1] + [2] * len(widths), strict=False):
             layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
@@ -131,47 +131,48 @@ def list_images(folder: Path) -> list[str]:
     except OSError as error:
         raise InputError(
             f"Cannot read the folder {folder}: {error.strerror}. "
-            "Give the folder with the images: mount it at /mnt/in, or name it with --input."
+            "Mount the folder with the images at /mnt/in, or name it with --input."
         ) from error
     if not names:
         raise InputError(
-            f"The folder {folder} holds no *.jpg, *.jpeg or *.png. "
-            "Give the folder with the images: mount it at /mnt/in, or name it with --input."
+            f"The folder {folder} contains no *.jpg, *.jpeg or *.png. "
+            "Mount the folder with the images at /mnt/in, or name it with --input."
         )
     return names
 
 
 def batches(folder: Path, names: list[str]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Names and images, bytes [N, 64, 64]. All images are looked at before those that are unfit are named."""
+    """Yields names and images, bytes [N, 64, 64]. Reads all images before it reports those that do not fit."""
     unfit: list[str] = []
     for start in range(0, len(names), AT_ONCE):
         some_names, images = names[start : start + AT_ONCE], []
         for name in some_names:
             try:
                 images.append(read_image(folder / name))
-            except Exception as error:  # noqa: BLE001 - what Pillow raises on a broken file has no common class
+            except Exception as error:  # noqa: BLE001 - Pillow's errors have no common base class
                 unfit.append(f"{name} {error if isinstance(error, UnfitError) else 'cannot be read'}")
         if not unfit:
             yield some_names, np.stack(images)
     if unfit:
         shown = ", ".join(unfit[:20]) + (", ..." if len(unfit) > 20 else "")
         raise InputError(
-            f"{len(unfit)} of {len(names)} images in {folder} are unfit: {shown}. {WANTED} No results were written."
+            f"{len(unfit)} of {len(names)} images in {folder} cannot be used: {shown}. {WANTED} "
+            "No results were written."
         )
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image file as bytes [64, 64], or UnfitError; app.py has the same function."""
+    """Returns an image as bytes [64, 64]. Raises UnfitError. Also in app.py."""
     with Image.open(path) as image:
         if image.mode != "L":
-            raise UnfitError(f"is of mode {image.mode}")
+            raise UnfitError(f"has mode {image.mode}")
         if image.size != SIZE:
             raise UnfitError(f"has {image.width}x{image.height} pixels")
         return np.asarray(image)
 
 
 def remove_earlier(results: Path) -> None:
-    """A run that fails must not leave an earlier run's results to be taken for its own."""
+    """Removes earlier results, which could be mistaken for those of a run that fails."""
     try:
         results.unlink(missing_ok=True)
     except OSError as error:
@@ -180,7 +181,7 @@ def remove_earlier(results: Path) -> None:
 
 @contextmanager
 def written(results: Path) -> Iterator[Any]:
-    """A writer of rows; the results get their name when all of them are there."""
+    """Yields a CSV writer; the file gets its name once it is complete."""
     new = results.with_name(f".{results.name}.new")
     try:
         results.parent.mkdir(parents=True, exist_ok=True)
@@ -198,8 +199,7 @@ def written(results: Path) -> Iterator[Any]:
 
 def cannot_write(results: Path, error: OSError) -> InputError:
     return InputError(
-        f"Cannot write {results}: {error.strerror}. It has to lie in a folder that this user may write to. "
-        "Give another: mount it at /mnt/out, or name it with --output."
+        f"Cannot write {results}: {error.strerror}. Mount a writable folder at /mnt/out, or name one with --output."
     )
 
 

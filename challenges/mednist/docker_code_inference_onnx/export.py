@@ -1,9 +1,9 @@
-"""Exports the trained model to ONNX, for predict.py; run it in challenges/mednist where PyTorch and onnx are installed:
+"""Exports the trained model to ONNX for predict.py. Run it in challenges/mednist with PyTorch and onnx installed:
 
     python docker_code_inference_onnx/export.py
 
-Reads model_output/best_metric_model.{pth,json}; writes model.onnx and model.json, the same card, beside this file. The
-exported network takes bytes, as images have them: that they are divided by 255 is part of it.
+Reads model_output/best_metric_model.{pth,json} and writes model.onnx and model.json (the same card) next to this file.
+The exported network takes bytes, as images store them; the division by 255 is part of it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ OPSET = 17
 
 
 class FromBytes(nn.Module):
-    """The network behind the division that makes bytes grey values."""
+    """The network, preceded by the conversion from bytes to gray values."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class FromBytes(nn.Module):
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Exports the trained MedNIST model to ONNX.")
     add = parser.add_argument
-    add("--model", type=Path, default=MODEL, help="the weights; their card lies beside them (%(default)s)")
+    add("--model", type=Path, default=MODEL, help="the weights, with the model card next to them (%(default)s)")
     add("--output", type=Path, default=HERE, help="folder that receives model.onnx and its card (%(default)s)")
     options = parser.parse_args(arguments)
     spec = importlib.util.spec_from_file_location("inference_on_test", PROGRAM)
@@ -47,13 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(program)
     if importlib.util.find_spec("onnx") is None:
-        print("PyTorch exports with the package onnx, which is not here: pip install onnx", file=sys.stderr)
+        print("The export needs the package onnx: pip install onnx", file=sys.stderr)
         return 1
     try:
         network, _ = program.load_model(options.model)
         card = options.model.with_suffix(".json")
         if not card.exists():
-            raise program.InputError(f"There is no card {card}: it names the classes. Train the model again.")
+            raise program.InputError(f"The model card {card} is missing; it lists the classes. Train the model again.")
     except program.InputError as error:
         print(error, file=sys.stderr)
         return 1
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def export(network: nn.Module, target: Path) -> None:
     with warnings.catch_warnings():
-        # The newer exporter needs two more packages and makes the same of four convolutions.
+        # The new exporter needs two more packages and gives the same result for four convolutions.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
             FromBytes(network).eval(),

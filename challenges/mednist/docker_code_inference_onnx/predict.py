@@ -1,12 +1,12 @@
-"""Classifies images with the exported MedNIST model, without PyTorch; run it in challenges/mednist after the training:
+"""Classifies images with the exported MedNIST model, without PyTorch. Run it in challenges/mednist after training:
 
     python docker_code_inference_onnx/export.py
     docker build -t medicichallenges/mednist:inference-onnx docker_code_inference_onnx
     docker run -it --rm -v $PWD/input_data/testing-data:/mnt/in -v $PWD/submission_directory/input/res:/mnt/out \\
       medicichallenges/mednist:inference-onnx
 
-Does what docker_code_inference/inference_on_test.py does, with equal predictions and the same refusals. Once the model
-is exported, this folder is a whole submission: palio pack docker_code_inference_onnx -o onnx.zip
+Equivalent to docker_code_inference/inference_on_test.py: same predictions, same errors. Once the model is exported,
+this folder is a complete submission: palio pack docker_code_inference_onnx -o onnx.zip
 """
 
 import argparse
@@ -28,16 +28,16 @@ MODEL = Path(__file__).resolve().parent / "model.onnx"
 RESULTS = "classification_results.csv"
 CLASSES = ["AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT"]
 SIZE = (64, 64)
-WANTED = "Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels."
-AT_ONCE = 256  # images; more are not faster
+WANTED = "Each must be a complete grayscale (mode L) JPEG or PNG of 64x64 pixels."
+AT_ONCE = 256  # images; more would not be faster
 
 
 class InputError(Exception):
-    """What was given cannot be used; the message says what to do about it."""
+    """The input cannot be used; the message says what to do about it."""
 
 
 class UnfitError(Exception):
-    """An image that is whole, but not of the kind that the network was made for."""
+    """An image that can be read but does not fit the network."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--input", type=Path, default=Path("/mnt/in"), help="folder with the images (/mnt/in)")
     add("--output", type=Path, default=Path("/mnt/out"), help=f"folder that receives {RESULTS} (/mnt/out)")
-    add("--model", type=Path, default=MODEL, help="the model; its card lies beside it (%(default)s)")
+    add("--model", type=Path, default=MODEL, help="the model, with its card next to it (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         classify(options.input, options.output / RESULTS, options.model)
@@ -68,14 +68,14 @@ def classify(folder: Path, results: Path, model: Path) -> None:
 
 
 def load_model(path: Path) -> tuple[onnxruntime.InferenceSession, list[str]]:
-    """The network, which takes bytes [N, 1, 64, 64], and its classes in the order of its outputs."""
+    """Returns the network, which takes bytes [N, 1, 64, 64], and its classes in output order."""
     card_path = path.with_suffix(".json")
-    remedy = "Write both anew with docker_code_inference_onnx/export.py."
+    remedy = "Export both again with docker_code_inference_onnx/export.py."
     try:
         classes = json.loads(card_path.read_text(encoding="utf-8"))["classes"]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"The card {card_path} does not name the classes: {error}. {remedy}") from error
-    onnxruntime.set_default_logger_severity(3)  # errors alone
+        raise InputError(f"The model card {card_path} does not list the classes: {error}. {remedy}") from error
+    onnxruntime.set_default_logger_severity(3)  # errors only
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
@@ -84,12 +84,12 @@ def load_model(path: Path) -> tuple[onnxruntime.InferenceSession, list[str]]:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise InputError(f"Cannot read the model {path}: {error.strerror}. {remedy}") from error
-    except Exception as error:  # what onnxruntime raises has no common class of its own
+    except Exception as error:  # onnxruntime's errors have no common base class
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"The model {path} is no ONNX model: {reason} {remedy}") from error
+        raise InputError(f"The model {path} is not a valid ONNX model: {reason} {remedy}") from error
     outputs = session.get_outputs()[0].shape[1]
     if outputs != len(classes):
-        raise InputError(f"The card {card_path} names {len(classes)} classes for {outputs} outputs. {remedy}")
+        raise InputError(f"The model card {card_path} lists {len(classes)} classes for {outputs} outputs. {remedy}")
     return session, classes
 
 
@@ -100,47 +100,48 @@ def list_images(folder: Path) -> list[str]:
     except OSError as error:
         raise InputError(
             f"Cannot read the folder {folder}: {error.strerror}. "
-            "Give the folder with the images: mount it at /mnt/in, or name it with --input."
+            "Mount the folder with the images at /mnt/in, or name it with --input."
         ) from error
     if not names:
         raise InputError(
-            f"The folder {folder} holds no *.jpg, *.jpeg or *.png. "
-            "Give the folder with the images: mount it at /mnt/in, or name it with --input."
+            f"The folder {folder} contains no *.jpg, *.jpeg or *.png. "
+            "Mount the folder with the images at /mnt/in, or name it with --input."
         )
     return names
 
 
 def batches(folder: Path, names: list[str]) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Names and images, bytes [N, 64, 64]. All images are looked at before those that are unfit are named."""
+    """Yields names and images, bytes [N, 64, 64]. Reads all images before it reports those that do not fit."""
     unfit: list[str] = []
     for start in range(0, len(names), AT_ONCE):
         some_names, images = names[start : start + AT_ONCE], []
         for name in some_names:
             try:
                 images.append(read_image(folder / name))
-            except Exception as error:  # noqa: BLE001 - what Pillow raises on a broken file has no common class
+            except Exception as error:  # noqa: BLE001 - Pillow's errors have no common base class
                 unfit.append(f"{name} {error if isinstance(error, UnfitError) else 'cannot be read'}")
         if not unfit:
             yield some_names, np.stack(images)
     if unfit:
         shown = ", ".join(unfit[:20]) + (", ..." if len(unfit) > 20 else "")
         raise InputError(
-            f"{len(unfit)} of {len(names)} images in {folder} are unfit: {shown}. {WANTED} No results were written."
+            f"{len(unfit)} of {len(names)} images in {folder} cannot be used: {shown}. {WANTED} "
+            "No results were written."
         )
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image file as bytes [64, 64], or UnfitError; inference_on_test.py has the same function."""
+    """Returns an image as bytes [64, 64]. Raises UnfitError. Also in inference_on_test.py."""
     with Image.open(path) as image:
         if image.mode != "L":
-            raise UnfitError(f"is of mode {image.mode}")
+            raise UnfitError(f"has mode {image.mode}")
         if image.size != SIZE:
             raise UnfitError(f"has {image.width}x{image.height} pixels")
         return np.asarray(image)
 
 
 def remove_earlier(results: Path) -> None:
-    """A run that fails must not leave an earlier run's results to be taken for its own."""
+    """Removes earlier results, which could be mistaken for those of a run that fails."""
     try:
         results.unlink(missing_ok=True)
     except OSError as error:
@@ -149,7 +150,7 @@ def remove_earlier(results: Path) -> None:
 
 @contextmanager
 def written(results: Path) -> Iterator[Any]:
-    """A writer of rows; the results get their name when all of them are there."""
+    """Yields a CSV writer; the file gets its name once it is complete."""
     new = results.with_name(f".{results.name}.new")
     try:
         results.parent.mkdir(parents=True, exist_ok=True)
@@ -167,8 +168,7 @@ def written(results: Path) -> Iterator[Any]:
 
 def cannot_write(results: Path, error: OSError) -> InputError:
     return InputError(
-        f"Cannot write {results}: {error.strerror}. It has to lie in a folder that this user may write to. "
-        "Give another: mount it at /mnt/out, or name it with --output."
+        f"Cannot write {results}: {error.strerror}. Mount a writable folder at /mnt/out, or name one with --output."
     )
 
 

@@ -2,18 +2,18 @@
 
     python score.py [INPUT OUTPUT]          (default: input output)
 
-INPUT/ref and INPUT/res each hold one CSV file with the columns file and class. Rows are joined by file name; folders
-do not count. OUTPUT receives
+INPUT/ref and INPUT/res each contain one CSV file with the columns file and class. Rows are joined by file name; folders
+are ignored. OUTPUT receives
 
     scores.txt, scores.json   precision, recall and f1: the weighted averages of scikit-learn's classification_report
     cases.csv                 file, truth, prediction
-    detailed_results.html     that report's table and the confusion matrix as a picture, in one file
-    problems.txt              instead of all these: what is wrong with the predictions, one sentence a line
+    detailed_results.html     the report's table and a plot of the confusion matrix, in one file
+    problems.txt              instead of all these: what is wrong with the predictions, one sentence per line
 
-Exit status: 0 scored; 10 the predictions cannot be scored (the sentences are on standard error too); 11 the fault
-lies with the reference or with the folders that this program was given.
+Exit status: 0 scored; 10 the predictions are invalid (the sentences also go to standard error); 11 the reference or the
+folders are invalid.
 
-Standard library only: it starts in a moment and runs on any image.
+Uses only the standard library, so it starts quickly and runs on any image.
 """
 
 import argparse
@@ -33,17 +33,16 @@ from pathlib import Path
 
 CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 OUTPUTS = ("scores.txt", "scores.json", "cases.csv", "detailed_results.html", "problems.txt")
-ROWS_AT_ONCE = 1_000
 SCORED, PREDICTIONS_AT_FAULT, ORGANIZER_AT_FAULT = 0, 10, 11
 
 
 class UnusableError(Exception):
-    """A CSV file cannot be used; its arguments are the sentences that say why."""
+    """A CSV file cannot be used; the arguments are sentences that say why."""
 
 
 @dataclass
 class Finding:
-    """One kind of problem with rows: how many have it, and the first few of them."""
+    """One kind of problem: how many rows have it, and the first few of them."""
 
     what: str
     advice: str
@@ -70,9 +69,9 @@ class Answers:
 
 
 def read_answers(folder: Path, asked: Sequence[str] | None = None) -> Answers:
-    """The class of each file, from the one CSV file in the folder; UnusableError lists all that is wrong with it.
+    """Reads the class of each file from the only CSV file in the folder. Raises UnusableError with all problems.
 
-    With `asked`, the file must name exactly these. Memory grows with the answers kept, not with the rows read.
+    With `asked`, the CSV file must name exactly these files. Memory grows with the distinct files, not with the rows.
     """
     path = only_csv(folder)
     name = shown(f"{folder.name}/{path.name}")
@@ -84,13 +83,13 @@ def read_answers(folder: Path, asked: Sequence[str] | None = None) -> Answers:
 
 
 def careful_answers(content: bytes, name: str, asked: Collection[str] | None) -> Answers:
-    """The same for every file, row by row, with all that is wrong."""
+    """Reads any file, row by row, and collects all problems."""
     fields = Finding("without exactly two fields", "Write one file name and one class in each row.")
     nameless = Finding("without a file name", "Name the image in each row.")
-    unknown = Finding("for files that are not asked for", "Remove them or correct their names.")
-    repeated = Finding("for files that an earlier row names", "Keep one row for each file; folders do not count.")
-    classless = Finding("without a class", f"Write one of {', '.join(CLASSES)}.")
-    misclassed = Finding("with an unknown class", f"Allowed are {', '.join(CLASSES)}, spelled exactly so.")
+    unknown = Finding("for unknown files", "Remove them or correct their names.")
+    repeated = Finding("for files named in an earlier row", "Keep one row for each file; folders are ignored.")
+    classless = Finding("without a class", f"Use one of {', '.join(CLASSES)}.")
+    misclassed = Finding("with an unknown class", f"Use exactly one of {', '.join(CLASSES)}.")
     missing = Finding("missing", "Add one row for each of these files.")
 
     answers: dict[str, str] = {}
@@ -100,13 +99,13 @@ def careful_answers(content: bytes, name: str, asked: Collection[str] | None) ->
         header = next(rows, [])
         if sorted(header) != ["class", "file"]:
             raise UnusableError(
-                f"{name} begins with {shown(','.join(header))}; its first line has to be 'file,class': "
-                "name exactly these two columns, in either order."
+                f"{name} begins with {shown(','.join(header))}; its first line must be 'file,class': "
+                "exactly these two columns, in either order."
             )
         file_column, class_column = header.index("file"), header.index("class")
         for row in rows:
             if len(row) != 2:
-                if row:  # an empty line is no row
+                if row:  # ignore empty lines
                     fields.add(f"line {rows.line_num} ({len(row)} field{'s' * (len(row) > 1)})")
                 continue
             file, answer = row[file_column], row[class_column]
@@ -125,7 +124,7 @@ def careful_answers(content: bytes, name: str, asked: Collection[str] | None) ->
                 else:
                     classless.add(f"line {rows.line_num}")
     except csv.Error as error:
-        broken = f"{name} is not CSV from line {rows.line_num} on: {error}. Close each quotation mark that opens."
+        broken = f"{name} is not valid CSV after line {rows.line_num}: {error}. Close every quotation mark."
     if not broken:
         for file in sorted(file for file in asked or () if file not in answers):
             missing.add(shown(file))
@@ -142,23 +141,23 @@ def careful_answers(content: bytes, name: str, asked: Collection[str] | None) ->
 
 
 def only_csv(folder: Path) -> Path:
-    """The one CSV file in the folder, whatever else lies there."""
-    # Names with a leading dot are other systems' notes ("._predictions.csv" in archives made on a Mac).
+    """Returns the only CSV file in the folder; other files are ignored."""
+    # Names with a leading dot are metadata of other systems ("._predictions.csv" in archives from a Mac).
     found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv" and path.name[0] != ".")
     if len(found) != 1:
         names = f" ({', '.join(shown(path.name) for path in found[:5])}{', ...' if len(found) > 5 else ''})"
         raise UnusableError(
-            f"The folder {shown(folder.name)} holds {len(found) or 'no'} CSV files{names if found else ''}; "
-            "put exactly one there, with the columns file and class."
+            f"The folder {shown(folder.name)} contains {len(found) or 'no'} CSV files{names if found else ''}; "
+            "it must contain exactly one, with the columns file and class."
         )
     return found[0]
 
 
 def content_of(path: Path, name: str) -> bytes:
-    """A file that is UTF-8 text, with or without a byte order mark."""
+    """Returns the bytes of a UTF-8 text file, with or without a byte order mark."""
     content = path.read_bytes()
     if b"\0" in content:
-        raise UnusableError(f"{name} holds NUL bytes, as UTF-16 text and binary files do. Save it as UTF-8 text.")
+        raise UnusableError(f"{name} contains NUL bytes, like UTF-16 text and binary files. Save it as UTF-8 text.")
     try:
         content.decode()
     except UnicodeDecodeError as error:
@@ -172,30 +171,28 @@ def lines_of(content: bytes) -> Iterable[str]:
 
 
 def faultless_answers(content: bytes) -> Answers | None:
-    """What `read_answers` gives for a file in which nothing is wrong or unusual, several times as fast; else None.
+    """What `careful_answers` gives for a file in which nothing is wrong or unusual, many times as fast; else None.
 
-    There is no dictionary: of millions of names, each look into one waits for memory.
+    The text is taken as a whole: most of the time would go into a loop over millions of rows, and into a dictionary of
+    their names, each look into which waits for memory.
     """
-    rows = csv.reader(lines_of(content), strict=True)
-    kept = {name: name for name in CLASSES}  # each class once, however often it was read
-    files: list[str] = []
-    classes: list[str] = []
-    try:
-        if next(rows, []) != ["file", "class"]:
-            return None
-        while chunk := list(islice(rows, ROWS_AT_ONCE)):
-            names, answers = zip(*chunk, strict=True)
-            files += names
-            classes += map(kept.__getitem__, answers)
-            joined = "".join(names)
-            if "/" in joined or "\\" in joined:
-                return None
-    except (csv.Error, KeyError, ValueError):  # an unknown class; more or fewer fields than two
+    header, _, rows = content.decode("utf-8-sig").replace("\r\n", "\n").partition("\n")
+    if not rows.endswith("\n"):
+        rows += "\n"
+    folder, slash, _ = rows[: rows.index("\n")].partition(",")[0].rpartition("/")
+    if slash:  # most often all files are named with the same folder
+        rows = f"\n{rows}".replace(f"\n{folder}/", "\n")[1:]
+    count = sum(rows.count(f",{name}\n") for name in CLASSES)
+    if header != "file,class" or not count == rows.count("\n") == rows.count(","):
         return None
-    if not ascending(files):
-        pairs = sorted(zip(files, classes, strict=True))
-        files, classes = [file for file, _ in pairs], [answer for _, answer in pairs]
-    return Answers(files, classes) if ascending(files) and files and files[0] else None
+    if any(mark in rows for mark in '"\r/\\'):
+        return None
+    lines = rows[:-1].replace(",", "\0").split("\n")
+    lines.sort()  # by name, as NUL comes before any other character
+    parts = "\0".join(lines).split("\0")
+    files = parts[::2]
+    kept = {name: name for name in CLASSES}  # each class once, however often it was read
+    return Answers(files, [kept[answer] for answer in parts[1::2]]) if files[0] and ascending(files) else None
 
 
 def ascending(names: Sequence[str]) -> bool:
@@ -204,7 +201,7 @@ def ascending(names: Sequence[str]) -> bool:
 
 
 def shown(foreign: str) -> str:
-    """Somebody else's text in quotes, safe to print: short, on one line, without control characters."""
+    """Untrusted text in quotes, safe to print: short, on one line, without control characters."""
     return repr(foreign if len(foreign) <= 80 else foreign[:77] + "...")
 
 
@@ -216,7 +213,7 @@ class Scores:
 
 
 def class_scores(matrix: Sequence[Sequence[int]]) -> list[Scores]:
-    """Per class, from a confusion matrix with a row for each truth and a column for each prediction."""
+    """Scores per class, from a confusion matrix with a row per true class and a column per predicted class."""
 
     def ratio(part: int, whole: int) -> float:
         return part / whole if whole else 0.0  # zero_division=0
@@ -229,10 +226,10 @@ def class_scores(matrix: Sequence[Sequence[int]]) -> list[Scores]:
 
 
 def average(scores: Sequence[Scores], weights: Sequence[int]) -> Scores:
-    """Weighted averages that equal NumPy's, hence scikit-learn's, to the last bit."""
+    """Weighted averages, identical to NumPy's and therefore scikit-learn's to the last bit."""
 
     def mean(values: Iterable[float]) -> float:
-        total = 0.0  # not sum(): since Python 3.12 it corrects rounding errors, which NumPy keeps
+        total = 0.0  # not sum(): since Python 3.12 it corrects rounding errors, NumPy does not
         for value, weight in zip(values, weights, strict=True):
             total += value * weight
         return total / sum(weights)
@@ -313,7 +310,7 @@ def report_page(matrix: Sequence[Sequence[int]], *, phantom: bool = False) -> st
 
 
 def confusion_picture(matrix: Sequence[Sequence[int]]) -> str:
-    """The matrix as an SVG: a cell is as strong as its share of its row, blue where right, orange where wrong."""
+    """The matrix as an SVG: blue for correct, orange for wrong, more opaque for a larger share of the row."""
     left, top, width, height = 110, 62, 98, 54
     shapes = [f'<text class="axis" x="{left + 3 * width}" y="18" text-anchor="middle">Prediction</text>']
     shapes.append('<text class="axis" x="0" y="48">Truth</text>')
@@ -325,7 +322,7 @@ def confusion_picture(matrix: Sequence[Sequence[int]]) -> str:
             x, y, share = left + j * width, top + k * height, count / max(sum(matrix[k]), 1)
             box = f'x="{x + 1}" y="{y + 1}" width="{width - 2}" height="{height - 2}" rx="3"'
             shapes.append(f'<rect class="empty" {box}/>')
-            if count:  # a single mistake among thousands is still to be seen
+            if count:  # even a single mistake among thousands stays visible
                 kind = "right" if j == k else "wrong"
                 shapes.append(f'<rect class="{kind}" fill-opacity="{0.3 + 0.7 * share:.3f}" {box}/>')
             look = "none" if not count else "strong" if share > 0.6 else "some"
@@ -339,9 +336,9 @@ def confusion_picture(matrix: Sequence[Sequence[int]]) -> str:
 
 
 def mistakes(matrix: Sequence[Sequence[int]]) -> str:
-    """The picture in words."""
+    """The wrong predictions in words."""
     wrong = [
-        (-matrix[t][p], f"{matrix[t][p]:,} {CLASSES[t]} taken for {CLASSES[p]}")
+        (-matrix[t][p], f"{matrix[t][p]:,} {CLASSES[t]} classified as {CLASSES[p]}")
         for t in range(len(CLASSES))
         for p in range(len(CLASSES))
         if t != p and matrix[t][p]
@@ -350,14 +347,14 @@ def mistakes(matrix: Sequence[Sequence[int]]) -> str:
 
 
 def plain(value: float) -> str:
-    """Every digit and no exponent: YAML, which scores.txt is often read as, takes 1e-05 for a word."""
+    """All digits without an exponent: scores.txt is often read as YAML, where 1e-05 is a string."""
     return f"{Decimal(repr(value)):f}"
 
 
 def score(source: Path, target: Path) -> int:
-    """Scores source/res by source/ref into target; returns the exit status."""
+    """Scores source/res against source/ref, writes to target and returns the exit status."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in OUTPUTS:  # a run that fails must not leave an earlier run's scores
+    for name in OUTPUTS:  # a failing run must not leave earlier scores
         (target / name).unlink(missing_ok=True)
     try:
         truth = read_answers(source / "ref")
@@ -380,7 +377,7 @@ def score(source: Path, target: Path) -> int:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "truth", "prediction"])
         writer.writerows(zip(truth.files, truth.classes, predictions.classes, strict=True))
-    phantom = (source / "ref" / "PHANTOM.txt").is_file()  # lies beside the labels of stand-in pictures
+    phantom = (source / "ref" / "PHANTOM.txt").is_file()  # marks the labels of synthetic images
     (target / "detailed_results.html").write_text(report_page(matrix, phantom=phantom), encoding="utf-8")
     (target / "scores.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
     (target / "scores.txt").write_text(lines, encoding="utf-8")
@@ -392,20 +389,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Scores the predictions in INPUT/res against the reference in INPUT/ref, into OUTPUT."
     )
-    parser.add_argument("input", type=Path, nargs="?", default=Path("input"), help="holds ref and res (input)")
-    parser.add_argument("output", type=Path, nargs="?", default=Path("output"), help="receives the scores (output)")
+    parser.add_argument("input", type=Path, nargs="?", default=Path("input"), help="folder with ref and res (input)")
+    parser.add_argument("output", type=Path, nargs="?", default=Path("output"), help="folder for the scores (output)")
     options = parser.parse_args(arguments)
     try:
         return score(options.input, options.output)
     except OSError as error:
         print(
-            f"Cannot use {shown(str(error.filename or options.output))}: {error.strerror}. Give this program an INPUT "
-            "folder with ref and res that it may read, and an OUTPUT folder on a disk with space that it may write.",
+            f"Cannot use {shown(str(error.filename or options.output))}: {error.strerror}. INPUT must be a readable "
+            "folder with ref and res, and OUTPUT a writable folder on a disk with free space.",
             file=sys.stderr,
         )
         return ORGANIZER_AT_FAULT
 
 
 if __name__ == "__main__":
-    gc.disable()  # nothing here refers to itself, and the collector would walk through millions of rows in vain
+    gc.disable()  # there are no reference cycles, and the collector would traverse millions of rows
     sys.exit(main())

@@ -16,13 +16,13 @@ from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
 from palio.cli.export import export
-from palio.cli.leaderboard import board
+from palio.cli.leaderboard import leaderboard
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
 from palio.cli.run import run, score
 from palio.cli.serve import admin_link, backup, controller, restore, serve
-from palio.cli.submit import cancel, leaderboard, logs, status, submit
+from palio.cli.submit import cancel, logs, status, submit
 from palio.cli.train import train
 from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
@@ -31,7 +31,14 @@ EXIT_BUG = 1
 EXIT_USAGE = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Group(click.Group):
+    """Knows `board`, the former name of `leaderboard`."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, "leaderboard" if cmd_name == "board" else cmd_name)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="palio")
 def palio() -> None:
     """Run image-AI challenges that are won by code: build, run and score submissions in a sandbox, and rank them.
@@ -41,8 +48,8 @@ def palio() -> None:
 
 
 for _command in (
-    *(demo, doctor, data, train, pack, run, score, board, check, verify),
-    *(login, join, submit, status, logs, cancel, leaderboard),
+    *(demo, doctor, data, train, pack, run, score, leaderboard, check, verify),
+    *(login, join, submit, status, logs, cancel),
     *(serve, controller, backup, restore, admin_link),
     *(publish, export),
 ):

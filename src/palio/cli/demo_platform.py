@@ -16,8 +16,9 @@ from pathlib import Path
 import click
 import requests
 
+from palio.cli.leaderboard import leaderboard
 from palio.cli.platform import join
-from palio.cli.submit import leaderboard, submit
+from palio.cli.submit import submit
 from palio.client.login import TOKEN, URL
 from palio.core.errors import PalioError
 
@@ -62,7 +63,7 @@ def submit_as_participant(address: str, submission: Path) -> int:
 
 def show_leaderboard() -> None:
     _show_command(f"palio leaderboard {SLUG}")
-    click.get_current_context().invoke(leaderboard, challenge=SLUG)
+    click.get_current_context().invoke(leaderboard, names=[SLUG])
 
 
 def stay_open() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from palio.cli import rendering
-from palio.cli.leaderboard import board
+from palio.cli.leaderboard import leaderboard
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
 from palio.core.attempt.lock import PHANTOM_NOTICE
@@ -146,9 +146,10 @@ class Demo:
         self._heading("Show the leaderboard")
         now = _evaluated(self._run_folder)
         runs = sorted(path for path in (self.folder / "runs").iterdir() if _evaluated(path) == now)
-        click.get_current_context().invoke(board, runs=runs, html=self.folder / "leaderboard.html")
+        page = self.folder / "leaderboard.html"
+        click.get_current_context().invoke(leaderboard, names=[str(run) for run in runs], html=page)
         click.echo(f"  report       {self._run_folder / 'report.html'}")
-        click.echo(f"  leaderboard  {self.folder / 'leaderboard.html'}")
+        click.echo(f"  leaderboard  {page}")
         click.echo(f"  run folder   {self._run_folder} (readable without Palio)")
 
     def _submit(self, engine: str) -> int:

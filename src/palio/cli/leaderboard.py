@@ -1,149 +1,206 @@
-"""`palio board`: ranks run folders, and says what the order is worth."""
+"""`palio leaderboard`: ranks run folders, or shows the leaderboard of a challenge on the platform."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from palio.cli import rendering
 
 if TYPE_CHECKING:
-    from palio.core.leaderboard.from_runs import Place, Standings
-    from palio.core.leaderboard.run_results import FinishedRun
+    from palio.core.leaderboard.from_runs import RunLeaderboard
+    from palio.core.leaderboard.run_results import RunResult
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
-@click.option("--phase", metavar="NAME", help="Take only the runs of this phase.")
+@click.command(epilog="`palio board` is the same command.")
+@click.argument("names", nargs=-1, metavar="RUN...|[CHALLENGE]")
+@click.option("--phase", metavar="NAME", help="Rank or show only this phase. [default for CHALLENGE: the open phase]")
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Also write the board as a page that needs no other file.",
+    help="Also write the leaderboard of run folders to FILE, a page that needs no other file.",
 )
 @rendering.as_json_option
-def board(runs: Sequence[Path], phase: str | None, html: Path | None, as_json: bool) -> None:
-    """Rank the run folders RUN..., with intervals and with what the order is worth.
+def leaderboard(names: Sequence[str], phase: str | None, html: Path | None, as_json: bool) -> None:
+    """Rank the run folders RUN..., or show the leaderboard of CHALLENGE on the platform.
 
-    A rank is the range of places that the cases cannot tell apart. Runs without a score stand last.
+    A rank range lists the ranks that the cases cannot tell apart. Runs without a score come last.
     """
+    if _is_challenge(names):
+        if html:
+            raise click.UsageError("--html needs run folders.")
+        _show_challenge(names[0] if names else None, phase, as_json=as_json)
+    else:
+        _show_runs([Path(name) for name in names], phase, html, as_json=as_json)
+
+
+def _is_challenge(names: Sequence[str]) -> bool:
+    """One name that could be a challenge's and is not a run folder; or none, for the platform's only challenge."""
+    if len(names) != 1:
+        return not names
+    return bool(_SLUG.fullmatch(names[0])) and not Path(names[0], "config.json").exists()
+
+
+# -- run folders
+
+
+def _show_runs(folders: Sequence[Path], phase: str | None, html: Path | None, *, as_json: bool) -> None:
     # Here and not above: `palio --help` needs no numpy.
-    from palio.cli.leaderboard_page import board_page
+    from palio.cli.leaderboard_page import leaderboard_page
     from palio.core.files.staging import staged
-    from palio.core.leaderboard.from_runs import stand
-    from palio.core.leaderboard.notes import remarks
+    from palio.core.leaderboard.from_runs import rank_runs
+    from palio.core.leaderboard.notes import notes
     from palio.core.leaderboard.run_results import read_run
 
-    once = {folder.resolve(): folder for folder in reversed(runs)}  # a run named twice is still one run
+    once = {folder.resolve(): folder for folder in reversed(folders)}  # a run named twice is ranked once
     found = [read_run(folder) for folder in reversed(once.values())]
-    standings = stand(_of_phase(found, phase) if phase else found)
-    said = remarks(standings)
+    ranking = rank_runs(_of_phase(found, phase) if phase else found)
+    noted = notes(ranking)
     if html:
         with staged(html) as (page,):
-            page.write_text(board_page(standings, said), encoding="utf-8")
+            page.write_text(leaderboard_page(ranking, noted), encoding="utf-8")
     if as_json:
-        rendering.echo_json(_as_json(standings, said, html))
+        rendering.echo_json(_as_json(ranking, noted, html))
         return
-    click.echo(heading(standings))
-    click.echo(_table(standings))
-    for run in standings.unplaced:
-        click.echo(f"  {'–':<6} {run.label}: {run.reason}")
+    phantom = rendering.ON_PHANTOM if ranking.lock.phantom else ""
+    click.echo(f"{ranking.lock.bundle.title}, phase {ranking.lock.phase}{phantom}")
+    click.echo(_table(ranking))
+    for run in ranking.unranked:
+        click.echo(f"  {'–':<6} {run.name}: {run.reason}")
     click.echo()
-    for sentence in said:
+    for sentence in noted:
         click.echo(sentence)
     if html:
         click.echo(f"\nPage: {html}")
 
 
-def heading(standings: "Standings") -> str:
-    lock = standings.lock
-    phantom = rendering.ON_PHANTOM if lock.phantom else ""
-    return f"{lock.bundle.title}, phase {lock.phase}{phantom}"
-
-
-def rank_text(place: "Place", dash: str = "-") -> str:
-    """The range, which is the number on the board; one number where it is one, or where no range is known."""
-    first, last = place.rank_range or (place.rank, place.rank)
-    return str(first) if first == last else f"{first}{dash}{last}"
-
-
-def _of_phase(runs: "Sequence[FinishedRun]", phase: str) -> "list[FinishedRun]":
+def _of_phase(runs: "Sequence[RunResult]", phase: str) -> "list[RunResult]":
     from palio.core.errors import PalioError
 
     of_phase = [run for run in runs if run.phase == phase]
     if not of_phase:
-        there = ", ".join(sorted({run.phase for run in runs}))
+        phases = ", ".join(sorted({run.phase for run in runs}))
         raise PalioError(
             "usage",
-            problem=f"None of these runs is of the phase “{phase}”; they are of: {there}.",
+            problem=f"None of these runs is of the phase “{phase}”. Their phases: {phases}.",
             next_step="Name one of these with --phase, or leave it out.",
         )
     return of_phase
 
 
-def _table(standings: "Standings") -> str:
-    header, rows = [f"{'rank':<6} run"], [[f"{rank_text(place):<6} {place.label}"] for place in standings.places]
-    for column in standings.columns:
+def _table(ranking: "RunLeaderboard") -> str:
+    from palio.core.leaderboard.ranking import rank_text
+
+    header = [f"{'rank':<6} run"]
+    rows = [[f"{rank_text(run.row.rank, run.rank_range, '-'):<6} {run.row.name}"] for run in ranking.ranked]
+    for column in ranking.columns:
         header.append(f"{column.title} {'↑' if column.descending else '↓'}")
-        for place, row in zip(standings.places, rows, strict=True):
-            value = place.values.get(column.key)
+        for run, row in zip(ranking.ranked, rows, strict=True):
+            value = run.row.values.get(column.key)
             row.append("n/a" if value is None else f"{value:.{column.precision}f}")
-        if column == standings.primary and any(place.interval for place in standings.places):
+        if column == ranking.primary and any(run.interval for run in ranking.ranked):
             header.append("95 % interval")
-            for place, row in zip(standings.places, rows, strict=True):
-                digits, within = f".{column.precision}f", place.interval
+            for run, row in zip(ranking.ranked, rows, strict=True):
+                digits, within = f".{column.precision}f", run.interval
                 row.append(f"[{within.low:{digits}}, {within.high:{digits}}]" if within else "none")
     return rendering.table(header, rows)
 
 
-def _as_json(standings: "Standings", said: Sequence[str], html: Path | None) -> dict[str, object]:
-    certain, keys = standings.certainty, [column.key for column in standings.columns]
-    shown = standings.primary.key in keys  # a hidden column's interval is hidden with it
+def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None) -> dict[str, object]:
+    statistics, keys = ranking.statistics, [column.key for column in ranking.columns]
+    shown = ranking.primary.key in keys  # a hidden column's interval is hidden with it
     return {
-        "challenge": {"title": standings.lock.bundle.title, "digest": standings.lock.bundle.digest},
-        "phase": standings.lock.phase,
-        "phantom": standings.lock.phantom,
-        "primary": standings.primary.key,
+        "challenge": {"title": ranking.lock.bundle.title, "digest": ranking.lock.bundle.digest},
+        "phase": ranking.lock.phase,
+        "phantom": ranking.lock.phantom,
+        "primary": ranking.primary.key,
         "columns": [
             {"key": column.key, "title": column.title, "descending": column.descending, "precision": column.precision}
-            for column in standings.columns
+            for column in ranking.columns
         ],
-        "cases": certain.cases,
+        "cases": statistics.cases,
         "ranked": [
             {
-                "label": place.label,
-                "run_folder": str(place.run.folder),
-                "rank": place.rank,
-                "rank_range": place.rank_range,
-                "scores": {key: place.values[key] for key in keys if key in place.values},
-                "interval": [place.interval.low, place.interval.high] if place.interval and shown else None,
-                "no_interval": place.no_interval,
-                "rank_frequencies": certain.frequencies[position] if certain.frequencies else None,
+                "label": run.row.name,
+                "run_folder": str(run.run.folder),
+                "rank": run.row.rank,
+                "rank_range": run.rank_range,
+                "scores": {key: run.row.values[key] for key in keys if key in run.row.values},
+                "interval": [run.interval.low, run.interval.high] if run.interval and shown else None,
+                "no_interval": run.no_interval,
+                "rank_frequencies": statistics.frequencies[position] if statistics.frequencies else None,
             }
-            for position, place in enumerate(standings.places)
+            for position, run in enumerate(ranking.ranked)
         ],
         "unranked": [
             {
-                "label": run.label,
+                "label": run.name,
                 "run_folder": str(run.run.folder),
                 "verdict": run.run.verdict,
                 "reason": run.reason,
                 "failure": run.run.failure.model_dump() if run.run.failure else None,
             }
-            for run in standings.unplaced
+            for run in ranking.unranked
         ],
         "comparisons": [
             {
-                "ahead": standings.places[pair.a].label,
-                "behind": standings.places[pair.b].label,
+                "ahead": ranking.ranked[pair.a].row.name,
+                "behind": ranking.ranked[pair.b].row.name,
                 "only_ahead_right": pair.only_a,
                 "only_behind_right": pair.only_b,
                 "p_value": pair.p_value,
                 "p_value_holm": pair.adjusted,
             }
-            for pair in certain.comparisons
+            for pair in statistics.comparisons
         ],
-        "remarks": list(said),
+        "remarks": list(noted),
         "page": str(html) if html else None,
     }
+
+
+# -- a challenge on the platform
+
+
+def _show_challenge(challenge: str | None, phase: str | None, *, as_json: bool) -> None:
+    from palio.client import connect
+    from palio.client import submitting as client
+
+    connection = connect()
+    found = connection.get(f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard", phase=phase)
+    if as_json:
+        rendering.echo_json(found)
+        return
+    click.echo(f"{found['title']}, phase {found['phase']}\n")
+    if not found["rows"]:
+        click.echo("  The scores of this phase are hidden." if found["hidden"] else "  No scores yet.")
+        return
+    columns = found["columns"]
+    titles = [f"{column['title']} {'↑' if column['descending'] else '↓'}" for column in columns]
+    rows = [
+        [
+            _rank(row),
+            row["team"] + (" (baseline)" if row["baseline"] else ""),
+            *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
+            str(row["entries"]),
+        ]
+        for row in found["rows"]
+    ]
+    click.echo(rendering.table(["Rank", "Team", *titles, "Entries"], rows))
+    if found["own_team"]:
+        click.echo(f"\nYour team: {found['own_team']}")
+
+
+def _rank(row: Any) -> str:
+    if row["rank"] is None:
+        return "–"
+    first, last = row["rank_range"] or (row["rank"], row["rank"])
+    return f"{row['rank']}" if first == last else f"{row['rank']} ({first}–{last})"
+
+
+def _score(value: float | None, precision: int) -> str:
+    return "–" if value is None else f"{value:.{precision}f}"

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import click
 
 from palio.cli import rendering
-from palio.core.errors import Cause, PalioError
+from palio.core.errors import Cause, PalioError, party
 
-_TURNS_TOLD = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 challenge_option = click.option(
@@ -21,14 +20,15 @@ challenge_option = click.option(
 
 
 def in_person(command: Callable[..., int]) -> Callable[..., int]:
-    """Of a command that only participants give: they are told as those whose turn it may be."""
+    """For a command that only participants run: errors are worded for a participant."""
 
     @wraps(command)
     def commanded(*arguments: Any, as_json: bool, **named: Any) -> int:
         try:
             return command(*arguments, as_json=as_json, **named)
         except PalioError as error:
-            rendering.failure(error.failure, turn=_TURNS_TOLD.get(error.failure.cause), as_json=as_json)
+            action_needed = party(error.failure.cause, Cause.PARTICIPANT)
+            rendering.failure(error.failure, action_needed=action_needed, as_json=as_json)
             return error.exit_code
 
     return commanded

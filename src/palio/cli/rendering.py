@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from palio.core.errors import TURNS, Failure
+from palio.core.errors import Failure, party
 
 # Added to the heading of everything that shows scores on phantom images.
 ON_PHANTOM = " — on PHANTOM images: synthetic pictures, not medical ones"
@@ -17,14 +17,15 @@ def echo_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
-def failure(what: Failure, *, turn: str | None = None, as_json: bool = False) -> None:
-    """A failure for whoever is in front of the terminal; with `as_json` also as an object on standard output. `turn`:
-    how a platform says to them whose turn it is.
+def failure(what: Failure, *, action_needed: str | None = None, as_json: bool = False) -> None:
+    """Prints a failure; with `as_json` also as an object on standard output. `action_needed`: the responsible party, in
+    words for this reader.
     """
     if as_json:
         echo_json({"failure": what.as_json()})
     where = f" at {what.stage}" if what.stage else ""
-    click.echo(click.style(f"Failed{where} — {turn or TURNS[what.cause]}.", fg="red", bold=True), err=True)
+    heading = f"Failed{where}. Action needed: {action_needed or party(what.cause)}."
+    click.echo(click.style(heading, fg="red", bold=True), err=True)
     click.echo(what.message, err=True)
     for line in (*what.evidence, *what.log):
         click.echo(f"  | {line}", err=True)

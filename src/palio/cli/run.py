@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
+from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
+from palio.engines import ENGINES
 
 if TYPE_CHECKING:
     from palio.core.attempt.run_folder import Stage
     from palio.core.evaluate import Evaluation
 
 POLL_S = 0.02
-KINDS = ("context", "image", "results", "code", "monai")
 
 challenge_option = click.option(
     "--challenge",
@@ -28,7 +29,7 @@ challenge_option = click.option(
 phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the open phase]")
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["auto", "docker", "bubblewrap"]),
+    type=click.Choice(["auto", *ENGINES]),
     default="auto",
     show_default=True,
     envvar="PALIO_ENGINE",
@@ -50,7 +51,11 @@ folder_option = click.option(
 @phase_option
 @engine_option
 @folder_option
-@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: detected from its content]")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in SubmissionKind]),
+    help="The submission's kind. [default: detected from its content]",
+)
 @click.option("--label", help="The name on the leaderboard. [default: the file name]")
 @rendering.as_json_option
 def run(
@@ -100,7 +105,6 @@ def evaluate(
     # Imported here to keep `palio --help` fast.
     from palio.core.attempt.lock import is_phantom
     from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
-    from palio.core.bundle.model import SubmissionKind
     from palio.core.bundle.pick_phase import pick_phase, pick_task
     from palio.core.bundle.read import read_bundle
     from palio.core.engine import Enforcement

@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 
 import click
 
-ENGINES = click.Choice(["auto", "docker", "bubblewrap"])
+from palio.engines import ENGINES
+
+ENGINE = click.Choice(["auto", *ENGINES])
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -39,7 +41,7 @@ config_option = click.option(
 running_options = _options(
     data_option,
     config_option,
-    click.option("--engine", type=ENGINES, help="The engine that runs containers. [default: auto]"),
+    click.option("--engine", type=ENGINE, help="The engine that runs containers. [default: auto]"),
     click.option(
         "--slots", type=click.IntRange(1), metavar="N", help="How many attempts run in parallel. [default: 1]"
     ),

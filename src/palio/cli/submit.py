@@ -1,4 +1,4 @@
-"""`palio submit`, `status`, `logs`, `cancel` and `leaderboard`: a participant's commands on a platform."""
+"""`palio submit`, `status`, `logs` and `cancel`: a participant's commands on a platform."""
 
 import sys
 from collections.abc import Callable
@@ -9,13 +9,13 @@ import click
 
 from palio.cli import rendering
 from palio.cli.platform import challenge_option, in_person
-from palio.cli.run import KINDS
+from palio.core.attempt.run_folder import Stage
+from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, Failure
 
 if TYPE_CHECKING:
     from palio.client import Connection
 
-STAGES = ("build", "sample", "predict", "score")
 phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the open phase]")
 
 
@@ -24,7 +24,11 @@ phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [
 @challenge_option
 @phase_option
 @click.option("--note", default="", help="A note for your team.")
-@click.option("--kind", type=click.Choice(KINDS), help="The submission's kind. [default: detected from its content]")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in SubmissionKind]),
+    help="The submission's kind. [default: detected from its content]",
+)
 @click.option("--wait", is_flag=True, help="Wait for the result, and exit as `palio run` would.")
 @rendering.as_json_option
 @in_person
@@ -100,7 +104,11 @@ def status(submission: str | None, challenge: str | None, wait: bool, as_json: b
 
 @click.command()
 @click.argument("submission")
-@click.option("--stage", type=click.Choice(STAGES), help="Show only this stage. [default: all stages]")
+@click.option(
+    "--stage",
+    type=click.Choice([stage.value for stage in Stage]),
+    help="Show only this stage. [default: all stages]",
+)
 @rendering.as_json_option
 def logs(submission: str, stage: str | None, as_json: bool) -> None:
     """Show the logs of SUBMISSION that the challenge lets you read."""
@@ -154,59 +162,6 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
         click.echo("Cancelled." if current["ended"] else "Cancelling: the job is being stopped.")
 
 
-@click.command()
-@click.argument("challenge", required=False)
-@phase_option
-@rendering.as_json_option
-def leaderboard(challenge: str | None, phase: str | None, as_json: bool) -> None:
-    """Show the leaderboard of CHALLENGE on the platform.
-
-    To rank run folders on this machine, use `palio board`.
-    """
-    from palio.client import connect
-    from palio.client import submitting as client
-
-    connection = connect()
-    shown = connection.get(f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard", phase=phase)
-    if as_json:
-        rendering.echo_json(shown)
-        return
-    click.echo(f"{shown['title']}, phase {shown['phase']}\n")
-    if not shown["rows"]:
-        click.echo("  The scores of this phase are hidden." if shown["hidden"] else "  No scores yet.")
-        return
-    columns = shown["columns"]
-    header = [
-        "Rank",
-        "Team",
-        *(f"{column['title']} {'↑' if column['descending'] else '↓'}" for column in columns),
-        "Entries",
-    ]
-    rows = [
-        [
-            _rank(row),
-            row["team"] + (" (baseline)" if row["baseline"] else ""),
-            *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
-            str(row["entries"]),
-        ]
-        for row in shown["rows"]
-    ]
-    click.echo(rendering.table(header, rows))
-    if shown["own_team"]:
-        click.echo(f"\nYour team: {shown['own_team']}")
-
-
-def _rank(row: Any) -> str:
-    if row["rank"] is None:
-        return "–"
-    first, last = row["rank_range"] or (row["rank"], row["rank"])
-    return f"{row['rank']}" if first == last else f"{row['rank']} ({first}–{last})"
-
-
-def _score(value: float | None, precision: int) -> str:
-    return "–" if value is None else f"{value:.{precision}f}"
-
-
 def _progress() -> Callable[[int, int], None]:
     from palio.core.quantities import size_text
 
@@ -238,7 +193,7 @@ class _Stages:
         self._attempt = attempt["identity"]
         if current["state"] == "queued":
             self._wait(current["place"])
-        for stage in STAGES:
+        for stage in Stage:
             record = attempt["stages"].get(stage)
             if stage in self._done or not (record or stage == current["state"]):
                 continue
@@ -294,7 +249,7 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         return EXIT_CANCELLED
     if ended["failure"]:
         failure = Failure.from_json(ended["failure"])
-        rendering.failure(failure, turn=ended["failure"].get("turn"))
+        rendering.failure(failure, action_needed=ended["failure"].get("action_needed"))
         return EXIT_CODES[failure.cause]
     return 0
 

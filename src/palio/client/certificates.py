@@ -15,8 +15,8 @@ _REASONS = {
     "mismatch": "it is for another host name",
     "expired": "it has expired",
     "not yet valid": "it is not valid yet",
-    "self-signed": "it is not signed by a trusted authority",
-    "issuer": "it is not signed by a trusted authority",
+    "self-signed": "it is not signed by an authority that this machine trusts",
+    "issuer": "it is not signed by an authority that this machine trusts",
 }
 
 
@@ -34,9 +34,7 @@ def certificate_fault(error: OSError, url: str) -> PalioError | None:
         return None
     path = Path(os.environ[variable])
     if not path.exists():
-        return PalioError("certificates-unreadable", variable=variable, path=path, reason="the file does not exist")
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="it does not exist")
     if isinstance(innermost, ssl.SSLError) and innermost.reason in _UNREADABLE:
-        return PalioError(
-            "certificates-unreadable", variable=variable, path=path, reason="the file contains no certificates"
-        )
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="it has no certificates")
     return None

@@ -1,8 +1,8 @@
-"""One platform and one person's token: requests to its API, asked again where that is safe.
+"""Requests to one platform's API with one user's token, retried where that is safe.
 
-What may be asked twice without doing harm (reading, putting a chunk, a creation with its key) is asked again with
-growing pauses when the connection drops, when the platform is starting anew, or when it says to come back later. A
-refusal becomes a PalioError with the platform's own sentences.
+Requests that can be repeated without harm (reading, sending a chunk, creating something with a key) are retried with
+growing pauses when the connection drops, when the platform restarts, or when it asks to come back later. An error that
+the platform answers with becomes the same PalioError here.
 """
 
 import secrets
@@ -14,19 +14,18 @@ import requests
 
 from palio import __version__
 from palio.client.certificates import certificate_fault
-from palio.core.errors import FAILURES, Cause, Failure, PalioError
+from palio.core.errors import Failure, PalioError
 
 API = "/api/v1"
-PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to be started anew
+PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to restart
 _CONNECT_S, _ANSWER_S = 10, 120
 _LATER = {429, 502, 503, 504}
-_BUSY_S = 3600.0  # how long one waits in line behind other uploads
-_IN_PROGRESS = {"upload-being-checked", "request-in-progress"}  # come with a 409; the answer is on its way
-_USAGE = {400, 401, 403, 404, 405}
+_BUSY_S = 3600.0  # how long to wait behind other uploads
+_IN_PROGRESS = {"upload-being-checked", "request-in-progress"}  # answered with 409 while the first request runs
 
 
 class Body(Protocol):
-    """What is sent as it is read, and from its beginning if it has to be sent again."""
+    """A request body that is sent as it is read, and read again from its beginning for a retry."""
 
     def __len__(self) -> int: ...
     def read(self, size: int = -1, /) -> bytes: ...
@@ -34,13 +33,13 @@ class Body(Protocol):
 
 
 def new_key() -> str:
-    """For one creation: whoever asks again with the same key creates nothing a second time."""
+    """A key for one creation: a retry with the same key creates nothing a second time."""
     return secrets.token_hex(16)
 
 
 class Connection:
-    """Raises PalioError "server-unreachable", "server-unreadable", "certificate-refused", "certificates-unreadable", or
-    whatever the platform refuses with."""
+    """Raises PalioError "server-unreachable", "server-unreadable", "certificate-refused", "certificates-unreadable",
+    and the errors that the platform answers with."""
 
     def __init__(self, url: str, token: str | None = None, *, pauses_s: tuple[float, ...] = PAUSES_S) -> None:
         self.url = url.rstrip("/")
@@ -134,39 +133,14 @@ _DROPPED = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chun
 
 
 def refusal(answer: requests.Response, url: str) -> PalioError:
-    """What a platform refused, in its own words; in ours if what answers is no platform."""
+    """The platform's own error; "server-unreadable" where no platform answered, but a proxy or another site."""
     try:
-        return refused(answer.json(), answer.status_code)
+        return PalioError.of(Failure.from_body(answer.json()))
     except (ValueError, KeyError, TypeError):
-        what = f"it answers with the status {answer.status_code}"
+        reason = f"it responded with status {answer.status_code}"
         if answer.is_redirect:
-            what += f" and sends to {answer.headers.get('Location', 'another address')}"
-        return PalioError("server-unreadable", url=url, reason=what)
-
-
-def refused(said: Mapping[str, Any], status: int) -> PalioError:
-    """A refusal as every platform words it: code, message, next step, evidence."""
-    failure = Failure(
-        code=said["code"],
-        cause=_cause(said, status),
-        stage=None,
-        charged=False,
-        message=said["message"],
-        evidence=tuple(said.get("evidence", ())),
-        log=(),
-        next_step=said["next_step"],
-    )
-    return PalioError.of(failure)
-
-
-def _cause(said: Mapping[str, Any], status: int) -> Cause:
-    if "cause" in said:
-        return Cause(said["cause"])
-    if said["code"] in FAILURES:
-        return FAILURES[said["code"]].cause
-    if status in _USAGE:
-        return Cause.USAGE
-    return Cause.PLATFORM if status >= 500 else Cause.PARTICIPANT
+            reason += f" and redirects to {answer.headers.get('Location', 'another address')}"
+        return PalioError("server-unreadable", url=url, reason=reason)
 
 
 def _comes_later(answer: requests.Response) -> bool:
@@ -191,30 +165,30 @@ def _json(answer: requests.Response, url: str) -> Any:
     try:
         return answer.json()
     except ValueError:
-        reason = "its answer is not JSON, so that no platform of Palio's seems to be there"
+        reason = "its response is not JSON"
         raise PalioError("server-unreadable", url=url, reason=reason) from None
 
 
 def _reason(error: requests.RequestException) -> str:
     """The innermost cause, which is the part that a person can use."""
     if isinstance(error, requests.exceptions.SSLError):
-        return "no encrypted connection (TLS) comes about"
+        return "the TLS handshake failed"
     if isinstance(error, requests.Timeout):
-        return "it did not answer in time"
+        return "it did not respond in time"
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
-        return "that is no address"
+        return "the address is not valid"
     text = str(error).lower()
     for sign, words in _SIGNS.items():
         if sign in text:
             return words
-    return "the connection broke off"
+    return "the connection was closed"
 
 
 _SIGNS = {
-    "name or service not known": "no machine of that name is known",
-    "name resolution": "no machine of that name is known",
-    "connection refused": "nothing listens there",
-    "network is unreachable": "the network cannot be reached",
-    "no route to host": "there is no way to that machine",
-    "no connection adapters": "the address has to start with http:// or https://",
+    "name or service not known": "the host name is unknown",
+    "name resolution": "the host name is unknown",
+    "connection refused": "nothing is listening there",
+    "network is unreachable": "the network is unreachable",
+    "no route to host": "there is no route to that host",
+    "no connection adapters": "the address must start with http:// or https://",
 }

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from palio.client.connection import Connection, new_key, refused
-from palio.core.errors import PalioError
+from palio.client.connection import Connection, new_key
+from palio.core.errors import Failure, PalioError
 
 POLL_S = 1.0
 
@@ -42,12 +42,12 @@ def check_quota(connection: Connection, challenge: str, phase: str | None) -> No
             raise
         raise PalioError(
             "usage",
-            problem=f"You have not joined {challenge}, or your token does not have the scope `submit`.",
-            next_step=f"Join with `palio join {challenge}`, or create a token on your account page.",
+            problem=f"You have not joined {challenge}.",
+            next_step=f"Join with `palio join {challenge}`.",
         ) from error
     asked = [each for each in quota if phase is None or each["phase"].casefold() == phase.casefold()]
     if asked and all(each["refusal"] for each in asked):
-        raise refused(asked[-1]["refusal"], 409)
+        raise PalioError.of(Failure.from_body(asked[-1]["refusal"]))
 
 
 def submit(connection: Connection, challenge: str, file: str, *, phase: str | None = None, note: str = "") -> Any:

@@ -1,50 +1,51 @@
-"""The table of failures as a page: `python -m palio.core.failure_reference > docs/failures.md`."""
+"""The table of errors as a page: `python -m palio.core.failure_reference > docs/failures.md`."""
 
 import string
 from collections.abc import Callable
 
-from palio.core.errors import EXIT_CODES, FAILURES, Cause, FailureKind
+from palio.core.errors import EXIT_CODES, FAILURES, FailureKind, party
+from palio.core.errors.table import PARTS
 from palio.core.redaction.failure import texts
 
-_TITLES = {
-    Cause.PARTICIPANT: "The participant's turn",
-    Cause.ORGANIZER: "The organizer's turn",
-    Cause.PLATFORM: "The operator's turn",
-    Cause.USAGE: "The command line",
-}
 _MARKS: dict[str, Callable[[FailureKind], bool]] = {
-    "charged": lambda kind: kind.charged,
+    "counts": lambda kind: kind.charged,
     "retried": lambda kind: kind.retried,
-    "engine's words": lambda kind: kind.engines_words,
+    "engine's output": lambda kind: kind.engines_words,
 }
 
 
 def catalogue() -> str:
-    """All failures in Markdown, by whose turn it is; `…` stands for what is filled in."""
+    """All errors in Markdown, by what they are about; `…` stands for what is filled in."""
     lines = [
-        "# Failures",
-        "Every failure that Palio reports, the same on the terminal, in `result.json` and in `--json`. Each has a",
-        "code, a cause, a stage, a message, evidence, the last lines of its stage's log and a next step. *Charged*: it",
-        "counts against a participant's tries, because hidden data was touched (in the stage `sample`, on public data,",
-        "nothing is charged).",
-        "*Retried*: the platform tries again by itself. *Engine's words*: the evidence is what the engine said, which",
-        "no participant reads.",
+        "# Errors",
+        "Every error that Palio reports, in the same words on the terminal, on pages, in `--json`, in `result.json`",
+        "and in the API. Each has a code, a responsible party, a message, evidence and a next step; a failed attempt",
+        "also has a stage and the last lines of its log.",
         "",
-        "This is what the organizer and the operator read. A participant reads of their own failures the same, or what",
-        "stands after *To the participant*. Of others' failures they read nothing that is filled in, no evidence and",
-        "no log: what stands there, or else a general text by cause and stage, such as:",
+        "- **Action needed** names the responsible party: `cause` in `result.json`, `responsible` in the API.",
+        "- **Exit** is the exit code of the command. It follows from the responsible party.",
+        "- **HTTP** is the status with which the API and the pages answer if a request fails with this error. A failed",
+        "  attempt is part of its submission, which is answered with 200.",
+        "- *Counts*: a failed attempt counts toward the team's limit, because hidden data was touched. In the stage",
+        "  `sample`, on public data, nothing counts.",
+        "- *Retried*: the platform retries the attempt automatically.",
+        "- *Engine's output*: the evidence is what the engine printed, which participants do not read.",
         "",
-        f"- the organizer's: {_told('score-exit', 'score')}",
-        f"- the operator's: {_told('engine-fault', 'predict')}",
+        "Organizers and operators read what is listed here. Participants read the same of their own failures, or what",
+        "follows *To participants*. Of a failed attempt that somebody else has to fix, they read no details, no",
+        "evidence and no log, but the text *To participants* or a general one by responsible party and stage:",
+        "",
+        f"- the organizer: {_told('score-exit', 'score')}",
+        f"- the operator: {_told('engine-fault', 'predict')}",
     ]
-    for cause, title in _TITLES.items():
+    for part in PARTS:
         lines += [
             "",
-            f"## {title}: exit code {EXIT_CODES[cause]}",
-            "| code | what it says, and what to do next | |",
-            "|---|---|---|",
+            f"## {(part.__doc__ or '').rstrip('.')}",
+            "| code | action needed | exit | HTTP | message and *next step* | |",
+            "|---|---|---|---|---|---|",
         ]
-        lines += [_row(code, kind) for code, kind in FAILURES.items() if kind.cause is cause]
+        lines += [_row(code, kind) for code, kind in part.KINDS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -52,11 +53,16 @@ def _row(code: str, kind: FailureKind) -> str:
     marks = [mark for mark, of in _MARKS.items() if of(kind)]
     said = f"{_dotted(kind.message)} *{_dotted(kind.next_step)}*"
     if kind.participant or kind.participant_next:
-        message = kind.participant or ("" if kind.cause is Cause.PARTICIPANT else texts(kind)[0])
-        next_step = kind.participant_next or texts(kind)[1]
-        said += f"<br>*To the participant*: {f'{message} *{next_step}*'.strip()}"
+        said += "<br>*To participants*: " + " ".join(_to_participants(kind))
     said = said.replace("|", "\\|")
-    return f"| `{code}` | {said} | {', '.join(marks)} |"
+    cells = [f"`{code}`", party(kind.cause), str(EXIT_CODES[kind.cause]), str(kind.status), said, ", ".join(marks)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _to_participants(kind: FailureKind) -> list[str]:
+    """The parts that differ from what others read."""
+    next_step = f"*{kind.participant_next}*" if kind.participant_next else ""
+    return [text for text in (kind.participant, next_step) if text]
 
 
 def _told(code: str, stage: str) -> str:

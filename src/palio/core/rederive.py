@@ -22,7 +22,7 @@ from palio.core.receipt.difference import Difference, differences
 from palio.core.receipt.first_rule import first_rule_digests
 from palio.core.receipt.reading import Receipt
 from palio.core.receipt.statement import FORMAT
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 # The part of lock.json about the challenge. The bundle's digest covers the rules, which are in competition.yaml.
 _CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule")
@@ -58,7 +58,7 @@ def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path
         locked = _Locked.model_validate(receipt.statement.lock)
     except ValidationError as error:
         raise PalioError("receipt-invalid", path=receipt.path, format=FORMAT, evidence=[str(error)]) from error
-    submission = Submission(Path(locked.submission.name), locked.submission.kind, locked.submission.digest)
+    submission = SubmissionFile(Path(locked.submission.name), locked.submission.kind, locked.submission.digest)
     phase = _phase(bundle, locked.phase)
     attempt = Attempt(new_identity(), submission, bundle, phase, pick_task(phase), submission.name)
     unlike, missing = _compare(receipt, attempt, engine)

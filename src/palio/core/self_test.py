@@ -10,7 +10,7 @@ from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import pick_task
 from palio.core.engine import Engine
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.submission.kinds import Submission, read_submission
+from palio.core.submission.kinds import SubmissionFile, read_submission
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> I
 
 def _score(bundle: Bundle, phase: Phase, engine: Engine, answers: Path, folder: Path) -> Result:
     identity = new_identity()
-    submission: Submission = read_submission(answers, SubmissionKind.RESULTS)
+    submission: SubmissionFile = read_submission(answers, SubmissionKind.RESULTS)
     attempt = Attempt(identity, submission, bundle, phase, pick_task(phase), label=answers.name)
     return Evaluation(attempt, engine, RunFolder.create(folder, identity), any_kind=True).finish()
 

@@ -1,4 +1,4 @@
-"""Django's settings, all of them from the platform's Configuration."""
+"""Django settings, derived from the platform's Configuration."""
 
 import tempfile
 from pathlib import Path
@@ -37,7 +37,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "palio.web.http.concurrency.TurnsMiddleware",
+    "palio.web.http.concurrency.ConcurrencyMiddleware",
     "palio.web.http.caching.CachingMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "palio.web.access.fragments.FragmentsMiddleware",
+    "palio.web.http.errors.ErrorMiddleware",
     "palio.web.access.middleware.AccessMiddleware",
     "palio.web.serving.admission.AdmissionMiddleware",
 ]
@@ -77,7 +78,7 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-# -- the database
+# -- database
 
 
 def database_settings(url: str) -> dict[str, Any]:
@@ -86,12 +87,12 @@ def database_settings(url: str) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": FOLDERS.database,
             "OPTIONS": {
-                # A transaction that will write waits for its turn at its start, where waiting is safe.
+                # A writing transaction waits for the lock at its start, where waiting is safe.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
             },
-            "CONN_MAX_AGE": None,  # each thread keeps the one it has
+            "CONN_MAX_AGE": None,  # each thread keeps its connection
         }
     parts = urlsplit(url)
     return {
@@ -110,8 +111,8 @@ def database_settings(url: str) -> dict[str, Any]:
 DATABASES = {"default": database_settings(CONFIGURATION.database_url)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
-    # Shared by all processes, as what is counted there (attempts to sign in) has to be. With the 300 entries that
-    # Django keeps by itself, somebody's attempts would be forgotten as soon as enough others were counted.
+    # Shared by all processes, as rate limits of sign-ins must be. With Django's default of 300 entries, attempts
+    # would be forgotten as soon as enough others were counted.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "palio_cache",
@@ -120,7 +121,7 @@ CACHES = {
     "here": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 500}},
 }
 
-# -- people
+# -- accounts
 
 AUTH_USER_MODEL = "palio.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
@@ -144,17 +145,17 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Palio] "
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_USERNAME_MIN_LENGTH = 2
 ACCOUNT_LOGOUT_ON_GET = False
-ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # whoever has the link and has set the password may come in
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # the link and the new password are enough
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before an address is changed, with which a password can be reset
-ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # and no code by mail: whoever reads the mail is not enough
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # before changing an address that can reset the password
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")  # no code by mail: access to the mailbox is not enough
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
-MFA_TOTP_TOLERANCE = 1  # one period, for clocks that are a little off, and for codes typed as theirs ends
+MFA_TOTP_TOLERANCE = 1  # one period, for clocks that are slightly off and codes typed late
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = CONFIGURATION.is_local
 if CONFIGURATION.oidc_url:
     INSTALLED_APPS += ["allauth.socialaccount", "allauth.socialaccount.providers.openid_connect"]
-    SOCIALACCOUNT_AUTO_SIGNUP = False  # names are public, so that everybody chooses theirs
+    SOCIALACCOUNT_AUTO_SIGNUP = False  # usernames are public, so people choose their own
     SOCIALACCOUNT_PROVIDERS = {
         "openid_connect": {
             "APPS": [
@@ -192,7 +193,7 @@ if CONFIGURATION.mail_url:
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
-# -- what browsers are told
+# -- security headers and cookies
 
 
 def _origin(url: str) -> str:
@@ -210,13 +211,13 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if CONFIGURATION.secure_cookies else 0
 X_FRAME_OPTIONS = "DENY"
 if CONFIGURATION.trust_proxy:
-    # The name that was asked for comes as Host, which every proxy hands on, and who asked as the last of
-    # X-Forwarded-For, which the proxy itself has added: what a client puts there is not believed.
+    # The proxy passes on the host name as Host, and appends the client's address to X-Forwarded-For: only the last
+    # entry is trusted, not what a client puts there.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = CONFIGURATION.secure_cookies
     SECURE_REDIRECT_EXEMPT = ["^health$"]
     ALLAUTH_TRUSTED_PROXY_COUNT = 1
-# Not ours to say: whether the domain's other names have TLS too, and whether browsers should be shipped with it.
+# Not Palio's decision: whether subdomains have TLS too (W005), and HSTS preloading (W021).
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -226,7 +227,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
-        # A form that starts signing in elsewhere is answered by a redirect there, which counts as its target.
+        # The form that starts sign-in at the identity provider is redirected there, which counts as its target.
         "form-action": ["'self'", *([_origin(CONFIGURATION.oidc_url)] if CONFIGURATION.oidc_url else [])],
         "frame-src": ["'self'"],
         "frame-ancestors": ["'none'"],
@@ -234,7 +235,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# -- the rest
+# -- other
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -247,10 +248,12 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-FILE_UPLOAD_HANDLERS = ["palio.web.pages.file_forms.NoFiles"]  # but where a form expects one: pages.receiving
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # nobody else's pages need ours
+FILE_UPLOAD_HANDLERS = [
+    "palio.web.pages.file_forms.NoFiles"
+]  # except in forms that expect a file: see pages.file_forms
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # other sites do not need these files
 FILE_UPLOAD_TEMP_DIR = str(FOLDERS.uploads) if FOLDERS.uploads.is_dir() else tempfile.gettempdir()
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # chunks of uploads are read as a stream, past this
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # chunks of uploads are streamed and exceed this
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -267,8 +270,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["terminal"], "level": "WARNING"},
     "loggers": {
         "palio": {"level": "INFO"},
-        "django.request": {"level": "ERROR", "filters": ["only what broke"]},  # with its trace, which no page shows
-        "waitress": {"level": "ERROR"},  # it warns of each request that waits for a thread, and of readers that leave
-        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},  # anybody can cause it
+        "django.request": {"level": "ERROR", "filters": ["only what broke"]},  # with its traceback, which no page shows
+        "waitress": {"level": "ERROR"},  # it warns about every waiting request and every closed connection
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},  # anyone can cause it
     },
 }

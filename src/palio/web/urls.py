@@ -1,4 +1,4 @@
-"""All addresses. Their names are what `access.rules` decides by."""
+"""All URLs. Their names are the keys of `access.rules`."""
 
 from django.conf import settings
 from django.urls import include, path
@@ -13,17 +13,17 @@ from palio.web.pages import (
     challenge_settings,
     challenges,
     dashboard,
+    dashboard_submissions,
     health,
     home,
     invitations,
     joining,
     leaderboard,
-    organizer_submission,
     participants,
     publishing,
     rescores,
     submission,
-    submitting,
+    submissions,
     teams,
 )
 
@@ -41,13 +41,13 @@ pages = (
         *audit_log.urls,
         *participants.urls,
         *rescores.urls,
-        *organizer_submission.urls,
+        *dashboard_submissions.urls,
         *invitations.urls,
         *joining.urls,
         *accounts.urls,
         *publishing.urls,
         *submission.urls,
-        *submitting.urls,
+        *submissions.urls,
         *teams.urls,
     ],
     "pages",
@@ -68,5 +68,5 @@ if settings.CONFIGURATION.oidc_url:
 handler400 = "palio.web.pages.errors.bad_request"
 handler403 = "palio.web.pages.errors.forbidden"
 handler404 = "palio.web.pages.errors.not_found"
-handler429 = "palio.web.pages.errors.too_many"  # allauth's own; Django has none
+handler429 = "palio.web.pages.errors.too_many"  # used by allauth; Django has no such handler
 handler500 = "palio.web.pages.errors.server_error"

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 DrawSplit = Callable[[Path, str, int], None]
-GIVE_INPUT = "Give the folder with the images: mount it at /mnt/in, or name it with --input.\n"
-REMEDY = "Train it with docker_code_training/app.py and pack it again.\n"
+GIVE_INPUT = "Mount the folder with the images at /mnt/in, or name it with --input.\n"
+REMEDY = "Train the model with docker_code_training/app.py and pack it again.\n"
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def test_the_network_and_its_input_are_those_of_the_training(
 def test_the_network_answers_with_the_mean_of_its_members_on_both_sides(app: ModuleType) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    network, grey = app.make_network(**app.NETWORK).eval(), torch.rand(5, 1, 64, 64)
+    network, gray = app.make_network(**app.NETWORK).eval(), torch.rand(5, 1, 64, 64)
     with torch.inference_mode():
-        answers = [member(side) for member in network for side in (grey, grey.flip(3))]
+        answers = [member(side) for member in network for side in (gray, gray.flip(3))]
         assert len(answers) == 2 * app.NETWORK["members"] > 2
         assert not torch.allclose(answers[0], answers[2])
-        torch.testing.assert_close(network(grey), sum(answers) / len(answers))
+        torch.testing.assert_close(network(gray), sum(answers) / len(answers))
 
 
 def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, images: Path, model: Path) -> None:
@@ -125,9 +125,9 @@ def test_unfit_images_are_named_and_fail_the_run(
     Image.new("L", (65, 64)).save(images / "008.jpg")
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"5 of 9 images in {images} are unfit: 001.jpg cannot be read, 003.jpg cannot be read, 006.png cannot be read, "
-        "007.png is of mode RGB, 008.jpg has 65x64 pixels. Each has to be a whole grey (mode L) JPEG or PNG of 64x64 "
-        "pixels. No results were written.\n"
+        f"5 of 9 images in {images} cannot be used: 001.jpg cannot be read, 003.jpg cannot be read, "
+        "006.png cannot be read, 007.png has mode RGB, 008.jpg has 65x64 pixels. "
+        "Each must be a complete grayscale (mode L) JPEG or PNG of 64x64 pixels. No results were written.\n"
     )
     assert list((images.parent / "out").iterdir()) == []
 
@@ -147,7 +147,7 @@ def test_a_folder_without_images_is_refused(
     assert classify(inference, tmp_path / "empty", model) == (1, None)
     assert classify(inference, tmp_path / "absent", model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The folder {tmp_path / 'empty'} holds no *.jpg, *.jpeg or *.png. {GIVE_INPUT}"
+        f"The folder {tmp_path / 'empty'} contains no *.jpg, *.jpeg or *.png. {GIVE_INPUT}"
         f"Cannot read the folder {tmp_path / 'absent'}: No such file or directory. {GIVE_INPUT}"
     )
 
@@ -159,12 +159,13 @@ def test_a_model_that_cannot_be_used_is_refused(
     app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": app.CLASSES, "arguments": app.NETWORK})
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The model {model} does not hold this network's weights: Error(s) in loading state_dict for Ensemble: {REMEDY}"
+        f"The model {model} does not contain this network's weights: "
+        f"Error(s) in loading state_dict for Ensemble: {REMEDY}"
     )
     model.write_bytes(b"no weights")
     assert classify(inference, images, model) == (1, None)
     error = capsys.readouterr().err
-    assert error.startswith(f"The model {model} does not hold this network's weights: ")
+    assert error.startswith(f"The model {model} does not contain this network's weights: ")
     assert error.endswith(REMEDY)
     assert error.count("\n") == 1
     model.unlink()
@@ -179,7 +180,7 @@ def test_a_card_that_makes_no_sense_is_refused(
     model.with_suffix(".json").write_text(card)
     assert classify(inference, images, model) == (1, None)
     error = capsys.readouterr().err
-    assert error.startswith(f"The card {model.with_suffix('.json')} does not describe this network: ")
+    assert error.startswith(f"The model card {model.with_suffix('.json')} does not match this network: ")
     assert error.endswith(REMEDY)
 
 
@@ -190,7 +191,7 @@ def test_a_card_with_other_classes_than_outputs_is_refused(
     card.write_text(json.dumps({"classes": app.CLASSES[:5], "arguments": app.NETWORK}))
     assert classify(inference, images, model) == (1, None)
     assert capsys.readouterr().err == (
-        f"The card {card} does not describe this network: it names 5 classes for 6 outputs. {REMEDY}"
+        f"The model card {card} does not match this network: it lists 5 classes for 6 outputs. {REMEDY}"
     )
 
 
@@ -200,8 +201,8 @@ def test_an_output_that_cannot_be_written_is_refused(
     (images.parent / "out").write_text("a file")
     assert inference.main(["--input", str(images), "--output", str(images.parent / "out"), "--model", str(model)]) == 1
     assert capsys.readouterr().err == (
-        f"Cannot write {images.parent / 'out' / 'classification_results.csv'}: Not a directory. It has to lie in a "
-        "folder that this user may write to. Give another: mount it at /mnt/out, or name it with --output.\n"
+        f"Cannot write {images.parent / 'out' / 'classification_results.csv'}: Not a directory. "
+        "Mount a writable folder at /mnt/out, or name one with --output.\n"
     )
 
 

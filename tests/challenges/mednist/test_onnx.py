@@ -18,7 +18,7 @@ from palio.data.getting import get_mednist
 from palio.data.shipped import copy_challenge
 
 DrawSplit = Callable[[Path, str, int], None]
-REMEDY = "Write both anew with docker_code_inference_onnx/export.py."
+REMEDY = "Export both again with docker_code_inference_onnx/export.py."
 
 
 @pytest.fixture
@@ -91,12 +91,12 @@ def test_a_model_that_cannot_be_used_is_refused(
         return capsys.readouterr().err
 
     card.write_text(json.dumps({"classes": app.CLASSES[:5]}))
-    assert refusal() == f"The card {card} names 5 classes for 6 outputs. {REMEDY}\n"
+    assert refusal() == f"The model card {card} lists 5 classes for 6 outputs. {REMEDY}\n"
     card.write_text("{")
-    assert refusal().startswith(f"The card {card} does not name the classes: ")
+    assert refusal().startswith(f"The model card {card} does not list the classes: ")
     card.write_text(json.dumps({"classes": app.CLASSES}))
     model.write_bytes(b"no model")
-    assert refusal().startswith(f"The model {model} is no ONNX model: ")
+    assert refusal().startswith(f"The model {model} is not a valid ONNX model: ")
     model.unlink()
     assert refusal() == f"Cannot read the model {model}: No such file or directory. {REMEDY}\n"
 

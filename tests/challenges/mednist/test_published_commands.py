@@ -59,7 +59,7 @@ def bash(folder: Path, command: str) -> str:
 
 def published_commands(readme: str) -> list[str]:
     """Those of the section for Docker, without -it, as tests have no terminal."""
-    section = readme.partition("## With Docker alone\n")[2].partition("\n## ")[0]
+    section = readme.partition("## With Docker only\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     return "".join(blocks).replace("docker run -it ", "docker run ").splitlines()
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 DrawSplit = Callable[[Path, str, int], None]
-NO_TABLE = "{data}/training_solution.csv is no table: it has to be UTF-8 CSV with the header file,class.\n"
-GIVE_INPUT = "Give the folder that holds it: mount it at /mnt/in, or name it with --input.\n"
+NO_TABLE = "{data}/training_solution.csv is not a valid table: it must be UTF-8 CSV with the header file,class.\n"
+GIVE_INPUT = "Mount its folder at /mnt/in, or name it with --input.\n"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_training_interrupted_at_once_says_so_and_leaves_the_folder_as_it_was(
 ) -> None:
     interrupt_in(app, 1, monkeypatch)
     assert train(app, data, "--batch-size", "6") == 130
-    assert capsys.readouterr().err == f"Stopped before the end: {data.parent / 'out'} is as it was.\n"
+    assert capsys.readouterr().err == f"Interrupted: {data.parent / 'out'} was not changed.\n"
     assert list((data.parent / "out").iterdir()) == []
 
 
@@ -128,10 +128,10 @@ def test_an_interrupted_training_goes_on_to_the_very_same_model(
         interrupt_in(app, epoch, patch)
         assert train(app, data, *options) == 130
     assert [path.name for path in out.iterdir()] == ["training_checkpoint.pth"]
-    assert capsys.readouterr().err == "Stopped before the end: the same command goes on from where it was.\n"
+    assert capsys.readouterr().err == "Interrupted: run the same command to resume.\n"
     assert train(app, data, *options) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[1] == f"goes on after epoch {epoch - 1}, from {out / 'training_checkpoint.pth'}"
+    assert said[1] == f"resumes after epoch {epoch - 1}, from {out / 'training_checkpoint.pth'}"
     assert said[2].startswith(f"epoch  {epoch}/7")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == expected
 
@@ -149,7 +149,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(
         assert train(app, data, "--epochs", "3", "--batch-size", "6", *other) == 0
     checkpoint.write_bytes(left[:1000])
     assert train(app, data, "--epochs", "3", "--batch-size", "6") == 0
-    assert "goes on" not in capsys.readouterr().out
+    assert "resumes" not in capsys.readouterr().out
 
 
 def test_augmentation_keeps_shape_and_range_and_depends_on_its_generator_alone(app: ModuleType) -> None:
@@ -251,28 +251,28 @@ def with_unfit_images(data: Path) -> None:
         pytest.param(with_utf_16, NO_TABLE),
         pytest.param(
             without_rows,
-            "{data}/training_solution.csv lists no images: give it one row with file,class for each image in "
+            "{data}/training_solution.csv lists no images: add one row with file,class for each image in "
             "{data}/training-data.\n",
         ),
         pytest.param(
             with_unknown_classes,
-            "{data}/training_solution.csv gives an unknown class to 2 images (000.jpg is 'Foot', 001.jpg is None). "
-            "Allowed are AbdomenCT, BreastMRI, CXR, ChestCT, Hand, HeadCT: correct the table.\n",
+            "{data}/training_solution.csv has an unknown class for 2 images (000.jpg is 'Foot', 001.jpg is None). "
+            "Use one of AbdomenCT, BreastMRI, CXR, ChestCT, Hand, HeadCT.\n",
         ),
         pytest.param(
             without_images,
             "{data}/training-data lacks 12 images (000.jpg, 001.jpg, 002.jpg, 003.jpg, 004.jpg, ...) of the 12 that "
-            "training_solution.csv lists. Put the images there, or take their rows out of the table.\n",
+            "training_solution.csv lists. Add the images, or remove their rows from the table.\n",
         ),
         pytest.param(
             without_one_image,
             "{data}/training-data lacks 1 image (003.jpg) of the 12 that training_solution.csv lists. "
-            "Put the images there, or take their rows out of the table.\n",
+            "Add the images, or remove their rows from the table.\n",
         ),
         pytest.param(
             with_unfit_images,
-            "{data}/training-data holds 3 unfit images (000.jpg cannot be read, 001.jpg has 32x64 pixels, 002.jpg "
-            "is of mode RGB). Each has to be a whole grey (mode L) JPEG or PNG of 64x64 pixels.\n",
+            "{data}/training-data contains 3 unusable images (000.jpg cannot be read, 001.jpg has 32x64 pixels, "
+            "002.jpg has mode RGB). Each must be a complete grayscale (mode L) JPEG or PNG of 64x64 pixels.\n",
         ),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -295,8 +295,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(
     (data.parent / "out").write_text("a file")
     assert train(app, data) == 1
     assert capsys.readouterr().err == (
-        f"Cannot write to {data.parent / 'out'}: it has to be a folder that this user may write to, on a disk that is "
-        "not read-only. Give another: mount it at /mnt/out, or name it with --output.\n"
+        f"Cannot write to {data.parent / 'out'}. Mount a writable folder at /mnt/out, or name one with --output.\n"
     )
 
 
@@ -308,7 +307,7 @@ def test_numbers_that_make_no_sense_are_refused(
         train(app, data, option)
     assert ended.value.code == 2
     name, _, value = option.partition("=")
-    assert capsys.readouterr().err.endswith(f"error: argument {name}: {value} is not above zero\n")
+    assert capsys.readouterr().err.endswith(f"error: argument {name}: {value} is not greater than zero\n")
 
 
 def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) -> None:

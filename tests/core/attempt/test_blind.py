@@ -158,7 +158,7 @@ def test_restore_names_unknown_name(tmp_path: Path) -> None:
 def test_restore_names_missing_file(tmp_path: Path) -> None:
     folder = answers(tmp_path / "p", b"")
     assert refusal(folder, Restore("other.csv", "file")).failure.message == (
-        "The predictions lack the file other.csv, which this challenge asks for; there is answers.csv."
+        "The predictions lack the file other.csv, which this challenge requires; there is answers.csv."
     )
 
 

@@ -56,12 +56,5 @@ def test_time_in_is_more_than_the_containers_of_a_stage_may_take(tmp_path: Path)
     assert timedelta(minutes=1) <= MARGIN
 
 
-def test_the_operators_manual_has_the_table() -> None:
-    page = Path(__file__).parents[3] / "docs/queue.md"
-    begin, end = "<!-- states: python -m palio.core.attempt.states -->\n", "<!-- end -->\n"
-    text = page.read_text(encoding="utf-8")
-    assert text.partition(begin)[2].partition(end)[0] == table(), "run: python -m palio.core.attempt.states"
-
-
 def test_table_has_a_line_for_each_state() -> None:
     assert [line.split("|")[1].strip(" `") for line in table().splitlines()[2:]] == [*State]

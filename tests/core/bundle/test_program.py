@@ -75,7 +75,7 @@ def test_a_program_that_does_not_say_its_command_is_refused(
     with pytest.raises(PalioError) as raised:
         read_program(folder)
     assert raised.value.failure.code == "program-command-missing"
-    assert str(raised.value) == f"scoring_program does not say how it is started: {reason}."
+    assert str(raised.value) == f"scoring_program does not say how to start it: {reason}."
 
 
 def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         read_program(tmp_path / "program.zip")
     assert str(raised.value) == (
-        "program.zip does not say how it is started: it cannot be read as a zip (File is not a zip file); create it "
+        "program.zip does not say how to start it: it cannot be read as a zip (File is not a zip file); create it "
         "again."
     )
 

@@ -133,7 +133,7 @@ def test_staged_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PalioError) as raised, staged(tmp_path / "file" / "below" / "a"):
         pass
-    assert str(raised.value) == f"{tmp_path}/file/below/a cannot be written: not a directory."
+    assert str(raised.value) == f"{tmp_path}/file/below/a cannot be written to: not a directory."
 
 
 STAGES = """
@@ -157,7 +157,7 @@ def test_staged_on_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> Non
 
 def test_staged_on_a_read_only_disk_says_so(tmp_path: Path) -> None:
     said = on_a_mount("ro", tmp_path, STAGES)
-    assert said == f"{tmp_path}/a cannot be written: read-only file system. 12 []\n"
+    assert said == f"{tmp_path}/a cannot be written to: read-only file system. 12 []\n"
 
 
 def test_staged_in_a_folder_of_somebody_else_says_so(tmp_path: Path) -> None:
@@ -171,4 +171,4 @@ def test_staged_in_a_folder_of_somebody_else_says_so(tmp_path: Path) -> None:
         user = []
         tmp_path.chmod(0o555)
     said = subprocess.run([*user, sys.executable, "-c", STAGES, tmp_path], check=True, capture_output=True, text=True)
-    assert said.stdout == f"{tmp_path}/a cannot be written: permission denied. 12 []\n"
+    assert said.stdout == f"{tmp_path}/a cannot be written to: permission denied. 12 []\n"

@@ -6,25 +6,25 @@ import pytest
 from tests.run_folders import F1, write_cases, write_run
 
 from palio.core.errors import Failure, PalioError
-from palio.core.leaderboard.from_runs import Standings, stand
+from palio.core.leaderboard.from_runs import RunLeaderboard, rank_runs
 from palio.core.leaderboard.run_results import read_run
 
 
-def standings(folders: Sequence[Path]) -> Standings:
-    return stand([read_run(folder) for folder in folders])
+def ranked(folders: Sequence[Path]) -> RunLeaderboard:
+    return rank_runs([read_run(folder) for folder in folders])
 
 
 def refusal(folders: Sequence[Path]) -> Failure:
     with pytest.raises(PalioError) as caught:
-        standings(folders)
+        ranked(folders)
     return caught.value.failure
 
 
-def board(**changes: Any) -> dict[str, Any]:
+def with_column(**changes: Any) -> dict[str, Any]:
     return {"leaderboard": {"title": "R", "primary": "f1", "columns": [F1 | changes]}}
 
 
-def test_places_are_in_the_order_of_the_board(tmp_path: Path) -> None:
+def test_runs_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
     runs = [
         write_run(tmp_path / "third", wrong=range(300, 360)),
         write_run(tmp_path / "late", wrong=range(1), minute=2),
@@ -32,26 +32,26 @@ def test_places_are_in_the_order_of_the_board(tmp_path: Path) -> None:
         write_run(tmp_path / "cancelled", result={"verdict": "cancelled"}, minute=3),
         write_run(tmp_path / "running", result={"verdict": None}, minute=4),
     ]
-    found = standings(runs)
-    assert [(place.rank, place.rank_range, place.label) for place in found.places] == [
+    found = ranked(runs)
+    assert [(run.row.rank, run.rank_range, run.row.name) for run in found.ranked] == [
         (1, (1, 2), "early.zip"),
         (1, (1, 2), "late.zip"),
         (3, (3, 3), "third.zip"),
     ]
-    assert found.places[2].values == {"f1": 0.9, "seconds": 12.25}
-    assert [(run.label, run.reason) for run in found.unplaced] == [
+    assert found.ranked[2].row.values == {"f1": 0.9, "seconds": 12.25}
+    assert [(run.name, run.reason) for run in found.unranked] == [
         ("cancelled.zip", "cancelled"),
-        ("running.zip", "has not ended"),
+        ("running.zip", "not finished"),
     ]
     assert [column.key for column in found.columns] == ["f1", "seconds"]
-    assert found.certainty.cases == 600
+    assert found.statistics.cases == 600
 
 
 def test_equal_labels_get_the_name_of_their_folder_and_then_its_path(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("x/1", "y/1", "x/2", "x/3")]
     labels = ["s.zip", "s.zip", "s.zip", "other\x1b[31m.zip"]
     runs = [write_run(folder, label=label) for folder, label in zip(folders, labels, strict=True)]
-    assert sorted(place.label for place in standings(runs).places) == sorted(
+    assert sorted(run.row.name for run in ranked(runs).ranked) == sorted(
         [f"s.zip ({folders[0]})", f"s.zip ({folders[1]})", "s.zip (2)", "other\\x1b[31m.zip"]
     )
 
@@ -66,22 +66,22 @@ def test_a_failure_of_no_stage(tmp_path: Path) -> None:
         "next_step": "",
     }
     failed = write_run(tmp_path / "b", result={"verdict": "failed", "failure": failure})
-    assert standings([write_run(tmp_path / "a"), failed]).unplaced[0].reason == "failed: Not taken."
+    assert ranked([write_run(tmp_path / "a"), failed]).unranked[0].reason == "failed: Not taken."
 
 
 def test_a_run_without_the_primary_score(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", scores={"seconds": 1})]
-    (unplaced,) = standings(runs).unplaced
-    assert (unplaced.label, unplaced.reason) == ("b.zip", "has no score in the column F1")
+    (unranked,) = ranked(runs).unranked
+    assert (unranked.name, unranked.reason) == ("b.zip", "no score in the column F1")
     failure = refusal(runs[1:])
-    assert failure.message == "There is nothing to rank: 1 run was named, none with a score."
-    assert failure.evidence == ("b.zip: has no score in the column F1",)
+    assert failure.message == "No run to rank: 1 run has no score."
+    assert failure.evidence == ("b.zip: no score in the column F1",)
 
 
 def test_failed_runs_belong_to_the_phase_as_well(tmp_path: Path) -> None:
     failed = write_run(tmp_path / "b", lock={"phase": "Practice"}, result={"verdict": "failed"})
     failure = refusal([write_run(tmp_path / "a"), failed])
-    assert failure.message == "These runs do not belong on one board: they differ in phase."
+    assert failure.message == "These runs cannot be ranked together: they differ in phase."
     assert failure.evidence == ("phase Final: a.zip", "phase Practice: b.zip")
 
 
@@ -101,8 +101,8 @@ def test_runs_that_were_not_asked_the_same(
     tmp_path: Path, lock: dict[str, Any], name: str, values: tuple[str, str]
 ) -> None:
     failure = refusal([write_run(tmp_path / "a"), write_run(tmp_path / "b", lock=lock)])
-    assert failure.message == f"These runs do not belong on one board: they differ in {name}."
-    assert failure.next_step == "Name only runs that were asked the same thing."
+    assert failure.message == f"These runs cannot be ranked together: they differ in {name}."
+    assert failure.next_step == "Name only runs of the same challenge, phase and data."
     assert failure.evidence == (f"{name} {values[0]}: a.zip", f"{name} {values[1]}: b.zip")
 
 
@@ -119,33 +119,33 @@ def test_runs_that_were_not_asked_the_same(
         ),
         (
             {"statistics": {"cases": "other.csv", "kind": "classification", "metric": "accuracy"}},
-            "there is no scores/other.csv",
+            "scores/other.csv is missing",
         ),
         (
-            {"statistics": {"cases": "cases.csv", "kind": "classification", "metric": "f1_macro"}} | board(),
-            "f1_macro of scores/cases.csv is 0.9000, and that is not what the column F1 shows, 0.5000",
+            {"statistics": {"cases": "cases.csv", "kind": "classification", "metric": "f1_macro"}} | with_column(),
+            "the f1_macro of scores/cases.csv is 0.9000, but the column F1 shows 0.5000",
         ),
         (
-            board(descending=False),
-            "accuracy of scores/cases.csv is 0.9000, and that is not what the column F1 shows, 0.5000",
+            with_column(descending=False),
+            "the accuracy of scores/cases.csv is 0.9000, but the column F1 shows 0.5000",
         ),
     ],
 )
 def test_why_there_is_no_interval(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
     run = write_run(tmp_path / "a", wrong=range(60), scores={"f1": 0.5}, lock=lock)
-    (place,) = standings([run]).places
-    assert (place.rank, place.rank_range, place.interval, place.no_interval) == (1, None, None, reason)
+    (only,) = ranked([run]).ranked
+    assert (only.row.rank, only.rank_range, only.interval, only.no_interval) == (1, None, None, reason)
 
 
 def test_a_score_that_was_written_rounded_agrees_with_its_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=range(1), scores={"f1": 0.9983})
-    assert standings([run]).places[0].no_interval is None
+    assert ranked([run]).ranked[0].no_interval is None
 
 
 def test_a_broken_file_of_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     (run / "scores" / "cases.csv").write_text("file,truth,prediction\n1,,x\n")
-    assert standings([run]).places[0].no_interval == "scores/cases.csv cannot be used (row 2: no truth)"
+    assert ranked([run]).ranked[0].no_interval == "scores/cases.csv cannot be used (row 2: no truth)"
 
 
 def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
@@ -154,4 +154,4 @@ def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
     (run / "scores").mkdir()
     (run / "scores" / "cases.csv").symlink_to(tmp_path / "elsewhere" / "cases.csv")
     reason = "scores/cases.csv cannot be used (cases.csv is a link, and links are not followed)"
-    assert standings([run]).places[0].no_interval == reason
+    assert ranked([run]).ranked[0].no_interval == reason

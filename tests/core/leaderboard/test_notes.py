@@ -4,47 +4,47 @@ from pathlib import Path
 import pytest
 from tests.run_folders import write_run
 
-from palio.core.leaderboard.from_runs import stand
-from palio.core.leaderboard.notes import listed, percent, remarks
+from palio.core.leaderboard.from_runs import rank_runs
+from palio.core.leaderboard.notes import listed, notes, percent
 from palio.core.leaderboard.run_results import read_run
 
-RANGE = "A rank is a range: 600 cases cannot tell the places inside it apart."
+RANGE = "A rank range lists the ranks that 600 cases cannot tell apart."
 WEIGHTED_F1 = {"statistics": {"cases": "cases.csv", "kind": "classification", "metric": "recall_macro"}}
 
 
 def said(folders: Sequence[Path]) -> list[str]:
-    return remarks(stand([read_run(folder) for folder in folders]))
+    return notes(rank_runs([read_run(folder) for folder in folders]))
 
 
 def test_a_tie_is_said_and_its_order_is_not_judged(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=[number]) for number, name in enumerate("abc")]
-    neighbours, ranges, redrawn, tie = said(runs)
-    assert neighbours == "No two neighbours on this board differ significantly (exact McNemar, Holm over 3 pairs, 5 %)."
+    neighbors, ranges, redrawn, tie = said(runs)
+    assert neighbors == "No two neighboring runs differ significantly (exact McNemar, Holm over 3 pairs, 5 %)."
     assert ranges == RANGE
-    assert redrawn.startswith("If the cases were drawn anew, a.zip would stand first, alone or with others, in ")
-    assert tie == "a.zip, b.zip and c.zip have equal scores and share place 1."
+    assert redrawn.startswith("If the cases were drawn again, a.zip would rank first, by itself or tied, in ")
+    assert tie == "a.zip, b.zip and c.zip have equal scores and share rank 1."
 
 
 def test_neighbours_that_differ(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(wrong)) for name, wrong in (("a", 0), ("b", 50), ("c", 200))]
-    neighbours, order, redrawn = said(runs)
-    assert neighbours == (
-        "2 of 2 pairs of neighbours differ significantly (exact McNemar, Holm over 3 pairs, 5 %): a.zip and b.zip; "
+    neighbors, order, redrawn = said(runs)
+    assert neighbors == (
+        "2 of 2 neighboring pairs differ significantly (exact McNemar, Holm over 3 pairs, 5 %): a.zip and b.zip; "
         "b.zip and c.zip."
     )
     assert order == (
-        "a.zip alone has 50 cases right and b.zip alone 0: by that count the chance that these two stand in the wrong "
-        "order is less than 1 %."
+        "a.zip is right on 50 cases where b.zip is wrong, and b.zip on 0 where a.zip is wrong: the chance that these "
+        "two are in the wrong order is less than 1 %."
     )
     assert redrawn == (
-        "If the cases were drawn anew, a.zip would stand first, alone or with others, in 100 % of 2,000 redraws."
+        "If the cases were drawn again, a.zip would rank first, by itself or tied, in 100 % of 2,000 redraws."
     )
 
 
 def test_other_metrics_are_compared_by_permutation(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(6 * number), lock=WEIGHTED_F1) for number, name in enumerate("ab")]
     assert said(runs)[0] == (
-        "1 of 1 pair of neighbours differs significantly (paired permutation, Holm over 1 pair, 5 %): a.zip and b.zip."
+        "1 of 1 neighboring pair differs significantly (paired permutation, Holm over 1 pair, 5 %): a.zip and b.zip."
     )
 
 
@@ -52,17 +52,17 @@ def test_some_without_cases(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(wrong)) for name, wrong in (("a", 0), ("c", 200))]
     runs.append(write_run(tmp_path / "b", wrong=None, scores={"f1": 0.9}))
     assert said(runs) == [
-        "No two neighbours on this board could be compared (exact McNemar, Holm over 1 pair, 5 %).",
+        "No two neighboring runs could be compared (exact McNemar, Holm over 1 pair, 5 %).",
         RANGE,
-        "No interval for b.zip: there is no scores/cases.csv.",
+        "No interval for b.zip: scores/cases.csv is missing.",
     ]
 
 
 def test_none_with_cases(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, lock={"statistics": None}) for name in "ab"]
     assert said(runs) == [
-        "The runs could not be compared with each other, so the order may be chance.",
-        "a.zip and b.zip have equal scores and share place 1.",
+        "The runs could not be compared with each other, so their order may be chance.",
+        "a.zip and b.zip have equal scores and share rank 1.",
         "No intervals: the challenge names no file of single cases (palio.statistics in competition.yaml).",
     ]
 

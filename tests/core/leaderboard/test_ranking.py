@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from palio.core.bundle.model import Column, RankingPolicy
-from palio.core.leaderboard.ranking import Entry, Row, rank_entries
+from palio.core.leaderboard.ranking import Entry, Row, rank_entries, rank_text
 
 F1 = Column("f1", "F1", True, 4, False)
 SECONDS = Column("seconds", "Seconds", False, 1, False)
@@ -84,9 +84,8 @@ def test_a_computed_primary_column_may_stand_before_what_it_is_computed_from() -
     entries = [entry("a", f1=0.9, seconds=9), entry("b", f1=0.8, seconds=1), entry("c", f1=0.7, seconds=2)]
     rows = rank_entries(entries, [mean_rank, F1, SECONDS], mean_rank)
     assert order(rows) == [(1, "b"), (2, "a"), (3, "c")]
-    assert rows[0] == Row(
-        entries[1], 1, {"f1": 0.8, "seconds": 1, "avg_rank": 1.5}, {"f1": 2, "seconds": 1, "avg_rank": 1}
-    )
+    values, ranks = {"f1": 0.8, "seconds": 1, "avg_rank": 1.5}, {"f1": 2, "seconds": 1, "avg_rank": 1}
+    assert rows[0] == Row(entries[1], 1, values, ranks, name="b", entries=1, last=BEGIN)
 
 
 def test_a_computed_column_may_be_computed_from_another() -> None:
@@ -142,8 +141,8 @@ def test_ranks_are_those_among_the_chosen() -> None:
 
 
 @pytest.mark.parametrize("choose", ["best", "last"])
-def test_chosen_by_a_column_are_those_chosen_by_what_is_computed_from_it_alone(choose: str) -> None:
-    """Two ways to the same: of a column that is handed in, no rows are made of what is not chosen."""
+def test_a_column_and_its_copy_choose_the_same_entries(choose: str) -> None:
+    """A submitted and a computed primary column take different ways through the code."""
     draw = random.Random(7)
     entries = [
         entry(f"e{number}", draw.choice("abcdefgh"), draw.randint(1, 9), **({"f1": draw.randint(0, 9)} if some else {}))
@@ -154,3 +153,26 @@ def test_chosen_by_a_column_are_those_chosen_by_what_is_computed_from_it_alone(c
     plain = rank_entries(entries, [F1, same], F1, policy)
     assert plain == [replace(row, rank=row.ranks.get("f1")) for row in rank_entries(entries, [F1, same], same, policy)]
     assert len(plain) == 8
+
+
+def test_entries_and_the_last_are_those_of_the_team() -> None:
+    entries = [
+        entry("a1", "alice", 1, f1=0.9),
+        entry("a2", "alice", 3, f1=0.7),
+        replace(entry("a3", "alice", 5, f1=0.95), disqualified="copied"),
+        replace(entry("a4", "alice", 7, f1=0.8), baseline=True),
+    ]
+    rows = rank_entries(entries, [F1], F1, RankingPolicy("best", "min"))
+    assert [(row.entry.label, row.rank, row.entries, (row.last - BEGIN).seconds // 60) for row in rows] == [
+        ("a1", 1, 2, 3),
+        ("a4", 2, 1, 7),
+        ("a3", None, 1, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rank", "rank_range", "text"),
+    [(None, None, "–"), (None, (1, 2), "–"), (2, None, "2"), (2, (2, 2), "2"), (2, (1, 3), "1–3")],
+)
+def test_rank_text(rank: int | None, rank_range: tuple[int, int] | None, text: str) -> None:
+    assert rank_text(rank, rank_range) == text

@@ -60,11 +60,11 @@ def test_not_a_run_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     failure = refusal(tmp_path / name)
     assert failure.message == f"{tmp_path / name} is not a run folder: it has no config.json."
-    assert failure.next_step == "Name folders that `palio run` has written, such as runs/*."
+    assert failure.next_step == "Name folders that `palio run` wrote, such as runs/*."
 
 
 LOCAL_TIME = '{"label": "a", "phase": "b", "created": "2026-01-01T00:00"}'
-BOARD = {"title": "R", "primary": "f1", "columns": [F1, SECONDS]}
+LEADERBOARD = {"title": "R", "primary": "f1", "columns": [F1, SECONDS]}
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ BOARD = {"title": "R", "primary": "f1", "columns": [F1, SECONDS]}
         ("config.json", "{", ["Invalid JSON: EOF while parsing an object at line 1 column 1"]),
         ("config.json", '{"label": "a"}', ["phase: Field required", "created: Field required"]),
         ("config.json", LOCAL_TIME, ["created: Input should have timezone info"]),
-        ("result.json", '{"verdict": "scored"}', ["scores: none are there, and the verdict is scored"]),
+        ("result.json", '{"verdict": "scored"}', ["scores: missing, but the verdict is scored"]),
         ("result.json", '{"verdict": "scored", "scores": {"f1": NaN}}', ["scores.f1: Input should be a finite number"]),
         ("result.json", '{"verdict": "scored", "scores": {"f1": "1"}}', ["scores.f1: Input should be a valid number"]),
         ("result.json", '{"verdict": "won"}', ["verdict: Input should be 'scored', 'failed' or 'cancelled'"]),
-        ("lock.json", None, ["the file is not there, and the run has a score"]),
+        ("lock.json", None, ["the file is missing, but the run was scored"]),
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: str | None, evidence: list[str]) -> None:
@@ -94,14 +94,14 @@ def test_damaged_files(tmp_path: Path, name: str, content: str | None, evidence:
 
 
 @pytest.mark.parametrize(
-    ("board", "evidence"),
+    ("leaderboard", "evidence"),
     [
-        ({"primary": "f2"}, "leaderboard: Value error, primary is `f2`, which is none of the columns"),
+        ({"primary": "f2"}, "leaderboard: Value error, primary is `f2`, which is not a column"),
         ({"columns": [F1 | {"precision": "x"}]}, "leaderboard.columns.0.precision: Input should be a valid integer"),
     ],
 )
-def test_a_damaged_leaderboard(tmp_path: Path, board: dict[str, object], evidence: str) -> None:
-    (problem,) = refusal(write_run(tmp_path / "a", lock={"leaderboard": BOARD | board})).evidence
+def test_a_damaged_leaderboard(tmp_path: Path, leaderboard: dict[str, object], evidence: str) -> None:
+    (problem,) = refusal(write_run(tmp_path / "a", lock={"leaderboard": LEADERBOARD | leaderboard})).evidence
     assert problem.startswith(evidence)
 
 

@@ -104,14 +104,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     failure = caught.value.failure
     assert failure.code == "scores-invalid"
     assert failure.stage == "score"
-    assert failure.message == "scores.json, which the scoring program wrote, cannot be used: 3 problems."
+    assert failure.message == "scores.json, written by the scoring program, cannot be used: 3 problems."
     assert failure.evidence == (
-        "`x`: stands there 2 times",
+        "`x`: repeated 2 times",
         "`f1`: missing; did you mean `F1`?",
         "`recall`: `true` is not a finite number",
     )
     assert failure.next_step == (
-        "Let the scoring program write one finite number for each column of the leaderboard, and each case once."
+        "Make the scoring program write one finite number for each column of the leaderboard, and each case once."
     )
     assert caught.value.exit_code == 11
 
@@ -121,11 +121,11 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     [
         ("scores.json", b"", "scores.json is not JSON: Expecting value (line 1, column 1)"),
         ("scores.json", b'{"f1": .5}', "scores.json is not JSON: Expecting value (line 1, column 8)"),
-        ("scores.json", b"[0.5]", 'scores.json holds no object such as {"f1": 0.93}'),
+        ("scores.json", b"[0.5]", 'scores.json is not an object such as {"f1": 0.93}'),
         ("scores.json", b'{"f1": 1}\xff', "scores.json is not UTF-8 text (at byte 10)"),
         ("scores.json", b'{"a": ' + b"[" * 200_000, "scores.json is nested too deeply"),
         ("scores.json", b" " * (LIMIT_BYTES + 1), "scores.json is larger than 1,048,576 bytes"),
-        ("scores.txt", b"f1: 1\nrecall\n", "scores.txt has a line 2 that is not `key: value`: `recall`"),
+        ("scores.txt", b"f1: 1\nrecall\n", "scores.txt has a line 2 other than `key: value`: `recall`"),
     ],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, evidence: str) -> None:
@@ -155,7 +155,5 @@ def test_no_file_of_scores(tmp_path: Path) -> None:
     failure = refusal(tmp_path)
     assert failure.code == "scores-missing"
     assert failure.stage == "score"
-    assert failure.message == (
-        "The scoring program ended with exit code 0 but wrote neither scores.json nor scores.txt."
-    )
-    assert failure.next_step == "Let it write one of them to its output folder."
+    assert failure.message == ("The scoring program exited with code 0 but wrote neither scores.json nor scores.txt.")
+    assert failure.next_step == "Make it write one of them to its output folder."

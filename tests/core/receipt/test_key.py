@@ -78,7 +78,7 @@ def test_machine_key_of_processes_at_once_is_one(home: Path) -> None:
 def test_machine_key_that_others_may_read(home: Path) -> None:
     machine_key()
     key_path().chmod(0o640)
-    with pytest.raises(PalioError, match="can be read by other users") as caught:
+    with pytest.raises(PalioError, match="Other users can read") as caught:
         machine_key()
     assert (caught.value.failure.code, caught.value.exit_code) == ("receipt-key-exposed", 12)
     assert f"chmod 600 {home / 'receipt-key.pem'}" in caught.value.failure.next_step

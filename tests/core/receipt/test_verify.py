@@ -232,7 +232,7 @@ def test_verify_says_what_was_expected_and_found(run: Path) -> None:
     assert failure.evidence[0] == "result.json: scores.accuracy: expected 1.0, found 0.5"
     assert failure.evidence[1].startswith("predictions/\\x1b[2J\\u202e.csv: expected nothing, found ")
     assert failure.evidence[2].startswith("predictions/answers.csv: expected ")
-    assert "is not what was signed: 3 differences." in failure.message
+    assert "differs from what was signed: 3 differences." in failure.message
 
 
 def test_verify_what_the_receipt_does_not_state_of_a_failure(evaluated: Evaluated, tmp_path: Path) -> None:

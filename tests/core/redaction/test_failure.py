@@ -4,7 +4,7 @@ import pytest
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import FAILURES, Cause, FailureKind, PalioError
-from palio.core.redaction.failure import for_participant
+from palio.core.redaction.failure import ORGANIZER_NEXT, for_participant
 
 FACT = "/srv/hidden/000028.jpg"
 
@@ -29,7 +29,7 @@ def test_every_failure_in_a_participants_words(code: str, stage: Stage | None) -
     else:
         assert (told.evidence, told.charged) == ((), False)
         assert FACT not in told.message + told.next_step
-        assert "othing was charged" in told.next_step
+        assert "does not count toward" in told.next_step
         for text in (told.message, told.next_step):
             assert "…" not in text
             assert "{" not in text
@@ -51,11 +51,10 @@ def test_score_exit() -> None:
         "cause": "organizer",
         "stage": "score",
         "charged": False,
-        "message": "The scoring program of the challenge failed, so that your predictions have no score.",
+        "message": "Your predictions could not be scored because the challenge's scoring program failed.",
         "evidence": [],
         "log": [],
-        "next_step": "It is the organizer's turn, who sees why. Nothing was charged, and there is nothing for you to "
-        "mend.",
+        "next_step": ORGANIZER_NEXT,
     }
 
 
@@ -70,8 +69,8 @@ def test_base_image_missing_is_told_without_what_the_engine_said() -> None:
         "cause": "participant",
         "stage": "build",
         "charged": False,
-        "message": "The Dockerfile takes from the image `pytorch:2.99`, which is not here and could not be pulled.",
+        "message": failure.message,
         "evidence": [],
         "log": [],
-        "next_step": "Check the name and tag; if they are right, ask the organizer to have that image made available.",
+        "next_step": "Check its name and tag. If they are right, ask the organizer to have the image made available.",
     }

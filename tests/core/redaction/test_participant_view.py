@@ -15,7 +15,9 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import LogPolicy
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import End, Job, JobResult
+from palio.core.errors import FAILURES
 from palio.core.evaluate import Attempt, Evaluation
+from palio.core.redaction.failure import texts
 from palio.core.redaction.participant_view import END_ONLY, visible_log
 from palio.core.submission.kinds import read_submission
 
@@ -49,7 +51,7 @@ def scoring(problems: str = "", *, exit_code: int = 10, end: End = End.EXITED) -
     return program
 
 
-class Desk:
+class ParticipantView:
     """A challenge with distinctive hidden names and labels, a fake engine, and who reads participant/ afterwards."""
 
     def __init__(self, home: Path) -> None:
@@ -92,46 +94,46 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def view(tmp_path: Path) -> ParticipantView:
+    return ParticipantView(tmp_path)
 
 
-def test_view_of_a_scored_attempt(desk: Desk) -> None:
-    result = desk.evaluate()
+def test_view_of_a_scored_attempt(view: ParticipantView) -> None:
+    result = view.evaluate()
     stages = result.pop("stages")
     assert isinstance(stages, dict)
     own = ["started", "finished", "wall_s", "end", "exit_code", "peak_memory_bytes", "peak_pids", "cpu_s"]
     assert {name: list(record) for name, record in stages.items()} == {"build": own, "predict": own, "score": own[:4]}
-    complete = json.loads((desk.run / "result.json").read_text())
+    complete = json.loads((view.run / "result.json").read_text())
     times = {name: complete[name] for name in ("started", "finished")}
     assert result == {"verdict": "scored", "scores": {"accuracy": 0.5}, "failure": None, **times}
-    assert list(desk.files()) == ["build.log", "result.json"]
-    assert desk.files()["build.log"] == "built\n"
-    assert desk.leaks() == []
+    assert list(view.files()) == ["build.log", "result.json"]
+    assert view.files()["build.log"] == "built\n"
+    assert view.leaks() == []
 
 
 # -- logs
 
 
 @pytest.mark.parametrize("policy", ["none", "tail", "full"])
-def test_view_of_a_predict_log(desk: Desk, policy: str) -> None:
-    desk.ask(f"  logs: {{predict: {policy}}}\n")
+def test_view_of_a_predict_log(view: ParticipantView, policy: str) -> None:
+    view.ask(f"  logs: {{predict: {policy}}}\n")
 
     def program(job: Job, output: Path) -> JobResult:
         job.log.write_text(LOG)
         return ended(exit_code=3)
 
-    failure = desk.failure(predict=program)
+    failure = view.failure(predict=program)
     steps = [f"step {number}" for number in range(100)]
     shown = {
         "none": None,
         "tail": "\n".join([END_ONLY, *steps[-20:], ""]),
         "full": LOG,
     }[policy]
-    assert desk.files().get("predict.log") == shown
+    assert view.files().get("predict.log") == shown
     assert failure["log"] == ([] if policy == "none" else steps[-12:])
-    assert failure["message"] == "The container ended with exit code 3, so its predictions were not taken."
-    assert json.loads((desk.run / "result.json").read_text())["failure"]["log"] == steps[-12:]
+    assert failure["code"] == "predict-exit"
+    assert json.loads((view.run / "result.json").read_text())["failure"]["log"] == steps[-12:]
 
 
 @pytest.mark.parametrize(
@@ -146,94 +148,86 @@ def test_view_of_a_predict_log(desk: Desk, policy: str) -> None:
         (LogPolicy.FULL, None, None),
     ],
 )
-def test_visible_log(desk: Desk, policy: LogPolicy, log: str | None, shown: str | None) -> None:
-    folder = RunFolder.create(desk.run, "0a0b")
+def test_visible_log(view: ParticipantView, policy: LogPolicy, log: str | None, shown: str | None) -> None:
+    folder = RunFolder.create(view.run, "0a0b")
     if log is not None:
         folder.log(Stage.PREDICT).write_text(log)
-    rules = replace(read_bundle(desk.bundle).phases[0].rules, logs_predict=policy)
+    rules = replace(read_bundle(view.bundle).phases[0].rules, logs_predict=policy)
     assert visible_log(folder, Stage.PREDICT, rules) == shown
 
 
-def test_visible_log_that_is_no_file(desk: Desk) -> None:
-    folder = RunFolder.create(desk.run, "0a0b")
+def test_visible_log_that_is_no_file(view: ParticipantView) -> None:
+    folder = RunFolder.create(view.run, "0a0b")
     folder.log(Stage.BUILD).symlink_to("/etc/passwd")
-    assert visible_log(folder, Stage.BUILD, read_bundle(desk.bundle).phases[0].rules) is None
+    assert visible_log(folder, Stage.BUILD, read_bundle(view.bundle).phases[0].rules) is None
 
 
-def test_visible_log_names_no_host_path(desk: Desk) -> None:
+def test_visible_log_names_no_host_path(view: ParticipantView) -> None:
     def program(job: Job, output: Path) -> JobResult:
-        job.log.write_text(f"overlay {job.mounts[0].source} {desk.bundle}/input_data/scan-901.txt\n")
+        job.log.write_text(f"overlay {job.mounts[0].source} {view.bundle}/input_data/scan-901.txt\n")
         return ended(exit_code=1)
 
-    desk.ask("  logs: {predict: full}\n")
-    desk.failure(predict=program)
-    assert desk.files()["predict.log"] == "overlay … …\n"
-    assert desk.leaks() == []
+    view.ask("  logs: {predict: full}\n")
+    view.failure(predict=program)
+    assert view.files()["predict.log"] == "overlay … …\n"
+    assert view.leaks() == []
 
 
-def test_visible_log_of_scoring_where_the_organizer_shows_it(desk: Desk) -> None:
-    desk.ask("  data: public\n  logs: {score: full}\n")
-    desk.evaluate()
-    rules = read_bundle(desk.bundle).phases[0].rules
-    assert visible_log(RunFolder(desk.run), Stage.SCORE, rules) == desk.files()["score.log"] == json.dumps(TRUTH)
+def test_visible_log_of_scoring_where_the_organizer_shows_it(view: ParticipantView) -> None:
+    view.ask("  data: public\n  logs: {score: full}\n")
+    view.evaluate()
+    rules = read_bundle(view.bundle).phases[0].rules
+    assert visible_log(RunFolder(view.run), Stage.SCORE, rules) == view.files()["score.log"] == json.dumps(TRUTH)
 
 
 # -- failures that are not the participant's
 
 
 @pytest.mark.parametrize(
-    ("program", "code", "message"),
+    ("program", "code"),
     [
-        (
-            scoring(exit_code=1),
-            "score-exit",
-            "The scoring program of the challenge failed, so that your predictions have no score.",
-        ),
-        (
-            scoring(end=End.NOT_STARTED),
-            "score-not-started",
-            "The scoring program of the challenge could not be started.",
-        ),
-        (scoring(exit_code=0), "scores-missing", "The scoring program of the challenge gave no scores."),
+        (scoring(exit_code=1), "score-exit"),
+        (scoring(end=End.NOT_STARTED), "score-not-started"),
+        (scoring(exit_code=0), "scores-missing"),
     ],
 )
-def test_view_of_an_organizers_failure(desk: Desk, program: Program, code: str, message: str) -> None:
-    failure = desk.failure(score=program)
-    assert (failure["code"], failure["message"]) == (code, message)
+def test_view_of_an_organizers_failure(view: ParticipantView, program: Program, code: str) -> None:
+    failure = view.failure(score=program)
+    assert (failure["code"], failure["message"]) == (code, texts(FAILURES[code], "score")[0])
     assert (failure["evidence"], failure["log"]) == ([], [])
-    assert sorted(desk.files()) == ["build.log", "result.json"]
-    assert desk.leaks() == []
+    assert sorted(view.files()) == ["build.log", "result.json"]
+    assert view.leaks() == []
 
 
-def test_view_of_a_scoring_image_that_does_not_build(desk: Desk) -> None:
+def test_view_of_a_scoring_image_that_does_not_build(view: ParticipantView) -> None:
     """Its log stays the organizer's even where they let participants read the scoring program's."""
-    desk.ask("  logs: {score: full}\n")
-    desk.submission = desk.home / "mine.csv"
-    desk.submission.write_text(answers(TRUTH))
-    desk.engine.build_log, desk.engine.build_result = "the labels", ended(exit_code=1, detail="RUN cat labels")
-    assert desk.failure()["code"] == "score-image-failed"
-    assert visible_log(RunFolder(desk.run), Stage.SCORE, read_bundle(desk.bundle).phases[0].rules) is None
-    assert sorted(desk.files()) == ["result.json"]
-    assert desk.leaks() == []
+    view.ask("  logs: {score: full}\n")
+    view.submission = view.home / "mine.csv"
+    view.submission.write_text(answers(TRUTH))
+    view.engine.build_log, view.engine.build_result = "the labels", ended(exit_code=1, detail="RUN cat labels")
+    assert view.failure()["code"] == "score-image-failed"
+    assert visible_log(RunFolder(view.run), Stage.SCORE, read_bundle(view.bundle).phases[0].rules) is None
+    assert sorted(view.files()) == ["result.json"]
+    assert view.leaks() == []
 
 
-def test_view_of_scores_that_name_labels(desk: Desk) -> None:
+def test_view_of_scores_that_name_labels(view: ParticipantView) -> None:
     def program(job: Job, output: Path) -> None:
         (output / "scores.json").write_text(json.dumps({"accuracy": "malignant"} | TRUTH))
 
-    assert desk.failure(score=program)["code"] == "scores-invalid"
-    assert "malignant" in (desk.run / "result.json").read_text()
-    assert desk.leaks() == []
+    assert view.failure(score=program)["code"] == "scores-invalid"
+    assert "malignant" in (view.run / "result.json").read_text()
+    assert view.leaks() == []
 
 
-def test_view_of_an_engine_that_names_host_paths(desk: Desk) -> None:
+def test_view_of_an_engine_that_names_host_paths(view: ParticipantView) -> None:
     def program(job: Job, output: Path) -> JobResult:
         return ended(End.NOT_STARTED, 127, detail=f'error mounting "{job.mounts[0].source}": no space')
 
     assert (
-        desk.failure(predict=program)["message"] == 'The container could not be started: error mounting "…": no space.'
+        view.failure(predict=program)["message"] == 'The container could not be started: error mounting "…": no space.'
     )
-    assert desk.leaks() == []
+    assert view.leaks() == []
 
 
 # -- what the scoring program says of the predictions
@@ -242,48 +236,48 @@ def test_view_of_an_engine_that_names_host_paths(desk: Desk) -> None:
 PROBLEMS = "".join(f"{name}: expected {label}, got unsure\n" for name, label in TRUTH.items())
 
 
-def test_view_of_predictions_refused_blind(desk: Desk) -> None:
+def test_view_of_predictions_refused_blind(view: ParticipantView) -> None:
     """Hidden files have the names that the container saw, and labels are masked."""
-    desk.ask("  logs: {predict: full}\n")
-    failure = desk.failure(score=scoring(PROBLEMS))
+    view.ask("  logs: {predict: full}\n")
+    failure = view.failure(score=scoring(PROBLEMS))
     evidence = failure["evidence"]
     assert isinstance(evidence, list)
     opaque = [OPAQUE.match(line) for line in evidence]
-    assert all(match and match[0] in desk.files()["predict.log"] for match in opaque)
+    assert all(match and match[0] in view.files()["predict.log"] for match in opaque)
     assert [OPAQUE.sub("X", line) for line in evidence] == ["X.txt: expected …, got unsure"] * 3
     assert len({match[0] for match in opaque if match}) == 3
 
 
-def test_view_holds_no_label_whatever_the_scorer_prints(desk: Desk) -> None:
-    desk.ask("  logs: {predict: full}\n")
-    everything = (desk.bundle / "reference_data/answers.csv").read_text() + PROBLEMS + json.dumps(TRUTH)
-    assert desk.failure(score=scoring(everything))["code"] == "predictions-invalid"
-    assert "malignant" in (desk.run / "result.json").read_text()
-    assert desk.leaks() == []
+def test_view_holds_no_label_whatever_the_scorer_prints(view: ParticipantView) -> None:
+    view.ask("  logs: {predict: full}\n")
+    everything = (view.bundle / "reference_data/answers.csv").read_text() + PROBLEMS + json.dumps(TRUTH)
+    assert view.failure(score=scoring(everything))["code"] == "predictions-invalid"
+    assert "malignant" in (view.run / "result.json").read_text()
+    assert view.leaks() == []
 
 
-def test_view_of_predictions_refused_not_blind(desk: Desk) -> None:
-    desk.ask(blind=False)
-    assert desk.failure(score=scoring(PROBLEMS))["evidence"] == [
+def test_view_of_predictions_refused_not_blind(view: ParticipantView) -> None:
+    view.ask(blind=False)
+    assert view.failure(score=scoring(PROBLEMS))["evidence"] == [
         f"(hidden file {number}): expected …, got unsure" for number in (1, 2, 3)
     ]
-    assert desk.leaks() == []
+    assert view.leaks() == []
 
 
-def test_view_of_predictions_refused_public_not_blind(desk: Desk) -> None:
-    desk.ask("  data: public\n", blind=False)
-    assert desk.failure(score=scoring(PROBLEMS))["evidence"] == PROBLEMS.splitlines()
+def test_view_of_predictions_refused_public_not_blind(view: ParticipantView) -> None:
+    view.ask("  data: public\n", blind=False)
+    assert view.failure(score=scoring(PROBLEMS))["evidence"] == PROBLEMS.splitlines()
 
 
-def test_view_of_predictions_that_were_handed_in(desk: Desk) -> None:
+def test_view_of_predictions_that_were_handed_in(view: ParticipantView) -> None:
     """Names that the participant wrote stay; others and labels do not."""
-    desk.submission = desk.home / "mine.csv"
-    desk.submission.write_text("file,answer\nscan-901.txt,unsure\n")
-    told = desk.failure(score=scoring("scan-901.txt is malignant.\nscan-902.txt is missing (line 3).\n"))["evidence"]
+    view.submission = view.home / "mine.csv"
+    view.submission.write_text("file,answer\nscan-901.txt,unsure\n")
+    told = view.failure(score=scoring("scan-901.txt is malignant.\nscan-902.txt is missing (line 3).\n"))["evidence"]
     assert told == ["scan-901.txt is ….", "(hidden file 1) is missing (line 3)."]
 
 
-def test_view_does_not_confirm_a_guess(desk: Desk) -> None:
+def test_view_does_not_confirm_a_guess(view: ParticipantView) -> None:
     """A real name that the submission wrote itself is not told as the opaque name of its file."""
 
     def guess(job: Job, output: Path) -> None:
@@ -291,40 +285,40 @@ def test_view_does_not_confirm_a_guess(desk: Desk) -> None:
         (output / "answers.csv").write_text(answers(dict.fromkeys(names, "scan-901.txt")))
 
     said = "'scan-901.txt' is no answer (line 2)\nscan-902.txt\n"
-    told = desk.failure(predict=guess, score=scoring(said))["evidence"]
+    told = view.failure(predict=guess, score=scoring(said))["evidence"]
     assert isinstance(told, list)
     assert [OPAQUE.sub("X", line) for line in told] == ["'(a hidden file)' is no answer (line …)", "X.txt"]
 
 
-def test_view_of_sentences_that_cannot_be_looked_through(desk: Desk) -> None:
-    (desk.bundle / "reference_data/more.txt").write_bytes(bytes(17 << 20))
-    told = desk.failure(score=scoring("scan-901.txt is malignant.\n3 rows are missing.\n"))["evidence"]
+def test_view_of_sentences_that_cannot_be_looked_through(view: ParticipantView) -> None:
+    (view.bundle / "reference_data/more.txt").write_bytes(bytes(17 << 20))
+    told = view.failure(score=scoring("scan-901.txt is malignant.\n3 rows are missing.\n"))["evidence"]
     assert told == ["(This message names hidden files. Only the organizer can read it.)", "3 rows are missing."]
 
 
-def test_view_of_names_that_a_submission_wrote(desk: Desk) -> None:
+def test_view_of_names_that_a_submission_wrote(view: ParticipantView) -> None:
     """Where no log may be read, a submission cannot say much by its files' names either."""
 
     def program(job: Job, output: Path) -> None:
         for number in range(9):
             (output / f"{number}{'x' * 200}").symlink_to("y")
 
-    assert desk.failure(predict=program)["evidence"] == [f"{number}{'x' * 78}…" for number in range(3)]
+    assert view.failure(predict=program)["evidence"] == [f"{number}{'x' * 78}…" for number in range(3)]
 
 
 # -- public cases
 
 
 @pytest.fixture
-def sampled(desk: Desk) -> Desk:
-    desk.ask("  sample: {input: sample_data, expect: sample_expected}\n")
+def sampled(view: ParticipantView) -> ParticipantView:
+    view.ask("  sample: {input: sample_data, expect: sample_expected}\n")
     for name, content in {
         "sample_data/four.txt": "pixels",
         "sample_expected/a.csv": "file,answer\nfour.txt,x\n",
     }.items():
-        (desk.bundle / name).parent.mkdir()
-        (desk.bundle / name).write_text(content)
-    return desk
+        (view.bundle / name).parent.mkdir()
+        (view.bundle / name).write_text(content)
+    return view
 
 
 def public(*, exit_code: int, problems: str = "") -> Program:
@@ -337,7 +331,7 @@ def public(*, exit_code: int, problems: str = "") -> Program:
     return program
 
 
-def test_view_of_public_cases_refused(sampled: Desk) -> None:
+def test_view_of_public_cases_refused(sampled: ParticipantView) -> None:
     program = public(exit_code=10, problems="four.txt: expected x, got unsure\n")
     failure = sampled.failure(sample=predict, **{"sample-score": program})
     assert (failure["charged"], failure["evidence"]) == (False, ["four.txt: expected x, got unsure"])
@@ -345,31 +339,27 @@ def test_view_of_public_cases_refused(sampled: Desk) -> None:
     assert sampled.files()["sample-score.log"] == "four.txt is x\n"
 
 
-def test_view_of_public_cases_that_cannot_be_scored(sampled: Desk) -> None:
+def test_view_of_public_cases_that_cannot_be_scored(sampled: ParticipantView) -> None:
     failure = sampled.failure(sample=predict, **{"sample-score": public(exit_code=1)})
-    assert (failure["message"], failure["evidence"], failure["log"]) == (
-        "Your submission could not be tried on the public cases, because of the challenge itself.",
-        [],
-        ["four.txt is x"],
-    )
+    assert (failure["code"], failure["evidence"], failure["log"]) == ("score-exit", [], ["four.txt is x"])
 
 
-def test_view_of_an_attempt_that_was_cancelled(desk: Desk) -> None:
-    bundle, submission = read_bundle(desk.bundle), read_submission(desk.submission)
+def test_view_of_an_attempt_that_was_cancelled(view: ParticipantView) -> None:
+    bundle, submission = read_bundle(view.bundle), read_submission(view.submission)
     attempt = Attempt("0a0b", submission, bundle, bundle.phases[0], bundle.tasks[0], "team")
-    evaluation = Evaluation(attempt, desk.engine, RunFolder.create(desk.run, "0a0b"))
+    evaluation = Evaluation(attempt, view.engine, RunFolder.create(view.run, "0a0b"))
     evaluation.step()
     evaluation.cancel()
-    assert json.loads(desk.files()["result.json"])["verdict"] == "cancelled"
+    assert json.loads(view.files()["result.json"])["verdict"] == "cancelled"
 
 
-def test_view_of_an_organizers_archive_that_cannot_be_unpacked(desk: Desk) -> None:
+def test_view_of_an_organizers_archive_that_cannot_be_unpacked(view: ParticipantView) -> None:
     """Its entries have the names of hidden files; and it is not the participant's to mend."""
-    yaml = desk.bundle / "competition.yaml"
+    yaml = view.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("input_data: input_data", "input_data: input_data.zip"))
-    with zipfile.ZipFile(desk.bundle / "input_data.zip", "w") as archive:
+    with zipfile.ZipFile(view.bundle / "input_data.zip", "w") as archive:
         archive.writestr("../scan-901.txt", "pixels")
-    failure = desk.failure()
+    failure = view.failure()
     assert (failure["code"], failure["cause"], failure["charged"]) == ("folder-unreadable", "organizer", False)
-    assert "scan-901.txt" in (desk.run / "result.json").read_text()
-    assert desk.leaks() == []
+    assert "scan-901.txt" in (view.run / "result.json").read_text()
+    assert view.leaks() == []

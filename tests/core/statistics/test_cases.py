@@ -25,17 +25,17 @@ def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "evidence"),
     [
-        ("", [f"the first line has to name the column {name}, once" for name in ("file", "truth", "prediction")]),
-        ("file,truth,truth,prediction\n", ["the first line has to name the column truth, once"]),
-        ("file,truth,prediction\n", ["there is no case below the first line"]),
+        ("", [f"the first line must name the column {name} exactly once" for name in ("file", "truth", "prediction")]),
+        ("file,truth,truth,prediction\n", ["the first line must name the column truth exactly once"]),
+        ("file,truth,prediction\n", ["no cases below the first line"]),
         ('file,truth,prediction\n"a', ["cases.csv is not CSV: unexpected end of data"]),
         (b"file,truth,prediction\n\xff,a,b\n", ["cases.csv is not UTF-8 text (at byte 23)"]),
         (
             "file,truth,prediction\na,x,\nb,x\na,x,x\n,x,x\n",
             [
                 "row 2: no prediction",
-                "row 3: 2 fields where the first line has 3",
-                "row 4: 'a' is in row 2 already",
+                "row 3: 2 fields, but the first line has 3",
+                "row 4: 'a' is already in row 2",
                 "row 5: no file",
             ],
         ),
@@ -48,7 +48,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path, content: str | bytes, evi
     assert list(failure.evidence) == evidence
     assert failure.code == "scores-invalid"
     count = "1 problem" if len(evidence) == 1 else f"{len(evidence)} problems"
-    assert failure.message == f"cases.csv, which the scoring program wrote, cannot be used: {count}."
+    assert failure.message == f"cases.csv, written by the scoring program, cannot be used: {count}."
 
 
 def test_many_problems_are_counted(tmp_path: Path) -> None:
@@ -75,5 +75,5 @@ def test_answers_to_the_same_cases() -> None:
     "other", [Cases(("1", "3"), ("b", "a"), ("b", "c")), Cases(("1", "2"), ("b", "b"), ("b", "c"))]
 )
 def test_answers_to_different_cases(other: Cases) -> None:
-    with pytest.raises(ValueError, match=r"^the submissions were not scored on the same cases$"):
+    with pytest.raises(ValueError, match=r"^the submissions were scored on different cases$"):
         Answers.of([Cases(("1", "2"), ("b", "a"), ("b", "c")), other])

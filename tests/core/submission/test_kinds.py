@@ -9,7 +9,7 @@ from tests.images import Members, classic, entry, oci, tar, write
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
-from palio.core.submission.kinds import Submission, read_submission, unpack_results
+from palio.core.submission.kinds import SubmissionFile, read_submission, unpack_results
 
 LAYERS = [tar({"a": b"1"})]
 
@@ -73,7 +73,7 @@ def test_read_submission_kind_is_given(tmp_path: Path) -> None:
     assert read_submission(path, SubmissionKind.IMAGE).kind is SubmissionKind.IMAGE
     path = write(tmp_path / "s.tar", classic(LAYERS))
     assert refusal(path, SubmissionKind.RESULTS)[1] == (
-        "s.tar is none of the kinds of submission that Palio knows: a saved image, but its kind was given as `results`."
+        "s.tar is not a submission of a kind that Palio knows: a saved image, but its kind was given as `results`."
     )
 
 
@@ -105,7 +105,7 @@ def test_read_submission_zip(tmp_path: Path, names: list[str], kind: SubmissionK
 def test_read_submission_no_dockerfile(tmp_path: Path, names: list[str], hint: str) -> None:
     assert refusal(zipped(tmp_path / "s.zip", *names)) == (
         "dockerfile-missing",
-        "s.zip holds no Dockerfile at its root.",
+        "s.zip has no Dockerfile at its root.",
         f"Put a file named exactly `Dockerfile` at the top level of the zip, not inside a folder.{hint}",
     )
 
@@ -113,5 +113,5 @@ def test_read_submission_no_dockerfile(tmp_path: Path, names: list[str], hint: s
 def test_unpack_results_broken_zip(tmp_path: Path) -> None:
     path = zipped(tmp_path / "s.zip", "../answers.csv")
     with pytest.raises(PalioError) as refused:
-        unpack_results(Submission(path, SubmissionKind.RESULTS, "0"), tmp_path / "out", 1000)
+        unpack_results(SubmissionFile(path, SubmissionKind.RESULTS, "0"), tmp_path / "out", 1000)
     assert refused.value.failure.code == "archive-unsafe"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from django.urls import URLPattern, get_resolver, reverse
-from tests.web.desk.conftest import Full, make_full
-from tests.web.handing_in import announce
-from tests.web.people import World, make_team
-from tests.web.scored import hand_in, publish, scores, write_board_bundle
+from tests.web.full_challenge import Full, make_full
+from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
+from tests.web.submitting import announce
+from tests.web.world import World, make_team
 
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
@@ -80,7 +80,7 @@ class Everything:
 
 def make_everything(world: World, folder: Path) -> Everything:
     full = make_full(world, folder)
-    bundle = write_board_bundle(folder / "with-data", final="    public_data: public_data\n")
+    bundle = write_leaderboard_bundle(folder / "with-data", final="    public_data: public_data\n")
     (bundle / "public_data").mkdir()
     (bundle / "public_data" / "a.txt").write_text("apple")
     yaml = bundle / "competition.yaml"
@@ -120,7 +120,7 @@ def make_everything(world: World, folder: Path) -> Everything:
             "api:revoke-member-invitation": team.pk,
         },
         secrets=Secrets(secret, for_site, for_challenge, for_team),
-        unpublished=hand_in(zebras, phase="Final", scores=scores(0.5), minute=40),
+        unpublished=add_submission(zebras, phase="Final", scores=scores(0.5), minute=40),
         draft_registration=pending,
     )
 

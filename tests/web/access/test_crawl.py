@@ -13,7 +13,7 @@ from django.test import Client
 from tests.web.access.everything import ROLES, Everything, address, make_everything, send, whole
 from tests.web.access.tables import changed_tables, tables
 from tests.web.access.test_matrix import WRITTEN
-from tests.web.people import World
+from tests.web.world import World
 
 _LINKS = {"href", "src", "hx-get", "hx-post", "action"}
 _UNCHECKED = {"hx-post", "action"}  # what they send to is asked by the matrix, not followed

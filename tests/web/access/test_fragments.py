@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from django.test import Client
 from django.utils import timezone
-from tests.web.people import World
-from tests.web.scored import hand_in
+from tests.web.scored_submissions import add_submission
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Membership, Role
@@ -19,7 +19,7 @@ def asking(shown: str) -> dict[str, str]:
 
 
 def test_session_that_has_ended_leads_to_the_sign_in_and_back(world: World, browser: Browser) -> None:
-    submission = hand_in(world.team, state=State.PREDICT, when=timezone.now())
+    submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     bob, page = browser(world.bob), f"/s/{submission.pk}/"
     assert bob.get(f"{page}live/", headers=asking(page)).status_code == 200
     bob.logout()
@@ -34,26 +34,26 @@ def test_session_that_has_ended_leads_to_the_sign_in_and_back(world: World, brow
 
 
 def test_page_elsewhere_is_not_where_the_sign_in_leads_back_to(browser: Browser, world: World) -> None:
-    submission = hand_in(world.team, state=State.PREDICT, when=timezone.now())
+    submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     headers = {"HX-Request": "true", "HX-Current-URL": "https://elsewhere.example/s/x/"}
     answer = browser().get(f"/s/{submission.pk}/live/", headers=headers)
     assert answer.headers["HX-Redirect"] == "/accounts/login/?next=/"
 
 
-def test_who_may_not_see_it_any_more_gets_the_whole_page_anew(world: World, browser: Browser) -> None:
-    submission = hand_in(world.team, state=State.PREDICT, when=timezone.now())
+def test_who_may_not_see_it_any_more_reloads_the_whole_page(world: World, browser: Browser) -> None:
+    submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     bea, page = browser(world.bea), f"/s/{submission.pk}/"
-    vera, desk = browser(world.vera), "/c/mednist/manage/"
+    vera, stepped = browser(world.vera), "/c/mednist/manage/"
     Membership.objects.filter(user=world.bea).delete()
     Role.objects.filter(user=world.vera).delete()
-    for client, shown, part in ((bea, page, "live/"), (vera, desk, "queue/")):
+    for client, shown, part in ((bea, page, "live/"), (vera, stepped, "queue/")):
         answer = client.get(f"{shown}{part}", headers=asking(shown))
         assert (answer.status_code, answer.headers["HX-Refresh"], answer.content) == (200, "true", b"")
-    assert (bea.get(page).status_code, vera.get(desk).status_code) == (404, 403)
+    assert (bea.get(page).status_code, vera.get(stepped).status_code) == (404, 403)
 
 
 def test_whole_pages_are_answered_as_ever(world: World, browser: Browser) -> None:
-    submission = hand_in(world.team, state=State.PREDICT, when=timezone.now())
+    submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     page = f"/s/{submission.pk}/"
     assert browser().get(page).headers["Location"] == f"/accounts/login/?next={page}"
     assert browser(world.dave).get(page).status_code == 404

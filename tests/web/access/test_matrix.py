@@ -21,7 +21,7 @@ from tests.web.access.everything import (
     send,
 )
 from tests.web.access.tables import changed_tables, tables
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import User
@@ -30,7 +30,7 @@ from palio.web.verbs.tokens import make_token
 TABLE = Path(__file__).parents[3] / "docs" / "access.md"
 ANSWERED, SIGN_IN, FORBIDDEN, MISSING = "✓", "→", "✗", "–"
 # They hand out everything, people's addresses, or whom an operator invites, so that reading is not enough.
-EXPORTS = {Call(f"api:{name}", "GET") for name in ("export", "list-people", "list-invitations")}
+EXPORTS = {Call(f"api:{name}", "GET") for name in ("export", "accounts", "list-invitations")}
 _ROW = re.compile(r"\| `(?P<name>[^`]+)` \| (?P<method>[A-Z]+) \|(?P<cells>.+)\|")
 
 

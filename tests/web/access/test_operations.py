@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from django.test import Client
 from django.urls import get_resolver
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.operations import operation_name
 from palio.web.api import api
 
 
 def test_operation_name_is_that_of_the_method() -> None:
-    named = "api:get-challenge"
+    named = "api:challenge"
     assert operation_name(named, "GET") == named
     assert operation_name(named, "PATCH") == "api:change-challenge"
     assert operation_name("api:change-challenge", "GET") == named

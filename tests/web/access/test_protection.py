@@ -13,8 +13,8 @@ from django.test import Client
 from tests.web.access.everything import Everything, address, body, make_everything, send
 from tests.web.access.tables import changed_tables, tables
 from tests.web.access.test_matrix import WRITTEN
-from tests.web.people import World
-from tests.web.scored import publish, write_board_bundle
+from tests.web.scored_submissions import publish, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.web.http.request_log import HideKeys, shown_path
 from palio.web.models import User
@@ -164,7 +164,7 @@ def test_an_organizers_report_is_held_in_a_frame(everything: Everything, browser
     assert 'sandbox=""' in page or "sandbox " in page
 
 
-def test_what_was_handed_in_is_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_submitted_files_are_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
     """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download."""
     client, pages = browser(everything.world.alice), []
     for call in WRITTEN:
@@ -180,7 +180,7 @@ def test_what_was_handed_in_is_never_sent_as_a_page(everything: Everything, brow
 
 def test_a_file_name_adds_no_header(world: World, browser: Callable[..., Client], tmp_path: Path) -> None:
     name = 'a"; filename="b.html\r\nX-Evil: 1'
-    bundle = write_board_bundle(tmp_path / "odd", final="    public_data: public_data\n")
+    bundle = write_leaderboard_bundle(tmp_path / "odd", final="    public_data: public_data\n")
     (bundle / "public_data").mkdir()
     (bundle / "public_data" / name).write_text("x")
     publish(world.challenge, bundle)

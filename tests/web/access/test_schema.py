@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from ninja import Schema
 from tests.web.access.everything import Everything, make_everything, whole
-from tests.web.people import World
+from tests.web.world import World
 
 import palio.web.api
 

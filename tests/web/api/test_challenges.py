@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.web.people import World
 from tests.web.verbs.test_joining import TERMS
 from tests.web.verbs.test_upload_bundle import packed
+from tests.web.world import World
 
 from palio.web.access.tokens import SCOPES
 from palio.web.models import ApiToken, User

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
-from tests.web.desk.conftest import leave_predictions
-from tests.web.people import World, make_team, make_world
-from tests.web.scored import hand_in, settle
+from tests.web.full_challenge import leave_predictions
+from tests.web.scored_submissions import add_submission, compute_statistics
+from tests.web.world import World, make_team, make_world
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
@@ -69,11 +69,11 @@ def make_platform(folder: Path) -> Platform:
     teams = [world.rivals, *(_team(world, name) for name in _TEAMS)]
     for place, team in enumerate(teams):
         errors = [*range(3 + 4 * place, 9 + 9 * place)]
-        hand_in(
+        add_submission(
             team, scores=_scores(errors), wrong=errors, minute=1440 * place, baseline=team.name == "Torre", charged=True
         )
     for day, count in enumerate((90, 60, 64, 31, 20)):
-        scored = hand_in(
+        scored = add_submission(
             world.team,
             scores=_scores([*range(count)]),
             wrong=[*range(count)],
@@ -81,19 +81,19 @@ def make_platform(folder: Path) -> Platform:
             note=f"{20 + 10 * day} epochs",
             charged=True,
         )
-    hand_in(
+    add_submission(
         teams[2],
         scores=_scores([*range(300)]),
         wrong=[*range(300)],
         minute=7,
         disqualified="It was trained on the test set.",
     )
-    failed = hand_in(world.team, failure=TOO_SLOW, minute=9000, charged=True)
-    running = hand_in(world.team, state=State.PREDICT, minute=9100, when=timezone.now() - timedelta(seconds=80))
-    queued = hand_in(teams[4], minute=9200, when=timezone.now())
-    hand_in(teams[3], failure=BROKEN_PROGRAM, minute=9300)
+    failed = add_submission(world.team, failure=TOO_SLOW, minute=9000, charged=True)
+    running = add_submission(world.team, state=State.PREDICT, minute=9100, when=timezone.now() - timedelta(seconds=80))
+    queued = add_submission(teams[4], minute=9200, when=timezone.now())
+    add_submission(teams[3], failure=BROKEN_PROGRAM, minute=9300)
     Registration.objects.create(challenge=world.challenge, user=world.olga)
-    settle(world.challenge)
+    compute_statistics(world.challenge)
     return Platform(world, scored, failed, running, queued, _scored_again(world))
 
 
@@ -119,8 +119,8 @@ def places(platform: Platform) -> list[Place]:
         Place("second-factor", "/accounts/2fa/", bob),
         Place("password-reset", "/accounts/password/reset/"),
         Place("people", "/operate/accounts/", ada),
-        Place("board", f"/c/{slug}/leaderboard/", bob, ".board tbody tr"),
-        Place("board-organizer", f"/c/{slug}/leaderboard/", alice, ".board tbody tr"),
+        Place("board", f"/c/{slug}/leaderboard/", bob, ".leaderboard tbody tr"),
+        Place("board-organizer", f"/c/{slug}/leaderboard/", alice, ".leaderboard tbody tr"),
         Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
         Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),

@@ -1,6 +1,7 @@
-"""`python -m tests.web.browser.screenshots [FOLDER]`: pictures of the pages, for docs/img/platform and to be looked at.
+"""`python -m tests.web.browser.screenshots [FOLDER [NAME...]]`: screenshots of the pages.
 
-Each in light as wide as on a desk, a few also in the dark or on a phone; with a FOLDER of one's own, each in all three.
+Without arguments, as in `make screenshots`, it replaces those in docs/img/platform: each page in light and in desktop
+width, a few also in dark or on a phone. With a FOLDER, it takes all three of each page, or of the pages NAME.
 """
 
 import os
@@ -12,7 +13,7 @@ ALSO = {"board": ("-dark", "-phone"), "submission-scored": ("-dark",)}
 IMG = Path(__file__).resolve().parents[3] / "docs" / "img" / "platform"
 
 
-def main(folder: Path, *, everything: bool) -> None:
+def main(folder: Path, names: list[str], *, everything: bool) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.web.settings")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # the driver runs an event loop in this thread
     import django
@@ -41,7 +42,7 @@ def main(folder: Path, *, everything: bool) -> None:
         looks = {"": {}, "-dark": {"dark": True}, "-phone": {"size": looking.NARROW}}
         platform = make_platform(Path(scratch))
         dress(platform, wrong=20)
-        for place in places(platform):
+        for place in [each for each in places(platform) if not names or each.name in names]:
             for suffix, how in looks.items():
                 if suffix and not everything and suffix not in ALSO.get(place.name, ()):
                     continue
@@ -62,4 +63,4 @@ def main(folder: Path, *, everything: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMG, everything=len(sys.argv) > 1)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMG, sys.argv[2:], everything=len(sys.argv) > 1)

@@ -77,7 +77,7 @@ def test_published_zips_give_the_same_scores_by_page_by_command_and_by_palio_run
         organizes = palio_as(tmp_path / "admin", platform.address, make_token(admin, "organize"))
         assert organizes("publish", bundle)["challenge"]["slug"] == "mednist"
         bob, carol = (arrive(walker(chromium, platform.address), name) for name in ("bob", "carol"))
-        by_page = hand_in(bob, zipped)
+        by_page = add_submission(bob, zipped)
         takes_part = palio_as(tmp_path / "carol", platform.address, make_token(carol))
         takes_part("join", "mednist", "--accept-terms")
         by_command = takes_part("submit", zipped, "--wait")["scores"]
@@ -128,7 +128,7 @@ def make_token(somebody: Walker, *more: str) -> str:
     somebody.page.fill("#name", "laptop")
     for scope in more:
         somebody.page.check(f"#scope-{scope}")
-    somebody.press("Make a token")
+    somebody.press("Create token")
     somebody.looks("token")
     return somebody.page.inner_text("#secret")
 
@@ -139,12 +139,12 @@ def arrive(somebody: Walker, name: str) -> Walker:
     return somebody
 
 
-def hand_in(bob: Walker, file: Path) -> dict[str, float]:
+def add_submission(bob: Walker, file: Path) -> dict[str, float]:
     """Joins and hands in by the page; the scores, in all digits, are the titles of what it shows."""
     bob.join()
     bob.page.goto("/c/mednist/submit/")
     bob.page.set_input_files("#file", file)
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     bob.wait_for_score()
     table = bob.page.locator("section[aria-labelledby=scores]")

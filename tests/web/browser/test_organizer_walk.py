@@ -38,8 +38,8 @@ def test_organizer_publishes_approves_mends_scores_again_and_announces(
         publish(admin, platform, zipped(write_bundle(tmp_path / "vowels", yaml=BY_APPROVAL)))
         bob, carol = (ask_to_join(walker(chromium, platform.address), name) for name in ("bob", "carol"))
         approve(admin)
-        page_of_bobs = hand_in(bob, tmp_path / "bob", ALWAYS_YES)
-        hand_in(carol, tmp_path / "carol", ALWAYS_NO)
+        page_of_bobs = add_submission(bob, tmp_path / "bob", ALWAYS_YES)
+        add_submission(carol, tmp_path / "carol", ALWAYS_NO)
         mend(admin, zipped(write_bundle(tmp_path / "mended", yaml=BY_APPROVAL, score=MENDED)))
         score_again(admin, bob)
         run_again(admin, page_of_bobs)
@@ -62,7 +62,7 @@ def publish(admin: Walker, platform: Running, bundle: Path) -> None:
         field.fill("a-rather-long-password")
     admin.page.locator("main form button").first.click()
     admin.page.wait_for_url(f"{platform.address}/")
-    assert "No challenge is published yet." in admin.page.inner_text("main")
+    assert "No challenges yet." in admin.page.inner_text("main")
     admin.looks("no challenge yet")
     admin.follow("Publish a challenge")
     admin.looks("publish")
@@ -75,12 +75,13 @@ def publish(admin: Walker, platform: Running, bundle: Path) -> None:
     admin.page.set_input_files("#bundle", bundle)
     admin.page.fill("#slug", "vowels")
     admin.press("Publish")
-    assert admin.told() == "Version 1 is there."
+    assert admin.told() == "Version 1 published."
     assert admin.page.locator("header .badge.draft").count() == 1
     admin.looks("draft")
+    admin.follow("Manage")
     admin.follow("Settings")
     admin.page.check("#visibility-published")
-    admin.press("Set")
+    admin.press("Save visibility")
     admin.looks("settings")
 
 
@@ -88,32 +89,32 @@ def ask_to_join(somebody: Walker, name: str) -> Walker:
     somebody.page.goto("/c/vowels/join/")
     somebody.sign_up(name)
     somebody.join()
-    assert "An organizer decides about it." in somebody.page.inner_text("main")
+    assert "An organizer will review" in somebody.page.inner_text("main")
     somebody.looks(f"{name} waits for an organizer")
     return somebody
 
 
 def approve(admin: Walker) -> None:
-    admin.follow("Organize")
+    admin.follow("Manage")
     admin.page.wait_for_selector("#disk dl")
     admin.looks("desk, before anything was handed in")
     admin.follow("Participants")
     for name in ("bob", "carol"):
-        admin.page.get_by_label(f"Choose {name}").check()
+        admin.page.get_by_label(f"Select {name}").check()
     admin.looks("people who wait")
     admin.press("Approve")
-    assert admin.told() == "2 people were approved."
+    assert admin.told() == "2 join requests approved."
     admin.looks("people who take part")
 
 
-def hand_in(somebody: Walker, folder: Path, content: str) -> str:
+def add_submission(somebody: Walker, folder: Path, content: str) -> str:
     """Predictions; the path of the submission's page, when it has its score."""
     folder.mkdir()
     file = folder / "answers.csv"
     file.write_text(content)
     somebody.page.goto("/c/vowels/submit/")
     somebody.page.set_input_files("#file", file)
-    somebody.press("Hand in")
+    somebody.press("Submit")
     somebody.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     somebody.wait_for_score()
     return re.sub(r"^https?://[^/]+", "", somebody.page.url)
@@ -121,7 +122,7 @@ def hand_in(somebody: Walker, folder: Path, content: str) -> str:
 
 def board(somebody: Walker) -> list[str]:
     somebody.page.goto("/c/vowels/leaderboard/")
-    rows = somebody.page.locator(".board tbody tr").all()
+    rows = somebody.page.locator(".leaderboard tbody tr").all()
     return [" ".join(row.locator("td.rank, th, td.primary").all_inner_texts()) for row in rows]
 
 
@@ -129,14 +130,15 @@ def mend(admin: Walker, bundle: Path) -> None:
     """A version with another scoring program, which changes no score by itself."""
     before = board(admin)
     assert before == ["1 bob 0.667", "2 carol 0.333"]
+    admin.follow("Manage")
     admin.follow("Settings")
     admin.follow("Publish a new version")
     admin.looks("publish a version")
     admin.page.set_input_files("#bundle", bundle)
     admin.page.fill("#note", "The second file counts more.")
     admin.press("Publish")
-    assert admin.told() == "Version 2 is there."
-    admin.follow("What has changed")
+    assert admin.told() == "Version 2 published."
+    admin.follow("View changes")
     assert "The second file counts more." in admin.page.inner_text("#v2")
     admin.looks("versions")
     assert board(admin) == before
@@ -146,9 +148,9 @@ def score_again(admin: Walker, bob: Walker) -> None:
     before = board(bob)
     admin.page.goto("/c/vowels/manage/rescores/")
     admin.looks("score again, for the first time")
-    admin.press("Begin", "Begin")
-    admin.page.wait_for_selector("section[aria-labelledby=boards]", timeout=EVALUATED_MS)  # by itself
-    rows = admin.page.locator("section[aria-labelledby=boards] tbody tr").all()
+    admin.press("Start re-score", "Start re-score")
+    admin.page.wait_for_selector("section[aria-labelledby=comparison]", timeout=EVALUATED_MS)  # by itself
+    rows = admin.page.locator("section[aria-labelledby=comparison] tbody tr").all()
     assert [" ".join(row.locator("th, td").all_inner_texts()) for row in rows] == [
         "carol 2 1 up 1 0.333 0.667",
         "bob 1 2 down 1 0.667 0.333",
@@ -156,7 +158,7 @@ def score_again(admin: Walker, bob: Walker) -> None:
     admin.looks("old and new board")
     assert board(bob) == before  # nobody else sees any of it
     admin.press("Apply", "Apply")
-    assert admin.told() == "The new scores are live, all of them at once."
+    assert admin.told() == "New scores applied."
     admin.looks("applied")
     assert board(bob) == ["1 carol 0.667", "2 bob your team 0.333"]
 
@@ -164,32 +166,32 @@ def score_again(admin: Walker, bob: Walker) -> None:
 def run_again(admin: Walker, submission: str) -> None:
     admin.page.goto(submission)
     admin.looks("submission, for its organizer")
-    admin.press("Run again", "Run again")
+    admin.press("Re-run", "Re-run")
     admin.page.wait_for_selector(
         "section[aria-labelledby=attempts] tbody tr:nth-child(3) .badge.good", timeout=EVALUATED_MS
     )
     rows = admin.page.locator("section[aria-labelledby=attempts] tbody tr").all()
     assert [row.locator("td").all_inner_texts()[1:3] for row in rows] == [
-        ["handed in", "scored"],
-        ["scored again", "scored"],
-        ["run again by an organizer", "scored counts"],
+        ["submission", "scored"],
+        ["re-score", "scored"],
+        ["re-run by an organizer", "scored current"],
     ]
     admin.looks("submission, run again")
 
 
 def announce(admin: Walker, bob: Walker) -> None:
-    admin.follow("Organize")
-    admin.follow("Announce")
+    admin.follow("Manage")
+    admin.follow("Announcements")
     admin.looks("announce")
     admin.page.fill("#title", "Scores have changed")
     admin.page.fill("#text", "The second file counts **more**.")
-    admin.press("Announce")
+    admin.press("Post announcement")
     admin.looks("announced")
     bob.page.goto("/c/vowels/")
     bob.looks("challenge, with an announcement")
     bob.follow("Scores have changed")
     assert bob.page.locator("main strong").all_inner_texts() == ["more"]
-    admin.follow("What was done")
+    admin.follow("Audit log")
     admin.looks("what was done")
     done = admin.page.inner_text("main")
     assert [kind for kind in ("rescore", "announce") if kind not in done] == []

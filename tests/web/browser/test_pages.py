@@ -50,7 +50,7 @@ def test_running_submission_moves_on_before_ones_eyes(
         attempt.state, attempt.moved = State.SCORE, timezone.now()
         attempt.save()
         seen.page.wait_for_selector(".stages .now >> text=score", timeout=10_000)
-        assert seen.page.inner_text("#said") == "Its predictions are being scored."
+        assert seen.page.inner_text("#said") == "Scoring the predictions."
         attempt.state, attempt.finished = State.SCORED, timezone.now()
         attempt.scores = {"precision": 1, "recall": 1, "f1": 1}
         attempt.save()
@@ -69,7 +69,7 @@ def test_cancelling_asks_first(chromium: "Browser", live_server: "LiveServer", t
         seen.page.click("dialog >> text=Go back")
         assert platform.queued.attempts.get().state == State.QUEUED
         seen.page.click("#doing >> text=Cancel")
-        seen.page.click("dialog >> text=Cancel it")
+        seen.page.click("dialog >> text=Cancel submission")
         seen.page.wait_for_selector("#state.cancelled", timeout=10_000)
         assert platform.queued.attempts.get().state == State.CANCELLED
         assert seen.problems == []

@@ -10,7 +10,7 @@ import pytest
 from tests.bundles import PREDICT, YAML, answers, write_bundle
 from tests.web.browser.walking import EVALUATED_MS, Walker, walker
 from tests.web.serving.running import Running, running
-from tests.web.zips import context_zip
+from tests.web.submission_files import context_zip
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -39,7 +39,7 @@ def test_participant_signs_up_joins_submits_watches_and_cancels(
         without_scripts(chromium, platform, rivals)
         bob = walker(chromium, platform.address)
         arrive(bob)
-        hand_in(bob, first)
+        add_submission(bob, first)
         watch(bob)
         read_the_board(bob)
         cancel(bob, second)
@@ -55,7 +55,7 @@ def without_scripts(chromium: "Browser", platform: Running, file: Path) -> None:
     carol.join()
     carol.page.goto("/c/vowels/submit/")
     carol.page.set_input_files("#file", file)
-    carol.press("Hand in")
+    carol.press("Submit")
     address = carol.page.url
     assert "/s/" in address
 
@@ -78,30 +78,30 @@ def arrive(bob: Walker) -> None:
     bob.follow("Sign up")
     bob.looks("sign up")
     bob.sign_up("bob")
-    assert bob.page.locator("h2").first.inner_text() == "Join"  # where one wanted to go
+    assert bob.page.locator("h2").first.inner_text() == "Registration"  # where one wanted to go
     bob.looks("terms to accept")
     bob.press("Join")
     assert bob.page.locator("#accepted:invalid").count() == 1  # they were not accepted yet, and nothing was sent
     bob.join()
-    assert bob.told().startswith("You take part.")
+    assert bob.told().startswith("You joined the challenge")
     bob.looks("challenge, taking part")
 
 
-def hand_in(bob: Walker, file: Path) -> None:
+def add_submission(bob: Walker, file: Path) -> None:
     """What is wrong is refused on the spot; what is right is sent with its progress shown."""
-    bob.follow("Hand in")
+    bob.follow("Submit")
     bob.looks("submit")
     text = file.with_name("notes.txt")
     text.write_text("This is nothing that could be run.")
     bob.page.set_input_files("#file", text)
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#refused:not([hidden])")
-    assert "none of the kinds of submission" in bob.page.inner_text("#refused")
+    assert "not a submission of a kind" in bob.page.inner_text("#refused")
     bob.looks("submit, refused")
     bob.page.set_input_files("#file", file)
     bob.page.fill("#note", "the first")
     said = bob.note("#doing", "noteProgress")
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
     steps = ("Reading model.zip: ", "Sending: ", "Everything has arrived.", "Handing it in")
     assert [step for step in steps if not any(text.startswith(step) for text in said)] == []
@@ -123,12 +123,12 @@ def watch(bob: Walker) -> None:
 
 def read_the_board(bob: Walker) -> None:
     bob.follow("Leaderboard")
-    rows = bob.page.locator(".board tbody tr")
+    rows = bob.page.locator(".leaderboard tbody tr")
     assert [row.locator("td.rank, th, td.primary").all_inner_texts()[:2] for row in rows.all()] == [
         ["1", "bob your team"],
         ["2", "carol"],
     ]
-    assert bob.page.locator(".board td.primary").all_inner_texts() == ["1.000", "0.667"]
+    assert bob.page.locator(".leaderboard td.primary").all_inner_texts() == ["1.000", "0.667"]
     bob.looks("board")
 
 
@@ -137,12 +137,12 @@ def cancel(bob: Walker, file: Path) -> None:
     bob.drop(file)
     assert bob.page.evaluate("document.getElementById('file').files[0].name") == file.name
     bob.looks("submit, with a file dropped")
-    bob.press("Hand in")
+    bob.press("Submit")
     bob.page.wait_for_selector(".stages .now >> text=predict", timeout=EVALUATED_MS)
-    bob.press("Cancel", "Cancel it")
+    bob.press("Cancel", "Cancel submission")
     bob.page.wait_for_selector("#state.cancelled", timeout=EVALUATED_MS)
     bob.looks("submission, cancelled")
-    bob.follow("Submissions")
+    bob.follow("My submissions")
     files = bob.page.locator("main table tbody tr")
     assert [row.locator(".badge").first.inner_text() for row in files.all()] == ["cancelled", "scored"]
     bob.looks("submissions")

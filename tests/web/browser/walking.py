@@ -68,7 +68,8 @@ class Walker:
 
     def join(self) -> None:
         self.page.check("#accepted")
-        self.press("Join")
+        self.page.locator("main button.primary").click()
+        self.page.wait_for_load_state()
 
     def drop(self, file: Path) -> None:
         """Drags the file from the desktop onto the field."""

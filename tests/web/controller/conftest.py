@@ -2,11 +2,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
-from tests.web.controller.desk import Desk
+from tests.web.controller.stepped_controller import SteppedController
 
-MakeDesk: TypeAlias = Callable[..., Desk]
+MakeDesk: TypeAlias = Callable[..., SteppedController]
 
 
 @pytest.fixture
-def desk(make_desk: MakeDesk) -> Desk:
-    return make_desk()
+def stepped(make_controller: MakeDesk) -> SteppedController:
+    return make_controller()

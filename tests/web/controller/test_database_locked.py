@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.db import connection, connections
-from tests.web.controller import lives
-from tests.web.controller.desk import hand_in, moves
-from tests.web.controller.desk_engine import DeskEngine
-from tests.web.controller.misbehaving import please, workers
-from tests.web.people import World
+from tests.web.controller import controller_processes
+from tests.web.controller.misbehaving_worker import please, workers
+from tests.web.controller.programmed_engine import ProgrammedEngine
+from tests.web.controller.stepped_controller import add_submission, moves
+from tests.web.world import World
 
 from palio.web.controller.engines import Engines
 from palio.web.controller.loop import Controller
@@ -29,8 +29,8 @@ COUNT = 6
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="PostgreSQL has no one lock for all writes")
 @pytest.mark.parametrize(("timeout_s", "locked_s"), [(20, 4.0), (1, 4.0)], ids=["waits", "gives up"])
 def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked_s: float) -> None:
-    attempts = [hand_in(world.team, world.bob, extra=b"%d" % n, predict=please("slow")) for n in range(COUNT)]
-    engine = DeskEngine(tmp_path / "engine")
+    attempts = [add_submission(world.team, world.bob, extra=b"%d" % n, predict=please("slow")) for n in range(COUNT)]
+    engine = ProgrammedEngine(tmp_path / "engine")
     controller = partial(
         Controller, engines=Engines(lambda _: (engine, ""), lambda _: None), workers=workers(tmp_path / "engine")
     )
@@ -38,16 +38,16 @@ def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked
     def impatient() -> None:
         connections.settings["default"]["OPTIONS"]["timeout"] = timeout_s
 
-    child = lives.begin_life(impatient, controller, slots=COUNT, memory_gib=64.0, cpus=64.0)
-    lives.wait_until(lambda: Attempt.objects.filter(state="predict").count() == COUNT, child)
+    child = controller_processes.begin_life(impatient, controller, slots=COUNT, memory_gib=64.0, cpus=64.0)
+    controller_processes.wait_until(lambda: Attempt.objects.filter(state="predict").count() == COUNT, child)
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         time.sleep(locked_s)
         written = [attempt for attempt in attempts if has_verdict(attempt)]
         other.execute("ROLLBACK")
     assert written  # the lock was there while attempts ended
-    lives.wait_until(lives.all_have_ended, child)
-    assert lives.kill(child, signal.SIGTERM) == 0
+    controller_processes.wait_until(controller_processes.all_have_ended, child)
+    assert controller_processes.kill(child, signal.SIGTERM) == 0
     for attempt in attempts:
         assert moves(attempt)[-1] == "scored"
         assert moves(attempt) == ["build", "predict", "score", "scored"]

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.utils import timezone
 from tests.bundles import DOCKERFILE
 from tests.engines.second_docker import Daemon, second_docker
-from tests.web.controller import lives
-from tests.web.controller.desk import hand_in
+from tests.web.controller import controller_processes
+from tests.web.controller.stepped_controller import add_submission
 from tests.web.controller.test_killed import check_way
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, ControllerBeat, Submission
@@ -40,15 +40,15 @@ def test_killed_while_it_builds_and_runs(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", daemon.address)
     mark = f"{number}{with_controller}"
-    runs = hand_in(world.team, world.bob, predict=SLEEPS, extra=mark.encode())
-    builds = hand_in(
+    runs = add_submission(world.team, world.bob, predict=SLEEPS, extra=mark.encode())
+    builds = add_submission(
         world.rivals,
         world.carol,
         extra=mark.encode(),
         dockerfile=DOCKERFILE.replace("COPY", f"RUN echo {mark} && sleep 15\nCOPY"),
     )
-    child = lives.begin_life(**CONFIGURED)
-    lives.wait_until(
+    child = controller_processes.begin_life(**CONFIGURED)
+    controller_processes.wait_until(
         lambda: (
             Attempt.objects.get(pk=runs.pk).state == "predict"
             and f"palio-{runs.identity}-predict".encode() in daemon.run("ps", "--format", "{{.Names}}").stdout
@@ -57,23 +57,23 @@ def test_killed_while_it_builds_and_runs(
         child,
     )
     if with_controller:
-        lives.kill(child)
+        controller_processes.kill(child)
     daemon.end(number)
     if with_controller:
-        child = lives.begin_life(**CONFIGURED)
-    lives.wait_until(lambda: "docker" in trouble().lower(), child)
-    waits = hand_in(world.rivals, world.carol, extra=b"waits" + mark.encode())
+        child = controller_processes.begin_life(**CONFIGURED)
+    controller_processes.wait_until(lambda: "docker" in trouble().lower(), child)
+    waits = add_submission(world.rivals, world.carol, extra=b"waits" + mark.encode())
     time.sleep(1)
     assert states() == {runs.pk: "predict", builds.pk: "build", waits.pk: "queued"}
     daemon.start()
 
     def all_have_ended() -> bool:
         Attempt.objects.filter(state=State.QUEUED).update(not_before=timezone.now())
-        return lives.all_have_ended()
+        return controller_processes.all_have_ended()
 
-    lives.wait_until(all_have_ended, child)
+    controller_processes.wait_until(all_have_ended, child)
     assert trouble() == ""
-    assert lives.kill(child, signal.SIGTERM) == 0
+    assert controller_processes.kill(child, signal.SIGTERM) == 0
     for attempt in Attempt.objects.all():
         check_way(attempt)
     for submission in Submission.objects.all():

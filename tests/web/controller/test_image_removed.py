@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 from tests.docker_command import remove_images
-from tests.web.controller.desk import Desk, hand_in, moves
-from tests.web.people import World
+from tests.web.controller.stepped_controller import SteppedController, add_submission, moves
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.core.engine import Engine, Job, Work
@@ -36,7 +36,7 @@ class ClearedEngine(DockerEngine):
             remove_images(image)
 
 
-class ClearedDesk(Desk):
+class ClearedDesk(SteppedController):
     def __init__(self, home: Path) -> None:
         self.docker = ClearedEngine()
         super().__init__(home, engine="docker")
@@ -49,24 +49,26 @@ class ClearedDesk(Desk):
 
 
 def test_an_image_that_is_removed_before_its_job_is_made_again(world: World, tmp_path: Path) -> None:
-    desk = ClearedDesk(tmp_path)
+    stepped = ClearedDesk(tmp_path)
     try:
-        submission = hand_in(world.team, world.bob, extra=uuid4().bytes).submission  # nobody's image but this test's
-        desk.run_until(lambda: submission.attempts.filter(state=State.FAILED).exists())
+        submission = add_submission(
+            world.team, world.bob, extra=uuid4().bytes
+        ).submission  # nobody's image but this test's
+        stepped.run_until(lambda: submission.attempts.filter(state=State.FAILED).exists())
         submission.attempts.update(not_before=timezone.now())
-        desk.run_until(lambda: submission.attempts.filter(state=State.SCORED).exists())
+        stepped.run_until(lambda: submission.attempts.filter(state=State.SCORED).exists())
     finally:
-        desk.docker.remove_images()
-        desk.close()
+        stepped.docker.remove_images()
+        stepped.close()
     first, second = submission.attempts.order_by("number")
     assert (first.failure_code, first.failure_cause, moves(first)) == (
         "engine-fault",
         "platform",
         ["build", "predict", "failed"],
     )
-    assert desk.docker.images[0] in str(first.failure)
+    assert stepped.docker.images[0] in str(first.failure)
     assert (second.scores, moves(second)) == ({"accuracy": 1.0}, ["queued", "build", "predict", "score", "scored"])
     submission.refresh_from_db()
     assert (submission.counted, submission.charged) == (second, True)
     jobs = {f"palio-{attempt.identity}-{stage}" for attempt in (first, second) for stage in ("predict", "score")}
-    assert desk.docker.job_names() & jobs == set()
+    assert stepped.docker.job_names() & jobs == set()

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.web.controller.desk import Desk, hand_in
-from tests.web.controller.desk_engine import exits, fault, predict, score
-from tests.web.people import World
+from tests.web.controller.programmed_engine import exits, fault, predict, score
+from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.world import World
 
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.models import Attempt, Event, Submission
@@ -33,31 +33,31 @@ class UndoError(Exception):
 def test_only_legal_moves_and_one_result(world: World, happenings: list[str]) -> None:
     try:
         with tempfile.TemporaryDirectory() as home, transaction.atomic():
-            desk = Desk(Path(home))
+            stepped = SteppedController(Path(home))
             try:
                 for number, happening in enumerate(["hand in", *happenings]):
-                    happen(desk, world, happening, number)
-                bring_to_its_end(desk)
-                check(desk)
+                    happen(stepped, world, happening, number)
+                bring_to_its_end(stepped)
+                check(stepped)
             finally:
-                desk.close()
+                stepped.close()
             raise UndoError
     except UndoError:
         pass
 
 
-def happen(desk: Desk, world: World, happening: str, number: int) -> None:
-    engine, unended = desk.engine, Attempt.objects.exclude(state__in=[*ENDS])
+def happen(stepped: SteppedController, world: World, happening: str, number: int) -> None:
+    engine, unended = stepped.engine, Attempt.objects.exclude(state__in=[*ENDS])
     match happening:
         case "hand in":
-            hand_in(world.team, world.bob, extra=str(number).encode())
+            add_submission(world.team, world.bob, extra=str(number).encode())
         case "predictions":
-            hand_in(world.rivals, world.carol, kind="results")
+            add_submission(world.rivals, world.carol, kind="results")
         case "kill":
-            desk.kill()
+            stepped.kill()
         case "stop":
-            desk.controller.let_go()
-            desk.controller = desk.new_controller()
+            stepped.controller.let_go()
+            stepped.controller = stepped.new_controller()
         case "cancel":
             unended.update(cancel_requested=timezone.now())
         case "fault":
@@ -67,9 +67,9 @@ def happen(desk: Desk, world: World, happening: str, number: int) -> None:
         case "exit":
             engine.programs = {"predict": exits, "score": score}
         case "mend":
-            mend(desk)
+            mend(stepped)
         case "overdue":
-            desk.ahead_s += 400
+            stepped.ahead_s += 400
         case "away":
             engine.away = True
         case "back":
@@ -79,31 +79,31 @@ def happen(desk: Desk, world: World, happening: str, number: int) -> None:
         case "lasting":
             engine.lasting.add("predict")
     for _ in range(3):
-        desk.controller.tick()
-        desk.controller.changed.wait(0.01)
+        stepped.controller.tick()
+        stepped.controller.changed.wait(0.01)
 
 
-def mend(desk: Desk) -> None:
-    desk.engine.faults.clear()
-    desk.engine.lasting.clear()
-    desk.engine.programs = {"predict": predict, "score": score}
+def mend(stepped: SteppedController) -> None:
+    stepped.engine.faults.clear()
+    stepped.engine.lasting.clear()
+    stepped.engine.programs = {"predict": predict, "score": score}
 
 
-def bring_to_its_end(desk: Desk) -> None:
-    mend(desk)
-    desk.engine.away = False
-    desk.controller.watch.look()
+def bring_to_its_end(stepped: SteppedController) -> None:
+    mend(stepped)
+    stepped.engine.away = False
+    stepped.controller.watch.look()
 
     def all_ended() -> bool:
         Attempt.objects.filter(state=State.QUEUED).update(not_before=timezone.now())
         return not Attempt.objects.exclude(state__in=[*ENDS]).exists()
 
-    desk.run_until(all_ended)
-    desk.kill()  # which tidies
-    desk.run_until(lambda: desk.engine.left == [])
+    stepped.run_until(all_ended)
+    stepped.kill()  # which tidies
+    stepped.run_until(lambda: stepped.engine.left == [])
 
 
-def check(desk: Desk) -> None:
+def check(stepped: SteppedController) -> None:
     for attempt in Attempt.objects.all():
         events = [e for e in Event.objects.filter(attempt=attempt.identity) if e.kind == "attempt.moved"]
         way = [State.QUEUED, *(State(event.detail["new"]) for event in events if event.detail.get("old"))]

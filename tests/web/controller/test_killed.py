@@ -12,9 +12,9 @@ import pytest
 from django.conf import settings
 from tests.bundles import YAML, write_bundle
 from tests.submissions.arena import left_over
-from tests.web.controller import lives
-from tests.web.controller.desk import hand_in
-from tests.web.people import World
+from tests.web.controller import controller_processes
+from tests.web.controller.stepped_controller import add_submission
+from tests.web.world import World
 
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.models import Attempt, Event, Submission
@@ -60,35 +60,40 @@ def test_killed_at_every_step(engine: str, world: World) -> None:
     chance, count = random.Random(5), iter(range(100))
 
     def submit(predict: str = "", dockerfile: str = "") -> Attempt:
-        return hand_in(world.team, world.bob, extra=str(next(count)).encode(), predict=predict, dockerfile=dockerfile)
+        return add_submission(
+            world.team, world.bob, extra=str(next(count)).encode(), predict=predict, dockerfile=dockerfile
+        )
 
-    def live(moment: Callable[[str], lives.Moment], attempt: Attempt) -> None:
-        child = lives.begin_life(moment(attempt.identity), **configured)
-        assert lives.wait_for_death(child) == -signal.SIGKILL
+    def live(moment: Callable[[str], controller_processes.Moment], attempt: Attempt) -> None:
+        child = controller_processes.begin_life(moment(attempt.identity), **configured)
+        assert controller_processes.wait_for_death(child) == -signal.SIGKILL
 
     begin = time.monotonic()
     submit()
-    lives.live_until(lives.all_have_ended, **configured)
+    controller_processes.live_until(controller_processes.all_have_ended, **configured)
     usual_s = time.monotonic() - begin
     for move, when, number in MOVES:
-        live(lambda identity: lives.at_move(identity, move, when, number), submit())  # noqa: B023
+        live(lambda identity: controller_processes.at_move(identity, move, when, number), submit())  # noqa: B023
     for note, number in NOTES[engine == "docker" :: 2]:  # every other one
-        live(lambda identity: lives.at_note(identity, note, number), submit())  # noqa: B023
-    live(lives.at_verdict, submit())
+        live(lambda identity: controller_processes.at_note(identity, note, number), submit())  # noqa: B023
+    live(controller_processes.at_verdict, submit())
     own_faults = []
-    for moment in (lambda identity: lives.at_move(identity, "end", "inside"), lives.at_verdict):
+    for moment in (
+        lambda identity: controller_processes.at_move(identity, "end", "inside"),
+        controller_processes.at_verdict,
+    ):
         own_faults.append(submit(predict=EXITS_ON_HIDDEN))
         live(moment, own_faults[-1])
     exits = submit(predict=EXITS)
-    live(lambda identity: lives.at_move(identity, "end", "before"), exits)
+    live(lambda identity: controller_processes.at_move(identity, "end", "before"), exits)
     unbuilt = submit(dockerfile="FROM python:3.11-slim\nCOPY nothing /\n")
-    live(lambda identity: lives.at_move(identity, "end", "before"), unbuilt)
+    live(lambda identity: controller_processes.at_move(identity, "end", "before"), unbuilt)
     for _ in range(3):
         submit(predict=SLOW)
-        child = lives.begin_life(**configured)
+        child = controller_processes.begin_life(**configured)
         time.sleep(chance.uniform(0.1, usual_s))
-        assert lives.kill(child) == -signal.SIGKILL
-    lives.live_until(lives.all_have_ended, **configured)
+        assert controller_processes.kill(child) == -signal.SIGKILL
+    controller_processes.live_until(controller_processes.all_have_ended, **configured)
     for attempt in Attempt.objects.all():
         check_way(attempt)
     assert way_of(Attempt.objects.order_by("created")[0]) == ["queued", "build", "sample", "predict", "score", "scored"]
@@ -129,10 +134,10 @@ def check_nothing_left() -> None:
 
 
 def test_a_second_controller_is_refused(world: World) -> None:
-    first = lives.begin_life()
-    lives.wait_until(lambda: lives.is_beating(first), first)
-    assert lives.wait_for_death(lives.begin_life()) == 1
-    assert lives.kill(first, signal.SIGTERM) == 0
+    first = controller_processes.begin_life()
+    controller_processes.wait_until(lambda: controller_processes.is_beating(first), first)
+    assert controller_processes.wait_for_death(controller_processes.begin_life()) == 1
+    assert controller_processes.kill(first, signal.SIGTERM) == 0
 
 
 @pytest.mark.bubblewrap
@@ -141,11 +146,11 @@ def test_a_rerun_after_a_kill_is_not_mixed_up_with_the_first(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     configured: dict[str, Any] = {"engine": "bubblewrap", "anyone_on_bubblewrap": True}
-    first = hand_in(world.team, world.bob, predict=SLOW)
-    child = lives.begin_life(lives.at_move(first.identity, "end", "after"), **configured)
-    assert lives.wait_for_death(child) == -signal.SIGKILL
+    first = add_submission(world.team, world.bob, predict=SLOW)
+    child = controller_processes.begin_life(controller_processes.at_move(first.identity, "end", "after"), **configured)
+    assert controller_processes.wait_for_death(child) == -signal.SIGKILL
     second = rerun(first.submission, world.alice)
-    lives.live_until(lives.all_have_ended, **configured)
+    controller_processes.live_until(controller_processes.all_have_ended, **configured)
     submission = Submission.objects.get()
     assert [each.state for each in submission.attempts.order_by("number")] == ["scored", "scored"]
     assert submission.counted == second

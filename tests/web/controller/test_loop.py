@@ -13,10 +13,10 @@ from django.utils import timezone
 from tests.bundles import YAML, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
-from tests.web.controller.desk import Desk, hand_in, moves, states
-from tests.web.controller.desk_engine import exits, fault, predict, score
-from tests.web.people import World
-from tests.web.scored import publish
+from tests.web.controller.programmed_engine import exits, fault, predict, score
+from tests.web.controller.stepped_controller import SteppedController, add_submission, moves, states
+from tests.web.scored_submissions import publish
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import RunFolder
 from palio.core.bundle.model import SubmissionKind
@@ -43,10 +43,10 @@ def hurry(submission: Submission) -> None:
     submission.attempts.update(not_before=timezone.now())
 
 
-def test_a_submission_is_evaluated_and_counted(desk: Desk, world: World) -> None:
-    attempt = hand_in(world.team, world.bob)
-    revision = world.challenge.board_revision
-    desk.finish()
+def test_a_submission_is_evaluated_and_counted(stepped: SteppedController, world: World) -> None:
+    attempt = add_submission(world.team, world.bob)
+    revision = world.challenge.leaderboard_revision
+    stepped.finish()
     attempt.refresh_from_db()
     submission = attempt.submission
     submission.refresh_from_db()
@@ -54,14 +54,14 @@ def test_a_submission_is_evaluated_and_counted(desk: Desk, world: World) -> None
     assert (submission.counted, submission.charged) == (attempt, True)
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == revision + 1
-    assert desk.engine.left == []
+    assert world.challenge.leaderboard_revision == revision + 1
+    assert stepped.engine.left == []
     assert all(event.detail["why"] for event in Event.objects.all())
 
 
-def test_predictions_are_only_scored_under_their_own_name(desk: Desk, world: World) -> None:
-    attempt = hand_in(world.team, world.bob, kind="results")
-    desk.finish()
+def test_predictions_are_only_scored_under_their_own_name(stepped: SteppedController, world: World) -> None:
+    attempt = add_submission(world.team, world.bob, kind="results")
+    stepped.finish()
     assert moves(attempt) == ["score", "scored"]
     assert (settings.FOLDERS.runs / attempt.identity / "predictions/answers.csv").is_file()
 
@@ -92,7 +92,7 @@ def refuses(job: Job, output: Path) -> JobResult:
     ],
 )
 def test_who_is_charged(
-    desk: Desk,
+    stepped: SteppedController,
     world: World,
     programs: dict[str, Program],
     build: JobResult | None,
@@ -100,10 +100,10 @@ def test_who_is_charged(
     cause: str,
     charged: bool,
 ) -> None:
-    desk.engine.programs = {"predict": predict, "score": score} | programs
-    desk.engine.build_result = build or desk.engine.build_result
-    submission = hand_in(world.team, world.bob).submission
-    desk.finish()
+    stepped.engine.programs = {"predict": predict, "score": score} | programs
+    stepped.engine.build_result = build or stepped.engine.build_result
+    submission = add_submission(world.team, world.bob).submission
+    stepped.finish()
     attempt = latest(submission)
     assert (attempt.state, attempt.failure_code, attempt.failure_cause) == ("failed", code, cause)
     assert (submission.charged, submission.counted, states(submission)) == (charged, None, ["failed"])
@@ -112,71 +112,73 @@ def test_who_is_charged(
     assert attempt.failure_shown["code"] == code
     shown = RunFolder(settings.FOLDERS.runs / attempt.identity / "participant").read_json("result.json")
     assert shown["failure"] == attempt.failure_shown
-    assert desk.engine.left == []
+    assert stepped.engine.left == []
 
 
-def test_an_engines_fault_is_retried_with_growing_patience(desk: Desk, world: World) -> None:
-    desk.engine.faults["predict"] = fault()
-    submission = hand_in(world.team, world.bob).submission
+def test_an_engines_fault_is_retried_with_growing_patience(stepped: SteppedController, world: World) -> None:
+    stepped.engine.faults["predict"] = fault()
+    submission = add_submission(world.team, world.bob).submission
     waits: list[int] = []
     for _ in range(3):
-        desk.run_until(lambda: latest(submission).number == len(waits) + 2)
+        stepped.run_until(lambda: latest(submission).number == len(waits) + 2)
         attempt = latest(submission)
         assert (attempt.state, attempt.purpose, submission.charged) == ("queued", "retry", False)
         waits.append(round((attempt.not_before - attempt.created).total_seconds()))
-        desk.controller.tick()
+        stepped.controller.tick()
         assert latest(submission).state == "queued"
         hurry(submission)
     assert waits == [10, 60, 300]
-    desk.finish()
+    stepped.finish()
     assert states(submission) == ["failed"] * 4
     last = latest(submission)
     assert (last.failure_code, last.failure_cause, submission.charged) == ("engine-fault", "platform", False)
     nexts = [a.failure_shown["next_step"] for a in submission.attempts.order_by("number") if a.failure_shown]
     assert nexts == [RETRIED_NEXT] * 3 + [PLATFORM_NEXT]
     assert last.failure is not None
-    assert last.failure["evidence"][-1].startswith("It was tried 4 times")
-    assert desk.engine.left == []
+    assert last.failure["evidence"][-1].startswith("Failed 4 times")
+    assert stepped.engine.left == []
 
 
-def test_a_retry_that_succeeds_counts_like_a_first_try(desk: Desk, world: World) -> None:
-    desk.engine.faults["predict"] = fault()
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).number == 2)
-    desk.engine.faults.clear()
+def test_a_retry_that_succeeds_counts_like_a_first_try(stepped: SteppedController, world: World) -> None:
+    stepped.engine.faults["predict"] = fault()
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).number == 2)
+    stepped.engine.faults.clear()
     hurry(submission)
-    desk.finish()
+    stepped.finish()
     assert states(submission) == ["failed", "scored"]
     assert (submission.counted, submission.charged) == (None, False)  # as it was read before
     assert latest(submission) == submission.counted
     assert submission.charged
 
 
-def test_a_fault_that_stays_is_not_retried(desk: Desk, world: World) -> None:
-    desk.engine.refuse = fault()
-    desk.engine.refuse.failure = desk.engine.refuse.failure.__class__.from_json(
-        desk.engine.refuse.failure.as_json() | {"code": "limit-unavailable"}
+def test_a_fault_that_stays_is_not_retried(stepped: SteppedController, world: World) -> None:
+    stepped.engine.refuse = fault()
+    stepped.engine.refuse.failure = stepped.engine.refuse.failure.__class__.from_json(
+        stepped.engine.refuse.failure.as_json() | {"code": "limit-unavailable"}
     )
-    submission = hand_in(world.team, world.bob).submission
-    desk.finish()
+    submission = add_submission(world.team, world.bob).submission
+    stepped.finish()
     assert (states(submission), latest(submission).failure_code) == (["failed"], "limit-unavailable")
 
 
-def test_a_withdrawn_submission_is_not_retried(desk: Desk, world: World) -> None:
-    desk.engine.faults["predict"] = fault()
-    submission = hand_in(world.team, world.bob).submission
+def test_a_withdrawn_submission_is_not_retried(stepped: SteppedController, world: World) -> None:
+    stepped.engine.faults["predict"] = fault()
+    submission = add_submission(world.team, world.bob).submission
     Submission.objects.update(withdrawn=timezone.now())
-    desk.finish()
+    stepped.finish()
     assert states(submission) == ["failed"]
 
 
-def test_a_bug_ends_its_attempt_and_nothing_else(desk: Desk, world: World, caplog: pytest.LogCaptureFixture) -> None:
-    desk.engine.faults["predict"] = RuntimeError("a secret of the machine")
-    broken = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(broken).number == 2)
-    desk.engine.faults.clear()
-    fine = hand_in(world.rivals, world.carol).submission
-    desk.run_until(lambda: latest(fine).state == "scored")
+def test_a_bug_ends_its_attempt_and_nothing_else(
+    stepped: SteppedController, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    stepped.engine.faults["predict"] = RuntimeError("a secret of the machine")
+    broken = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(broken).number == 2)
+    stepped.engine.faults.clear()
+    fine = add_submission(world.rivals, world.carol).submission
+    stepped.run_until(lambda: latest(fine).state == "scored")
     first = broken.attempts.get(number=1)
     assert (first.failure_code, first.failure_cause) == ("evaluation-broken", "platform")
     assert "a secret of the machine" in caplog.text
@@ -184,16 +186,16 @@ def test_a_bug_ends_its_attempt_and_nothing_else(desk: Desk, world: World, caplo
     assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
 
 
-def test_a_bundle_that_is_gone_is_somebodys_turn(desk: Desk, world: World, tmp_path: Path) -> None:
+def test_a_bundle_that_is_gone_is_somebodys_turn(stepped: SteppedController, world: World, tmp_path: Path) -> None:
     other = write_bundle(tmp_path / "other", yaml=(tmp_path / "x").name + ": 1")
     version = world.challenge.current
     assert version is not None
     version.digest = "0" * 64
     version.save()
     other.rename(bundle_path(settings.FOLDERS, version.digest))
-    submission = hand_in(world.team, world.bob).submission
+    submission = add_submission(world.team, world.bob).submission
     try:
-        desk.finish()
+        stepped.finish()
     finally:
         bundle_path(settings.FOLDERS, version.digest).rename(tmp_path / "back")
     assert (latest(submission).state, latest(submission).failure_code) == ("failed", "bundle-invalid")
@@ -202,81 +204,81 @@ def test_a_bundle_that_is_gone_is_somebodys_turn(desk: Desk, world: World, tmp_p
 # -- cancelling and time
 
 
-def test_cancelled_in_the_queue(desk: Desk, world: World) -> None:
-    attempt = hand_in(world.team, world.bob)
+def test_cancelled_in_the_queue(stepped: SteppedController, world: World) -> None:
+    attempt = add_submission(world.team, world.bob)
     Attempt.objects.update(cancel_requested=timezone.now())
-    desk.controller.tick()
+    stepped.controller.tick()
     attempt.refresh_from_db()
     assert (attempt.state, moves(attempt), attempt.started) == ("cancelled", ["cancelled"], None)
 
 
 @pytest.mark.parametrize("stage", ["build", "predict", "score"])
-def test_cancelled_while_it_runs(desk: Desk, world: World, stage: str) -> None:
-    desk.engine.lasting.add(stage)
-    attempt = hand_in(world.team, world.bob)
-    desk.run_until(lambda: latest(attempt.submission).state == stage)
+def test_cancelled_while_it_runs(stepped: SteppedController, world: World, stage: str) -> None:
+    stepped.engine.lasting.add(stage)
+    attempt = add_submission(world.team, world.bob)
+    stepped.run_until(lambda: latest(attempt.submission).state == stage)
     Attempt.objects.update(cancel_requested=timezone.now())
-    desk.run_until(lambda: latest(attempt.submission).state == "cancelled")
+    stepped.run_until(lambda: latest(attempt.submission).state == "cancelled")
     attempt.submission.refresh_from_db()
     assert (attempt.submission.charged, attempt.submission.counted) == (False, None)
-    assert desk.engine.left == []
+    assert stepped.engine.left == []
     assert not (settings.FOLDERS.runs / attempt.identity / ".work").exists()
 
 
 @pytest.mark.parametrize(("logs", "charged"), [("tail", True), ("none", False)])
 def test_cancelled_by_its_team_on_hidden_data_is_charged_where_its_log_is_shown(
-    desk: Desk, world: World, tmp_path: Path, logs: str, charged: bool
+    stepped: SteppedController, world: World, tmp_path: Path, logs: str, charged: bool
 ) -> None:
     text = YAML.replace("palio:\n", f"palio:\n  logs: {{predict: {logs}}}\n")
     publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=text))
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
     cancel(submission, world.bob, counts=True)
-    desk.run_until(lambda: latest(submission).state == "cancelled")
+    stepped.run_until(lambda: latest(submission).state == "cancelled")
     submission.refresh_from_db()
     assert (submission.charged, submission.counted) == (charged, None)
     event = Event.objects.filter(submission=submission, kind="attempt.moved").latest("id")
     assert (event.detail["new"], event.detail["charged"]) == ("cancelled", charged)
 
 
-def test_an_overdue_stage_ends_and_is_tried_again(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
+def test_an_overdue_stage_ends_and_is_tried_again(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
     deadline = latest(submission).deadline
     assert deadline is not None
     assert timedelta(minutes=5) < deadline - timezone.now() < timedelta(minutes=6)
-    desk.ahead_s = timedelta(minutes=6).total_seconds()
-    desk.run_until(lambda: latest(submission).number == 2)
+    stepped.ahead_s = timedelta(minutes=6).total_seconds()
+    stepped.run_until(lambda: latest(submission).number == 2)
     first = submission.attempts.get(number=1)
     assert (first.failure_code, first.failure_cause, submission.charged) == ("stage-overdue", "platform", False)
     assert first.failure is not None
     assert first.failure["stage"] == "predict"
-    assert desk.engine.left == []
+    assert stepped.engine.left == []
 
 
 @pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
 def test_a_clock_that_is_set_ends_nothing_and_keeps_nothing(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
+    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
 ) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
     now = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: now() + shift)
-    waits = hand_in(world.rivals, world.carol).submission
+    waits = add_submission(world.rivals, world.carol).submission
     waits.attempts.update(not_before=now(), created=now())
     for _ in range(10):
-        desk.controller.tick()
+        stepped.controller.tick()
     assert (latest(submission).state, latest(waits).state != "queued") == ("predict", True)
-    desk.ahead_s = timedelta(minutes=6).total_seconds()
-    desk.run_until(lambda: submission.attempts.count() == 2)
+    stepped.ahead_s = timedelta(minutes=6).total_seconds()
+    stepped.run_until(lambda: submission.attempts.count() == 2)
     assert submission.attempts.get(number=1).failure_code == "stage-overdue"
 
 
 def test_one_that_cannot_be_stopped_is_ended_without_it(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker waits for something that never comes; its slot is not lost."""
     monkeypatch.setattr(active_attempt, "UNANSWERED_S", 0.1)
@@ -285,141 +287,147 @@ def test_one_that_cannot_be_stopped_is_ended_without_it(
     def hang(job: Job, output: Path) -> None:
         hangs.wait()
 
-    desk.engine.programs = {"predict": hang, "score": score}
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict" and "start predict" in desk.engine.calls)
-    desk.ahead_s = timedelta(minutes=6).total_seconds()
-    desk.run_until(lambda: latest(submission).number == 2)
-    desk.ahead_s = 0
-    assert desk.controller.in_hand == 0
+    stepped.engine.programs = {"predict": hang, "score": score}
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict" and "start predict" in stepped.engine.calls)
+    stepped.ahead_s = timedelta(minutes=6).total_seconds()
+    stepped.run_until(lambda: latest(submission).number == 2)
+    stepped.ahead_s = 0
+    assert stepped.controller.active_attempts == 0
     assert submission.attempts.get(number=1).failure_code == "stage-overdue"
     hangs.set()
-    desk.run_until(lambda: not any(worker.is_running for worker in desk.workers.made[:2]))
+    stepped.run_until(lambda: not any(worker.is_running for worker in stepped.workers.made[:2]))
 
 
 # -- an engine that is away
 
 
-def test_without_an_engine_the_queue_waits_and_the_beat_says_why(desk: Desk, world: World) -> None:
-    desk.engine.away = True
-    desk.controller = desk.new_controller()
-    attempt = hand_in(world.team, world.bob)
-    desk.controller.tick()
+def test_without_an_engine_the_queue_waits_and_the_beat_says_why(stepped: SteppedController, world: World) -> None:
+    stepped.engine.away = True
+    stepped.controller = stepped.new_controller()
+    attempt = add_submission(world.team, world.bob)
+    stepped.controller.tick()
     attempt.refresh_from_db()
     assert attempt.state == "queued"
     assert "nobody is there" in ControllerBeat.objects.get().trouble
-    desk.engine.away = False
-    desk.controller.watch.look()
-    desk.finish()
+    stepped.engine.away = False
+    stepped.controller.watch.look()
+    stepped.finish()
     attempt.refresh_from_db()
     assert (attempt.state, ControllerBeat.objects.get().trouble) == ("scored", "")
 
 
-def test_an_engine_that_goes_away_is_waited_for(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
-    desk.engine.away = True
-    desk.controller.watch.look()
-    desk.controller.tick()
+def test_an_engine_that_goes_away_is_waited_for(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
+    stepped.engine.away = True
+    stepped.controller.watch.look()
+    stepped.controller.tick()
     assert ControllerBeat.objects.get().trouble == "Nobody is there. Start it."
     for _ in range(20):
-        desk.controller.tick()
+        stepped.controller.tick()
     assert latest(submission).state == "predict"
-    desk.engine.away, desk.engine.lasting = False, set()
-    desk.finish()
+    stepped.engine.away, stepped.engine.lasting = False, set()
+    stepped.finish()
     assert states(submission) == ["scored"]
-    assert desk.engine.ran.count("predict") == 1
+    assert stepped.engine.ran.count("predict") == 1
 
 
-def test_an_image_is_made_again_after_its_engine_was_away(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("build")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: "start build" in desk.engine.calls)
-    desk.engine.away = True
+def test_an_image_is_made_again_after_its_engine_was_away(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("build")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: "start build" in stepped.engine.calls)
+    stepped.engine.away = True
     for _ in range(20):
-        desk.controller.tick()
-    desk.engine.away, desk.engine.lasting = False, set()
-    desk.finish()
+        stepped.controller.tick()
+    stepped.engine.away, stepped.engine.lasting = False, set()
+    stepped.finish()
     assert states(submission) == ["scored"]
 
 
-def test_cancelled_while_the_engine_is_away_leaves_nothing_in_the_end(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    attempt = hand_in(world.team, world.bob)
-    desk.run_until(lambda: latest(attempt.submission).state == "predict")
-    desk.engine.away = True
+def test_cancelled_while_the_engine_is_away_leaves_nothing_in_the_end(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    attempt = add_submission(world.team, world.bob)
+    stepped.run_until(lambda: latest(attempt.submission).state == "predict")
+    stepped.engine.away = True
     Attempt.objects.update(cancel_requested=timezone.now())
-    desk.run_until(lambda: latest(attempt.submission).state == "cancelled")
+    stepped.run_until(lambda: latest(attempt.submission).state == "cancelled")
     work = settings.FOLDERS.runs / attempt.identity / ".work"
-    assert (desk.engine.left != [], work.exists()) == (True, True)
-    desk.engine.away = False
-    desk.kill()
-    desk.run_until(lambda: not work.exists())
-    assert desk.engine.left == []
+    assert (stepped.engine.left != [], work.exists()) == (True, True)
+    stepped.engine.away = False
+    stepped.kill()
+    stepped.run_until(lambda: not work.exists())
+    assert stepped.engine.left == []
 
 
 # -- other processes
 
 
-def test_one_that_was_killed_is_gone_on_with(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    attempt = hand_in(world.team, world.bob)
-    desk.run_until(lambda: latest(attempt.submission).state == "predict")
-    desk.kill()
-    desk.engine.lasting.clear()
-    desk.finish()
+def test_one_that_was_killed_is_gone_on_with(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    attempt = add_submission(world.team, world.bob)
+    stepped.run_until(lambda: latest(attempt.submission).state == "predict")
+    stepped.kill()
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert states(attempt.submission) == ["scored"]
-    assert desk.engine.ran == ["build", "predict", "score-image", "score"]
+    assert stepped.engine.ran == ["build", "predict", "score-image", "score"]
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     taken = Event.objects.get(kind="attempt.taken-up")
     assert taken.detail == {"state": "predict", "after": "stop"}
 
 
-def test_controllers_that_are_killed_count_for_nobody(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    desk.run_until(lambda: latest(submission).state == "predict")
+def test_controllers_that_are_killed_count_for_nobody(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
     for _ in range(8):
-        desk.kill()
-        desk.run_until(lambda: desk.controller.in_hand == 1)
+        stepped.kill()
+        stepped.run_until(lambda: stepped.controller.active_attempts == 1)
     assert latest(submission).state == "predict"
 
 
-def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk(slots=2)
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    bystander = hand_in(world.rivals, world.carol, extra=b"b").submission
-    desk.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
+def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(
+    make_controller: MakeDesk, world: World
+) -> None:
+    stepped = make_controller(slots=2)
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    bystander = add_submission(world.rivals, world.carol, extra=b"b").submission
+    stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
     guilty = latest(submission).identity
     for _ in range(5):
-        desk.pulse.at_work = guilty  # as it is in the memory shared with the supervisor when a controller is killed
-        desk.kill()
-        desk.run_until(lambda: desk.controller.in_hand == 2)
-    desk.pulse.at_work = guilty
-    desk.kill()
-    desk.run_until(lambda: latest(submission).number == 2)
+        stepped.heartbeat.at_work = (
+            guilty  # as it is in the memory shared with the supervisor when a controller is killed
+        )
+        stepped.kill()
+        stepped.run_until(lambda: stepped.controller.active_attempts == 2)
+    stepped.heartbeat.at_work = guilty
+    stepped.kill()
+    stepped.run_until(lambda: latest(submission).number == 2)
     lost = submission.attempts.get(number=1)
     assert (lost.failure_code, lost.failure_cause) == ("evaluation-killed", "platform")
     assert latest(bystander).state == "predict"
-    desk.run_until(lambda: not any(lost.identity in name for name in desk.engine.left))
+    stepped.run_until(lambda: not any(lost.identity in name for name in stepped.engine.left))
 
 
-def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    running = hand_in(world.team, world.bob)
-    desk.run_until(lambda: latest(running.submission).state == "predict")
+def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
+    stepped: SteppedController, world: World
+) -> None:
+    stepped.engine.lasting.add("predict")
+    running = add_submission(world.team, world.bob)
+    stepped.run_until(lambda: latest(running.submission).state == "predict")
     gone = "aaaaaaaaaaaaaaaa"
     (settings.FOLDERS.runs / gone).mkdir(exist_ok=True)
     for name in (f"palio-{gone}-predict", "palio-0a0b0c0d-predict", "palio-bbbbbbbbbbbbbbbb-score"):
-        (desk.engine.folder / f"{name}.result").touch()
-    desk.controller._tidying.join()
-    desk.controller._tidying._looked_at_all = None
+        (stepped.engine.folder / f"{name}.result").touch()
+    stepped.controller._cleanup.join()
+    stepped.controller._cleanup._looked_at_all = None
     for _ in range(3):
-        desk.controller.tick()
-        desk.controller._tidying.join()
-    assert desk.engine.job_names() == {
+        stepped.controller.tick()
+        stepped.controller._cleanup.join()
+    assert stepped.engine.job_names() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",
         f"palio-{running.identity}-build",
@@ -428,9 +436,9 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(desk: De
 
 
 def test_a_database_that_is_busy_costs_a_tick_and_no_result(
-    desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch
+    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    submission = hand_in(world.team, world.bob).submission
+    submission = add_submission(world.team, world.bob).submission
     failures = []
 
     def busy(*_: object, **__: object) -> bool:
@@ -441,61 +449,64 @@ def test_a_database_that_is_busy_costs_a_tick_and_no_result(
         patch.setattr(moves_made, "end", busy)
         for _ in range(200):
             try:
-                desk.controller.tick()
+                stepped.controller.tick()
             except OperationalError:
                 break
-            desk.controller.changed.wait(0.02)
+            stepped.controller.changed.wait(0.02)
     assert failures
     assert latest(submission).state == "score"
-    desk.finish()
+    stepped.finish()
     assert states(submission) == ["scored"]
 
 
 # -- slots
 
 
-def test_no_more_run_than_there_are_slots(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk(slots=2)
-    desk.engine.lasting.add("predict")
+def test_no_more_run_than_there_are_slots(make_controller: MakeDesk, world: World) -> None:
+    stepped = make_controller(slots=2)
+    stepped.engine.lasting.add("predict")
     for number in range(5):
-        hand_in(world.team, world.bob, extra=str(number).encode())
-    desk.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
+        add_submission(world.team, world.bob, extra=str(number).encode())
+    stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
     for _ in range(5):
-        desk.controller.tick()
-    assert desk.controller.in_hand == 2
-    desk.engine.lasting.clear()
-    desk.finish()
+        stepped.controller.tick()
+    assert stepped.controller.active_attempts == 2
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert Attempt.objects.filter(state="scored").count() == 5
 
 
-def test_memory_and_cpus_are_shared_out(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk(slots=8, memory_gib=2.5)  # an attempt of the small challenge needs 1 GiB, to build
-    desk.engine.lasting.add("predict")
+def test_memory_and_cpus_are_shared_out(make_controller: MakeDesk, world: World) -> None:
+    stepped = make_controller(slots=8, memory_gib=2.5)  # an attempt of the small challenge needs 1 GiB, to build
+    stepped.engine.lasting.add("predict")
     for number in range(4):
-        hand_in(world.team, world.bob, extra=str(number).encode())
-    desk.run_until(lambda: desk.controller.in_hand == 2)
+        add_submission(world.team, world.bob, extra=str(number).encode())
+    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
     for _ in range(5):
-        desk.controller.tick()
-    assert desk.controller.in_hand == 2
+        stepped.controller.tick()
+    assert stepped.controller.active_attempts == 2
 
 
-def test_what_the_configuration_can_never_give_is_refused(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk(memory_gib=0.5)
-    submission = hand_in(world.team, world.bob).submission
-    desk.finish()
+def test_what_the_configuration_can_never_give_is_refused(make_controller: MakeDesk, world: World) -> None:
+    stepped = make_controller(memory_gib=0.5)
+    submission = add_submission(world.team, world.bob).submission
+    stepped.finish()
     attempt = latest(submission)
     assert (attempt.state, attempt.failure_code, submission.charged) == ("failed", "limit-unavailable", False)
     assert attempt.failure is not None
     assert "memory_gib" in attempt.failure["next_step"]
 
 
-def test_bubblewrap_runs_programs_of_operators_alone(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk()
-    desk.engine.name = "bubblewrap"
-    desk.controller = desk.new_controller()
-    bobs, adas = hand_in(world.team, world.bob).submission, hand_in(world.team, world.ada, extra=b"a").submission
-    predictions = hand_in(world.team, world.bob, kind="results").submission
-    desk.finish()
+def test_bubblewrap_runs_programs_of_operators_alone(make_controller: MakeDesk, world: World) -> None:
+    stepped = make_controller()
+    stepped.engine.name = "bubblewrap"
+    stepped.controller = stepped.new_controller()
+    bobs, adas = (
+        add_submission(world.team, world.bob).submission,
+        add_submission(world.team, world.ada, extra=b"a").submission,
+    )
+    predictions = add_submission(world.team, world.bob, kind="results").submission
+    stepped.finish()
     refused = latest(bobs)
     assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("submitter-untrusted", "platform", False)
     assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
@@ -503,15 +514,18 @@ def test_bubblewrap_runs_programs_of_operators_alone(make_desk: MakeDesk, world:
 
 @pytest.mark.parametrize("anyone", [False, True])
 def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
-    make_desk: MakeDesk, world: World, anyone: bool
+    make_controller: MakeDesk, world: World, anyone: bool
 ) -> None:
-    desk = make_desk(anyone_on_bubblewrap=anyone)
+    stepped = make_controller(anyone_on_bubblewrap=anyone)
     lacks = [Guarantee("memory", Enforcement.NONE), Guarantee("output", Enforcement.NONE)]
-    desk.engine.promises = (Guarantee("network", Enforcement.KERNEL), *lacks)
-    desk.controller = desk.new_controller()
-    bobs, adas = hand_in(world.team, world.bob).submission, hand_in(world.team, world.ada, extra=b"a").submission
-    predictions = hand_in(world.team, world.bob, kind="results").submission
-    desk.finish()
+    stepped.engine.promises = (Guarantee("network", Enforcement.KERNEL), *lacks)
+    stepped.controller = stepped.new_controller()
+    bobs, adas = (
+        add_submission(world.team, world.bob).submission,
+        add_submission(world.team, world.ada, extra=b"a").submission,
+    )
+    predictions = add_submission(world.team, world.bob, kind="results").submission
+    stepped.finish()
     refused = latest(bobs)
     assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("isolation-unenforced", "platform", False)
     assert refused.failure is not None
@@ -525,42 +539,47 @@ def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
     assert list(left_out([SubmissionKind.CONTEXT, SubmissionKind.RESULTS], world.bob)) == [SubmissionKind.CONTEXT]
 
 
-def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_desk: MakeDesk, world: World) -> None:
-    desk = make_desk(slots=4)
-    desk.engine.runs_in_parallel = False
-    desk.engine.lasting.add("predict")
-    desk.controller = desk.new_controller()
+def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controller: MakeDesk, world: World) -> None:
+    stepped = make_controller(slots=4)
+    stepped.engine.runs_in_parallel = False
+    stepped.engine.lasting.add("predict")
+    stepped.controller = stepped.new_controller()
     for number in range(3):
-        hand_in(world.team, world.bob, extra=str(number).encode())
-    desk.run_until(lambda: Attempt.objects.filter(state="predict").exists())
+        add_submission(world.team, world.bob, extra=str(number).encode())
+    stepped.run_until(lambda: Attempt.objects.filter(state="predict").exists())
     for _ in range(5):
-        desk.controller.tick()
-    assert desk.controller.in_hand == 1
-    desk.engine.lasting.clear()
-    desk.finish()
+        stepped.controller.tick()
+    assert stepped.controller.active_attempts == 1
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert Attempt.objects.filter(state="scored").count() == 3
 
 
-def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(desk: Desk, world: World) -> None:
-    read = desk.controller._terms._call
+def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(stepped: SteppedController, world: World) -> None:
+    read = stepped.controller._requirements._call
 
     def hanging(bundle: str, phase: str) -> dict[str, Any]:
         if phase == "Hangs":
             raise PalioError("challenge-over-limits", reason="it took longer than 60 s")
         return read(bundle, phase)
 
-    desk.controller._terms._call = hanging
-    guilty, other = hand_in(world.team, world.bob).submission, hand_in(world.rivals, world.carol).submission
+    stepped.controller._requirements._call = hanging
+    guilty, other = (
+        add_submission(world.team, world.bob).submission,
+        add_submission(world.rivals, world.carol).submission,
+    )
     Submission.objects.filter(pk=guilty.pk).update(phase="Hangs")
-    desk.finish()
+    stepped.finish()
     failed = latest(guilty)
     assert (failed.failure_code, failed.failure_cause, guilty.charged) == ("challenge-over-limits", "organizer", False)
     assert latest(other).state == "scored"
 
 
-def test_a_full_disk_starts_nothing_and_says_so(desk: Desk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_starts_nothing_and_says_so(
+    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loop, "LEAST_FREE_BYTES", 1 << 62)
-    submission = hand_in(world.team, world.bob).submission
-    desk.controller.tick()
+    submission = add_submission(world.team, world.bob).submission
+    stepped.controller.tick()
     assert latest(submission).state == "queued"
     assert "Free some space" in ControllerBeat.objects.get().trouble

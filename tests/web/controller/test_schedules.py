@@ -17,15 +17,15 @@ from django.db import DatabaseError, OperationalError, connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.web.controller.desk import Desk, hand_in
-from tests.web.controller.scripted import ScriptedWorkers
-from tests.web.people import World
+from tests.web.controller.scripted_workers import ScriptedWorkers
+from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import ENDS, State
 from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.loop import Controller
-from palio.web.controller.worker import End
+from palio.web.controller.worker import WorkerEnd
 from palio.web.models import Attempt, Event, Submission
 
 MOVES = [(moves, "begin"), (moves, "advance"), (moves, "take_up"), (moves, "end"), (worker_deaths, "judge")]
@@ -40,10 +40,10 @@ class KilledError(BaseException):
 class Explorer:
     """Runs one schedule."""
 
-    def __init__(self, world: World, desk: Desk, schedule: list[int]) -> None:
+    def __init__(self, world: World, stepped: SteppedController, schedule: list[int]) -> None:
         self.world, self.now_s, self._left = world, 1000.0, iter(schedule)
         self.workers = ScriptedWorkers(lambda: self.now_s)
-        self._desk = desk
+        self._stepped = stepped
         self.controller = self._new_controller()
         self.is_open = True  # whether anything may happen yet
 
@@ -55,15 +55,15 @@ class Explorer:
 
     def _new_controller(self) -> Controller:
         made = Controller(
-            self._desk.configuration,
+            self._stepped.configuration,
             django.FOLDERS,
-            engines=self._desk.engines(),
+            engines=self._stepped.engines(),
             workers=self.workers,
             clock=lambda: self.now_s,
         )
         made.watch.look()
-        made._terms = self._desk.controller._terms  # read once, before anything happens
-        made._tidying._looked_at_all = float("inf")  # it starts threads, which have tests of their own
+        made._requirements = self._stepped.controller._requirements  # read once, before anything happens
+        made._cleanup._looked_at_all = float("inf")  # it starts threads, which have tests of their own
         return made
 
     def _tick(self) -> None:
@@ -71,7 +71,7 @@ class Explorer:
             self.controller.tick()
         except KilledError:
             for worker in self.workers.living:
-                worker.die(End.KILLED)
+                worker.die(WorkerEnd.KILLED)
             self.controller = self._new_controller_quietly()
         except DatabaseError:
             self.controller.recover()
@@ -114,9 +114,9 @@ class Explorer:
             case 6 if worker:
                 worker.step()
             case 7 if worker:
-                worker.die(End.KILLED)
+                worker.die(WorkerEnd.KILLED)
             case 8 if worker:
-                worker.die(End.LIMIT)
+                worker.die(WorkerEnd.LIMIT)
             case 9 if worker:
                 worker.hang()
             case 10:
@@ -163,26 +163,30 @@ class Explorer:
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 63), min_size=20, max_size=150))
-def test_whatever_happens_between_two_steps(world: World, make_desk: Callable[..., Desk], schedule: list[int]) -> None:
-    explore(world, make_desk(slots=3), schedule, count=4)
+def test_whatever_happens_between_two_steps(
+    world: World, make_controller: Callable[..., SteppedController], schedule: list[int]
+) -> None:
+    explore(world, make_controller(slots=3), schedule, count=4)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("happening", [ALL_END, SHOT, CONTROLLER_KILLED, REFUSED])
-def test_one_thing_happens_at_each_point_in_turn(world: World, make_desk: Callable[..., Desk], happening: int) -> None:
-    desk = make_desk(slots=3)
+def test_one_thing_happens_at_each_point_in_turn(
+    world: World, make_controller: Callable[..., SteppedController], happening: int
+) -> None:
+    stepped = make_controller(slots=3)
     for number in range(90):
         schedule = [*([NOTHING, NOTHING, ALL_STEP] * 30)[:number], happening]
-        explore(world, desk, schedule, count=1)
+        explore(world, stepped, schedule, count=1)
 
 
-def explore(world: World, desk: Desk, schedule: list[int], *, count: int) -> None:
+def explore(world: World, stepped: SteppedController, schedule: list[int], *, count: int) -> None:
     for number, (team, user) in enumerate([(world.team, world.bob), (world.rivals, world.carol)] * 2):
         if number < count:
-            hand_in(team, user, extra=str(number).encode())
-    read_terms(desk)
+            add_submission(team, user, extra=str(number).encode())
+    read_requirements(stepped)
     try:
-        explorer = Explorer(world, desk, schedule)
+        explorer = Explorer(world, stepped, schedule)
         explorer.run()
         check(explorer)
     finally:
@@ -191,10 +195,10 @@ def explore(world: World, desk: Desk, schedule: list[int], *, count: int) -> Non
             model.objects.all().delete()
 
 
-def read_terms(desk: Desk) -> None:
+def read_requirements(stepped: SteppedController) -> None:
     given = assign.assignment(Attempt.objects.select_related("version", "submission__file")[0], django.FOLDERS)
     deadline = time.monotonic() + 60
-    while desk.controller._terms.of(given.bundle, given.phase) is None:
+    while stepped.controller._requirements.of(given.bundle, given.phase) is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

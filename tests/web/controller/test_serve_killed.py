@@ -20,10 +20,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "palio.web.settings"
 import django
 django.setup()
 from tests.bundles import write_bundle
-from tests.web.controller.desk import hand_in
-from tests.web.people import make_world
+from tests.web.controller.stepped_controller import add_submission
+from tests.web.world import make_world
 world = make_world(write_bundle(Path(sys.argv[1])))
-print(hand_in(world.team, world.bob, predict="import time\\ntime.sleep(0.7)\\n").identity)
+print(add_submission(world.team, world.bob, predict="import time\\ntime.sleep(0.7)\\n").identity)
 """
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from tests.web.controller.desk import Desk, hand_in, states
-from tests.web.controller.misbehaving import please, workers
-from tests.web.people import World
+from tests.web.controller.misbehaving_worker import please, workers
+from tests.web.controller.stepped_controller import SteppedController, add_submission, states
 from tests.web.serving.running import is_running
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Event, Submission
@@ -22,7 +22,7 @@ from palio.web.models import Attempt, Event, Submission
 pytestmark = pytest.mark.django_db
 
 
-class ProcessDesk(Desk):
+class ProcessDesk(SteppedController):
     """Its workers are processes, on the fake engine."""
 
     def new_workers(self) -> Any:
@@ -30,7 +30,7 @@ class ProcessDesk(Desk):
 
     def close(self) -> None:
         self.controller.let_go()
-        for held in self.controller._held.values():
+        for held in self.controller._active.values():
             held.worker.kill()
             held.worker.join(10)
 
@@ -39,11 +39,11 @@ class ProcessDesk(Desk):
         identity = submission.attempts.latest("number").identity
         noted = self.engine.folder / f"palio-{identity}-predict.pid"
         self.run_until(lambda: noted.exists() and noted.read_text())
-        return self.controller._held[identity].worker
+        return self.controller._active[identity].worker
 
 
 @pytest.fixture
-def desk(world: World, tmp_path: Path) -> Iterator[ProcessDesk]:
+def stepped(world: World, tmp_path: Path) -> Iterator[ProcessDesk]:
     made = ProcessDesk(tmp_path)
     yield made
     made.close()
@@ -55,15 +55,15 @@ def last(submission: Submission) -> Attempt:
 
 
 def test_an_attempt_is_evaluated_in_a_process_of_its_own(
-    desk: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
+    stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PALIO_SECRET", "s" * 60)
-    submission = hand_in(world.team, world.bob).submission
-    predictions = hand_in(world.rivals, world.carol, kind="results").submission
-    desk.finish()
+    submission = add_submission(world.team, world.bob).submission
+    predictions = add_submission(world.rivals, world.carol, kind="results").submission
+    stepped.finish()
     assert (last(submission).state, last(submission).scores) == ("scored", {"accuracy": 1.0})
     assert states(predictions) == ["scored"]
-    (noted,) = desk.engine.folder.glob("*.pid")
+    (noted,) = stepped.engine.folder.glob("*.pid")
     process, has_secret = noted.read_text().split()
     assert (int(process) != os.getpid(), has_secret) == (True, "False")
     assert not is_running(int(process))
@@ -74,11 +74,11 @@ def test_an_attempt_is_evaluated_in_a_process_of_its_own(
     [("hang", "CPU time"), ("eat", "of memory"), ("crash", "crashed (SIGSEGV)")],
 )
 def test_a_file_that_breaks_its_reader_ends_its_own_attempt(
-    desk: ProcessDesk, world: World, wish: str, says: str
+    stepped: ProcessDesk, world: World, wish: str, says: str
 ) -> None:
-    guilty = hand_in(world.team, world.bob, predict=please(wish)).submission
-    other = hand_in(world.rivals, world.carol, predict=please("slow")).submission
-    desk.finish()
+    guilty = add_submission(world.team, world.bob, predict=please(wish)).submission
+    other = add_submission(world.rivals, world.carol, predict=please("slow")).submission
+    stepped.finish()
     attempt = last(guilty)
     assert (attempt.failure_code, attempt.failure_cause) == ("submission-over-limits", "participant")
     assert (states(guilty), guilty.charged) == (["failed"], True)
@@ -90,73 +90,73 @@ def test_a_file_that_breaks_its_reader_ends_its_own_attempt(
 
 
 @pytest.mark.parametrize("wish", ["garbage", "flood", "deep", "leave"])
-def test_a_worker_that_says_nonsense_is_a_fault_of_the_platforms(desk: ProcessDesk, world: World, wish: str) -> None:
-    guilty = hand_in(world.team, world.bob, predict=please(wish)).submission
-    other = hand_in(world.rivals, world.carol).submission
-    desk.run_until(lambda: guilty.attempts.count() == 2 and last(other).state == State.SCORED)
+def test_a_worker_that_says_nonsense_is_a_fault_of_the_platforms(stepped: ProcessDesk, world: World, wish: str) -> None:
+    guilty = add_submission(world.team, world.bob, predict=please(wish)).submission
+    other = add_submission(world.rivals, world.carol).submission
+    stepped.run_until(lambda: guilty.attempts.count() == 2 and last(other).state == State.SCORED)
     first = guilty.attempts.get(number=1)
     assert (first.failure_code, first.failure_cause, guilty.charged) == ("evaluation-broken", "platform", False)
 
 
-def test_what_is_printed_in_a_worker_is_no_message(desk: ProcessDesk, world: World) -> None:
-    submission = hand_in(world.team, world.bob, predict=please("print")).submission
-    desk.finish()
+def test_what_is_printed_in_a_worker_is_no_message(stepped: ProcessDesk, world: World) -> None:
+    submission = add_submission(world.team, world.bob, predict=please("print")).submission
+    stepped.finish()
     assert states(submission) == ["scored"]
 
 
 def test_a_worker_that_waits_for_ever_is_killed_once_it_is_overdue(
-    desk: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
+    stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("palio.web.controller.active_attempt.UNANSWERED_S", 8.0)
-    submission = hand_in(world.team, world.bob, predict=please("sleep")).submission
-    worker = desk.worker_of(submission)
-    desk.ahead_s = 360
-    desk.run_until(lambda: submission.attempts.count() == 2)
+    submission = add_submission(world.team, world.bob, predict=please("sleep")).submission
+    worker = stepped.worker_of(submission)
+    stepped.ahead_s = 360
+    stepped.run_until(lambda: submission.attempts.count() == 2)
     first = submission.attempts.get(number=1)
     assert (first.failure_code, is_running(worker.process)) == ("stage-overdue", False)
     assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
 
 
-def test_a_worker_that_is_killed_is_replaced_and_no_job_runs_twice(desk: ProcessDesk, world: World) -> None:
-    desk.engine.lasting.add("nothing")
-    submission = hand_in(world.team, world.bob).submission
+def test_a_worker_that_is_killed_is_replaced_and_no_job_runs_twice(stepped: ProcessDesk, world: World) -> None:
+    stepped.engine.lasting.add("nothing")
+    submission = add_submission(world.team, world.bob).submission
     identity = last(submission).identity
     killed = 0
     while killed < 4 and last(submission).state != State.SCORED:
-        desk.controller.tick()
-        held = desk.controller._held.get(identity)
+        stepped.controller.tick()
+        held = stepped.controller._active.get(identity)
         worker: Any = held.worker if held is not None else None
         if worker is not None and worker.is_alive:
             time.sleep(0.3 + 0.2 * killed)  # at some moment of its life
             worker.kill()
             killed += 1
             worker.join(10)
-    desk.finish()
+    stepped.finish()
     assert states(submission) == ["scored"]
-    assert sorted(desk.engine.ran) == sorted(set(desk.engine.ran))
+    assert sorted(stepped.engine.ran) == sorted(set(stepped.engine.ran))
 
 
-def test_the_next_worker_waits_until_the_last_is_gone(desk: ProcessDesk, world: World) -> None:
-    attempt = hand_in(world.team, world.bob)
+def test_the_next_worker_waits_until_the_last_is_gone(stepped: ProcessDesk, world: World) -> None:
+    attempt = add_submission(world.team, world.bob)
     folder = settings.FOLDERS.runs / attempt.identity
     folder.mkdir()
     descriptor = os.open(folder, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
-        desk.run_until(lambda: desk.controller.in_hand == 1)
+        stepped.run_until(lambda: stepped.controller.active_attempts == 1)
         time.sleep(2)
-        desk.controller.tick()
+        stepped.controller.tick()
         assert list(folder.iterdir()) == []
     finally:
         os.close(descriptor)
-    desk.finish()
+    stepped.finish()
     assert states(attempt.submission) == ["scored"]
 
 
 START = """
 import sys, time
 from pathlib import Path
-from tests.web.controller.misbehaving import start_one
+from tests.web.controller.misbehaving_worker import start_one
 print(start_one(Path(sys.argv[1]), sys.argv[2] == "thread"), flush=True)
 time.sleep(60)
 """

@@ -1,20 +1,20 @@
 """Workers that end without a result: who continues, who is to blame, and who is not."""
 
 import pytest
-from tests.web.controller.desk import Desk, hand_in, states
-from tests.web.controller.threads import ThreadWorker
-from tests.web.people import World
+from tests.web.controller.stepped_controller import SteppedController, add_submission, states
+from tests.web.controller.thread_workers import ThreadWorker
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import RunFolder
 from palio.core.errors import Cause
-from palio.web.controller.worker import Death, End
+from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, Submission
 
 pytestmark = pytest.mark.django_db
 
-USED_UP = Death(End.LIMIT, "it used more than 180 s of CPU time at a stretch", None, Cause.ORGANIZER)
-SHOT = Death(End.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
-BUGGY = Death(End.BROKEN, "it ended with exit code 1", None, Cause.ORGANIZER)
+USED_UP = Death(WorkerEnd.LIMIT, "it used more than 180 s of CPU time in one step", None, Cause.ORGANIZER)
+SHOT = Death(WorkerEnd.KILLED, "it was killed by SIGKILL", None, Cause.ORGANIZER)
+BUGGY = Death(WorkerEnd.BROKEN, "it ended with exit code 1", None, Cause.ORGANIZER)
 
 
 def attempt_of(submission: Submission, number: int = 1) -> Attempt:
@@ -22,29 +22,29 @@ def attempt_of(submission: Submission, number: int = 1) -> Attempt:
     return submission.attempts.get(number=number)
 
 
-def worker_at(desk: Desk, submission: Submission, stage: str) -> ThreadWorker:
+def worker_at(stepped: SteppedController, submission: Submission, stage: str) -> ThreadWorker:
     """The one that evaluates it, once its job of this stage runs."""
     identity = attempt_of(submission).identity
 
     def found() -> bool:
-        worker = newest(desk, identity)
-        return worker is not None and worker.is_alive and desk.engine.polls(f"palio-{identity}-{stage}")
+        worker = newest(stepped, identity)
+        return worker is not None and worker.is_alive and stepped.engine.polls(f"palio-{identity}-{stage}")
 
-    desk.run_until(found)
-    worker = newest(desk, identity)
+    stepped.run_until(found)
+    worker = newest(stepped, identity)
     assert worker is not None
     return worker
 
 
-def newest(desk: Desk, identity: str) -> ThreadWorker | None:
-    return next((worker for worker in reversed(desk.workers.made) if worker.identity == identity), None)
+def newest(stepped: SteppedController, identity: str) -> ThreadWorker | None:
+    return next((worker for worker in reversed(stepped.workers.made) if worker.identity == identity), None)
 
 
-def die(desk: Desk, submission: Submission, stage: str, death: Death) -> None:
-    worker = worker_at(desk, submission, stage)
+def die(stepped: SteppedController, submission: Submission, stage: str, death: Death) -> None:
+    worker = worker_at(stepped, submission, stage)
     worker.kill(death)
-    desk.engine.looked_at.clear()
-    desk.controller.tick()
+    stepped.engine.looked_at.clear()
+    stepped.controller.tick()
 
 
 @pytest.mark.parametrize(
@@ -57,73 +57,73 @@ def die(desk: Desk, submission: Submission, stage: str, death: Death) -> None:
     ],
 )
 def test_the_second_that_uses_too_much_ends_the_attempt(
-    desk: Desk, world: World, stage: str, code: str, cause: str, charged: bool
+    stepped: SteppedController, world: World, stage: str, code: str, cause: str, charged: bool
 ) -> None:
-    desk.engine.lasting.add(stage)
-    submission = hand_in(world.team, world.bob).submission
-    die(desk, submission, stage, USED_UP)
+    stepped.engine.lasting.add(stage)
+    submission = add_submission(world.team, world.bob).submission
+    die(stepped, submission, stage, USED_UP)
     assert attempt_of(submission).failure_code == ""
-    die(desk, submission, stage, USED_UP)
-    desk.engine.lasting.clear()
-    desk.finish()
+    die(stepped, submission, stage, USED_UP)
+    stepped.engine.lasting.clear()
+    stepped.finish()
     attempt = attempt_of(submission)
     assert (attempt.state, attempt.failure_code, attempt.failure_cause) == ("failed", code, cause)
     assert (states(submission), submission.charged) == (["failed"], charged)
     assert attempt.failure is not None
     assert USED_UP.clause in attempt.failure["message"]
-    written = RunFolder(desk.controller._folders.runs / attempt.identity).read_json("result.json")
+    written = RunFolder(stepped.controller._folders.runs / attempt.identity).read_json("result.json")
     assert written["failure"]["code"] == code
-    assert desk.engine.left == []
+    assert stepped.engine.left == []
 
 
-def test_one_that_uses_too_much_once_is_evaluated(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    die(desk, submission, "predict", USED_UP)
-    desk.engine.lasting.clear()
-    desk.finish()
+def test_one_that_uses_too_much_once_is_evaluated(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    die(stepped, submission, "predict", USED_UP)
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert states(submission) == ["scored"]
-    assert desk.engine.ran == ["build", "predict", "score-image", "score"]
+    assert stepped.engine.ran == ["build", "predict", "score-image", "score"]
 
 
-def test_bystanders_are_not_counted(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    guilty = hand_in(world.team, world.bob).submission
-    other = hand_in(world.rivals, world.carol, extra=b"o").submission
+def test_bystanders_are_not_counted(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    guilty = add_submission(world.team, world.bob).submission
+    other = add_submission(world.rivals, world.carol, extra=b"o").submission
     for _ in range(2):
-        die(desk, guilty, "predict", USED_UP)
-    desk.run_until(lambda: attempt_of(guilty).state == "failed")
-    desk.engine.lasting.clear()
-    desk.finish()
+        die(stepped, guilty, "predict", USED_UP)
+    stepped.run_until(lambda: attempt_of(guilty).state == "failed")
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert states(other) == ["scored"]
-    assert sum(worker.identity == attempt_of(other).identity for worker in desk.workers.made) == 1
+    assert sum(worker.identity == attempt_of(other).identity for worker in stepped.workers.made) == 1
 
 
-def test_one_that_is_killed_four_times_is_evaluated(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
+def test_one_that_is_killed_four_times_is_evaluated(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
     for _ in range(4):
-        die(desk, submission, "predict", SHOT)
-    desk.engine.lasting.clear()
-    desk.finish()
+        die(stepped, submission, "predict", SHOT)
+    stepped.engine.lasting.clear()
+    stepped.finish()
     assert states(submission) == ["scored"]
-    assert desk.engine.ran == ["build", "predict", "score-image", "score"]
+    assert stepped.engine.ran == ["build", "predict", "score-image", "score"]
 
 
-def test_one_that_is_killed_again_and_again_is_the_platforms(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
+def test_one_that_is_killed_again_and_again_is_the_platforms(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
     for _ in range(5):
-        die(desk, submission, "predict", SHOT)
-    desk.run_until(lambda: attempt_of(submission).state == "failed")
+        die(stepped, submission, "predict", SHOT)
+    stepped.run_until(lambda: attempt_of(submission).state == "failed")
     attempt = attempt_of(submission)
     assert (attempt.failure_code, attempt.failure_cause, submission.charged) == ("evaluation-killed", "platform", False)
     assert states(submission) == ["failed", "queued"]
 
 
-def test_a_bug_in_a_worker_is_the_platforms_at_once(desk: Desk, world: World) -> None:
-    desk.engine.lasting.add("predict")
-    submission = hand_in(world.team, world.bob).submission
-    die(desk, submission, "predict", BUGGY)
-    desk.run_until(lambda: attempt_of(submission).state == "failed")
+def test_a_bug_in_a_worker_is_the_platforms_at_once(stepped: SteppedController, world: World) -> None:
+    stepped.engine.lasting.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    die(stepped, submission, "predict", BUGGY)
+    stepped.run_until(lambda: attempt_of(submission).state == "failed")
     assert (attempt_of(submission).failure_code, states(submission)) == ("evaluation-broken", ["failed", "queued"])

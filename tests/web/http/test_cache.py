@@ -6,16 +6,16 @@ from threading import Event
 
 import pytest
 
-from palio.web.http.cache import forget, kept
+from palio.web.http.cache import cached, clear
 
 Fetch = Callable[[int], "Future[str]"]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_there() -> Iterator[None]:
-    forget()
+    clear()
     yield
-    forget()
+    clear()
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def slowly() -> Iterator[tuple[Fetch, Event, Event]]:
         return "new"
 
     with ThreadPoolExecutor(4) as pool:
-        yield lambda stamp: pool.submit(kept, "key", stamp, make), begun, may_end
+        yield lambda stamp: pool.submit(cached, "key", stamp, make), begun, may_end
         may_end.set()
 
 
@@ -38,29 +38,29 @@ def refuse() -> str:
 
 
 def test_what_is_right_is_made_once() -> None:
-    assert kept("key", 1, lambda: "made") == "made"
-    assert kept("key", 1, refuse) == "made"
-    assert kept("another key", 1, lambda: "other") == "other"
+    assert cached("key", 1, lambda: "made") == "made"
+    assert cached("key", 1, refuse) == "made"
+    assert cached("another key", 1, lambda: "other") == "other"
 
 
 def test_newer_stamp_has_it_made_anew_and_older_one_takes_what_is_there() -> None:
-    kept("key", 1, lambda: "old")
-    assert kept("key", 2, lambda: "new") == "new"
-    assert kept("key", 1, refuse) == "new"
+    cached("key", 1, lambda: "old")
+    assert cached("key", 2, lambda: "new") == "new"
+    assert cached("key", 1, refuse) == "new"
 
 
 def test_what_cannot_be_made_is_not_kept() -> None:
     with pytest.raises(AssertionError, match="once more"):
-        kept("key", 1, refuse)
-    assert kept("key", 1, lambda: "made") == "made"
+        cached("key", 1, refuse)
+    assert cached("key", 1, lambda: "made") == "made"
 
 
 def test_others_take_what_was_there_while_it_is_made_anew(slowly: tuple[Fetch, Event, Event]) -> None:
-    kept("key", 1, lambda: "old")
+    cached("key", 1, lambda: "old")
     ask, begun, may_end = slowly
     maker = ask(2)
     assert begun.wait(30)
-    assert kept("key", 2, refuse) == "old"
+    assert cached("key", 2, refuse) == "old"
     may_end.set()
     assert maker.result(30) == "new"
 

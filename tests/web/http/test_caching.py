@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from tests.web.access.everything import address, make_everything, send
 from tests.web.access.test_matrix import WRITTEN
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.web.access.tokens import SCOPES
 from palio.web.verbs.tokens import make_token

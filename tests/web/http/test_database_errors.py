@@ -19,7 +19,7 @@ from pathlib import Path
 data = Path(sys.argv[1])
 os.environ["PALIO_DATA"] = str(data)
 os.environ.pop("DATABASE_URL", None)
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_as_they_are"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_for_data_folder"
 sys.path.insert(0, os.getcwd())
 import django
 django.setup()
@@ -31,8 +31,8 @@ call_command("createcachetable", verbosity=0)
 
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.people import make_world
-from tests.web.zips import context_zip, digest
+from tests.web.world import make_world
+from tests.web.submission_files import context_zip, digest
 from palio.web.verbs.tokens import make_token
 
 world = make_world(write_bundle(data / "vowels"))
@@ -50,7 +50,7 @@ def announce():
 def rename():
     answer = browser.post(f"/teams/{world.team.pk}/rename/", {"name": "Blobs and more"})
     text = answer.content.decode()
-    return [answer.status_code, "Nothing that was accepted is lost" in text, str(data) in text or "sqlite" in text]
+    return [answer.status_code, "Nothing that the platform accepted" in text, str(data) in text or "sqlite" in text]
 
 def sign_in():
     asked = {"login": "bob", "password": "not that one"}
@@ -107,7 +107,7 @@ def test_disk_without_any_room_is_said_and_pages_are_still_read(tmp_path: Path) 
     assert said == {
         "meanwhile": {
             "read": [200, 200, 200],
-            "announce": [507, "disk-full", None],
+            "announce": [507, "storage-full", None],
             "rename": [507, True, False],
             "sign in": [507, False],
         },
@@ -119,7 +119,7 @@ def test_disk_without_any_room_is_said_and_pages_are_still_read(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
-        ("SELECT pg_terminate_backend(pg_backend_pid())", "database-away"),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", "database-unreachable"),
         ("SET lock_timeout = '50ms'; LOCK TABLE palio_user", "database-busy"),
     ],
 )
@@ -134,14 +134,14 @@ def test_postgresql_that_is_gone_or_busy_is_said(asked: str, code: str) -> None:
         finally:
             holder.execute("ROLLBACK")
             other.close()
-    refused = database_errors.refusal_for(error.value)
+    refused = database_errors.error_for(error.value)
     assert refused is not None
-    assert refused.code == code
+    assert refused.failure.code == code
 
 
 def test_what_is_broken_is_no_excuse() -> None:
-    assert database_errors.refusal_for(ValueError("x")) is None
+    assert database_errors.error_for(ValueError("x")) is None
     assert (
-        database_errors.refusal_for(OperationalError("no such table: palio_user")) is None
+        database_errors.error_for(OperationalError("no such table: palio_user")) is None
         or connection.vendor != "sqlite"
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, scores, write_board_bundle
+from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt, Rescore, Submission
@@ -17,7 +17,7 @@ PAGES = ("", "live/", "logs/", "logs/build/", "report/", "receipt.json")
 
 
 def use(world: World, folder: Path, **lines: str) -> World:
-    publish(world.challenge, write_board_bundle(folder / "bundle", **lines))
+    publish(world.challenge, write_leaderboard_bundle(folder / "bundle", **lines))
     for team in (world.team, world.rivals):
         team.challenge.refresh_from_db()
     return world
@@ -26,7 +26,7 @@ def use(world: World, folder: Path, **lines: str) -> World:
 @pytest.fixture
 def mednist(world: World, tmp_path: Path) -> World:
     """Without hidden columns, so that a team gets its receipt."""
-    bundle = write_board_bundle(tmp_path / "bundle")
+    bundle = write_leaderboard_bundle(tmp_path / "bundle")
     text = (bundle / "competition.yaml").read_text()
     (bundle / "competition.yaml").write_text(text.replace(", hidden: true", ""))
     publish(world.challenge, bundle)
@@ -39,7 +39,7 @@ def attempt_of(submission: Submission) -> Attempt:
 
 
 def test_team_and_helpers_may_look_and_nobody_else(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9))
+    submission = add_submission(mednist.team, scores=scores(0.9))
     may = {mednist.bob, mednist.bea, mednist.vera, mednist.sam, mednist.alice, mednist.ada}
     everybody = may | {mednist.carol, mednist.dave, mednist.olga}
     for path in PAGES:
@@ -50,7 +50,7 @@ def test_team_and_helpers_may_look_and_nobody_else(mednist: World, browser: Brow
 
 
 def test_scored_submission_shows_scores_report_and_receipt(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9375, 12.34), note="more epochs")
+    submission = add_submission(mednist.team, scores=scores(0.9375, 12.34), note="more epochs")
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     for said in ("<b>0.938</b>", "12.3", "more epochs", "palio verify receipt.json", f"/s/{submission.pk}/report/"):
         assert said in page
@@ -58,27 +58,27 @@ def test_scored_submission_shows_scores_report_and_receipt(mednist: World, brows
 
 
 def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, failure="predict-time-limit", charged=True)
+    submission = add_submission(mednist.team, failure="predict-time-limit", charged=True)
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     for said in (
         "Failed at predict",
-        "your turn",
+        "Action needed: you",
         "The sentence of predict-time-limit.",
         "time: 500 s of 500 s",
         "the last line of its log",
         "Make it faster.",
         "predict-time-limit",
-        "counts as one of the team's tries",
+        "counts toward the limit",
     ):
         assert said in page
     assert "FULL" not in page
     in_full = browser(mednist.vera).get(f"/s/{submission.pk}/").text
     assert "FULL The sentence" in in_full
-    assert "the participant&#x27;s turn" in in_full
+    assert "Action needed: the participant" in in_full
 
 
 def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9))
+    submission = add_submission(mednist.team, scores=scores(0.9))
     bob, vera = browser(mednist.bob), browser(mednist.vera)
     stages = ("build", "predict", "score", "nonsense")
     assert [bob.get(f"/s/{submission.pk}/logs/{stage}/").status_code for stage in stages] == [200, 404, 404, 404]
@@ -91,7 +91,7 @@ BLIND = "    palio: {scores: hidden}\n"
 
 
 def test_blind_phase_shows_its_team_no_score_report_or_receipt(world: World, browser: Browser, tmp_path: Path) -> None:
-    submission = hand_in(use(world, tmp_path, final=BLIND).team, scores=scores(0.9375))
+    submission = add_submission(use(world, tmp_path, final=BLIND).team, scores=scores(0.9375))
     bob, vera = browser(world.bob), browser(world.vera)
     assert "The scores of this phase are hidden" in bob.get(f"/s/{submission.pk}/").text
     for path in PAGES:
@@ -105,7 +105,7 @@ def test_blind_phase_shows_its_team_no_score_report_or_receipt(world: World, bro
 def test_hidden_output_leaves_scores_and_takes_the_report(
     world: World, browser: Browser, tmp_path: Path, line: str
 ) -> None:
-    submission = hand_in(use(world, tmp_path, final=line).team, scores={"accuracy": 0.9375})
+    submission = add_submission(use(world, tmp_path, final=line).team, scores={"accuracy": 0.9375})
     bob, vera = browser(world.bob), browser(world.vera)
     page = bob.get(f"/s/{submission.pk}/").text
     assert "0.938" in page
@@ -120,8 +120,8 @@ def test_hidden_output_leaves_scores_and_takes_the_report(
 def test_page_and_api_give_the_same_receipts(world: World, browser: Browser, tmp_path: Path, line: str) -> None:
     """A receipt cannot be cut: with a score that is hidden from its team, its team has none of it."""
     team = use(world, tmp_path, final=line).team
-    whole = hand_in(team, scores=scores(0.9375))
-    without = hand_in(team, scores={"accuracy": 0.9375}, minute=1)
+    whole = add_submission(team, scores=scores(0.9375))
+    without = add_submission(team, scores={"accuracy": 0.9375}, minute=1)
     found = {
         user.username: [
             [
@@ -138,14 +138,14 @@ def test_page_and_api_give_the_same_receipts(world: World, browser: Browser, tmp
 
 
 def test_hidden_column_is_shown_to_helpers_alone(world: World, browser: Browser, tmp_path: Path) -> None:
-    submission = hand_in(use(world, tmp_path).team, scores=scores(0.9375, secret=0.123456))
+    submission = add_submission(use(world, tmp_path).team, scores=scores(0.9375, secret=0.123456))
     for path in PAGES:
         assert "0.123" not in browser(world.bob).get(f"/s/{submission.pk}/{path}").text
     assert "0.123" in browser(world.vera).get(f"/s/{submission.pk}/").text
 
 
 def test_report_may_do_nothing(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9))
+    submission = add_submission(mednist.team, scores=scores(0.9))
     answer = browser(mednist.bob).get(f"/s/{submission.pk}/report/")
     assert answer.headers["Content-Security-Policy"].split("; ")[:2] == ["sandbox", "default-src 'none'"]
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
@@ -153,7 +153,7 @@ def test_report_may_do_nothing(mednist: World, browser: Browser) -> None:
 
 
 def test_fragment_says_nothing_until_something_has_changed(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, when=timezone.now())
+    submission = add_submission(mednist.team, when=timezone.now())
     bob = browser(mednist.bob)
     page = bob.get(f"/s/{submission.pk}/").text
     query = page.split(f'hx-get="/s/{submission.pk}/live/')[1].split('"')[0].replace("&amp;", "&")
@@ -169,7 +169,7 @@ def test_fragment_says_nothing_until_something_has_changed(mednist: World, brows
 
 
 def test_fragment_of_an_ended_attempt_ends_the_looking(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9))
+    submission = add_submission(mednist.team, scores=scores(0.9))
     answer = browser(mednist.bob).get(f"/s/{submission.pk}/live/?seen=old&state=score")
     assert "hx-trigger" not in answer.text
     assert "Withdraw" in answer.text
@@ -179,7 +179,7 @@ def test_fragment_of_an_ended_attempt_ends_the_looking(mednist: World, browser: 
 def test_looking_again_takes_few_queries(
     mednist: World, browser: Browser, django_assert_max_num_queries: Callable[[int], object]
 ) -> None:
-    submission = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
+    submission = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
     bob = browser(mednist.bob)
     bob.get(f"/s/{submission.pk}/live/")
     with django_assert_max_num_queries(12):  # type: ignore[attr-defined]
@@ -187,7 +187,7 @@ def test_looking_again_takes_few_queries(
 
 
 def test_stages_show_times_and_limits(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
+    submission = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     cards = [card.split("</li>")[0] for card in page.split("<li class=")[1:] if "<small>" in card]
     assert [card.split("<")[0] for card in cards] == ['"done">', '"now" aria-current="step">', '"waiting">']
@@ -198,7 +198,7 @@ def test_stages_show_times_and_limits(mednist: World, browser: Browser) -> None:
 
 
 def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednist: World, browser: Browser) -> None:
-    submission = hand_in(mednist.team, scores=scores(0.9))
+    submission = add_submission(mednist.team, scores=scores(0.9))
     version = attempt_of(submission).version
     rescore = Rescore.objects.create(
         challenge=mednist.challenge, version=version, phase="Final", created_by=mednist.alice
@@ -206,8 +206,8 @@ def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednis
     Attempt.objects.create(
         submission=submission, number=2, purpose="rescore", rescore=rescore, version=version, state="failed"
     )
-    assert "scored again" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
-    assert "scored again" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
+    assert "<td>re-score</td>" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    assert "<td>re-score</td>" in browser(mednist.vera).get(f"/s/{submission.pk}/").text
 
 
 @pytest.mark.parametrize(("logs", "counts"), [("none", False), ("tail", True)])
@@ -215,13 +215,13 @@ def test_cancel_says_before_whether_it_counts(
     world: World, browser: Browser, tmp_path: Path, logs: str, counts: bool
 ) -> None:
     team = use(world, tmp_path, palio=f"  logs: {{predict: {logs}}}\n").team
-    running = hand_in(team, state=State.PREDICT, when=timezone.now())
+    running = add_submission(team, state=State.PREDICT, when=timezone.now())
     bob, address = browser(world.bob), f"/s/{running.pk}/"
     for path in ("", "live/?state=build"):
         page = bob.get(f"{address}{path}").text
-        assert ("has begun on hidden data and counts as one of your team&#x27;s tries" in page) is counts
+        assert ("it still counts toward your team&#x27;s limit" in page) is counts
         assert ('name="counts" value="yes"' in page) is counts
-        assert ("It counts as none of your team&#x27;s tries" in page) is not counts
+        assert ("It does not count toward your team&#x27;s limit" in page) is not counts
     without = bob.post(f"{address}cancel/", follow=True).text
     assert ("uses up one of your team&#x27;s tries. Let it go on" in without) is counts
     assert (attempt_of(running).cancel_requested is None) is counts
@@ -230,8 +230,8 @@ def test_cancel_says_before_whether_it_counts(
 
 
 def test_cancel_and_withdraw_are_offered_to_the_team_when_they_can_be_done(mednist: World, browser: Browser) -> None:
-    running = hand_in(mednist.team, state=State.PREDICT, when=timezone.now())
-    scored = hand_in(mednist.team, scores=scores(0.9))
+    running = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
+    scored = add_submission(mednist.team, scores=scores(0.9))
     bob, vera = browser(mednist.bob), browser(mednist.vera)
     offered = [
         [word in client.get(f"/s/{submission.pk}/").text for word in (">Cancel<", ">Withdraw<")]

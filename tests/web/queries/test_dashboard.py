@@ -4,14 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
-from tests.web.desk.conftest import Full
-from tests.web.people import World
-from tests.web.scored import NOON
+from tests.web.full_challenge import Full
+from tests.web.scored_submissions import NOON
+from tests.web.world import World
 
 from palio.web.models import ControllerBeat
 from palio.web.queries.dashboard import Numbers, failing, numbers
 from palio.web.queries.disk import size_below
-from palio.web.queries.queue import LATE, Controller, controller, queue
+from palio.web.queries.queue import LATE, ControllerStatus, controller, queue
 
 
 def test_numbers_of_a_challenge(full: Full) -> None:
@@ -33,13 +33,13 @@ def test_numbers_are_of_one_challenge_alone(full: Full) -> None:
 
 def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
     told = [
-        (each.cause, each.turn, each.code, each.count, each.next_step, each.query)
+        (each.cause, each.action_needed, each.code, each.count, each.next_step, each.query)
         for each in failing(full.world.challenge)
     ]
     assert told == [
         (
             "organizer",
-            "the organizer's turn",
+            "the organizer",
             "scores-missing",
             1,
             "Make it faster.",
@@ -47,7 +47,7 @@ def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
         ),
         (
             "participant",
-            "the participant's turn",
+            "the participant",
             "predict-time-limit",
             1,
             "Make it faster.",
@@ -71,10 +71,10 @@ def test_queue_names_the_challenges_own_and_counts_others(full: Full) -> None:
 
 
 def test_controller_that_has_not_been_seen_for_long_does_not_live(world: World) -> None:
-    assert controller() == Controller(lives=False, last=None, engine="", trouble="")
+    assert controller() == ControllerStatus(lives=False, last=None, engine="", trouble="")
     now = timezone.now()
     beat = ControllerBeat.objects.create(time=now, process="host:1", engine="docker 29", trouble="No room.")
-    assert controller(now) == Controller(lives=True, last=now, engine="docker 29", trouble="No room.")
+    assert controller(now) == ControllerStatus(lives=True, last=now, engine="docker 29", trouble="No room.")
     assert not controller(now + LATE).lives
     beat.process = ""
     beat.save()

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.test import Client
-from tests.web.desk.conftest import Full
+from tests.web.full_challenge import Full
 
-from palio.web.queries.export import Parts, entries
+from palio.web.queries.export import ExportParts, entries
 from palio.web.storage.downloads import zip_of
 from palio.web.storage.files import file_path
 
 
-def exported(full: Full, parts: Parts) -> zipfile.ZipFile:
+def exported(full: Full, parts: ExportParts) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(b"".join(zip_of(entries(full.world.challenge, parts)))))
 
 
@@ -23,10 +23,17 @@ def table(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
 
 
 def test_export_has_all_tables_and_receipts(full: Full) -> None:
-    archive = exported(full, Parts())
+    archive = exported(full, ExportParts())
     assert archive.testzip() is None
     names = archive.namelist()
-    tables = ["results.csv", "attempts.csv", "boards/0-practice.csv", "boards/1-final.csv", "teams.csv", "events.csv"]
+    tables = [
+        "results.csv",
+        "attempts.csv",
+        "leaderboards/0-practice.csv",
+        "boards/1-final.csv",
+        "teams.csv",
+        "events.csv",
+    ]
     assert names[:8] == ["README.md", *tables, "versions.csv"]
     assert [name for name in names if name.startswith("receipts/")] == [
         f"receipts/{row['submission']}.json" for row in table(archive, "results.csv") if row["counted_attempt"]
@@ -41,14 +48,14 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
 
 
 def test_export_results_are_one_line_per_submission(full: Full) -> None:
-    rows = table(exported(full, Parts()), "results.csv")
+    rows = table(exported(full, ExportParts()), "results.csv")
     assert [row["state"] for row in rows] == ["scored", "scored", "scored", "failed", "failed", "predict", "queued"]
     best = next(row for row in rows if row["submission"] == full.best.pk)
     expected = {
         "phase": "Final",
         "team": "Blobs",
         "user": "bob",
-        "handed_in": "2026-03-01T12:05:00+00:00",
+        "submitted": "2026-03-01T12:05:00+00:00",
         "file": "blobs-5.zip",
         "kind": "context",
         "sha256": full.best.file.sha256,
@@ -64,8 +71,8 @@ def test_export_results_are_one_line_per_submission(full: Full) -> None:
 
 
 def test_export_board_and_teams(full: Full) -> None:
-    archive = exported(full, Parts())
-    board = table(archive, "boards/1-final.csv")
+    archive = exported(full, ExportParts())
+    board = table(archive, "leaderboards/1-final.csv")
     assert [(row["rank"], row["team"], row["submission"], row["accuracy"]) for row in board] == [
         ("1", "Blobs", full.best.pk, "0.9"),
         ("2", "Carolingians", full.rival.pk, "0.8"),
@@ -82,7 +89,7 @@ def test_export_with_everything_takes_files_and_what_the_scoring_program_wrote(f
     secret.write_text("nobody's")
     scores = settings.FOLDERS.runs / str(full.best.counted_id) / "scores"
     (scores / "link.txt").symlink_to(secret)
-    archive = exported(full, Parts(files=True, runs=True))
+    archive = exported(full, ExportParts(files=True, runs=True))
     assert archive.read(f"submissions/{full.best.file.sha256}/blobs-5.zip") == b"a whole model"
     runs = sorted(name for name in archive.namelist() if name.startswith(f"runs/{full.best.pk}/"))
     kept = ["report.html", "result.json", "scores/cases.csv"]

@@ -10,7 +10,6 @@ import pytest
 from palio.core.bounded_call import Bounds
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.web.http.refusals import RefusedError
 from palio.web.reading.bounded import Places, read_bounded
 
 BOUNDS = Bounds(time_s=2, memory_bytes=256 * MIB, answer_bytes=1000)
@@ -56,7 +55,7 @@ def test_what_a_reader_gives_is_given() -> None:
         (sleep, "it took longer than 2 s"),
         (fill, "it needed more than 256.0 MiB of memory"),
         (answer_much, "its result is larger than 1000 B"),
-        (break_down, "it broke the program that reads it, which the operator can see in the log"),
+        (break_down, "it crashed the program that reads it; the operator can see details in the log"),
     ],
 )
 def test_reader_that_passes_a_limit_or_breaks_says_so(
@@ -71,7 +70,7 @@ def test_failure_names_no_folder_and_nothing_that_no_page_can_show(tmp_path: Pat
         read_bounded(
             find_fault, str(tmp_path), bounds=BOUNDS, code="submission-unreadable", name="a.zip", folder=tmp_path
         )
-    assert caught.value.failure.message == "a cannot be taken as it is: \\ud800\\0."
+    assert caught.value.failure.message == "a cannot be used: \\ud800\\0."
     assert caught.value.failure.evidence == ("b",)
 
 
@@ -96,7 +95,7 @@ def test_places_are_for_several_owners_and_the_next_waits(monkeypatch: pytest.Mo
     threads.append(start("b", second))
     while "b" not in took:
         time.sleep(0.01)
-    with pytest.raises(RefusedError) as caught, places.taken_by("c"):
+    with pytest.raises(PalioError) as caught, places.taken_by("c"):
         pass
     assert (caught.value.code, caught.value.status, took) == ("uploads-busy", 503, ["a", "b"])
     first.set()

@@ -1,7 +1,7 @@
 """What goes wrong while people hand in, against the real thing: `palio serve` with two processes, on a port.
 
-Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/test_away.py and
-tests/web/verbs/test_disk_full.py, where no process can leave its small disk.
+Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/verbs/test_disk_full.py
+and tests/web/http/test_database_errors.py, where no process can leave its small disk.
 """
 
 import json
@@ -20,7 +20,7 @@ import pytest
 import requests
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
-from tests.web.zips import chunks, context_zip, digest
+from tests.web.submission_files import chunks, context_zip, digest
 
 from palio.client import Connection
 from palio.client.publishing import publish
@@ -152,7 +152,7 @@ def test_last_try_from_many_browsers_at_once_goes_to_one(faults: Faults) -> None
     with ThreadPoolExecutor(len(files)) as pool:
         answers = sorted(pool.map(browser, files))
     (through,) = faults.submissions("once")
-    assert sorted(answers) == sorted([through, *["tries-used-up-today"] * 5])
+    assert sorted(answers) == sorted([through, *["quota-exhausted-today"] * 5])
 
 
 def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def test_first_start_says_where_it_is_and_who_is_let_in(platform: Running) -> None:
-    platform.wait_for("its last word", lambda: "Ctrl-C ends it." in platform.said)
+    platform.wait_for("its last word", lambda: "Press Ctrl-C to stop." in platform.said)
     said = platform.said
     assert f"address     {platform.address}\n" in said
     assert f"data        {platform.data} (" in said
@@ -66,14 +66,14 @@ def test_memory_of_the_whole_tree_is_within_its_limit(platform: Running) -> None
 def test_second_platform_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("serve", "--data", platform.data, "--port", 1 + platform.port)
     assert result.returncode == 12
-    assert f"another `palio serve` runs on it already, as process {platform.process.pid}." in result.stderr
+    assert f"another `palio serve` already runs on it, as process {platform.process.pid}." in result.stderr
     assert "(data-in-use)" in result.stderr
 
 
 def test_second_controller_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("controller", "--data", platform.data)
     assert result.returncode == 12
-    assert f"another controller runs on it already, as process {platform.process.pid}." in result.stderr
+    assert f"another controller already runs on it, as process {platform.process.pid}." in result.stderr
 
 
 def test_health_command_asks_it(platform: Running) -> None:
@@ -145,15 +145,14 @@ def children(started: Running) -> dict[str, int]:
     """The process that answers, and the controller: started in this order."""
     below = sorted(child for child, parent in started.tree().items() if parent == started.process.pid)
     names = {
-        child: "controller" if f"The controller runs, as process {child}" in started.said else "pages"
-        for child in below
+        child: "controller" if f"Controller running as process {child}" in started.said else "pages" for child in below
     }
     return {name: child for child, name in names.items()}
 
 
 def test_killed_children_are_started_again(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
-        started.wait_for("its last word", lambda: "Ctrl-C ends it." in started.said)
+        started.wait_for("its last word", lambda: "Press Ctrl-C to stop." in started.said)
         for victim in ("pages", "controller"):
             started.wait_for("both", lambda: children(started).keys() == {"pages", "controller"})
             old = children(started)[victim]
@@ -167,7 +166,9 @@ def test_killed_children_are_started_again(tmp_path: Path) -> None:
 
 def test_several_processes_answer_at_one_address(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--pages-only", PALIO_WORKERS="3") as started:
-        started.wait_for("three processes", lambda: "Ctrl-C ends it." in started.said and len(started.tree()) == 4)
+        started.wait_for(
+            "three processes", lambda: "Press Ctrl-C to stop." in started.said and len(started.tree()) == 4
+        )
         family = started.tree()
         for victim in [child for child, parent in family.items() if parent == started.process.pid][:2]:
             os.kill(victim, signal.SIGKILL)
@@ -182,7 +183,7 @@ def test_taken_port_is_refused_with_a_free_one(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         result = palio("serve", "--data", tmp_path / "data", "--port", port)
     assert result.returncode == 12
-    assert f"The platform cannot listen at 127.0.0.1:{port}: address already in use." in result.stderr
+    assert f"The platform cannot listen on 127.0.0.1:{port}: address already in use." in result.stderr
     assert "take another port: palio serve --port " in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -289,7 +290,7 @@ def test_wrong_configuration_lists_everything(tmp_path: Path) -> None:
 def test_controller_alone_runs_beside_pages_alone(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--pages-only") as pages:
         with running(tmp_path / "data", command="controller") as controller:
-            controller.wait_for("its word", lambda: "the controller alone" in controller.said)
+            controller.wait_for("its word", lambda: "controller only" in controller.said)
             controller.wait_for("its process", lambda: len(controller.tree()) >= 2)
             assert controller.end() == 0
         assert pages.health()
@@ -298,34 +299,34 @@ def test_controller_alone_runs_beside_pages_alone(tmp_path: Path) -> None:
 def test_mednist_is_published_at_the_start_and_only_once(tmp_path: Path, mednist: Path) -> None:
     given = {"PALIO_MEDNIST": str(mednist)}
     with running(tmp_path / "data", "--with", "mednist", **given) as started:
-        assert "challenge   mednist is published, with the images " in started.said
+        assert "challenge   mednist published, with the images " in started.said
         assert "MedNIST" in started.ask("/")[1]
         assert started.end() == 0
     assert [path for path in started.data.iterdir() if path.name.startswith(".")] == []
     with running(tmp_path / "data", "--with", "mednist", **given) as again:
-        assert "challenge   mednist is there already" in again.said
+        assert "challenge   mednist already published" in again.said
         assert "MedNIST" in again.ask("/")[1]
 
 
 def test_folder_is_published_at_the_start_and_again_once_it_has_changed(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "vowels")
     with running(tmp_path / "data", "--with", str(bundle)) as started:
-        assert "challenge   vowels is published, as version 1" in started.said
+        assert "challenge   vowels published, version 1" in started.said
         assert started.end() == 0
     with running(tmp_path / "data", "--with", str(bundle)) as again:
-        assert f"challenge   vowels is there already, as in {bundle}" in again.said
+        assert f"challenge   vowels already published, same as in {bundle}" in again.said
         assert again.end() == 0
     (bundle / "overview.md").write_text("Which of them, now?")
     with running(tmp_path / "data", "--with", str(bundle)) as changed:
-        assert "challenge   vowels is published, as version 2" in changed.said
+        assert "challenge   vowels published, version 2" in changed.said
 
 
 def test_several_challenges_are_published_at_the_start(tmp_path: Path) -> None:
     vowels = write_bundle(tmp_path / "vowels")
     letters = write_bundle(tmp_path / "letters", yaml=YAML.replace("title: Vowels", "title: Letters"))
     with running(tmp_path / "data", "--pages-only", "--with", vowels, "--with", letters) as started:
-        assert "challenge   vowels is published, as version 1" in started.said
-        assert "challenge   letters is published, as version 1" in started.said
+        assert "challenge   vowels published, version 1" in started.said
+        assert "challenge   letters published, version 1" in started.said
 
 
 def test_mednist_without_its_images_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

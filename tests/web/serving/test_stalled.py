@@ -18,7 +18,7 @@ import pytest
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
 from tests.web.serving.test_upload_restart import SET_UP
-from tests.web.zips import digest
+from tests.web.submission_files import digest
 
 from palio.web.serving.connections import HEADER_S, MOST_OF_ADDRESS, SLACK_S
 

@@ -16,10 +16,10 @@ from palio.web.serving.supervisor import FIRST_WAIT_S, LONGEST_WAIT_S, Charge
 
 RUN = """
 import os, signal, sys, time
-from palio.web.serving import pulse
+from palio.web.controller import heartbeat
 from palio.web.serving.supervisor import Charge, Supervisor
 
-pulse.HANGS_S = 1.0
+heartbeat.HANGS_S = 1.0
 
 def say(line):  # in one piece: several processes write into one pipe
     os.write(1, f"{line}\\n".encode())
@@ -33,7 +33,7 @@ def crashing():
     say("crashing")
     raise SystemExit(3)
 
-beats = pulse.Pulse()
+beats = heartbeat.Heartbeat()
 
 def hanging():
     say(f"hanging after {beats.at_work!r}")
@@ -84,7 +84,7 @@ def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
         supervisor.terminate()
         _, log = supervisor.communicate(timeout=20)
     assert sorted(lines) == ["hanging after ''\n", "hanging after 'abcdefghijklmnop'\n", "started\n"]
-    assert "hanging gives no sign of life and is killed" in log
+    assert "hanging has no heartbeat; killing it" in log
     assert "hanging was killed by SIGKILL; it is started again" in log
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.bundles import write_bundle
 from tests.web.serving.running import Running, environment, is_running
-from tests.web.zips import context_zip, digest
+from tests.web.submission_files import context_zip, digest
 
 from palio.client import Connection
 from palio.client.uploading import upload_file

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.bundle.read import read_bundle
 from palio.web.storage import bundles

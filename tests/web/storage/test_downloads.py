@@ -10,7 +10,7 @@ from tests.bundles import YAML, write_bundle
 
 from palio.core.bundle.model import Bundle
 from palio.core.bundle.read import read_bundle
-from palio.web.storage.downloads import downloads, zip_stream
+from palio.web.storage.downloads import blocks_of, downloads, zip_of
 
 START = "    start: 2026-01-01\n"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,9 +49,10 @@ def test_downloads_of_a_phase_that_has_not_begun_are_for_helpers_alone(bundle: B
     assert len(downloads(bundle, None)) == 3
 
 
-def test_zip_stream_is_a_zip_of_the_files(bundle: Bundle) -> None:
+def test_zip_of_files(bundle: Bundle) -> None:
     sample = next(found for found in downloads(bundle, NOW) if found.kind == "sample")
-    with zipfile.ZipFile(io.BytesIO(b"".join(zip_stream(sample.files)))) as archive:
+    entries = [(name, blocks_of(path), path.stat().st_size) for name, path in sample.files]
+    with zipfile.ZipFile(io.BytesIO(b"".join(zip_of(entries)))) as archive:
         assert archive.testzip() is None
         assert {name: archive.read(name).decode() for name in archive.namelist()} == {
             "in/three.txt": "cases/in/three.txt",

@@ -24,7 +24,7 @@ def test_coded_shows_what_stands_between_backticks_as_code_and_escapes_all(said:
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "at once"), (0.9, "at once"), (1.2, "in about 1 s"), (45.4, "in about 45 s"), (150, "in about 2 min 30 s")],
+    [(0, "shortly"), (0.9, "shortly"), (1.2, "in about 1 s"), (45.4, "in about 45 s"), (150, "in about 2 min 30 s")],
 )
 def test_about_says_no_more_than_is_known(seconds: float, shown: str) -> None:
     assert about(timedelta(seconds=seconds)) == shown

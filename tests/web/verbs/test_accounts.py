@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from django.test import Client
-from tests.web.people import World
-from tests.web.verbs.test_joining import refusal
+from tests.errors import code_of
+from tests.web.world import World
 
 from palio.web.verbs import accounts
 
@@ -27,7 +27,7 @@ def test_reset_link_lets_choose_a_password_once(world: World, browser: Browser) 
 def test_reset_link_of_an_account_that_is_off_is_refused(world: World) -> None:
     accounts.set_active(world.dave, False, actor=world.ada)
     world.dave.refresh_from_db()
-    assert refusal(lambda: accounts.reset_link(world.dave, actor=world.ada)) == "person-inactive"
+    assert code_of(lambda: accounts.reset_link(world.dave, actor=world.ada)) == "account-inactive"
 
 
 def test_set_active_signs_out_at_once(world: World, browser: Browser) -> None:
@@ -38,7 +38,7 @@ def test_set_active_signs_out_at_once(world: World, browser: Browser) -> None:
 
 
 def test_set_active_of_oneself_is_refused(world: World) -> None:
-    assert refusal(lambda: accounts.set_active(world.ada, False, actor=world.ada)) == "person-oneself"
+    assert code_of(lambda: accounts.set_active(world.ada, False, actor=world.ada)) == "account-own"
 
 
 def test_set_publisher_lets_publish(world: World, browser: Browser) -> None:

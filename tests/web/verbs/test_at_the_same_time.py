@@ -8,10 +8,10 @@ from threading import Barrier
 import pytest
 from django.db import connection
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World, make_world
 from tests.web.verbs.test_joining import join
+from tests.web.world import World, make_world
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Membership, Role, Team, User
 from palio.web.verbs import invitations, roles, teams
 from palio.web.verbs.publish import publish
@@ -32,7 +32,7 @@ def at_once(*calls: Callable[[], object]) -> list[str]:
         try:
             together.wait()
             call()
-        except RefusedError as refused:
+        except PalioError as refused:
             return refused.code
         finally:
             connection.close()
@@ -54,7 +54,7 @@ def test_an_invitation_lets_one_of_many_in(world: World) -> None:
 
 def test_one_person_joins_once(world: World) -> None:
     outcome = at_once(*(lambda: join(world, world.dave) for _ in range(4)))
-    assert outcome == ["done", *["registration-made"] * 3]
+    assert outcome == ["done", *["already-joined"] * 3]
     assert Membership.objects.filter(user=world.dave).count() == 1
 
 

@@ -1,8 +1,9 @@
 """Who sees a challenge, and how one joins it."""
 
 import pytest
-from tests.web.people import World
-from tests.web.verbs.test_joining import hand_in, refusal
+from tests.errors import code_of
+from tests.web.verbs.test_joining import add_submission
+from tests.web.world import World
 
 from palio.web.models import Challenge, Event
 from palio.web.verbs import challenge_settings as settings
@@ -16,16 +17,16 @@ def test_set_visibility_and_joining_leave_events(world: World) -> None:
 
 
 def test_set_visibility_back_to_draft_after_submissions_is_refused(world: World) -> None:
-    hand_in(world, world.team, world.bob)
-    assert refusal(lambda: settings.set_visibility(world.challenge, "draft", actor=world.alice)) == "challenge-in-use"
+    add_submission(world, world.team, world.bob)
+    assert code_of(lambda: settings.set_visibility(world.challenge, "draft", actor=world.alice)) == "challenge-in-use"
 
 
 def test_set_visibility_of_what_has_no_version_is_refused(world: World) -> None:
     empty = Challenge.objects.create(slug="empty")
-    assert refusal(lambda: settings.set_visibility(empty, "published", actor=world.ada)) == "challenge-empty"
+    assert code_of(lambda: settings.set_visibility(empty, "published", actor=world.ada)) == "challenge-empty"
 
 
 @pytest.mark.parametrize("word", ["", "public", "DRAFT"])
 def test_set_to_an_unknown_word_is_refused(world: World, word: str) -> None:
-    assert refusal(lambda: settings.set_visibility(world.challenge, word, actor=world.alice)) == "value-unknown"
-    assert refusal(lambda: settings.set_joining(world.challenge, word, actor=world.alice)) == "value-unknown"
+    assert code_of(lambda: settings.set_visibility(world.challenge, word, actor=world.alice)) == "value-unknown"
+    assert code_of(lambda: settings.set_joining(world.challenge, word, actor=world.alice)) == "value-unknown"

@@ -11,7 +11,7 @@ import json, os, sys
 from pathlib import Path
 uploads = Path(sys.argv[1])
 os.environ["PALIO_DATA"] = str(uploads.parent)
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_as_they_are"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.web.settings_for_data_folder"
 sys.path.insert(0, os.getcwd())
 import django
 django.setup()
@@ -22,8 +22,8 @@ call_command("createcachetable", verbosity=0)
 from django.conf import settings
 from django.test import Client
 from tests.bundles import write_bundle
-from tests.web.people import make_world
-from tests.web.zips import chunks, context_zip, digest
+from tests.web.world import make_world
+from tests.web.submission_files import chunks, context_zip, digest
 
 world = make_world(write_bundle(uploads.parent / "vowels"))
 browser = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False)
@@ -70,14 +70,14 @@ BEFORE = ("filler.write_bytes(bytes(room - 100_000))", "")
 # It fills while the bytes come in: there was room when the chunk began.
 MEANWHILE = (
     """
-from palio.web.verbs import receiving
-refuse = receiving.UploadFolder.refuse_full
+from palio.web.verbs import receive_chunk
+refuse = receive_chunk.UploadFolder.refuse_full
 def refuse_then_fill(size_bytes):
     refuse(size_bytes)
     filler.write_bytes(bytes(room - 100_000))
-receiving.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
+receive_chunk.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
 """,
-    "receiving.UploadFolder.refuse_full = staticmethod(refuse)",
+    "receive_chunk.UploadFolder.refuse_full = staticmethod(refuse)",
 )
 
 
@@ -90,8 +90,8 @@ def test_disk_that_fills_refuses_and_loses_nothing(tmp_path: Path, fill: tuple[s
     said = json.loads(on_a_mount("size=10m", uploads, code).splitlines()[-1])
     assert said == {
         "first": [204, 204, 204, 204],
-        "too much": "disk-full",
-        "full": [507, "disk-full", False],
+        "too much": "storage-full",
+        "full": [507, "storage-full", False],
         "form": [507, True],
         "others": [200, 200],
         "kept": [0, 1, 2, 3],

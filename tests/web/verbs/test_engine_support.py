@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import YAML, write_bundle
-from tests.web.handing_in import upload
-from tests.web.people import World
-from tests.web.scored import publish
-from tests.web.zips import context_zip
+from tests.web.scored_submissions import publish
+from tests.web.submission_files import context_zip
+from tests.web.submitting import upload
+from tests.web.world import World
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
@@ -25,7 +25,7 @@ KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
 NO_IMAGES = (
     "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
 )
-NOT_YET = "Programs by participants are not run here yet: the platform's operator has to set it up first."
+NOT_YET = "This platform does not run participants' programs yet."
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def test_page_and_api_offer_what_the_engine_evaluates(takes_all: World, settings
     bob.force_login(takes_all.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
 
     def offered() -> tuple[bool, bool, list[str], dict[str, str]]:
-        page, (tries,) = bob.get("/c/mednist/submit/").text, bob.get("/api/v1/challenges/mednist/quota").json()
-        return ".tar.gz" in page, f"<code>image</code>: {NO_IMAGES}" in page, tries["kinds"], tries["left_out"]
+        page, (quota,) = bob.get("/c/mednist/submit/").text, bob.get("/api/v1/challenges/mednist/quota").json()
+        return ".tar.gz" in page, f"<code>image</code>: {NO_IMAGES}" in page, quota["kinds"], quota["left_out"]
 
     finds("docker")
     assert offered() == (True, False, ["context", "image", "results"], {})

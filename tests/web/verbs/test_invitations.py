@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django.db.models import Q
 from django.utils import timezone
-from tests.web.people import World
-from tests.web.verbs.test_joining import TERMS, join, refusal
+from tests.errors import code_of
+from tests.web.verbs.test_joining import TERMS, join
+from tests.web.world import World
 
+from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Invitation, Registration
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import decide
-from palio.web.verbs.teams import own_team
 
 
 def test_accept_into_a_team_once(world: World) -> None:
@@ -19,12 +20,12 @@ def test_accept_into_a_team_once(world: World) -> None:
     _, code = invitations.invite(world.bob, team=world.team)
     invitations.accept(code, world.dave)
     assert own_team(world.challenge, world.dave) == world.team
-    assert refusal(lambda: invitations.accept(code, world.carol)) == "invitation-invalid"
+    assert code_of(lambda: invitations.accept(code, world.carol)) == "invitation-invalid"
 
 
 def test_accept_into_a_team_by_no_participant_keeps_the_link(world: World) -> None:
     _, code = invitations.invite(world.bob, team=world.team)
-    assert refusal(lambda: invitations.accept(code, world.dave)) == "not-a-participant"
+    assert code_of(lambda: invitations.accept(code, world.dave)) == "not-a-participant"
     join(world, world.dave)
     invitations.accept(code, world.dave)
     assert own_team(world.challenge, world.dave) == world.team
@@ -33,7 +34,7 @@ def test_accept_into_a_team_by_no_participant_keeps_the_link(world: World) -> No
 def test_accept_into_a_challenge_that_is_joined_by_invitation_alone(world: World) -> None:
     Challenge.objects.update(joining="invitation")
     _, code = invitations.invite(world.alice, challenge=Challenge.objects.get(slug="mednist"))
-    assert refusal(lambda: invitations.accept(code, world.dave)) == "terms-not-accepted"
+    assert code_of(lambda: invitations.accept(code, world.dave)) == "terms-not-accepted"
     invitations.accept(code, world.dave, terms_digest=TERMS)
     assert Registration.objects.get(user=world.dave).state == "approved"
 
@@ -63,7 +64,7 @@ def test_find_invitation_that_is_over_is_refused(world: World, how: str) -> None
             Invitation.objects.update(expires=timezone.now() - timedelta(seconds=1))
         case "taken back":
             invitations.take_back(invitation, actor=world.ada)
-    assert refusal(lambda: invitations.find_invitation(code, None)) == "invitation-invalid"
+    assert code_of(lambda: invitations.find_invitation(code, None)) == "invitation-invalid"
     assert how == "unknown" or invitations.open_invitations(Q()) == []
 
 
@@ -71,12 +72,12 @@ def test_take_for_account_lets_one_person_in(world: World) -> None:
     invitation, code = invitations.invite(world.ada)
     assert invitations.take_for_account(invitation.id, world.dave)
     assert not invitations.take_for_account(invitation.id, world.carol)
-    assert refusal(lambda: invitations.find_invitation(code, world.carol)) == "invitation-invalid"
+    assert code_of(lambda: invitations.find_invitation(code, world.carol)) == "invitation-invalid"
 
 
 def test_take_for_account_with_a_challenges_link_keeps_it_for_that_person(world: World) -> None:
     invitation, code = invitations.invite(world.alice, challenge=world.challenge)
     assert invitations.take_for_account(invitation.id, world.dave)
-    assert refusal(lambda: invitations.accept(code, world.olga, terms_digest=TERMS)) == "invitation-invalid"
+    assert code_of(lambda: invitations.accept(code, world.olga, terms_digest=TERMS)) == "invitation-invalid"
     invitations.accept(code, world.dave, terms_digest=TERMS)
     assert Registration.objects.get(user=world.dave).state == "approved"

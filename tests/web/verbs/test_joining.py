@@ -1,33 +1,26 @@
 """Taking part: terms, approval, withdrawing."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.bundles import write_bundle
-from tests.web.people import World
+from tests.errors import code_of
+from tests.web.world import World
 
-from palio.web.http.refusals import RefusedError
+from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Event, Membership, Registration, StoredFile, Submission, Team, User
 from palio.web.verbs import joining
 from palio.web.verbs.publish import publish
-from palio.web.verbs.teams import own_team
 
 TERMS = hashlib.sha256(b"Be fair.\n").hexdigest()
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(RefusedError) as caught:
-        call()
-    return caught.value.code
 
 
 def join(world: World, user: User) -> Registration:
     return joining.join(world.challenge, user, terms_digest=TERMS)
 
 
-def hand_in(world: World, team: Team, user: User) -> None:
+def add_submission(world: World, team: Team, user: User) -> None:
     file = StoredFile.objects.create(
         team=team, name="a.csv", kind="results", size_bytes=1, sha256="0" * 64, created_by=user
     )
@@ -53,11 +46,11 @@ def test_join_where_the_name_is_a_teams_already_takes_the_next(world: World) -> 
 
 
 def test_join_without_the_terms_is_refused(world: World) -> None:
-    assert refusal(lambda: joining.join(world.challenge, world.dave)) == "terms-not-accepted"
+    assert code_of(lambda: joining.join(world.challenge, world.dave)) == "terms-not-accepted"
 
 
 def test_join_with_terms_that_have_changed_since_is_refused(world: World) -> None:
-    assert refusal(lambda: joining.join(world.challenge, world.dave, terms_digest="0" * 64)) == "terms-changed"
+    assert code_of(lambda: joining.join(world.challenge, world.dave, terms_digest="0" * 64)) == "terms-changed"
 
 
 @pytest.mark.parametrize(
@@ -71,11 +64,11 @@ def test_join_with_terms_that_have_changed_since_is_refused(world: World) -> Non
 def test_join_what_is_not_open_is_refused(world: World, field: str, value: str, code: str) -> None:
     setattr(world.challenge, field, value)
     world.challenge.save()
-    assert refusal(lambda: join(world, world.dave)) == code
+    assert code_of(lambda: join(world, world.dave)) == code
 
 
 def test_join_twice_is_refused(world: World) -> None:
-    assert refusal(lambda: join(world, world.bob)) == "registration-made"
+    assert code_of(lambda: join(world, world.bob)) == "already-joined"
 
 
 def test_join_by_approval_is_pending_until_an_organizer_decides(world: World) -> None:
@@ -84,7 +77,7 @@ def test_join_by_approval_is_pending_until_an_organizer_decides(world: World) ->
     registration = join(world, world.dave)
     assert registration.state == "pending"
     assert own_team(world.challenge, world.dave) is None
-    assert refusal(lambda: join(world, world.dave)) == "registration-made"
+    assert code_of(lambda: join(world, world.dave)) == "join-request-pending"
     decided = joining.decide(registration, approve=True, actor=world.alice)
     assert (decided.state, decided.decided_by) == ("approved", world.alice)
     assert own_team(world.challenge, world.dave) is not None
@@ -94,13 +87,13 @@ def test_decide_against_somebody_keeps_them_out_and_removes_their_team(world: Wo
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     joining.decide(registration, approve=False, actor=world.alice)
     assert not Team.objects.filter(pk=world.rivals.pk).exists()
-    assert refusal(lambda: join(world, world.carol)) == "registration-refused"
+    assert code_of(lambda: join(world, world.carol)) == "join-request-refused"
 
 
-def test_decide_against_somebody_who_has_handed_in_is_refused(world: World) -> None:
-    hand_in(world, world.rivals, world.carol)
+def test_refusing_somebody_with_submissions_is_refused(world: World) -> None:
+    add_submission(world, world.rivals, world.carol)
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
-    assert refusal(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (
+    assert code_of(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (
         "participant-has-submissions"
     )
 
@@ -109,25 +102,25 @@ def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -
     joining.withdraw(world.challenge, world.carol)
     assert Registration.objects.get(challenge=world.challenge, user=world.carol).state == "withdrawn"
     assert not Team.objects.filter(pk=world.rivals.pk).exists()
-    assert refusal(lambda: joining.withdraw(world.challenge, world.carol)) == "not-a-participant"
+    assert code_of(lambda: joining.withdraw(world.challenge, world.carol)) == "not-a-participant"
     assert join(world, world.carol).state == "approved"
 
 
-def test_withdraw_after_handing_in_keeps_the_team_for_a_return(world: World) -> None:
-    hand_in(world, world.rivals, world.carol)
+def test_withdraw_after_submitting_keeps_the_team_for_a_return(world: World) -> None:
+    add_submission(world, world.rivals, world.carol)
     joining.withdraw(world.challenge, world.carol)
     join(world, world.carol)
     assert own_team(world.challenge, world.carol) == world.rivals
 
 
 def test_withdraw_of_the_captain_of_others_is_refused(world: World) -> None:
-    assert refusal(lambda: joining.withdraw(world.challenge, world.bob)) == "captain-stays"
+    assert code_of(lambda: joining.withdraw(world.challenge, world.bob)) == "captain-cannot-leave"
 
 
 def test_withdraw_of_somebody_who_was_refused_does_not_reopen_the_door(world: World) -> None:
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     joining.decide(registration, approve=False, actor=world.alice)
-    assert refusal(lambda: joining.withdraw(world.challenge, world.carol)) == "registration-refused"
+    assert code_of(lambda: joining.withdraw(world.challenge, world.carol)) == "not-a-participant"
 
 
 def test_accept_terms_of_a_later_version(world: World, tmp_path: Path) -> None:
@@ -137,7 +130,7 @@ def test_accept_terms_of_a_later_version(world: World, tmp_path: Path) -> None:
     version = publish(folder, actor=world.alice, slug="mednist")
     registration = Registration.objects.get(pk=registration.pk)
     assert joining.needs_terms(registration)
-    assert refusal(lambda: joining.accept_terms(registration, TERMS)) == "terms-changed"
+    assert code_of(lambda: joining.accept_terms(registration, TERMS)) == "terms-changed"
     joining.accept_terms(registration, hashlib.sha256(b"Be kind.\n").hexdigest())
     assert not joining.needs_terms(registration)
     assert registration.terms_version == version

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from tests.bundles import YAML, write_bundle
-from tests.web.people import World
+from tests.errors import code_of
+from tests.web.world import World
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Event, Role, StoredFile, Submission, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.publish import publish, publish_bundle
@@ -25,12 +25,6 @@ def write(tmp_path: Path) -> Write:
 @pytest.fixture
 def alice(db: None) -> User:
     return User.objects.create_user("alice")
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(RefusedError) as caught:
-        call()
-    return caught.value.code
 
 
 def test_publish_makes_a_challenge_its_first_version_and_an_organizer(small_bundle: Path, alice: User) -> None:
@@ -72,7 +66,7 @@ def test_publish_of_changed_content_is_a_version_with_its_difference(write: Writ
         {"what": "column “accuracy”: precision", "old": "3", "new": "2"},
     ]
     challenge = Challenge.objects.get()
-    assert (challenge.joining, challenge.current, challenge.board_revision) == ("approval", version, 2)
+    assert (challenge.joining, challenge.current, challenge.leaderboard_revision) == ("approval", version, 2)
 
 
 def test_publish_by_the_platform_itself_has_no_organizer(small_bundle: Path, db: None) -> None:
@@ -93,25 +87,25 @@ def test_publish_of_a_faulty_bundle_lists_all_problems_and_keeps_nothing(write: 
 
 def test_publish_under_a_name_of_others_is_refused(world: World, write: Write) -> None:
     folder = write(YAML)
-    assert refusal(lambda: publish(folder, actor=world.olga, slug="mednist")) == "slug-taken"
-    assert refusal(lambda: publish(folder, actor=world.sam, slug="mednist")) == "slug-taken"
+    assert code_of(lambda: publish(folder, actor=world.olga, slug="mednist")) == "slug-taken"
+    assert code_of(lambda: publish(folder, actor=world.sam, slug="mednist")) == "slug-taken"
     assert publish(folder, actor=world.alice, slug="mednist").number == 1  # the same content
     assert publish(folder, actor=world.ada, slug="mednist").number == 1
 
 
 @pytest.mark.parametrize("slug", ["", "Two Words", "é", "a" * 61, "../up"])
 def test_publish_under_a_name_that_fits_no_address_is_refused(small_bundle: Path, alice: User, slug: str) -> None:
-    assert refusal(lambda: publish(small_bundle, actor=alice, slug=slug)) == "slug-invalid"
+    assert code_of(lambda: publish(small_bundle, actor=alice, slug=slug)) == "slug-invalid"
 
 
 def test_publish_to_an_archived_challenge_is_refused(small_bundle: Path, world: World) -> None:
     Challenge.objects.filter(slug="mednist").update(visibility="archived")
-    assert refusal(lambda: publish(small_bundle, actor=world.alice, slug="mednist")) == "challenge-archived"
+    assert code_of(lambda: publish(small_bundle, actor=world.alice, slug="mednist")) == "publish-archived"
 
 
 def test_publish_of_a_draft_of_what_is_published_is_refused(small_bundle: Path, world: World) -> None:
-    assert refusal(lambda: publish(small_bundle, actor=world.alice, slug="mednist", draft=True)) == (
-        "challenge-published"
+    assert code_of(lambda: publish(small_bundle, actor=world.alice, slug="mednist", draft=True)) == (
+        "publish-not-draft"
     )
 
 
@@ -121,4 +115,4 @@ def test_publish_without_a_phase_that_has_submissions_is_refused(write: Write, w
     )
     Submission.objects.create(challenge=world.challenge, phase="Final", team=world.team, user=world.bob, file=file)
     folder = write(YAML.replace("name: Final", "name: Last"))
-    assert refusal(lambda: publish(folder, actor=world.alice, slug="mednist")) == "phase-in-use"
+    assert code_of(lambda: publish(folder, actor=world.alice, slug="mednist")) == "phase-in-use"

@@ -7,12 +7,13 @@ import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.web.controller.desk import hand_in
-from tests.web.people import World
+from tests.web.controller.stepped_controller import add_submission
+from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Attempt
-from palio.web.verbs.queue import Place, Start, Waiting, in_turn, place_of, places
+from palio.web.queries.queue import place_of
+from palio.web.verbs.queue import Place, Start, Waiting, in_turn, places
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ TEAMS = st.sampled_from(["1a", "1b", "1c", "2d", "2e", "3f"])
 
 
 @given(st.lists(TEAMS, max_size=40), st.lists(TEAMS, max_size=10))
-def test_in_turn_is_fair_whoever_came_and_was_served(queue: list[str], recent: list[str]) -> None:
+def test_in_turn_is_fair(queue: list[str], recent: list[str]) -> None:
     found = order(waiting(*queue), starts(*recent))
     assert sorted(found) == sorted(queue)
     for challenge in "123":  # while somebody of a challenge waits, no other is served twice in a row
@@ -73,10 +74,10 @@ def test_in_turn_is_fair_whoever_came_and_was_served(queue: list[str], recent: l
 
 @pytest.mark.django_db
 def test_places_of_those_that_wait(world: World) -> None:
-    first = hand_in(world.team, world.bob)
-    second = hand_in(world.team, world.bob, extra=b"2")
-    third = hand_in(world.rivals, world.carol)
-    later = hand_in(world.rivals, world.carol, extra=b"4")
+    first = add_submission(world.team, world.bob)
+    second = add_submission(world.team, world.bob, extra=b"2")
+    third = add_submission(world.rivals, world.carol)
+    later = add_submission(world.rivals, world.carol, extra=b"4")
     Attempt.objects.filter(pk=later.pk).update(not_before=timezone.now() + timedelta(minutes=5))
     found = places()
     assert [found[each.identity] for each in (first, third, second)] == [
@@ -98,13 +99,13 @@ def test_waits_follow_from_how_long_others_took(world: World) -> None:
     """One slot, taken by one that has run for 20 of the usual 60 seconds."""
     now = timezone.now()
     for number, seconds in enumerate((50, 60, 900)):
-        ended = hand_in(world.team, world.bob, extra=f"e{number}".encode())
+        ended = add_submission(world.team, world.bob, extra=f"e{number}".encode())
         began = now - timedelta(hours=1)
         Attempt.objects.filter(pk=ended.pk).update(
             state="cancelled", started=began, finished=began + timedelta(seconds=seconds)
         )
-    runs = hand_in(world.team, world.bob, extra=b"runs")
+    runs = add_submission(world.team, world.bob, extra=b"runs")
     Attempt.objects.filter(pk=runs.pk).update(state="predict", started=now - timedelta(seconds=20))
-    queue = [hand_in(world.rivals, world.carol, extra=f"q{number}".encode()) for number in range(3)]
+    queue = [add_submission(world.rivals, world.carol, extra=f"q{number}".encode()) for number in range(3)]
     found = places()
     assert [round((found[each.identity].wait or timedelta()).total_seconds()) for each in queue] == [40, 100, 160]

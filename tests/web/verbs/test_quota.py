@@ -3,25 +3,26 @@
 from pathlib import Path
 
 import pytest
-from tests.web.handing_in import upload
-from tests.web.people import World
-from tests.web.scored import hand_in, publish, write_board_bundle
-from tests.web.zips import context_zip
+from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
+from tests.web.submission_files import context_zip
+from tests.web.submitting import upload
+from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import State
-from palio.web.http.refusals import RefusedError
+from palio.core.bundle.pick_phase import find_phase
+from palio.core.errors import PalioError
 from palio.web.models import Event, Purpose, Submission
-from palio.web.storage.bundles import current_bundle, phase_named
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.quota import cancelling_counts, cancelling_may_count, is_charged
-from palio.web.verbs.submission_limits import all_tries
+from palio.web.verbs.submission_limits import quotas_of
 from palio.web.verbs.submit import cancel, submit
 
 RUNNING = (State.QUEUED, State.BUILD, State.SAMPLE, State.PREDICT, State.SCORE)
 
 
 def with_logs(world: World, folder: Path, logs: str, final: str = "") -> World:
-    publish(world.challenge, write_board_bundle(folder / "bundle", palio=f"  logs: {logs}\n", final=final))
+    publish(world.challenge, write_leaderboard_bundle(folder / "bundle", palio=f"  logs: {logs}\n", final=final))
     world.team.challenge.refresh_from_db()
     return world
 
@@ -48,8 +49,8 @@ def at(submission: Submission, state: State) -> Submission:
 def test_cancelling_counts_where_a_log_of_hidden_data_is_shown(
     world: World, tmp_path: Path, logs: str, final: str, kind: str, counts: list[State]
 ) -> None:
-    submission = hand_in(with_logs(world, tmp_path, logs, final).team, state=State.BUILD, kind=kind)
-    phase = phase_named(current_bundle(submission.challenge), "Final")
+    submission = add_submission(with_logs(world, tmp_path, logs, final).team, state=State.BUILD, kind=kind)
+    phase = find_phase(current_bundle(submission.challenge), "Final")
     assert phase is not None
     assert cancelling_may_count(phase) or counts == []
     found = [state for state in RUNNING if cancelling_counts(at(submission, state).attempts.get())]
@@ -57,7 +58,7 @@ def test_cancelling_counts_where_a_log_of_hidden_data_is_shown(
 
 
 def test_cancelling_a_scoring_of_what_is_there_counts_by_the_scorers_log_alone(world: World, tmp_path: Path) -> None:
-    submission = hand_in(with_logs(world, tmp_path, "{predict: full}").team, state=State.SCORE)
+    submission = add_submission(with_logs(world, tmp_path, "{predict: full}").team, state=State.SCORE)
     attempt = submission.attempts.get()
     attempt.source, attempt.purpose = attempt, Purpose.RESCORE
     assert not cancelling_counts(attempt)
@@ -66,7 +67,7 @@ def test_cancelling_a_scoring_of_what_is_there_counts_by_the_scorers_log_alone(w
 def test_cancel_that_counts_is_refused_until_one_knows(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: tail}")
     submission = at(submit(upload(world.team, world.bob, context_zip()), world.bob).submission, State.PREDICT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         cancel(submission, world.bob)
     assert (error.value.code, error.value.status) == ("cancel-counts", 409)
     assert submission.attempts.get().cancel_requested is None
@@ -84,8 +85,8 @@ def test_cancel_that_was_free_when_asked_for_stays_free(world: World, tmp_path: 
     assert not is_charged(submission.attempts.get(), Verdict.CANCELLED, None)
 
 
-def test_cancelled_in_the_queue_leaves_all_tries(world: World, tmp_path: Path) -> None:
+def test_cancelled_in_the_queue_does_not_count(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: full}", "    max_submissions: 1\n")
     submission = submit(upload(world.team, world.bob, context_zip()), world.bob).submission
     cancel(submission, world.bob)
-    assert [each.left for each in all_tries(world.team)] == [100, 1]
+    assert [each.left for each in quotas_of(world.team)] == [100, 1]

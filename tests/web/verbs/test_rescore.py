@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.utils import timezone
+from tests.errors import code_of
 from tests.fakes import ended
-from tests.web.controller.desk import Desk, hand_in, moves, states
-from tests.web.controller.desk_engine import exits, fault, score
-from tests.web.people import World
+from tests.web.controller.programmed_engine import exits, fault, score
+from tests.web.controller.stepped_controller import SteppedController, add_submission, moves, states
+from tests.web.world import World
 
 from palio.core.engine import Job, JobResult
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Attempt, Event, Rescore, Submission
 from palio.web.verbs.judge import disqualify, hide, reinstate, unhide
 from palio.web.verbs.rerun import rerun, rescore_one
@@ -33,22 +33,16 @@ def refuses(job: Job, output: Path) -> JobResult:
     return ended(exit_code=10)
 
 
-def code(call: Callable[[], object]) -> str:
-    with pytest.raises(RefusedError) as caught:
-        call()
-    return caught.value.code
+@pytest.fixture
+def stepped(make_controller: Callable[..., SteppedController]) -> SteppedController:
+    return make_controller(slots=1)  # so that they come in order
 
 
 @pytest.fixture
-def desk(make_desk: Callable[..., Desk]) -> Desk:
-    return make_desk(slots=1)  # so that they come in order
-
-
-@pytest.fixture
-def scored(desk: Desk, world: World) -> list[Submission]:
+def scored(stepped: SteppedController, world: World) -> list[Submission]:
     """Two teams' submissions, with 1.0 each."""
-    attempts = [hand_in(world.team, world.bob), hand_in(world.rivals, world.carol)]
-    desk.finish()
+    attempts = [add_submission(world.team, world.bob), add_submission(world.rivals, world.carol)]
+    stepped.finish()
     return [Submission.objects.get(pk=attempt.submission_id) for attempt in attempts]
 
 
@@ -57,43 +51,49 @@ def counted(submission: Submission) -> object:
     return submission.counted.scores if submission.counted else None
 
 
-def test_a_rerun_goes_through_all_stages_and_counts(desk: Desk, world: World, scored: list[Submission]) -> None:
-    desk.engine.programs = {**desk.engine.programs, "score": scoring(0.5)}
+def test_a_rerun_goes_through_all_stages_and_counts(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
+    stepped.engine.programs = {**stepped.engine.programs, "score": scoring(0.5)}
     attempt = rerun(scored[0], world.alice)
     assert (attempt.number, attempt.purpose) == (2, "rerun")
-    desk.finish()
+    stepped.finish()
     assert moves(attempt) == ["queued", "build", "predict", "score", "scored"]
     assert counted(scored[0]) == {"accuracy": 0.5}
 
 
-def test_a_rerun_that_fails_leaves_the_score(desk: Desk, world: World, scored: list[Submission]) -> None:
-    desk.engine.programs = {**desk.engine.programs, "score": exits}
+def test_a_rerun_that_fails_leaves_the_score(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
+    stepped.engine.programs = {**stepped.engine.programs, "score": exits}
     rerun(scored[0], world.alice)
-    desk.finish()
+    stepped.finish()
     assert (states(scored[0]), counted(scored[0]), scored[0].charged) == (["scored", "failed"], {"accuracy": 1.0}, True)
 
 
-def test_a_rerun_takes_a_charge_back_that_was_the_organizers_fault(desk: Desk, world: World) -> None:
+def test_a_rerun_takes_a_charge_back_that_was_the_organizers_fault(stepped: SteppedController, world: World) -> None:
     def refuses(job: Job, output: Path) -> JobResult:
         (output / "problems.txt").write_text("all of it\n")
         return ended(exit_code=10)
 
-    desk.engine.programs = {**desk.engine.programs, "score": refuses}
-    submission = hand_in(world.team, world.bob).submission
-    desk.finish()
+    stepped.engine.programs = {**stepped.engine.programs, "score": refuses}
+    submission = add_submission(world.team, world.bob).submission
+    stepped.finish()
     submission.refresh_from_db()
     assert submission.charged
-    desk.engine.programs = {**desk.engine.programs, "score": exits}
+    stepped.engine.programs = {**stepped.engine.programs, "score": exits}
     rerun(submission, world.alice)
-    desk.finish()
+    stepped.finish()
     submission.refresh_from_db()
     assert not submission.charged
 
 
-def test_one_is_scored_again_without_running_it(desk: Desk, world: World, scored: list[Submission]) -> None:
-    desk.engine.programs = {"score": scoring(0.25)}
+def test_one_is_scored_again_without_running_it(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
+    stepped.engine.programs = {"score": scoring(0.25)}
     attempt = rescore_one(scored[0], world.sam)
-    desk.finish()
+    stepped.finish()
     assert moves(attempt) == ["queued", "score", "scored"]
     assert counted(scored[0]) == {"accuracy": 0.25}
     before, after = (
@@ -103,56 +103,60 @@ def test_one_is_scored_again_without_running_it(desk: Desk, world: World, scored
     assert before.read_text() == after.read_text()
 
 
-def test_one_at_a_time(desk: Desk, world: World, scored: list[Submission]) -> None:
+def test_one_at_a_time(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     rerun(scored[0], world.alice)
-    assert code(lambda: rerun(scored[0], world.alice)) == "submission-running"
-    assert code(lambda: rescore_one(scored[0], world.alice)) == "submission-running"
+    assert code_of(lambda: rerun(scored[0], world.alice)) == "submission-unfinished"
+    assert code_of(lambda: rescore_one(scored[0], world.alice)) == "submission-unfinished"
 
 
-def test_what_is_gone_cannot_be_run_again(desk: Desk, world: World, scored: list[Submission]) -> None:
+def test_what_is_gone_cannot_be_run_again(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     scored[0].file.deleted = timezone.now()
     scored[0].file.save()
-    assert code(lambda: rerun(scored[0], world.alice)) == "file-deleted"
+    assert code_of(lambda: rerun(scored[0], world.alice)) == "rerun-file-deleted"
     Submission.objects.update(withdrawn=timezone.now())
-    assert code(lambda: rescore_one(scored[1], world.alice)) == "submission-withdrawn"
-    nothing = hand_in(world.team, world.bob, extra=b"fails")
+    assert code_of(lambda: rescore_one(scored[1], world.alice)) == "submission-withdrawn"
+    nothing = add_submission(world.team, world.bob, extra=b"fails")
     Attempt.objects.filter(pk=nothing.pk).update(state="cancelled")
-    assert code(lambda: rescore_one(nothing.submission, world.alice)) == "predictions-gone"
+    assert code_of(lambda: rescore_one(nothing.submission, world.alice)) == "predictions-gone"
 
 
-def test_a_phase_is_scored_again_and_applied_at_once(desk: Desk, world: World, scored: list[Submission]) -> None:
+def test_a_phase_is_scored_again_and_applied_at_once(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
     values = iter((0.25, 0.75))
-    desk.engine.programs = {"score": lambda job, output: scoring(next(values))(job, output)}
-    revision = Event.objects.count() and board_revision(world)
+    stepped.engine.programs = {"score": lambda job, output: scoring(next(values))(job, output)}
+    revision = Event.objects.count() and leaderboard_revision(world)
     rescore = begin(world.challenge, "Final", world.alice)
-    assert code(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-open"
-    assert code(lambda: apply(rescore, world.alice)) == "rescore-not-ready"
-    desk.finish()
+    assert code_of(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-open"
+    assert code_of(lambda: apply(rescore, world.alice)) == "rescore-running"
+    stepped.finish()
     rescore.refresh_from_db()
-    assert (rescore.state, board_revision(world)) == ("ready", revision)
+    assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
     comparison = compare(rescore)
-    old = {row.submission: row.rank for row in comparison.old.rows}
+    old = {row.entry.label: row.rank for row in comparison.old.rows}
     assert old == {each.id: 1 for each in scored}
-    assert [(change.row.submission, change.new and change.new.rank) for change in comparison.changes] == [
+    assert [(change.row.entry.label, change.new and change.new.rank) for change in comparison.changes] == [
         (scored[1].id, 1),
         (scored[0].id, 2),
     ]
     apply(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
-    assert board_revision(world) == revision + 1
-    assert code(lambda: discard(rescore, world.alice)) == "rescore-not-ready"
+    assert leaderboard_revision(world) == revision + 1
+    assert code_of(lambda: discard(rescore, world.alice)) == "rescore-decided"
     assert [kind for kind in Event.objects.values_list("kind", flat=True) if kind.startswith("rescore")] == [
         "rescore.begun",
         "rescore.applied",
     ]
 
 
-def test_one_without_a_new_score_has_none_once_applied(desk: Desk, world: World, scored: list[Submission]) -> None:
+def test_one_without_a_new_score_has_none_once_applied(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
     values = iter((exits, score))
-    desk.engine.programs = {"score": lambda job, output: next(values)(job, output)}
+    stepped.engine.programs = {"score": lambda job, output: next(values)(job, output)}
     rescore = begin(world.challenge, "Final", world.alice)
-    desk.finish()
+    stepped.finish()
     comparison = compare(rescore)
     assert [attempt.submission for attempt in comparison.failed] == [scored[0]]
     assert [(change.old is None, change.new is None) for change in comparison.changes] == [
@@ -163,8 +167,10 @@ def test_one_without_a_new_score_has_none_once_applied(desk: Desk, world: World,
     assert [counted(each) for each in scored] == [None, {"accuracy": 1.0}]
 
 
-def test_faults_of_the_platform_keep_it_from_being_applied(desk: Desk, world: World, scored: list[Submission]) -> None:
-    desk.engine.faults["score"] = fault()
+def test_faults_of_the_platform_keep_it_from_being_applied(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
+    stepped.engine.faults["score"] = fault()
     rescore = begin(world.challenge, "Final", world.alice)
 
     def is_ready() -> bool:
@@ -172,73 +178,71 @@ def test_faults_of_the_platform_keep_it_from_being_applied(desk: Desk, world: Wo
         rescore.refresh_from_db()
         return rescore.state == Rescore.State.READY
 
-    desk.run_until(is_ready)
-    assert code(lambda: apply(rescore, world.alice)) == "rescore-incomplete"
+    stepped.run_until(is_ready)
+    assert code_of(lambda: apply(rescore, world.alice)) == "rescore-incomplete"
     discard(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
 
 
 def test_scoring_program_that_fails_on_all_keeps_it_from_being_applied(
-    desk: Desk, world: World, scored: list[Submission]
+    stepped: SteppedController, world: World, scored: list[Submission]
 ) -> None:
-    desk.engine.programs = {"score": exits}
+    stepped.engine.programs = {"score": exits}
     rescore = begin(world.challenge, "Final", world.alice)
-    desk.finish()
+    stepped.finish()
     refusal = compare(rescore).refusal
     assert refusal is not None
-    assert (refusal.code, refusal.message.partition(":")[0], refusal.next_step) == (
-        "rescore-failed",
-        "None of 2 submissions has a new score, and the challenge's own programs are why",
-        "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
-    )
-    assert code(lambda: apply(rescore, world.alice)) == "rescore-failed"
+    assert refusal.code == "rescore-failed"
+    assert code_of(lambda: apply(rescore, world.alice)) == "rescore-failed"
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
     discard(rescore, world.alice)
 
 
 def test_predictions_that_a_stricter_program_refuses_all_may_be_applied(
-    desk: Desk, world: World, scored: list[Submission]
+    stepped: SteppedController, world: World, scored: list[Submission]
 ) -> None:
-    desk.engine.programs = {"score": refuses}
+    stepped.engine.programs = {"score": refuses}
     rescore = begin(world.challenge, "Final", world.alice)
-    desk.finish()
+    stepped.finish()
     apply(rescore, world.alice)
     assert [counted(each) for each in scored] == [None, None]
 
 
-def test_a_discarded_one_stops(desk: Desk, world: World, scored: list[Submission]) -> None:
-    desk.engine.lasting.add("score")
+def test_a_discarded_one_stops(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
+    stepped.engine.lasting.add("score")
     rescore = begin(world.challenge, "Final", world.alice)
-    desk.run_until(lambda: rescore.attempts.filter(state="score").exists())
+    stepped.run_until(lambda: rescore.attempts.filter(state="score").exists())
     discard(rescore, world.alice)
-    desk.run_until(lambda: not rescore.attempts.exclude(state="cancelled").exists())
+    stepped.run_until(lambda: not rescore.attempts.exclude(state="cancelled").exists())
     rescore.refresh_from_db()
     assert rescore.state == "discarded"
     assert begin(world.challenge, "Final", world.alice).state == "running"
 
 
 def test_nothing_to_rescore(world: World) -> None:
-    assert code(lambda: begin(world.challenge, "Final", world.alice)) == "nothing-to-rescore"
-    assert code(lambda: begin(world.challenge, "Nothing", world.alice)) == "phase-unknown"
+    assert code_of(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-empty"
+    assert code_of(lambda: begin(world.challenge, "Nothing", world.alice)) == "phase-unknown"
     assert not Rescore.objects.exists()
 
 
-def test_decisions_are_audited_and_change_the_board(desk: Desk, world: World, scored: list[Submission]) -> None:
-    submission, revision = scored[0], board_revision(world)
+def test_decisions_are_audited_and_change_the_board(
+    stepped: SteppedController, world: World, scored: list[Submission]
+) -> None:
+    submission, revision = scored[0], leaderboard_revision(world)
     hide(submission, world.alice)
     hide(submission, world.alice)
     unhide(submission, world.alice)
-    assert code(lambda: disqualify(submission, world.alice, "  ")) == "reason-missing"
-    assert code(lambda: disqualify(submission, world.alice, "x" * 501)) == "reason-too-long"
+    assert code_of(lambda: disqualify(submission, world.alice, "  ")) == "reason-missing"
+    assert code_of(lambda: disqualify(submission, world.alice, "x" * 501)) == "reason-too-long"
     disqualify(submission, world.alice, "It was trained on the test set.")
     submission.refresh_from_db()
     assert (submission.hidden, submission.disqualified) == (None, "It was trained on the test set.")
     reinstate(submission, world.alice)
-    assert board_revision(world) == revision + 4
+    assert leaderboard_revision(world) == revision + 4
     done = Event.objects.filter(kind__startswith="submission.", actor=world.alice).values_list("kind", flat=True)
     assert [*done] == [f"submission.{kind}" for kind in ("hidden", "shown", "disqualified", "reinstated")]
 
 
-def board_revision(world: World) -> int:
+def leaderboard_revision(world: World) -> int:
     world.challenge.refresh_from_db()
-    return world.challenge.board_revision
+    return world.challenge.leaderboard_revision

@@ -1,8 +1,8 @@
 """Who helps with a challenge."""
 
 import pytest
-from tests.web.people import World
-from tests.web.verbs.test_joining import refusal
+from tests.errors import code_of
+from tests.web.world import World
 
 from palio.web.models import Event, Role
 from palio.web.verbs import roles
@@ -18,17 +18,17 @@ def test_grant_gives_a_role_in_place_of_another(world: World) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "code"),
     [
-        ("nobody", "viewer", "person-unknown"),
+        ("nobody", "viewer", "account-unknown"),
         ("dave", "king", "value-unknown"),
         ("alice", "viewer", "last-organizer"),
     ],
 )
 def test_grant_of_what_cannot_be_is_refused(world: World, name: str, kind: str, code: str) -> None:
-    assert refusal(lambda: roles.grant(world.challenge, name, kind, actor=world.alice)) == code
+    assert code_of(lambda: roles.grant(world.challenge, name, kind, actor=world.alice)) == code
 
 
 def test_revoke_takes_a_role_but_not_the_last_organizers(world: World) -> None:
     roles.revoke(world.challenge, "sam", actor=world.alice)
     assert not Role.objects.filter(user=world.sam).exists()
-    assert refusal(lambda: roles.revoke(world.challenge, "sam", actor=world.alice)) == "role-missing"
-    assert refusal(lambda: roles.revoke(world.challenge, "alice", actor=world.alice)) == "last-organizer"
+    assert code_of(lambda: roles.revoke(world.challenge, "sam", actor=world.alice)) == "role-missing"
+    assert code_of(lambda: roles.revoke(world.challenge, "alice", actor=world.alice)) == "last-organizer"

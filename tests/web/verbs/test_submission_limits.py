@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from tests.bundles import ANSWERS, YAML, write_bundle
-from tests.web.handing_in import end, stored, upload
-from tests.web.people import World, make_world
-from tests.web.zips import context_zip
+from tests.web.submission_files import context_zip
+from tests.web.submitting import end, stored, upload
+from tests.web.world import World, make_world
 
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, Submission
 from palio.web.storage.bundles import current_bundle
-from palio.web.verbs.submission_limits import Tries, all_tries, tries
+from palio.web.verbs.submission_limits import Quota, quota_of, quotas_of
 from palio.web.verbs.submit import submit
 
 PHASE = "Final"
@@ -37,15 +36,15 @@ def make(db: None, tmp_path: Path) -> MakeWorld:
     return made
 
 
-def stands(world: World, now: datetime = NOON) -> Tries:
-    return tries(world.team, current_bundle(world.challenge).phases[0], now)
+def stands(world: World, now: datetime = NOON) -> Quota:
+    return quota_of(world.team, current_bundle(world.challenge).phases[0], now)
 
 
-def code(found: Tries) -> str | None:
+def code(found: Quota) -> str | None:
     return found.refusal.code if found.refusal else None
 
 
-def hand_in(world: World, *, when: datetime = NOON, state: State | None = State.SCORED) -> Submission:
+def add_submission(world: World, *, when: datetime = NOON, state: State | None = State.SCORED) -> Submission:
     """One of the team's at that time, which has ended like this."""
     count = Submission.objects.count()
     file = stored(world.team, world.bob, given=ANSWERS | {"other.txt": str(count)})
@@ -62,7 +61,7 @@ def test_phase_that_has_not_opened_says_when(make: MakeWorld) -> None:
     found = stands(world, datetime(2025, 12, 31, 23, 59, tzinfo=UTC))
     assert (code(found), found.back) == ("phase-not-open", datetime(2026, 1, 1, tzinfo=UTC))
     assert found.refusal is not None
-    assert found.refusal.message == "The phase “Final” opens on 2026-01-01 at 00:00 UTC."
+    assert "2026-01-01 at 00:00 UTC" in found.refusal.failure.message
 
 
 @pytest.mark.parametrize(("second", "expected"), [(59, None), (60, "phase-closed")])
@@ -71,46 +70,46 @@ def test_phase_closes_to_the_second(make: MakeWorld, second: int, expected: str 
     assert code(stands(world, NOON + timedelta(seconds=second))) == expected
 
 
-def test_deadline_in_mid_upload_counts_when_it_is_handed_in(make: MakeWorld) -> None:
+def test_deadline_during_an_upload_counts_when_it_is_submitted(make: MakeWorld) -> None:
     """The file is kept, for a phase that is open."""
     world = make("end: 2026-01-02")
     file = upload(world.team, world.bob, context_zip())
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         submit(file, world.bob)
     assert error.value.code == "phase-closed"
     file.refresh_from_db()
     assert (file.deleted, Submission.objects.count()) == (None, 0)
 
 
-def test_tries_of_a_day_are_counted_in_utc_and_come_back(make: MakeWorld) -> None:
+def test_quota_of_a_day_is_counted_in_utc_and_comes_back(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 2", "max_submissions: 3")
-    hand_in(world, when=NOON - timedelta(days=1))
+    add_submission(world, when=NOON - timedelta(days=1))
     assert (stands(world).left_today, stands(world).left) == (2, 2)
-    hand_in(world, when=NOON.replace(hour=0, minute=0))
-    hand_in(world)
+    add_submission(world, when=NOON.replace(hour=0, minute=0))
+    add_submission(world)
     last = stands(world)
-    assert (code(last), last.left) == ("tries-used-up", 0)
+    assert (code(last), last.left) == ("quota-exhausted", 0)
 
 
-def test_tries_of_today_are_used_up(make: MakeWorld) -> None:
+def test_quota_of_today_is_used_up(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 1")
-    hand_in(world, when=NOON.replace(hour=0, minute=0))
+    add_submission(world, when=NOON.replace(hour=0, minute=0))
     found = stands(world)
-    assert (code(found), found.back, found.used_today) == ("tries-used-up-today", datetime(2026, 6, 2, tzinfo=UTC), 1)
+    assert (code(found), found.back, found.used_today) == ("quota-exhausted-today", datetime(2026, 6, 2, tzinfo=UTC), 1)
     assert code(stands(world, datetime(2026, 6, 2, tzinfo=UTC))) is None
-    assert code(tries(world.rivals, current_bundle(world.challenge).phases[0], NOON)) is None  # limits are per team
+    assert code(quota_of(world.rivals, current_bundle(world.challenge).phases[0], NOON)) is None  # limits are per team
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
 def test_what_is_not_charged_uses_no_try(make: MakeWorld, state: State) -> None:
     world = make("max_submissions_per_day: 1")
-    hand_in(world, state=state)
+    add_submission(world, state=state)
     assert (code(stands(world)), stands(world).used) == (None, 0)
 
 
 def test_one_at_a_time(make: MakeWorld) -> None:
     world = make()
-    submission = hand_in(world, state=None)
+    submission = add_submission(world, state=None)
     assert (code(stands(world)), stands(world).running, stands(world).used) == ("submission-running", 1, 1)
     end(submission, State.FAILED)
     assert (code(stands(world)), stands(world).used) == (None, 0)
@@ -137,7 +136,7 @@ def test_kinds_that_cannot_be_evaluated_are_not_offered(make: MakeWorld) -> None
 
 def test_all_phases_are_listed(make: MakeWorld) -> None:
     world = make()
-    assert [each.phase.name for each in all_tries(world.team, NOON)] == [PHASE]
+    assert [each.phase.name for each in quotas_of(world.team, NOON)] == [PHASE]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -151,7 +150,7 @@ def test_last_try_from_many_browsers_at_once_goes_to_one(make: MakeWorld) -> Non
         try:
             submit(files[number], world.bea if number % 2 else world.bob)
             ended.append("through")
-        except RefusedError as refused:
+        except PalioError as refused:
             ended.append(refused.code)
         finally:
             connection.close()
@@ -161,5 +160,5 @@ def test_last_try_from_many_browsers_at_once_goes_to_one(make: MakeWorld) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(ended) == sorted(["through", *["tries-used-up-today"] * 5])
+    assert sorted(ended) == sorted(["through", *["quota-exhausted-today"] * 5])
     assert Submission.objects.count() == 1

@@ -3,11 +3,11 @@
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from tests.web.handing_in import end, stored
-from tests.web.people import World
+from tests.web.submitting import end, stored
+from tests.web.world import World
 
 from palio.core.attempt.states import State
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Attempt, Event, Registration, StoredFile, Submission
 from palio.web.storage.files import file_path
 from palio.web.verbs.files import delete_file
@@ -40,14 +40,14 @@ def test_submit_the_same_file_again_is_taken_and_said(world: World) -> None:
     end(submit(file, world.bob).submission, charged=True)
     handed = submit(file, world.bob)
     assert len(handed.notes) == 1
-    assert handed.notes[0].startswith("this file was handed in for this phase before, on ")
-    assert handed.notes[0].endswith(", which has ended as scored")
+    assert handed.notes[0].startswith("this file was submitted to this phase before, on ")
+    assert handed.notes[0].endswith(", which ended as scored")
 
 
 def test_submit_the_same_file_while_it_runs_is_refused(world: World) -> None:
     file = stored(world.team, world.bob)
     submit(file, world.bob)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         submit(file, world.bob)
     assert error.value.code == "submission-running"
     assert Attempt.objects.count() == 1
@@ -56,13 +56,13 @@ def test_submit_the_same_file_while_it_runs_is_refused(world: World) -> None:
 def test_submit_with_terms_that_have_changed_is_refused(world: World) -> None:
     file = stored(world.team, world.bob)
     Registration.objects.filter(user=world.bob).update(terms_digest="0" * 64)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         submit(file, world.bob)
     assert error.value.code == "terms-changed"
 
 
 def test_submit_with_a_long_note_is_refused(world: World) -> None:
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         submit(stored(world.team, world.bob), world.bob, note="x" * 501)
     assert (error.value.code, error.value.status) == ("note-too-long", 422)
 
@@ -89,16 +89,16 @@ def test_cancel_what_runs_asks_the_controller(world: World) -> None:
 def test_cancel_what_has_ended_is_refused(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     end(submission)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         cancel(submission, world.bob)
-    assert error.value.code == "submission-ended"
+    assert error.value.code == "submission-finished"
 
 
 def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         withdraw(submission, world.bob)
-    assert error.value.code == "submission-running"
+    assert error.value.code == "submission-unfinished"
     end(submission, charged=True)
     before = timezone.now()
     withdraw(submission, world.bob)
@@ -109,13 +109,13 @@ def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
     assert submission.charged is True
     assert kinds(submission).count("submission.withdrawn") == 1
     world.challenge.refresh_from_db()
-    assert world.challenge.board_revision == 1
+    assert world.challenge.leaderboard_revision == 1
 
 
 def test_delete_file_keeps_its_submissions(world: World) -> None:
     file = stored(world.team, world.bob)
     submission = submit(file, world.bob).submission
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         delete_file(file, world.bob)
     assert error.value.code == "file-in-use"
     end(submission)
@@ -124,7 +124,7 @@ def test_delete_file_keeps_its_submissions(world: World) -> None:
     assert not file_path(settings.FOLDERS, file.sha256).exists()
     assert Submission.objects.get().file.deleted is not None
     assert Event.objects.filter(kind="file.deleted").count() == 1
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         submit(StoredFile.objects.get(pk=file.pk), world.bob)
     assert error.value.code == "file-deleted"
     assert stored(world.team, world.bob).pk != file.pk  # it can be uploaded again

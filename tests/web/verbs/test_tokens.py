@@ -1,8 +1,8 @@
 """Making and revoking API tokens."""
 
 import pytest
-from tests.web.people import World
-from tests.web.verbs.test_joining import refusal
+from tests.errors import code_of
+from tests.web.world import World
 
 from palio.web.access.tokens import find_token
 from palio.web.models import ApiToken
@@ -24,14 +24,22 @@ def test_revoke_token_ends_it(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "scopes", "days"),
-    [("", ["read"], 1), ("x", [], 1), ("x", ["account"], 1), ("x", ["read"], 0), ("x", ["read"], 1000)],
+    ("name", "scopes", "days", "code"),
+    [
+        ("", ["read"], 1, "token-name-invalid"),
+        ("x", [], 1, "token-without-scope"),
+        ("x", ["account"], 1, "token-scope-unknown"),
+        ("x", ["read"], 0, "token-days-invalid"),
+        ("x", ["read"], 1000, "token-days-invalid"),
+    ],
 )
-def test_make_token_of_what_cannot_be_is_refused(world: World, name: str, scopes: list[str], days: int) -> None:
-    assert refusal(lambda: tokens.make_token(world.bob, name, scopes, days=days)) == "token-invalid"
+def test_make_token_of_what_cannot_be_is_refused(
+    world: World, name: str, scopes: list[str], days: int, code: str
+) -> None:
+    assert code_of(lambda: tokens.make_token(world.bob, name, scopes, days=days)) == code
 
 
 def test_make_token_after_very_many_is_refused(world: World) -> None:
     for _ in range(tokens.MOST_VALID):
         tokens.make_token(world.bob, "x", ["read"], days=1)
-    assert refusal(lambda: tokens.make_token(world.bob, "x", ["read"], days=1)) == "tokens-many"
+    assert code_of(lambda: tokens.make_token(world.bob, "x", ["read"], days=1)) == "tokens-too-many"

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.web.people import World
+from tests.web.world import World
 
 from palio.core.errors import PalioError
 from palio.web.verbs.publish import publish
@@ -35,7 +35,7 @@ def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
     (folder / "overview.md").write_text("")
     error = failure(packed(folder, tmp_path), world)
     assert error.failure.message == "bundle has 1 problem."
-    assert error.failure.next_step == "Mend what is listed, then run `palio check bundle` again."
+    assert error.failure.next_step == "Fix what is listed, then run `palio check bundle` again."
     assert error.failure.evidence == (
         "overview.md: is empty, but competition.yaml names it as the page “Overview”; write it or remove it from "
         "competition.yaml",
@@ -46,7 +46,7 @@ def test_publish_archive_of_no_zip_is_refused(world: World, tmp_path: Path) -> N
     (tmp_path / "x.zip").write_text("hello")
     error = failure(tmp_path / "x.zip", world)
     assert error.failure.code == "folder-unreadable"
-    assert "bundle.zip cannot be taken as it is: it cannot be read as a zip archive" in error.failure.message
+    assert "bundle.zip cannot be used: it cannot be read as a zip archive" in error.failure.message
 
 
 def test_publish_archive_that_climbs_out_is_refused_with_its_entries(world: World, tmp_path: Path) -> None:

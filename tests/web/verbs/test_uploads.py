@@ -11,14 +11,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from tests.web.handing_in import CHUNK, announce, send, upload
-from tests.web.people import World
-from tests.web.zips import RESULTS, below, chunks, context_zip, digest
+from tests.web.submission_files import RESULTS, below, chunks, context_zip, digest
+from tests.web.submitting import CHUNK, announce, send, upload
+from tests.web.world import World
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Upload
 from palio.web.storage.files import file_path
 from palio.web.storage.upload_folder import plain_name
@@ -39,7 +38,7 @@ def folders(tmp_path: Path, settings: Settings) -> Folders:
     return own
 
 
-def refusal(error: pytest.ExceptionInfo[RefusedError]) -> tuple[str, int]:
+def refusal(error: pytest.ExceptionInfo[PalioError]) -> tuple[str, int]:
     return error.value.code, error.value.status
 
 
@@ -75,7 +74,7 @@ def test_upload_of_a_file_that_the_team_has_needs_no_byte(world: World) -> None:
 def test_chunk_with_a_wrong_hash_leaves_nothing(world: World, folders: Folders) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     chunk = chunks(CONTENT, CHUNK)[1]
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         put_chunk(coming, 1, digest(chunk), io.BytesIO(chunk[:-1] + b"?"))
     assert refusal(error) == ("chunk-damaged", 422)
     assert (present(coming), below(folders.uploads)) == ([], [])
@@ -87,7 +86,7 @@ def test_chunk_with_a_wrong_hash_leaves_nothing(world: World, folders: Folders) 
 def test_chunk_of_a_wrong_length_leaves_nothing(world: World, folders: Folders, change: int) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     body = CONTENT[: CHUNK + change]
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         put_chunk(coming, 0, digest(body), io.BytesIO(body))
     assert refusal(error) == ("chunk-incomplete", 422)
     assert (present(coming), below(folders.uploads)) == ([], [])
@@ -104,7 +103,7 @@ class _Dropped(io.BytesIO):
 
 def test_chunk_whose_connection_drops_leaves_nothing(world: World, folders: Folders) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         put_chunk(coming, 0, digest(CONTENT[:CHUNK]), _Dropped(CONTENT[:CHUNK]))
     assert refusal(error) == ("chunk-incomplete", 400)
     assert (present(coming), below(folders.uploads)) == ([], [])
@@ -114,14 +113,14 @@ def test_chunk_that_is_there_with_another_content_is_refused(world: World) -> No
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, 0)
     other = b"?" * CHUNK
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         put_chunk(coming, 0, digest(other), io.BytesIO(other))
     assert refusal(error) == ("chunk-differs", 409)
 
 
 @pytest.mark.parametrize("index", [-1, COUNT])
 def test_chunk_out_of_range_is_refused(world: World, index: int) -> None:
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         put_chunk(announce(world.team, world.bob, CONTENT), index, digest(b""), io.BytesIO())
     assert refusal(error) == ("chunk-unknown", 422)
 
@@ -129,9 +128,9 @@ def test_chunk_out_of_range_is_refused(world: World, index: int) -> None:
 def test_complete_names_what_is_missing(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, *range(1, COUNT))
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
-    assert (*refusal(error), error.value.evidence) == ("upload-incomplete", 409, ("chunk 0",))
+    assert (*refusal(error), error.value.failure.evidence) == ("upload-incomplete", 409, ("chunk 0",))
 
 
 def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folders) -> None:
@@ -139,10 +138,10 @@ def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folde
         world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64, chunk_bytes=CHUNK
     )
     send(coming, CONTENT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
     assert refusal(error) == ("upload-damaged", 422)
-    assert "SHA-256" in error.value.message
+    assert "SHA-256" in error.value.failure.message
     assert (Upload.objects.count(), StoredFile.objects.count(), below(folders.root / "uploads")) == (0, 0, [])
 
 
@@ -186,7 +185,7 @@ def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
 
 def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> None:
     upload(world.team, world.bob, CONTENT)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         complete_upload(announce(world.team, world.bob, CONTENT), world.bob, SubmissionKind.RESULTS)
     assert refusal(error) == ("file-kind-differs", 409)
 
@@ -201,7 +200,7 @@ def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> 
     ],
 )
 def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256: str, code: tuple[str, int]) -> None:
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=size_bytes, sha256=sha256)
     assert refusal(error) == code
 
@@ -209,7 +208,7 @@ def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256
 def test_announcement_while_many_are_unfinished_is_refused(world: World) -> None:
     for number in range(MOST_UNFINISHED):
         announce(world.team, world.bob, b"%d" % number)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         announce(world.team, world.bob, CONTENT)
     assert refusal(error) == ("uploads-unfinished", 429)
     announce(world.rivals, world.carol, CONTENT)
@@ -219,9 +218,9 @@ def test_announcement_of_more_than_the_disk_has_is_refused(world: World, setting
     from dataclasses import replace
 
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
-    with pytest.raises(RefusedError) as error:
+    with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=2**49, sha256="0" * 64)
-    assert refusal(error) == ("disk-full", 507)
+    assert refusal(error) == ("storage-full", 507)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +293,7 @@ def test_complete_at_the_same_time_makes_one_file(world: World) -> None:
         start.wait()
         try:
             ended.append(complete_upload(Upload.objects.get(pk=coming.pk), world.bob).pk)
-        except RefusedError as refused:
+        except PalioError as refused:
             ended.append(refused.code)
         finally:
             connection.close()

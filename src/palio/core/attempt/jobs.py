@@ -8,7 +8,7 @@ from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.engine import Build, Job, Load, Mount, Work
 from palio.core.files.tree import digest_tree
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
@@ -20,7 +20,7 @@ class Attempt:
     """One evaluation of a submission. `identity` is unique on the engine and names the attempt's jobs."""
 
     identity: str
-    submission: Submission
+    submission: SubmissionFile
     bundle: Bundle
     phase: Phase
     task: Task

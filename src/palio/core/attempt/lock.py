@@ -10,12 +10,12 @@ from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import RULE, digest_copy
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to synthetic images
 
 
-def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: Submission, engine: Engine) -> dict[str, object]:
+def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.

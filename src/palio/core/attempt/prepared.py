@@ -15,7 +15,7 @@ from palio.core.errors import Cause, PalioError
 from palio.core.files.archive import unpack
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import copy_tree
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 
 class Prepared:
@@ -25,7 +25,7 @@ class Prepared:
         self._folder = progress.folder
         self._work = progress.work
 
-    def context(self, submission: Submission, max_bytes: int) -> Path:
+    def context(self, submission: SubmissionFile, max_bytes: int) -> Path:
         """The build context of a submission with a Dockerfile."""
         return self._folder("context", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
 

@@ -12,7 +12,7 @@ from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Loa
 from palio.core.errors import PalioError, counted
 from palio.core.files.log import last_lines
 from palio.core.quantities import duration_text, size_text
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames the predictions
 PROBLEMS_FILE = "problems.txt"
@@ -20,7 +20,7 @@ EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.
 _SHOWN = 20
 
 
-def refuse_unfit(submission: Submission, phase: Phase, engine: str) -> None:
+def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
     """Raises if the phase does not accept this kind of submission, or Palio cannot evaluate it."""
     allowed = phase.rules.submissions
     if submission.kind not in allowed:

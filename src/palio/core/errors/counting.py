@@ -1,4 +1,4 @@
-"""Numbers of things in the sentences of failures."""
+"""Counts of things in the sentences of errors."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,1 +1,1 @@
-"""Scores, ranking, ties and computed columns."""
+"""Scores, ranking, ties and computed columns; leaderboards of run folders. For CLI, web and `core.evaluate`."""

@@ -1,4 +1,4 @@
-"""A scale to draw values on, with a few round ticks."""
+"""The scale of a drawing, with a few round ticks."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Axis:
-    """Positions are percent of its length."""
+    """Positions are percentages of its length."""
 
     low: float
     high: float

@@ -1,177 +1,149 @@
-"""A board made from run folders alone: who stands where, and how certain that is."""
+"""A leaderboard of run folders: ranks, rank ranges and intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from palio.core.attempt.run_folder import RunFolder, Verdict
-from palio.core.bundle.model import Column, StatisticsPolicy
+from palio.core.attempt.run_folder import Verdict
+from palio.core.bundle.model import Column
 from palio.core.errors import PalioError, counted
 from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
-from palio.core.leaderboard.run_results import FinishedRun, Lock
-from palio.core.statistics.cases import Answers, Cases, read_cases
+from palio.core.leaderboard.run_cases import cases_of_run
+from palio.core.leaderboard.run_results import Lock, RunResult
+from palio.core.statistics.cases import Cases
 from palio.core.statistics.intervals import Interval
-from palio.core.statistics.metrics import METRICS, Counts
-from palio.core.statistics.summary import Certainty, certainty
+from palio.core.statistics.summary import RankStatistics, rank_statistics, score_interval
 
 
 @dataclass(frozen=True)
-class Place:
-    """A run that has a rank. What its cases do not allow to say is None, and `no_interval` says why."""
+class RankedRun:
+    """A run with a rank. `interval` is that of the primary column; without one, `no_interval` says why."""
 
-    label: str
-    run: FinishedRun
-    rank: int  # by score alone; equal scores share it
-    values: Mapping[str, float]  # by column key
+    row: Row
+    run: RunResult
     rank_range: tuple[int, int] | None
-    interval: Interval | None  # of the primary column
+    interval: Interval | None
     no_interval: str | None
 
 
 @dataclass(frozen=True)
-class Unplaced:
-    """A run without a rank, and why."""
+class UnrankedRun:
+    """A run without a rank. `reason` is a clause."""
 
-    label: str
-    run: FinishedRun
+    name: str
+    run: RunResult
     reason: str
 
 
 @dataclass(frozen=True)
-class Standings:
-    """`certainty` is about `places`, in their order, which is that of the board."""
+class RunLeaderboard:
+    """`statistics` are those of `ranked`, in the same order."""
 
     lock: Lock  # what all runs have in common, and one run's own submission
-    columns: tuple[Column, ...]  # that are shown
-    places: tuple[Place, ...]
-    unplaced: tuple[Unplaced, ...]
-    certainty: Certainty
+    columns: tuple[Column, ...]  # without hidden ones
+    ranked: tuple[RankedRun, ...]
+    unranked: tuple[UnrankedRun, ...]
+    statistics: RankStatistics
 
     @property
     def primary(self) -> Column:
         return self.lock.leaderboard.primary_column
 
 
-def stand(runs: Sequence[FinishedRun]) -> Standings:
-    """The board of these runs. Raises PalioError "usage" if they do not belong on one, or none has a score."""
-    by_label = dict(zip(_labels(runs), runs, strict=True))
-    lock = _common_lock(by_label)
+def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
+    """Raises PalioError "usage" if the runs cannot be compared, or if none has a score."""
+    by_name = dict(zip(_names(runs), runs, strict=True))
+    lock = _common_lock(by_name)
     columns, primary = lock.leaderboard.columns, lock.leaderboard.primary_column
-    entries = [Entry(label, run.created, run.scores or {}) for label, run in by_label.items()]
+    entries = [Entry(name, run.created, run.scores or {}) for name, run in by_name.items()]
     rows = rank_entries(entries, columns, primary)
-    placed = [row for row in rows if row.rank is not None]
-    unplaced = [_unplaced(row.entry.label, by_label[row.entry.label], primary) for row in rows if row.rank is None]
-    if not placed:
-        raise _nothing_to_rank(unplaced)
+    ranked = [row for row in rows if row.rank is not None]
+    unranked = [_unranked(row.name, by_name[row.name], primary) for row in rows if row.rank is None]
+    if not ranked:
+        raise _nothing_to_rank(unranked)
+    scores = [row.values[primary.key] for row in ranked]
     found = [
-        cases_behind(by_label[row.entry.label].folder, lock.statistics, primary, row.values[primary.key])
-        for row in placed
+        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score)
+        for row, score in zip(ranked, scores, strict=True)
     ]
     known = [cases if isinstance(cases, Cases) else None for cases in found]
     metric = lock.statistics.metric if lock.statistics else ""
-    certain = certainty([row.values[primary.key] for row in placed], known, metric)
-    places = [
-        _place(row, by_label[row.entry.label], position, certain, excuse if isinstance(excuse, str) else None)
-        for position, (row, excuse) in enumerate(zip(placed, found, strict=True))
-    ]
-    shown = tuple(column for column in columns if not column.hidden)
-    return Standings(lock, shown, tuple(places), tuple(unplaced), certain)
-
-
-def _place(row: Row, run: FinishedRun, position: int, certain: Certainty, excuse: str | None) -> Place:
-    return Place(
-        label=row.entry.label,
-        run=run,
-        rank=row.rank or 0,
-        values=row.values,
-        rank_range=certain.ranges[position] if certain.ranges else None,
-        interval=certain.intervals[position],
-        no_interval=excuse,
+    statistics = rank_statistics(scores, known, metric, frequencies=True)
+    ranges = statistics.ranges or [None] * len(ranked)
+    return RunLeaderboard(
+        lock=lock,
+        columns=tuple(column for column in columns if not column.hidden),
+        ranked=tuple(
+            RankedRun(
+                row=row,
+                run=by_name[row.name],
+                rank_range=rank_range,
+                interval=score_interval(cases, metric) if isinstance(cases, Cases) else None,
+                no_interval=cases if isinstance(cases, str) else None,
+            )
+            for row, cases, rank_range in zip(ranked, found, ranges, strict=True)
+        ),
+        unranked=tuple(unranked),
+        statistics=statistics,
     )
 
 
-def _labels(runs: Sequence[FinishedRun]) -> list[str]:
-    """Each run's label; where several have the same, the folder's name beside it, and its path if need be."""
-    labels = [printable(run.label) for run in runs]
+def _names(runs: Sequence[RunResult]) -> list[str]:
+    """Each run's label; where labels are equal, with the folder's name, and with its path if those are equal too."""
+    names = [printable(run.label) for run in runs]
     for more in (lambda run: run.folder.name, lambda run: str(run.folder)):
-        twice = {label for label in labels if labels.count(label) > 1}
-        labels = [
-            f"{printable(run.label)} ({printable(more(run))})" if label in twice else label
-            for label, run in zip(labels, runs, strict=True)
+        twice = {name for name in names if names.count(name) > 1}
+        names = [
+            f"{printable(run.label)} ({printable(more(run))})" if name in twice else name
+            for name, run in zip(names, runs, strict=True)
         ]
-    return labels
+    return names
 
 
-def _common_lock(runs: Mapping[str, FinishedRun]) -> Lock:
-    locks = {label: run.lock for label, run in runs.items() if run.lock}
+def _common_lock(runs: Mapping[str, RunResult]) -> Lock:
+    locks = {name: run.lock for name, run in runs.items() if run.lock}
     traits = {
-        "challenge": {label: f"{lock.bundle.title} ({lock.bundle.digest[:12]})" for label, lock in locks.items()},
-        "phase": {label: run.phase for label, run in runs.items()},
-        "input data": {label: lock.input_data.digest[:12] for label, lock in locks.items() if lock.input_data},
+        "challenge": {name: f"{lock.bundle.title} ({lock.bundle.digest[:12]})" for name, lock in locks.items()},
+        "phase": {name: run.phase for name, run in runs.items()},
+        "input data": {name: lock.input_data.digest[:12] for name, lock in locks.items() if lock.input_data},
         "reference data": {
-            label: lock.reference_data.digest[:12] for label, lock in locks.items() if lock.reference_data
+            name: lock.reference_data.digest[:12] for name, lock in locks.items() if lock.reference_data
         },
     }
-    differing = [name for name, values in traits.items() if len(set(values.values())) > 1]
+    differing = [trait for trait, values in traits.items() if len(set(values.values())) > 1]
     if differing:
-        choose = " --phase NAME takes those of one phase." if "phase" in differing else ""
+        choose = ", or choose a phase with --phase NAME" if "phase" in differing else ""
         raise PalioError(
             "usage",
-            problem=f"These runs do not belong on one board: they differ in {' and '.join(differing)}.",
-            next_step=f"Name only runs that were asked the same thing.{choose}",
+            problem=f"These runs cannot be ranked together: they differ in {' and '.join(differing)}.",
+            next_step=f"Name only runs of the same challenge, phase and data{choose}.",
             evidence=[
-                f"{name} {value}: {', '.join(label for label, own in traits[name].items() if own == value)}"
-                for name in differing
-                for value in dict.fromkeys(traits[name].values())
+                f"{trait} {value}: {', '.join(name for name, own in traits[trait].items() if own == value)}"
+                for trait in differing
+                for value in dict.fromkeys(traits[trait].values())
             ],
         )
     scored = [run.lock for run in runs.values() if run.lock and run.scores is not None]
     if not scored:
-        raise _nothing_to_rank([_unplaced(label, run, None) for label, run in runs.items()])
+        raise _nothing_to_rank([_unranked(name, run, None) for name, run in runs.items()])
     return scored[0]
 
 
-def _nothing_to_rank(unplaced: Sequence[Unplaced]) -> PalioError:
+def _nothing_to_rank(unranked: Sequence[UnrankedRun]) -> PalioError:
     return PalioError(
         "usage",
-        problem=f"There is nothing to rank: {counted(len(unplaced), 'run was', 'runs were')} named, none with a score.",
-        next_step="Name at least one run that ended with a score.",
-        evidence=[f"{run.label}: {run.reason}" for run in unplaced],
+        problem=f"No run to rank: {counted(len(unranked), 'run has', 'runs have')} no score.",
+        next_step="Name at least one run that was scored.",
+        evidence=[f"{run.name}: {run.reason}" for run in unranked],
     )
 
 
-def _unplaced(label: str, run: FinishedRun, primary: Column | None) -> Unplaced:
+def _unranked(name: str, run: RunResult, primary: Column | None) -> UnrankedRun:
     if run.failure:
         where = f"failed at {run.failure.stage}" if run.failure.stage else "failed"
-        return Unplaced(label, run, f"{where}: {run.failure.message}")
+        return UnrankedRun(name, run, f"{where}: {run.failure.message}")
     if run.verdict is Verdict.CANCELLED:
-        return Unplaced(label, run, "cancelled")
+        return UnrankedRun(name, run, "cancelled")
     if run.verdict is Verdict.SCORED and primary:
-        return Unplaced(label, run, f"has no score in the column {primary.title}")
-    return Unplaced(label, run, "has not ended")
-
-
-def cases_behind(run_folder: Path, policy: StatisticsPolicy | None, primary: Column, score: float) -> Cases | str:
-    """The single cases behind a primary score, or why they cannot be used."""
-    if policy is None:
-        return "the challenge names no file of single cases (palio.statistics in competition.yaml)"
-    if policy.kind != "classification" or policy.metric not in METRICS:
-        return f"this version of Palio has no interval for the metric {policy.metric} of {policy.kind}"
-    path = RunFolder(run_folder).scores / policy.cases
-    try:
-        cases = read_cases(path)
-    except FileNotFoundError:
-        return f"there is no scores/{policy.cases}"
-    except PalioError as error:
-        return f"scores/{policy.cases} cannot be used ({error.failure.evidence[0]})"
-    answers = Answers.of([cases])
-    counts = Counts.of_codes(answers.truth, answers.predictions[0], len(answers.classes))
-    value = float(METRICS[policy.metric](counts))
-    if not primary.descending or abs(value - score) > 0.5 * 10**-primary.precision:
-        digits = f".{primary.precision}f"
-        return (
-            f"{policy.metric} of scores/{policy.cases} is {value:{digits}}, and that is not what the column "
-            f"{primary.title} shows, {score:{digits}}"
-        )
-    return cases
+        return UnrankedRun(name, run, f"no score in the column {primary.title}")
+    return UnrankedRun(name, run, "not finished")

@@ -1,13 +1,13 @@
-"""Scores -> board: computed columns, order, ties.
+"""From entries to ranked rows: computed columns, order and ties. Everything that shows a leaderboard calls this.
 
-The primary column alone decides a rank. Scores that are equal (to 1e-12) share the better one, as in "1, 1, 3":
-nothing breaks a tie. Tied rows are shown with the earlier one first, which says nothing of their rank. Who has no
-score in a column has no rank in it and stands last.
+Only the primary column decides a rank. Scores that are equal (to 1e-12) share the better rank, as in "1, 1, 3":
+nothing breaks a tie. Tied rows are shown with the earlier one first, which says nothing about their rank. An entry
+without a score in a column has no rank in it and comes last.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -20,46 +20,93 @@ Values: TypeAlias = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Entry:
-    """A submission that may stand on the board; without `team` it stands for itself. `scores` by column key."""
+    """A scored submission or run. `label` is unique; `scores` are by column key.
+
+    The entries of a `team` share one row. A baseline has a row of its own, and so has an entry without a team.
+    `disqualified` is the reason; a disqualified entry has no rank.
+    """
 
     label: str
-    when: datetime
+    submitted: datetime
     scores: Values
     team: str | None = None
+    attempt: str = ""
+    baseline: bool = False
+    disqualified: str = ""
+
+    @property
+    def competes_for(self) -> str | None:
+        return None if self.baseline else self.team
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the board. `values` are the scores with the computed columns; `ranks` are by column key, 1 is best."""
+    """One line of a leaderboard. `values` are the scores and computed columns; `ranks` are by column key, 1 is best.
+
+    `entries` counts all entries of the row's team; `last` is when the latest of them was submitted.
+    """
 
     entry: Entry
     rank: int | None
-    values: Values = field(default_factory=dict)
-    ranks: Mapping[str, int] = field(default_factory=dict)
+    values: Values
+    ranks: Mapping[str, int]
+    name: str
+    entries: int
+    last: datetime
 
 
 def rank_entries(
     entries: Sequence[Entry], columns: Sequence[Column], primary: Column, policy: RankingPolicy | None = None
 ) -> list[Row]:
-    """The board, best first. With a policy, one entry of each team: its best or its last that has a primary score.
+    """All rows, best first, then those without a primary score, then the disqualified entries in their given order.
 
-    The best is found on the board of all entries, so that it is defined for columns that depend on the others, such
-    as a mean of ranks; the ranks shown are then those among the chosen.
+    With a policy, one row for each team: its best entry, or its last one with a primary score. The best is found among
+    all entries, so that it is defined for columns that depend on the others, such as a mean of ranks; the ranks shown
+    are those among the chosen entries.
     """
-    if policy is None:
-        return _rows(entries, columns, primary)
+    eligible = [entry for entry in entries if not entry.disqualified]
+    chosen = eligible if policy is None else _choose(eligible, columns, primary, policy)
+    rows = _rows(chosen, columns, primary, {} if policy is None else _by_team(eligible))
+    return [*rows, *(_unranked(entry, columns) for entry in entries if entry.disqualified)]
+
+
+def rank_text(rank: int | None, rank_range: tuple[int, int] | None, dash: str = "–") -> str:
+    """The range of ranks, or the rank where the range is a single one or unknown; a dash without a rank."""
+    if rank is None:
+        return "–"
+    first, last = rank_range or (rank, rank)
+    return str(first) if first == last else f"{first}{dash}{last}"
+
+
+def _choose(entries: Sequence[Entry], columns: Sequence[Column], primary: Column, policy: RankingPolicy) -> list[Entry]:
+    """One entry of each team."""
     if primary.computation is None:
-        return _rows(_chosen(entries, primary, policy), columns, primary)
-    rows = _rows(entries, _needed(columns, primary), primary)
+        return _chosen(entries, primary, policy)
+    rows = _rows(entries, _needed(columns, primary), primary, {})
     if policy.choose == "last":
-        rows = sorted(rows, key=lambda row: (row.rank is not None, row.entry.when), reverse=True)
-    return _rows(_first_of_each_team(row.entry for row in rows), columns, primary)
+        rows = sorted(rows, key=lambda row: (row.rank is not None, row.entry.submitted), reverse=True)
+    return _first_of_each_team(row.entry for row in rows)
+
+
+def _by_team(entries: Sequence[Entry]) -> dict[str, tuple[int, datetime]]:
+    """For each team the number of its entries, and when the latest was submitted."""
+    found: dict[str, tuple[int, datetime]] = {}
+    for entry in entries:
+        if (team := entry.competes_for) is not None:
+            number, last = found.get(team, (0, entry.submitted))
+            found[team] = (number + 1, max(last, entry.submitted))
+    return found
+
+
+def _unranked(entry: Entry, columns: Sequence[Column]) -> Row:
+    scores = {column.key: entry.scores[column.key] for column in columns if column.key in entry.scores}
+    return Row(entry, None, scores, {}, entry.label, 1, entry.submitted)
 
 
 def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) -> list[Entry]:
-    """One entry of each team, by a column that was handed in.
+    """One entry of each team, by a column that is not computed.
 
-    The same as the first of each in all their rows, which are not made, as there may be many entries and few teams.
+    The result is that of ranking all entries and taking each team's first, without making a row for every entry.
     """
     is_last = policy.choose == "last"
     if not is_last and (best := _clearly_best(entries, primary)) is not None:
@@ -68,7 +115,7 @@ def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) ->
     chosen: dict[object, tuple[float, Entry]] = {}
     for index, entry in enumerate(entries):
         rank = ranks.get(index, math.inf)
-        key = index if entry.team is None else entry.team
+        key = index if (team := entry.competes_for) is None else team
         found = chosen.get(key)
         if found is None or (_is_later if is_last else _is_better)(rank, entry, *found):
             chosen[key] = (rank, entry)
@@ -76,17 +123,17 @@ def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) ->
 
 
 def _clearly_best(entries: Sequence[Entry], primary: Column) -> list[Entry] | None:
-    """The best of each team, where no ranks are needed to say which; None where scores of a team are nearly equal."""
+    """The best of each team by score; None if scores of a team are so close that only ranks can tell."""
     sign, primary_key = -1 if primary.descending else 1, primary.key
     best: dict[object, tuple[float, Entry]] = {}
     for index, entry in enumerate(entries):
         score = sign * entry.scores.get(primary_key, sign * math.inf)
-        key = index if entry.team is None else entry.team
+        key = index if (team := entry.competes_for) is None else team
         found = best.get(key)
         if found is None:
             best[key] = (score, entry)
         elif score == found[0]:
-            if (entry.when, entry.label) < (found[1].when, found[1].label):
+            if (entry.submitted, entry.label) < (found[1].submitted, found[1].label):
                 best[key] = (score, entry)
         elif math.isclose(score, found[0], rel_tol=2 * EQUAL, abs_tol=2 * EQUAL):
             return None
@@ -98,19 +145,21 @@ def _clearly_best(entries: Sequence[Entry], primary: Column) -> list[Entry] | No
 def _is_better(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
     if rank != other_rank:
         return rank < other_rank
-    return (entry.when, entry.label) < (other.when, other.label)
+    return (entry.submitted, entry.label) < (other.submitted, other.label)
 
 
 def _is_later(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
-    """One without a score gives way, whenever it was."""
+    """An entry with a score beats any without one."""
     if (rank < math.inf) != (other_rank < math.inf):
         return rank < math.inf
-    if entry.when != other.when:
-        return entry.when > other.when
+    if entry.submitted != other.submitted:
+        return entry.submitted > other.submitted
     return (rank, entry.label) < (other_rank, other.label)
 
 
-def _rows(entries: Sequence[Entry], columns: Sequence[Column], primary: Column) -> list[Row]:
+def _rows(
+    entries: Sequence[Entry], columns: Sequence[Column], primary: Column, teams: Mapping[str, tuple[int, datetime]]
+) -> list[Row]:
     values: list[dict[str, float]] = [{} for _ in entries]
     ranks: list[dict[str, int]] = [{} for _ in entries]
     for column in _in_order_of_need(columns):
@@ -121,21 +170,29 @@ def _rows(entries: Sequence[Entry], columns: Sequence[Column], primary: Column) 
         for index, rank in _ranks(column, values).items():
             ranks[index][column.key] = rank
     rows = [
-        Row(entry, ranks[index].get(primary.key), values[index], ranks[index]) for index, entry in enumerate(entries)
+        Row(
+            entry,
+            ranks[index].get(primary.key),
+            values[index],
+            ranks[index],
+            entry.label,
+            *teams.get(entry.competes_for or "", (1, entry.submitted)),
+        )
+        for index, entry in enumerate(entries)
     ]
-    return sorted(rows, key=lambda row: (row.rank or math.inf, row.entry.when, row.entry.label))
+    return sorted(rows, key=lambda row: (row.rank or math.inf, row.entry.submitted, row.entry.label))
 
 
 def _needed(columns: Sequence[Column], wanted: Column) -> list[Column]:
-    """The column and all that it is computed from."""
+    """The column and every column that it is computed from."""
     keys = {wanted.key}
-    for _ in columns:  # at most so many steps from one to what it is computed from
+    for _ in columns:  # no chain of computed columns is longer
         keys.update(key for column in columns if column.key in keys for key in column.computation_keys)
     return [column for column in columns if column.key in keys]
 
 
 def _in_order_of_need(columns: Sequence[Column]) -> Iterator[Column]:
-    """Each column after those that it is computed from; none is computed from itself, which reading has checked."""
+    """Each column after those that it is computed from; the bundle's reader has refused circles."""
     waiting, done = list(columns), set[str]()
     while ready := [column for column in waiting if done.issuperset(column.computation_keys)]:
         yield from ready
@@ -144,7 +201,7 @@ def _in_order_of_need(columns: Sequence[Column]) -> Iterator[Column]:
 
 
 def _value(column: Column, scores: Values, values: Values, ranks: Mapping[str, int]) -> float | None:
-    """A column's value; None where a score that it needs is missing, rather than a value made of the rest."""
+    """A column's value; None if a score that it needs is missing."""
     if column.computation is None:
         return scores.get(column.key)
     parts: Mapping[str, float] = ranks if column.computation in OF_RANKS else values
@@ -169,7 +226,7 @@ COMPUTATIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "avg_rank": _mean,
     "mrr": _mean_reciprocal,
 }
-OF_RANKS = frozenset({"avg_rank", "mrr"})  # computed from the ranks in other columns, not from the scores
+OF_RANKS = frozenset({"avg_rank", "mrr"})  # computed from the ranks in other columns instead of the scores
 
 
 def _ranks(column: Column, values: Sequence[Values]) -> dict[int, int]:
@@ -177,7 +234,7 @@ def _ranks(column: Column, values: Sequence[Values]) -> dict[int, int]:
     sign = -1 if column.descending else 1
     scores = {index: sign * value[column.key] for index, value in enumerate(values) if column.key in value}
     ranks: dict[int, int] = {}
-    leader = math.nan  # whose rank is shared: all of a tie are equal to its best, so that ties form no chains
+    leader = math.nan  # every score of a tie equals the tie's best, so that ties form no chains
     for place, index in enumerate(sorted(scores, key=scores.__getitem__), start=1):
         if not math.isclose(scores[index], leader, rel_tol=EQUAL, abs_tol=EQUAL):
             leader, rank = scores[index], place
@@ -188,5 +245,5 @@ def _ranks(column: Column, values: Sequence[Values]) -> dict[int, int]:
 def _first_of_each_team(entries: Iterable[Entry]) -> list[Entry]:
     chosen: dict[object, Entry] = {}
     for entry in entries:
-        chosen.setdefault(id(entry) if entry.team is None else entry.team, entry)
+        chosen.setdefault(id(entry) if (team := entry.competes_for) is None else team, entry)
     return list(chosen.values())

@@ -1,4 +1,4 @@
-"""What a board needs of a run folder, read strictly: another version or a person may have written it."""
+"""What a leaderboard reads of a run folder. Reading is strict: another version or a person may have written it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ class LockedData(BaseModel):
     digest: str
 
 
-class LockedBoard(BaseModel):
+class LockedLeaderboard(BaseModel):
     title: str
     primary: str
     columns: tuple[Column, ...]
@@ -36,24 +36,24 @@ class LockedBoard(BaseModel):
     @model_validator(mode="after")
     def _primary_is_a_column(self) -> Self:
         if all(column.key != self.primary for column in self.columns):
-            raise ValueError(f"primary is `{self.primary}`, which is none of the columns")
+            raise ValueError(f"primary is `{self.primary}`, which is not a column")
         return self
 
 
 class Lock(BaseModel):
-    """The part of lock.json that decides whether runs may be compared, and how."""
+    """The part of lock.json that says whether runs can be ranked together, and how."""
 
     bundle: LockedBundle
     phase: str
     input_data: LockedData | None
     reference_data: LockedData | None
-    leaderboard: LockedBoard
+    leaderboard: LockedLeaderboard
     statistics: StatisticsPolicy | None
     phantom: bool
 
 
 class RecordedFailure(BaseModel, extra="allow"):
-    """What a board shows of a failure; whatever else result.json says of it is kept and passed on."""
+    """What a leaderboard shows of a failure. Other fields of result.json are passed on."""
 
     stage: str | None
     message: str
@@ -66,14 +66,14 @@ class _Config(BaseModel):
 
 
 class _Result(BaseModel):
-    verdict: Verdict | None = None  # also where result.json is not there yet
+    verdict: Verdict | None = None  # None also without result.json
     scores: dict[str, _Score] | None = None
     failure: RecordedFailure | None = None
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """A run as its folder tells it. `lock` is there whenever `scores` are; `verdict` is None if it never ended."""
+class RunResult:
+    """A run, read from its folder. A run with `scores` has a `lock`; `verdict` is None if it has not finished."""
 
     folder: Path
     label: str
@@ -88,28 +88,28 @@ class FinishedRun:
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def read_run(folder: Path) -> FinishedRun:
-    """Raises PalioError "usage" if it is no run folder or a damaged one, "source-unreadable" if reading is refused."""
+def read_run(folder: Path) -> RunResult:
+    """Raises PalioError "usage" for a damaged run folder or another folder, "source-unreadable" if reading fails."""
     config = _read(folder, "config.json", _Config)
     if config is None:
         raise PalioError(
             "usage",
             problem=f"{folder} is not a run folder: it has no config.json.",
-            next_step="Name folders that `palio run` has written, such as runs/*.",
+            next_step="Name folders that `palio run` wrote, such as runs/*.",
         )
     result = _read(folder, "result.json", _Result) or _Result()
     lock = _read(folder, "lock.json", Lock)
     scored = result.verdict is Verdict.SCORED
     if scored and lock is None:
-        raise _damaged(folder / "lock.json", ["the file is not there, and the run has a score"])
+        raise _damaged(folder / "lock.json", ["the file is missing, but the run was scored"])
     if scored and result.scores is None:
-        raise _damaged(folder / "result.json", ["scores: none are there, and the verdict is scored"])
+        raise _damaged(folder / "result.json", ["scores: missing, but the verdict is scored"])
     scores = result.scores if scored else None
-    return FinishedRun(folder, config.label, config.phase, config.created, result.verdict, scores, result.failure, lock)
+    return RunResult(folder, config.label, config.phase, config.created, result.verdict, scores, result.failure, lock)
 
 
 def _read(folder: Path, name: str, model: type[_Model]) -> _Model | None:
-    """The file's content; None where it is not there."""
+    """The content of the file; None if it is missing."""
     path = folder / name
     try:
         with reading(path):

@@ -1,12 +1,12 @@
-"""What a scoring program wrote -> Scores: one finite number for each column, or every reason why not.
+"""Reads what a scoring program wrote: one finite number for each column, or every reason why there is none.
 
-`scores.json` (an object) is preferred, else `scores.txt` (lines of `key: value`). Programs written for CodaLab and
-Codabench run unmodified, so whatever spells a plain decimal number there is one here:
+`scores.json` (an object) is preferred to `scores.txt` (lines of `key: value`). Programs written for CodaLab and
+Codabench run unmodified, so every plain decimal number counts:
 
-- Text such as "0.93" counts, as it does on Codabench. In scores.txt all is text anyway: YAML makes a string of 1e-3,
-  true of yes and fifteen of 017; here they are .001, refused, and 17.
-- true, null, nan, inf and 1_000 are no finite numbers, in either file.
-- What stands under keys that are no columns, nested values too, is ignored and named in `Scores.ignored`.
+- Text such as "0.93" counts, as on Codabench. In scores.txt every value is text: 1e-3 is 0.001, 017 is 17 and yes is
+  refused, while YAML would read a string, fifteen and true.
+- true, null, nan, inf and 1_000 are not finite numbers, in either file.
+- Values under keys that are not columns, nested ones included, are ignored and named in `Scores.ignored`.
 """
 
 import difflib
@@ -23,14 +23,14 @@ from palio.core.errors import PalioError, counted
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 
-FILES = ("scores.json", "scores.txt")  # the first that is there counts
+FILES = ("scores.json", "scores.txt")  # the first one found counts
 LIMIT_BYTES = 1024**2
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_SHOWN = 60  # characters of what is quoted in a problem
+_SHOWN = 60  # characters quoted in a problem
 
 
-@dataclass(frozen=True, eq=False)  # compares as the mapping it is
+@dataclass(frozen=True, eq=False)  # compares like any mapping
 class Scores(Mapping[str, float]):
     """A finite number for each column that is not computed; `ignored` are the other keys of the file."""
 
@@ -48,13 +48,13 @@ class Scores(Mapping[str, float]):
 
 
 class _Pairs(list[tuple[str, object]]):
-    """A JSON object as it was written, so that a key that stands there twice is seen."""
+    """A JSON object as it was written, so that repeated keys are found."""
 
 
 def read_scores(folder: Path, columns: Sequence[Column]) -> Scores:
-    """The scores in `folder`, where a scoring program left its output, for the columns that are not computed.
+    """The scores in `folder`, the output of a scoring program, for the columns that are not computed.
 
-    Raises PalioError "scores-missing" if neither file is there, "scores-invalid" with all problems at once.
+    Raises PalioError "scores-missing" without either file, "scores-invalid" with all problems at once.
     """
     wanted = [column.key for column in columns if column.computation is None]
     for name in FILES:
@@ -74,7 +74,7 @@ def read_scores(folder: Path, columns: Sequence[Column]) -> Scores:
 def _checked(name: str, pairs: Sequence[tuple[str, object]], wanted: Sequence[str]) -> Scores:
     found = dict(pairs)
     counts = Counter(key for key, _ in pairs)
-    problems = [f"{_shown(key)}: stands there {count:,} times" for key, count in counts.items() if count > 1]
+    problems = [f"{_shown(key)}: repeated {count:,} times" for key, count in counts.items() if count > 1]
     numbers: dict[str, float] = {}
     for key in wanted:
         if key not in found:
@@ -107,19 +107,19 @@ def _json_pairs(text: str) -> _Pairs:
     except json.JSONDecodeError as error:
         raise UnreadableFileError(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from error
     if not isinstance(value, _Pairs):
-        raise UnreadableFileError('holds no object such as {"f1": 0.93}')
+        raise UnreadableFileError('is not an object such as {"f1": 0.93}')
     return value
 
 
 def _line_pairs(text: str) -> list[tuple[str, object]]:
     pairs: list[tuple[str, object]] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        # Indented lines and list items belong to the value of the key above, which is then no score.
+        # Indented lines and list items belong to the value of the key above, which is then not a score.
         if line.strip() in {"", "---", "..."} or line[0] in " \t#-":
             continue
         key, colon, value = line.partition(":")
         if not colon:
-            raise UnreadableFileError(f"has a line {number} that is not `key: value`: {_shown(line)}")
+            raise UnreadableFileError(f"has a line {number} other than `key: value`: {_shown(line)}")
         pairs.append((_unquoted(key), _unquoted(re.split(r"(?:^|\s)#", value, maxsplit=1)[0])))
     return pairs
 
@@ -142,7 +142,7 @@ def _hint(key: str, found: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> str:
-    """What came from outside, as it may stand in a sentence: one line, harmless to a terminal, not too long."""
+    """Outside text quoted in a sentence: one line, safe for a terminal, shortened."""
     if isinstance(value, list):
         return "an object" if isinstance(value, _Pairs) else "a list"
     text = value if isinstance(value, str) else json.dumps(value)

@@ -1,9 +1,9 @@
-"""A failure in a participant's words: theirs with all that is needed to mend it, others' without a fact.
+"""A failure as a participant reads it: their own with everything needed to fix it, others' without a fact.
 
-What is the organizer's or the operator's to mend becomes a general text by cause and stage, or the row's own one in
-FAILURES, with the code. Facts, evidence and log are dropped there, as they may name hidden files, labels and paths.
-What is the participant's keeps its facts, and its evidence unless that is in the engine's words;
-`participant_view` adds what of a log may be shown.
+A failure that the organizer or the operator has to fix becomes a general text by cause and stage, or the row's own one
+in FAILURES, with the code. Facts, evidence and log are dropped there, as they may name hidden files, labels and paths.
+A participant's own failure keeps its facts, and its evidence unless that is the engine's output; `participant_view`
+adds the parts of a log that may be shown.
 """
 
 from dataclasses import replace
@@ -12,29 +12,27 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.errors import FAILURES, Cause, Failure, FailureKind
 
 _ORGANIZER = {
-    Stage.SAMPLE: "Your submission could not be tried on the public cases, because of the challenge itself.",
-    Stage.PREDICT: "Your submission could not be run, because of the challenge itself.",
-    Stage.SCORE: "The scoring program of the challenge failed, so that your predictions have no score.",
+    Stage.SAMPLE: "Your submission could not be run on the sample cases because of a problem with the challenge.",
+    Stage.PREDICT: "Your submission could not be run because of a problem with the challenge.",
+    Stage.SCORE: "Your predictions could not be scored because the challenge's scoring program failed.",
 }
 _PLATFORM = {
-    Stage.BUILD: "Your image could not be made, because the machine that evaluates had a fault.",
-    Stage.SAMPLE: "Your submission could not be tried on the public cases: the machine that evaluates had a fault.",
-    Stage.PREDICT: "Your submission could not be run, because the machine that evaluates had a fault.",
-    Stage.SCORE: "Your predictions could not be scored, because the machine that evaluates had a fault.",
+    Stage.BUILD: "Your image could not be built because of a platform error.",
+    Stage.SAMPLE: "Your submission could not be run on the sample cases because of a platform error.",
+    Stage.PREDICT: "Your submission could not be run because of a platform error.",
+    Stage.SCORE: "Your predictions could not be scored because of a platform error.",
 }
-ORGANIZER_MESSAGE = "The challenge cannot be evaluated as it is."
-PLATFORM_MESSAGE = "Your submission could not be evaluated, because the machine that evaluates had a fault."
+ORGANIZER_MESSAGE = "The challenge has a problem and cannot be evaluated."
+PLATFORM_MESSAGE = "Your submission could not be evaluated because of a platform error."
 
-ORGANIZER_NEXT = "It is the organizer's turn, who sees why. Nothing was charged, and there is nothing for you to mend."
-PLATFORM_NEXT = "It is the operator's turn, who sees why. Nothing was charged, and there is nothing for you to mend."
-RETRIED_NEXT = (
-    "It is tried again by itself; if it fails again, it is the operator's turn, who sees why. Nothing was charged, and "
-    "there is nothing for you to mend."
-)
+_NOT_YOURS = "You do not need to do anything, and this does not count toward your limit."
+ORGANIZER_NEXT = f"The organizer can see the details and has to fix this. {_NOT_YOURS}"
+PLATFORM_NEXT = f"The operator can see the details and has to fix this. {_NOT_YOURS}"
+RETRIED_NEXT = f"The platform retries this automatically. If it fails again, the operator has to fix it. {_NOT_YOURS}"
 
 
 def for_participant(failure: Failure) -> Failure:
-    """The same failure, for whoever handed in; without the log, and with nobody else's facts."""
+    """The same failure for the submission's team: without the log, and without others' facts."""
     kind = FAILURES[failure.code]
     if failure.cause is Cause.PARTICIPANT:
         message, next_step = kind.participant or failure.message, kind.participant_next or failure.next_step
@@ -45,8 +43,8 @@ def for_participant(failure: Failure) -> Failure:
 
 
 def texts(kind: FailureKind, stage: str | None = None) -> tuple[str, str]:
-    """Message and next step for a participant where it is somebody else's turn. Any other cause counts as the
-    operator's, since no command line is the participant's here."""
+    """Message and next step for a participant where somebody else is responsible. Any other cause counts as the
+    operator's, because participants run no commands on a platform's machine."""
     if kind.cause is Cause.ORGANIZER:
         by_stage, message, next_step = _ORGANIZER, ORGANIZER_MESSAGE, ORGANIZER_NEXT
     else:

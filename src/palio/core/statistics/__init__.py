@@ -1,8 +1,10 @@
-"""How certain a leaderboard is: intervals, comparisons on the same cases, ranges of ranks. Imports numpy.
+"""Statistics of scores: intervals, comparisons on the same cases and rank ranges. Imports numpy.
 
     cases        the single cases behind a score          metrics      functions of the confusion matrix
     intervals    of one submission's score                comparisons  of two submissions
-    ranks        the range of places each may hold        ladder       what may be shown without being fed upon
+    ranks        rank ranges and rank frequencies         ladder       which scores to show a team
+    summary      all of these for one leaderboard
 
-All draws have a fixed seed: with one version of numpy the same runs give the same board, to the last digit.
+All draws have a fixed seed: with one version of numpy the same runs give the same numbers, to the last digit.
+For `core.leaderboard` and the programs that call it.
 """

@@ -1,4 +1,4 @@
-"""The single cases behind a score: which is which class in truth, and what a submission said."""
+"""The single cases behind a score: the true class and the predicted class of each."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from palio.core.statistics.metrics import Codes
 
 COLUMNS = ("file", "truth", "prediction")
 LIMIT_BYTES = 64 * 1024**2
-_SHOWN = 20  # problems; the rest is counted
+_SHOWN = 20  # problems listed; the rest are counted
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cases:
 
 @dataclass(frozen=True)
 class Answers:
-    """What M submissions said of the same n cases, as numbers of classes."""
+    """The predictions of M submissions for the same n cases, as class numbers."""
 
     classes: tuple[str, ...]
     truth: Codes  # shape (n,)
@@ -37,10 +37,10 @@ class Answers:
 
     @classmethod
     def of(cls, cases: Sequence[Cases]) -> "Answers":
-        """Classes are all that occur, sorted. Raises ValueError if files or truths differ."""
+        """Classes are all that occur, sorted. Raises ValueError if files or true classes differ."""
         first = cases[0]
         if any((other.files, other.truths) != (first.files, first.truths) for other in cases):
-            raise ValueError("the submissions were not scored on the same cases")
+            raise ValueError("the submissions were scored on different cases")
         classes = sorted({*first.truths}.union(*(one.predictions for one in cases)))
         number = {name: index for index, name in enumerate(classes)}
         truth = np.array([number[name] for name in first.truths], dtype=np.intp)
@@ -49,9 +49,9 @@ class Answers:
 
 
 def read_cases(path: Path) -> Cases:
-    """Reads a CSV with the columns file, truth and prediction, and maybe more, one row for each case.
+    """Reads a CSV file with one row for each case and the columns file, truth and prediction; others are ignored.
 
-    Raises FileNotFoundError where nothing is, PalioError "scores-invalid" with all problems at once.
+    Raises FileNotFoundError if it is missing, PalioError "scores-invalid" with all problems at once.
     """
     try:
         rows = list(csv.reader(io.StringIO(read_untrusted(path, LIMIT_BYTES), newline=""), strict=True))
@@ -72,9 +72,9 @@ def read_cases(path: Path) -> Cases:
 def _problems(rows: Sequence[Sequence[str]]) -> list[str]:
     header = rows[0] if rows else []
     if missing := [name for name in COLUMNS if header.count(name) != 1]:
-        return [f"the first line has to name the column {name}, once" for name in missing]
+        return [f"the first line must name the column {name} exactly once" for name in missing]
     if not any(rows[1:]):
-        return ["there is no case below the first line"]
+        return ["no cases below the first line"]
     return list(_row_problems(header, rows))
 
 
@@ -85,10 +85,10 @@ def _row_problems(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Itera
         if not row:
             continue
         if len(row) != len(header):
-            yield f"row {number}: {counted(len(row), 'field')} where the first line has {len(header)}"
+            yield f"row {number}: {counted(len(row), 'field')}, but the first line has {len(header)}"
             continue
         yield from (f"row {number}: no {name}" for name, place in places.items() if not row[place])
         file = row[places["file"]]
         if file in seen:
-            yield f"row {number}: {file!r} is in row {seen[file]} already"
+            yield f"row {number}: {file!r} is already in row {seen[file]}"
         seen.setdefault(file, number)

@@ -1,6 +1,6 @@
-"""Comparing two submissions on the same cases: are they different, and may the order be wrong?
+"""Compares submissions on the same cases: do two differ, and may their order be wrong?
 
-Only discordant cases, on which the two do not say the same, tell them apart.
+Only discordant cases, for which the two have different predictions, tell them apart.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ EQUAL = 1e-12  # scores no further apart than this are equal
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two submissions by their numbers; `adjusted` is the p-value after Holm, over all pairs that were compared."""
+    """Two submissions, by number. `adjusted` is the p-value after Holm, over all compared pairs."""
 
     a: int
     b: int
@@ -30,10 +30,10 @@ class Comparison:
 
 
 def compare_all(answers: Answers, metric: str) -> tuple[Comparison, ...]:
-    """Every pair: by exact McNemar where the metric is a mean of right and wrong, else by permutation."""
+    """Compares every pair: by exact McNemar if the metric is a mean over cases, else by permutation."""
     right = answers.predictions == answers.truth
     pairs = list(combinations(range(len(right)), 2))
-    # With 10,000 draws no p-value is below 1/10,001, which Holm over more than 500 pairs could never call significant.
+    # 10,000 draws give no p-value below 1/10,001, which Holm over more than 500 pairs never calls significant.
     draws = max(PERMUTATION_DRAWS, 40 * len(pairs))
     only = [(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in pairs]
     if metric in MEANS_OVER_CASES:
@@ -46,7 +46,9 @@ def compare_all(answers: Answers, metric: str) -> tuple[Comparison, ...]:
 
 
 def exact_mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided p-value that both are right equally often: a fair coin for each case that only one has right.
+    """The two-sided p-value of the hypothesis that both are right equally often.
+
+    Under it, each case that only one has right is a fair coin toss.
 
     McNemar 1947 (Psychometrika 12:153), by the exact binomial distribution: 5:0 gives .0625, 6:0 gives .03125.
     """
@@ -54,9 +56,9 @@ def exact_mcnemar(only_a: int, only_b: int) -> float:
 
 
 def chance_reversed(only_ahead: int, only_behind: int) -> float:
-    """The probability that the one shown behind is in truth right more often than the one shown ahead.
+    """The probability that the submission shown behind is right more often than the one shown ahead.
 
-    With p, uniform beforehand, the chance that the one ahead wins a case that only one has right, it is
+    Let p be the chance that the one ahead wins a case that only one has right, uniform a priori. The result is
     P(p < 1/2) = I_{1/2}(only_ahead + 1, only_behind + 1), which for whole numbers is a binomial tail.
     """
     return _at_least(only_ahead + 1, only_ahead + only_behind + 1)
@@ -72,16 +74,16 @@ def permutation_test(
     draws: int = PERMUTATION_DRAWS,
     seed: int = SEED,
 ) -> float:
-    """The two-sided p-value that it makes no difference to the metric which of the two said what.
+    """The two-sided p-value of the hypothesis that exchanging the two predictions does not change the metric.
 
-    Class numbers of single cases, each of shape (n,). Answers are exchanged at random on discordant cases. The
-    observed arrangement counts as one of the draws (Phipson & Smyth 2010), so it is never below 1/(draws + 1).
+    Takes class numbers of single cases, each of shape (n,). Predictions are exchanged at random on discordant cases.
+    The observed arrangement counts as one of the draws (Phipson & Smyth 2010), so no result is below 1/(draws + 1).
     """
     discordant = prediction_a != prediction_b
     if not discordant.any():
         return 1.0
-    # Exchanging the two answers to a case moves one count from class to class for one submission, and back for the
-    # other. So a draw is a row of zeros and ones, and all draws are one matrix product.
+    # Exchanging the predictions for a case moves one count between classes for one submission, and back for the
+    # other. A draw is therefore a row of zeros and ones, and all draws are one matrix product.
     of_class = np.eye(classes)
     predicted_moves = of_class[prediction_b[discordant]] - of_class[prediction_a[discordant]]
     right_moves = predicted_moves * of_class[truth[discordant]]
@@ -103,7 +105,7 @@ def permutation_test(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in their order (Holm 1979, Scand. J. Statist. 6:65)."""
+    """P-values adjusted for multiple testing, in the given order (Holm 1979, Scand. J. Statist. 6:65)."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for place, index in enumerate(order):
@@ -113,8 +115,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _at_least(heads: int, tosses: int) -> float:
-    """The probability of at least so many heads; exact whole numbers until the one division."""
-    ways, total = 1, 0  # ways: of exactly `tosses - k` heads
+    """The probability of at least `heads` heads. All numbers are exact integers until the one division."""
+    ways, total = 1, 0  # ways to get exactly `tosses - k` heads
     for k in range(tosses - heads + 1):
         total += ways
         ways = ways * (tosses - k) // (k + 1)

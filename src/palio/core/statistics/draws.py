@@ -1,4 +1,4 @@
-"""Where the random draws of all statistics come from: a fixed seed, so that a board shows the same numbers twice."""
+"""Random numbers for all statistics. The seed is fixed, so that the same scores give the same numbers."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ def generator(seed: int = SEED) -> Generator:
 
 
 def batches(draws: int, numbers_per_draw: int) -> Iterator[int]:
-    """Sizes that sum to `draws`, each small enough to be held in memory at once."""
+    """Yields batch sizes that sum to `draws`, each small enough for memory."""
     size = max(1, _NUMBERS_AT_ONCE // max(1, numbers_per_draw))
     for start in range(0, draws, size):
         yield min(size, draws - start)

@@ -1,4 +1,4 @@
-"""Intervals for one submission: how far its score may be from what it would be on endlessly many such cases."""
+"""Intervals of one submission's score: where the score on infinitely many such cases may lie."""
 
 import math
 from collections.abc import Sequence
@@ -28,12 +28,14 @@ def confusion_interval(
     """Jeffreys-Dirichlet interval of any metric in METRICS, from a confusion matrix of shape (K, K).
 
     Draws q ~ Dirichlet(matrix + A), with A = 0.5/K on the diagonal and 0.5/(K(K-1)) off it, computes the metric of
-    each and takes quantiles. The accuracy of such a q is Beta(right + 1/2, wrong + 1/2), which is the Jeffreys
-    interval for a proportion (Brown, Cai & DasGupta 2001, Statistical Science 16:101); and as there, an observed
-    value beyond a quantile, such as 1 when nothing is wrong, becomes the end of the interval. Near 1, where the
-    bootstrap fails (it has zero width when nothing is wrong), coverage stays near what it should be.
+    each and takes quantiles. The accuracy of q is distributed as Beta(right + 1/2, wrong + 1/2), which gives the
+    Jeffreys interval of a proportion (Brown, Cai & DasGupta 2001, Statistical Science 16:101). As there, an observed
+    value outside the quantiles, such as 1 when every case is right, becomes the end of the interval. Near 1, coverage
+    stays near nominal; the bootstrap fails there, with zero width when every case is right.
     """
-    matrix = np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix  # one class can be confused with something else
+    matrix = (
+        np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
+    )  # a single class can be confused with something else
     classes = len(matrix)
     prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
     np.fill_diagonal(prior, 0.5 / classes)
@@ -48,22 +50,22 @@ def confusion_interval(
 
 
 def wilson_interval(right: int, cases: int, *, confidence: float = CONFIDENCE) -> Interval:
-    """Wilson's score interval (1927, JASA 22:209) of a proportion: of an accuracy, or of one class's recall."""
+    """Wilson's score interval (1927, JASA 22:209) of a proportion, such as an accuracy or one class's recall."""
     z = NormalDist().inv_cdf(_tails(confidence)[1])
     share = right / cases
     centre = (share + z * z / (2 * cases)) / (1 + z * z / cases)
     half = z / (1 + z * z / cases) * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
-    # Rounding must not carry an end past the value that it equals exactly.
+    # Rounding must not move an end past the value that it equals exactly.
     return Interval(0.0 if right == 0 else centre - half, 1.0 if right == cases else centre + half)
 
 
 def mean_interval(
     values: Sequence[float], *, confidence: float = CONFIDENCE, draws: int = MEAN_DRAWS, seed: int = SEED
 ) -> Interval:
-    """Bootstrap interval of a mean over cases, such as of Dice: BCa below 100 cases, percentile from there on.
+    """Bootstrap interval of a mean over cases, such as Dice: BCa below 100 cases, percentile from 100.
 
-    BCa is Efron's (1987, JASA 82:171). Of width zero where all values are equal. Raises ValueError for fewer than two
-    values: one case says nothing of others.
+    BCa is Efron's (1987, JASA 82:171). The width is zero if all values are equal. Raises ValueError for fewer than two
+    values.
     """
     if len(values) < 2:
         raise ValueError("an interval needs at least two cases")
@@ -87,10 +89,10 @@ def _bootstrap_means(sample: Floats, draws: int, seed: int) -> Floats:
 
 
 def _bca_tails(sample: Floats, means: Floats, confidence: float) -> tuple[float, float]:
-    """The quantiles of the bootstrap to take instead of the plain tails, corrected for bias and acceleration."""
+    """The quantiles of the bootstrap, corrected for bias and acceleration."""
     mean = sample.mean()
     share_below = ((means < mean).mean() + (means <= mean).mean()) / 2
-    spread = sample - mean  # what the jackknife's means lack of the mean, up to a factor that cancels
+    spread = sample - mean  # of the jackknife's means, up to a factor that cancels
     cubed = (spread**2).sum() ** 1.5
     if not cubed or not 0 < share_below < 1:
         return _tails(confidence)

@@ -1,7 +1,7 @@
-"""A guard against feeding on the board: a score that is not clearly better than the last one shown stays hidden.
+"""A guard against overfitting to the leaderboard: a score not clearly better than the last one shown stays hidden.
 
-Whoever submits guesses and combines those that the board liked climbs on noise alone. The parameter-free Ladder
-(Blum & Hardt 2015, ICML) tells a new score only if it beats the last shown one by more than one standard error.
+A team that submits random guesses and combines those with better scores climbs on noise only. The parameter-free
+Ladder (Blum & Hardt 2015, ICML) shows a new score only if it beats the last shown one by more than one standard error.
 """
 
 import math
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 def ladder_shows(gains: Sequence[float]) -> bool:
     """Whether a new submission's score may be shown.
 
-    `gains` are, case by case, how much better it does than the team's last shown submission. The standard error is
-    that of no difference, sqrt(sum of squares); of right and wrong answers, with b cases gained and c lost, the
+    `gains` are, for each case, how much better it does than the team's last shown submission. The standard error
+    under no difference is sqrt(sum of squares). For right and wrong predictions, with b cases gained and c lost, the
     rule is McNemar's (b - c) / sqrt(b + c) > 1.
     """
     return math.fsum(gains) > math.sqrt(math.fsum(gain * gain for gain in gains))

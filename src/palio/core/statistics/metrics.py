@@ -1,8 +1,8 @@
-"""Metrics of a classification, as functions of three counts per class: right, true and predicted.
+"""Classification metrics, as functions of three counts per class: right, true and predicted.
 
-Every metric here depends on the confusion matrix through its diagonal and its two margins only, which is what makes
-thousands of redraws cheap. Values equal scikit-learn's with `zero_division=0`; a class that occurs neither among the
-truths nor among the predictions changes nothing, so classes may be listed that some runs never name.
+Every metric here depends only on the diagonal and the two margins of the confusion matrix, which makes thousands of
+redraws cheap. Values equal scikit-learn's with `zero_division=0`. A class that is neither true nor predicted anywhere
+changes nothing.
 """
 
 from collections.abc import Callable
@@ -20,13 +20,13 @@ Codes: TypeAlias = NDArray[np.intp]
 class Counts:
     """Counts or shares of cases per class, each of shape (..., K): any number of redraws at once."""
 
-    right: Floats  # of this class and predicted as it
-    true: Floats  # of this class
-    predicted: Floats  # predicted as this class
+    right: Floats  # cases of this class that are predicted as it
+    true: Floats  # cases of this class
+    predicted: Floats  # cases predicted as this class
 
     @classmethod
     def of_matrix(cls, matrix: Floats) -> "Counts":
-        """From confusion matrices of shape (..., K, K): rows are truths, columns are predictions."""
+        """From confusion matrices of shape (..., K, K): rows are true classes, columns predicted ones."""
         return cls(np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1), matrix.sum(axis=-2))
 
     @classmethod
@@ -46,7 +46,7 @@ def accuracy(counts: Counts) -> Floats:
 
 
 def balanced_accuracy(counts: Counts) -> Floats:
-    """The mean recall of the classes that occur among the truths."""
+    """The mean recall of the classes that have cases."""
     return _mean(_ratio(counts.right, counts.true), counts.true > 0)
 
 
@@ -63,12 +63,12 @@ def _f1(counts: Counts) -> Floats:
 
 
 def _weighted(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
-    """Averaged with the classes' shares among the truths."""
+    """Averages over classes, weighted by their number of cases."""
     return lambda counts: _total(per_class(counts) * counts.true) / _total(counts.true)
 
 
 def _macro(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
-    """Averaged over the classes that occur at all."""
+    """Averages over the classes that are true or predicted for any case."""
     return lambda counts: _mean(per_class(counts), counts.true + counts.predicted > 0)
 
 
@@ -82,7 +82,7 @@ METRICS: dict[str, Callable[[Counts], Floats]] = {
     "f1_weighted": _weighted(_f1),
     "f1_macro": _macro(_f1),
 }
-MEANS_OVER_CASES = frozenset({"accuracy", "recall_weighted"})  # each case counts 0 or 1, whatever the others are
+MEANS_OVER_CASES = frozenset({"accuracy", "recall_weighted"})  # each case counts 0 or 1, independently of the others
 
 
 def _total(values: Floats) -> Floats:
@@ -94,5 +94,5 @@ def _mean(values: Floats, where: NDArray[np.bool_]) -> Floats:
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
-    """Zero where the whole is."""
+    """Zero where the whole is zero."""
     return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)

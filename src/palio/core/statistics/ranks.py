@@ -1,7 +1,7 @@
-"""How certain the places on a board are: the range that each holds, and how often each would be taken.
+"""Rank ranges and rank frequencies.
 
-The range is what may be said of a place. The frequencies are a picture beside it, and no interval: as one, they
-would miss the true place too often.
+The range is the statement about a rank. Frequencies are an illustration, not an interval: as one, they would miss the
+true rank too often.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ REDRAWS = 2_000
 def rank_ranges(
     scores: Sequence[float], comparisons: Iterable[Comparison], level: float = SIGNIFICANT
 ) -> list[tuple[int, int]]:
-    """For each of M submissions the first and the last place that it may hold; higher scores are better.
+    """For each of M submissions its best and worst possible rank; higher scores are better.
 
-    It lies in [1 + number significantly better than it, M - number that it is significantly better than], where
-    significant means that the p-value, adjusted over all pairs, is below `level`. A pair that was not compared
-    counts as not significant, which can only widen a range.
+    The range is [1 + number significantly better than it, M - number that it is significantly better than].
+    Significant means that the p-value, adjusted over all pairs, is below `level`. A pair that was not compared counts
+    as not significant, which can only widen a range.
     """
     first, last = [1] * len(scores), [len(scores)] * len(scores)
     for pair in comparisons:
@@ -36,9 +36,9 @@ def rank_ranges(
 
 
 def rank_frequencies(answers: Answers, metric: str, *, draws: int = REDRAWS, seed: int = SEED) -> Floats:
-    """Shape (M, M): how often submission i (row) takes place j + 1 (column) if the cases were drawn anew.
+    """Shape (M, M): how often submission i (row) has rank j + 1 (column) if the cases are drawn again.
 
-    A bootstrap over cases, in which all submissions meet the same redraw; equal scores share the better place.
+    A bootstrap over cases in which all submissions get the same redraws; equal scores share the better rank.
     """
     runs, cases = answers.predictions.shape
     identity = np.eye(len(answers.classes))

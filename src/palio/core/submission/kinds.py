@@ -31,7 +31,7 @@ _SAVED_IMAGE = re.compile(
 
 
 @dataclass(frozen=True)
-class Submission:
+class SubmissionFile:
     path: Path
     kind: SubmissionKind
     digest: str  # SHA-256 of the file, in hex
@@ -43,13 +43,13 @@ class Submission:
         return self.called or self.path.name
 
 
-def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> Submission:
+def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> SubmissionFile:
     """Reads a submission and detects its kind unless given. `digest` is its digest, if already known.
 
     Raises PalioError "archive-invalid", "archive-unsafe", "dockerfile-missing" or "submission-unknown".
     """
     found, notes = _find_kind(path, kind)
-    return Submission(path, found, digest or digest_file(path), notes)
+    return SubmissionFile(path, found, digest or digest_file(path), notes)
 
 
 def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKind, tuple[str, ...]]:
@@ -99,7 +99,7 @@ def _is_saved_image(path: Path) -> bool:
         return False
 
 
-def unpack_results(submission: Submission, destination: Path, max_bytes: int) -> None:
+def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:
     """Writes submitted predictions as files below the new folder `destination`.
 
     Raises PalioError "predictions-too-large", and the errors of files.archive for a zip.

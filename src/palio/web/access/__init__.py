@@ -1,1 +1,1 @@
-"""Who may do what: one table, looked up for every request before its view runs; what is not in it is denied."""
+"""Access control: one table, checked before every view runs. What is not in the table is denied."""

@@ -1,26 +1,29 @@
 """Denies what the table does not allow, before any view runs.
 
-Whoever may not see something is told that it is not there: a challenge that is a draft, another team's submission.
-Whoever may see it and not change it is told so.
+A user who may not see something gets "not found": a draft, another team's submission. A user who may see it but not
+change it gets "not allowed".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
-from palio.web.access.relations import Relation, challenge_of, relations
-from palio.web.access.rules import RULES, SUBJECTS, VIEWER, Rule
-from palio.web.http.cache import kept
-from palio.web.models import ApiToken, Challenge, ChallengeVersion, Submission
+from palio.web.access.relations import challenge_of, relations
+from palio.web.access.rules import BROWSERS_ONLY, SUBJECTS, VIEWER, Rule, find_rule
+from palio.web.http.cache import cached
+from palio.web.http.errors import error_json, error_response
+from palio.web.http.request import Relation, Request
+from palio.web.models import Challenge, ChallengeVersion, Submission
 
-# What is looked at of every subject of a kind, by the rules or by any page of it: read with it, in one query. A version
-# of a challenge never changes, and is kept.
+# Related rows that the rules or every page of a subject need: read in the same query. Versions never change and are
+# cached.
 _BESIDE: Mapping[type[Model], tuple[str, ...]] = {
     Submission: ("team", "file", "user", "challenge__current"),
 }
@@ -34,51 +37,35 @@ class AccessMiddleware:
         return self._get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, request: Request[Model | None], view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         at = request.resolver_match.view_name if request.resolver_match else ""
         name = operation_name(at, request.method)
         rule = find_rule(name)
-        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # which PostgreSQL looks for in vain
+        if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot search for NUL
             raise Http404
-        token: ApiToken | None = getattr(request, "token", None)
         subject = _subject(rule, kwargs)
-        held = relations(request.user, subject)
-        _hide_drafts(subject, held)
-        if not rule.allowed & held:
-            return _refusal(request, name, held, subject)
-        if token is not None and rule.scope not in token.scopes:
-            raise PermissionDenied(
-                f"This token was not made for `{rule.scope}`; make one that is on your account page."
-            )
+        found = relations(request.user, subject)
+        _hide_drafts(subject, found)
+        if not rule.allowed & found:
+            return _refusal(request, name, found, subject)
+        scope = BROWSERS_ONLY if rule.browsers and not _is_api(name) else rule.scope
+        if request.token is not None and scope not in request.token.scopes:
+            return error_response(request, PalioError("token-scope-missing", scope=scope))
         if (methods := methods_at(at)) and request.method not in methods:
-            return _of_another_method(request.method, methods)
-        request.subject, request.relations = subject, held  # type: ignore[attr-defined]
-        if _is_api(name) and token is None:  # a browser's cookie is not enough to change anything
+            refused = PalioError("method-not-allowed", method=request.method, allowed=" or ".join(methods))
+            answer = error_response(request, refused)
+            answer["Allow"] = ", ".join(methods)
+            return answer
+        request.subject, request.relations = subject, found
+        if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
 
 
-def find_rule(name: str) -> Rule | None:
-    """By the whole name, else by its beginning up to a `*`, as in `account_*`."""
-    if name in RULES:
-        return RULES[name]
-    return next((rule for key, rule in RULES.items() if key.endswith("*") and name.startswith(key[:-1])), None)
-
-
 def _not_exempt(*_: object) -> HttpResponse:
-    """Stands for a view of the API: ninja exempts its own from the check, which asks the view."""
+    """Stands in for an API view: ninja exempts its views from the CSRF check, which asks the view."""
     return HttpResponse()
-
-
-def _of_another_method(method: str | None, methods: Sequence[str]) -> HttpResponse:
-    said = {
-        "code": "request-invalid",
-        "message": f"This address does not answer {method}.",
-        "next_step": f"Ask with {' or '.join(methods)}; /api/v1/openapi.json says what each does.",
-        "evidence": [],
-    }
-    return JsonResponse(said, status=405, headers={"Allow": ", ".join(methods)})
 
 
 def _is_api(name: str) -> bool:
@@ -90,35 +77,29 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
         return None
     model, field = SUBJECTS[rule.of]
     key = kwargs[rule.of]
-    if "\0" in str(key):  # which PostgreSQL cannot even look for
+    if "\0" in str(key):  # PostgreSQL cannot search for NUL
         raise Http404
     found = model._default_manager.select_related(*_BESIDE.get(model, ())).filter(**{field: key})
     subject: Model | None = found.first()
     if subject is None:
         raise Http404
     if isinstance(subject, Challenge) and (number := subject.current_id) is not None:
-        subject.current = kept(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
+        subject.current = cached(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
     return subject
 
 
-def _hide_drafts(subject: Model | None, held: frozenset[Relation]) -> None:
+def _hide_drafts(subject: Model | None, found: frozenset[Relation]) -> None:
     challenge = challenge_of(subject)
-    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & held:
+    if challenge and challenge.visibility == Challenge.Visibility.DRAFT and not VIEWER & found:
         raise Http404
 
 
 def _refusal(
-    request: HttpRequest, name: str, held: frozenset[Relation], subject: Model | None
+    request: HttpRequest, name: str, found: frozenset[Relation], subject: Model | None
 ) -> HttpResponseBase | None:
-    if Relation.SIGNED_IN not in held:
+    if Relation.SIGNED_IN not in found:
         if _is_api(name):
-            said = {
-                "code": "not-signed-in",
-                "message": "This is for whoever is signed in.",
-                "next_step": "Send a token as `Authorization: Bearer …`; tokens are made on the account page.",
-                "evidence": [],
-            }
-            return JsonResponse(said, status=401)
+            return error_json(PalioError("not-signed-in"))
         return redirect_to_login(request.get_full_path())
     if subject is None or isinstance(subject, Challenge):
         raise PermissionDenied

@@ -1,39 +1,26 @@
-"""Which operation of the API a request is for.
+"""Finds the API operation of a request.
 
-An address that answers several methods has one URL pattern in Django, named after the first of its operations, so that
-the pattern's name alone would let somebody change what they may only see.
+In Django, a URL with several methods has one pattern, named after its first operation; by that name alone, somebody
+could change what they may only see. So the API registers its operations here.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 API = "api:"
+_siblings: dict[str, Mapping[str, str]] = {}  # operation name -> all operations at its URL, by method
+
+
+def register(names: Mapping[str, str]) -> None:
+    """Register the operations of one URL, by method."""
+    by_method = {method: f"{API}{name}" for method, name in names.items()}
+    _siblings.update(dict.fromkeys(by_method.values(), by_method))
 
 
 def operation_name(view_name: str, method: str | None) -> str:
-    """The name of the operation; of a method that none is for, the pattern's own name, as ninja then refuses it."""
-    siblings = _siblings().get(view_name)
-    return siblings.get(method or "", view_name) if siblings else view_name
+    """The name of the operation; for a method without one, the pattern's name, since ninja then refuses the request."""
+    return _siblings.get(view_name, {}).get(method or "", view_name)
 
 
 def methods_at(view_name: str) -> tuple[str, ...]:
-    """The methods that the address answers to; none where it is no operation's."""
-    return tuple(sorted(_siblings().get(view_name, {})))
-
-
-@lru_cache(maxsize=1)
-def _siblings() -> Mapping[str, Mapping[str, str]]:
-    """For each operation's name, all operations at its address, by their methods."""
-    from palio.web.api import api  # which itself needs what is here
-
-    found: dict[str, Mapping[str, str]] = {}
-    for _, router in api._routers:
-        for path_view in router.path_operations.values():
-            by_method = {
-                method: f"{API}{operation.url_name}"
-                for operation in path_view.operations
-                for method in operation.methods
-                if getattr(operation, "url_name", None)
-            }
-            found |= dict.fromkeys(by_method.values(), by_method)
-    return found
+    """The methods of the URL; empty if it belongs to no operation."""
+    return tuple(sorted(_siblings.get(view_name, {})))

@@ -1,12 +1,12 @@
-"""What somebody is to a challenge, a submission or a team."""
+"""Finds the relations of a user to a challenge, a submission or a team."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import TypeAlias
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
 
+from palio.web.http.request import Relation
 from palio.web.models import (
     Attempt,
     Challenge,
@@ -24,22 +24,8 @@ from palio.web.models import (
 Visitor: TypeAlias = User | AnonymousUser
 
 
-class Relation(StrEnum):
-    ANYONE = "anyone"
-    SIGNED_IN = "signed in"
-    PARTICIPANT = "participant"  # registered and approved in the challenge
-    TEAM = "team"  # of the team that it belongs to
-    CAPTAIN = "captain"  # of that team
-    OWNER = "owner"  # its own: a token, an upload
-    VIEWER = "viewer"
-    SCORER = "scorer"
-    ORGANIZER = "organizer"
-    PUBLISHER = "publisher"  # may bring challenges of their own
-    ADMIN = "admin"
-
-
 def relations(user: Visitor, subject: Model | None = None) -> frozenset[Relation]:
-    """Everything that `user` is, as far as it matters for `subject`."""
+    """All relations of `user` that matter for `subject`."""
     return frozenset(_relations(user, subject))
 
 
@@ -54,6 +40,13 @@ def challenge_of(subject: Model | None) -> Challenge | None:
         case Attempt():
             return subject.submission.challenge
     return None
+
+
+def own_team(challenge: Challenge, user: Visitor) -> Team | None:
+    """The team of `user` in this challenge."""
+    if not isinstance(user, User):
+        return None
+    return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()
 
 
 def _team_of(subject: Model | None) -> Team | None:

@@ -1,7 +1,8 @@
-"""The table: for each page and endpoint, whose it is and who may ask for it.
+"""The access table: who may perform each operation, through any page or API endpoint.
 
-Keys are the names that the URLs have (`pages:…`, `api:…`, allauth's). A name that is not here is denied to everybody,
-the admin too, and a test walks all names. `of` is where the subject's key is found among the URL's arguments.
+Keys are operations. A URL of the pages or the API belongs to the operation it is named after (`submit` for
+`pages:submit` and `api:submit`), or to the one that lists its name. A name that is missing here is denied to everyone,
+also to operators; a test walks all names.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import Model
 
-from palio.web.access.relations import Relation
+from palio.web.http.request import Relation
 from palio.web.models import ApiToken, Attempt, Challenge, Registration, Rescore, StoredFile, Submission, Team, Upload
 
 ANYONE, SIGNED_IN = frozenset({Relation.ANYONE}), frozenset({Relation.SIGNED_IN})
@@ -23,7 +24,9 @@ PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
 
-# The URL argument that names a subject, the model it names, and the field it names it by.
+BROWSERS_ONLY = "account"  # a scope that no token can have
+
+# URL argument -> the model of the subject and the field that identifies it.
 SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "challenge": (Challenge, "slug"),
     "registration": (Registration, "id"),
@@ -39,182 +42,146 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """`allowed`: any of these relations suffices. `scope`: what an API token needs to be made for."""
+    """`allowed`: one of these relations is enough. `of`: the URL argument that names the subject. `scope`: the scope
+    that an API token needs. `browsers`: its pages do not accept a token at all. `names`: further URL names that do the
+    same, or show a part of it.
+    """
 
     allowed: frozenset[Relation]
     of: str | None = None
     scope: str = "read"
+    browsers: bool = False
+    names: tuple[str, ...] = ()
 
 
 RULES: Mapping[str, Rule] = {
     # -- the site
-    "pages:home": Rule(ANYONE),
-    "pages:health": Rule(ANYONE),
-    "api:openapi-json": Rule(ANYONE),
-    "api:api-root": Rule(ANYONE),
+    "list-challenges": Rule(ANYONE, names=("home",)),
+    "health": Rule(ANYONE),
+    "openapi-json": Rule(ANYONE),
+    "api-root": Rule(ANYONE),
     # -- challenges and joining them
-    "pages:challenge": Rule(ANYONE, of="challenge"),
-    "pages:challenge-page": Rule(ANYONE, of="challenge"),
-    "pages:challenge-phases": Rule(ANYONE, of="challenge"),
-    "pages:challenge-terms": Rule(ANYONE, of="challenge"),
-    "pages:challenge-versions": Rule(ANYONE, of="challenge"),
-    "pages:challenge-announcements": Rule(ANYONE, of="challenge"),
-    "pages:challenge-file": Rule(ANYONE, of="challenge"),
-    "pages:challenge-data": Rule(PARTICIPANT | VIEWER, of="challenge"),
-    "pages:challenge-download": Rule(PARTICIPANT | VIEWER, of="challenge"),
-    "pages:join": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "pages:accept-terms": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "pages:withdraw-from-challenge": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "pages:invitation": Rule(ANYONE, scope="submit"),
-    "pages:publish": Rule(PUBLISHER, scope="organize"),
-    "pages:publish-version": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:challenge-settings": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:challenge-visibility": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:challenge-joining": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:grant-role": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:revoke-role": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:invite-participant": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:revoke-invitation": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:list-challenges": Rule(ANYONE),
-    "api:publish-challenge": Rule(PUBLISHER, scope="organize"),
-    "api:get-challenge": Rule(ANYONE, of="challenge"),
-    "api:change-challenge": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:challenge-versions": Rule(ANYONE, of="challenge"),
-    "api:publish-version": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:challenge-pages": Rule(ANYONE, of="challenge"),
-    "api:challenge-phases": Rule(ANYONE, of="challenge"),
-    "api:challenge-announcements": Rule(ANYONE, of="challenge"),
-    "api:challenge-download": Rule(PARTICIPANT | VIEWER, of="challenge"),
-    "api:get-registration": Rule(SIGNED_IN, of="challenge"),
-    "api:join-challenge": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "api:accept-terms": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "api:withdraw-from-challenge": Rule(SIGNED_IN, of="challenge", scope="submit"),
-    "api:challenge-roles": Rule(VIEWER, of="challenge"),
-    "api:grant-role": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:revoke-role": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:invite-participant": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:list-challenge-invitations": Rule(ORGANIZER, of="challenge"),
-    "api:revoke-invitation": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:accept-invitation": Rule(SIGNED_IN, scope="submit"),
+    "challenge": Rule(
+        ANYONE,
+        of="challenge",
+        names=(
+            "challenge-page",
+            "challenge-pages",
+            "challenge-phases",
+            "challenge-terms",
+            "challenge-versions",
+            "challenge-announcements",
+            "challenge-file",
+        ),
+    ),
+    "challenge-download": Rule(PARTICIPANT | VIEWER, of="challenge", names=("challenge-data",)),
+    "registration": Rule(SIGNED_IN, of="challenge"),
+    "join": Rule(SIGNED_IN, of="challenge", scope="submit"),
+    "accept-terms": Rule(SIGNED_IN, of="challenge", scope="submit"),
+    "withdraw-from-challenge": Rule(SIGNED_IN, of="challenge", scope="submit"),
+    "invitation": Rule(ANYONE, scope="submit"),  # works without an account
+    "accept-invitation": Rule(SIGNED_IN, scope="submit"),
+    "publish": Rule(PUBLISHER, scope="organize"),
+    "publish-version": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "change-challenge": Rule(
+        ORGANIZER,
+        of="challenge",
+        scope="organize",
+        names=("challenge-settings", "challenge-visibility", "challenge-joining"),
+    ),
+    "list-roles": Rule(VIEWER, of="challenge"),
+    "grant-role": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "revoke-role": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "list-challenge-invitations": Rule(ORGANIZER, of="challenge"),
+    "invite-participant": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "revoke-invitation": Rule(ORGANIZER, of="challenge", scope="organize"),
     # -- teams
-    "pages:own-team": Rule(PARTICIPANT, of="challenge"),
-    "pages:rename-team": Rule(CAPTAIN, of="team", scope="submit"),
-    "pages:invite-member": Rule(CAPTAIN, of="team", scope="submit"),
-    "pages:revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),
-    "pages:pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
-    "pages:leave-team": Rule(TEAM, of="team", scope="submit"),
-    "api:list-teams": Rule(PARTICIPANT | VIEWER, of="challenge"),
-    "api:own-team": Rule(PARTICIPANT, of="challenge"),
-    "api:rename-team": Rule(CAPTAIN, of="team", scope="submit"),
-    "api:invite-member": Rule(CAPTAIN, of="team", scope="submit"),
-    "api:list-team-invitations": Rule(CAPTAIN, of="team"),
-    "api:revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),
-    "api:pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
-    "api:leave-team": Rule(TEAM, of="team", scope="submit"),
+    "list-teams": Rule(PARTICIPANT | VIEWER, of="challenge"),
+    "own-team": Rule(PARTICIPANT, of="challenge"),
+    "rename-team": Rule(CAPTAIN, of="team", scope="submit"),
+    "list-team-invitations": Rule(CAPTAIN, of="team"),
+    "invite-member": Rule(CAPTAIN, of="team", scope="submit"),
+    "revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),
+    "pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
+    "leave-team": Rule(TEAM, of="team", scope="submit"),
     # -- uploads, files and submissions
-    "pages:submit": Rule(PARTICIPANT, of="challenge", scope="submit"),
-    "pages:submit-file": Rule(PARTICIPANT, of="challenge", scope="submit"),
-    "pages:submissions": Rule(PARTICIPANT, of="challenge"),
-    "pages:delete-file": Rule(TEAM, of="file", scope="submit"),
-    "pages:cancel-submission": Rule(TEAM, of="submission", scope="submit"),
-    "pages:withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
-    "api:begin-upload": Rule(PARTICIPANT, of="challenge", scope="submit"),
-    "api:get-upload": Rule(TEAM, of="upload"),
-    "api:put-chunk": Rule(TEAM, of="upload", scope="submit"),
-    "api:complete-upload": Rule(TEAM, of="upload", scope="submit"),
-    "api:abandon-upload": Rule(TEAM, of="upload", scope="submit"),
-    "api:list-files": Rule(PARTICIPANT, of="challenge"),
-    "api:get-file": Rule(TEAM, of="file"),
-    "api:delete-file": Rule(TEAM, of="file", scope="submit"),
-    "api:list-tries": Rule(PARTICIPANT, of="challenge"),
-    "api:submit": Rule(PARTICIPANT, of="challenge", scope="submit"),
-    "api:list-submissions": Rule(PARTICIPANT, of="challenge"),
-    "api:get-submission": Rule(TEAM | VIEWER, of="submission"),
-    "api:cancel-submission": Rule(TEAM, of="submission", scope="submit"),
-    "api:withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
-    "api:submission-log": Rule(TEAM | VIEWER, of="submission"),
-    "api:submission-report": Rule(TEAM | VIEWER, of="submission"),
-    "api:submission-receipt": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission-live": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission-logs": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission-log": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission-report": Rule(TEAM | VIEWER, of="submission"),
-    "pages:submission-receipt": Rule(TEAM | VIEWER, of="submission"),
-    # -- the board
-    "pages:leaderboard": Rule(ANYONE, of="challenge"),
-    "pages:leaderboard-phase": Rule(ANYONE, of="challenge"),
-    "pages:leaderboard-csv": Rule(ANYONE, of="challenge"),
-    "pages:leaderboard-json": Rule(ANYONE, of="challenge"),
-    "api:leaderboard": Rule(ANYONE, of="challenge"),
-    "api:leaderboard-history": Rule(PARTICIPANT, of="challenge"),
-    # -- the organizer's desk
-    "pages:dashboard": Rule(VIEWER, of="challenge"),
-    "pages:dashboard-queue": Rule(VIEWER, of="challenge"),
-    "pages:dashboard-disk": Rule(VIEWER, of="challenge"),
-    "pages:dashboard-submissions": Rule(VIEWER, of="challenge"),
-    "pages:participants": Rule(VIEWER, of="challenge"),
-    "pages:dashboard-rescores": Rule(VIEWER, of="challenge"),
-    "pages:dashboard-announcements": Rule(VIEWER, of="challenge"),
-    "pages:audit-log": Rule(VIEWER, of="challenge"),
-    "pages:rescore": Rule(VIEWER, of="rescore"),
-    "pages:rescore-progress": Rule(VIEWER, of="rescore"),
-    "pages:dashboard-rerun": Rule(SCORER, of="challenge", scope="organize"),
-    "pages:begin-rescore": Rule(SCORER, of="challenge", scope="organize"),
-    "pages:discard-rescore": Rule(SCORER, of="rescore", scope="organize"),
-    "pages:apply-rescore": Rule(ORGANIZER, of="rescore", scope="organize"),
-    "pages:rerun-submission": Rule(SCORER, of="submission", scope="organize"),
-    "pages:rescore-submission": Rule(SCORER, of="submission", scope="organize"),
-    "pages:hide-submission": Rule(ORGANIZER, of="submission", scope="organize"),
-    "pages:disqualify-submission": Rule(ORGANIZER, of="submission", scope="organize"),
-    "pages:baseline-submission": Rule(ORGANIZER, of="submission", scope="organize"),
-    "pages:decide-join-requests": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:announce": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:dashboard-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:export": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "pages:export-zip": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:dashboard": Rule(VIEWER, of="challenge"),
-    "api:dashboard-disk": Rule(VIEWER, of="challenge"),
-    "api:dashboard-submissions": Rule(VIEWER, of="challenge"),
-    "api:registrations": Rule(VIEWER, of="challenge"),
-    "api:dashboard-rescores": Rule(VIEWER, of="challenge"),
-    "api:audit-log": Rule(VIEWER, of="challenge"),
-    "api:get-rescore": Rule(VIEWER, of="rescore"),
-    "api:begin-rescore": Rule(SCORER, of="challenge", scope="organize"),
-    "api:discard-rescore": Rule(SCORER, of="rescore", scope="organize"),
-    "api:apply-rescore": Rule(ORGANIZER, of="rescore", scope="organize"),
-    "api:rerun-submission": Rule(SCORER, of="submission", scope="organize"),
-    "api:rescore-submission": Rule(SCORER, of="submission", scope="organize"),
-    "api:judge-submission": Rule(ORGANIZER, of="submission", scope="organize"),
-    "api:decide-registration": Rule(ORGANIZER, of="registration", scope="organize"),
-    "api:announce": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:change-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
-    "api:export": Rule(ORGANIZER, of="challenge", scope="organize"),
-    # -- the operator's
-    "pages:accounts": Rule(ADMIN, scope="account"),
-    "pages:change-account": Rule(ADMIN, scope="account"),
-    "pages:invite-account": Rule(ADMIN, scope="account"),
-    "pages:revoke-account-invitation": Rule(ADMIN, scope="account"),
-    "api:list-people": Rule(ADMIN, scope="organize"),  # addresses for mail are in it
-    "api:change-person": Rule(ADMIN, scope="organize"),
-    "api:list-invitations": Rule(ADMIN, scope="organize"),
-    "api:invite-account": Rule(ADMIN, scope="organize"),
-    "api:revoke-account-invitation": Rule(ADMIN, scope="organize"),
-    "api:reset-link": Rule(ADMIN, scope="account"),  # no token is made for it: none may let in as somebody else
-    "api:remove-second-factors": Rule(ADMIN, scope="account"),
-    # -- one's own account
-    "pages:account": Rule(SIGNED_IN),
-    "pages:tokens": Rule(SIGNED_IN, scope="account"),  # no token is made for it: none may make another
-    "pages:revoke-token": Rule(OWNER, of="token", scope="account"),
-    "api:me": Rule(SIGNED_IN),
-    "api:list-tokens": Rule(SIGNED_IN),
-    "api:make-token": Rule(SIGNED_IN, scope="account"),
-    "api:revoke-token": Rule(OWNER, of="token", scope="submit"),
-    # -- accounts: allauth's own pages, which look after themselves
-    "account_*": Rule(ANYONE, scope="account"),  # not with a token: with one, nobody could be kept out for good
-    "mfa_*": Rule(ANYONE, scope="account"),
-    "socialaccount_*": Rule(ANYONE, scope="account"),
-    "openid_connect_*": Rule(ANYONE, scope="account"),
+    "begin-upload": Rule(PARTICIPANT, of="challenge", scope="submit"),
+    "get-upload": Rule(TEAM, of="upload"),
+    "put-chunk": Rule(TEAM, of="upload", scope="submit"),
+    "complete-upload": Rule(TEAM, of="upload", scope="submit"),
+    "abandon-upload": Rule(TEAM, of="upload", scope="submit"),
+    "list-files": Rule(PARTICIPANT, of="challenge"),
+    "get-file": Rule(TEAM, of="file"),
+    "delete-file": Rule(TEAM, of="file", scope="submit"),
+    "list-quotas": Rule(PARTICIPANT, of="challenge"),
+    "submit": Rule(PARTICIPANT, of="challenge", scope="submit", names=("submit-file",)),
+    "submissions": Rule(PARTICIPANT, of="challenge"),
+    "submission": Rule(
+        TEAM | VIEWER,
+        of="submission",
+        names=(
+            "submission-live",
+            "submission-logs",
+            "submission-log",
+            "submission-report",
+            "submission-receipt",
+        ),
+    ),
+    "cancel-submission": Rule(TEAM, of="submission", scope="submit"),
+    "withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
+    # -- the leaderboard
+    "leaderboard": Rule(ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json")),
+    "leaderboard-history": Rule(PARTICIPANT, of="challenge"),
+    # -- the organizer dashboard
+    "dashboard": Rule(VIEWER, of="challenge", names=("dashboard-queue", "dashboard-disk")),
+    "dashboard-submissions": Rule(VIEWER, of="challenge"),
+    "dashboard-rerun": Rule(SCORER, of="challenge", scope="organize"),
+    "rerun-submission": Rule(SCORER, of="submission", scope="organize"),
+    "rescore-submission": Rule(SCORER, of="submission", scope="organize"),
+    "judge-submission": Rule(
+        ORGANIZER,
+        of="submission",
+        scope="organize",
+        names=("hide-submission", "disqualify-submission", "baseline-submission"),
+    ),
+    "participants": Rule(VIEWER, of="challenge"),
+    "decide-join-requests": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "decide-join-request": Rule(ORGANIZER, of="registration", scope="organize"),
+    "dashboard-rescores": Rule(VIEWER, of="challenge"),
+    "begin-rescore": Rule(SCORER, of="challenge", scope="organize"),
+    "rescore": Rule(VIEWER, of="rescore", names=("rescore-progress",)),
+    "apply-rescore": Rule(ORGANIZER, of="rescore", scope="organize"),
+    "discard-rescore": Rule(SCORER, of="rescore", scope="organize"),
+    "dashboard-announcements": Rule(VIEWER, of="challenge"),
+    "announce": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "change-announcement": Rule(ORGANIZER, of="challenge", scope="organize", names=("dashboard-announcement",)),
+    "delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "audit-log": Rule(VIEWER, of="challenge"),
+    "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip",)),
+    # -- operators
+    "accounts": Rule(ADMIN, scope="organize", browsers=True),  # contains e-mail addresses
+    "update-account": Rule(ADMIN, scope="organize"),
+    "invite-account": Rule(ADMIN, scope="organize", browsers=True),
+    "list-invitations": Rule(ADMIN, scope="organize"),
+    "revoke-account-invitation": Rule(ADMIN, scope="organize", browsers=True),
+    # No token is enough: none may give access to another account, as the page of all account actions could.
+    "change-account": Rule(ADMIN, scope=BROWSERS_ONLY, names=("reset-link", "remove-second-factors")),
+    # -- the user's account
+    "account": Rule(SIGNED_IN),
+    "list-tokens": Rule(SIGNED_IN),
+    "make-token": Rule(SIGNED_IN, scope=BROWSERS_ONLY, names=("tokens",)),  # a token cannot create another
+    "revoke-token": Rule(OWNER, of="token", scope="submit", browsers=True),
 }
+# allauth's pages, which check access themselves. Not with a token: it could keep access for good.
+ALLAUTH = ("account_", "mfa_", "socialaccount_", "openid_connect_")
+_ALLAUTH = Rule(ANYONE, scope=BROWSERS_ONLY)
+
+_BY_NAME: Mapping[str, Rule] = {name: rule for operation, rule in RULES.items() for name in (operation, *rule.names)}
+
+
+def find_rule(name: str) -> Rule | None:
+    """For the full name of an address, as `pages:submit`; None denies it."""
+    space, _, plain = name.rpartition(":")
+    if space in {"pages", "api"}:
+        return _BY_NAME.get(plain)
+    return _ALLAUTH if name.startswith(ALLAUTH) else None

@@ -1,4 +1,4 @@
-"""Who asks, and the tokens that programs ask with."""
+"""The user's account and API tokens."""
 
 from datetime import datetime
 from typing import Any
@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.actions import signed_in
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 router = Router(tags=["account"])
@@ -23,28 +23,28 @@ class TokenOut(Schema):
     last_used: datetime | None
 
 
-class TakesPartOut(Schema):
+class MembershipOut(Schema):
     challenge: str
     team: str
-    id: str  # the team's
+    id: str  # of the team
 
 
-class HelpsOut(Schema):
+class OwnRoleOut(Schema):
     challenge: str
     kind: str
 
 
-class MeOut(Schema):
-    """`token` is what this request was made with; null in a browser."""
+class OwnAccountOut(Schema):
+    """`token` is the token of this request; null for a session."""
 
     username: str
     token: TokenOut | None
-    takes_part: list[TakesPartOut]
-    helps: list[HelpsOut]
+    memberships: list[MembershipOut]
+    roles: list[OwnRoleOut]
 
 
 class TokenIn(Schema):
-    """`days` null: until it is revoked."""
+    """`days` null: no expiration."""
 
     name: str = Field(max_length=80)
     scopes: list[str] = Field(max_length=10)
@@ -52,23 +52,23 @@ class TokenIn(Schema):
 
 
 class NewTokenOut(TokenOut):
-    """`secret` is what programs sign in with. It is shown this once."""
+    """`secret` is the token to send; it is shown only once."""
 
     secret: str
 
 
-@router.get("/me", response=MeOut, url_name="me")
-def me(request: HttpRequest) -> dict[str, Any]:
-    user, token = signed_in(request), getattr(request, "token", None)
+@router.get("/me", response=OwnAccountOut, url_name="account")
+def me(request: Request[None]) -> dict[str, Any]:
+    user, token = signed_in(request), request.token
     memberships = Membership.objects.filter(user=user).select_related("team", "challenge").order_by("-joined")
     roles = Role.objects.filter(user=user).select_related("challenge").order_by("-granted")
     return {
         "username": user.username,
         "token": _shown(token) if token else None,
-        "takes_part": [
+        "memberships": [
             {"challenge": each.challenge.slug, "team": each.team.name, "id": each.team_id} for each in memberships
         ],
-        "helps": [{"challenge": each.challenge.slug, "kind": each.kind} for each in roles],
+        "roles": [{"challenge": each.challenge.slug, "kind": each.kind} for each in roles],
     }
 
 
@@ -79,14 +79,14 @@ def list_tokens(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/tokens", response={201: NewTokenOut}, url_name="make-token")
 def new_token(request: HttpRequest, content: TokenIn) -> Status[Any]:
-    """Only from a browser that is signed in: no token makes another."""
+    """Create a token. Needs a browser session: a token cannot create another."""
     token, secret = make_token(signed_in(request), content.name, content.scopes, days=content.days)
     return Status(201, _shown(token) | {"secret": secret})
 
 
 @router.delete("/tokens/{token}", response={204: None}, url_name="revoke-token")
-def revoke(request: HttpRequest, token: str) -> Status[None]:
-    revoke_token(request.subject, actor=signed_in(request))  # type: ignore[attr-defined]
+def revoke(request: Request[ApiToken], token: str) -> Status[None]:
+    revoke_token(request.subject, actor=signed_in(request))
     return Status(204, None)
 
 

@@ -1,4 +1,4 @@
-"""What operators do for people. What would let somebody in as another person is done with no token."""
+"""Accounts, for operators. Actions that give access to another account need a browser session."""
 
 from datetime import datetime
 from typing import Any
@@ -8,15 +8,15 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import Http404, HttpRequest
 from ninja import Router, Schema
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import signed_in
 from palio.web.models import User
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import accounts
 
-router = Router(tags=["people"])
+router = Router(tags=["accounts"])
 
 
-class PersonOut(Schema):
+class AccountOut(Schema):
     username: str
     email: str
     joined: datetime
@@ -27,72 +27,72 @@ class PersonOut(Schema):
     second_factor: bool
 
 
-class PersonIn(Schema):
-    """What is to be otherwise; what is left out stays."""
+class AccountIn(Schema):
+    """Only the given fields change."""
 
     active: bool | None = None
     may_publish: bool | None = None
 
 
 class LinkOut(Schema):
-    """It is shown this once."""
+    """`url` is shown only once."""
 
     url: str
 
 
-@router.get("/accounts", response=Page[PersonOut], url_name="list-people")
-def list_people(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
-    """All accounts, by name; `q` is a part of their names or addresses."""
+@router.get("/accounts", response=Paged[AccountOut], url_name="accounts")
+def list_accounts(request: HttpRequest, page: PageQuery, q: str = "") -> dict[str, Any]:
+    """List all accounts by name; `q` is a part of the username or e-mail address."""
     sought = q.replace("\0", "").strip()
-    rows = _people()
+    rows = _accounts()
     if sought:
         rows = rows.filter(Q(username__icontains=sought) | Q(email__icontains=sought))
     return page_of(rows.order_by("username"), page, _shown)
 
 
-@router.patch("/accounts/{username}", response=PersonOut, url_name="change-person")
-def change_person(request: HttpRequest, username: str, content: PersonIn) -> dict[str, Any]:
-    """Switches an account off or on again, and says whether its owner may publish challenges of their own."""
-    found, actor = _person(username), signed_in(request)
+@router.patch("/accounts/{username}", response=AccountOut, url_name="update-account")
+def update_account(request: HttpRequest, username: str, content: AccountIn) -> dict[str, Any]:
+    """Deactivate or reactivate an account, or set whether it may publish challenges."""
+    found, actor = _account(username), signed_in(request)
     if content.active is not None:
         accounts.set_active(found, content.active, actor=actor)
     if content.may_publish is not None:
         accounts.set_publisher(found, content.may_publish, actor=actor)
-    return _shown(_person(username))
+    return _shown(_account(username))
 
 
 @router.post("/accounts/{username}/reset-link", response=LinkOut, url_name="reset-link")
 def reset_link(request: HttpRequest, username: str) -> dict[str, Any]:
-    """A link with which they choose a new password, once. Only from a browser that is signed in, with no token."""
-    return {"url": request.build_absolute_uri(accounts.reset_link(_person(username), actor=signed_in(request)))}
+    """Create a password reset link that works once. Needs a browser session."""
+    return {"url": request.build_absolute_uri(accounts.reset_link(_account(username), actor=signed_in(request)))}
 
 
-@router.post("/accounts/{username}/remove-second-factors", response=PersonOut, url_name="remove-second-factors")
+@router.post("/accounts/{username}/remove-second-factors", response=AccountOut, url_name="remove-second-factors")
 def remove_second_factors(request: HttpRequest, username: str) -> dict[str, Any]:
-    """Passkeys too. Only from a browser that is signed in, with no token."""
-    accounts.remove_second_factors(_person(username), actor=signed_in(request))
-    return _shown(_person(username))
+    """Remove all second factors and passkeys of an account. Needs a browser session."""
+    accounts.remove_second_factors(_account(username), actor=signed_in(request))
+    return _shown(_account(username))
 
 
-def _people() -> Any:
+def _accounts() -> Any:
     return User.objects.annotate(has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("pk"))))
 
 
-def _person(username: str) -> Any:
-    found = _people().filter(username=username).first()
+def _account(username: str) -> Any:
+    found = _accounts().filter(username=username).first()
     if found is None:
         raise Http404
     return found
 
 
-def _shown(person: Any) -> dict[str, Any]:
+def _shown(account: Any) -> dict[str, Any]:
     return {
-        "username": person.username,
-        "email": person.email,
-        "joined": person.date_joined,
-        "last_login": person.last_login,
-        "active": person.is_active,
-        "operator": person.is_superuser,
-        "may_publish": person.is_staff or person.is_superuser,
-        "second_factor": person.has_second_factor,
+        "username": account.username,
+        "email": account.email,
+        "joined": account.date_joined,
+        "last_login": account.last_login,
+        "active": account.is_active,
+        "operator": account.is_superuser,
+        "may_publish": account.is_staff or account.is_superuser,
+        "second_factor": account.has_second_factor,
     }

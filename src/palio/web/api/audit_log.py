@@ -1,20 +1,20 @@
-"""The event table of a challenge: what was done, by whom, when and why."""
+"""The audit log of a challenge."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
-from palio.web.api.paging import Page, PageQuery, page_of
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import Request
 from palio.web.models import Challenge, Event
 from palio.web.queries import audit_log
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
 class EventOut(Schema):
-    """`who` is None for the platform itself."""
+    """`who` is null for the platform."""
 
     time: datetime
     who: str | None
@@ -24,17 +24,12 @@ class EventOut(Schema):
     detail: dict[str, Any]
 
 
-@router.get("/challenges/{challenge}/manage/audit-log", response=Page[EventOut], url_name="audit-log")
+@router.get("/challenges/{challenge}/manage/audit-log", response=Paged[EventOut], url_name="audit-log")
 def list_events(
-    request: HttpRequest, challenge: str, page: PageQuery, asked: Annotated[audit_log.Wanted, Query()]
+    request: Request[Challenge], challenge: str, page: PageQuery, asked: Annotated[audit_log.AuditLogFilter, Query()]
 ) -> dict[str, Any]:
-    """What was done, the newest first. `kind` is a whole one, or its beginning up to the point."""
-    return page_of(audit_log.find(_challenge(request), audit_log.Wanted.of(asked.model_dump())), page, _event)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
+    """List events, newest first. `kind` is a full event kind or the part before the dot."""
+    return page_of(audit_log.find(request.subject, audit_log.AuditLogFilter.of(asked.model_dump())), page, _event)
 
 
 def _event(event: Event) -> dict[str, Any]:

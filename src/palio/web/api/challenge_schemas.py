@@ -1,19 +1,19 @@
-"""Challenges, their phases and versions, as the API shows them."""
+"""API schemas of challenges, phases and versions."""
 
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.utils import timezone
 from ninja import Schema
 
 from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import phase_state
+from palio.web.http.request import Request
 from palio.web.models import Challenge, ChallengeVersion
-from palio.web.pages.challenge_files import seen_until
-from palio.web.pages.challenges import shown
+from palio.web.queries.challenges import published, visible_until
 from palio.web.storage.bundles import bundle_of
 from palio.web.storage.downloads import downloads
-from palio.web.templatetags.challenge import state_of
 
 
 class ChallengeOut(Schema):
@@ -27,9 +27,9 @@ class ChallengeOut(Schema):
 
 
 class PhaseOut(Schema):
-    """`state` is `open`, `soon` or `closed`; numbers that are null are without a limit.
+    """`state` is `open`, `soon` or `closed`; a limit of null means unlimited.
 
-    `scores` is `visible`, or `hidden` where nobody taking part sees any.
+    `scores` is `visible`, or `hidden` if participants see none.
     """
 
     index: int
@@ -49,7 +49,7 @@ class PhaseOut(Schema):
 
 
 class TermsOut(Schema):
-    """`digest` is what joining takes, to say which text was accepted."""
+    """Send `digest` when joining, to accept this text."""
 
     text: str
     digest: str
@@ -93,9 +93,11 @@ def shown_challenge(challenge: Challenge) -> dict[str, Any]:
     }
 
 
-def shown_phases(request: HttpRequest) -> list[dict[str, Any]]:
-    _, _, bundle = shown(request)
-    offered = [(download.phase.index, download.kind) for download in downloads(bundle, seen_until(request))]
+def shown_phases(request: Request[Challenge]) -> list[dict[str, Any]]:
+    _, _, bundle = published(request.subject)
+    offered = [
+        (download.phase.index, download.kind) for download in downloads(bundle, visible_until(request.relations))
+    ]
     return [
         _phase(phase) | {"downloads": [kind for index, kind in offered if index == phase.index]}
         for phase in bundle.phases
@@ -108,7 +110,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
         "index": phase.index,
         "name": phase.name,
         "description": phase.description,
-        "state": state_of(phase, timezone.now()),
+        "state": phase_state(phase, timezone.now()),
         "opens": phase.start,
         "closes": phase.end,
         "submissions_a_day": phase.max_submissions_per_day,

@@ -1,12 +1,12 @@
-"""Challenges as everybody reads them."""
+"""Challenges, for everyone."""
 
-from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Router, Schema
 
+from palio.web.api.announcements import AnnouncementOut, shown_announcement
 from palio.web.api.challenge_schemas import (
     ChallengeOut,
     ChallengeWholeOut,
@@ -17,10 +17,11 @@ from palio.web.api.challenge_schemas import (
     shown_version,
 )
 from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.models import Announcement, Challenge, User
-from palio.web.pages.challenge_files import seen_until, send
-from palio.web.pages.challenges import rendered_page, shown
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import Request
+from palio.web.models import Challenge, User
+from palio.web.queries.challenges import published, rendered_page, visible_until
+from palio.web.storage.downloads import download_response
 from palio.web.verbs.joining import terms_of
 
 router = Router(tags=["challenges"])
@@ -31,19 +32,9 @@ class PageOut(Schema):
     html: str
 
 
-class AnnouncementOut(Schema):
-    """`number` names it to whoever changes or deletes it."""
-
-    number: int
-    title: str
-    text: str
-    author: str
-    created: datetime
-
-
-@router.get("/challenges", response=Page[ChallengeOut], url_name="list-challenges")
+@router.get("/challenges", response=Paged[ChallengeOut], url_name="list-challenges")
 def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
-    """Those that everybody sees, and the drafts that you help with."""
+    """List visible challenges, including drafts in which you have a role."""
     rows = Challenge.objects.exclude(current=None).select_related("current").order_by("-created", "-id")
     seen = ~Q(visibility=Challenge.Visibility.DRAFT)
     if isinstance(request.user, User) and not request.user.is_superuser:
@@ -53,9 +44,9 @@ def list_challenges(request: HttpRequest, page: PageQuery) -> dict[str, Any]:
     return page_of(rows, page, shown_challenge)
 
 
-@router.get("/challenges/{challenge}", response=ChallengeWholeOut, url_name="get-challenge")
-def get_challenge(request: HttpRequest, challenge: str) -> dict[str, Any]:
-    found, _, bundle = shown(request)
+@router.get("/challenges/{challenge}", response=ChallengeWholeOut, url_name="challenge")
+def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+    found, _, bundle = published(request.subject)
     terms = terms_of(bundle)
     return {
         **shown_challenge(found),
@@ -65,31 +56,33 @@ def get_challenge(request: HttpRequest, challenge: str) -> dict[str, Any]:
     }
 
 
-@router.get("/challenges/{challenge}/versions", response=Page[VersionOut], url_name="challenge-versions")
-def challenge_versions(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
-    """The newest first, each with what it has changed."""
-    rows = _challenge(request).versions.select_related("published_by", "challenge").order_by("-number")
+@router.get("/challenges/{challenge}/versions", response=Paged[VersionOut], url_name="challenge-versions")
+def challenge_versions(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
+    """List versions with their changes, newest first."""
+    rows = request.subject.versions.select_related("published_by", "challenge").order_by("-number")
     return page_of(rows, page, shown_version)
 
 
 @router.get("/challenges/{challenge}/pages", response=list[PageOut], url_name="challenge-pages")
-def challenge_pages(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
-    """Rendered and sanitized, as they are shown."""
-    found, version, bundle = shown(request)
+def challenge_pages(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+    """The pages as sanitized HTML."""
+    found, version, bundle = published(request.subject)
     return [
         {"title": page.title, "html": rendered_page(found, version, index)} for index, page in enumerate(bundle.pages)
     ]
 
 
 @router.get("/challenges/{challenge}/phases", response=list[PhaseOut], url_name="challenge-phases")
-def challengeshown_phases(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
+def challenge_phases(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
     return shown_phases(request)
 
 
-@router.get("/challenges/{challenge}/announcements", response=Page[AnnouncementOut], url_name="challenge-announcements")
-def challenge_announcements(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
-    rows = _challenge(request).announcements.select_related("author").order_by("-created", "-id")
-    return page_of(rows, page, _announcement)
+@router.get(
+    "/challenges/{challenge}/announcements", response=Paged[AnnouncementOut], url_name="challenge-announcements"
+)
+def challenge_announcements(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
+    rows = request.subject.announcements.select_related("author").order_by("-created", "-id")
+    return page_of(rows, page, shown_announcement)
 
 
 @router.get(
@@ -97,17 +90,7 @@ def challenge_announcements(request: HttpRequest, challenge: str, page: PageQuer
     url_name="challenge-download",
     openapi_extra=answers("application/octet-stream", "application/zip"),
 )
-def challenge_download(request: HttpRequest, challenge: str, phase: int, kind: str) -> HttpResponseBase:
-    """A starting kit, public data or sample cases, as the phase's `downloads` name them."""
-    found, _, bundle = shown(request)
-    return send(bundle, found.slug, phase, kind, seen_until(request))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _announcement(said: Announcement) -> dict[str, Any]:
-    told = {"title": said.title, "text": said.text, "author": said.author.username, "created": said.created}
-    return {"number": said.pk, **told}
+def challenge_download(request: Request[Challenge], challenge: str, phase: int, kind: str) -> HttpResponseBase:
+    """Download a starting kit, public data or sample cases, as listed in the phase's `downloads`."""
+    found, _, bundle = published(request.subject)
+    return download_response(bundle, found.slug, phase, kind, visible_until(request.relations))

@@ -1,27 +1,24 @@
-"""The organizer's desk: how a challenge stands, its participants, and everything of it in one file."""
+"""The organizer dashboard: overview, join requests, export."""
 
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from ninja import Router, Schema
 
 from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.models import Attempt, Challenge, Registration
-from palio.web.pages.actions import signed_in
-from palio.web.pages.audit_log import send_export
+from palio.web.http.request import Request
+from palio.web.models import Attempt, Challenge
 from palio.web.queries import dashboard, disk, queue
-from palio.web.queries.export import Parts
-from palio.web.queries.participants import registrations
-from palio.web.verbs.joining import decide
+from palio.web.queries.export import ExportParts, entries, export_name
+from palio.web.storage.downloads import zip_response
 
-router = Router(tags=["desk"])
+router = Router(tags=["dashboard"])
 
 
 class FailingOut(Schema):
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None
@@ -29,7 +26,7 @@ class FailingOut(Schema):
 
 
 class RunningOut(Schema):
-    """`since`: in its present stage. `wait_s` and `place` are those of the queue; None while it runs, or is unknown."""
+    """`since`: when it reached its state. `place` and `wait_s`: place in the queue; null if it runs or is unknown."""
 
     submission: str
     attempt: str
@@ -48,7 +45,7 @@ class ControllerOut(Schema):
 
 
 class QueueOut(Schema):
-    """Of other challenges on this platform there are numbers alone."""
+    """Other challenges on this platform are only counted."""
 
     slots: int
     running: list[RunningOut]
@@ -59,8 +56,8 @@ class QueueOut(Schema):
     controller: ControllerOut
 
 
-class DeskOut(Schema):
-    """`states` counts submissions by the state of their last attempt; `scored_today` since midnight, UTC."""
+class DashboardOut(Schema):
+    """`states` counts submissions by the state of their latest attempt; `scored_today` counts since midnight, UTC."""
 
     participants: int
     teams: int
@@ -74,33 +71,17 @@ class DeskOut(Schema):
 
 
 class DiskOut(Schema):
-    """Of the whole platform, at most some minutes old; `parts` in bytes."""
+    """Disk usage of the whole platform, a few minutes old at most; `parts` in bytes."""
 
     free_bytes: int
     total_bytes: int
     parts: dict[str, int]
 
 
-class DeskRegistrationOut(Schema):
-    id: str
-    user: str
-    state: str
-    team: str | None
-    created: datetime
-    terms_version: int | None
-    terms_accepted: datetime | None
-    decided_by: str | None
-    decided: datetime | None
-
-
-class DecideIn(Schema):
-    approve: bool
-
-
-@router.get("/challenges/{challenge}/manage", response=DeskOut, url_name="dashboard")
-def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
-    """How the challenge stands, what fails, what runs and what waits."""
-    found = _challenge(request)
+@router.get("/challenges/{challenge}/manage", response=DashboardOut, url_name="dashboard")
+def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+    """Counts, failures, running and waiting submissions of the challenge."""
+    found = request.subject
     numbers = dashboard.numbers(found)
     return {
         **vars(numbers),
@@ -112,41 +93,20 @@ def desk(request: HttpRequest, challenge: str) -> dict[str, Any]:
 
 
 @router.get("/challenges/{challenge}/manage/disk", response=DiskOut, url_name="dashboard-disk")
-def desk_disk(request: HttpRequest, challenge: str) -> dict[str, Any]:
+def dashboard_disk(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     found = disk.disk()
     parts = {part.name: part.size_bytes for part in found.parts}
     return {"free_bytes": found.free_bytes, "total_bytes": found.total_bytes, "parts": parts}
 
 
-@router.get(
-    "/challenges/{challenge}/manage/registrations", response=Page[DeskRegistrationOut], url_name="registrations"
-)
-def list_registrations(
-    request: HttpRequest, challenge: str, page: PageQuery, state: str = "", q: str = ""
-) -> dict[str, Any]:
-    """Who takes part, wants to, or did; the oldest wish first."""
-    rows = registrations(_challenge(request), q=q.replace("\0", ""), state=state.replace("\0", ""))
-    return page_of(rows, page, _registration)
-
-
-@router.post("/registrations/{registration}/decide", response=DeskRegistrationOut, url_name="decide-registration")
-def decide_registration(request: HttpRequest, registration: str, content: DecideIn) -> dict[str, Any]:
-    """Approves or refuses somebody's wish to take part."""
-    subject: Registration = request.subject  # type: ignore[attr-defined]
-    decide(subject, approve=content.approve, actor=signed_in(request))
-    return _registration(registrations(subject.challenge).get(pk=subject.pk))
-
-
 @router.get("/challenges/{challenge}/export", url_name="export", openapi_extra=answers("application/zip"))
-def export(request: HttpRequest, challenge: str, files: bool = False, runs: bool = False) -> StreamingHttpResponse:
-    """All results, attempts, boards, receipts and versions in one zip, whose README names every file. `runs`: with what
-    the scoring program wrote; `files`: with what was handed in."""
-    return send_export(_challenge(request), Parts(files=files, runs=runs))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
+def export(
+    request: Request[Challenge], challenge: str, files: bool = False, runs: bool = False
+) -> StreamingHttpResponse:
+    """Download all results, attempts, leaderboards, receipts and versions as one zip with a README. `runs` adds the
+    output of the scoring program, `files` the submitted files.
+    """
+    return zip_response(export_name(request.subject), entries(request.subject, ExportParts(files=files, runs=runs)))
 
 
 def _queue(found: queue.Queue) -> dict[str, Any]:
@@ -166,18 +126,4 @@ def _running(attempt: Attempt) -> dict[str, Any]:
         "team": attempt.submission.team.name,
         "state": attempt.state,
         "since": attempt.moved,
-    }
-
-
-def _registration(found: Any) -> dict[str, Any]:
-    return {
-        "id": found.pk,
-        "user": found.user.username,
-        "state": found.state,
-        "team": found.team,
-        "created": found.created,
-        "terms_version": found.terms_version.number if found.terms_version else None,
-        "terms_accepted": found.terms_accepted,
-        "decided_by": found.decided_by.username if found.decided_by else None,
-        "decided": found.decided,
     }

@@ -1,23 +1,23 @@
-"""A team's files: uploaded once, handed in as often as the limits allow."""
+"""A team's files: uploaded once, submitted as often as the limits allow."""
 
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.models import StoredFile
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, StoredFile
 from palio.web.queries.submission import built_image, latest_attempt, shown_file, shown_scores
-from palio.web.queries.team_submissions import files_of
-from palio.web.queries.teams import own_team
+from palio.web.queries.submissions import files_of
 from palio.web.verbs import files
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["files"])
 
 
 class FileOut(Schema):
-    """`notes`: what was accepted although it is not as it should be."""
+    """`notes`: accepted irregularities."""
 
     id: str
     name: str
@@ -29,43 +29,43 @@ class FileOut(Schema):
     deleted: datetime | None
 
 
-class HandedInOut(Schema):
+class FileSubmissionOut(Schema):
     id: str
     phase: str
     created: datetime
     state: str
-    image: str | None  # as the engine calls what was built of it
+    image: str | None  # the engine's name for the image built from it
     scores: dict[str, float] | None
 
 
 class FileWithSubmissionsOut(FileOut):
-    submissions: list[HandedInOut]
+    submissions: list[FileSubmissionOut]
 
 
-@router.get("/challenges/{challenge}/files", response=Page[FileWithSubmissionsOut], url_name="list-files")
-def list_files(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
-    """One's own team's, newest first, with what they were handed in for."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+@router.get("/challenges/{challenge}/files", response=Paged[FileWithSubmissionsOut], url_name="list-files")
+def list_files(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
+    """List your team's files and their submissions, newest first."""
+    team = require_team(request.subject, signed_in(request))
     return page_of(files_of(team), page, _shown)
 
 
 @router.get("/files/{file}", response=FileWithSubmissionsOut, url_name="get-file")
-def get_file(request: HttpRequest, file: str) -> dict[str, Any]:
-    return _shown(request.subject)  # type: ignore[attr-defined]
+def get_file(request: Request[StoredFile], file: str) -> dict[str, Any]:
+    return _shown(request.subject)
 
 
 @router.post("/files/{file}/delete", response={204: None}, url_name="delete-file")
-def delete_file(request: HttpRequest, file: str) -> Status[None]:
-    """Removes its bytes; submissions made from it stay."""
-    files.delete_file(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+def delete_file(request: Request[StoredFile], file: str) -> Status[None]:
+    """Delete the content; its submissions are kept."""
+    files.delete_file(request.subject, signed_in(request))
     return Status(204, None)
 
 
 def _shown(file: StoredFile) -> dict[str, Any]:
-    handed_in = []
+    submissions = []
     for submission in file.submissions.all():
         attempt = latest_attempt(submission)
-        handed_in.append(
+        submissions.append(
             {
                 "id": submission.pk,
                 "phase": submission.phase,
@@ -75,4 +75,4 @@ def _shown(file: StoredFile) -> dict[str, Any]:
                 "scores": shown_scores(submission, attempt),
             }
         )
-    return shown_file(file) | {"submissions": handed_in}
+    return shown_file(file) | {"submissions": submissions}

@@ -1,11 +1,11 @@
-"""Creations that may be asked for again: with `Idempotency-Key`, the second answer is the first one, sent again.
+"""Idempotent creation: with `Idempotency-Key`, a repeated request gets the first response again.
 
     @router.post("/things", ...)
     @decorate_view(once)
     def make_thing(request: HttpRequest, ...) -> ...
 
-The key, what is created and the answer are one transaction: whoever is killed in between has created nothing, and kept
-no key. A refusal creates nothing either, and its key may be used again. Keys are a person's own and kept for a day.
+The key, the created rows and the response are written in one transaction, so an interrupted request leaves neither. A
+refusal creates nothing, and its key can be used again. Keys are per user and stored for a day.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import IdempotentAnswer, User
 
 HEADER = "Idempotency-Key"
@@ -30,24 +30,20 @@ View = Callable[..., HttpResponse]
 
 
 def once(view: View) -> View:
-    """For ninja's `decorate_view`. Without the header, everything is as it would be without this."""
+    """For ninja's `decorate_view`. Has no effect without the header."""
 
     @wraps(view)
     def answered_once(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
         key = request.headers.get(HEADER, "")
         if not key or not isinstance(request.user, User):
             return view(request, *arguments, **named)
-        try:
-            return _first_or_again(view, request, request.user, key, arguments, named)
-        except RefusedError as refusal:
-            said = {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step, "evidence": []}
-            return _response(said, refusal.status)
+        return _first_or_again(view, request, request.user, key, arguments, named)
 
     return answered_once
 
 
 def remove_old_answers(now: datetime | None = None) -> int:
-    """Those that are older than a day; returns how many. For the controller."""
+    """Delete responses older than a day; returns how many. Called by the controller."""
     return IdempotentAnswer.objects.filter(created__lt=(now or timezone.now()) - KEPT).delete()[0]
 
 
@@ -55,13 +51,11 @@ def _first_or_again(
     view: View, request: HttpRequest, user: User, key: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> HttpResponse:
     if len(key) > _CHARACTERS:
-        raise RefusedError(
-            "key-invalid", f"The {HEADER} is longer than {_CHARACTERS} characters.", "Use a random one.", 422
-        )
+        raise PalioError("key-invalid", limit=_CHARACTERS)
     asked = hashlib.sha256(b"\0".join([(request.method or "").encode(), request.path.encode(), request.body]))
     with transaction.atomic():
         try:
-            with transaction.atomic():  # a second one with this key waits here for the end of the first
+            with transaction.atomic():  # a second request with this key waits here for the first
                 row = IdempotentAnswer.objects.create(user=user, key=key, request_hash=asked.hexdigest())
         except IntegrityError:
             row = IdempotentAnswer.objects.get(user=user, key=key)
@@ -77,16 +71,9 @@ def _first_or_again(
 
 def _again(row: IdempotentAnswer, asked: str) -> HttpResponse:
     if row.request_hash != asked:
-        raise RefusedError(
-            "key-reused",
-            f"This {HEADER} was used for another request.",
-            "Use a new random key for each thing to be created.",
-            422,
-        )
-    if row.status is None:  # not from here, where key and answer are written together
-        raise RefusedError(
-            "request-in-progress", "The same request is being answered at this moment.", "Ask again in a few seconds."
-        )
+        raise PalioError("key-reused")
+    if row.status is None:  # not written here, where key and response are written together
+        raise PalioError("request-in-progress")
     return _response(row.body, row.status)
 
 

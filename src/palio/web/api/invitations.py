@@ -1,4 +1,4 @@
-"""Links that let somebody in once, to the platform, into a challenge or a team: made, listed, taken back, followed."""
+"""Invitation links to the platform, a challenge or a team: create, list, revoke, accept."""
 
 from datetime import datetime
 from typing import Any
@@ -9,11 +9,11 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
+from palio.web.access.relations import own_team
 from palio.web.api.joining import TeamNameOut, TermsIn
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, Team
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import invitations
-from palio.web.verbs.teams import own_team
 
 router = Router(tags=["invitations"])
 
@@ -23,7 +23,7 @@ class InvitationIn(Schema):
 
 
 class InvitationOut(Schema):
-    """`code` is shown once, and so is `url`, where it is followed."""
+    """`code` and `url` are shown only once."""
 
     id: str
     code: str
@@ -32,7 +32,7 @@ class InvitationOut(Schema):
 
 
 class OpenInvitationOut(Schema):
-    """`account`: whose account was made with it."""
+    """`account`: the user who signed up with it."""
 
     id: str
     note: str
@@ -53,7 +53,7 @@ class AcceptedOut(Schema):
 
 @router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
 def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
-    """Into the challenge or the team that the code is for."""
+    """Join the challenge or the team of an invitation."""
     accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
     if accepted.challenge is None:
         raise Http404
@@ -71,7 +71,7 @@ def list_to_platform(request: HttpRequest) -> list[dict[str, Any]]:
 
 @router.post("/invitations", response={201: InvitationOut}, url_name="invite-account")
 def invite_to_platform(request: HttpRequest, content: InvitationIn) -> Status[Any]:
-    """A link that lets one person make an account, once."""
+    """Create a link with which one person can sign up, once."""
     return _made(request, *invitations.invite(signed_in(request), note=content.note))
 
 
@@ -86,54 +86,44 @@ def take_back_to_platform(request: HttpRequest, invitation: str) -> Status[None]
 @router.get(
     "/challenges/{challenge}/invitations", response=list[OpenInvitationOut], url_name="list-challenge-invitations"
 )
-def list_into_challenge(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
-    return _open(Q(challenge=_challenge(request), team=None))
+def list_into_challenge(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+    return _open(Q(challenge=request.subject, team=None))
 
 
 @router.post("/challenges/{challenge}/invitations", response={201: InvitationOut}, url_name="invite-participant")
-def invite_into_challenge(request: HttpRequest, challenge: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one person take part, once."""
-    made = invitations.invite(signed_in(request), challenge=_challenge(request), note=content.note)
+def invite_into_challenge(request: Request[Challenge], challenge: str, content: InvitationIn) -> Status[Any]:
+    """Create a link with which one person can join the challenge, once."""
+    made = invitations.invite(signed_in(request), challenge=request.subject, note=content.note)
     return _made(request, *made)
 
 
 @router.delete("/challenges/{challenge}/invitations/{invitation}", response={204: None}, url_name="revoke-invitation")
-def take_back_into_challenge(request: HttpRequest, challenge: str, invitation: str) -> Status[None]:
-    return _take_back(request, invitation, Q(challenge=_challenge(request), team=None))
+def take_back_into_challenge(request: Request[Challenge], challenge: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(challenge=request.subject, team=None))
 
 
 # -- into a team
 
 
 @router.get("/teams/{team}/invitations", response=list[OpenInvitationOut], url_name="list-team-invitations")
-def list_into_team(request: HttpRequest, team: str) -> list[dict[str, Any]]:
-    return _open(Q(team=_team(request)))
+def list_into_team(request: Request[Team], team: str) -> list[dict[str, Any]]:
+    return _open(Q(team=request.subject))
 
 
 @router.post("/teams/{team}/invitations", response={201: InvitationOut}, url_name="invite-member")
-def invite_into_team(request: HttpRequest, team: str, content: InvitationIn) -> Status[Any]:
-    """A link that lets one participant into the team, once."""
-    return _made(request, *invitations.invite(signed_in(request), team=_team(request), note=content.note))
+def invite_into_team(request: Request[Team], team: str, content: InvitationIn) -> Status[Any]:
+    """Create a link with which one participant can join the team, once."""
+    return _made(request, *invitations.invite(signed_in(request), team=request.subject, note=content.note))
 
 
 @router.delete("/teams/{team}/invitations/{invitation}", response={204: None}, url_name="revoke-member-invitation")
-def take_back_into_team(request: HttpRequest, team: str, invitation: str) -> Status[None]:
-    return _take_back(request, invitation, Q(team=_team(request)))
+def take_back_into_team(request: Request[Team], team: str, invitation: str) -> Status[None]:
+    return _take_back(request, invitation, Q(team=request.subject))
 
 
-# -- its parts
+# -- helpers
 
 _TO_PLATFORM = Q(challenge=None, team=None)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _team(request: HttpRequest) -> Team:
-    team: Team = request.subject  # type: ignore[attr-defined]
-    return team
 
 
 def _made(request: HttpRequest, invitation: Invitation, code: str) -> Status[Any]:
@@ -156,7 +146,7 @@ def _open(of: Q) -> list[dict[str, Any]]:
 
 
 def _take_back(request: HttpRequest, invitation: str, of: Q) -> Status[None]:
-    """Done again, or to one that was used, it does nothing more."""
+    """Revoke an invitation; does nothing if it was used or revoked."""
     found = Invitation.objects.filter(of, pk=invitation).first()
     if found is None:
         raise Http404

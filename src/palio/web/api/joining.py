@@ -1,18 +1,18 @@
-"""Taking part in a challenge, and the roles of those who help with it."""
+"""Joining a challenge, and roles in it."""
 
 from datetime import datetime
 from typing import Any, Literal
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from ninja import Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
+from palio.web.access.relations import own_team
 from palio.web.api.idempotency import once
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, Role
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import joining, roles
-from palio.web.verbs.teams import own_team
 
 router = Router(tags=["joining"])
 
@@ -23,7 +23,9 @@ class TeamNameOut(Schema):
 
 
 class RegistrationOut(Schema):
-    """`state`: pending, approved, refused or withdrawn. `terms_are_new`: others than those that were accepted."""
+    """`state`: pending, approved, refused or withdrawn. `terms_are_new`: the terms have changed since they were
+    accepted.
+    """
 
     state: str
     created: datetime
@@ -35,7 +37,7 @@ class RegistrationOut(Schema):
 
 
 class TermsIn(Schema):
-    """The digest of the terms as GET /challenges/{challenge} shows them; empty where there are none."""
+    """`accept_terms` is the digest of the terms in GET /challenges/{challenge}; empty if there are none."""
 
     accept_terms: str = Field("", max_length=64)
 
@@ -51,58 +53,53 @@ class RoleOut(Schema):
     granted: datetime
 
 
-@router.get("/challenges/{challenge}/registration", response=RegistrationOut, url_name="get-registration")
-def get_registration(request: HttpRequest, challenge: str) -> dict[str, Any]:
-    """Your own; 404 if you have never asked to take part."""
-    registration = joining.registration_of(_challenge(request), signed_in(request))
+@router.get("/challenges/{challenge}/registration", response=RegistrationOut, url_name="registration")
+def get_registration(request: Request[Challenge], challenge: str) -> dict[str, Any]:
+    """Your registration; 404 if you have never asked to join."""
+    registration = joining.registration_of(request.subject, signed_in(request))
     if registration is None:
         raise Http404
     return _shown(registration)
 
 
-@router.post("/challenges/{challenge}/registration", response={201: RegistrationOut}, url_name="join-challenge")
+@router.post("/challenges/{challenge}/registration", response={201: RegistrationOut}, url_name="join")
 @decorate_view(once)
-def join_challenge(request: HttpRequest, challenge: str, content: TermsIn) -> Status[Any]:
-    """Approved at once or pending, as the challenge has it."""
-    found = joining.join(_challenge(request), signed_in(request), terms_digest=content.accept_terms)
+def join_challenge(request: Request[Challenge], challenge: str, content: TermsIn) -> Status[Any]:
+    """Join a challenge; the state is approved or pending, depending on its settings."""
+    found = joining.join(request.subject, signed_in(request), terms_digest=content.accept_terms)
     return Status(201, _shown(found))
 
 
 @router.post("/challenges/{challenge}/registration/terms", response=RegistrationOut, url_name="accept-terms")
-def accept_terms(request: HttpRequest, challenge: str, content: TermsIn) -> dict[str, Any]:
-    """Accepts terms that came with a later version."""
-    registration = joining.registration_of(_challenge(request), signed_in(request))
+def accept_terms(request: Request[Challenge], challenge: str, content: TermsIn) -> dict[str, Any]:
+    """Accept the terms of a later version."""
+    registration = joining.registration_of(request.subject, signed_in(request))
     if registration is None:
         raise Http404
     return _shown(joining.accept_terms(registration, content.accept_terms))
 
 
 @router.delete("/challenges/{challenge}/registration", response={204: None}, url_name="withdraw-from-challenge")
-def withdraw(request: HttpRequest, challenge: str) -> Status[None]:
-    joining.withdraw(_challenge(request), signed_in(request))
+def withdraw(request: Request[Challenge], challenge: str) -> Status[None]:
+    joining.withdraw(request.subject, signed_in(request))
     return Status(204, None)
 
 
-@router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="challenge-roles")
-def list_roles(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
-    return [_role(role) for role in _challenge(request).roles.select_related("user").order_by("granted")]
+@router.get("/challenges/{challenge}/roles", response=list[RoleOut], url_name="list-roles")
+def list_roles(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+    return [_role(role) for role in request.subject.roles.select_related("user").order_by("granted")]
 
 
 @router.post("/challenges/{challenge}/roles", response=RoleOut, url_name="grant-role")
-def grant_role(request: HttpRequest, challenge: str, content: RoleIn) -> dict[str, Any]:
-    """Gives somebody a role, in place of the one that they may have."""
-    return _role(roles.grant(_challenge(request), content.username, content.kind, actor=signed_in(request)))
+def grant_role(request: Request[Challenge], challenge: str, content: RoleIn) -> dict[str, Any]:
+    """Give a user a role, replacing the one they have."""
+    return _role(roles.grant(request.subject, content.username, content.kind, actor=signed_in(request)))
 
 
 @router.delete("/challenges/{challenge}/roles/{username}", response={204: None}, url_name="revoke-role")
-def revoke_role(request: HttpRequest, challenge: str, username: str) -> Status[None]:
-    roles.revoke(_challenge(request), username, actor=signed_in(request))
+def revoke_role(request: Request[Challenge], challenge: str, username: str) -> Status[None]:
+    roles.revoke(request.subject, username, actor=signed_in(request))
     return Status(204, None)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
 
 
 def _shown(registration: Registration) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON that clients send, as text that everything behind can keep: no half of a character."""
+"""Parses JSON bodies, refusing text that cannot be stored, such as unpaired surrogates."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from ninja.parser import Parser
 
 class JsonParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
-        """Raises ValueError for what is no JSON, or holds an escaped surrogate without its other half."""
+        """Raises ValueError for invalid JSON or an unpaired escaped surrogate."""
         content = json.loads(request.body)
         if b"\\u" in request.body:
             json.dumps(content, ensure_ascii=False).encode()

@@ -2,32 +2,35 @@
 
 from datetime import datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from ninja import Router, Schema
 
-from palio.web.leaderboard.ranked import Sight, visible_columns
-from palio.web.leaderboard.request import asked, etag_for, own_scores, private
+from palio.web.http.request import Request
+from palio.web.leaderboard.request import leaderboard_request, own_scores, private
+from palio.web.leaderboard.visibility import Visibility, visible_columns
+from palio.web.models import Challenge
 
-router = Router(tags=["board"])
+router = Router(tags=["leaderboard"])
 
 
 class ColumnOut(Schema):
     key: str
     title: str
     descending: bool  # higher is better
-    precision: int  # for display only
+    precision: int  # decimals, for display only
 
 
 class RowOut(Schema):
-    """A line of the board; `rank` and `rank_range` are None for who has none. The last three are the organizers'."""
+    """A row of the leaderboard. Without a primary score, `rank` and `rank_range` are null. Only organizers, and a team
+    that sees only its own row, get `submission`, `attempt` and `disqualified`."""
 
     rank: int | None
-    rank_range: tuple[int, int] | None  # the places that the cases cannot tell apart
+    rank_range: tuple[int, int] | None  # the ranks that the cases cannot tell apart
     team: str
     baseline: bool
     scores: dict[str, float]
-    interval: tuple[float, float] | None  # of the primary score, 95 %
+    interval: tuple[float, float] | None  # 95 % interval of the primary score
     ranks: dict[str, int]
     entries: int
     last: datetime
@@ -36,12 +39,12 @@ class RowOut(Schema):
     disqualified: str | None = None
 
 
-class BoardOut(Schema):
+class LeaderboardOut(Schema):
     own_team: str | None
     challenge: str
     title: str
     phase: str
-    hidden: bool  # from participants, who see only their own row, without ranks, or nothing
+    hidden: bool  # from participants, who see only their own row without ranks, or nothing
     primary: str | None
     columns: list[ColumnOut]
     cases: int | None
@@ -55,25 +58,27 @@ class EntryOut(Schema):
     note: str
 
 
-@router.get("/challenges/{challenge}/leaderboard", response=BoardOut, url_name="leaderboard")
-def board(request: HttpRequest, challenge: str, phase: str | None = None, sort: str = "rank") -> HttpResponse:
-    """The leaderboard of a phase, else of the one that is open. `sort`: a column's key, `team`, `entries` or `last`;
-    with a minus in front of it the other way round."""
-    what = asked(request, phase)
-    etag = etag_for(request, what.stamp)
+@router.get("/challenges/{challenge}/leaderboard", response=LeaderboardOut, url_name="leaderboard")
+def leaderboard(
+    request: Request[Challenge], challenge: str, phase: str | None = None, sort: str = "rank"
+) -> HttpResponse:
+    """The leaderboard of a phase. The default phase is the open one. Sort by `rank`, `team`, `entries`, `last` or the
+    key of a column; a leading minus reverses the order."""
+    wanted = leaderboard_request(request, phase)
+    etag = wanted.etag(request)
     unchanged = get_conditional_response(request, etag=etag)
-    response = unchanged or HttpResponse(what.as_json(), "application/json; charset=utf-8")
+    response = unchanged or HttpResponse(wanted.json(), "application/json; charset=utf-8")
     response["ETag"] = etag
     return private(response)
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")
-def history(request: HttpRequest, challenge: str, phase: str | None = None) -> list[dict[str, object]]:
-    """The own team's submissions that have a score, oldest first; nothing where scores are hidden."""
-    what = asked(request, phase)
-    if what.team is None or what.seen is Sight.NOTHING:
+def history(request: Request[Challenge], challenge: str, phase: str | None = None) -> list[dict[str, object]]:
+    """The scored submissions of your team, oldest first; none if scores are hidden."""
+    wanted = leaderboard_request(request, phase)
+    if wanted.team is None or wanted.visibility is Visibility.NONE:
         return []
-    keys = [column.key for column in visible_columns(what.bundle)]
+    keys = [column.key for column in visible_columns(wanted.bundle)]
     return [
         {
             "submission": submission,
@@ -81,5 +86,5 @@ def history(request: HttpRequest, challenge: str, phase: str | None = None) -> l
             "scores": {key: scores[key] for key in keys if key in scores},
             "note": note,
         }
-        for submission, created, scores, note in own_scores(what.team, what.phase)
+        for submission, created, scores, note in own_scores(wanted.team, wanted.phase)
     ]

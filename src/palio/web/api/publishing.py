@@ -1,6 +1,6 @@
-"""Publishing bundles, and what is set beside them.
+"""Publishing bundles and changing the settings of a challenge.
 
-At the addresses that `api.challenges` answers, so that both are one router: of two, Django would ask the first alone.
+Uses the router of `api.challenges`, because the URLs are the same: of two routers, Django would only ask the first.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,8 +11,8 @@ from ninja import Query, Schema, Status
 from palio.web.api.challenge_schemas import ChallengeOut, VersionOut, shown_challenge, shown_version
 from palio.web.api.challenges import router
 from palio.web.api.request_body import received
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, ChallengeVersion
-from palio.web.pages.actions import signed_in
 from palio.web.verbs import challenge_settings
 from palio.web.verbs.publish import Publication
 from palio.web.verbs.upload_bundle import publish_archive
@@ -28,7 +28,7 @@ _ZIP: dict[str, Any] = {
 
 
 class PublishedOut(Schema):
-    """`is_new` is false where the bundle is what was published already, and nothing was done."""
+    """`is_new` is false if the bundle was already published and nothing was done."""
 
     challenge: ChallengeOut
     version: VersionOut
@@ -41,9 +41,7 @@ class SettingsIn(Schema):
     joining: Literal["open", "approval", "invitation"] | None = None
 
 
-@router.post(
-    "/challenges", response={201: PublishedOut, 200: PublishedOut}, url_name="publish-challenge", openapi_extra=_ZIP
-)
+@router.post("/challenges", response={201: PublishedOut, 200: PublishedOut}, url_name="publish", openapi_extra=_ZIP)
 def publish_challenge(
     request: HttpRequest,
     name: Annotated[str, Query(max_length=255)] = "bundle.zip",
@@ -51,7 +49,7 @@ def publish_challenge(
     draft: bool = False,
     note: Annotated[str, Query(max_length=5000)] = "",
 ) -> Status[Any]:
-    """Publishes the bundle that is sent as a zip: a new challenge, or a new version of one that you organize."""
+    """Publish the bundle in the body, a zip, as a new challenge, or as a new version of a challenge you organize."""
     with received(request) as archive:
         done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
     return _published(done)
@@ -64,33 +62,28 @@ def publish_challenge(
     openapi_extra=_ZIP,
 )
 def publish_version(
-    request: HttpRequest,
+    request: Request[Challenge],
     challenge: str,
     name: Annotated[str, Query(max_length=255)] = "bundle.zip",
     draft: bool = False,
     note: Annotated[str, Query(max_length=5000)] = "",
 ) -> Status[Any]:
-    """Publishes the bundle that is sent as a zip as the next version."""
-    slug = _challenge(request).slug
+    """Publish the bundle in the body, a zip, as the next version."""
+    slug = request.subject.slug
     with received(request) as archive:
         done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
     return _published(done)
 
 
 @router.patch("/challenges/{challenge}", response=ChallengeOut, url_name="change-challenge")
-def change_challenge(request: HttpRequest, challenge: str, content: SettingsIn) -> dict[str, Any]:
-    """Who sees it, and how one joins it."""
-    found, actor = _challenge(request), signed_in(request)
+def change_challenge(request: Request[Challenge], challenge: str, content: SettingsIn) -> dict[str, Any]:
+    """Change who can see the challenge and how people join it."""
+    found, actor = request.subject, signed_in(request)
     if content.joining is not None:
         found = challenge_settings.set_joining(found, content.joining, actor=actor)
     if content.visibility is not None:
         found = challenge_settings.set_visibility(found, content.visibility, actor=actor)
     return shown_challenge(found)
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
 
 
 def _published(done: Publication) -> Status[Any]:

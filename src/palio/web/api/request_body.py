@@ -1,4 +1,4 @@
-"""A whole file as the body of a request: written to the disk while it comes, and no further than it may be large."""
+"""A file as the request body: written to disk as it arrives, up to the size limit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from tempfile import NamedTemporaryFile
 from django.conf import settings
 from django.http import HttpRequest
 
+from palio.core.errors import PalioError
 from palio.core.files.staging import writing
 from palio.core.quantities import size_text
-from palio.web.http.refusals import RefusedError
 from palio.web.storage.upload_folder import UploadFolder
 
 _BLOCK_BYTES = 1024 * 1024
@@ -18,7 +18,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 @contextmanager
 def received(request: HttpRequest) -> Iterator[Path]:
-    """The body, until the block ends. Raises RefusedError "file-too-large", "file-incomplete", "disk-full"."""
+    """The body, until the block ends. Raises PalioError "request-too-large", "file-incomplete", "storage-full"."""
     most, folder = settings.CONFIGURATION.max_upload_bytes, settings.FOLDERS.uploads
     announced = int(request.META.get("CONTENT_LENGTH") or 0)
     if announced > most:
@@ -33,19 +33,9 @@ def received(request: HttpRequest) -> Iterator[Path]:
             file.write(block)
         file.flush()
         if size_bytes != announced:
-            raise RefusedError(
-                "file-incomplete",
-                f"{size_text(size_bytes)} of {size_text(announced)} arrived.",
-                "Send it again; nothing of it was kept.",
-                422,
-            )
+            raise PalioError("file-incomplete", received=size_text(size_bytes), announced=size_text(announced))
         yield Path(file.name)
 
 
-def _too_large(most: int) -> RefusedError:
-    return RefusedError(
-        "file-too-large",
-        f"A file may have {size_text(most)} here.",
-        "Make it smaller, or ask the operator to raise `max_upload_gib`.",
-        413,
-    )
+def _too_large(most: int) -> PalioError:
+    return PalioError("request-too-large", limit=size_text(most))

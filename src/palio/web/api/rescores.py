@@ -1,17 +1,16 @@
-"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+"""Re-scoring a phase: start, watch, compare the leaderboards, apply or discard."""
 
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.decorators import decorate_view
 
+from palio.core.leaderboard.ranking import Row
 from palio.web.api.idempotency import once
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.leaderboard.ranked import BoardRow
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import signed_in
 from palio.web.queries.rescores import listed, progress
 from palio.web.verbs import rescore as verbs
 
@@ -23,7 +22,7 @@ class PhaseIn(Schema):
 
 
 class RescoreOut(Schema):
-    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been scored again."""
+    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been re-scored."""
 
     id: str
     phase: str
@@ -36,20 +35,20 @@ class RescoreOut(Schema):
     ended: int
 
 
-class StandOut(Schema):
+class StandingOut(Schema):
     rank: int | None
     scores: dict[str, float]
 
 
 class RescoredOut(Schema):
-    """A row of both boards; `old` or `new` is None where it stands on one alone."""
+    """A row of either leaderboard; `old` or `new` is null if it is only on the other one."""
 
     team: str
     submission: str
     baseline: bool
     disqualified: str
-    old: StandOut | None
-    new: StandOut | None
+    old: StandingOut | None
+    new: StandingOut | None
 
 
 class FailedOut(Schema):
@@ -59,53 +58,43 @@ class FailedOut(Schema):
 
 
 class RescoreWholeOut(RescoreOut):
-    """`changes`, in the order of the new board, and `failed` are None once it was decided."""
+    """`changes`, in the order of the new leaderboard, and `failed` are null once it is applied or discarded."""
 
     changes: list[RescoredOut] | None
     failed: list[FailedOut] | None
 
 
-@router.get("/challenges/{challenge}/manage/rescores", response=Page[RescoreOut], url_name="dashboard-rescores")
-def list_rescores(request: HttpRequest, challenge: str, page: PageQuery) -> dict[str, Any]:
-    """The newest first."""
-    return page_of(listed(_challenge(request)), page, _shown)
+@router.get("/challenges/{challenge}/manage/rescores", response=Paged[RescoreOut], url_name="dashboard-rescores")
+def list_rescores(request: Request[Challenge], challenge: str, page: PageQuery) -> dict[str, Any]:
+    """List re-scores, newest first."""
+    return page_of(listed(request.subject), page, _shown)
 
 
 @router.post("/challenges/{challenge}/manage/rescores", response={201: RescoreOut}, url_name="begin-rescore")
 @decorate_view(once)
-def begin_rescore(request: HttpRequest, challenge: str, content: PhaseIn) -> Status[Any]:
-    """Scores everything in a phase again, with the current version. Nothing changes until it is applied."""
-    return Status(201, _shown(verbs.begin(_challenge(request), content.phase, signed_in(request))))
+def begin_rescore(request: Request[Challenge], challenge: str, content: PhaseIn) -> Status[Any]:
+    """Re-score a phase with the current version. Nothing changes until it is applied."""
+    return Status(201, _shown(verbs.begin(request.subject, content.phase, signed_in(request))))
 
 
-@router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="get-rescore")
-def get_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
-    """How far it is, and both boards beside each other."""
-    return _whole(_rescore(request))
+@router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="rescore")
+def get_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
+    """The progress, and both leaderboards."""
+    return _whole(request.subject)
 
 
 @router.post("/rescores/{rescore}/apply", response=RescoreWholeOut, url_name="apply-rescore")
-def apply_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
-    """The new scores count from now on, all at once."""
-    verbs.apply(_rescore(request), signed_in(request))
+def apply_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
+    """Make all new scores count, at once."""
+    verbs.apply(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
 
 
 @router.post("/rescores/{rescore}/discard", response=RescoreWholeOut, url_name="discard-rescore")
-def discard_rescore(request: HttpRequest, rescore: str) -> dict[str, Any]:
-    """The board stays as it is; what still waits or runs of it is cancelled."""
-    verbs.discard(_rescore(request), signed_in(request))
+def discard_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
+    """Discard the new scores and cancel unfinished attempts. The leaderboard does not change."""
+    verbs.discard(request.subject, signed_in(request))
     return _whole(Rescore.objects.get(pk=rescore))
-
-
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _rescore(request: HttpRequest) -> Rescore:
-    rescore: Rescore = request.subject  # type: ignore[attr-defined]
-    return rescore
 
 
 def _shown(rescore: Rescore) -> dict[str, Any]:
@@ -128,11 +117,11 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
     changes = [
         {
             "team": change.row.name,
-            "submission": change.row.submission,
-            "baseline": change.row.baseline,
-            "disqualified": change.row.disqualified,
-            "old": _stand(change.old),
-            "new": _stand(change.new),
+            "submission": change.row.entry.label,
+            "baseline": change.row.entry.baseline,
+            "disqualified": change.row.entry.disqualified,
+            "old": _standing(change.old),
+            "new": _standing(change.new),
         }
         for change in comparison.changes
     ]
@@ -143,5 +132,5 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
     return {**_shown(rescore), "changes": changes, "failed": failed}
 
 
-def _stand(row: BoardRow | None) -> dict[str, Any] | None:
+def _standing(row: Row | None) -> dict[str, Any] | None:
     return {"rank": row.rank, "scores": dict(row.values)} if row else None

@@ -1,55 +1,50 @@
-"""Handing in, and what became of it."""
+"""Submitting, and a team's submissions."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from ninja import Query, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.attempt.run_folder import Stage
-from palio.web.access.relations import Relation
+from palio.core.errors import PalioError
 from palio.web.access.rules import VIEWER
 from palio.web.api.files import FileOut
 from palio.web.api.idempotency import once
 from palio.web.api.leaderboard import ColumnOut
-from palio.web.api.openapi import answers
-from palio.web.api.paging import Page, PageQuery, page_of
-from palio.web.http.refusals import RefusedError
-from palio.web.models import StoredFile, Submission, User
-from palio.web.pages.submission import report
+from palio.web.api.openapi import ErrorOut, answers
+from palio.web.api.paging import Paged, PageQuery, page_of
+from palio.web.http.request import Relation, Request, signed_in
+from palio.web.models import Challenge, StoredFile, Submission, User
 from palio.web.queries.submission import (
+    REPORT_HEADERS,
     full_log,
     latest_attempt,
     receipt_path,
+    report_html,
     shown_log,
     shown_submission,
     shown_whole,
 )
-from palio.web.queries.team_submissions import submissions_of
-from palio.web.queries.teams import own_team
+from palio.web.queries.submissions import submissions_of
 from palio.web.verbs import submission_limits, submit
 from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["submissions"])
 
 
 class SubmitIn(Schema):
-    file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the id of one of the team's files
-    phase: str | None = None  # the one that is open
+    file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the ID of one of the team's files
+    phase: str | None = None  # default: the open phase
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
 
 
-class RefusalOut(Schema):
-    code: str
-    message: str
-    next_step: str
-
-
-class TriesOut(Schema):
-    """How one's team stands in a phase. None: no limit. `refusal` says what is in the way of handing in now, `left_out`
-    why kinds that the phase takes cannot be evaluated here.
+class QuotaOut(Schema):
+    """Your team's limits and usage in a phase; null means no limit. `refusal` is why it cannot submit now, `left_out`
+    why the platform cannot evaluate some of the phase's kinds.
     """
 
     phase: str
@@ -67,7 +62,7 @@ class TriesOut(Schema):
     running: int
     at_the_same_time: int
     back: datetime | None
-    refusal: RefusalOut | None
+    refusal: ErrorOut | None
 
 
 class StageOut(Schema):
@@ -81,8 +76,8 @@ class StageOut(Schema):
     cpu_s: float | None = None
 
 
-class PassOut(Schema):
-    """One of all passes, the first first. `counts`: its scores are those of the submission."""
+class AttemptSummaryOut(Schema):
+    """One of all attempts, oldest first. `counts`: its scores are those of the submission."""
 
     identity: str
     number: int
@@ -97,7 +92,7 @@ class PassOut(Schema):
 
 
 class AttemptOut(Schema):
-    """One pass through the stages; `logs` are the stages whose logs may be read."""
+    """An attempt; `logs` are the stages whose logs may be read."""
 
     identity: str
     number: int
@@ -114,7 +109,8 @@ class AttemptOut(Schema):
 
 
 class SubmissionOut(Schema):
-    """`scores` are those of the columns that are shown; `failure` is in its team's words, with `turn`: whose it is."""
+    """`scores` has the visible columns; `failure` is as the team sees it; in it, `action_needed` names the
+    responsible party."""
 
     id: str
     challenge: str
@@ -136,7 +132,7 @@ class SubmissionOut(Schema):
 
 
 class PlaceOut(Schema):
-    """In the queue: 1 is next; None while it waits after a fault of the platform."""
+    """Place in the queue: 1 is next; null while it waits after a platform error."""
 
     number: int | None
     of: int
@@ -144,17 +140,17 @@ class PlaceOut(Schema):
 
 
 class WholeSubmissionOut(SubmissionOut):
-    """`attempt` is the last of `attempts`. `cancel_counts`: cancelling it now would use up a try."""
+    """`attempt` is the latest of `attempts`. `cancel_counts`: cancelling now would count toward the limit."""
 
     attempt: AttemptOut | None
-    attempts: list[PassOut]
+    attempts: list[AttemptSummaryOut]
     cancel_counts: bool
     place: PlaceOut | None
     columns: list[ColumnOut]
 
 
 class CancelIn(Schema):
-    """`counts`: it may use up a try, where `cancel_counts` says that it does."""
+    """`counts`: cancel even if it counts toward the limit, see `cancel_counts`."""
 
     counts: bool = False
 
@@ -163,62 +159,57 @@ class SubmittedOut(WholeSubmissionOut):
     notes: list[str]
 
 
-@router.get("/challenges/{challenge}/quota", response=list[TriesOut], url_name="list-tries")
-def list_tries(request: HttpRequest, challenge: str) -> list[dict[str, Any]]:
-    """What one's team may hand in, for each phase: kinds, sizes, tries left, and when they come back."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
-    return [_shown_tries(tries, request.user) for tries in submission_limits.all_tries(team)]  # type: ignore[arg-type]
+@router.get("/challenges/{challenge}/quota", response=list[QuotaOut], url_name="list-quotas")
+def list_quotas(request: Request[Challenge], challenge: str) -> list[dict[str, Any]]:
+    """Your team's limits in each phase: kinds, sizes, submissions left, and when the next ones are available."""
+    team = require_team(request.subject, signed_in(request))
+    return [_shown_quota(quota, signed_in(request)) for quota in submission_limits.quotas_of(team)]
 
 
 @router.post("/challenges/{challenge}/submit", response={201: SubmittedOut}, url_name="submit")
 @decorate_view(once)
-def make_submission(request: HttpRequest, challenge: str, content: SubmitIn) -> Status[Any]:
-    """Hands a file of one's team in. Send an Idempotency-Key, so that asking again hands in nothing twice."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+def make_submission(request: Request[Challenge], challenge: str, content: SubmitIn) -> Status[Any]:
+    """Submit one of your team's files. Send an Idempotency-Key, so that a repeated request does not submit twice."""
+    team = require_team(request.subject, signed_in(request))
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
-        raise RefusedError(
-            "file-unknown",
-            "Your team has no such file.",
-            "Upload it first; GET /api/v1/challenges/…/files lists what is there.",
-            404,
-        )
-    handed = submit.submit(file, request.user, phase_name=content.phase, note=content.note)  # type: ignore[arg-type]
-    return Status(201, shown_whole(handed.submission) | {"notes": handed.notes})
+        raise PalioError("file-unknown")
+    submitted = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
+    return Status(201, shown_whole(submitted.submission) | {"notes": submitted.notes})
 
 
-@router.get("/challenges/{challenge}/submissions", response=Page[SubmissionOut], url_name="list-submissions")
+@router.get("/challenges/{challenge}/submissions", response=Paged[SubmissionOut], url_name="submissions")
 def list_submissions(
-    request: HttpRequest,
+    request: Request[Challenge],
     challenge: str,
     page: PageQuery,
     phase: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
 ) -> Any:
-    """One's own team's, newest first."""
-    team = own_team(request.subject, request.user)  # type: ignore[attr-defined, arg-type]
+    """List your team's submissions, newest first."""
+    team = require_team(request.subject, signed_in(request))
     return page_of(submissions_of(team.pk, phase), page, shown_submission)
 
 
-@router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="get-submission")
-def get_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
-    """Where it is: its state, its stages, and its end."""
-    own = Relation.TEAM in request.relations  # type: ignore[attr-defined]
-    return shown_whole(_submission(request), own=own, full=_is_full(request))
+@router.get("/submissions/{submission}", response=WholeSubmissionOut, url_name="submission")
+def get_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
+    """The state, stages and result of a submission."""
+    own = Relation.TEAM in request.relations
+    return shown_whole(request.subject, own=own, full=_is_full(request))
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")
-def cancel_submission(request: HttpRequest, submission: str, content: CancelIn | None = None) -> dict[str, Any]:
-    """Ends it; what runs is stopped. Where that uses up a try, it is refused until `counts` says that it may."""
+def cancel_submission(request: Request[Submission], submission: str, content: CancelIn | None = None) -> dict[str, Any]:
+    """Cancel a submission. If that counts toward the limit, it is refused unless `counts` is true."""
     counts = content is not None and content.counts
-    submit.cancel(_submission(request), request.user, counts=counts)  # type: ignore[arg-type]
-    return shown_whole(_submission(request))
+    submit.cancel(request.subject, signed_in(request), counts=counts)
+    return shown_whole(request.subject)
 
 
 @router.post("/submissions/{submission}/withdraw", response=WholeSubmissionOut, url_name="withdraw-submission")
-def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]:
-    """Takes it off the board, for good."""
-    submit.withdraw(_submission(request), request.user)  # type: ignore[arg-type]
-    submission_now = _submission(request)
+def withdraw_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
+    """Withdraw it from the leaderboard for good."""
+    submit.withdraw(request.subject, signed_in(request))
+    submission_now = request.subject
     submission_now.refresh_from_db()
     return shown_whole(submission_now)
 
@@ -228,68 +219,58 @@ def withdraw_submission(request: HttpRequest, submission: str) -> dict[str, Any]
     url_name="submission-log",
     openapi_extra=answers("text/plain; charset=utf-8"),
 )
-def submission_log(request: HttpRequest, submission: str, stage: Stage) -> HttpResponse:
-    """The log of a stage, as far as the phase lets it be read, as plain text; all of it to those who help."""
-    attempt = latest_attempt(_submission(request))
+def submission_log(request: Request[Submission], submission: str, stage: Stage) -> HttpResponse:
+    """The log of a stage as plain text, as far as the phase shows it; viewers, scorers and organizers get all of it."""
+    attempt = latest_attempt(request.subject)
     text = (full_log if _is_full(request) else shown_log)(attempt, stage) if attempt else None
     if text is None:
-        raise RefusedError(
-            "log-unavailable",
-            f"There is no log of the stage `{stage}` that you may read.",
-            "The challenge decides which logs are shown; before a stage has begun, it has none.",
-            404,
-        )
+        raise PalioError("log-unavailable", name=stage)
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 @router.get("/submissions/{submission}/report", url_name="submission-report", openapi_extra=answers("text/html"))
-def submission_report(request: HttpRequest, submission: str) -> HttpResponse:
-    """What the scoring program wrote for people to read, as a file: the organizer's own HTML."""
-    answer = report(request, submission)
-    answer["Content-Disposition"] = 'attachment; filename="report.html"'
-    return answer
+def submission_report(request: Request[Submission], submission: str) -> HttpResponse:
+    """The HTML report of the scoring program."""
+    content = report_html(request.subject, full=_is_full(request))
+    if content is None:
+        raise Http404
+    headers = {"Content-Disposition": 'attachment; filename="report.html"'} | REPORT_HEADERS
+    return HttpResponse(content, "text/html; charset=utf-8", headers=headers)
 
 
 @router.get("/submissions/{submission}/receipt", response={200: dict[str, Any]}, url_name="submission-receipt")
-def submission_receipt(request: HttpRequest, submission: str) -> HttpResponse:
-    """The signed statement of what was evaluated and what came out; `palio verify` reads it."""
-    path = receipt_path(latest_attempt(_submission(request)), full=_is_full(request))
+def submission_receipt(request: Request[Submission], submission: str) -> HttpResponse:
+    """The signed receipt: what was evaluated, and with which scores. Verify it with `palio verify`."""
+    path = receipt_path(latest_attempt(request.subject), full=_is_full(request))
     if path is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
     return HttpResponse(path.read_bytes(), "application/json", headers=headers)
 
 
-def _is_full(request: HttpRequest) -> bool:
-    """Whether it is asked by somebody who may read all of it: viewers, scorers, organizers."""
-    return bool(VIEWER & request.relations)  # type: ignore[attr-defined]
+def _is_full(request: Request[Submission]) -> bool:
+    """Whether the user is a viewer, scorer or organizer, and may read everything."""
+    return bool(VIEWER & request.relations)
 
 
-def _submission(request: HttpRequest) -> Submission:
-    submission: Submission = request.subject  # type: ignore[attr-defined]
-    return submission
-
-
-def _shown_tries(tries: submission_limits.Tries, user: User) -> dict[str, Any]:
-    phase, refusal = tries.phase, tries.refusal
-    not_here = left_out(tries.kinds, user)
+def _shown_quota(quota: submission_limits.Quota, user: User) -> dict[str, Any]:
+    phase, refusal = quota.phase, quota.refusal
+    not_here = left_out(quota.kinds, user)
     return {
         "phase": phase.name,
         "opens": phase.start,
         "closes": phase.end,
-        "kinds": [kind.value for kind in tries.kinds if kind not in not_here],
+        "kinds": [kind.value for kind in quota.kinds if kind not in not_here],
         "left_out": {kind.value: why for kind, why in not_here.items()},
-        "most_bytes": tries.most_bytes,
+        "most_bytes": quota.most_bytes,
         "per_day": phase.max_submissions_per_day,
         "in_all": phase.max_submissions,
-        "used_today": tries.used_today,
-        "used": tries.used,
-        "left": tries.left,
-        "left_today": tries.left_today,
-        "running": tries.running,
+        "used_today": quota.used_today,
+        "used": quota.used,
+        "left": quota.left,
+        "left_today": quota.left_today,
+        "running": quota.running,
         "at_the_same_time": submission_limits.AT_THE_SAME_TIME,
-        "back": tries.back,
-        "refusal": {"code": refusal.code, "message": refusal.message, "next_step": refusal.next_step}
-        if refusal
-        else None,
+        "back": quota.back,
+        "refusal": refusal.failure.as_body() if refusal else None,
     }

@@ -6,20 +6,20 @@ from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from django.conf import settings
-from django.http import HttpRequest
 from ninja import Header, Router, Schema, Status
 from pydantic import Field
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import PalioError
 from palio.web.api.files import FileOut
-from palio.web.http.refusals import RefusedError
-from palio.web.models import Upload, User
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
-from palio.web.queries.teams import own_team
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload as completing
 from palio.web.verbs import receive_chunk, uploads
+from palio.web.verbs.teams import require_team
 
 router = Router(tags=["uploads"])
 
@@ -53,12 +53,12 @@ class CompleteIn(Schema):
 
 
 @router.post("/challenges/{challenge}/uploads", response={201: UploadOut}, url_name="begin-upload")
-def begin_upload(request: HttpRequest, challenge: str, content: UploadIn) -> Status[Any]:
+def begin_upload(request: Request[Challenge], challenge: str, content: UploadIn) -> Status[Any]:
     """Announces a file, or goes on with one that was announced; what is there already need not be sent."""
-    subject, user = _asked(request)
+    subject, user = request.subject, signed_in(request)
     phase = pick_phase(current_bundle(subject), content.phase) if content.phase else None
     upload = uploads.begin_upload(
-        own_team(subject, user),
+        require_team(subject, user),
         user,
         name=content.name,
         size_bytes=content.size_bytes,
@@ -70,9 +70,9 @@ def begin_upload(request: HttpRequest, challenge: str, content: UploadIn) -> Sta
 
 
 @router.get("/uploads/{upload}", response=UploadOut, url_name="get-upload")
-def get_upload(request: HttpRequest, upload: str) -> dict[str, Any]:
+def get_upload(request: Request[Upload], upload: str) -> dict[str, Any]:
     """Which chunks are there."""
-    return _shown(_upload(request))
+    return _shown(request.subject)
 
 
 @router.put(
@@ -87,51 +87,36 @@ def get_upload(request: HttpRequest, upload: str) -> dict[str, Any]:
     },
 )
 def put_chunk(
-    request: HttpRequest, upload: str, index: int, x_chunk_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")]
+    request: Request[Upload], upload: str, index: int, x_chunk_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")]
 ) -> Status[None]:
     """Sends one chunk as it is, in any order and several at a time; sent again, it does no harm."""
     with _one_of_few():
-        receive_chunk.put_chunk(_upload(request), index, x_chunk_sha256, request)
+        receive_chunk.put_chunk(request.subject, index, x_chunk_sha256, request)
     return Status(204, None)
 
 
 @router.post("/uploads/{upload}/complete", response=FileOut, url_name="complete-upload")
-def complete_upload(request: HttpRequest, upload: str, content: CompleteIn) -> dict[str, Any]:
+def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) -> dict[str, Any]:
     """Checks the whole and keeps it as a file of the team. Asked again, it answers the same."""
-    _, user = _asked(request)
+    user = signed_in(request)
     with _one_of_few():
-        return shown_file(completing.complete_upload(_upload(request), user, content.kind))
+        return shown_file(completing.complete_upload(request.subject, user, content.kind))
 
 
 @router.post("/uploads/{upload}/abandon", response={204: None}, url_name="abandon-upload")
-def abandon_upload(request: HttpRequest, upload: str) -> Status[None]:
-    uploads.abandon_upload(_upload(request))
+def abandon_upload(request: Request[Upload], upload: str) -> Status[None]:
+    uploads.abandon_upload(request.subject)
     return Status(204, None)
 
 
 @contextmanager
 def _one_of_few() -> Iterator[None]:
     if not _at_once.acquire(blocking=False):
-        raise RefusedError(
-            "uploads-busy",
-            "As many chunks as the platform takes at a time are coming in, or being checked.",
-            "Ask again in a second.",
-            503,
-        )
+        raise PalioError("uploads-busy")
     try:
         yield
     finally:
         _at_once.release()
-
-
-def _asked(request: HttpRequest) -> tuple[Any, User]:
-    assert isinstance(request.user, User)  # noqa: S101 - as access.rules has it
-    return request.subject, request.user  # type: ignore[attr-defined]
-
-
-def _upload(request: HttpRequest) -> Upload:
-    upload: Upload = request.subject  # type: ignore[attr-defined]
-    return upload
 
 
 def _shown(upload: Upload) -> dict[str, Any]:

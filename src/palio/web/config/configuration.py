@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
 from palio.core.quantities import GIB
+from palio.engines import ENGINES
 from palio.web.config import values as takes
 from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
@@ -53,7 +54,7 @@ class Configuration:
         takes.one_of("open", "invitation"), "open", "who may make an account: `open` or `invitation`"
     )
     engine: str = _setting(
-        takes.one_of("auto", "docker", "bubblewrap"), "auto", "where containers run: `auto`, `docker` or `bubblewrap`"
+        takes.one_of("auto", *ENGINES), "auto", "where containers run: `auto`, `docker` or `bubblewrap`"
     )
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "whether bubblewrap also runs submissions by others than this platform's operators"

@@ -41,11 +41,6 @@ class Folders:
         return self.root / "runs"
 
     @property
-    def boards(self) -> Path:
-        """How certain the boards are, worked out from single cases; can be removed at any time."""
-        return self.root / "boards"
-
-    @property
     def inputs(self) -> Path:
         """Blind copies of hidden inputs, which runs link to; can be removed while nothing is evaluated."""
         return self.root / "inputs"
@@ -73,7 +68,6 @@ class Folders:
             self.bundles,
             self.uploads,
             self.runs,
-            self.boards,
             self.inputs,
             self.static,
         ):

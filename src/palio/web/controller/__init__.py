@@ -1,29 +1,30 @@
-"""The controller: compares what the database says should run with what the engine says does, and moves attempts on.
+"""The controller: compares what should run with what runs on the engine, and moves attempts on.
 
-One process with one loop, which alone writes to the database what becomes of attempts; each attempt in hand has a
-process of its own, its worker, that steps its `core.evaluate.Evaluation`. See loop for what a tick does, worker for
-what a worker may and may not do to the rest, deaths for workers that fail, and moves for what is written.
+It is one process with one loop, and the only one that writes the results of attempts to the database. Each active
+attempt has a worker, a process that steps its `core.evaluate.Evaluation`. See `loop` for what happens in a tick,
+`worker` for what a worker may do to the rest of the platform, `worker_deaths` for workers that fail, and `moves` for
+what is written.
 
-There is never a second one at a data folder (a lock on a file there, which the kernel lets go of when its process is
-gone, however that ended) nor at a PostgreSQL database (an advisory lock of its own connection). So no attempt needs a
-lease that could run out while its holder is only slow: whatever is running in the database and not in this process's
-hands belongs to one that is dead, and is taken up at once. A worker of the dead one holds its run folder for as long
-as it is still there, and the next worker waits for that.
+Only one controller can run on a data folder (a lock on a file, which the kernel releases when the process is gone)
+or on a PostgreSQL database (an advisory lock on a connection of its own). So attempts need no lease that could expire
+while its holder is only slow: whatever the database says is running, but this process does not hold, belongs to a dead
+process and is taken over at once. A worker of the dead process holds the run folder until it is gone, and the next
+worker waits for that.
 """
 
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from palio.web.controller.heartbeat import Pulse
+    from palio.web.controller.heartbeat import Heartbeat
 
 
-def main(pulse: "Pulse | None" = None) -> None:
-    """Runs until SIGTERM or SIGINT. Raises PalioError "data-in-use" if another controller runs already."""
+def main(heartbeat: "Heartbeat | None" = None) -> None:
+    """Run until SIGTERM or SIGINT. Raises PalioError "data-in-use" if another controller is running."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palio.web.settings")
     import django
 
     django.setup()
     from palio.web.controller.process import run
 
-    run(pulse=pulse)
+    run(heartbeat=heartbeat)

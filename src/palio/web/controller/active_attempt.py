@@ -1,4 +1,4 @@
-"""An attempt that the controller has in hand: its worker, until when its stage may last, and how it is to end."""
+"""An attempt that the controller is working on: its worker, its deadline, and how it is to end."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,15 +13,15 @@ from palio.web.controller.slots import Share
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Worker
 
-UNANSWERED_S = 20.0  # how long a worker may take to end once it was asked to, or has told its result
+UNANSWERED_S = 20.0  # for a worker to exit after an order to end or after its result
 
 
 @dataclass
-class InHand:
-    """`deadline` and `since` are of the controller's monotonic clock: nobody can set it.
+class ActiveAttempt:
+    """`deadline` and `since` are times of the controller's monotonic clock, which nobody can set.
 
-    `order` is how the attempt is to end, once that is decided, and `since` when its worker was asked to, or told its
-    result. `closed` says that a worker was started only to end it so.
+    `order` is how the attempt is to end, once that is decided; `since` is when its worker was asked to end or reported
+    its result. `closed` means that a worker was started only to end it.
     """
 
     given: Assignment
@@ -43,12 +43,12 @@ class InHand:
         return self.since is not None and now - self.since > UNANSWERED_S
 
     def start_again(self, now: float) -> None:
-        """A new worker in the place of one that has ended; with an order, it only ends the attempt."""
+        """Replace a worker that ended. With an order, the new worker only ends the attempt."""
         self.worker = self.start(self.given, self.order)
         self.token = secrets.token_hex(4)
         self.closed = self.order is not None
         self.since = now if self.order is not None else None
 
     def as_ordered(self) -> Outcome:
-        """The end that was decided, where no worker could write it down."""
+        """The result that was ordered, for when no worker could report it."""
         return Outcome.failed(self.order) if isinstance(self.order, Failure) else Outcome.cancelled()

@@ -1,8 +1,8 @@
-"""From a row of the database to what a worker needs to know. Nothing of a file's content is read."""
+"""Builds the assignment of a worker from database rows. Reads no file contents."""
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.files.collect import name_refusal
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 from palio.web.config.data_folder import Folders
 from palio.web.controller.assignment import Assignment
 from palio.web.models import Attempt, StoredFile
@@ -12,7 +12,7 @@ from palio.web.storage.files import bundle_path, file_path
 def assignment(row: Attempt, folders: Folders, engine: str | None = None) -> Assignment:
     return Assignment(
         identity=row.identity,
-        submission=_submission(row.submission.file, folders),
+        submission=_submission_file(row.submission.file, folders),
         bundle=bundle_path(folders, row.version.digest),
         phase=row.submission.phase,
         label=row.submission.team.name,
@@ -27,9 +27,9 @@ def is_only_scored(row: Attempt) -> bool:
     return row.source is not None or row.submission.file.kind == SubmissionKind.RESULTS
 
 
-def _submission(file: StoredFile, folders: Folders) -> Submission:
-    """Known by what was found when it was submitted."""
+def _submission_file(file: StoredFile, folders: Folders) -> SubmissionFile:
+    """The file as it was recognized when it was submitted."""
     called = file.name if name_refusal([file.name]) is None and "/" not in file.name else "submission"
-    return Submission(
+    return SubmissionFile(
         file_path(folders, file.sha256), SubmissionKind(file.kind), file.sha256, tuple(file.notes), called
     )

@@ -1,4 +1,4 @@
-"""All that a worker needs to evaluate an attempt, as JSON, so that another process can be told. Free of Django."""
+"""Everything a worker needs to evaluate an attempt, as JSON for another process. Does not import Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from palio.core.attempt.jobs import Attempt
-from palio.core.bundle.model import Bundle, Phase, SubmissionKind
-from palio.core.bundle.pick_phase import pick_task
+from palio.core.bundle.model import SubmissionKind
+from palio.core.bundle.pick_phase import pick_phase, pick_task
 from palio.core.bundle.read import read_bundle
-from palio.core.errors import PalioError
-from palio.core.submission.kinds import Submission
+from palio.core.submission.kinds import SubmissionFile
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Assignment:
     """`collected`: predictions of an earlier attempt; only these are scored."""
 
     identity: str
-    submission: Submission
+    submission: SubmissionFile
     bundle: Path
     phase: str
     label: str
@@ -28,9 +27,9 @@ class Assignment:
     collected: Path | None = None
 
     def attempt(self) -> Attempt:
-        """Reads the bundle. Raises PalioError for one that cannot be read, or a phase that cannot be evaluated."""
+        """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
         bundle = read_bundle(self.bundle)
-        phase = phase_of(bundle, self.phase)
+        phase = pick_phase(bundle, self.phase)
         return Attempt(self.identity, self.submission, bundle, phase, pick_task(phase), self.label)
 
     def as_json(self) -> dict[str, object]:
@@ -56,7 +55,7 @@ class Assignment:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         given = content["submission"]
-        submission = Submission(
+        submission = SubmissionFile(
             Path(given["path"]),
             SubmissionKind(given["kind"]),
             given["digest"],
@@ -66,12 +65,3 @@ class Assignment:
         paths = {name: Path(content[name]) for name in ("bundle", "folder", "copies")}
         collected = Path(content["collected"]) if content["collected"] else None
         return cls(**{**content, **paths, "submission": submission, "collected": collected})
-
-
-def phase_of(bundle: Bundle, name: str) -> Phase:
-    """Raises PalioError "phase-unknown"."""
-    for phase in bundle.phases:
-        if phase.name == name:
-            return phase
-    names = ", ".join(f"“{each.name}”" for each in bundle.phases)
-    raise PalioError("phase-unknown", phase=name, phases=names)

@@ -1,6 +1,6 @@
-"""How an attempt ended, as the database keeps it: what an organizer reads of it, and what a participant does.
+"""The result of an attempt as the database stores it, for organizers and for participants.
 
-Free of Django, as worker processes tell it.
+Does not import Django, because worker processes report it.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`stages` are those that ran, in their order. `shown` is the failure in the participant's words."""
+    """`stages` are those that ran, in order. `shown` is the failure as the participant sees it."""
 
     verdict: Verdict
     scores: Mapping[str, float] | None = None
@@ -31,10 +31,10 @@ class Outcome:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> "Outcome":
-        """Of one that has ended."""
+        """The outcome of an evaluation that has finished."""
         result = evaluation.result
         if result.verdict is None:
-            raise ValueError("the evaluation has not ended")
+            raise ValueError("the evaluation has not finished")
         if result.failure is not None:
             return replace(
                 cls.failed(_with_a_turn(result.failure)),
@@ -51,7 +51,7 @@ class Outcome:
 
     @classmethod
     def failed(cls, failure: Failure) -> "Outcome":
-        """Of what failed where nothing could be written."""
+        """The outcome of a failure that left nothing on disk."""
         failure = _with_a_turn(failure)
         return cls(Verdict.FAILED, failure=failure, shown=for_participant(failure))
 
@@ -61,7 +61,7 @@ class Outcome:
 
     @classmethod
     def of_row(cls, row: "Attempt") -> "Outcome":
-        """What the database has of one that has ended."""
+        """The outcome that the database has of a finished attempt."""
         failure = Failure.from_json(row.failure) if row.failure else None
         return cls(Verdict(row.state), scores=row.scores, failure=failure)
 
@@ -89,14 +89,14 @@ class Outcome:
 
     @property
     def is_retried(self) -> bool:
-        """Whether it ended by a fault of the platform's that may go away by itself."""
+        """Whether the attempt failed because of a platform error that may go away."""
         return self.failure is not None and self.failure.cause is Cause.PLATFORM and FAILURES[self.failure.code].retried
 
-    def as_last(self, tries: int) -> "Outcome":
-        """The same, of the last try: nothing is tried again by itself."""
+    def as_last(self, attempts: int) -> "Outcome":
+        """The same outcome as that of the last attempt: it is not retried automatically."""
         if self.failure is None or self.shown is None:
             return self
-        note = f"It was tried {tries} times, each time ended by a fault of the platform, and is not tried again."
+        note = f"Failed {attempts} times because of platform errors; Palio does not retry it again."
         own = replace(self.failure, evidence=(*self.failure.evidence, note))
         shown = self.shown
         if shown.next_step == RETRIED_NEXT:
@@ -105,20 +105,20 @@ class Outcome:
 
 
 def broken(error: BaseException, stage: str | None = None) -> Failure:
-    """The failure for what should not have happened; the trace is for the log alone."""
+    """The failure for a bug; the traceback only goes to the log."""
     return PalioError("evaluation-broken", stage=stage, reason=type(error).__name__).failure
 
 
 def _with_a_turn(failure: Failure) -> Failure:
-    """On a server no command line was at fault: what counts as that is the platform's."""
+    """On a server, nobody used a command line wrongly: a usage error is the platform's."""
     return replace(failure, cause=Cause.PLATFORM, charged=False) if failure.cause is Cause.USAGE else failure
 
 
 def _shown(folder: RunFolder, failure: Failure) -> Failure:
-    """What the run folder has for the participant, which may say more than can be told without it."""
+    """The failure in the run folder for the participant, which may say more than this one."""
     try:
         content = RunFolder(folder.root / PARTICIPANT).read_json("result.json")["failure"]
         shown = Failure.from_json(content)
-    except (OSError, ValueError, KeyError, TypeError):  # a full disk, a machine without power
+    except (OSError, ValueError, KeyError, TypeError):  # after a full disk or a power failure
         return for_participant(failure)
     return shown if shown.code == failure.code else for_participant(failure)

@@ -1,9 +1,9 @@
-"""Removes what belongs to no attempt any more, at the start and from time to time: the engine was away, or somebody was
-killed in the middle.
+"""Removes leftovers of finished attempts, at the start and at intervals, after the engine was unreachable or a process
+was killed.
 
-Covered: attempts whose run folder still has .work; jobs that the engine keeps under the name `palio-<identity>-<stage>`
-for attempts of this data folder or database that are not active; input copies that were only half made. Jobs of other
-platforms on the same engine are left alone. Not covered: what was made under other names, by hand.
+Covered: attempts whose run folder still has `.work`; jobs named `palio-<identity>-<stage>` on the engine that belong
+to inactive attempts of this data folder or database; incomplete copies of inputs. Jobs of other platforms on the same
+engine are left alone. Not covered: containers or images made by hand under other names.
 """
 
 import logging
@@ -25,27 +25,27 @@ from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Workers
 from palio.web.models import Attempt as Row
 
-LOOK_S, LOOK_AGAIN_S = 600.0, 5.0  # at everything; at attempts that are known to have left something
-REMOVAL_S = 600.0  # for a worker that removes what one attempt has left
+LOOK_S, LOOK_AGAIN_S = 600.0, 5.0  # for a full search; for attempts known to have left something
+REMOVAL_S = 600.0  # for a worker that removes the leftovers of one attempt
 
 _NAME = re.compile(r"palio-([a-z2-7]{16})-[a-z-]+")
 
 log = logging.getLogger("palio.controller")
 
 
-class Tidying:
-    """`look` is called by the loop, and decides; a thread does what may take its time."""
+class Cleanup:
+    """`look` is called by the loop and decides; a thread does the slow work."""
 
     def __init__(self, folders: Folders, engines: Engines, workers: Workers, is_active: Callable[[str], bool]) -> None:
         self._folders, self._engines, self._workers, self._is_active = folders, engines, workers, is_active
         self._noted: set[str] = set()
-        self._kept: list[str] = []  # what the thread has found on the engine, and nobody has decided about
+        self._kept: list[str] = []  # found on the engine by the thread, not decided yet
         self._looked_at_all: float | None = None
         self._looked = 0.0
         self._thread: threading.Thread | None = None
 
     def note(self, identity: str) -> None:
-        """This one has just ended, and may have left something."""
+        """This attempt has just ended and may have left something."""
         if (self._folders.runs / identity / ".work").exists():
             self._noted.add(identity)
 
@@ -67,7 +67,7 @@ class Tidying:
         unneeded = self._unneeded(self._kept)
         self._noted = {
             identity for identity in self._noted if self._is_active(identity)
-        }  # the rest is done, or no row's
+        }  # the rest is done or belongs to no row
         self._kept = []
         self._thread = threading.Thread(target=self._run, args=(engine, left, unneeded, is_due), daemon=True)
         self._thread.start()
@@ -77,11 +77,11 @@ class Tidying:
             self._thread.join()
 
     def _left(self, row: Row) -> tuple[Assignment, Outcome] | None:
-        """None where nothing was started."""
+        """The leftovers of an attempt; None if it never started a job."""
         return (assign.assignment(row, self._folders), Outcome.of_row(row)) if row.engine else None
 
     def _unneeded(self, names: Sequence[str]) -> list[str]:
-        """Those that are provably this platform's, and of no active attempt."""
+        """The jobs that certainly belong to this platform and to no active attempt."""
         by_name = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
         known = set(Row.objects.filter(identity__in=set(by_name.values())).values_list("identity", flat=True))
         return [
@@ -90,7 +90,7 @@ class Tidying:
             if not self._is_active(identity) and (identity in known or (self._folders.runs / identity).is_dir())
         ]
 
-    # -- in its thread
+    # -- in the thread
 
     def _run(
         self,
@@ -100,21 +100,21 @@ class Tidying:
         is_due: bool,
     ) -> None:
         for identity, known in left:
-            self._try(f"what {identity} has left", lambda: self._remove_left(identity, known))  # noqa: B023
+            self._try(f"the leftovers of {identity}", lambda: self._remove_left(identity, known))  # noqa: B023
         if unneeded:
-            log.warning("%s are still on the engine although their attempts have ended", ", ".join(unneeded))
-            self._try("what is left on the engine", lambda: self._workers.remove(engine, unneeded))
+            log.warning("Removing jobs of finished attempts from the engine: %s", ", ".join(unneeded))
+            self._try("leftovers on the engine", lambda: self._workers.remove(engine, unneeded))
         if is_due:
-            self._try("half-made input copies", lambda: settle(self._folders.inputs))
-            self._try("what is left on the engine", lambda: self._look_at(engine))
+            self._try("incomplete copies of inputs", lambda: settle(self._folders.inputs))
+            self._try("leftovers on the engine", lambda: self._look_at(engine))
 
     def _try(self, what: str, remove: Callable[[], object]) -> None:
         try:
             remove()
         except PalioError as error:
-            log.warning("Removing %s is tried again later: %s", what, error)
+            log.warning("Cannot remove %s yet; retrying later: %s", what, error)
         except Exception:
-            log.exception("Removing %s failed", what)
+            log.exception("Cannot remove %s", what)
 
     def _remove_left(self, identity: str, known: tuple[Assignment, Outcome] | None) -> None:
         work = self._folders.runs / identity / ".work"
@@ -128,7 +128,7 @@ class Tidying:
             if work.exists() and self._engines.fault(given.engine) is not None:
                 self._noted.add(identity)
                 return
-        shutil.rmtree(work, ignore_errors=True)  # its jobs, if there are any, are found on the engine by their names
+        shutil.rmtree(work, ignore_errors=True)  # its jobs, if any, are found on the engine by name
 
     def _look_at(self, engine: str) -> None:
         self._kept = sorted(self._engines.open(engine)[0].job_names())

@@ -1,10 +1,10 @@
-"""An engine for one attempt, which waits while the engine itself cannot be reached, and does not count that as a fault.
+"""An engine for one attempt that waits while the engine is unreachable, without counting that as a failure.
 
-Covered: an engine that is down, is restarted or is not up yet, at any call. What it still has is gone on with. A
-container that the restart has ended is the engine's fault (see engines.docker.lifetime), and an image that was being
-made is made again. Not covered: an engine that answers and fails; that ends the attempt, which is then retried.
+Covered: an engine that is down, restarting or not up yet, at any call. Its existing jobs are resumed. A container that
+the restart ended is an engine failure (see `engines.docker.lifetime`), and an image that was being built is rebuilt.
+Not covered: an engine that responds and fails; that ends the attempt, which is then retried.
 
-Waiting has an end: the attempt is overdue at some time, or cancelled, or let go.
+The wait ends when the attempt is overdue, cancelled or let go.
 """
 
 import shutil
@@ -17,28 +17,28 @@ from palio.core.engine import Collected, Engine, Guarantee, Job, JobResult, Limi
 from palio.core.errors import PalioError
 from palio.web.controller.engines import Engines
 
-AWAY_S = 1.0  # until an engine that could not be reached is tried again
+AWAY_S = 1.0  # before an unreachable engine is tried again
 _AWAY = {"engine-fault", "engine-missing"}
 
 Given = TypeVar("Given")
 
 
 class LetGoError(BaseException):
-    """The attempt is to be stopped, or left to another process, while its engine is waited for.
+    """The attempt is to stop, or to be left to another process, while its engine is unreachable.
 
-    Nothing has failed, so that nobody may take it for a failure: no Exception.
+    This is no failure and must not be handled as one, so it is not an Exception.
     """
 
 
-class PatientEngine:
-    """`pause` waits so many seconds, or raises LetGoError."""
+class RetryingEngine:
+    """`pause` waits for the given seconds, or raises LetGoError."""
 
     def __init__(self, name: str, engines: Engines, pause: Callable[[float], None]) -> None:
         self.name = name
         self._engines, self._pause = engines, pause
         self._opened: Engine | None = None
         self._away_until = 0.0
-        self._lost: set[str] = set()  # images that were being made when the engine went away
+        self._lost: set[str] = set()  # images that were being built when the engine became unreachable
 
     @property
     def loads_images(self) -> bool:
@@ -61,7 +61,7 @@ class PatientEngine:
         self._patiently(lambda engine: engine.start(work))
 
     def poll(self, work: Work) -> JobResult | None:
-        """None, as for a job that runs, while the engine is away."""
+        """None while the engine is unreachable, as for a running job."""
         if time.monotonic() < self._away_until:
             return None
         try:
@@ -87,19 +87,19 @@ class PatientEngine:
 
     def collect(self, job: Job, destination: Path) -> Collected:
         def collect(engine: Engine) -> Collected:
-            shutil.rmtree(destination, ignore_errors=True)  # a half of it
+            shutil.rmtree(destination, ignore_errors=True)  # an incomplete copy
             return engine.collect(job, destination)
 
         return self._patiently(collect)
 
     def remove(self, work: Work) -> None:
-        """Not waited for: what cannot be removed now is removed once the engine is back."""
+        """Does not wait: what cannot be removed now is removed once the engine is reachable."""
         self._at_once().remove(work)
 
     def job_names(self) -> frozenset[str]:
         return self._at_once().job_names()
 
-    # -- its parts
+    # -- helpers
 
     def _engine(self) -> Engine:
         while self._opened is None:

@@ -1,4 +1,4 @@
-"""The engine that attempts run on: found once, kept to, and looked at from time to time."""
+"""The engine that attempts run on: detected once, then checked at intervals."""
 
 import logging
 import threading
@@ -10,14 +10,14 @@ from palio.core.errors import PalioError
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
 
-LOOK_S, LOOK_AGAIN_S = 30.0, 2.0  # between looks at an engine that answers, and at one that does not
+LOOK_S, LOOK_AGAIN_S = 30.0, 2.0  # between checks of a reachable and of an unreachable engine
 
 log = logging.getLogger("palio.controller")
 
 
 @dataclass(frozen=True)
 class Engines:
-    """Where engines come from, and why one cannot be used now; None if it can."""
+    """Opens engines, and says why one cannot be used now; None if it can."""
 
     open: Callable[[str], tuple[Engine, str]] = open_engine
     fault: Callable[[str], Unavailable | None] = find_fault
@@ -25,9 +25,9 @@ class Engines:
 
 @dataclass(frozen=True)
 class Found:
-    """`name` is empty until an engine was found; `trouble` says in a sentence why it cannot be used now.
+    """`name` is empty until an engine is found; `trouble` is one sentence on why it cannot be used now.
 
-    `unenforced`: the properties of a job's isolation that this engine does not enforce on this machine.
+    `unenforced`: the isolation properties that this engine does not enforce on this machine.
     """
 
     name: str = ""
@@ -38,10 +38,10 @@ class Found:
 
 
 class EngineWatch:
-    """`found` is the last that was seen.
+    """`found` is the result of the latest check.
 
-    With `auto`, what was found once stays: an engine that is restarting must not send submissions to one that isolates
-    them less. `before` is the engine that attempts ran on last, for the same reason.
+    With `auto`, the first engine found is kept: while it restarts, submissions must not move to one that isolates less.
+    For the same reason, `before` is the engine that attempts last ran on.
     """
 
     def __init__(self, asked: str, engines: Engines, changed: threading.Event, before: str = "") -> None:
@@ -53,7 +53,7 @@ class EngineWatch:
         threading.Thread(target=self._run, name="palio-engine-watch", daemon=True).start()
 
     def wake(self) -> None:
-        """An attempt has found that the engine cannot be reached: it is looked at now."""
+        """An attempt found the engine unreachable: check it now."""
         if not self.found.trouble:
             self._woken.set()
 
@@ -61,9 +61,9 @@ class EngineWatch:
         seen = self._look()
         if seen != self.found:
             if seen.trouble:
-                log.warning("No submission can be started: %s", seen.trouble)
+                log.warning("Submissions cannot start: %s", seen.trouble)
             elif self.found.trouble:
-                log.info("Submissions can be started again, on %s", seen.description)
+                log.info("Submissions can start again, on %s", seen.description)
             self.found = seen
             self._changed.set()
 
@@ -73,7 +73,7 @@ class EngineWatch:
             if not self.found.name:
                 engine, _ = self._engines.open(name)
                 if name == "auto" and self._before == "docker" != engine.name:
-                    self._engines.open(self._before)  # raises, with the reason why it cannot be used
+                    self._engines.open(self._before)  # raises with the reason if it cannot be used
                 return Found(
                     engine.name,
                     engine.describe(),
@@ -91,7 +91,7 @@ class EngineWatch:
             try:
                 self.look()
             except Exception:
-                log.exception("Looking at the engine failed")
+                log.exception("Checking the engine failed")
             self._woken.wait(LOOK_AGAIN_S if self.found.trouble or not self.found.name else LOOK_S)
 
 

@@ -1,4 +1,4 @@
-"""What has to be removed after a while: each chore now and then, in the loop, one at a time."""
+"""Removes expired data: one task at a time, at intervals, in the loop."""
 
 import logging
 import time
@@ -26,16 +26,16 @@ def _sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
-CHORES: tuple[Callable[[], object], ...] = (remove_abandoned, _answers, _sessions)  # the cache bounds itself
+CHORES: tuple[Callable[[], object], ...] = (remove_abandoned, _answers, _sessions)  # the cache limits itself
 
 
-class Housekeeping:
+class Expiry:
     def __init__(self) -> None:
         self._next = 0
         self._due = time.monotonic() + EVERY_S / len(CHORES)
 
     def look(self) -> None:
-        """Does the next chore, if one is due."""
+        """Run the next task if one is due."""
         if time.monotonic() < self._due:
             return
         chore = CHORES[self._next % len(CHORES)]
@@ -44,4 +44,4 @@ class Housekeeping:
         try:
             chore()
         except (DatabaseError, OSError) as error:
-            log.error("%s failed, and is done again later: %s", chore.__name__, error)
+            log.error("%s failed; retrying later: %s", chore.__name__, error)

@@ -1,10 +1,10 @@
-"""What a worker process may use, and how it is kept to that.
+"""Resource limits of a worker process, and how they are enforced.
 
 Covered, by the kernel: CPU time between two signs of progress, address space, open files, no core dumps. A worker that
-uses too much CPU time is ended by SIGPROF; one that gets no more memory ends with EXIT_MEMORY.
+uses too much CPU time is ended by SIGPROF; one that gets no more memory exits with EXIT_MEMORY.
 
-The limits are soft ones, which whatever a worker starts would inherit: `lifted` takes that of memory away while a
-job's sandbox is started, which has limits of its own.
+The limits are soft limits, which child processes would inherit: `lifted` suspends the memory limit while the sandbox of
+a job starts, which has limits of its own.
 """
 
 import resource
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from palio.core.quantities import GIB
 
 STEP_CPU_S = 180.0  # unpacking, hashing and copying 20 GiB takes less
-MEMORY_BYTES = 4 * GIB  # of address space; a worker that evaluates uses a few hundred MiB of it
+MEMORY_BYTES = 4 * GIB  # of address space; an evaluation needs a few hundred MiB
 OPEN_FILES = 1024
 EXIT_MEMORY = 74
 
@@ -27,7 +27,7 @@ def keep_to_limits() -> None:
 
 
 def allow_a_step() -> None:
-    """From now on, so much CPU time, of all threads together. Processes that it starts do not inherit that."""
+    """Allow this much CPU time from now on, for all threads together. Child processes do not inherit it."""
     signal.setitimer(signal.ITIMER_PROF, STEP_CPU_S)
 
 

@@ -1,56 +1,56 @@
-"""What the controller writes of an attempt: one legal move, in one transaction, with time and cause in an event.
+"""Writes the moves of an attempt: one legal move per transaction, with time and cause in an event.
 
-Every move is made on the row as it is then, locked. What has ended never moves again, so that a result is committed
-exactly once, whoever tries: a controller that was killed after its commit finds the row ended, one that was killed
-before it finds the verdict in the run folder and commits that.
+Each move locks the row and starts from its current state. A finished attempt never moves again, so its result is
+committed exactly once: a controller killed after the commit finds the row finished; one killed before it finds
+the verdict in the run folder and commits that.
 """
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage, Verdict
 from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.controller.attempt_result import Outcome
-from palio.web.leaderboard import ranked
-from palio.web.models import Attempt, Event, Purpose, Rescore, Submission
+from palio.web.leaderboard.leaderboard import mark_changed
+from palio.web.models import Attempt, Event, Purpose, Rescore
 from palio.web.verbs import events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
+from palio.web.verbs.rerun import next_number
 
-BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each further try
-MAX_KILLS = 5  # of the controller while it handled this attempt, in one stage
+BACKOFF = (timedelta(seconds=10), timedelta(minutes=1), LONGEST_WAIT)  # before each retry
+MAX_KILLS = 5  # of the controller while handling this attempt, per stage
 
 
 class IllegalMoveError(Exception):
-    """A bug: nothing may ask for this."""
+    """A bug: no caller may ask for this move."""
 
 
 def begin(identity: str, state: State, *, engine: str, deadline: datetime) -> bool:
-    """From the queue into its first stage; False if it has left the queue, or is not to run any more."""
+    """Move from the queue into the first stage; False if it left the queue or is not to run any more."""
     with transaction.atomic():
         attempt = _locked(identity)
         if attempt.state != State.QUEUED or attempt.cancel_requested:
             return False
         attempt.engine, attempt.started = engine, timezone.now()
-        _move(attempt, state, attempt.started, why="a slot was free", deadline=deadline)
+        _move(attempt, state, attempt.started, why="slot free", deadline=deadline)
     return True
 
 
 def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime) -> None:
-    """Into a stage that has begun."""
+    """Move into a stage that has started."""
     with transaction.atomic():
         attempt = _locked(identity)
         if not attempt.ended:
-            _move(attempt, State(stage.value), since, why=f"its stage {attempt.state} has ended", deadline=deadline)
+            _move(attempt, State(stage.value), since, why=f"stage {attempt.state} finished", deadline=deadline)
 
 
 def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
-    """Notes that this process continues with it after another; False if too many were killed in this stage.
+    """Record that this process continues the attempt; False if too many were killed in this stage.
 
-    `after_kill`: the other was killed while it handled this very attempt. The deadline starts again, as nobody has
-    looked at the attempt meanwhile.
+    `after_kill`: the previous process was killed while handling this attempt. The deadline restarts, because nobody has
+    watched the attempt in the meantime.
     """
     with transaction.atomic():
         attempt = _locked(identity)
@@ -67,15 +67,15 @@ def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
 
 
 def end(identity: str, outcome: Outcome) -> bool:
-    """Commits the result with all that follows from it; False if it has one already."""
+    """Commit the result and everything that follows from it; False if there is one already."""
     with transaction.atomic():
         attempt = _locked(identity)
         if attempt.ended:
             return False
-        submission, tries = attempt.submission, _tries(attempt)
-        is_tried_again = outcome.is_retried and tries <= len(BACKOFF) and _is_wanted(attempt)
-        if outcome.is_retried and not is_tried_again and tries > 1:
-            outcome = outcome.as_last(tries)
+        submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
+        is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
+        if outcome.is_retried and not is_retried and attempts > 1:
+            outcome = outcome.as_last(attempts)
         attempt.scores = dict(outcome.scores) if outcome.scores is not None else None
         if outcome.failure is not None and outcome.shown is not None:
             attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
@@ -86,20 +86,15 @@ def end(identity: str, outcome: Outcome) -> bool:
         if attempt.rescore_id is None:
             if outcome.verdict is Verdict.SCORED:
                 submission.counted = attempt
-            # A new pass replaces what an earlier one was charged for, unless a score of that still stands.
+            # A new attempt replaces what an earlier one counted for, unless its score still counts.
             submission.charged = is_charged or submission.counted_id is not None
             submission.save(update_fields=["counted", "charged"])
-            ranked.changed(submission.challenge)
-        if is_tried_again:
-            _try_again(attempt, tries)
+            mark_changed(submission.challenge)
+        if is_retried:
+            _retry(attempt, attempts)
         if attempt.rescore_id is not None:
             _note_ready(attempt.rescore_id)
     return True
-
-
-def next_number(submission: Submission) -> int:
-    """Of its next attempt. The submission's row has to be locked."""
-    return 1 + (Attempt.objects.filter(submission=submission).aggregate(last=Max("number"))["last"] or 0)
 
 
 def _locked(identity: str) -> Attempt:
@@ -124,20 +119,20 @@ def _move(
 def _why(outcome: Outcome) -> str:
     if outcome.failure is not None:
         return outcome.failure.code
-    return "its scores were read" if outcome.verdict is Verdict.SCORED else "cancelled"
+    return "scores read" if outcome.verdict is Verdict.SCORED else "cancelled"
 
 
-def _tries(attempt: Attempt) -> int:
-    """How often it was tried with this one, since somebody last asked for it."""
+def _attempts_in_a_row(attempt: Attempt) -> int:
+    """The number of attempts, including this one, since somebody last asked for a run."""
     purposes = attempt.submission.attempts.filter(
         number__lte=attempt.number, rescore=attempt.rescore_id, source=attempt.source_id
     ).order_by("-number")
-    tries = 0
+    attempts = 0
     for purpose in purposes.values_list("purpose", flat=True):
-        tries += 1
+        attempts += 1
         if purpose != Purpose.RETRY:
             break
-    return tries
+    return attempts
 
 
 def _is_wanted(attempt: Attempt) -> bool:
@@ -146,7 +141,7 @@ def _is_wanted(attempt: Attempt) -> bool:
     return not (attempt.cancel_requested or submission.withdrawn or submission.disqualified or discarded)
 
 
-def _try_again(attempt: Attempt, tries: int) -> None:
+def _retry(attempt: Attempt, attempts: int) -> None:
     again = Attempt.objects.create(
         submission=attempt.submission,
         number=next_number(attempt.submission),
@@ -154,14 +149,14 @@ def _try_again(attempt: Attempt, tries: int) -> None:
         version=attempt.version,
         source=attempt.source,
         rescore=attempt.rescore,
-        not_before=timezone.now() + BACKOFF[tries - 1],
+        not_before=timezone.now() + BACKOFF[attempts - 1],
     )
     why = f"{attempt.failure_code} of {attempt.identity}"
     events.record("attempt.moved", actor=None, attempt=again, new=State.QUEUED, why=why)
 
 
 def _note_ready(rescore: str) -> None:
-    """Once all its attempts have ended, the boards can be compared."""
+    """Mark the re-score as ready for comparison once all its attempts have finished."""
     Rescore.objects.select_for_update().get(pk=rescore)
     if not Attempt.objects.filter(rescore=rescore).exclude(state__in=[*ENDS]).exists():
         Rescore.objects.filter(pk=rescore, state=Rescore.State.RUNNING).update(state=Rescore.State.READY)

@@ -1,4 +1,4 @@
-"""The controller as a process: the only one, until it is told to end."""
+"""The controller as a process: only one runs, until it is told to stop."""
 
 import logging
 import os
@@ -11,23 +11,25 @@ from django.conf import settings
 from django.db import connection
 
 from palio.core.receipt.key import machine_key
-from palio.web.controller.heartbeat import Pulse, watch_database
+from palio.web.controller.heartbeat import Heartbeat, watch_database
 from palio.web.controller.loop import Controller
 from palio.web.controller.process_lock import alone
 
 log = logging.getLogger("palio.controller")
 
 
-def run(controller: type[Controller] = Controller, pulse: Pulse | None = None) -> None:
-    """Raises PalioError "data-in-use" for a second one, or what is wrong with the key that results are signed with."""
+def run(controller: type[Controller] = Controller, heartbeat: Heartbeat | None = None) -> None:
+    """Run the controller. Raises PalioError "data-in-use" for a second one, or for an invalid signing key."""
     folders = settings.FOLDERS
     folders.make()
     os.environ.setdefault("PALIO_HOME", str(folders.keys))
-    stop, pulse = threading.Event(), pulse or Pulse()
-    watch_database(connection, pulse)
+    stop, heartbeat = threading.Event(), heartbeat or Heartbeat()
+    watch_database(connection, heartbeat)
     with ExitStack() as held:
         still_alone = held.enter_context(alone(folders))
-        made = controller(settings.CONFIGURATION, folders, key=machine_key(), pulse=pulse, still_alone=still_alone)
+        made = controller(
+            settings.CONFIGURATION, folders, key=machine_key(), heartbeat=heartbeat, still_alone=still_alone
+        )
 
         def end(_number: int, _frame: FrameType | None) -> None:
             stop.set()
@@ -35,6 +37,6 @@ def run(controller: type[Controller] = Controller, pulse: Pulse | None = None) -
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
-        log.info("The controller runs, as process %d", os.getpid())
+        log.info("Controller running as process %d", os.getpid())
         made.run(stop)
-    log.info("The controller has ended")
+    log.info("Controller stopped")

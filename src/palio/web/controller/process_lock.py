@@ -1,4 +1,4 @@
-"""One controller at a time, wherever it runs: a lock in the data folder, and on PostgreSQL one in the database."""
+"""Lock for a single controller: a file in the data folder and, on PostgreSQL, an advisory lock in the database."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
 from palio.web.storage.process_lock import lock
 
-_KEY = 0x70616C696F  # "palio"; advisory locks are each database's own
+_KEY = 0x70616C696F  # advisory locks are per database
 
 
 @contextmanager
 def alone(folders: Folders) -> Iterator[Callable[[], None]]:
-    """Gives what is to be called at each tick: it raises PalioError "data-in-use" if the lock was lost for good."""
-    # Not the file that `palio serve` locks: that lock is shared by all its processes, and this one is this process's.
+    """Yield a function to call at each tick, which raises PalioError "data-in-use" if the lock was lost for good."""
+    # Not the file that `palio serve` locks: all its processes share that lock, and this one is for a single process.
     with lock(folders.root / "evaluating.lock", "another controller"):
         if connection.vendor != "postgresql":
             yield lambda: None
@@ -41,14 +41,14 @@ class _DatabaseLock:
                 with self._connection.cursor() as cursor:
                     cursor.execute("SELECT 1")
                 return
-            except DatabaseError:  # with the connection, the lock is gone
+            except DatabaseError:  # without the connection, the lock is lost
                 self.close()
         made = connection.copy()
         try:
             with made.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", [_KEY])
                 row = cursor.fetchone()
-        except DatabaseError:  # of a database that is away; whoever calls tries again
+        except DatabaseError:  # the database is unreachable; the caller retries
             made.close()
             raise
         if not row or not row[0]:
@@ -56,7 +56,7 @@ class _DatabaseLock:
             raise PalioError(
                 "data-in-use", path="The database", what="another controller", process="of another machine or folder"
             )
-        self._connection = made  # only now: a connection without the lock must not be taken for one
+        self._connection = made  # only now: a connection without the lock must not pass for one with it
 
     def close(self) -> None:
         if self._connection is not None:

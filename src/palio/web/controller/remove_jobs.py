@@ -1,4 +1,4 @@
-"""Removes jobs that no attempt needs any more from the engine: called in a process of its own, with limits."""
+"""Removes jobs of finished attempts from the engine; runs in a process of its own, within limits."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from palio.core.attempt.jobs import OUTPUT
 from palio.core.engine import Job, Limits
 from palio.engines import open_engine
 
-_LIMITS = Limits(time_s=0, memory_bytes=0, cpus=0)  # for removal, which goes by names
+_LIMITS = Limits(time_s=0, memory_bytes=0, cpus=0)  # unused: jobs are removed by name
 
 
 def remove_jobs(engine_name: str, names: list[str]) -> None:

@@ -1,7 +1,7 @@
-"""What the controller has to know of a phase: how much its attempts need, and how long a stage may take.
+"""Requirements of a phase: the resources of its attempts, and the time limits of its stages.
 
-Read from the bundle in a process of its own with limits, outside of the loop, and kept: a bundle that breaks its reader
-harms only its own submissions. `read_terms` runs in that process and is free of Django.
+Read from the bundle in a process of its own with limits, outside the loop, and cached: a bundle that breaks its reader
+harms only its own submissions. `read_requirements` runs in that process and does not import Django.
 """
 
 import logging
@@ -15,10 +15,9 @@ from typing import Any
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import time_in
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
-from palio.core.bundle.pick_phase import pick_task
+from palio.core.bundle.pick_phase import pick_phase, pick_task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
-from palio.web.controller.assignment import phase_of
 from palio.web.controller.slots import Share, share_of
 
 BOUNDS = Bounds(time_s=60.0)
@@ -27,17 +26,17 @@ log = logging.getLogger("palio.controller")
 
 
 @dataclass(frozen=True)
-class Terms:
-    """`scored` is what an attempt needs whose predictions are only scored, `evaluated` what any other needs."""
+class Requirements:
+    """`scored` is the share of an attempt that only scores predictions, `evaluated` of any other."""
 
     evaluated: Share
     scored: Share
     times: Mapping[Stage, timedelta]
 
 
-def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
-    """Raises PalioError for a bundle that cannot be read, or a phase that cannot be evaluated."""
-    phase = phase_of(read_bundle(Path(bundle)), phase_name)
+def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
+    """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""
+    phase = pick_phase(read_bundle(Path(bundle)), phase_name)
     pick_task(phase)
     return {
         "evaluated": asdict(share_of(phase.rules, scored_only=False)),
@@ -46,17 +45,17 @@ def read_terms(bundle: str, phase_name: str) -> dict[str, Any]:
     }
 
 
-class TermsReader:
-    """`changed` is called when terms were read that somebody has asked for."""
+class RequirementsReader:
+    """`changed` is called when requirements that were asked for have been read."""
 
     def __init__(self, changed: Callable[[], None], read: Callable[[str, str], dict[str, Any]] | None = None) -> None:
         self._changed, self._call = changed, read or _read_bounded
-        self._known: dict[tuple[Path, str], Terms] = {}  # a bundle under its digest never changes
+        self._known: dict[tuple[Path, str], Requirements] = {}  # a bundle never changes under its digest
         self._failed: dict[tuple[Path, str], Exception] = {}
         self._reading: set[tuple[Path, str]] = set()
 
-    def of(self, bundle: Path, phase: str) -> Terms | None:
-        """None while they are being read. A failure is raised once, and then read again for whoever asks next."""
+    def of(self, bundle: Path, phase: str) -> Requirements | None:
+        """None while they are being read. A failure is raised once; the next call reads again."""
         key = bundle, phase
         if known := self._known.get(key):
             return known
@@ -73,7 +72,7 @@ class TermsReader:
         key = bundle, phase
         try:
             found = self._call(str(bundle), phase)
-            self._known[key] = Terms(
+            self._known[key] = Requirements(
                 Share(**found["evaluated"]),
                 Share(**found["scored"]),
                 {Stage(stage): timedelta(seconds=seconds) for stage, seconds in found["times"].items()},
@@ -85,9 +84,9 @@ class TermsReader:
 
 
 def _read_bounded(bundle: str, phase: str) -> dict[str, Any]:
-    for attempt in (1, 2):  # the first may have been a machine that was busy
+    for attempt in (1, 2):  # the machine may have been busy the first time
         try:
-            found: dict[str, Any] = call_bounded(read_terms, bundle, phase, bounds=BOUNDS)
+            found: dict[str, Any] = call_bounded(read_requirements, bundle, phase, bounds=BOUNDS)
             break
         except BoundsError as error:
             log.warning("Reading %s failed: %s", bundle, error)

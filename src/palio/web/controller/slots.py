@@ -1,8 +1,8 @@
-"""How much runs at once: so many attempts, with so many CPUs, so much memory and so many GPUs between them.
+"""How much runs at once: number of attempts, and their CPUs, memory and GPUs in total.
 
-The next in turn starts when it fits beside those that run; those behind it do not overtake, so that nobody who needs
-much waits for ever. Whoever needs more than all there is runs alone, and the engine then says what it cannot give;
-where the platform's configuration is what does not suffice, that is the failure.
+The next attempt in the queue starts when it fits beside the running ones; later ones do not overtake it, so that large
+attempts never starve. An attempt that needs more than the machine has runs by itself, and the engine reports what it
+cannot provide; exceeding the platform's configuration is a failure.
 """
 
 import os
@@ -17,7 +17,7 @@ from palio.web.config.configuration import Configuration
 
 @dataclass(frozen=True)
 class Share:
-    """What an attempt may use at a time."""
+    """The resources that an attempt may use at a time."""
 
     cpus: float
     memory_bytes: int
@@ -28,7 +28,7 @@ class Share:
 
 
 def share_of(rules: Rules, *, scored_only: bool) -> Share:
-    """The most of any stage; a build has one CPU's worth, as engines do not limit it."""
+    """The maximum over all stages; a build counts as one CPU, as engines do not limit it."""
     stages = [Share(rules.score.cpus, rules.score.memory_bytes, rules.score.gpus)]
     if not scored_only:
         stages.append(Share(rules.predict.cpus, rules.predict.memory_bytes, rules.predict.gpus))
@@ -51,7 +51,7 @@ class Slots:
         )
 
     def refuse_impossible(self, share: Share) -> None:
-        """Raises PalioError "limit-unavailable" for more than the operator lets attempts use in all."""
+        """Raises PalioError "limit-unavailable" for more than the configuration allows all attempts together."""
         configured, most = self._configured, self._all
         for setting, key, asked, limit, is_set in (
             ("cpus", "cpus", f"{share.cpus:g}", f"{most.cpus:g}", share.cpus > most.cpus and configured.cpus),

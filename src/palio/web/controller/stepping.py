@@ -1,6 +1,7 @@
-"""Steps one attempt's evaluation until it finishes or somebody asks for its end: what every worker does.
+"""Steps one attempt's evaluation until it finishes or is told to end: the work of every worker.
 
-Free of Django. Who asks, who is told, and how a wait ends early is up to `Line`: for a worker process its pipes.
+Does not import Django. `ControllerLine` gives orders, takes reports and interrupts waits: a worker process has pipes
+for it.
 """
 
 import logging
@@ -14,7 +15,7 @@ from palio.core.errors import Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
-from palio.web.controller.engine_retry import LetGoError, PatientEngine
+from palio.web.controller.engine_retry import LetGoError, RetryingEngine
 from palio.web.controller.engines import Engines
 
 if TYPE_CHECKING:
@@ -26,39 +27,39 @@ log = logging.getLogger("palio.controller")
 
 
 class Order(StrEnum):
-    """What a worker may be asked for, beside an end with a failure."""
+    """What a worker may be ordered to do, besides ending with a failure."""
 
     CANCEL = "cancel"
-    LET_GO = "let-go"  # stop at once and leave everything as it is, for another worker
+    LET_GO = "let-go"  # stop at once and leave everything to another worker
 
 
-class Line(Protocol):
-    """Between a worker and the controller."""
+class ControllerLine(Protocol):
+    """The connection between a worker and the controller."""
 
     def order(self) -> Order | Failure | None:
-        """How the attempt is to end, once somebody has decided that."""
+        """How the attempt is to end, once that is decided."""
 
     def wait(self, seconds: float) -> None:
-        """Returns early when an order arrives."""
+        """Wait, and return early when an order arrives."""
 
     def reached(self, stage: Stage, files_of: Cause) -> None:
-        """Tells where the evaluation is, and whose files it reads from now on."""
+        """Report the stage of the evaluation, and whose files it reads from now on."""
 
     def ended(self, outcome: Outcome) -> None:
-        """Tells the result. What the attempt has left on the engine may still have to be removed."""
+        """Report the result. Leftovers on the engine may still have to be removed."""
 
 
 def evaluate(
     given: Assignment,
     engines: Engines,
     key: "Ed25519PrivateKey | None",
-    line: Line,
+    line: ControllerLine,
     *,
     before_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Returns when the attempt has ended and what it used was removed, or when it was let go.
+    """Return when the attempt has ended and its resources are removed, or when it was let go.
 
-    `before_step` is called before everything that may take long.
+    `before_step` is called before each step that may take long.
     """
     try:
         before_step()
@@ -75,11 +76,11 @@ def evaluate(
         line.ended(Outcome.failed(broken(error)))
 
 
-def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: Line) -> Evaluation:
+def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: ControllerLine) -> Evaluation:
     def watch(evaluation: Evaluation) -> None:
         if evaluation.result.verdict is None:
             line.reached(evaluation.stage, evaluation.files_of)
-        else:  # told before the engine is cleaned up, which may take long
+        else:  # reported before the cleanup of the engine, which may take long
             line.ended(Outcome.of(evaluation))
 
     def pause(seconds: float) -> None:
@@ -89,7 +90,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
 
     return Evaluation(
         given.attempt(),
-        PatientEngine(given.engine, engines, pause),
+        RetryingEngine(given.engine, engines, pause),
         RunFolder.open(given.folder),
         key=key,
         any_kind=given.collected is not None,
@@ -99,7 +100,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
     )
 
 
-def _step(evaluation: Evaluation, line: Line, before_step: Callable[[], None]) -> None:
+def _step(evaluation: Evaluation, line: ControllerLine, before_step: Callable[[], None]) -> None:
     try:
         while line.order() is None:
             before_step()
@@ -108,7 +109,7 @@ def _step(evaluation: Evaluation, line: Line, before_step: Callable[[], None]) -
             line.wait(POLL_S)
     except LetGoError:
         pass
-    except MemoryError:  # of this process: another one continues from here
+    except MemoryError:  # of this process: another worker continues from here
         raise
     except Exception as error:
         log.exception("The evaluation of %s broke", evaluation.attempt.identity)

@@ -1,12 +1,12 @@
-"""A worker evaluates one attempt and tells the controller how it goes. `WorkerProcess` does so in a process of its own.
+"""A worker evaluates one attempt and reports to the controller. `WorkerProcess` runs it in a process of its own.
 
-Nothing of a participant's or an organizer's is unpacked, parsed or matched in the controller's process: a file that
-never ends, eats memory or crashes its reader harms only the worker, which belongs to one attempt.
+The controller's process unpacks, parses and matches nothing of participants or organizers: a file that never ends,
+exhausts memory or crashes its reader harms only the worker, which belongs to one attempt.
 
-Covered: the worker's CPU time at a stretch, its address space, what it says; a worker that is killed, crashes or says
-what it may not; a controller that is killed (the kernel ends its workers, and each holds a lock on its run folder, for
-which the next worker of that attempt waits); a worker that does not obey (`kill`). Nothing here waits for a worker but
-`join`. Not covered: a worker that is stuck in the kernel; it keeps its attempt until it is gone.
+Covered: the worker's CPU time between steps, its address space, what it reports; a worker that is killed, crashes or
+reports what it may not; a controller that is killed (the kernel ends its workers, and each holds a lock on its run
+folder, for which the next worker waits); a worker that does not obey (`kill`). Only `join` waits for a worker. Not
+covered: a worker that is stuck in the kernel; it keeps its attempt until it is gone.
 """
 
 import contextlib
@@ -39,8 +39,8 @@ from palio.web.controller.stepping import Order
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-MESSAGE_BYTES, ALL_BYTES = 4 * MIB, 16 * MIB  # of one line that a worker says, and of all of them
-_EXIT_S = 5.0  # for a worker that has closed its pipe
+MESSAGE_BYTES, ALL_BYTES = 4 * MIB, 16 * MIB  # of one line from a worker, and of all lines
+_EXIT_S = 5.0  # for a worker that closed its pipe to exit
 _REMOVAL = Bounds(time_s=600.0)
 PROGRAM = """
 import json, sys
@@ -53,19 +53,19 @@ _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, s
 log = logging.getLogger("palio.controller")
 
 
-class End(StrEnum):
-    """What ended a worker that gave no outcome."""
+class WorkerEnd(StrEnum):
+    """Why a worker ended without an outcome."""
 
-    LIMIT = "limit"  # it used more than it may, or crashed: by what it read
-    KILLED = "killed"  # from outside, as by a machine without memory
+    LIMIT = "limit"  # exceeded a limit or crashed because of what it read
+    KILLED = "killed"  # from outside, for example when the machine ran out of memory
     BROKEN = "broken"  # a bug in Palio
 
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker ended without an outcome. `clause` says it, as in "it used more than 3 s of CPU time"."""
+    """How a worker ended without an outcome. `clause` completes a sentence: "it used more than 3 s of CPU time"."""
 
-    end: End
+    end: WorkerEnd
     clause: str
     stage: Stage | None
     files_of: Cause
@@ -73,7 +73,7 @@ class Death:
 
 @dataclass(frozen=True)
 class Reached:
-    """A stage that has begun: when, by the clock and by `time.monotonic`."""
+    """A stage that has started: when, by the clock and by `time.monotonic`."""
 
     stage: Stage
     since: datetime
@@ -81,8 +81,9 @@ class Reached:
 
 
 class Worker(Protocol):
-    """`reached` has the stages that have begun, in their order. Once `is_alive` is false, nothing changes any more:
-    there is an outcome, or a death, or neither if it was let go."""
+    """`reached` lists the stages that have started, in order. Once `is_alive` is false, nothing changes
+    any more: there is an outcome, a death, or neither if it was let go.
+    """
 
     reached: list[Reached]
     outcome: Outcome | None
@@ -92,66 +93,74 @@ class Worker(Protocol):
     def is_alive(self) -> bool: ...
 
     def order(self, order: Order | Failure) -> None:
-        """Asks for its end, unless it has ended by itself; the first order counts, but for being let go."""
+        """Ask it to end, unless it has ended by itself. The first order counts, except LET_GO."""
 
     def kill(self) -> None:
-        """Ends it wherever it is; what it has done stays."""
+        """End it wherever it is; what it has written stays."""
 
     def join(self, timeout_s: float) -> None: ...
 
 
 class Workers(Protocol):
-    """Where workers come from."""
+    """Starts workers."""
 
     def start(
-        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+        self,
+        given: Assignment,
+        order: Order | Failure | None,
+        changed: Callable[[], None],
+        unreachable: Callable[[], None],
     ) -> Worker:
-        """A worker that begins, or continues, with the attempt; with `order`, it only ends it so.
+        """Start a worker that starts or continues the attempt; with `order`, it only ends it that way.
 
-        `changed` is called when it has told something, `away` when it finds that the engine cannot be reached.
+        `changed` is called when it has reported something, `away` when it finds the engine unreachable.
         """
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
-        """Removes what the engine keeps of these jobs; returns when that is done. Raises PalioError."""
+        """Remove these jobs from the engine and return when that is done. Raises PalioError."""
 
 
 class WorkerProcesses:
-    """With `key`, results are signed with it. Another `program` than a worker's own is for tests."""
+    """Starts workers as processes. `key` signs results; another `program` is for tests."""
 
     def __init__(self, key: "Ed25519PrivateKey | None", program: str | None = None) -> None:
         self._program = program or PROGRAM
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
-        self, given: Assignment, order: Order | Failure | None, changed: Callable[[], None], away: Callable[[], None]
+        self,
+        given: Assignment,
+        order: Order | Failure | None,
+        changed: Callable[[], None],
+        unreachable: Callable[[], None],
     ) -> "WorkerProcess":
         request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
-        return WorkerProcess(given.identity, request, changed, away, self._program)
+        return WorkerProcess(given.identity, request, changed, unreachable, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
         try:
             call_bounded(remove_jobs, engine, list(names), bounds=_REMOVAL)
         except BoundsError as error:
             raise PalioError(
-                "engine-fault", engine=engine, action="removing what ended attempts have left", reason=error
+                "engine-fault", engine=engine, action="removing jobs of finished attempts", reason=error
             ) from error
 
 
 class WorkerProcess:
-    """Started by the thread that will live longest, as the kernel ends it with that thread."""
+    """Started by the thread that lives longest, as the kernel ends it with that thread."""
 
     def __init__(
         self,
         identity: str,
         request: dict[str, Any],
         changed: Callable[[], None],
-        away: Callable[[], None],
+        unreachable: Callable[[], None],
         program: str,
     ) -> None:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
         self.death: Death | None = None
-        self._identity, self._changed, self._away = identity, changed, away
+        self._identity, self._changed, self._unreachable = identity, changed, unreachable
         self._ordered = request["order"] is not None
         self._let_go = False
         self._stage: Stage | None = None
@@ -174,7 +183,7 @@ class WorkerProcess:
         elif self._ordered:
             return
         self._ordered = True
-        # A worker that is gone, or that reads nothing any more, is found out by other means.
+        # A worker that is gone or no longer reads is detected elsewhere.
         with contextlib.suppress(OSError, ValueError):
             self._commands.write(json.dumps(_order_json(order)).encode() + b"\n")
 
@@ -184,26 +193,26 @@ class WorkerProcess:
     def join(self, timeout_s: float) -> None:
         self._thread.join(timeout_s)
 
-    # -- in its thread
+    # -- in the thread
 
     def _follow(self) -> None:
         fault = ""
         try:
             fault = self._listen()
         except Exception:
-            log.exception("What the worker of %s says cannot be read", self._identity)
-            fault = "it said what cannot be read"
+            log.exception("The worker of %s sent an unreadable report", self._identity)
+            fault = "it sent an unreadable report"
         if fault:
             self._process.kill()
         status = self._wait()
         if self.outcome is None and not (self._let_go and status == 0):
             self.death = self._death(fault, status)
-            log.warning("The worker of %s has ended without a result: %s", self._identity, self.death.clause)
+            log.warning("The worker of %s ended without a result: %s", self._identity, self.death.clause)
         self._commands.close()
         self._changed()
 
     def _listen(self) -> str:
-        """What is wrong with what it says; empty if it has said all."""
+        """Read all reports; return what is wrong with them, or an empty string."""
         pipe, heard = self._process.stdout, 0
         if pipe is None:
             raise RuntimeError("it was started without a pipe")
@@ -211,9 +220,11 @@ class WorkerProcess:
             while line := pipe.readline(MESSAGE_BYTES):
                 heard += len(line)
                 if not line.endswith(b"\n"):
-                    return "it said too much at once" if len(line) == MESSAGE_BYTES else ""  # cut off by its death
+                    return (
+                        "it sent a report that is too long" if len(line) == MESSAGE_BYTES else ""
+                    )  # cut off when it died
                 if heard > ALL_BYTES:
-                    return "it said too much"
+                    return "it sent too many reports"
                 self._hear(json.loads(line))
         return ""
 
@@ -231,7 +242,7 @@ class WorkerProcess:
                     self.outcome = Outcome.from_json(said["outcome"])
                     self._changed()
             case "away":
-                self._away()
+                self._unreachable()
             case other:
                 raise ValueError(f"unknown event {other!r}")
 
@@ -247,19 +258,19 @@ class WorkerProcess:
         return Death(end, clause, self._stage, self._files_of)
 
 
-def _how(fault: str, status: int) -> tuple[End, str]:
+def _how(fault: str, status: int) -> tuple[WorkerEnd, str]:
     if fault:
-        return End.BROKEN, fault
+        return WorkerEnd.BROKEN, fault
     if status == -signal.SIGPROF:
-        return End.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time at a stretch"
+        return WorkerEnd.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
     if status == EXIT_MEMORY:
-        return End.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+        return WorkerEnd.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
     if status >= 0:
-        return End.BROKEN, f"it ended with exit code {status}"
+        return WorkerEnd.BROKEN, f"it ended with exit code {status}"
     name = signal.Signals(-status).name
     if -status in _FROM_OUTSIDE:
-        return End.KILLED, f"it was killed by {name}"
-    return End.LIMIT, f"the process that read it crashed ({name})"
+        return WorkerEnd.KILLED, f"it was killed by {name}"
+    return WorkerEnd.LIMIT, f"the process that read it crashed ({name})"
 
 
 def _order_json(order: Order | Failure | None) -> object:
@@ -267,7 +278,7 @@ def _order_json(order: Order | Failure | None) -> object:
 
 
 def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[bytes], FileIO]":
-    """The process, and what its commands are written to. The request is a file in memory: nobody waits for a reader."""
+    """Start the process; return it and the pipe for its orders. The request is an in-memory file, not a pipe."""
     commands_read, commands_write = os.pipe()
     asked = os.memfd_create("palio-request")
     try:
@@ -293,7 +304,7 @@ def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[byt
 
 
 def _environment() -> dict[str, str]:
-    """This one, without the platform's secrets: engines need the rest, as DOCKER_HOST."""
+    """This environment without the platform's secrets; engines need the rest, such as DOCKER_HOST."""
     secrets = {
         "DATABASE_URL",
         *(f"PALIO_{each.name.upper()}" for each in fields(Configuration) if each.metadata["secret"]),

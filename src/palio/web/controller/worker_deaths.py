@@ -1,8 +1,8 @@
-"""What becomes of an attempt whose worker ended without a result: another worker continues, or the attempt fails.
+"""What happens to an attempt whose worker ended without a result: another worker continues it, or it fails.
 
-Only an attempt's own workers count, and only with a cause: those that used more than a worker may, or crashed, by what
-they read (the second one ends the attempt, as the fault of whose files it was reading), and those that were killed from
-outside (a machine without memory, an operator), which is a fault of the platform's after MAX_KILLS in one stage.
+Only deaths of the attempt's own workers count, and only with a cause: exceeding a limit or crashing because of what was
+read (the second death ends the attempt, and its files' owner is at fault), and being killed from outside (by the
+machine or an operator), which becomes a platform error after MAX_KILLS in one stage.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from django.db import transaction
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.web.controller.moves import MAX_KILLS
-from palio.web.controller.worker import Death, End
+from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, Event
 from palio.web.verbs import events
 
@@ -21,7 +21,7 @@ KIND = "attempt.worker-ended"
 
 
 def judge(identity: str, worker: str, death: Death) -> Failure | None:
-    """Notes the death of this worker, once, and gives the failure to end the attempt with; None to continue."""
+    """Record the death of this worker once; return the failure to end the attempt with, or None to continue."""
     with transaction.atomic():
         attempt = Attempt.objects.select_related("submission__challenge").get(pk=identity)
         own = Event.objects.filter(submission=attempt.submission, attempt=identity, kind=KIND)
@@ -30,13 +30,13 @@ def judge(identity: str, worker: str, death: Death) -> Failure | None:
                 KIND, actor=None, attempt=attempt, worker=worker, end=death.end, why=death.clause, stage=death.stage
             )
         deaths = own.filter(detail__end=death.end)
-        if death.end is End.KILLED:
+        if death.end is WorkerEnd.KILLED:
             deaths = deaths.filter(time__gte=attempt.moved)
         count = deaths.count()
     match death.end:
-        case End.KILLED:
+        case WorkerEnd.KILLED:
             return _killed(attempt.state, count) if count >= MAX_KILLS else None
-        case End.LIMIT:
+        case WorkerEnd.LIMIT:
             return _over_limits(death) if count >= MAX_LIMITS else None
     return PalioError("evaluation-broken", stage=death.stage, reason=death.clause).failure
 

@@ -1,8 +1,8 @@
-"""The process of one worker: `main` reads what to do, evaluates, and tells the controller. Free of Django.
+"""The process of one worker: reads its request, evaluates, and reports to the controller. Does not import Django.
 
-Standard input is the request; what was standard output takes one JSON object a line, and print() goes to the log. It
-ends with the controller: the kernel kills it when the thread that started it is gone, and it ends by itself when the
-pipe with its commands does.
+Standard input is the request; the original standard output takes one JSON object per line, and print() goes to the log.
+It ends with the controller: the kernel kills it when the thread that started it is gone, and it exits by itself when
+the pipe with its orders closes.
 """
 
 import ctypes
@@ -34,11 +34,11 @@ _LOCK_POLL_S = 0.05
 
 
 class Gone(BaseException):
-    """The controller is."""
+    """The controller is gone."""
 
 
 def main(engines: Engines | None = None) -> None:
-    """Ends the process. Other engines than the real ones are for tests."""
+    """Evaluate one attempt and exit. Other engines than the real ones are for tests."""
     told = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     commands = int(sys.argv[2])
@@ -59,7 +59,7 @@ def main(engines: Engines | None = None) -> None:
     except BaseException:  # noqa: BLE001 - the controller finds the exit code, and the log has the trace
         traceback.print_exc()
     finally:
-        os._exit(status)  # no thread of an engine's library is waited for
+        os._exit(status)  # without waiting for threads of an engine's library
 
 
 def work(request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
@@ -78,7 +78,7 @@ def work(request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
 
 @dataclass
 class Pipes:
-    """The line to the controller: see stepping.Line."""
+    """The line to the controller: see stepping.ControllerLine."""
 
     told: int
     commands: int
@@ -107,7 +107,7 @@ class Pipes:
             self._tell({"event": "ended", "outcome": outcome.as_json()})
 
     def noticing(self, engines: Engines) -> Engines:
-        """The same engines; that one cannot be reached is told at once."""
+        """The same engines, but an unreachable one is reported at once."""
 
         def look(name: str) -> Unavailable | None:
             fault = engines.fault(name)
@@ -156,7 +156,7 @@ def _key(content: str | None) -> Any:
 
 
 def _lock(folder: Path, line: Pipes) -> int | None:
-    """A descriptor that holds the run folder for this process; None if it was let go while it waited for another."""
+    """A descriptor that locks the run folder; None if the worker was let go while it waited for the lock."""
     root = RunFolder.open(folder).root
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     while True:
@@ -171,7 +171,7 @@ def _lock(folder: Path, line: Pipes) -> int | None:
 
 
 def _open(name: str) -> tuple[Engine, str]:
-    """An engine whose jobs do not inherit this process's limit of memory."""
+    """An engine whose jobs do not inherit the memory limit of this process."""
     engine, why = open_engine(name)
     start = engine.start
 
@@ -188,7 +188,7 @@ def _open(name: str) -> tuple[Engine, str]:
 
 def _end_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-    if os.getppid() != parent:  # it was gone before that was set up
+    if os.getppid() != parent:  # it was gone before this was set up
         raise Gone
 
 

@@ -1,25 +1,24 @@
-"""What takes long to make and is asked for often, kept in this process for as long as it is right.
+"""A cache of this process for results that are slow to compute and often needed.
 
-While something is made anew, one thread makes it and the others get what was there before. All get the same object,
-which nobody may change.
+While one thread recomputes a result, the others get the old one. All get the same object, which nobody may change.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-SECONDS = 60  # after which it is made anew in any case: whoever changes what is shown may have forgotten to say so
-OLDEST_S = 2 * SECONDS  # that is given while another thread makes it anew
+SECONDS = 60  # after which it is recomputed in any case, in case a change was not signalled
+OLDEST_S = 2 * SECONDS  # how old a result may be while another thread recomputes it
 _REMOVED_AT_ONCE = 8
-MOST = 5_000  # of those, the ones last made
+MOST = 5_000  # entries, the most recent ones
 
 _Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Entry:
     stamp: Any
     made: Any
     time: float
@@ -31,49 +30,60 @@ class _Kept:
         return self.stamp >= stamp and time.monotonic() < self.time + SECONDS
 
 
-# What follows is done without a lock, which many threads would wait for whenever its holder is switched off: each line
-# of it is one step for the interpreter.
-_all: dict[str, _Kept] = {}  # in the order in which they were made
+# No lock here, because many threads would wait whenever its holder is preempted: each line is one step for the
+# interpreter.
+_all: dict[str, _Entry] = {}  # in the order of creation
 _making: dict[str, Lock] = {}
 _removing = Lock()
 
 
-def kept(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
-    """What `make` gives, made once for this key and stamp.
+def cached(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
+    """The result of `make`, computed once for this key and stamp.
 
-    Stamps say whether what is kept is still right, and grow: to a request that began before a change, and so asks by
-    an older stamp, what was made after it is right too.
+    A stamp says which state a result belongs to, and grows. A request that started before a change asks with an older
+    stamp; a newer result is right for it as well.
     """
-    found = _find(key)
-    if found is not None and found.is_right(stamp):
-        return found.made  # type: ignore[no-any-return]
+    entry = _find(key)
+    if entry is None or not entry.is_right(stamp):
+        entry = _renewed(key, stamp, make, entry)
+    return cast(_Made, entry.made)
+
+
+def last_cached(key: str) -> Any:
+    """The result for this key, however old it is; None if there is none."""
+    found = _all.get(key)
+    return None if found is None else found.made
+
+
+def clear() -> None:
+    """Clear the cache, for example when another database is used."""
+    _all.clear()
+
+
+def _renewed(key: str, stamp: Any, make: Callable[[], Any], old: _Entry | None) -> _Entry:
     lock = _lock(key)
-    if not lock.acquire(blocking=found is None):
-        return found.made  # type: ignore[no-any-return, union-attr]
+    if old is None:
+        lock.acquire()
+    elif not lock.acquire(blocking=False):
+        return old
     try:
-        found = _find(key)
-        if found is not None and found.is_right(stamp):
-            return found.made  # type: ignore[no-any-return]
-        made = make()
-        _keep(key, _Kept(stamp, made, time.monotonic()))
-        return made
+        entry = _find(key)
+        if entry is None or not entry.is_right(stamp):
+            entry = _Entry(stamp, make(), time.monotonic())
+            _store(key, entry)
+        return entry
     finally:
         lock.release()
 
 
-def forget() -> None:
-    """Everything, as where another database is used."""
-    _all.clear()
-
-
-def _find(key: str) -> _Kept | None:
+def _find(key: str) -> _Entry | None:
     found = _all.get(key)
     return None if found is None or found.is_old() else found
 
 
-def _keep(key: str, kept: _Kept) -> None:
+def _store(key: str, entry: _Entry) -> None:
     _all.pop(key, None)
-    _all[key] = kept
+    _all[key] = entry
     if _removing.acquire(blocking=False):
         try:
             for first in [*_all][:_REMOVED_AT_ONCE]:
@@ -86,5 +96,5 @@ def _keep(key: str, kept: _Kept) -> None:
 
 def _lock(key: str) -> Lock:
     if len(_making) > 2 * MOST:
-        _making.clear()  # at worst something is made twice
+        _making.clear()  # at worst, something is computed twice
     return _making.setdefault(key, Lock())

@@ -1,11 +1,11 @@
-"""What may be kept of an answer, and by whom: one rule for all that does not say it itself.
+"""Cache-Control of all responses that do not set it themselves.
 
-    for somebody who is signed in, or with a cookie or a key in it     private, no-store
-    for everybody                                                      no-cache: it is asked for again each time
+    for a signed-in user, or with a cookie or key in it     private, no-store
+    for everyone                                            no-cache: revalidated each time
 
-Covered: pages, fragments, the API, errors. Boards say `private, no-cache` themselves, as whoever has one is told that
-it has not changed; pictures of a challenge may be kept for a day. Static files are served before this, by WhiteNoise:
-their names change with their content, so that they are kept for good.
+Covers pages, fragments, the API and errors. Leaderboards set `private, no-cache` themselves, since they can be
+revalidated; pictures of a challenge may be cached for a day. WhiteNoise serves static files before this: their names
+change with their content, so they are cached forever.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ OWN, EVERYBODYS = "private, no-store", "no-cache"
 
 
 class CachingMiddleware:
-    """Outside of whatever sets cookies."""
+    """Must be outside every middleware that sets cookies."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -24,9 +24,7 @@ class CachingMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
         if "Cache-Control" not in response:
-            own = (
-                response.status_code >= 500 or response.cookies or _is_somebody(request)
-            )  # the database may be what broke
+            own = response.status_code >= 500 or response.cookies or _is_somebody(request)  # the database may be broken
             response["Cache-Control"] = OWN if own else EVERYBODYS
         return response
 
@@ -34,5 +32,5 @@ class CachingMiddleware:
 def _is_somebody(request: HttpRequest) -> bool:
     if "Authorization" in request.headers:
         return True
-    user = getattr(request, "user", None)  # None where it was refused before anybody asked who it is
+    user = getattr(request, "user", None)  # None if the request was refused before authentication
     return bool(request.COOKIES) if user is None else bool(user.is_authenticated)

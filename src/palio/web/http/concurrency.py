@@ -1,11 +1,10 @@
-"""A few requests are worked on at a time, and the others wait for their turn without being in the way.
+"""Processes a few requests at a time, while the others wait without using CPU time.
 
-Pages are made by one thread at a time, whatever their number, as Python has one lock for all; each thread that waits
-for it asks for it again and again, which with dozens of them takes most of the time that there is. Those wait here
-instead, where waiting costs nothing. Uploads and whatever else is sent do not wait: they are slow by their senders, and
-mostly wait for disk and network, as does a page that is sent while it is made, which waits until that begins.
+Only one thread at a time can run Python, and each waiting thread keeps asking for the interpreter lock; with dozens of
+them, that takes most of the CPU. Here they wait in a queue instead. Uploads and other requests with a body do not wait:
+they depend on their senders, the network and the disk. Nor does a page that is generated while it is sent.
 
-Nobody waits for longer than PATIENCE_S: a request that takes its time is beside the others then, not before them.
+Nobody waits for longer than PATIENCE_S: after that, a slow request runs beside the others, not before them.
 """
 
 from collections.abc import Callable
@@ -16,27 +15,27 @@ from django.http import HttpRequest, HttpResponse
 AT_ONCE = 3
 PATIENCE_S = 0.5
 
-_turns: SimpleQueue[None] = SimpleQueue()  # whose lock is never held while its holder is switched off
+_slots: SimpleQueue[None] = SimpleQueue()  # its lock is never held by a preempted thread
 for _ in range(AT_ONCE):
-    _turns.put(None)
+    _slots.put(None)
 
 
-class TurnsMiddleware:
+class ConcurrencyMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method not in {"GET", "HEAD"} or not _has_turn():
+        if request.method not in {"GET", "HEAD"} or not _takes_slot():
             return self._get_response(request)
         try:
             return self._get_response(request)
         finally:
-            _turns.put(None)
+            _slots.put(None)
 
 
-def _has_turn() -> bool:
+def _takes_slot() -> bool:
     try:
-        _turns.get(timeout=PATIENCE_S)
+        _slots.get(timeout=PATIENCE_S)
     except Empty:
         return False
     return True

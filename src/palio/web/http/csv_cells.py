@@ -1,22 +1,22 @@
-"""Tables as CSV for whoever opens them in a spreadsheet: what it would compute is made text."""
+"""CSV for spreadsheets: cells that would be computed as formulas become text."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
-_ROWS = 200  # in a block
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # start of a formula in a spreadsheet
+_ROWS = 200  # per block
 
 
 def cell(value: object) -> object:
-    """Numbers stay numbers; None is nothing."""
+    """Numbers stay numbers; None becomes an empty cell."""
     if isinstance(value, str):
         return f"'{value}" if value.startswith(_FORMULA) else value
     return "" if value is None else value
 
 
 def csv_blocks(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """The table, some rows at a time."""
+    """The table, a block of rows at a time."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(header)

@@ -1,7 +1,7 @@
-"""A database that does not answer at the moment: it is busy, its disk has no room, or it is not there.
+"""Temporary database errors: the database is busy, its disk is full, or it cannot be reached.
 
-Nothing is broken then, and each change is one transaction, so that nothing is half done: whoever asks again later is
-answered. Whatever else a database complains of is a bug.
+Nothing is broken then, and each change is one transaction, so nothing is half done and a client can retry later.
+Any other database error is a bug.
 """
 
 import secrets
@@ -10,64 +10,47 @@ import sqlite3
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 
-AGAIN_S = 5  # when a program may ask again
+RETRY_S = 5  # before a program may retry
 
+_BUSY, _FULL, _UNREACHABLE = "database-busy", "storage-full", "database-unreachable"
 _SQLITE = {
-    sqlite3.SQLITE_BUSY: "busy",
-    sqlite3.SQLITE_LOCKED: "busy",
-    sqlite3.SQLITE_FULL: "full",
-    sqlite3.SQLITE_IOERR: "away",
-    sqlite3.SQLITE_READONLY: "away",
-    sqlite3.SQLITE_CANTOPEN: "away",
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_IOERR: _UNREACHABLE,
+    sqlite3.SQLITE_READONLY: _UNREACHABLE,
+    sqlite3.SQLITE_CANTOPEN: _UNREACHABLE,
 }
-_POSTGRESQL = {"53100": "full", "40001": "busy", "40P01": "busy", "55P03": "busy"}  # any other: there is no connection
+_POSTGRESQL = {"53100": _FULL, "40001": _BUSY, "40P01": _BUSY, "55P03": _BUSY}  # any other: no connection
 
 
-def refusal_for(error: BaseException | None) -> RefusedError | None:
-    """What to tell whoever asked; None where `error` is none of these."""
-    match _kind(error):
-        case "busy":
-            return RefusedError(
-                "database-busy",
-                "The platform is busy: its database did not answer in time.",
-                "Try once more in some seconds. Nothing that was accepted is lost.",
-                503,
-            )
-        case "full":
-            return RefusedError(
-                "disk-full",
-                "The platform's disk has no room.",
-                "It is the operator's turn; try again when there is room. Nothing that was accepted is lost.",
-                507,
-            )
-        case "away":
-            return RefusedError(
-                "database-away",
-                "The platform's database cannot be reached or written.",
-                "It is the operator's turn; try again later. Nothing that was accepted is lost.",
-                503,
-            )
-    return None
+def error_for(error: BaseException | None) -> PalioError | None:
+    """The error for a temporary database error; None for other errors."""
+    code = _code(error)
+    return PalioError(code) if code else None
 
 
-def refusal_to_write() -> RefusedError | None:
-    """What to tell where something could not be counted: Django's cache says of a database merely that it did not."""
+def error_of_writing() -> PalioError | None:
+    """The error when a counter cannot be written: Django's cache only says that the write failed."""
     key, when = secrets.token_hex(), connection.ops.adapt_datetimefield_value(timezone.now())
     try:
-        with transaction.atomic(), connection.cursor() as cursor:  # a row that comes and goes has been written, too
+        with (
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):  # a row that is inserted and deleted also shows that writing works
             cursor.execute("INSERT INTO palio_cache (cache_key, value, expires) VALUES (%s, '', %s)", [key, when])
             cursor.execute("DELETE FROM palio_cache WHERE cache_key = %s", [key])
     except DatabaseError as error:
-        return refusal_for(error)
+        return error_for(error)
     return None
 
 
-def _kind(error: BaseException | None) -> str | None:
+def _code(error: BaseException | None) -> str | None:
     if not isinstance(error, OperationalError | InterfaceError):
         return None
     said = error.__cause__
-    if connection.vendor == "sqlite":  # which calls a table that is not there an operational error, too
-        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the reasons in its upper bits
-    return _POSTGRESQL.get(getattr(said, "sqlstate", None) or "", "away")
+    if connection.vendor == "sqlite":  # SQLite also calls a missing table an operational error
+        return _SQLITE.get(getattr(said, "sqlite_errorcode", 0) & 0xFF)  # without the extended code in its upper bits
+    return _POSTGRESQL.get(getattr(said, "sqlstate", None) or "", _UNREACHABLE)

@@ -1,23 +1,23 @@
-"""What the log says of requests: not what is refused in the ordinary way, and addresses without their keys.
+"""Request logs without ordinary refusals, and without secrets in URLs.
 
-Some addresses have a key in them that lets whoever reads it in. Covered: invitations, links to a new password,
-confirmed addresses, sign-in elsewhere, in the log of requests and in what Django says about a request. Not covered:
-what another program logs, such as a proxy in front.
+Some URLs contain a key that lets its reader in. Covered: invitations, password reset links, address verification and
+sign-in through other services, in the request log and in Django's messages about requests. Not covered: other programs
+that log, such as a proxy in front.
 """
 
 import logging
 
-_SHOWN_CHARACTERS = 24  # longer parts of a path may be such keys, which have 32 characters and more
+_SHOWN_CHARACTERS = 24  # longer parts of a path may be keys, which have at least 32 characters
 
 
 def shown_path(path: str) -> str:
-    """Without what may be a key, and without control characters, which would write lines of their own."""
+    """The path without possible keys, and without control characters, which could forge log lines."""
     plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in path)
     return "/".join(part if len(part) <= _SHOWN_CHARACTERS else f"{part[:4]}…" for part in plain.split("/"))
 
 
 class HideKeys(logging.Filter):
-    """For the handlers of Django's loggers, which write whole paths."""
+    """A filter for Django's loggers, which write whole paths."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -29,9 +29,9 @@ class HideKeys(logging.Filter):
 
 
 class OnlyWhatBroke(logging.Filter):
-    """For Django's log of requests, which holds each answer of 500 and more for an error.
+    """A filter for Django's request log, which reports every response of 500 and above as an error.
 
-    A refusal for now, as when many upload at once or a disk is full, is an answer; what broke comes with a trace.
+    A temporary refusal, such as for a full disk, is no error; real errors come with a traceback.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Pictures made of lines, on the server: SVG whose look is in palio.css."""
+"""Line charts, drawn on the server as SVG; palio.css styles them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A value over time, and the best so far as steps. `ticks` are heights with what stands at them."""
+    """A value over time, and the best value so far as steps. `ticks` are heights with their labels."""
 
     dots: tuple[Dot, ...]
     best: str  # an SVG path
@@ -46,7 +46,7 @@ class Line:
 
 
 def line_over_time(points: Sequence[Point], *, descending: bool) -> Line | None:
-    """None for fewer than two points, which make no line."""
+    """None for fewer than two points."""
     if len(points) < 2:
         return None
     axis = Axis.around([point.value for point in points])
@@ -69,10 +69,10 @@ def line_over_time(points: Sequence[Point], *, descending: bool) -> Line | None:
 
 
 def dots_html(line: Line) -> SafeString:
-    """Made here and not by a template, as there may be many: each a link, with its label for those who see no dots."""
-    made = []
+    """Each dot is a link with a label. A template would be slow for many dots."""
+    drawn = []
     for dot in line.dots:
         label = escape(dot.label)
         circle = f'<circle class="dot" cx="{dot.x}" cy="{dot.y}" r="5"/>'
-        made.append(f'<a href="{escape(dot.url)}" aria-label="{label}"><title>{label}</title>{circle}</a>')
-    return mark_safe("".join(made))  # noqa: S308 - escaped above
+        drawn.append(f'<a href="{escape(dot.url)}" aria-label="{label}"><title>{label}</title>{circle}</a>')
+    return mark_safe("".join(drawn))  # noqa: S308 - escaped above

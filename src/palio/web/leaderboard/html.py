@@ -1,4 +1,4 @@
-"""The rows of a board as HTML: made here and not by a template, as there are hundreds, and anew with each new score."""
+"""The rows of a leaderboard as HTML. A template would take several times as long for hundreds of rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,71 +7,68 @@ from django.utils.html import escape
 
 from palio.core.bundle.model import Column
 from palio.core.leaderboard.axis import Axis
-from palio.web.leaderboard.ranked import Board, BoardRow, Sight
-from palio.web.leaderboard.statistics import Answer
-from palio.web.templatetags.palio import when
+from palio.core.leaderboard.ranking import Row, rank_text
+from palio.web.http.time_html import time_html
+from palio.web.leaderboard.leaderboard import Leaderboard
+from palio.web.leaderboard.statistics import Statistics
+from palio.web.leaderboard.visibility import Visibility
 
-_TITLE = ' title="rank in this column"'
-_FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width while the picture is stretched to its cell
-
-
-def rows_html(board: Board, answer: Answer, axis: Axis | None) -> Iterator[str]:
-    """Of each row its `<tr>`; with `axis` there is a strip that shows the interval. What people wrote is escaped."""
-    columns = primary_first(board.columns, board.primary)
-    return (_row(row, board, columns, answer, axis) for row in board.rows)
+_FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when the drawing is stretched
 
 
-def _row(row: BoardRow, board: Board, columns: Sequence[Column], answer: Answer, axis: Axis | None) -> str:
-    ends = answer.intervals.get(row.attempt) if row.rank else None
-    cells = [
-        f'<td class="rank">{_rank(row, answer)}</td>',
-        f'<th scope="row" class="team">{_name(row, board)}</th>',
-    ]
-    for column in columns:
-        is_primary = column == board.primary
-        cells.append(_cell(row, column, ends if is_primary else None, is_primary=is_primary))
-        if is_primary and axis:
-            cells.append(f'<td class="strip">{_strip(row.values[column.key], ends, axis) if ends else ""}</td>')
-    cells += [f'<td class="number">{row.entries}</td>', f'<td class="last">{when(row.last)}</td>']
-    start = '<tr class="out">' if row.disqualified else "<tr>"
-    return f"{start}{''.join(cells)}</tr>"
+def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
+    """A `<tr>` for each row, escaped. With `axis`, intervals are drawn."""
+    columns = primary_first(leaderboard.columns, leaderboard.primary)
+    return (_row(row, leaderboard, columns, statistics, axis) for row in leaderboard.rows)
 
 
 def primary_first(columns: Sequence[Column], primary: Column) -> list[Column]:
-    """How columns stand on the page: what decides is seen first, on a phone too."""
+    """The columns in the page's order: the primary one is visible on a phone, too."""
     return sorted(columns, key=lambda column: column != primary)
 
 
-def _rank(row: BoardRow, answer: Answer) -> str:
-    """The range of places, which is the number on the board; one number where it is one, or no range is known."""
-    first, last = answer.ranges.get(row.attempt) or (row.rank, row.rank)
-    return "–" if row.rank is None else f"{first}–{last}" if first != last else str(first)
+def _row(row: Row, leaderboard: Leaderboard, columns: Sequence[Column], known: Statistics, axis: Axis | None) -> str:
+    interval = known.intervals.get(row.entry.attempt) if row.rank else None
+    cells = [
+        f'<td class="rank">{rank_text(row.rank, known.ranges.get(row.entry.attempt))}</td>',
+        f'<th scope="row" class="team">{_name(row, leaderboard)}</th>',
+    ]
+    for column in columns:
+        is_primary = column == leaderboard.primary
+        cells.append(_cell(row, column, interval if is_primary else None, is_primary=is_primary))
+        if is_primary and axis:
+            drawn = _drawn(row.values[column.key], interval, axis) if interval else ""
+            cells.append(f'<td class="strip">{drawn}</td>')
+    cells += [f'<td class="number">{row.entries}</td>', f'<td class="last">{time_html(row.last)}</td>']
+    start = '<tr class="out">' if row.entry.disqualified else "<tr>"
+    return f"{start}{''.join(cells)}</tr>"
 
 
-def _name(row: BoardRow, board: Board) -> str:
+def _name(row: Row, leaderboard: Leaderboard) -> str:
     name: str = escape(row.name)
-    if board.sight is not Sight.PUBLIC:
-        name = f'<a href="{reverse("pages:submission", kwargs={"submission": row.submission})}">{name}</a>'
-    if row.baseline:
+    if leaderboard.visibility is not Visibility.PUBLIC:
+        name = f'<a href="{reverse("pages:submission", kwargs={"submission": row.entry.label})}">{name}</a>'
+    if row.entry.baseline:
         name += ' <span class="badge baseline">baseline</span>'
-    if row.disqualified:
-        name += f' <span class="badge disqualified" title="{escape(row.disqualified)}">disqualified</span>'
+    if reason := row.entry.disqualified:
+        name += f' <span class="badge disqualified" title="{escape(reason)}">disqualified</span>'
     return name
 
 
-def _cell(row: BoardRow, column: Column, ends: tuple[float, float] | None, *, is_primary: bool) -> str:
+def _cell(row: Row, column: Column, interval: tuple[float, float] | None, *, is_primary: bool) -> str:
     digits = f".{column.precision}f"
     text = f"{row.values[column.key]:{digits}}" if column.key in row.values else "–"
     if not is_primary:
         rank = row.ranks.get(column.key)
-        text += f'<span class="place"{_TITLE if rank else ""}>{f"#{rank}" if rank else ""}</span>'
-    if ends:
-        text += f'<span class="interval">{ends[0]:{digits}} – {ends[1]:{digits}}</span>'
+        shown = f' title="rank in this column">#{rank}' if rank else ">"
+        text += f'<span class="place"{shown}</span>'
+    if interval:
+        text += f'<span class="interval">{interval[0]:{digits}} – {interval[1]:{digits}}</span>'
     return f'<td class="number{" primary" if is_primary else ""}">{text}</td>'
 
 
-def _strip(value: float, ends: tuple[float, float], axis: Axis) -> str:
-    low, high = (axis.at(end) for end in ends)
+def _drawn(value: float, interval: tuple[float, float], axis: Axis) -> str:
+    low, high = (axis.at(end) for end in interval)
     grid = "".join(f'<path class="grid" {_FIXED} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks)
     return (
         f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{grid}'

@@ -1,100 +1,104 @@
-"""What is asked of a board, by page, download or API: whose, by whom, in which order."""
+"""What a page, a download or an API call asks for: whose leaderboard, for whom, in which order."""
 
 import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Phase
-from palio.core.bundle.pick_phase import pick_phase
-from palio.web.leaderboard.ranked import Sight, sight, team_of
-from palio.web.leaderboard.shown import BY_RANK, Shown, show
+from palio.core.bundle.pick_phase import find_phase, pick_phase
+from palio.web.access.relations import own_team
+from palio.web.http.request import Request
+from palio.web.leaderboard.formats import csv_text
+from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
+from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Submission, Team
-from palio.web.storage.bundles import current_bundle, phase_named
+from palio.web.storage.bundles import current_bundle
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Whose board, and how it is to be sorted."""
+class LeaderboardRequest:
+    """`team` is the reader's own."""
 
     challenge: Challenge
     bundle: Bundle
     phase: Phase
-    seen: Sight
+    visibility: Visibility
     team: Team | None
-    sort_asked: str
+    wanted_sort: str
 
     @cached_property
-    def shown(self) -> Shown:
-        return show(*self.whose)
-
-    @property
-    def whose(self) -> tuple[Challenge, Phase, Sight, Team | None]:
-        return self.challenge, self.phase, self.seen, self.team
+    def snapshot(self) -> Snapshot:
+        return snapshot(self.challenge, self.phase, self.visibility, self.team)
 
     @property
     def sort(self) -> str:
-        return self.shown.sort(self.sort_asked)
+        return self.snapshot.sort_key(self.wanted_sort)
 
-    @property
-    def stamp(self) -> str:
-        """The same while what it gives is the same."""
-        of = [*self.shown.stamp, self.phase.name, self.seen, self.team and self.team.pk, self.sort]
-        return hashlib.sha256(json.dumps([__version__, *of]).encode()).hexdigest()[:32]
+    def etag(self, request: Request[Challenge]) -> str:
+        """The same for the same reader while the leaderboard is the same. A page also has the name and the form token
+        of its reader."""
+        shown = [__version__, *self.snapshot.revision, self.phase.name, self.visibility, self.sort]
+        reader = [self.team and self.team.pk, request.user.pk, request.META.get("CSRF_COOKIE", "")]
+        digest = hashlib.sha256(json.dumps([*shown, *reader, sorted(request.relations)]).encode()).hexdigest()
+        return f'"{digest[:32]}"'
 
-    def as_json(self) -> str:
-        """For whoever computes. The reader's own team is named apart, so that rows are the same for all."""
-        shown = self.shown
+    def json(self) -> str:
+        """The reader's own team is named apart from the rows, which are the same for all readers."""
+        found = self.snapshot
         head = {
             "own_team": self.team.name if self.team else None,
             "challenge": self.challenge.slug,
             "title": self.bundle.title,
             "phase": self.phase.name,
-            "hidden": self.seen in {Sight.OWN, Sight.NOTHING},
-            "primary": shown.primary.key if shown.shows_primary else None,
+            "hidden": self.visibility in {Visibility.OWN, Visibility.NONE},
+            "primary": found.leaderboard.primary.key if found.leaderboard.shows_primary else None,
             "columns": [
                 {"key": each.key, "title": each.title, "descending": each.descending, "precision": each.precision}
-                for each in shown.columns
+                for each in found.leaderboard.columns
             ],
-            "cases": shown.cases,
+            "cases": found.statistics.cases,
         }
-        rows = ",\n".join(shown.data[place] for place in shown.order(self.sort))
+        rows = ",\n".join(found.json[place] for place in found.order(self.sort))
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
 
+    def csv(self) -> bytes:
+        return csv_text(self.snapshot.leaderboard, self.snapshot.statistics, self.snapshot.order(self.sort))
 
-def asked(request: HttpRequest, name: str | None) -> Asked:
-    """Raises Http404 if there is no such phase."""
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
+
+def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> LeaderboardRequest:
+    """Without a phase's name, the phase is the open one. Raises Http404 for an unknown phase."""
+    challenge = request.subject
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
-    phase = phase_named(bundle, name) if name else pick_phase(bundle, None)
+    phase = find_phase(bundle, phase_name) if phase_name else pick_phase(bundle, None)
     if phase is None:
         raise Http404
-    seen = sight(request.relations, bundle, phase)  # type: ignore[attr-defined]
-    return Asked(challenge, bundle, phase, seen, team_of(request.user, challenge), request.GET.get("sort", BY_RANK))
+    return LeaderboardRequest(
+        challenge=challenge,
+        bundle=bundle,
+        phase=phase,
+        visibility=visibility(request.relations, bundle, phase),
+        team=own_team(challenge, request.user),
+        wanted_sort=request.GET.get("sort", BY_RANK),
+    )
 
 
 def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, float], str]]:
-    """A team's submissions that have a score, oldest first: id, when, scores, note."""
+    """A team's scored submissions, oldest first: id, time, scores and note."""
     rows = Submission.objects.filter(team=team, phase=phase.name, withdrawn=None).exclude(counted=None)
     listed = rows.order_by("created").values_list("id", "created", "counted__scores", "note")
-    return [(submission, when, scores or {}, note) for submission, when, scores, note in listed]
-
-
-def etag_for(request: HttpRequest, stamp: str) -> str:
-    """A page also holds the reader's name and what protects their forms."""
-    of = [stamp, request.user.pk, request.META.get("CSRF_COOKIE", ""), sorted(request.relations)]  # type: ignore[attr-defined]
-    return f'"{hashlib.sha256(json.dumps(of).encode()).hexdigest()[:32]}"'
+    return [(submission, created, scores or {}, note) for submission, created, scores, note in listed]
 
 
 def private(response: HttpResponse) -> HttpResponse:
-    """To be asked for again each time, and kept for nobody else."""
+    """Lets only the reader's browser store the response, which then asks each time whether it has changed."""
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ["Cookie", "Authorization"])
     return response

@@ -1,7 +1,8 @@
-"""What the platform keeps. Slim: fields, constraints and short properties; whatever changes rows is in `web.verbs`."""
+"""Database models: fields, constraints and short properties. `web.verbs` has everything that changes rows."""
 
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
+from palio.web.models.leaderboard import LeaderboardStatistics
 from palio.web.models.platform import ControllerBeat, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload, UploadedChunk
 
@@ -15,6 +16,7 @@ __all__ = [
     "Event",
     "IdempotentAnswer",
     "Invitation",
+    "LeaderboardStatistics",
     "Membership",
     "Purpose",
     "Registration",

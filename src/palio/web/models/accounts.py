@@ -1,4 +1,4 @@
-"""People, their teams, and the keys that their programs sign in with."""
+"""Users, teams, invitations and API tokens."""
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -9,7 +9,7 @@ from palio.web.models.ids import LENGTH, new_id
 
 
 class User(AbstractUser):
-    """Somebody with an account. The name is public; the address, if there is one, is not."""
+    """A person with an account. The username is public; the e-mail address, if any, is not."""
 
     class Meta:
         constraints = [
@@ -22,7 +22,7 @@ class User(AbstractUser):
 
 
 class Team(models.Model):
-    """Who takes part in a challenge. Whoever joins alone is a team of one, so that limits and ranks are per team."""
+    """A team of a challenge, to which limits and ranks apply. A person who joins alone is a team of one."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     challenge = models.ForeignKey("palio.Challenge", models.PROTECT, related_name="teams")
@@ -38,7 +38,7 @@ class Team(models.Model):
 
 
 class Membership(models.Model):
-    """A person's team in a challenge: one at a time."""
+    """The one team of a user in a challenge."""
 
     team = models.ForeignKey(Team, models.CASCADE, related_name="memberships")
     challenge = models.ForeignKey("palio.Challenge", models.PROTECT, related_name="+")
@@ -52,13 +52,13 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A link that lets its holder in once: to the platform, into a challenge, or into a team. Only its hash is kept."""
+    """A link that admits one person once: to the platform, a challenge or a team. Only its hash is stored."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     code_hash = models.CharField(max_length=64, unique=True)
     challenge = models.ForeignKey("palio.Challenge", models.CASCADE, null=True, related_name="invitations")
     team = models.ForeignKey(Team, models.CASCADE, null=True, related_name="invitations")
-    note = models.CharField(max_length=200, blank=True)  # for whom it is, in the words of who made it
+    note = models.CharField(max_length=200, blank=True)  # written by its creator
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created = models.DateTimeField(default=timezone.now)
     expires = models.DateTimeField()
@@ -68,12 +68,12 @@ class Invitation(models.Model):
 
 
 class ApiToken(models.Model):
-    """What a program signs in with; shown once, kept as a hash."""
+    """An API token. Its secret is shown once; only the hash is stored."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=80)
-    scopes = models.JSONField(default=list)  # some of access.scopes.SCOPES
+    scopes = models.JSONField(default=list)  # keys of access.tokens.SCOPES
     secret_hash = models.CharField(max_length=64, unique=True)
     created = models.DateTimeField(default=timezone.now)
     expires = models.DateTimeField(null=True)

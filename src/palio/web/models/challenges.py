@@ -1,4 +1,4 @@
-"""Challenges, their versions, and who may do what in them."""
+"""Challenges, their versions, roles and registrations."""
 
 from django.db import models
 from django.utils import timezone
@@ -8,12 +8,12 @@ from palio.web.models.ids import LENGTH, new_id
 
 
 class Challenge(models.Model):
-    """A bundle on the platform, under a name of its own. What it says is in its current version."""
+    """A published bundle under its own name. Its content is that of the current version."""
 
     class Visibility(models.TextChoices):
-        DRAFT = "draft"  # for its organizers alone
+        DRAFT = "draft"  # visible only to its organizers
         PUBLISHED = "published"
-        ARCHIVED = "archived"  # to be read, and nothing else
+        ARCHIVED = "archived"  # read-only
 
     class Joining(models.TextChoices):
         OPEN = "open"
@@ -25,20 +25,22 @@ class Challenge(models.Model):
     joining = models.CharField(max_length=12, choices=Joining, default=Joining.OPEN)
     current = models.ForeignKey("palio.ChallengeVersion", models.PROTECT, null=True, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    board_revision = models.PositiveBigIntegerField(default=0)  # counts whatever changes a board, to keep pages by
+    leaderboard_revision = models.PositiveBigIntegerField(
+        default=0
+    )  # incremented by every change of any of its leaderboards
 
     def __str__(self) -> str:
         return self.slug
 
 
 class ChallengeVersion(models.Model):
-    """A bundle as it was published: immutable, known by the digest of all its files, hidden data among them."""
+    """A bundle as published: immutable, identified by the digest of all its files, including hidden data."""
 
     challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
-    changes = models.JSONField(default=list)  # what is different from the version before: [{what, old, new}]
+    changes = models.JSONField(default=list)  # from the previous version: [{what, old, new}]
     note = models.TextField(blank=True)
     published_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     published = models.DateTimeField(default=timezone.now)
@@ -49,11 +51,11 @@ class ChallengeVersion(models.Model):
 
 
 class RoleKind(models.TextChoices):
-    """What somebody is in a challenge beside, or instead of, a participant."""
+    """The role of a person in a challenge, in addition to or instead of being a participant."""
 
-    ORGANIZER = "organizer"  # everything in this challenge
+    ORGANIZER = "organizer"  # may do everything in this challenge
     SCORER = "scorer"  # sees submissions and failures, re-runs and re-scores
-    VIEWER = "viewer"  # sees what an organizer sees, and changes nothing
+    VIEWER = "viewer"  # sees what an organizer sees, read-only
 
 
 class Role(models.Model):
@@ -70,7 +72,7 @@ class Role(models.Model):
 
 
 class Registration(models.Model):
-    """A person's wish to take part, what became of it, and the terms that were accepted."""
+    """A person's join request, the decision on it, and the terms they accepted."""
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -83,7 +85,7 @@ class Registration(models.Model):
     user = models.ForeignKey(User, models.PROTECT, related_name="registrations")
     state = models.CharField(max_length=12, choices=State, default=State.PENDING)
     terms_version = models.ForeignKey(ChallengeVersion, models.PROTECT, null=True, related_name="+")
-    terms_digest = models.CharField(max_length=64, blank=True)  # of the text that was accepted
+    terms_digest = models.CharField(max_length=64, blank=True)  # of the accepted text
     terms_accepted = models.DateTimeField(null=True)
     created = models.DateTimeField(default=timezone.now)
     decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")

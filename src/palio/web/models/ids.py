@@ -1,4 +1,4 @@
-"""Names of things that are seen from outside: short, lower case, and not to be guessed."""
+"""Public IDs: short, lower case, and hard to guess."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""What the platform keeps about itself."""
+"""Records about the platform itself: events, heartbeat, idempotent responses."""
 
 from django.db import models
 from django.utils import timezone
@@ -9,14 +9,14 @@ from palio.web.models.submissions import Submission
 
 
 class Event(models.Model):
-    """Something that was done, by whom, and why. Rows are only ever added."""
+    """An entry of the audit log: who did what, and why. Append-only."""
 
     time = models.DateTimeField(default=timezone.now, db_index=True)
-    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: the platform itself
-    kind = models.CharField(max_length=60)  # what, in the past: `challenge.published`, `attempt.moved`
+    actor = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")  # None: the platform
+    kind = models.CharField(max_length=60)  # in the past tense: `challenge.published`, `attempt.moved`
     challenge = models.ForeignKey(Challenge, models.PROTECT, null=True, related_name="events")
     submission = models.ForeignKey(Submission, models.PROTECT, null=True, related_name="events")
-    attempt = models.CharField(max_length=16, blank=True)  # its identity
+    attempt = models.CharField(max_length=16, blank=True)  # identity of the attempt
     detail = models.JSONField(default=dict)
 
     class Meta:
@@ -25,23 +25,23 @@ class Event(models.Model):
 
 
 class ControllerBeat(models.Model):
-    """When the controller last looked at everything; one row. Pages warn if that is long ago."""
+    """The last heartbeat of the controller, a single row. Pages warn if it is old."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     time = models.DateTimeField()
     process = models.CharField(max_length=80)
     engine = models.CharField(max_length=200)
-    unenforced = models.JSONField(default=list)  # what of a job's isolation the engine does not enforce here
-    trouble = models.TextField(blank=True)  # why nothing can run at the moment, in a sentence
+    unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce here
+    trouble = models.TextField(blank=True)  # why nothing can start now, in one sentence
 
 
 class IdempotentAnswer(models.Model):
-    """What was answered to a creation with this key, so that asking again creates nothing."""
+    """The response to a request with an idempotency key, sent again when the request is repeated."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key = models.CharField(max_length=100)
-    request_hash = models.CharField(max_length=64)  # over method, path and body: another request may not use the key
-    status = models.PositiveSmallIntegerField(null=True)  # None while the first is being answered
+    request_hash = models.CharField(max_length=64)  # of method, path and body: another request may not use the key
+    status = models.PositiveSmallIntegerField(null=True)  # None while the first request is being answered
     body = models.JSONField(null=True)
     created = models.DateTimeField(default=timezone.now)
 

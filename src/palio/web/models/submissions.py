@@ -1,4 +1,4 @@
-"""What is handed in, and each pass of it through the stages."""
+"""Files, submissions and their attempts."""
 
 from django.db import models
 from django.utils import timezone
@@ -10,7 +10,7 @@ from palio.web.models.ids import LENGTH, new_id
 
 
 class StoredFile(models.Model):
-    """A file that a team has handed in: whole, checked, and in the store under its digest."""
+    """A complete, checked file of a team, in the store under its digest."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.PROTECT, related_name="files")
@@ -18,10 +18,10 @@ class StoredFile(models.Model):
     kind = models.CharField(max_length=12)
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
-    notes = models.JSONField(default=list)  # what was accepted although it is not as it should be
+    notes = models.JSONField(default=list)  # accepted irregularities
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created = models.DateTimeField(default=timezone.now)
-    deleted = models.DateTimeField(null=True)  # the row stays, as submissions were made from it
+    deleted = models.DateTimeField(null=True)  # the row stays because submissions refer to it
 
     class Meta:
         constraints = [
@@ -32,7 +32,7 @@ class StoredFile(models.Model):
 
 
 class Upload(models.Model):
-    """A file on its way in, chunk by chunk. It becomes a StoredFile once its whole digest is as announced."""
+    """An unfinished upload, in chunks. It becomes a StoredFile once its digest matches the announced one."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.CASCADE, related_name="uploads")
@@ -42,7 +42,7 @@ class Upload(models.Model):
     sha256 = models.CharField(max_length=64)
     chunk_bytes = models.PositiveIntegerField()
     created = models.DateTimeField(default=timezone.now)
-    file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # what became of it
+    file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # the resulting file
 
     @property
     def chunk_count(self) -> int:
@@ -59,22 +59,22 @@ class UploadedChunk(models.Model):
 
 
 class Submission(models.Model):
-    """A file handed in for a phase. `counted` is the attempt whose scores stand on the board."""
+    """A file submitted to a phase. `counted` is the attempt whose scores are on the leaderboard."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     challenge = models.ForeignKey(Challenge, models.PROTECT, related_name="submissions")
-    phase = models.CharField(max_length=200)  # by name, which is what stays when a bundle gets a new version
+    phase = models.CharField(max_length=200)  # by name, because names persist across versions
     team = models.ForeignKey(Team, models.PROTECT, related_name="submissions")
     user = models.ForeignKey(User, models.PROTECT, related_name="submissions")
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="submissions")
     note = models.CharField(max_length=500, blank=True)
     created = models.DateTimeField(default=timezone.now)
     counted = models.ForeignKey("palio.Attempt", models.PROTECT, null=True, related_name="+")
-    charged = models.BooleanField(default=False)  # scored, or failed by its own fault: one of the team's tries
+    charged = models.BooleanField(default=False)  # counts toward the team's limit, see verbs.quota
     withdrawn = models.DateTimeField(null=True)  # by the team
     hidden = models.DateTimeField(null=True)  # by an organizer
-    disqualified = models.TextField(blank=True)  # by an organizer, and why
-    baseline = models.BooleanField(default=False)  # the organizers' own, marked on the board
+    disqualified = models.TextField(blank=True)  # the reason, by an organizer
+    baseline = models.BooleanField(default=False)  # a reference entry of the organizers
 
     class Meta:
         indexes = [
@@ -85,17 +85,17 @@ class Submission(models.Model):
 
 class Purpose(models.TextChoices):
     FIRST = "first"
-    RETRY = "retry"  # after a fault of the platform's
-    RERUN = "rerun"  # an organizer's wish, all stages
-    RESCORE = "rescore"  # only scoring, of the predictions that an earlier attempt left
+    RETRY = "retry"  # after a platform error
+    RERUN = "rerun"  # all stages, requested by an organizer
+    RESCORE = "rescore"  # only scoring, with predictions of an earlier attempt
 
 
 class Rescore(models.Model):
-    """A new scoring of all submissions of a phase, which goes live at once or not at all."""
+    """A re-score of all submissions of a phase, applied all at once or not at all."""
 
     class State(models.TextChoices):
         RUNNING = "running"
-        READY = "ready"  # old and new board can be compared
+        READY = "ready"  # the leaderboards can be compared
         APPLIED = "applied"
         DISCARDED = "discarded"
 
@@ -110,31 +110,33 @@ class Rescore(models.Model):
 
 
 class Attempt(models.Model):
-    """One pass of a submission through the stages. `identity` names its jobs and its run folder.
+    """One evaluation of a submission. `identity` names its jobs and its run folder.
 
-    The row says where it is; the run folder says the rest. What a participant reads comes from the columns here and
-    from the run folder's `participant/`, and from nothing else.
+    The row has its state; the run folder has the rest. Participants read only columns of this row and the run folder's
+    `participant/`.
     """
 
     identity = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     submission = models.ForeignKey(Submission, models.PROTECT, related_name="attempts")
-    number = models.PositiveIntegerField()  # 1, 2, … of the submission
+    number = models.PositiveIntegerField()  # 1, 2, … per submission
     purpose = models.CharField(max_length=12, choices=Purpose, default=Purpose.FIRST)
     version = models.ForeignKey(ChallengeVersion, models.PROTECT, related_name="+")
-    source = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")  # of a re-score: whose predictions
+    source = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="+"
+    )  # for a re-score: the attempt with the predictions
     rescore = models.ForeignKey(Rescore, models.PROTECT, null=True, related_name="attempts")
     state = models.CharField(max_length=12, choices=[(state, state) for state in State], default=State.QUEUED)
     engine = models.CharField(max_length=20, blank=True)
     created = models.DateTimeField(default=timezone.now)
-    not_before = models.DateTimeField(default=timezone.now)  # later than `created` after an engine's fault
+    not_before = models.DateTimeField(default=timezone.now)  # later than `created` after an engine failure
     started = models.DateTimeField(null=True)
-    moved = models.DateTimeField(default=timezone.now)  # into its present state
-    deadline = models.DateTimeField(null=True)  # by when it has to leave its present stage
+    moved = models.DateTimeField(default=timezone.now)  # when it reached its current state
+    deadline = models.DateTimeField(null=True)  # of its current stage
     finished = models.DateTimeField(null=True)
     cancel_requested = models.DateTimeField(null=True)
     scores = models.JSONField(null=True)  # {key: number}, only when scored
-    failure = models.JSONField(null=True)  # the organizer's view, as in the run folder's result.json
-    failure_shown = models.JSONField(null=True)  # the participant's view
+    failure = models.JSONField(null=True)  # as organizers see it, like result.json
+    failure_shown = models.JSONField(null=True)  # as participants see it
     failure_code = models.CharField(max_length=60, blank=True)
     failure_cause = models.CharField(max_length=12, blank=True)
 
@@ -155,7 +157,7 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["state", "not_before"]),
             models.Index(fields=["submission", "-number"]),
-            models.Index(fields=["-started"]),  # whose turn it is follows from who was started last
+            models.Index(fields=["-started"]),  # the queue orders teams by their last start
         ]
 
     @property

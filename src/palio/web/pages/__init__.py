@@ -1,1 +1,1 @@
-"""The pages: each module translates between a browser and the verbs, for one part of the site."""
+"""Pages: each module connects a part of the site to queries and verbs."""

@@ -1,4 +1,4 @@
-"""One's own account: what one takes part in, how one signs in, and API tokens."""
+"""The account page of a user: challenges, sign-in, API tokens."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -6,8 +6,9 @@ from django.urls import path
 from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
+from palio.web.http.request import Request, signed_in
 from palio.web.models import ApiToken, Membership, Role
-from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.actions import perform, redirect_after
 from palio.web.verbs.tokens import make_token, revoke_token, valid_tokens
 
 _DAYS = (7, 30, 90, 366)
@@ -22,8 +23,8 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 def tokens(request: HttpRequest) -> HttpResponse:
-    """A new token's secret is in the answer to the form, and nowhere else."""
-    user, secret, refused = signed_in(request), "", ""
+    """List and create tokens. The secret of a new token appears only in this response."""
+    user, secret, refused = signed_in(request), "", None
     if request.method == "POST":
 
         def act() -> str:
@@ -31,7 +32,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             days = int(chosen) if chosen.isdecimal() and len(chosen) < 6 else None
             return make_token(user, request.POST.get("name", ""), request.POST.getlist("scopes"), days=days)[1]
 
-        secret, refused = trying(act)
+        secret, refused = perform(act)
     context = {
         "tokens": valid_tokens(user).order_by("-created"),
         "scopes": SCOPES,
@@ -39,18 +40,18 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "secret": secret,
         "refused": refused,
     }
-    return render(request, "account/tokens.html", context, status=422 if refused else 200)
+    return render(request, "account/tokens.html", context, status=refused.status if refused else 200)
 
 
 @require_POST
-def revoke(request: HttpRequest, token: str) -> HttpResponse:
-    found: ApiToken = request.subject  # type: ignore[attr-defined]
+def revoke(request: Request[ApiToken], token: str) -> HttpResponse:
+    found = request.subject
 
     def act() -> str:
         revoke_token(found, actor=signed_in(request))
-        return f"The token “{found.name}” is revoked: nothing signs in with it any more."
+        return f"Token “{found.name}” revoked."
 
-    return doing(request, "pages:tokens", act)
+    return redirect_after(request, "pages:tokens", act)
 
 
 urls = [

@@ -1,14 +1,15 @@
-"""How accounts are made: open to everybody, or by invitation; with mail or without."""
+"""Sign-up rules for allauth: open to everyone or by invitation, with or without e-mail."""
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
-INVITED = "palio_invitation"  # in the session: the id of the invitation that was followed
+from palio.core.errors import PalioError
+
+INVITED = "palio_invitation"  # session key: ID of the invitation that was followed
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -16,7 +17,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return settings.CONFIGURATION.sign_up == "open" or _is_invited(request)
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
-        """Makes the account and uses up the invitation, both or neither: one link lets one person in."""
+        """Create the account and use up the invitation in one transaction."""
         from palio.web.verbs.invitations import take_for_account
 
         invited = request.session.get(INVITED)
@@ -24,7 +25,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             saved = super().save_user(request, user, form, commit)
             taken = bool(invited and commit and take_for_account(invited, saved))
             if settings.CONFIGURATION.sign_up != "open" and not taken:
-                raise PermissionDenied("This invitation was used by somebody else a moment ago")
+                raise PalioError("invitation-invalid")
         if taken:
             request.session.pop(INVITED, None)
         return saved

@@ -1,4 +1,4 @@
-"""The operator's page of people: who is here, a way back in, a way out, invitations."""
+"""Accounts, for operators: reset links, deactivation, publishing rights, invitations."""
 
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import signed_in
 from palio.web.models import Invitation, User
-from palio.web.pages.actions import signed_in, trying
+from palio.web.pages.actions import perform, show_error
 from palio.web.verbs import accounts, invitations
 
 _ON_A_PAGE = 100
@@ -40,7 +41,7 @@ def _show(request: HttpRequest, link: str = "", link_is: str = "") -> HttpRespon
 
 @require_POST
 def change(request: HttpRequest, name: str) -> HttpResponse:
-    """`do` says what: a reset link is shown once, in this answer."""
+    """`do` is the action. A reset link is shown only in this response."""
     person, actor, link = get_object_or_404(User, username=name), signed_in(request), ""
 
     def act() -> str:
@@ -51,21 +52,21 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
                 return ""
             case "off" | "on" as wanted:
                 accounts.set_active(person, wanted == "on", actor=actor)
-                return f"The account {person.username} is switched {wanted}."
+                return f"Account {person.username} {'reactivated' if wanted == 'on' else 'deactivated'}."
             case "no-second-factor":
                 accounts.remove_second_factors(person, actor=actor)
-                return f"{person.username} signs in with the password alone, until they add a second factor again."
+                return f"Two-factor authentication of {person.username} removed."
             case "may-publish" | "may-not-publish" as wanted:
                 accounts.set_publisher(person, wanted == "may-publish", actor=actor)
-                may = "may now" if wanted == "may-publish" else "may not any more"
-                return f"{person.username} {may} publish challenges of their own."
+                may = "can now" if wanted == "may-publish" else "can no longer"
+                return f"{person.username} {may} publish challenges."
         return ""
 
-    said, refused = trying(act)
+    said, refused = perform(act)
     if link:
-        return _show(request, link, f"With this link {person.username} chooses a new password, once, within three days")
+        return _show(request, link, f"Password reset link for {person.username}, valid once within three days")
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     elif said:
         messages.success(request, said)
     return redirect("pages:accounts")
@@ -77,10 +78,10 @@ def invite(request: HttpRequest) -> HttpResponse:
         _, code = invitations.invite(signed_in(request), note=request.POST.get("note", ""))
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
-    return _show(request, link, "With this link one person makes an account, once, within two weeks")
+        show_error(request, refused)
+    return _show(request, link, "Invitation link for one account, valid once within two weeks")
 
 
 @require_POST

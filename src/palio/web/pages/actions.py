@@ -1,39 +1,32 @@
-"""A button was pressed: do it, say what became of it, go back to where it was."""
+"""Actions triggered by a button: run one, show its message, redirect."""
 
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
-from palio.web.models import User
 
 
-def signed_in(request: HttpRequest) -> User:
-    """Who asks, on pages that the access table keeps for those who have signed in."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
-def doing(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
-    """`act` does it and says so in a sentence; what it refuses is shown with its next step."""
-    said, refused = trying(act)
+def redirect_after(request: HttpRequest, back: str, act: Callable[[], str]) -> HttpResponse:
+    """Run `act` and show the sentence it returns, or its error with the next step; then redirect to `back`."""
+    said, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     elif said:
         messages.success(request, said)
     return redirect(back)
 
 
-def trying(act: Callable[[], str]) -> tuple[str, str]:
-    """What was done, or why it was not; one of them is empty."""
+def perform(act: Callable[[], str]) -> tuple[str, PalioError | None]:
+    """The message of an action, or its error."""
     try:
-        return act(), ""
-    except RefusedError as error:
-        return "", f"{error.message} {error.next_step}"
+        return act(), None
     except PalioError as error:
-        return "", f"{error.failure.message} {error.failure.next_step}"
+        return "", error
+
+
+def show_error(request: HttpRequest, error: PalioError) -> None:
+    """On the page that follows, in one line."""
+    messages.error(request, f"{error.failure.message} {error.failure.next_step}")

@@ -1,28 +1,22 @@
-"""Files of a challenge: pictures on its pages, and what participants may download. Nothing hidden is among them."""
+"""Files of a challenge: pictures on its pages, and downloads for participants. Never hidden data."""
 
-from datetime import datetime
-
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
-from django.utils import timezone
-from django.utils.text import slugify
 
-from palio.core.bundle.model import Bundle
-from palio.web.access.rules import VIEWER
+from palio.web.http.request import Request
 from palio.web.models import Challenge
-from palio.web.pages.challenges import shown
+from palio.web.queries.challenges import published, visible_until
 from palio.web.reading.markdown import PICTURES, is_public
 from palio.web.storage.bundles import bundle_of, reading_of
-from palio.web.storage.downloads import Streamed, downloads, zip_stream
+from palio.web.storage.downloads import download_response, downloads
 
 _ONE_DAY_S = 24 * 3600
 
 
-def picture(request: HttpRequest, challenge: str, number: int, name: str) -> HttpResponseBase:
-    """A file that a page of this version shows; an SVG only as a download, or where an <img> asks for it."""
-    found: Challenge = request.subject  # type: ignore[attr-defined]
-    version = found.versions.filter(number=number).first()
+def picture(request: Request[Challenge], challenge: str, number: int, name: str) -> HttpResponseBase:
+    """A picture on a page of this version. An SVG is only served as a download or inside <img>."""
+    version = request.subject.versions.filter(number=number).first()
     if version is None:
         raise Http404
     bundle = bundle_of(version)
@@ -40,42 +34,15 @@ def picture(request: HttpRequest, challenge: str, number: int, name: str) -> Htt
     return response
 
 
-def data(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, bundle = shown(request)
-    context = {"challenge": found, "bundle": bundle, "downloads": downloads(bundle, seen_until(request))}
+def data(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, bundle = published(request.subject)
+    context = {"challenge": found, "bundle": bundle, "downloads": downloads(bundle, visible_until(request.relations))}
     return render(request, "challenge/data.html", context)
 
 
-def download(request: HttpRequest, challenge: str, phase: int, kind: str) -> HttpResponseBase:
-    found, _, bundle = shown(request)
-    return send(bundle, found.slug, phase, kind, seen_until(request))
-
-
-def send(bundle: Bundle, slug: str, phase: int, kind: str, now: datetime | None) -> HttpResponseBase:
-    """The download, streamed: the file as it is, or a zip made while it is sent."""
-    for offered in downloads(bundle, now):
-        if (offered.phase.index, offered.kind) != (phase, kind):
-            continue
-        response: HttpResponseBase
-        if offered.as_it_is is not None:
-            response = FileResponse(
-                offered.as_it_is.open("rb"),
-                as_attachment=True,
-                filename=offered.as_it_is.name,
-                content_type="application/octet-stream",
-            )
-        else:
-            name = f"{slug}-{slugify(offered.phase.name) or phase}-{kind}.zip"
-            response = StreamingHttpResponse(Streamed(zip_stream(offered.files)), content_type="application/zip")
-            response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["X-Content-Type-Options"] = "nosniff"
-        return response
-    raise Http404
-
-
-def seen_until(request: HttpRequest) -> datetime | None:
-    """Whoever helps with the challenge sees the data of phases that have not begun, too."""
-    return None if VIEWER & request.relations else timezone.now()  # type: ignore[attr-defined]
+def download(request: Request[Challenge], challenge: str, phase: int, kind: str) -> HttpResponseBase:
+    found, _, bundle = published(request.subject)
+    return download_response(bundle, found.slug, phase, kind, visible_until(request.relations))
 
 
 urls = [

@@ -1,23 +1,24 @@
-"""Who sees a challenge, how one joins it, and who helps with it."""
+"""Settings of a challenge: visibility, registration, invitations, roles."""
 
-from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, RoleKind
-from palio.web.pages.actions import doing, signed_in, trying
+from palio.web.pages.actions import perform, redirect_after, show_error
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.verbs import challenge_settings, invitations, roles
 
 
-def show(request: HttpRequest, challenge: str) -> HttpResponse:
+def show(request: Request[Challenge], challenge: str) -> HttpResponse:
     return _show(request)
 
 
-def _show(request: HttpRequest, link: str = "") -> HttpResponse:
-    found = _challenge(request)
+def _show(request: Request[Challenge], link: str = "") -> HttpResponse:
+    found = request.subject
     context = {
         "challenge": found,
         "roles": found.roles.select_related("user", "granted_by").order_by("granted"),
@@ -27,79 +28,74 @@ def _show(request: HttpRequest, link: str = "") -> HttpResponse:
         "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
         "link": link,
     }
-    return render(request, "challenge/settings.html", context)
+    return render(request, "challenge/settings.html", dashboard_context(request, "settings") | context)
 
 
 @require_POST
-def visibility(request: HttpRequest, challenge: str) -> HttpResponse:
+def visibility(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("visibility", "")
-        changed = challenge_settings.set_visibility(_challenge(request), wanted, actor=signed_in(request))
+        changed = challenge_settings.set_visibility(request.subject, wanted, actor=signed_in(request))
         return f"The challenge is now {changed.visibility}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
-def joining(request: HttpRequest, challenge: str) -> HttpResponse:
+def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("joining", "")
-        challenge_settings.set_joining(_challenge(request), wanted, actor=signed_in(request))
-        return "That is how one joins from now on."
+        challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
+        return "Registration settings saved."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
-def grant(request: HttpRequest, challenge: str) -> HttpResponse:
+def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username, kind = request.POST.get("username", ""), request.POST.get("kind", "")
-        role = roles.grant(_challenge(request), username, kind, actor=signed_in(request))
-        return f"{role.user.username} is now {role.kind}."
+        role = roles.grant(request.subject, username, kind, actor=signed_in(request))
+        return f"{role.user.username} now has the role {role.kind}."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
-def revoke(request: HttpRequest, challenge: str) -> HttpResponse:
+def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username = request.POST.get("username", "")
-        roles.revoke(_challenge(request), username, actor=signed_in(request))
-        return f"{username} has no role here any more."
+        roles.revoke(request.subject, username, actor=signed_in(request))
+        return f"Role of {username} removed."
 
-    return doing(request, _back(request), act)
+    return redirect_after(request, _back(request), act)
 
 
 @require_POST
-def invite(request: HttpRequest, challenge: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
+def invite(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Render the page itself: the link is shown only in this response."""
 
     def act() -> str:
         note = request.POST.get("note", "")
-        _, code = invitations.invite(signed_in(request), challenge=_challenge(request), note=note)
+        _, code = invitations.invite(signed_in(request), challenge=request.subject, note=note)
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return _show(request, link)
 
 
 @require_POST
-def take_back(request: HttpRequest, challenge: str, invitation: str) -> HttpResponse:
-    given = Invitation.objects.filter(pk=invitation, challenge=_challenge(request), team=None).first()
+def take_back(request: Request[Challenge], challenge: str, invitation: str) -> HttpResponse:
+    given = Invitation.objects.filter(pk=invitation, challenge=request.subject, team=None).first()
     if given is not None:
         invitations.take_back(given, actor=signed_in(request))
     return redirect(_back(request))
 
 
-def _challenge(request: HttpRequest) -> Challenge:
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    return challenge
-
-
-def _back(request: HttpRequest) -> str:
-    return reverse("pages:challenge-settings", args=[_challenge(request).slug])
+def _back(request: Request[Challenge]) -> str:
+    return reverse("pages:challenge-settings", args=[request.subject.slug])
 
 
 urls = [

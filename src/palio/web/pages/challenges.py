@@ -1,71 +1,58 @@
-"""A challenge as everybody reads it: its own pages, phases, terms, announcements and versions."""
-
-import re
-from urllib.parse import quote
+"""A challenge for its readers: its pages, phases, terms, announcements and versions."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
-from django.utils.safestring import SafeString, mark_safe
 
-from palio.core.bundle.model import Bundle
-from palio.web.models import Challenge, ChallengeVersion, Registration, User
-from palio.web.reading.readers import PAGE, PICTURE
+from palio.core.bundle.pick_phase import OPEN, phase_state, pick_phase
+from palio.web.access.relations import own_team
+from palio.web.http.request import Request
+from palio.web.models import Challenge, Registration, User
+from palio.web.queries.challenges import published, rendered_page, rendered_terms
 from palio.web.reading.typed_markdown import shown_texts
-from palio.web.storage.bundles import bundle_of, reading_of
-from palio.web.templatetags.challenge import phase_now, state_of
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
-from palio.web.verbs.submission_limits import all_tries
-from palio.web.verbs.teams import own_team
-
-
-def shown(request: HttpRequest) -> tuple[Challenge, ChallengeVersion, Bundle]:
-    """What the address names, as the access table has found it."""
-    challenge: Challenge = request.subject  # type: ignore[attr-defined]
-    if challenge.current is None:
-        raise Http404
-    return challenge, challenge.current, bundle_of(challenge.current)
+from palio.web.verbs.submission_limits import quotas_of
 
 
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
-    """How the reader stands to a challenge: registered or not, in which team, with which terms."""
+    """The user's registration, team, remaining submissions, and whether the terms have changed."""
     if not isinstance(request.user, User):
-        return {"registration": None, "team": None, "terms_are_new": False, "tries": []}
+        return {"registration": None, "team": None, "terms_are_new": False, "quotas": []}
     registration = registration_of(challenge, request.user)
-    takes_part = registration is not None and registration.state == Registration.State.APPROVED
-    team = own_team(challenge, request.user) if takes_part else None
+    is_participant = registration is not None and registration.state == Registration.State.APPROVED
+    team = own_team(challenge, request.user) if is_participant else None
     return {
         "registration": registration,
         "team": team,
-        "tries": [stands for stands in all_tries(team) if state_of(stands.phase, timezone.now()) == "open"]
+        "quotas": [quota for quota in quotas_of(team) if phase_state(quota.phase, timezone.now()) == OPEN]
         if team
         else [],
-        "terms_are_new": registration is not None and takes_part and needs_terms(registration),
+        "terms_are_new": registration is not None and is_participant and needs_terms(registration),
     }
 
 
-def overview(request: HttpRequest, challenge: str) -> HttpResponse:
+def overview(request: Request[Challenge], challenge: str) -> HttpResponse:
     return _page(request, 0)
 
 
-def page(request: HttpRequest, challenge: str, index: int) -> HttpResponse:
+def page(request: Request[Challenge], challenge: str, index: int) -> HttpResponse:
     return _page(request, index)
 
 
-def _page(request: HttpRequest, index: int) -> HttpResponse:
-    challenge, version, bundle = shown(request)
+def _page(request: Request[Challenge], index: int) -> HttpResponse:
+    challenge, version, bundle = published(request.subject)
     if index and index >= len(bundle.pages):
         raise Http404
-    taking_part = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
+    participants = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
     context = {
         "challenge": challenge,
         "bundle": bundle,
         "title": bundle.pages[index].title if bundle.pages else "Overview",
         "html": rendered_page(challenge, version, index) if bundle.pages else "",
         "is_first": index == 0,
-        "phase": phase_now(bundle, timezone.now()),
-        "taking_part": taking_part,
+        "phase": pick_phase(bundle, None, timezone.now()),
+        "participants": participants,
         "announcements": challenge.announcements.all()[:3],
         "version": version,
         **standing(request, challenge),
@@ -73,39 +60,13 @@ def _page(request: HttpRequest, index: int) -> HttpResponse:
     return render(request, "challenge/overview.html", context)
 
 
-def rendered_page(challenge: Challenge, version: ChallengeVersion, index: int) -> SafeString:
-    return _with_addresses(challenge, version, reading_of(version).pages[index])
-
-
-def rendered_terms(challenge: Challenge, version: ChallengeVersion) -> SafeString:
-    return _with_addresses(challenge, version, reading_of(version).terms)
-
-
-def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:
-    token = reading_of(version).token
-    html = html.replace(f"{token}{PICTURE}", picture_url(challenge.slug, version.number, ""))
-    html = re.sub(rf"{token}{PAGE}(\d+)", lambda found: _page_url(challenge.slug, int(found[1])), html)
-    return mark_safe(html)  # noqa: S308 - web.markdown has made it so
-
-
-def picture_url(slug: str, number: int, name: str) -> str:
-    first = reverse("pages:challenge-file", kwargs={"challenge": slug, "number": number, "name": "-"})
-    return first.removesuffix("-") + quote(name)
-
-
-def _page_url(slug: str, index: int) -> str:
-    if index == 0:
-        return reverse("pages:challenge", kwargs={"challenge": slug})
-    return reverse("pages:challenge-page", kwargs={"challenge": slug, "index": index})
-
-
-def phases(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, bundle = shown(request)
+def phases(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, bundle = published(request.subject)
     return render(request, "challenge/phases.html", {"challenge": found, "bundle": bundle})
 
 
-def terms(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, version, bundle = shown(request)
+def terms(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, version, bundle = published(request.subject)
     if bundle.terms is None:
         raise Http404
     digest = found_terms.digest if (found_terms := terms_of(bundle)) else ""
@@ -114,14 +75,14 @@ def terms(request: HttpRequest, challenge: str) -> HttpResponse:
     return render(request, "challenge/terms.html", context)
 
 
-def versions(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def versions(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
     listed = found.versions.select_related("published_by").order_by("-number")
     return render(request, "challenge/versions.html", {"challenge": found, "versions": listed})
 
 
-def announcements(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def announcements(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
     said = [*found.announcements.select_related("author")]
     listed = [*zip(said, shown_texts([each.text for each in said]), strict=True)]
     return render(request, "challenge/announcements.html", {"challenge": found, "announcements": listed})

@@ -1,4 +1,4 @@
-"""What every page knows."""
+"""Template variables of every page."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,5 +11,5 @@ def platform(request: HttpRequest) -> dict[str, object]:
         "palio_version": __version__,
         "sends_mail": bool(settings.CONFIGURATION.mail_url),
         "sign_up_is_open": settings.CONFIGURATION.sign_up == "open",
-        "held": getattr(request, "relations", frozenset()),
+        "relations": getattr(request, "relations", frozenset()),
     }

@@ -1,6 +1,6 @@
-"""Forms with a file: written to the disk while it comes, and no further than it may be large.
+"""Forms with a file: written to disk as it arrives, up to the size limit.
 
-Everywhere else a file in a form is refused: Django would write it to the disk before it is known who sends it.
+Files in other forms are refused, because Django would write them to disk before access is checked.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUploadHandler
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from palio.core.errors import PalioError
 from palio.core.quantities import size_text
-from palio.web.http.refusals import RefusedError
+from palio.web.http.errors import error_page
 from palio.web.storage.upload_folder import UploadFolder, is_full
 
 View = Callable[..., HttpResponse]
-FORM_BYTES = 1024 * 1024  # of everything beside the file
+FORM_BYTES = 1024 * 1024  # for the rest of the form
 
 
 class NoFiles(FileUploadHandler):
-    """For all forms that do not expect a file."""
+    """For forms that expect no file."""
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         raise RequestDataTooBig("a file was sent where none is expected")
@@ -38,7 +38,7 @@ class NoFiles(FileUploadHandler):
 
 
 class BoundedFile(TemporaryFileUploadHandler):
-    """Stops at a number of bytes, whatever was announced."""
+    """Stops at a number of bytes, whatever Content-Length says."""
 
     def __init__(self, request: HttpRequest, limit_bytes: int) -> None:
         super().__init__(request)
@@ -52,52 +52,38 @@ class BoundedFile(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
     def remove(self) -> None:
-        """Also what Django leaves open: a file that broke off, or whose rest finds no room on the disk."""
+        """Also removes what Django leaves behind: a file whose upload broke off or filled the disk."""
         if hasattr(self, "file"):
             Path(self.file.temporary_file_path()).unlink(missing_ok=True)
-            with suppress(OSError):  # of what is still to be written
+            with suppress(OSError):  # when flushing
                 self.file.close()
 
 
 def receives_file(view: View) -> View:
-    """For a view whose form has a file: the access table has decided before any of it is read."""
+    """For a view whose form has a file: access is checked before any of it is read."""
     protected: View = csrf_protect(view)
 
-    @csrf_exempt  # only so far: the check itself would read the whole form before there is a bound
+    @csrf_exempt  # until the size is limited: the CSRF check would read the whole form
     @wraps(view)
     def receiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
             most = settings.CONFIGURATION.max_upload_bytes
             if int(request.META.get("CONTENT_LENGTH") or 0) > most + FORM_BYTES:
-                context = {
-                    "title": "This file is too large",
-                    "said": f"A file may have {size_text(most)} here.",
-                    "next_step": "Make it smaller, or ask the operator to raise `max_upload_gib`.",
-                }
-                return render(request, "error.html", context, status=413)
+                return error_page(request, PalioError("request-too-large", limit=size_text(most)))
             try:
                 UploadFolder.refuse_full(int(request.META.get("CONTENT_LENGTH") or 0))
-            except RefusedError:
-                return _no_room(request)
+            except PalioError as error:
+                return error_page(request, error)
             request.upload_handlers = [BoundedFile(request, most)]
         try:
             return protected(request, *args, **kwargs)
-        except OSError as error:  # of the file's way to the disk
+        except OSError as error:  # from writing the file
             if not is_full(error):
                 raise
-            return _no_room(request)
+            return error_page(request, PalioError("storage-full"))
         finally:
             for handler in request.upload_handlers:
                 if isinstance(handler, BoundedFile):
                     handler.remove()
 
     return receiving
-
-
-def _no_room(request: HttpRequest) -> HttpResponse:
-    context = {
-        "title": "The platform's disk is full",
-        "said": "There was no room for this file.",
-        "next_step": "It is the operator's turn. Nothing that was there is lost; try again later.",
-    }
-    return render(request, "error.html", context, status=507)

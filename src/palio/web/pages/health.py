@@ -1,21 +1,14 @@
-"""For whoever watches the platform: is it up, and is its controller?"""
-
-from datetime import timedelta
+"""Health of the pages and the controller, for monitoring."""
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
-from django.utils import timezone
 
-from palio.web.models import ControllerBeat
-
-LATE = timedelta(seconds=30)
+from palio.web.queries.queue import controller
 
 
 def health(request: HttpRequest) -> JsonResponse:
-    beat = ControllerBeat.objects.first()
-    running = beat is not None and timezone.now() - beat.time < LATE
-    trouble = beat.trouble if beat else ""
-    return JsonResponse({"pages": "up", "controller": "up" if running else "down", "trouble": trouble})
+    found = controller()
+    return JsonResponse({"pages": "up", "controller": "up" if found.lives else "down", "trouble": found.trouble})
 
 
 urls = [path("health", health, name="health")]

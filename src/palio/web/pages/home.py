@@ -1,6 +1,5 @@
-"""The front page: the challenges."""
+"""The home page: all challenges."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,23 +10,23 @@ from django.urls import path
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle, Phase
-from palio.web.access.relations import Relation
-from palio.web.leaderboard.ranked import Sight, sight
-from palio.web.leaderboard.shown import show
+from palio.core.bundle.pick_phase import pick_phase
+from palio.web.http.request import Relation
+from palio.web.leaderboard.snapshot import snapshot
+from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Registration, User
-from palio.web.pages.challenges import picture_url
+from palio.web.queries.challenges import picture_url
 from palio.web.storage.bundles import reading_of
-from palio.web.templatetags.challenge import phase_now
 
 
 @dataclass(frozen=True)
-class Card:
+class ChallengeCard:
     challenge: Challenge
     bundle: Bundle
-    logo: str  # its address, or ""
-    phase: Phase | None
-    taking_part: int
-    best: str  # the best score on the board of that phase, with the column's title, or ""
+    logo: str  # URL, or ""
+    phase: Phase
+    participants: int
+    best: str  # column title and best score of that phase, or ""
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -54,7 +53,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
-def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
+def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
     version = challenge.current
     if version is None:
         raise ValueError(f"{challenge.slug} has no version yet")
@@ -62,22 +61,21 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> Card:
     bundle = reading.bundle
     logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
     shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
-    phase = phase_now(bundle, timezone.now())
-    best = _best(challenge, bundle, phase) if phase else ""
-    return Card(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
+    phase = pick_phase(bundle, None, timezone.now())
+    best = _best(challenge, bundle, phase)
+    return ChallengeCard(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
 
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
-    """What leads the board, where everybody may see it."""
-    seen = sight({Relation.ANYONE}, bundle, phase)
-    if seen is not Sight.PUBLIC:
+    """The best score on the leaderboard, if everyone may see it."""
+    if visibility({Relation.ANYONE}, bundle, phase) is not Visibility.PUBLIC:
         return ""
-    board = show(challenge, phase, seen, None)
-    rows = (json.loads(row) for row in board.data)
-    leading = next((row for row in rows if row["rank"] and not row["baseline"]), None)
-    if leading is None or not board.shows_primary:
+    leaderboard = snapshot(challenge, phase, Visibility.PUBLIC).leaderboard
+    leading = next((row for row in leaderboard.rows if row.rank and not row.entry.baseline), None)
+    if leading is None or not leaderboard.shows_primary:
         return ""
-    return f"{board.primary.title} {leading['scores'][board.primary.key]:.{board.primary.precision}f}"
+    primary = leaderboard.primary
+    return f"{primary.title} {leading.values[primary.key]:.{primary.precision}f}"
 
 
 urls = [path("", home, name="home")]

@@ -1,4 +1,4 @@
-"""Where an invitation's link leads. Looking at it changes nothing; what it does is done by a button."""
+"""The page of an invitation link. Opening it changes nothing; its button accepts the invitation."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -6,11 +6,10 @@ from django.urls import path, reverse
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Invitation, User
 from palio.web.pages.account_adapter import INVITED
-from palio.web.pages.actions import doing
-from palio.web.pages.challenges import rendered_terms
+from palio.web.pages.actions import redirect_after
+from palio.web.queries.challenges import rendered_terms
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import terms_of
@@ -19,11 +18,7 @@ from palio.web.verbs.joining import terms_of
 @never_cache
 def invitation(request: HttpRequest, code: str) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
-    try:
-        found = invitations.find_invitation(code, user)
-    except RefusedError as refused:
-        context = {"title": "This invitation is over", "said": refused.message, "next_step": refused.next_step}
-        return render(request, "error.html", context, status=refused.status)
+    found = invitations.find_invitation(code, user)
     if request.method == "POST":
         return _follow(request, found, code, user)
     return render(request, "invitation/show.html", {"invitation": found, "code": code, **_terms(found)})
@@ -41,13 +36,13 @@ def _follow(request: HttpRequest, found: Invitation, code: str, user: User | Non
 
     def act() -> str:
         invitations.accept(code, user, terms_digest=digest)
-        return f"You are in the team “{team.name}”." if team else "You take part."
+        return f"You joined the team “{team.name}”." if team else "You joined the challenge."
 
-    return doing(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
+    return redirect_after(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
 
 
 def _terms(found: Invitation) -> dict[str, object]:
-    """What has to be accepted, for an invitation into a challenge."""
+    """The terms to accept, for an invitation to a challenge."""
     challenge = found.challenge
     if challenge is None or found.team is not None or challenge.current is None:
         return {}

@@ -1,21 +1,25 @@
-"""Joining a challenge, accepting later terms, withdrawing."""
+"""Joining a challenge, accepting new terms, withdrawing."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, User
-from palio.web.pages.actions import doing, signed_in
-from palio.web.pages.challenges import rendered_terms, shown, standing
+from palio.web.pages.actions import redirect_after
+from palio.web.pages.challenges import standing
+from palio.web.queries.challenges import published, rendered_terms
 from palio.web.verbs import joining
 
 
-def join(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, version, bundle = shown(request)
+def join(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, version, bundle = published(request.subject)
     user = signed_in(request)
     if request.method == "POST":
-        return doing(request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user))
+        return redirect_after(
+            request, reverse("pages:challenge", args=[found.slug]), lambda: _join(request, found, user)
+        )
     terms = joining.terms_of(bundle)
     context = {
         "challenge": found,
@@ -30,38 +34,33 @@ def _join(request: HttpRequest, challenge: Challenge, user: User) -> str:
     digest = request.POST.get("terms", "") if request.POST.get("accepted") else ""
     registration = joining.join(challenge, user, terms_digest=digest)
     if registration.state == Registration.State.APPROVED:
-        return "You take part. Your team has no members but you; ask others to join it, or hand in alone."
-    return "Your wish to take part is noted. An organizer decides about it."
+        return "You joined the challenge in a team of your own. You can submit now, or invite others to your team."
+    return "Join request sent. An organizer will review it."
 
 
 @require_POST
-def accept_terms(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def accept_terms(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
     registration = joining.registration_of(found, signed_in(request))
     if registration is None:
         return redirect("pages:join", found.slug)
 
     def act() -> str:
         joining.accept_terms(registration, request.POST.get("terms", ""))
-        return "You have accepted the terms."
+        return "Terms accepted."
 
-    return doing(request, reverse("pages:challenge-terms", args=[found.slug]), act)
+    return redirect_after(request, reverse("pages:challenge-terms", args=[found.slug]), act)
 
 
 @require_POST
-def withdraw(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
+def withdraw(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
 
     def act() -> str:
         joining.withdraw(found, signed_in(request))
-        return "You do not take part any more. What you have handed in stays until you withdraw it, too."
+        return "You withdrew from the challenge. Your submissions stay until you withdraw them."
 
-    return doing(request, reverse("pages:challenge", args=[found.slug]), act)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # noqa: S101 - the access table has let nobody else in
-    return request.user
+    return redirect_after(request, reverse("pages:challenge", args=[found.slug]), act)
 
 
 urls = [

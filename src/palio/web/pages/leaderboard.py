@@ -1,165 +1,132 @@
-"""The leaderboard of a phase: as a page, and to download."""
+"""The leaderboard of a phase: the page and its downloads."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib.messages import get_messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import mark_safe
 from django.utils.text import slugify
 
-from palio.core.bundle.model import Column, Phase
-from palio.web.http.cache import kept
-from palio.web.leaderboard.charts import Point, dots_html, line_over_time
+from palio.core.bundle.model import Column
+from palio.web.http.request import Request
+from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
-from palio.web.leaderboard.ranked import Sight
-from palio.web.leaderboard.request import Asked, asked, etag_for, own_scores, private
-from palio.web.leaderboard.shown import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, Shown, as_csv, kept_key
-from palio.web.models import Team
-
-_ROWS = "<!-- rows -->"  # where they come; whatever people have written is escaped, so that nobody else can say it
+from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
+from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM
+from palio.web.leaderboard.visibility import Visibility
+from palio.web.models import Challenge
 
 
 @dataclass(frozen=True)
-class Head:
-    """What stands above a column; `url` sorts by it, and again the other way round."""
+class Heading:
+    """The head of a column. `url` sorts by it, or reverses the order."""
 
     title: str
     url: str
-    order: str  # as aria-sort says it, empty if not sorted by it
+    order: str  # for aria-sort; empty if the rows are not sorted by it
     arrow: str = ""
     number: bool = True
     primary: bool = False
 
 
-def board(request: HttpRequest, challenge: str, phase: str | None = None) -> HttpResponse:
-    what = asked(request, phase)
-    told = bool(len(get_messages(request)))
-    if not told and (unchanged := get_conditional_response(request, etag=etag_for(request, what.stamp))):
+def leaderboard(request: Request[Challenge], challenge: str, phase: str | None = None) -> HttpResponse:
+    wanted = leaderboard_request(request, phase)
+    has_messages = bool(len(get_messages(request)))  # which are shown once
+    if not has_messages and (unchanged := get_conditional_response(request, etag=wanted.etag(request))):
         return private(unchanged)
-    if told or request.user.is_authenticated:
-        page = _around_rows(request, what)
-    else:  # the same for all who have not signed in
-        key = f"board-page/{kept_key(*what.whose)}/{what.sort}"
-        page = kept(key, what.shown.stamp, lambda: _around_rows(request, what))
-    response = HttpResponse(what.shown.html(what.sort, what.team.pk if what.team else None).join(page))
-    if not told:
-        response["ETag"] = etag_for(request, what.stamp)  # the page may have begun to protect its forms
+    found = wanted.snapshot
+    history = _history(wanted)
+    context = {
+        "challenge": wanted.challenge,
+        "bundle": wanted.bundle,
+        "phase": wanted.phase,
+        "visibility": wanted.visibility.value,
+        "leaderboard": found.leaderboard,
+        "statistics": found.statistics,
+        "axis": found.axis,
+        "headings": _headings(wanted),
+        "rows": mark_safe(found.rows_html(wanted.sort, wanted.team)),  # noqa: S308 - html.rows_html escapes
+        "team": wanted.team,
+        "history": history,
+        "dots": dots_html(history) if history else "",
+        "query": urlencode({"phase": wanted.phase.name, "sort": wanted.sort}),
+    }
+    response = render(request, "leaderboard/page.html", context)
+    if not has_messages:
+        response["ETag"] = wanted.etag(request)  # again, as rendering may have set the form token
     return private(response)
 
 
-def _around_rows(request: HttpRequest, what: Asked) -> tuple[bytes, ...]:
-    """The page without its rows, which are most of it: what is before them and what is after; whole if it has none."""
-    context = {
-        "challenge": what.challenge,
-        "bundle": what.bundle,
-        "phase": what.phase,
-        "seen": what.seen.value,
-        "shown": what.shown,
-        "table": _table(what) if what.shown.rows else "",
-        "team": what.team,
-        "history": _history(what),
-        "query": urlencode({"phase": what.phase.name, "sort": what.sort}),
-    }
-    return tuple(render(request, "leaderboard/page.html", context).content.split(_ROWS.encode()))
+def download_csv(request: Request[Challenge], challenge: str) -> HttpResponse:
+    wanted = leaderboard_request(request, request.GET.get("phase"))
+    return _file(wanted, "csv", "text/csv; charset=utf-8", wanted.csv())
 
 
-def _table(what: Asked) -> SafeString:
-    """Its heads and what is said below it, the same for all readers of a kind."""
-
-    def make() -> SafeString:
-        context = {
-            "bundle": what.bundle,
-            "phase": what.phase,
-            "seen": what.seen.value,
-            "shown": what.shown,
-            "heads": _heads(what, what.shown),
-            "rows": mark_safe(_ROWS),  # noqa: S308 - written below
-        }
-        return render_to_string("leaderboard/table.html", context)
-
-    return kept(f"board-table/{kept_key(*what.whose)}/{what.sort}", what.shown.stamp, make)
+def download_json(request: Request[Challenge], challenge: str) -> HttpResponse:
+    wanted = leaderboard_request(request, request.GET.get("phase"))
+    return _file(wanted, "json", "application/json", wanted.json().encode())
 
 
-def download_csv(request: HttpRequest, challenge: str) -> HttpResponse:
-    what = asked(request, request.GET.get("phase"))
-    return _file(what, "csv", "text/csv; charset=utf-8", as_csv(what.shown, what.sort))
-
-
-def download_json(request: HttpRequest, challenge: str) -> HttpResponse:
-    what = asked(request, request.GET.get("phase"))
-    return _file(what, "json", "application/json", what.as_json())
-
-
-def _file(what: Asked, kind: str, content_type: str, text: str) -> HttpResponse:
-    name = f"{what.challenge.slug}-{slugify(what.phase.name) or what.phase.index}.{kind}"
+def _file(wanted: LeaderboardRequest, kind: str, content_type: str, content: bytes) -> HttpResponse:
+    name = f"{wanted.challenge.slug}-{slugify(wanted.phase.name) or wanted.phase.index}.{kind}"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return private(HttpResponse(text, content_type, headers=disposition))
+    return private(HttpResponse(content, content_type, headers=disposition))
 
 
-def _heads(what: Asked, shown: Shown) -> list[Head]:
-    heads = [
-        _head(what, "Rank", BY_RANK, rising=True, number=False),
-        _head(what, "Team", BY_TEAM, rising=True, number=False),
+def _headings(wanted: LeaderboardRequest) -> list[Heading]:
+    found = wanted.snapshot.leaderboard
+    return [
+        _heading(wanted, "Rank", BY_RANK, rising=True, number=False),
+        _heading(wanted, "Team", BY_TEAM, rising=True, number=False),
+        *(_column(wanted, column) for column in primary_first(found.columns, found.primary)),
+        _heading(wanted, "Entries", BY_ENTRIES, rising=False, number=True),
+        _heading(wanted, "Last", BY_LAST, rising=False, number=False),
     ]
-    heads += [_of_column(what, column, shown) for column in primary_first(shown.columns, shown.primary)]
-    heads += [
-        _head(what, "Entries", BY_ENTRIES, rising=False, number=True),
-        _head(what, "Last", BY_LAST, rising=False, number=False),
-    ]
-    return heads
 
 
-def _of_column(what: Asked, column: Column, shown: Shown) -> Head:
-    head = _head(what, column.title, column.key, rising=not column.descending, number=True)
-    return Head(head.title, head.url, head.order, "↑" if column.descending else "↓", True, column == shown.primary)
+def _column(wanted: LeaderboardRequest, column: Column) -> Heading:
+    heading = _heading(wanted, column.title, column.key, rising=not column.descending, number=True)
+    is_primary = column == wanted.bundle.leaderboard.primary
+    return Heading(heading.title, heading.url, heading.order, "↑" if column.descending else "↓", primary=is_primary)
 
 
-def _head(what: Asked, title: str, key: str, *, rising: bool, number: bool) -> Head:
-    """`rising`: values rise from top to bottom when it is sorted by this."""
-    sorted_by, reverse_of = what.sort == key, what.sort == f"-{key}"
+def _heading(wanted: LeaderboardRequest, title: str, key: str, *, rising: bool, number: bool) -> Heading:
+    """`rising`: sorted by this, values rise from top to bottom."""
+    sorted_by, reverse_of = wanted.sort == key, wanted.sort == f"-{key}"
     order = ""
     if sorted_by or reverse_of:
         order = "ascending" if rising == sorted_by else "descending"
-    page = reverse("pages:leaderboard-phase", kwargs={"challenge": what.challenge.slug, "phase": what.phase.name})
-    return Head(title, f"{page}?{urlencode({'sort': f'-{key}' if sorted_by else key})}", order, number=number)
+    arguments = {"challenge": wanted.challenge.slug, "phase": wanted.phase.name}
+    query = urlencode({"sort": f"-{key}" if sorted_by else key})
+    return Heading(title, f"{reverse('pages:leaderboard-phase', kwargs=arguments)}?{query}", order, number=number)
 
 
-def _history(what: Asked) -> SafeString:
-    """The own team's primary scores over time; nothing where its scores or that column are hidden."""
-    team, primary = what.team, what.bundle.leaderboard.primary
-    if team is None or what.seen is Sight.NOTHING or primary.hidden:
-        return SafeString()
-    key = f"board-history/{team.pk}/{what.phase.index}"
-    return kept(key, what.shown.stamp, lambda: _drawn(team, what.phase, primary))
-
-
-def _drawn(team: Team, phase: Phase, primary: Column) -> SafeString:
+def _history(wanted: LeaderboardRequest) -> Line | None:
+    """The own team's primary scores over time; None if its scores or that column are hidden."""
+    team, primary = wanted.team, wanted.bundle.leaderboard.primary
+    if team is None or wanted.visibility is Visibility.NONE or primary.hidden:
+        return None
     address = reverse("pages:submission", kwargs={"submission": "SUBMISSION"})  # once, as there may be many
     points = [
         Point(
-            when,
+            created,
             scores[primary.key],
-            f"{scores[primary.key]:.{primary.precision}f}, {when:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
+            f"{scores[primary.key]:.{primary.precision}f}, {created:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
             address.replace("SUBMISSION", submission),
         )
-        for submission, when, scores, note in own_scores(team, phase)
+        for submission, created, scores, note in own_scores(team, wanted.phase)
         if primary.key in scores
     ]
-    line = line_over_time(points, descending=primary.descending)
-    if line is None:
-        return SafeString()
-    context = {"history": line, "dots": dots_html(line), "team": team, "primary": primary}
-    return render_to_string("leaderboard/history.html", context)
+    return line_over_time(points, descending=primary.descending)
 
 
 urls = [
-    path("c/<slug:challenge>/leaderboard/", board, name="leaderboard"),
+    path("c/<slug:challenge>/leaderboard/", leaderboard, name="leaderboard"),
     path("c/<slug:challenge>/leaderboard.csv", download_csv, name="leaderboard-csv"),
     path("c/<slug:challenge>/leaderboard.json", download_json, name="leaderboard-json"),
-    path("c/<slug:challenge>/leaderboard/<path:phase>/", board, name="leaderboard-phase"),
+    path("c/<slug:challenge>/leaderboard/<path:phase>/", leaderboard, name="leaderboard-phase"),
 ]

@@ -1,16 +1,16 @@
-"""Who takes part: wishes to decide about, teams and their members, roles."""
+"""Participants, for organizers: join requests, teams and members, roles."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.core.errors import counted
-from palio.web.models import Registration, Role
-from palio.web.pages.actions import signed_in
-from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, Registration, Role
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.participants import registrations
 from palio.web.verbs.bulk import several
 from palio.web.verbs.joining import decide
@@ -18,13 +18,13 @@ from palio.web.verbs.joining import decide
 _ON_A_PAGE = 100
 
 
-def people(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
+def participants(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     q = request.GET.get("q", "").replace("\0", "").strip()
     state = request.GET.get("state", "")
     rows = registrations(found, q=q, state=state)
     page = Paginator(rows.exclude(state=Registration.State.PENDING) if not state else rows, _ON_A_PAGE)
-    context = at_desk(
+    context = dashboard_context(
         request,
         "people",
         pending=registrations(found, state=Registration.State.PENDING),
@@ -38,9 +38,9 @@ def people(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def decide_several(request: HttpRequest, challenge: str) -> HttpResponse:
-    """`do` is `approve` or `refuse`, `registration` their ids."""
-    found, actor = challenge_of(request), signed_in(request)
+def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Approve or refuse several join requests. `do` is `approve` or `refuse`, `registration` lists their IDs."""
+    found, actor = request.subject, signed_in(request)
     approve = request.POST.get("do") == "approve"
     chosen = found.registrations.filter(pk__in=request.POST.getlist("registration")).select_related("user")
     result = several(
@@ -50,15 +50,15 @@ def decide_several(request: HttpRequest, challenge: str) -> HttpResponse:
     )
     if result.done:
         said = "approved" if approve else "refused"
-        messages.success(request, f"{counted(result.done, 'person was', 'people were')} {said}.")
+        messages.success(request, f"{counted(result.done, 'join request')} {said}.")
     for refused in result.refused:
         messages.error(request, refused.message)
     if not result.done and not result.refused:
-        messages.warning(request, "Nobody was chosen. Tick some, then press the button.")
+        messages.warning(request, "No one selected. Select people, then choose an action.")
     return redirect(reverse("pages:participants", args=[found.slug]))
 
 
 urls = [
-    path("c/<slug:challenge>/manage/participants/", people, name="participants"),
-    path("c/<slug:challenge>/manage/participants/decide/", decide_several, name="decide-join-requests"),
+    path("c/<slug:challenge>/manage/participants/", participants, name="participants"),
+    path("c/<slug:challenge>/manage/participants/decide/", decide_join_requests, name="decide-join-requests"),
 ]

@@ -1,4 +1,4 @@
-"""Publishing a bundle from a browser."""
+"""Publishing a bundle from the browser."""
 
 from pathlib import Path
 
@@ -9,9 +9,8 @@ from django.shortcuts import redirect, render
 from django.urls import path
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge
-from palio.web.pages.actions import signed_in
 from palio.web.pages.file_forms import receives_file
 from palio.web.verbs.publish import Publication
 from palio.web.verbs.upload_bundle import publish_archive
@@ -19,15 +18,15 @@ from palio.web.verbs.upload_bundle import publish_archive
 
 @receives_file
 def publish(request: HttpRequest) -> HttpResponse:
-    """A new challenge; or a new version, where its name is that of one that this person organizes."""
+    """Publish a new challenge, or a new version if the name is that of a challenge the user organizes."""
     if request.method != "POST":
         return render(request, "publish/form.html", {"challenge": None})
     return _received(request, None)
 
 
 @receives_file
-def publish_version(request: HttpRequest, challenge: str) -> HttpResponse:
-    found: Challenge = request.subject  # type: ignore[attr-defined]
+def publish_version(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
     if request.method != "POST":
         return render(request, "publish/form.html", {"challenge": found})
     return _received(request, found)
@@ -36,10 +35,9 @@ def publish_version(request: HttpRequest, challenge: str) -> HttpResponse:
 def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse:
     context: dict[str, object] = {"challenge": challenge, "given": request.POST}
     file = request.FILES.get("bundle")
-    if not isinstance(file, TemporaryUploadedFile):
-        context["message"] = "No file came with it. Choose the bundle as a zip."
-        return render(request, "publish/form.html", context, status=422)
     try:
+        if not isinstance(file, TemporaryUploadedFile):
+            raise PalioError("file-missing")
         publication = publish_archive(
             Path(file.temporary_file_path()),
             file.name or "bundle.zip",
@@ -48,22 +46,17 @@ def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse
             draft="draft" in request.POST,
             note=request.POST.get("note", "").strip(),
         )
-    except RefusedError as refused:
-        context |= {"message": refused.message, "next_step": refused.next_step}
-        return render(request, "publish/form.html", context, status=refused.status)
     except PalioError as error:
-        failure = error.failure
-        context |= {"message": failure.message, "next_step": failure.next_step, "evidence": failure.evidence}
-        return render(request, "publish/form.html", context, status=422)
+        return render(request, "publish/form.html", context | {"failure": error.failure}, status=error.status)
     return _published(request, publication)
 
 
 def _published(request: HttpRequest, publication: Publication) -> HttpResponse:
     version = publication.version
     if publication.is_new:
-        messages.success(request, f"Version {version.number} is there.")
+        messages.success(request, f"Version {version.number} published.")
     else:
-        messages.info(request, f"This is version {version.number}, which was there already. Nothing was changed.")
+        messages.info(request, f"This bundle is identical to version {version.number}. Nothing was changed.")
     for warning in publication.warnings:
         messages.warning(request, warning)
     return redirect("pages:challenge", version.challenge.slug)

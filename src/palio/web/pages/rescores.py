@@ -1,14 +1,14 @@
-"""Scoring a whole phase again: begin, watch, compare both boards, apply or discard."""
+"""Re-scoring a phase: start, watch, compare the leaderboards, apply or discard."""
 
-from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
+from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.pages.actions import doing, signed_in, trying
-from palio.web.pages.dashboard import at_desk, challenge_of
+from palio.web.pages.actions import perform, redirect_after, show_error
+from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.rescores import listed, progress, shown
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import rescore as verbs
@@ -16,9 +16,9 @@ from palio.web.verbs import rescore as verbs
 _UNCHANGED = 204
 
 
-def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
-    found = challenge_of(request)
-    context = at_desk(
+def rescores(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
+    context = dashboard_context(
         request,
         "rescores",
         rescores=listed(found),
@@ -28,29 +28,29 @@ def rescores(request: HttpRequest, challenge: str) -> HttpResponse:
 
 
 @require_POST
-def begin(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, made = challenge_of(request), ""
+def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, made = request.subject, ""
 
     def act() -> str:
         nonlocal made
         made = verbs.begin(found, request.POST.get("phase", ""), signed_in(request)).pk
         return ""
 
-    _, refused = trying(act)
+    _, refused = perform(act)
     back = reverse("pages:dashboard-rescores", args=[found.slug])
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return redirect(reverse("pages:rescore", args=[found.slug, made]) if made else back)
 
 
-def rescore(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def rescore(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
-    context = {**_at_desk(request, found), "progress": progress(found), **shown(found)}
+    context = {**_context(request, found), "progress": progress(found), **shown(found)}
     return render(request, "dashboard/rescore.html", context)
 
 
-def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
-    """Looks again by itself while it runs; once it does not, the whole page is asked for anew."""
+def rescore_progress(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
+    """Polled while the re-score runs; once it is finished, tells htmx to reload the page."""
     found = _rescore(request, challenge)
     now = progress(found)
     if found.state != Rescore.State.RUNNING:
@@ -59,40 +59,40 @@ def rescore_progress(request: HttpRequest, challenge: str, rescore: str) -> Http
         return response
     if request.GET.get("ended") == str(now.ended):
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "dashboard/rescore_progress.html", {**_at_desk(request, found), "progress": now})
+    return render(request, "dashboard/rescore_progress.html", {**_context(request, found), "progress": now})
 
 
 @require_POST
-def apply(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def apply(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
 
     def act() -> str:
         verbs.apply(found, signed_in(request))
-        return "The new scores are live, all of them at once."
+        return "New scores applied."
 
-    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+    return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
 
 @require_POST
-def discard(request: HttpRequest, challenge: str, rescore: str) -> HttpResponse:
+def discard(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
 
     def act() -> str:
         verbs.discard(found, signed_in(request))
-        return "The new scores are discarded. The board stays as it was."
+        return "New scores discarded. The leaderboard has not changed."
 
-    return doing(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
+    return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
 
-def _rescore(request: HttpRequest, challenge: str) -> Rescore:
-    found: Rescore = request.subject  # type: ignore[attr-defined]
+def _rescore(request: Request[Rescore], challenge: str) -> Rescore:
+    found = request.subject
     if found.challenge.slug != challenge:
         raise Http404
     return found
 
 
-def _at_desk(request: HttpRequest, found: Rescore) -> dict[str, object]:
-    return {**at_desk(request, "rescores"), "challenge": found.challenge, "rescore": found}
+def _context(request: Request[Rescore], found: Rescore) -> dict[str, object]:
+    return {**dashboard_context(request, "rescores"), "challenge": found.challenge, "rescore": found}
 
 
 def _scored(challenge: Challenge, phase: str) -> int:

@@ -1,17 +1,16 @@
-"""One submission: its stages as they pass, then its scores, its report and receipt, or its failure with its next step.
+"""The page of a submission: its stages while it runs, then scores, report and receipt, or the failure.
 
-The page looks again each second, at a fragment that says nothing while nothing has changed and ends the looking once
-the attempt has ended. Its team reads what web.submission_shown lets it; scorers, viewers and organizers read all.
+The page polls a fragment every second; the response is empty if nothing has changed, and polling stops when the
+attempt has finished. The team sees what `queries.submission` allows; viewers, scorers and organizers see everything.
 """
 
 import hashlib
 import json
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
@@ -19,34 +18,29 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
+from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
-from palio.core.files.untrusted import UnreadableFileError, open_untrusted
-from palio.core.quantities import MIB
 from palio.core.receipt.key import machine_public_key
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
-from palio.web.http.cache import kept
+from palio.web.http.request import Request
 from palio.web.models import Submission
 from palio.web.queries import submission as team_view
+from palio.web.queries.queue import place_of
 from palio.web.queries.stages import SAYS, cards
-from palio.web.storage.bundles import bundle_of, phase_named
-from palio.web.verbs import queue
+from palio.web.storage.bundles import bundle_of
+from palio.web.verbs.queue import Place
 from palio.web.verbs.quota import cancelling_counts
 
-_UNCHANGED = 204  # htmx leaves the page as it is
-_TAIL_BYTES = 12_000  # of a log, on the page; the whole of it has a page of its own
-_REPORT_BYTES = 32 * MIB
-# An organizer's HTML: no script, no form, no way out of its frame, nothing loaded from anywhere.
-_REPORT_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
-)
+_UNCHANGED = 204  # htmx does not swap
+_TAIL_BYTES = 12_000  # of a log, on the page; the full log has its own page
 
 
-class _Watched:
-    """A submission and its last attempt as this reader may see them."""
+class _SubmissionPage:
+    """A submission and its latest attempt, as this user may see them."""
 
-    def __init__(self, request: HttpRequest) -> None:
-        self.submission: Submission = request.subject  # type: ignore[attr-defined]
-        self.held = request.relations  # type: ignore[attr-defined]
+    def __init__(self, request: Request[Submission]) -> None:
+        self.submission = request.subject
+        self.held = request.relations
         self.full = bool(VIEWER & self.held)
         self.attempt = team_view.latest_attempt(self.submission)
         self.now = timezone.now()
@@ -54,7 +48,7 @@ class _Watched:
     @property
     def phase(self) -> Phase | None:
         version = self.attempt.version if self.attempt else self.submission.challenge.current
-        return phase_named(bundle_of(version), self.submission.phase) if version else None
+        return find_phase(bundle_of(version), self.submission.phase) if version else None
 
     @property
     def state(self) -> str:
@@ -64,25 +58,22 @@ class _Watched:
     def ended(self) -> bool:
         return self.attempt is not None and self.attempt.ended
 
-    def place(self) -> queue.Place | None:
-        """In the queue; of the whole queue it is worked out once a second for all who look."""
-        if self.attempt is None or self.attempt.state != State.QUEUED:
-            return None
-        return kept("queue", int(time.monotonic()), queue.places).get(self.attempt.identity)
+    def place(self) -> Place | None:
+        return place_of(self.attempt) if self.attempt else None
 
     def stages(self) -> dict[str, Any]:
+        stages: dict[str, Any] = {}
         if self.attempt is None:
-            return {}
-        folder = team_view.run_folder(self.attempt)
+            return stages
         if not self.full:
-            return team_view.shown_attempt(self.attempt)["stages"]  # type: ignore[no-any-return]
-        try:
-            return folder.read_json("result.json")["stages"]  # type: ignore[no-any-return]
-        except (OSError, ValueError, KeyError):
-            return {}
+            stages = team_view.shown_attempt(self.attempt)["stages"]
+        else:
+            with suppress(OSError, ValueError, KeyError):
+                stages = team_view.run_folder(self.attempt).read_json("result.json")["stages"]
+        return stages
 
     def stamp(self) -> str:
-        """Changes with whatever the fragment shows; while a stage runs, each second."""
+        """Changes with the content of the fragment; every second while a stage runs."""
         attempt = self.attempt
         running = bool(attempt and not attempt.ended and attempt.state != State.QUEUED)
         of = [
@@ -98,10 +89,10 @@ class _Watched:
         if self.attempt is None or self.state != State.FAILED:
             return None
         found = (self.attempt.failure if self.full else None) or self.attempt.failure_shown
-        return team_view.with_turn(found, own="team" in self.held)
+        return team_view.with_action_needed(found, own="team" in self.held)
 
     def scores(self) -> list[dict[str, Any]]:
-        """Of what counts, else of the last attempt; each column with its value."""
+        """One entry per column, from the attempt that counts, else from the latest one."""
         standing = self.submission.counted or self.attempt
         if standing is None or standing.scores is None:
             return []
@@ -146,11 +137,11 @@ class _Watched:
             "is_team": "team" in self.held,
             "may_score": bool(SCORER & self.held),
             "may_organize": bool(ORGANIZER & self.held),
-            "attempts": team_view.passes(self.submission, full=self.full),
+            "attempts": team_view.attempts_of(self.submission, full=self.full),
         }
 
     def report(self) -> Path | None:
-        """The organizer's page about these scores; None where there is none, or not for this reader."""
+        """The report on these scores; None if there is none, or none for this user."""
         return team_view.report_path(self.submission.counted or self.attempt, full=self.full)
 
     def receipt(self) -> Path | None:
@@ -170,7 +161,7 @@ class _Watched:
         return found
 
     def logs_stamp(self) -> str:
-        """Changes with their sizes, so that nobody reads them for nothing."""
+        """Changes with the sizes of the logs, so that unchanged logs are not read."""
         folder = team_view.run_folder(self.attempt) if self.attempt else None
         sizes = [folder.log(stage).stat().st_size for stage in Stage if folder.log(stage).exists()] if folder else []
         of = [self.state, self.attempt and self.attempt.identity, sizes]
@@ -187,7 +178,7 @@ class _Watched:
 
 
 def _public_key() -> str | None:
-    with suppress(PalioError):  # it cannot be read: receipts are still there, and the controller says what is wrong
+    with suppress(PalioError):  # an unreadable key hides no receipts; the controller reports the problem
         return machine_public_key()
     return None
 
@@ -199,52 +190,46 @@ def _end(text: str) -> str:
     return whole_lines or text[-_TAIL_BYTES:]
 
 
-def submission(request: HttpRequest, submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    context = watched.live() | watched.logs_context()
-    return render(request, "submission/page.html", context | {"challenge": watched.submission.challenge})
+def submission(request: Request[Submission], submission: str) -> HttpResponse:
+    shown = _SubmissionPage(request)
+    context = shown.live() | shown.logs_context()
+    return render(request, "submission/page.html", context | {"challenge": shown.submission.challenge})
 
 
-def live(request: HttpRequest, submission: str) -> HttpResponse:
-    """The part of the page that changes. `seen` and `state` are what the page shows at the moment."""
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.stamp():
+def live(request: Request[Submission], submission: str) -> HttpResponse:
+    """The fragment that changes. `seen` and `state` are what the page shows now."""
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.stamp():
         return HttpResponse(status=_UNCHANGED)
-    context = watched.live() | {"moved": request.GET.get("state") != watched.state, "is_fragment": True}
+    context = shown.live() | {"moved": request.GET.get("state") != shown.state, "is_fragment": True}
     return render(request, "submission/live.html", context)
 
 
-def logs(request: HttpRequest, submission: str) -> HttpResponse:
-    watched = _Watched(request)
-    if request.GET.get("seen") == watched.logs_stamp():
+def logs(request: Request[Submission], submission: str) -> HttpResponse:
+    shown = _SubmissionPage(request)
+    if request.GET.get("seen") == shown.logs_stamp():
         return HttpResponse(status=_UNCHANGED)
-    return render(request, "submission/logs.html", watched.logs_context())
+    return render(request, "submission/logs.html", shown.logs_context())
 
 
-def log(request: HttpRequest, submission: str, stage: str) -> HttpResponse:
-    """All of a log that this reader may read, as plain text."""
-    text = _Watched(request).log(Stage(stage)) if stage in {*Stage} else None
+def log(request: Request[Submission], submission: str, stage: str) -> HttpResponse:
+    """A log as plain text, as far as this user may read it."""
+    text = _SubmissionPage(request).log(Stage(stage)) if stage in {*Stage} else None
     if text is None:
         raise Http404
     return HttpResponse(text, "text/plain; charset=utf-8")
 
 
-def report(request: HttpRequest, submission: str) -> HttpResponse:
-    """To be shown in a frame that holds it in: this page may do nothing."""
-    found = _Watched(request).report()
-    if found is None:
+def report(request: Request[Submission], submission: str) -> HttpResponse:
+    """The report, for a sandboxed frame."""
+    content = team_view.report_html(request.subject, full=bool(VIEWER & request.relations))
+    if content is None:
         raise Http404
-    try:
-        with open_untrusted(found) as file:
-            content = file.read(_REPORT_BYTES)
-    except (OSError, UnreadableFileError):
-        raise Http404 from None
-    headers = {"Content-Security-Policy": _REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return HttpResponse(content, "text/html; charset=utf-8", headers=headers)
+    return HttpResponse(content, "text/html; charset=utf-8", headers=team_view.REPORT_HEADERS)
 
 
-def receipt(request: HttpRequest, submission: str) -> HttpResponse:
-    found = _Watched(request).receipt()
+def receipt(request: Request[Submission], submission: str) -> HttpResponse:
+    found = _SubmissionPage(request).receipt()
     if found is None:
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}

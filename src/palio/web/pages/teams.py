@@ -1,21 +1,22 @@
-"""One's own team in a challenge."""
+"""The user's team in a challenge."""
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
-from palio.web.models import Invitation, Team
-from palio.web.pages.actions import doing, signed_in, trying
-from palio.web.pages.challenges import shown
+from palio.web.access.relations import own_team
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, Invitation, Team
+from palio.web.pages.actions import perform, redirect_after, show_error
+from palio.web.queries.challenges import published
 from palio.web.verbs import invitations, teams
 
 
-def own(request: HttpRequest, challenge: str) -> HttpResponse:
-    found, _, _ = shown(request)
-    team = teams.own_team(found, signed_in(request))
+def own(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found, _, _ = published(request.subject)
+    team = own_team(found, signed_in(request))
     if team is None:
         return redirect("pages:challenge", found.slug)
     return _show(request, team)
@@ -37,33 +38,33 @@ def _show(request: HttpRequest, team: Team, link: str = "") -> HttpResponse:
 
 
 @require_POST
-def rename(request: HttpRequest, team: str) -> HttpResponse:
-    found = _team(request)
+def rename(request: Request[Team], team: str) -> HttpResponse:
+    found = request.subject
 
     def act() -> str:
-        return f"Your team is now “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+        return f"Team renamed to “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
 
-    return doing(request, _back(found), act)
+    return redirect_after(request, _back(found), act)
 
 
 @require_POST
-def invite(request: HttpRequest, team: str) -> HttpResponse:
-    """Answers with the page itself: the link is shown once, and never again."""
-    found = _team(request)
+def invite(request: Request[Team], team: str) -> HttpResponse:
+    """Render the page itself: the link is shown only in this response."""
+    found = request.subject
 
     def act() -> str:
         _, code = invitations.invite(signed_in(request), team=found, note=request.POST.get("note", ""))
         return request.build_absolute_uri(reverse("pages:invitation", args=[code]))
 
-    link, refused = trying(act)
+    link, refused = perform(act)
     if refused:
-        messages.error(request, refused)
+        show_error(request, refused)
     return _show(request, found, link)
 
 
 @require_POST
-def take_back(request: HttpRequest, team: str, invitation: str) -> HttpResponse:
-    found = _team(request)
+def take_back(request: Request[Team], team: str, invitation: str) -> HttpResponse:
+    found = request.subject
     given = Invitation.objects.filter(pk=invitation, team=found).first()
     if given is not None:
         invitations.take_back(given, actor=signed_in(request))
@@ -71,29 +72,26 @@ def take_back(request: HttpRequest, team: str, invitation: str) -> HttpResponse:
 
 
 @require_POST
-def pass_captain(request: HttpRequest, team: str) -> HttpResponse:
-    found = _team(request)
+def pass_captain(request: Request[Team], team: str) -> HttpResponse:
+    found = request.subject
 
     def act() -> str:
         changed = teams.pass_captain(found, request.POST.get("username", ""), actor=signed_in(request))
-        return f"The captain is now {changed.captain.username}."
+        return f"{changed.captain.username} is now the captain."
 
-    return doing(request, _back(found), act)
+    return redirect_after(request, _back(found), act)
 
 
 @require_POST
-def leave(request: HttpRequest, team: str) -> HttpResponse:
-    found = _team(request)
+def leave(request: Request[Team], team: str) -> HttpResponse:
+    found = request.subject
 
     def act() -> str:
-        return f"You are now in a team of your own, “{teams.leave(found, actor=signed_in(request)).name}”."
+        return (
+            f"You left the team. You are now in your own team, “{teams.leave(found, actor=signed_in(request)).name}”."
+        )
 
-    return doing(request, _back(found), act)
-
-
-def _team(request: HttpRequest) -> Team:
-    team: Team = request.subject  # type: ignore[attr-defined]
-    return team
+    return redirect_after(request, _back(found), act)
 
 
 def _back(team: Team) -> str:

@@ -1,4 +1,4 @@
-"""What was done in a challenge, by whom, when and why: the event table, newest first."""
+"""The audit log of a challenge, newest first."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -11,9 +11,9 @@ from palio.web.models import Challenge, Event, Submission
 PLATFORM = "the platform"
 
 
-class Wanted(BaseModel, frozen=True):
-    """By page and API alike; empty: all. `person` is a user's name or PLATFORM, `kind` a whole kind or its beginning,
-    as `submission`.
+class AuditLogFilter(BaseModel, frozen=True):
+    """Filters of pages and API; empty means all. `person` is a username or PLATFORM, `kind` a full event kind or the
+    part before the dot, such as `submission`.
     """
 
     person: str = ""
@@ -21,7 +21,7 @@ class Wanted(BaseModel, frozen=True):
     kind: str = ""
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Wanted":
+    def of(cls, given: Mapping[str, str]) -> "AuditLogFilter":
         return cls(**{name: str(given.get(name, "")).replace("\0", "").strip() for name in cls.model_fields})
 
     def query(self) -> str:
@@ -29,10 +29,10 @@ class Wanted(BaseModel, frozen=True):
 
     @property
     def is_all(self) -> bool:
-        return self == Wanted()
+        return self == AuditLogFilter()
 
 
-def find(challenge: Challenge, wanted: Wanted) -> QuerySet[Event]:
+def find(challenge: Challenge, wanted: AuditLogFilter) -> QuerySet[Event]:
     rows = challenge.events.select_related("actor", "submission__file", "submission__team").order_by("-id")
     if wanted.person == PLATFORM:
         rows = rows.filter(actor=None)
@@ -46,15 +46,15 @@ def find(challenge: Challenge, wanted: Wanted) -> QuerySet[Event]:
 
 
 def kinds(challenge: Challenge) -> list[str]:
-    """What has happened here at all."""
+    """The event kinds that have occurred."""
     return list(challenge.events.order_by("kind").values_list("kind", flat=True).distinct())
 
 
-def people(challenge: Challenge) -> list[str]:
+def actors(challenge: Challenge) -> list[str]:
     names = challenge.events.exclude(actor=None).order_by("actor__username")
     return [*names.values_list("actor__username", flat=True).distinct(), PLATFORM]
 
 
 def of_submission(submission: Submission) -> QuerySet[Event]:
-    """What people did with one submission; what the controller did is in its attempts."""
+    """What people did with a submission; what the controller did is in its attempts."""
     return submission.events.exclude(actor=None).select_related("actor").order_by("id")

@@ -1,4 +1,4 @@
-"""How a challenge stands: how many of what, what fails and whose turn that is, what waits for a decision."""
+"""Overview of a challenge for its organizers: counts, failures by responsible party, pending decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,19 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from palio.core.attempt.states import State
-from palio.core.errors import TURNS, Cause
+from palio.core.errors import Cause, party
 from palio.web.models import Attempt, Challenge, Registration, Rescore
-from palio.web.queries.submissions import latest_attempts
+from palio.web.queries.dashboard_submissions import latest_attempts
 
 
 @dataclass(frozen=True)
 class Failing:
-    """A way to fail, and how many submissions last failed so; the next step is that of the last. `query` finds them."""
+    """A failure and how many submissions failed with it in their latest attempt; `next_step` is from the latest.
+    `query` finds these submissions.
+    """
 
     cause: str
-    turn: str
+    action_needed: str
     code: str
     count: int
     last: datetime | None
@@ -32,14 +34,16 @@ class Failing:
 
 @dataclass(frozen=True)
 class Numbers:
-    """`states` counts submissions by the state of their last attempt, `scored_today` attempts since midnight, UTC."""
+    """`states` counts submissions by the state of their latest attempt; `scored_today` counts attempts since midnight,
+    UTC.
+    """
 
     participants: int
     teams: int
     submissions: int
     states: Mapping[str, int]
     scored_today: int
-    pending: int  # registrations that an organizer has to decide
+    pending: int  # join requests to decide
     open_rescores: tuple[Rescore, ...]
 
 
@@ -61,7 +65,7 @@ def numbers(challenge: Challenge, now: datetime | None = None) -> Numbers:
 
 
 def failing(challenge: Challenge) -> list[Failing]:
-    """What organizers can mend first, then what operators can, then the participants' own; the most of each first."""
+    """What organizers can fix first, then what operators can, then participants' failures; most frequent first."""
     failed = latest_attempts(challenge).filter(state=State.FAILED).exclude(failure_cause="")
     rows = failed.order_by().values_list("failure_cause", "failure_code").annotate(Count("identity"), Max("finished"))
     order = [Cause.ORGANIZER, Cause.PLATFORM, Cause.PARTICIPANT, Cause.USAGE]
@@ -69,5 +73,5 @@ def failing(challenge: Challenge) -> list[Failing]:
     for cause, code, count, finished in rows:
         last = failed.filter(failure_cause=cause, failure_code=code).order_by("-finished").first()
         next_step = (last.failure or {}).get("next_step", "") if last else ""
-        found.append(Failing(cause, TURNS[Cause(cause)], code, count, finished, next_step))
+        found.append(Failing(cause, party(Cause(cause)), code, count, finished, next_step))
     return sorted(found, key=lambda each: (order.index(Cause(each.cause)), -each.count, each.code))

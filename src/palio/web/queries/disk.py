@@ -1,4 +1,4 @@
-"""How much lies in the data folder, and how much more fits. Looking takes a while, so it is kept for some minutes."""
+"""Disk usage of the data folder and free space. Measuring takes a while, so it is cached for some minutes."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from palio.web.http.cache import kept
+from palio.web.http.cache import cached
 
 MINUTES = 5
 
@@ -32,25 +32,25 @@ class Disk:
 
 
 def disk() -> Disk:
-    """Of the whole platform."""
-    return kept("desk-disk", int(time.time()) // (60 * MINUTES), _look)
+    """For the whole platform."""
+    return cached("desk-disk", int(time.time()) // (60 * MINUTES), _look)
 
 
 def _look() -> Disk:
     folders = settings.FOLDERS
     parts = (
-        Part("store", "files that were handed in", size_below(folders.store)),
+        Part("store", "submitted files", size_below(folders.store)),
         Part("runs", "run folders of all attempts", size_below(folders.runs)),
-        Part("bundles", "challenges, all versions", size_below(folders.bundles)),
-        Part("uploads", "files on their way in", size_below(folders.uploads)),
-        Part("database", "what the platform knows, if it is SQLite", _size_of_database(folders.database)),
+        Part("bundles", "all versions of all challenges", size_below(folders.bundles)),
+        Part("uploads", "unfinished uploads", size_below(folders.uploads)),
+        Part("database", "the SQLite database", _size_of_database(folders.database)),
     )
     usage = shutil.disk_usage(folders.root)
     return Disk(parts, usage.free, usage.total)
 
 
 def size_below(folder: Path) -> int:
-    """Of all files in a folder, in bytes; what goes away meanwhile, or cannot be read, is left out."""
+    """Total size of the files in a folder, in bytes; files that disappear or cannot be read are left out."""
     total, waiting = 0, [str(folder)]
     while waiting:
         try:

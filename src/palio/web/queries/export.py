@@ -1,8 +1,8 @@
-"""Everything about a challenge in one zip, for the paper: made while it is sent, with a README that names every file.
+"""Export of a challenge as one zip, generated while it is sent, with a README that describes every file.
 
-Covered: all submissions and attempts with scores, failures and times, boards, teams, terms, receipts, versions, events;
-on demand the files that were handed in and what the scoring program left of each attempt. Not covered: hidden data,
-which the organizer has, and which is named by its bundle's digest; addresses for mail.
+Covered: all submissions and attempts with scores, failures and times, leaderboards, teams, terms, receipts, versions,
+events; optionally the submitted files and the output of the scoring program. Not covered: hidden data, which the
+organizer has and which the digest of its bundle identifies; e-mail addresses.
 """
 
 import json
@@ -22,11 +22,13 @@ from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.leaderboard.ranking import Row
 from palio.core.receipt.key import machine_public_key
 from palio.web.http.csv_cells import csv_blocks
-from palio.web.leaderboard.ranked import BoardRow, Sight, read_board
+from palio.web.leaderboard.leaderboard import read_leaderboard
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Membership
-from palio.web.queries.submissions import latest_attempts
+from palio.web.queries.dashboard_submissions import latest_attempts
 from palio.web.reading.markdown import is_public
 from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.storage.downloads import blocks_of
@@ -35,14 +37,14 @@ from palio.web.storage.files import file_path
 Entry = tuple[str, Iterable[bytes], int]
 _BLOCK_BYTES = 1 << 20
 _RUN_FILES = ("lock.json", "result.json", "report.html")
-_AT_A_TIME = 500  # rows, from the database
+_AT_A_TIME = 500  # rows per database fetch
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What comes along beside the tables and receipts."""
+class ExportParts:
+    """Optional parts of the export."""
 
-    files: bool = False  # that were handed in
+    files: bool = False  # submitted files
     runs: bool = False  # scores, cases and records of the attempts that count
 
 
@@ -50,8 +52,8 @@ def export_name(challenge: Challenge) -> str:
     return f"{challenge.slug}-export-{timezone.now():%Y-%m-%d}.zip"
 
 
-def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
-    """Files of the zip, in their order. What is gone meanwhile is left out."""
+def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
+    """The files of the zip, in order. What has been deleted in the meantime is left out."""
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
     columns = _score_keys(challenge, bundle)
@@ -62,11 +64,11 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
         0,
     )
     for phase in bundle.phases:
-        name = f"boards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
-        board = read_board(challenge, phase, Sight.ALL)
-        keys = [column.key for column in board.columns]
-        rows = (_board_row(row, keys) for row in board.rows)
-        yield name, csv_blocks([*_BOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
+        name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
+        leaderboard, _ = read_leaderboard(challenge, phase, Visibility.ALL)
+        keys = [column.key for column in leaderboard.columns]
+        rows = (_leaderboard_row(row, keys) for row in leaderboard.rows)
+        yield name, csv_blocks([*_LEADERBOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
     yield "teams.csv", csv_blocks(_TEAMS, _teams(challenge)), 0
     yield "events.csv", csv_blocks(_EVENTS, _events(challenge)), 0
     yield "versions.csv", csv_blocks(_VERSIONS, _versions(challenge)), 0
@@ -74,32 +76,32 @@ def entries(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
         yield from _public_files(bundle_of(version), f"versions/{version.number}")
     yield from _of_counted(challenge, parts)
     if parts.files:
-        yield from _handed_in(challenge)
+        yield from _submitted_files(challenge)
 
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
-    """Those of the board first, then what earlier versions had."""
+    """Columns of the current leaderboard first, then those of earlier versions."""
     boards = [bundle.leaderboard, *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number"))]
     return [*dict.fromkeys(column.key for board in boards for column in board.columns)]
 
 
-def _board_row(row: BoardRow, keys: Sequence[str]) -> list[object]:
+def _leaderboard_row(row: Row, keys: Sequence[str]) -> list[object]:
     return [
         row.rank,
         row.name,
-        row.submission,
-        row.attempt,
-        _iso(row.when),
+        row.entry.label,
+        row.entry.attempt,
+        _iso(row.entry.submitted),
         row.entries,
-        row.baseline,
-        row.disqualified,
+        row.entry.baseline,
+        row.entry.disqualified,
         *(row.values.get(key) for key in keys),
         *(row.ranks.get(key) for key in keys),
     ]
 
 
 _RESULTS = (
-    "submission", "phase", "team", "team_id", "user", "handed_in", "file", "kind", "size_bytes", "sha256", "note",
+    "submission", "phase", "team", "team_id", "user", "submitted", "file", "kind", "size_bytes", "sha256", "note",
     "state", "counted_attempt", "challenge_version", "engine", "started", "finished", "failure_cause",
     "failure_code", "charged", "hidden", "withdrawn", "disqualified", "baseline",
 )  # fmt: skip
@@ -108,7 +110,7 @@ _ATTEMPTS = (
     "finished", "failure_cause", "failure_code", "failure_stage", "failure_message", "predictions_of", "rescore",
     "rescore_state", "counts",
 )  # fmt: skip
-_BOARD = ("rank", "team", "submission", "attempt", "handed_in", "entries", "baseline", "disqualified")
+_LEADERBOARD = ("rank", "team", "submission", "attempt", "submitted", "entries", "baseline", "disqualified")
 _TEAMS = ("team_id", "team", "captain", "member", "member_since", "registered", "terms_sha256", "terms_accepted")
 _EVENTS = ("time", "who", "what", "submission", "attempt", "detail")
 _VERSIONS = ("number", "digest", "title", "published", "published_by", "note", "changes")
@@ -217,7 +219,7 @@ def _versions(challenge: Challenge) -> Iterator[list[object]]:
 
 
 def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
-    """Of a version, all but what a submission is run on or scored with."""
+    """Files of a version, except the data that submissions are run on or scored with."""
     try:
         below = list(files_below(bundle.root))
     except UnfitFile:
@@ -227,7 +229,7 @@ def _public_files(bundle: Bundle, folder: str) -> Iterator[Entry]:
             yield f"{folder}/{name}", blocks_of(path), path.stat().st_size
 
 
-def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
+def _of_counted(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     counted = challenge.submissions.exclude(counted=None).order_by("created", "id")
     for submission, identity in counted.values_list("id", "counted_id").iterator(chunk_size=_AT_A_TIME):
         folder = settings.FOLDERS.runs / str(identity)
@@ -241,8 +243,8 @@ def _of_counted(challenge: Challenge, parts: Parts) -> Iterator[Entry]:
                 )
 
 
-def _handed_in(challenge: Challenge) -> Iterator[Entry]:
-    """Each file once, however often it was handed in."""
+def _submitted_files(challenge: Challenge) -> Iterator[Entry]:
+    """Each submitted file once."""
     files = challenge.submissions.order_by("file__sha256").values_list("file__sha256", "file__name").distinct()
     last = ""
     for sha256, name in files.iterator(chunk_size=_AT_A_TIME):
@@ -260,7 +262,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _untrusted(path: Path, name: str) -> Iterator[Entry]:
-    """A file of a run folder, where somebody else's program has written; links lead nowhere."""
+    """A file of a run folder, which untrusted programs have written to; links are not followed."""
     try:
         with open_untrusted(path) as file:
             yield name, iter(lambda: file.read(_BLOCK_BYTES), b""), os.fstat(file.fileno()).st_size
@@ -273,14 +275,14 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def _key() -> str:
-    """How this platform's own key is named, so that receipts are known to be its."""
-    with suppress(PalioError):  # it cannot be read, which the controller says
+    """The option that names this platform's key, to check that receipts are its own."""
+    with suppress(PalioError):  # unreadable; the controller reports that
         if key := machine_public_key():
             return f" --key {key}"
     return ""
 
 
-def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
+def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
     version = challenge.current
     lines = [
         f"# {bundle.title}",
@@ -288,34 +290,34 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: Parts) -> str:
         f"Exported from Palio {__version__} on {timezone.now():%Y-%m-%d at %H:%M} UTC: the challenge "
         f"`{challenge.slug}`, version {version.number if version else 0}, with the bundle of the digest "
         f"`{version.digest if version else ''}`.",
-        "Times are UTC. Scores are not rounded. A text that a spreadsheet would compute has a ' in front of it.",
+        "Times are UTC. Scores are not rounded. A text that a spreadsheet would take for a formula starts with '.",
         "",
-        "| file | has |",
+        "| file | content |",
         "|---|---|",
-        "| `results.csv` | one line per submission: phase, team, file, last state, the attempt that counts, scores |",
-        "| `attempts.csv` | one line per attempt, those that did not count too: why, when, on what, how it ended |",
-        "| `boards/*.csv` | each phase's leaderboard as organizers see it, disqualified entries without a rank |",
-        "| `teams.csv` | one line per member: team, captain, since when, which terms were accepted when |",
-        "| `events.csv` | what was done, by whom, when and why; without a name it was the platform |",
-        "| `versions.csv` | every published version, with the digest of all its files and what it changed |",
-        "| `versions/NUMBER/` | its files without hidden data and scoring programs, which are yours already |",
-        "| `receipts/SUBMISSION.json` | the signed receipt of the attempt that counts; this checks it: "
+        "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores |",
+        "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",
+        "| `leaderboards/*.csv` | each phase as organizers see it; disqualified entries have no rank |",
+        "| `teams.csv` | one line per member: team, captain, member since, accepted terms |",
+        "| `events.csv` | the audit log: who did what, when and why; without a name it was the platform |",
+        "| `versions.csv` | every published version, with the digest of its files and its changes |",
+        "| `versions/NUMBER/` | its files, without hidden data and scoring programs |",
+        "| `receipts/SUBMISSION.json` | the signed receipt of the attempt that counts; verify it with "
         f"`palio verify FILE{_key()}` |",
     ]
     if parts.runs:
         lines.append(
-            "| `runs/SUBMISSION/` | of the attempt that counts: what was evaluated under which limits "
-            "(`lock.json`), stages and times (`result.json`), the report, and in `scores/` all that the scoring "
-            "program wrote, single cases among it |"
+            "| `runs/SUBMISSION/` | the attempt that counts: digests and limits "
+            "(`lock.json`), stages and times (`result.json`), the report, and in `scores/` the output of the scoring "
+            "program, including single cases |"
         )
     if parts.files:
         lines.append(
-            "| `submissions/SHA256/` | each file that was handed in and not deleted; digests as in `results.csv` |"
+            "| `submissions/SHA256/` | each submitted file that was not deleted; digests as in `results.csv` |"
         )
     phases = ", ".join(f"“{phase.name}”" for phase in bundle.phases)
     columns = "; ".join(
         f"`score_{column.key}`: {column.title}, {'higher' if column.descending else 'lower'} is better"
-        + (", computed, so on boards alone" if column.computation else "")
+        + (", computed, so only on leaderboards" if column.computation else "")
         + (", not shown to participants" if column.hidden else "")
         for column in bundle.leaderboard.columns
     )

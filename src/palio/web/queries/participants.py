@@ -1,4 +1,4 @@
-"""Who takes part in a challenge, wants to, or did."""
+"""Participants of a challenge, including pending, refused and withdrawn ones."""
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
@@ -6,7 +6,7 @@ from palio.web.models import Challenge, Membership, Registration
 
 
 def registrations(challenge: Challenge, *, q: str = "", state: str = "") -> QuerySet[Registration]:
-    """The oldest wish first, each with its person's `team` and `team_id`."""
+    """Oldest request first, each with the user's `team` and `team_id`."""
     membership = Membership.objects.filter(challenge=OuterRef("challenge"), user=OuterRef("user"))
     rows = challenge.registrations.select_related("user", "decided_by", "terms_version").annotate(
         team=Subquery(membership.values("team__name")[:1]), team_id=Subquery(membership.values("team_id")[:1])

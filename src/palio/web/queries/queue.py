@@ -1,5 +1,6 @@
-"""What runs where, what waits and for how long, and whether the controller lives: all challenges share it."""
+"""The queue: what runs, what waits and for how long, and whether the controller runs. All challenges share it."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,16 +8,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from palio.core.attempt.states import RUNNING, State
+from palio.web.http.cache import cached
 from palio.web.models import Attempt, Challenge, ControllerBeat
 from palio.web.verbs.queue import Place, places
 
-LATE = timedelta(seconds=30)  # without a beat, after which the controller is taken to be gone
-SHOWN = 50  # of what waits
+LATE = timedelta(seconds=30)  # without a heartbeat before the controller counts as stopped
+SHOWN = 50  # waiting attempts
 
 
 @dataclass(frozen=True)
-class Controller:
-    """`lives` is false once no beat has come for long; `trouble` says why nothing can start."""
+class ControllerStatus:
+    """`lives` is false if the heartbeat is too old; `trouble` is why nothing can start."""
 
     lives: bool
     last: datetime | None
@@ -25,22 +27,22 @@ class Controller:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueuedAttempt:
     attempt: Attempt
     place: Place
 
 
 @dataclass(frozen=True)
 class Queue:
-    """`running` and `waiting` are this challenge's own; of others there are numbers alone."""
+    """`running` and `waiting` are those of this challenge; other challenges are only counted."""
 
     slots: int
     running: tuple[Attempt, ...]
     running_others: int
-    waiting: tuple[Waiting, ...]  # the first of them
+    waiting: tuple[QueuedAttempt, ...]  # the first ones
     waiting_own: int
     waiting_all: int
-    controller: Controller
+    controller: ControllerStatus
 
 
 def queue(challenge: Challenge) -> Queue:
@@ -49,7 +51,7 @@ def queue(challenge: Challenge) -> Queue:
         "submission__team", "submission__file", "rescore"
     )
     waiting = [
-        Waiting(attempt, found[attempt.identity])
+        QueuedAttempt(attempt, found[attempt.identity])
         for attempt in own.filter(state=State.QUEUED, cancel_requested=None)
         if attempt.identity in found
     ]
@@ -66,9 +68,16 @@ def queue(challenge: Challenge) -> Queue:
     )
 
 
-def controller(now: datetime | None = None) -> Controller:
+def place_of(attempt: Attempt) -> Place | None:
+    """Its place in the queue, which is computed once a second for all viewers; None once it has left the queue."""
+    if attempt.state != State.QUEUED:
+        return None
+    return cached("queue", int(time.monotonic()), places).get(attempt.identity)
+
+
+def controller(now: datetime | None = None) -> ControllerStatus:
     beat = ControllerBeat.objects.first()
     if beat is None:
-        return Controller(lives=False, last=None, engine="", trouble="")
+        return ControllerStatus(lives=False, last=None, engine="", trouble="")
     lives = bool(beat.process) and (now or timezone.now()) - beat.time < LATE
-    return Controller(lives, beat.time, beat.engine, beat.trouble)
+    return ControllerStatus(lives, beat.time, beat.engine, beat.trouble)

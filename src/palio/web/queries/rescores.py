@@ -1,4 +1,4 @@
-"""A new scoring of a phase beside the old one: which ranks and scores it changes, and who has none any more."""
+"""A re-score beside the current scores: changed ranks and scores, and submissions that lose theirs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Column
 from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs.rescore import Change, compare
+from palio.web.verbs.rescore import RankChange, compare
 
-SHOWN = 200  # of single submissions
+SHOWN = 200  # single submissions
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Of submissions; a retry after a fault of the platform's is the same one again."""
+class RescoreProgress:
+    """Counts submissions; a retry after a platform error does not count twice."""
 
     total: int
     ended: int
@@ -29,7 +29,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value before and after, rounded as on the board; `exact` is set where only more digits tell them apart."""
+    """A value before and after, rounded as on the leaderboard; `exact` is set if only more digits tell them apart."""
 
     old: str
     new: str
@@ -41,10 +41,10 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of both boards. `rank` is its rank before and after, `moved` says by how much, in words."""
+class RescoredRow:
+    """A row of either leaderboard. `rank` is the rank before and after, `moved` the difference in words."""
 
-    change: Change
+    change: RankChange
     rank: Cell
     moved: str
     cells: tuple[Cell, ...]
@@ -55,19 +55,19 @@ class Line:
 
 
 def listed(challenge: Challenge) -> QuerySet[Rescore]:
-    """The newest first, with how many submissions each is about."""
+    """Newest first, with the number of submissions."""
     rows = challenge.rescores.select_related("created_by", "version")
     return rows.annotate(count=Count("attempts__submission", distinct=True)).order_by("-created")
 
 
-def progress(rescore: Rescore) -> Progress:
+def progress(rescore: Rescore) -> RescoreProgress:
     total = rescore.attempts.values("submission").distinct().count()
     open_ones = rescore.attempts.exclude(state__in=[*ENDS]).values("submission").distinct().count()
-    return Progress(total, total - open_ones)
+    return RescoreProgress(total, total - open_ones)
 
 
 def shown(rescore: Rescore) -> dict[str, Any]:
-    """Both boards once that is to be decided; afterwards, as the old board is no more, each submission alone."""
+    """Both leaderboards while there is a decision to make; afterwards only the single submissions."""
     is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
     is_running = rescore.state == Rescore.State.RUNNING
     columns = [column for column in bundle_of(rescore.version).leaderboard.columns if not column.hidden]
@@ -89,11 +89,11 @@ def shown(rescore: Rescore) -> dict[str, Any]:
     return given
 
 
-def _line(change: Change, columns: Sequence[Column]) -> Line:
+def _line(change: RankChange, columns: Sequence[Column]) -> RescoredRow:
     old, new = change.old, change.new
     before, after = old.rank if old else None, new.rank if new else None
     cells = tuple(_cell(old.values if old else {}, new.values if new else {}, column) for column in columns)
-    return Line(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
+    return RescoredRow(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
 
 
 def _rank(rank: int | None) -> str:
@@ -119,7 +119,7 @@ def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) ->
 
 
 def _single(rescore: Rescore, columns: Sequence[Column]) -> list[tuple[Attempt, tuple[Cell, ...]]]:
-    """Submissions whose own scores are others now, or that have none; the first of them."""
+    """The first submissions whose scores change or are missing."""
     rows = rescore.attempts.filter(state__in=[State.SCORED, State.FAILED]).select_related("submission__team", "source")
     latest = {attempt.submission_id: attempt for attempt in rows.order_by("submission__created", "number")}
     found = []

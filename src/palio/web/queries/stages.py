@@ -1,4 +1,4 @@
-"""The stages of an attempt as cards: which are done, which is at work and for how long, which never came."""
+"""The stages of an attempt as cards: finished, running with elapsed time, waiting or skipped."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from palio.core.quantities import duration_text, size_text
 from palio.web.models import Attempt, Purpose
 
 SAYS = {
-    State.QUEUED: "It waits for its turn.",
-    State.BUILD: "Its image is being built.",
-    State.SAMPLE: "It runs on the public cases.",
-    State.PREDICT: "It runs on the hidden inputs.",
-    State.SCORE: "Its predictions are being scored.",
-    State.SCORED: "It has a score.",
-    State.FAILED: "It failed.",
-    State.CANCELLED: "It was cancelled.",
+    State.QUEUED: "Waiting in the queue.",
+    State.BUILD: "Building the image.",
+    State.SAMPLE: "Running on the sample cases.",
+    State.PREDICT: "Running on the hidden inputs.",
+    State.SCORE: "Scoring the predictions.",
+    State.SCORED: "Scored.",
+    State.FAILED: "Failed.",
+    State.CANCELLED: "Cancelled.",
 }
 
 
 @dataclass(frozen=True)
-class Card:
-    """`kind` is a class of palio.css: done, now, bad, skipped or waiting."""
+class StageCard:
+    """`kind` is a class in palio.css: done, now, bad, skipped or waiting."""
 
     name: str
     kind: str
@@ -34,13 +34,15 @@ class Card:
     details: tuple[str, ...]
 
 
-def cards(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime) -> list[Card]:
-    """`stages` as in result.json; of a phase that the bundle no longer has there are no limits to show."""
+def cards(
+    attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any], now: datetime
+) -> list[StageCard]:
+    """`stages` as in result.json; a phase that the bundle no longer has shows no limits."""
     return [_card(stage, attempt, phase, stages.get(stage), now) for stage in _path(attempt, kind, phase, stages)]
 
 
 def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str, Any]) -> list[Stage]:
-    """The stages that this attempt has passed or would pass."""
+    """The stages that this attempt passes."""
     only_scored = kind == SubmissionKind.RESULTS or attempt.purpose == Purpose.RESCORE
     own = {Stage.SCORE} if only_scored else {*Stage}
     if phase is None or phase.rules.sample is None:
@@ -48,22 +50,26 @@ def _path(attempt: Attempt, kind: str, phase: Phase | None, stages: Mapping[str,
     return [stage for stage in Stage if stage in own or stage in stages]
 
 
-def _card(stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime) -> Card:
+def _card(
+    stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime
+) -> StageCard:
     state: str = attempt.state
     limit = _time_limit(stage, phase)
     if state == stage:
         begun = datetime.fromisoformat(record["started"]) if record else attempt.moved
         spent = max((now - begun).total_seconds(), 0)
-        return Card(stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase))
+        return StageCard(
+            stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase)
+        )
     if record and record.get("wall_s") is not None:
         kind = "bad" if state == State.FAILED and _failed_at(attempt) == stage else "done"
-        return Card(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
+        return StageCard(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
     if attempt.ended:
         bad = state == State.FAILED and _failed_at(attempt) == stage
-        return Card(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
+        return StageCard(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
     if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
-        return Card(stage, "done", "done", ())
-    return Card(stage, "waiting", f"at most {limit}" if limit else "to come", _limits(stage, phase))
+        return StageCard(stage, "done", "done", ())
+    return StageCard(stage, "waiting", f"at most {limit}" if limit else "waiting", _limits(stage, phase))
 
 
 def _whole(seconds: float) -> str:

@@ -1,10 +1,9 @@
-"""A submission as its team may see it, for pages and API alike: state, stages, failure, scores that are not hidden.
+"""A submission as its team may see it, for pages and API: state, stages, failure, visible scores.
 
-Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, its stages and logs come
-through core.participant_view, which holds the same rules.
+Everything comes from the rows and from the run folder's `participant/`; while an attempt runs, stages and logs come
+from `core.redaction.participant_view`, which follows the same rules.
 """
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,22 +16,28 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
 from palio.core.bundle.model import LogPolicy, Phase
-from palio.core.errors import TURNS, Cause
+from palio.core.bundle.pick_phase import find_phase
+from palio.core.errors import Cause, party
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
-from palio.web.http.cache import kept
-from palio.web.leaderboard.ranked import hides_scores, visible_columns
+from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
-from palio.web.verbs import queue
+from palio.web.queries.queue import place_of
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs.quota import cancelling_counts
 
-# Attempts that anybody sees: not those of a re-score that may still be discarded.
+# Visible attempts: not those of a re-score that may still be discarded.
 LIVE = Q(rescore=None) | Q(rescore__state=Rescore.State.APPLIED)
 _LOG_BYTES = 16 * MIB
-_TURNS_TOLD_TO_TEAM = {Cause.PARTICIPANT: "your turn", Cause.PLATFORM: "the operator's turn"}
+_REPORT_BYTES = 32 * MIB
+# A report is untrusted HTML: no scripts, no forms, no navigation, no external resources.
+REPORT_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
 
 
 def run_folder(attempt: Attempt) -> RunFolder:
@@ -40,7 +45,7 @@ def run_folder(attempt: Attempt) -> RunFolder:
 
 
 def latest_attempt(submission: Submission) -> Attempt | None:
-    """The last pass of it; a re-score that is not live yet is none."""
+    """The latest attempt, except those of a re-score that is not applied."""
     return submission.attempts.filter(LIVE).select_related("version").order_by("-number").first()
 
 
@@ -57,17 +62,17 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def with_turn(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
-    """With `turn`, whose turn it is, in words; those to whom it belongs are spoken to."""
+def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[str, Any] | None:
+    """With `action_needed`: the responsible party in words, for the submission's own team or for other readers."""
     if failure is None:
         return None
-    cause = Cause(failure["cause"])
-    return {**failure, "turn": (own and _TURNS_TOLD_TO_TEAM.get(cause)) or TURNS[cause]}
+    return {**failure, "action_needed": party(Cause(failure["cause"]), Cause.PARTICIPANT if own else None)}
 
 
 def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
-    """For lists: without stages. `own`: its reader is of its team."""
+    """For lists, without stages. `own`: the user belongs to its team."""
     attempt = latest_attempt(submission)
+    failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
         "id": submission.pk,
         "challenge": submission.challenge.slug,
@@ -85,19 +90,21 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
-        "failure": with_turn(attempt.failure_shown, own=own) if attempt and attempt.state == State.FAILED else None,
+        "failure": with_action_needed(failure, own=own),
     }
 
 
 def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
-    """Everything that its team may know of it; `full`: with the names of all logs and passes, for helpers."""
+    """Everything its team may know; `full`: with the names of all logs and attempts, for viewers, scorers and
+    organizers.
+    """
     attempt = latest_attempt(submission)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
     return shown_submission(submission, own=own) | {
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
-        "attempts": [_shown_pass(each, submission) for each in passes(submission, full=full)],
+        "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
-        "place": place_of(attempt) if attempt else None,
+        "place": _shown_place(attempt) if attempt else None,
         "columns": [
             {
                 "key": column.key,
@@ -110,16 +117,15 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
     }
 
 
-def place_of(attempt: Attempt) -> dict[str, Any] | None:
-    """In the queue; of the whole queue it is worked out once a second for all who look."""
-    place = kept("queue", int(time.monotonic()), queue.places).get(attempt.identity) if not attempt.ended else None
+def _shown_place(attempt: Attempt) -> dict[str, Any] | None:
+    place = place_of(attempt)
     if place is None:
         return None
     return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
 
 
 def built_image(attempt: Attempt) -> str | None:
-    """What the engine calls the image that was built or loaded; None where there is none."""
+    """The engine's name for the image that was built or loaded; None if there is none."""
     try:
         image = run_folder(attempt).read_json("result.json")["stages"].get(Stage.BUILD.value, {}).get("image")
         return str(image) if image else None
@@ -145,7 +151,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     }
 
 
-def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
+def _shown_summary(attempt: Attempt, submission: Submission) -> dict[str, Any]:
     return {
         "identity": attempt.identity,
         "number": attempt.number,
@@ -161,7 +167,7 @@ def _shown_pass(attempt: Attempt, submission: Submission) -> dict[str, Any]:
 
 
 def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
-    """By the titles' keys, in the order of the columns; None if there are none, or none to be shown."""
+    """Scores by column key, in column order; None if there are none, or none to show."""
     standing = submission.counted or attempt
     if standing is None or standing.scores is None or scores_hidden(standing):
         return None
@@ -171,18 +177,18 @@ def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, f
 
 
 def scores_hidden(attempt: Attempt | None) -> bool:
-    """Whether the phase is blind as the challenge is now: there may be scores, and its teams see none."""
+    """Whether the phase hides scores under the current version: there may be scores, but teams see none."""
     phase = _phase_now(attempt) if attempt else None
     return phase is not None and hides_scores(phase)
 
 
 def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
-    """The stages whose logs may be read and are there, in their order. `full`: by helpers."""
+    """The stages whose logs exist and may be read, in order. `full`: by viewers, scorers and organizers."""
     folder, phase = run_folder(attempt), _phase(attempt)
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
     if attempt.ended:
-        return [stage.value for stage in Stage if _kept(folder, stage.value).is_file()]
+        return [stage.value for stage in Stage if _shown_log_path(folder, stage.value).is_file()]
     if phase is None:
         return []
     rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
@@ -196,11 +202,11 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
 
 
 def shown_log(attempt: Attempt, stage: Stage) -> str | None:
-    """What the phase's policy lets be read of a log, whole or so far; None if nothing."""
+    """The part of a log that the phase's policy shows, also while the stage runs; None if nothing."""
     folder = run_folder(attempt)
     if attempt.ended:
-        kept = _kept(folder, stage.value)
-        return kept.read_text(encoding="utf-8") if kept.is_file() else None
+        path = _shown_log_path(folder, stage.value)
+        return path.read_text(encoding="utf-8") if path.is_file() else None
     phase = _phase(attempt)
     if phase is None or not folder.root.is_dir():
         return None
@@ -208,7 +214,7 @@ def shown_log(attempt: Attempt, stage: Stage) -> str | None:
 
 
 def full_log(attempt: Attempt, stage: Stage) -> str | None:
-    """All of a log, for viewers, scorers and organizers; None while there is none."""
+    """The full log, for viewers, scorers and organizers; None if there is none."""
     try:
         with open_untrusted(run_folder(attempt).log(stage)) as file:
             return harmless(file.read(_LOG_BYTES))
@@ -216,16 +222,16 @@ def full_log(attempt: Attempt, stage: Stage) -> str | None:
         return None
 
 
-def passes(submission: Submission, *, full: bool) -> list[Attempt]:
-    """All passes, the first first. Its team sees those of a re-score once that is live."""
+def attempts_of(submission: Submission, *, full: bool) -> list[Attempt]:
+    """All attempts, oldest first. The team sees those of a re-score once it is applied."""
     rows = submission.attempts.select_related("rescore", "version").order_by("number")
     return list(rows if full else rows.filter(LIVE))
 
 
 def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """Its signed receipt; None while there is none. `full`: for viewers, scorers and organizers.
+    """The signed receipt; None if there is none. `full`: for viewers, scorers and organizers.
 
-    What is signed cannot be cut: where it states scores that its team does not see, its team has none of it.
+    A signed receipt cannot be redacted: if it contains scores that are hidden from the team, the team does not get it.
     """
     if attempt is None or not attempt.ended or not (full or _may_see_all_scores(attempt)):
         return None
@@ -234,7 +240,7 @@ def receipt_path(attempt: Attempt | None, *, full: bool) -> Path | None:
 
 
 def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
-    """What the scoring program wrote for people to read; None while there is none. `full` as above."""
+    """The report of the scoring program; None if there is none. `full` as above."""
     if attempt is None or not attempt.ended:
         return None
     phase = _phase_now(attempt)
@@ -244,21 +250,36 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
     return path if path.is_file() else None
 
 
+def report_html(submission: Submission, *, full: bool) -> bytes | None:
+    """The report on the scores that count; None if there is none, or none for this user.
+
+    Send it with REPORT_HEADERS, which sandbox it.
+    """
+    path = report_path(submission.counted or latest_attempt(submission), full=full)
+    if path is None:
+        return None
+    try:
+        with open_untrusted(path) as file:
+            return file.read(_REPORT_BYTES)
+    except (OSError, UnreadableFileError):
+        return None
+
+
 def _may_see_all_scores(attempt: Attempt) -> bool:
     hidden = {column.key for column in bundle_of(attempt.version).leaderboard.columns if column.hidden}
     return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
 
 
 def _phase(attempt: Attempt) -> Phase | None:
-    """As it was evaluated with."""
-    return phase_named(bundle_of(attempt.version), attempt.submission.phase)
+    """The phase that it was evaluated with."""
+    return find_phase(bundle_of(attempt.version), attempt.submission.phase)
 
 
 def _phase_now(attempt: Attempt) -> Phase | None:
-    """As the challenge has it now, which decides what is shown of scores; else as it was evaluated with."""
+    """The phase of the current version, which decides which scores are shown; else the one it was evaluated with."""
     submission = attempt.submission
-    return phase_named(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
+    return find_phase(current_bundle(submission.challenge), submission.phase) or _phase(attempt)
 
 
-def _kept(folder: RunFolder, name: str) -> Path:
+def _shown_log_path(folder: RunFolder, name: str) -> Path:
     return folder.root / participant_view.NAME / f"{name}.log"

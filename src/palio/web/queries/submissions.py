@@ -1,111 +1,18 @@
-"""All submissions of a challenge, each with its latest attempt: found by what is asked, in the order that is asked."""
+"""Files and submissions of a team."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
-from urllib.parse import urlencode
+from django.db.models import Prefetch, QuerySet
 
-from django.db.models import Exists, F, OrderBy, OuterRef, Q, QuerySet
-from django.db.models.fields.json import KeyTransform
-from pydantic import BaseModel, Field
-
-from palio.core.attempt.states import State
-from palio.core.bundle.model import SubmissionKind
-from palio.web.models import Attempt, Challenge
-from palio.web.queries.submission import LIVE
-
-SCORE, NEWEST = "score", "-created"
-SORTS = {
-    "created": "submission__created",
-    "team": "submission__team__name",
-    "phase": "submission__phase",
-    "state": "state",
-    "file": "submission__file__name",
-    "finished": "finished",
-    SCORE: "",
-}
-STATES = tuple(State)
-KINDS = tuple(SubmissionKind)
-STANDINGS: Mapping[str, Q] = {
-    "on a board": Q(submission__counted__isnull=False)
-    & Q(submission__hidden=None, submission__withdrawn=None, submission__disqualified=""),
-    "hidden": Q(submission__hidden__isnull=False),
-    "withdrawn": Q(submission__withdrawn__isnull=False),
-    "disqualified": ~Q(submission__disqualified=""),
-    "baseline": Q(submission__baseline=True),
-}
+from palio.web.models import StoredFile, Submission, Team
 
 
-class Wanted(BaseModel, frozen=True):
-    """What is asked for, by page and API alike; empty: all. `team` is an id, `standing` a key of STANDINGS, `q` words
-    of note or file name. `sort` is a key of SORTS, with a minus in front of it the other way round.
-
-    The API refuses what cannot be; a page finds nothing then.
-    """
-
-    phase: str = ""
-    team: str = ""
-    state: str = ""
-    cause: str = ""
-    code: str = ""
-    kind: str = ""
-    standing: Literal["", "on a board", "hidden", "withdrawn", "disqualified", "baseline"] = ""
-    q: Annotated[str, Field(max_length=200)] = ""
-    sort: str = NEWEST
-
-    @classmethod
-    def of(cls, given: Mapping[str, str]) -> "Wanted":
-        """From the query of an address; what cannot be sorted by is sorted by time."""
-        names = [name for name in cls.model_fields if name in given]
-        wanted = cls.model_construct(None, **{name: str(given[name]).replace("\0", "").strip() for name in names})
-        return wanted if wanted.sort.removeprefix("-") in SORTS else wanted.model_copy(update={"sort": NEWEST})
-
-    def query(self, **other: str) -> str:
-        """As an address has it, with some of it otherwise."""
-        return urlencode(self.model_copy(update=other).named)
-
-    @property
-    def named(self) -> dict[str, str]:
-        """What differs from asking for nothing."""
-        return self.model_dump(exclude_defaults=True, warnings=False)
-
-    @property
-    def is_all(self) -> bool:
-        return self.model_copy(update={"sort": NEWEST}) == Wanted()
+def submissions_of(team: str, phase: str | None = None) -> QuerySet[Submission]:
+    """Newest first."""
+    rows = Submission.objects.filter(team=team, **({"phase": phase} if phase else {}))
+    return rows.select_related("challenge", "team", "user", "file", "counted__version").order_by("-created", "id")
 
 
-def latest_attempts(challenge: Challenge) -> QuerySet[Attempt]:
-    """Of each submission the last attempt; a re-score that is not live yet is none."""
-    later = Attempt.objects.filter(LIVE, submission=OuterRef("submission"), number__gt=OuterRef("number"))
-    return Attempt.objects.filter(LIVE, ~Exists(later), submission__challenge=challenge)
-
-
-def find(challenge: Challenge, wanted: Wanted, primary: str) -> QuerySet[Attempt]:
-    """The latest attempts of the submissions that are asked for. `primary` is the key of the board's primary column."""
-    rows = latest_attempts(challenge).select_related(
-        "submission__team", "submission__user", "submission__file", "submission__counted", "version"
-    )
-    exact = {
-        "submission__phase": wanted.phase,
-        "submission__team": wanted.team,
-        "submission__file__kind": wanted.kind,
-        "state": wanted.state,
-        "failure_cause": wanted.cause,
-        "failure_code": wanted.code,
-    }
-    rows = rows.filter(**{name: value for name, value in exact.items() if value})
-    if wanted.standing:
-        rows = rows.filter(STANDINGS[wanted.standing]) if wanted.standing in STANDINGS else rows.none()
-    for word in wanted.q.split():
-        rows = rows.filter(
-            Q(submission__note__icontains=word)
-            | Q(submission__file__name__icontains=word)
-            | Q(submission__team__name__icontains=word)
-            | Q(submission=word)
-        )
-    return rows.order_by(_order(wanted.sort, primary), "-submission__created", "submission_id")
-
-
-def _order(sort: str, primary: str) -> OrderBy:
-    name = sort.removeprefix("-")
-    of = KeyTransform(primary, "submission__counted__scores") if name == SCORE else F(SORTS[name])
-    return of.desc(nulls_last=True) if sort.startswith("-") else of.asc(nulls_last=True)
+def files_of(team: Team) -> QuerySet[StoredFile]:
+    """Files that are not deleted, newest first."""
+    submissions = Submission.objects.select_related("counted__version").order_by("-created")
+    rows = StoredFile.objects.filter(team=team, deleted=None).order_by("-created", "id")
+    return rows.prefetch_related(Prefetch("submissions", submissions))

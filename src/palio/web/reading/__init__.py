@@ -1,1 +1,1 @@
-"""Participants' and organizers' files and texts, read in child processes within limits."""
+"""Reading files and texts of participants and organizers, in child processes within limits."""

@@ -1,7 +1,7 @@
-"""Files and texts of participants and organizers are read in a child process, within limits, and nowhere else.
+"""Reads files and texts of participants and organizers in a child process, within limits, and nowhere else.
 
-Whatever a file does to its reader ends as a sentence for whoever sent it: a limit that it passes, and a bug that it
-finds, whose trace is in the log. No sentence names a folder of this machine. What is read, and how, is `child_reads`.
+Whatever a file does to its reader becomes a message for its sender: a limit it exceeds, or a bug it triggers, whose
+traceback goes to the log. No message names a folder of this machine. `readers` has the functions that the child runs.
 """
 
 import logging
@@ -18,7 +18,6 @@ from django.conf import settings
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.web.http.refusals import RefusedError
 
 SUBMISSION = Bounds(time_s=20, memory_bytes=768 * MIB, answer_bytes=MIB)
 BUNDLE = Bounds(time_s=30)
@@ -31,7 +30,7 @@ _log = logging.getLogger("palio.reading")
 def read_bounded(
     function: Callable[..., Any], *arguments: Any, bounds: Bounds, code: str, name: str, folder: Path | None = None
 ) -> Any:
-    """What `function` gives. Raises its PalioErrors, with paths as below `folder`, or `code` with name and reason."""
+    """The result of `function`. Raises its PalioErrors with paths relative to `folder`, or `code`."""
     try:
         return call_bounded(function, *arguments, bounds=bounds)
     except BoundsError as limit:
@@ -40,12 +39,12 @@ def read_bounded(
         raise without_folder(error, folder) from None
     except RuntimeError:
         _log.exception("%s broke the program that reads it", function.__name__)
-        reason = "it broke the program that reads it, which the operator can see in the log"
+        reason = "it crashed the program that reads it; the operator can see details in the log"
         raise PalioError(code, name=name, reason=reason) from None
 
 
 def without_folder(error: PalioError, folder: Path | None) -> PalioError:
-    """The same, with paths as they are below it, and with nothing that no page can show."""
+    """The text with paths relative to the folder, and without characters that no page can show."""
     places = [f"{place}/" for place in dict.fromkeys((folder.resolve(), folder))] if folder else []
 
     def cleaned(text: str) -> str:
@@ -61,9 +60,9 @@ def without_folder(error: PalioError, folder: Path | None) -> PalioError:
 
 
 class Places:
-    """How many may have something read at a time, in all and of one owner; some more wait, and others are refused.
+    """Limits how many files are read at a time, in total and per owner; some more wait, and others are refused.
 
-    A thread that waits, or whose child takes its time, answers nobody else.
+    A thread that waits, or whose child takes long, cannot answer other requests.
     """
 
     def __init__(self, at_once: int, *, each: int, waiting: int) -> None:
@@ -74,7 +73,7 @@ class Places:
 
     @contextmanager
     def taken_by(self, owner: str) -> Iterator[None]:
-        """Raises RefusedError "uploads-busy"."""
+        """Take a place. Raises PalioError "uploads-busy"."""
         with self._changed:
             if self._is_full(owner):
                 self._wait(owner)
@@ -96,14 +95,9 @@ class Places:
             free = self._changed.wait_for(lambda: not self._is_full(owner), _WAIT_S)
             self._waiting -= 1
         if not free:
-            raise RefusedError(
-                "uploads-busy",
-                "As many files as the platform checks at a time are being checked.",
-                "Try again soon.",
-                503,
-            )
+            raise PalioError("uploads-busy")
 
 
-_THREADS: int = settings.CONFIGURATION.threads  # of which a quarter is left to all else
+_THREADS: int = settings.CONFIGURATION.threads  # of which a quarter is left to other requests
 SUBMISSIONS = Places(max(1, _THREADS // 4), each=2, waiting=_THREADS // 2)
 BUNDLES = Places(2, each=1, waiting=2)

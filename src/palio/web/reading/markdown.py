@@ -1,9 +1,8 @@
-"""Markdown and HTML of organizers as safe HTML: rendered by markdown-it, sanitized by nh3.
+"""Organizers' Markdown and HTML as safe HTML: rendered by markdown-it, sanitized by nh3.
 
-Covered: scripts, styles, frames, forms and event handlers are gone, from raw HTML too; links leave without a referrer
-and are not followed by search engines; pictures come from the bundle alone, and never from what a submission is run
-on or scored with. Not covered: what a text says; the time and memory that it takes,
-for which only child processes call this.
+Covered: scripts, styles, frames, forms and event handlers are removed, also from raw HTML; links send no referrer and
+are marked nofollow; pictures come only from the bundle, and never from the data that submissions are run on or scored
+with. Not covered: what a text says; the time and memory it takes, so only child processes call this.
 """
 
 import re
@@ -34,14 +33,14 @@ _ATTRIBUTES = {
     "code": {"class"},
 }
 _SCHEMES = {"http", "https", "mailto"}
-_DEEPEST = 6  # of headings
+_DEEPEST = 6  # heading level
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-Address = Callable[[str], str]  # of a bundle's file, by its path in the bundle
+Address = Callable[[str], str]  # URL of a bundle's file, by its path in the bundle
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where in which bundle a text lies, and how what it names is addressed."""
+    """The bundle and folder of a text, and how the files and pages it names are addressed."""
 
     bundle: Bundle
     folder: Path
@@ -50,14 +49,14 @@ class _Place:
 
 
 def render_text(text: str) -> str:
-    """A text that belongs to no bundle, such as an announcement: no pictures, no links within the site."""
+    """Render a text outside a bundle, such as an announcement: no pictures, no links within the site."""
     return _clean(_to_html(text), lambda _tag, name, value: None if name == "src" else value)
 
 
 def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[int], str]) -> str:
-    """A page or the terms of a bundle. Files named .html are taken as HTML, others as Markdown.
+    """Render a page or the terms of a bundle. Files named .html are HTML, others Markdown.
 
-    `picture` gives the address of one of the bundle's files, `page` that of one of its pages, by its index.
+    `picture` returns the URL of one of the bundle's files, `page` that of one of its pages, by index.
     """
     text = file.read_text(encoding="utf-8", errors="replace")
     html = text if file.suffix.lower() in (".html", ".htm") else _to_html(text)
@@ -66,7 +65,7 @@ def render_file(bundle: Bundle, file: Path, picture: Address, page: Callable[[in
 
 
 def is_public(bundle: Bundle, path: Path) -> bool:
-    """Whether a path lies in the bundle and is nothing that a submission is run on or scored with."""
+    """Whether a path is inside the bundle and not part of the data that submissions are run on or scored with."""
     hidden = [
         found.resolve()
         for task in bundle.tasks
@@ -78,7 +77,7 @@ def is_public(bundle: Bundle, path: Path) -> bool:
 
 
 def is_picture(bundle: Bundle, file: Path) -> bool:
-    """Whether a file may be served as a picture, under a name that fits an address."""
+    """Whether a file may be served as a picture, with a name that fits a URL."""
     name = file.relative_to(bundle.root).as_posix()
     return file.suffix.lower() in PICTURES and name.isprintable() and is_public(bundle, file)
 
@@ -86,7 +85,7 @@ def is_picture(bundle: Bundle, file: Path) -> bool:
 def _to_html(text: str) -> str:
     tokens = _MARKDOWN.parse(text)
     for token in tokens:
-        if token.type in ("heading_open", "heading_close"):  # the page has its own title above
+        if token.type in ("heading_open", "heading_close"):  # the page already has a title
             token.tag = f"h{min(int(token.tag[1]) + 1, _DEEPEST)}"
     return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
@@ -104,7 +103,7 @@ def _clean(html: str, attribute: Callable[[str, str, str], str | None]) -> str:
 
 
 def _in_frames(html: str) -> str:
-    """Wide tables scroll by themselves instead of the page. The markup is nh3's own, and so is plain."""
+    """Let wide tables scroll instead of the page. The markup comes from nh3, so it is simple."""
     html = html.replace("<pre>", '<pre tabindex="0">')
     html = re.sub(r"<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>', html)
     return html.replace("</table>", "</table></div>")
@@ -117,7 +116,7 @@ def _attribute(place: _Place, tag: str, name: str, value: str) -> str | None:
     if name == "href" and (parts.scheme or value.startswith("#")):
         return value
     if parts.scheme or parts.netloc:
-        return None  # a picture from elsewhere would tell that host who reads this
+        return None  # an external picture would tell its host who reads the page
     target = _find(place, unquote(parts.path))
     if target is None:
         return None
@@ -129,7 +128,7 @@ def _attribute(place: _Place, tag: str, name: str, value: str) -> str | None:
 
 
 def _find(place: _Place, path: str) -> Path | None:
-    """The file that is meant, from the page's own folder or the bundle's."""
+    """Find the file that is meant, relative to the page's folder or the bundle's."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or "\0" in path:
         return None
@@ -138,6 +137,6 @@ def _find(place: _Place, path: str) -> Path | None:
             target = folder.joinpath(*parts).resolve()
             if target.is_file() and target.is_relative_to(place.bundle.root):
                 return target
-        except (OSError, RuntimeError):  # a name too long, a link that leads to itself
+        except (OSError, RuntimeError):  # a name that is too long, a link to itself
             continue
     return None

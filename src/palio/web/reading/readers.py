@@ -1,4 +1,4 @@
-"""What child processes read for the platform: each function is run by `bounded_reading`, and takes and gives JSON.
+"""The functions that child processes run for `bounded`, with JSON arguments and results.
 
 Nothing here imports Django. A path is written as {"path": …}, relative to the bundle.
 """
@@ -20,11 +20,11 @@ from palio.core.files.archive import unpack
 from palio.core.submission.kinds import read_submission
 from palio.web.reading.markdown import is_picture, render_file, render_text
 
-PICTURE, PAGE = "/f/", "/p/"  # after the token: the path of a picture, the index of a page
+PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
 
 
 def check_submission(path: str, kind: str | None, digest: str) -> list[Any]:
-    """Its kind and notes; raises PalioError with what is wrong with it, as far as that is seen without a container."""
+    """The kind of a submission and notes on it; raises PalioError for problems found without a container."""
     submission = read_submission(Path(path), SubmissionKind(kind) if kind else None, digest)
     if submission.kind is SubmissionKind.CONTEXT:
         check_context(Path(path))
@@ -36,9 +36,9 @@ def unpack_bundle(archive: str, folder: str, name: str, max_bytes: int) -> None:
 
 
 def read_whole(folder: str, checked: bool) -> dict[str, Any]:
-    """A bundle with its pages as HTML, in which addresses begin with `token`: see `bundles.Reading`.
+    """A bundle with its pages as HTML, in which URLs start with `token`: see `bundles.Reading`.
 
-    Raises PalioError "bundle-invalid" with all its problems if it is to be checked too, or as `read_bundle` does.
+    With `check`, raises PalioError "bundle-invalid" listing all problems; otherwise raises what `read_bundle` raises.
     """
     bundle = read_bundle(Path(folder))
     warnings = bundle.warnings
@@ -48,7 +48,7 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
             count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
             raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
         warnings = (*warnings, *more)
-    token = f"/-{secrets.token_hex(16)}"  # which no page can contain, as it is drawn after it was written
+    token = f"/-{secrets.token_hex(16)}"  # no page can contain it, because it is drawn after the page was written
     pictures = (
         {bundle.logo.relative_to(bundle.root).as_posix()} if bundle.logo and is_picture(bundle, bundle.logo) else set()
     )

@@ -1,6 +1,6 @@
-"""Markdown that is typed into forms, such as announcements, as safe HTML: rendered by a child process once, then kept.
+"""Markdown typed into forms, such as announcements, as safe HTML: rendered once by a child process, then cached.
 
-What passes its limits is shown as it was typed.
+A text that exceeds the limits is shown as it was typed.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from palio.web.reading.readers import render_texts
 
 
 def shown_texts(texts: Sequence[str]) -> list[SafeString]:
-    """Each as HTML, without pictures and links within the site."""
+    """Each text as HTML, without pictures and links within the site."""
     keys = [_key(text) for text in texts]
     kept: dict[str, str] = cache.get_many(keys)
     missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in kept}
@@ -29,7 +29,7 @@ def shown_texts(texts: Sequence[str]) -> list[SafeString]:
 
 
 def is_readable(text: str) -> bool:
-    """Whether it can be rendered within the limits; it is kept for those who read it."""
+    """Whether it can be rendered within the limits; the result is cached."""
     try:
         html = _in_child([text])[0]
     except PalioError:
@@ -39,7 +39,7 @@ def is_readable(text: str) -> bool:
 
 
 def _rendered(texts: list[str]) -> list[str]:
-    """All at once; each by itself, if one of them passes the limits."""
+    """Render all at once, or one by one if any exceeds the limits."""
     try:
         return _in_child(texts)
     except PalioError:

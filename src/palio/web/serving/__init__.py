@@ -1,4 +1,4 @@
-"""Running the platform: what is done before it answers, and the processes that it then consists of.
+"""Running the platform: preparing the data folder, then starting the processes.
 
-`python -m palio.web.serving COMMAND` is what `palio serve`, `controller`, `backup`, `restore` and `admin-link` become.
+`python -m palio.web.serving COMMAND` is run by `palio serve`, `controller`, `backup`, `restore` and `admin-link`.
 """

@@ -1,6 +1,6 @@
-"""`python -m palio.web.serving COMMAND`: what the command line's commands for operators become.
+"""`python -m palio.web.serving COMMAND`: the server side of the CLI's operator commands.
 
-Failures are shown in the same words, with the same exit codes. Each command imports only what it needs.
+Failures look the same and have the same exit codes as in the CLI. Each command imports only what it needs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ EXIT_BUG = 1
 
 def main() -> int:
     asked = _parser().parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)  # a `kill` cleans up like Ctrl-C
+    signal.signal(signal.SIGTERM, _interrupt)  # SIGTERM cleans up like Ctrl-C
     try:
         return _run(asked, read_configuration())
     except PalioError as error:

@@ -1,4 +1,4 @@
-"""The account that operates the platform: made at the first start, and let in by a link that works once."""
+"""The admin account that operates the platform: created at the first start, with a sign-in link that works once."""
 
 from allauth.account import app_settings
 from allauth.account.utils import user_pk_to_url_str
@@ -14,7 +14,7 @@ NAME = "admin"
 
 
 def link_if_nobody_is_in() -> str | None:
-    """A link for the admin as long as no admin could sign in yet; the first call makes the account."""
+    """A sign-in link for the admin until one can sign in; the first call creates the account."""
     admins = list(User.objects.filter(is_superuser=True, is_active=True))
     if any(admin.has_usable_password() or admin.last_login for admin in admins):
         return None
@@ -40,7 +40,7 @@ def new_link(name: str) -> str:
 
 
 def link_for(user: User) -> str:
-    """Valid until the password was set or Django's PASSWORD_RESET_TIMEOUT, three days, is over."""
+    """Valid until the password is set, or for three days (Django's PASSWORD_RESET_TIMEOUT)."""
     key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
     path = reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
     return f"{settings.CONFIGURATION.address}{path}"
@@ -48,6 +48,6 @@ def link_for(user: User) -> str:
 
 def _make_admin(name: str) -> User:
     with transaction.atomic():
-        user = User.objects.create_superuser(name)  # without a password, nobody can sign in
+        user = User.objects.create_superuser(name)  # without a password, so nobody can sign in
         events.record("admin.made", actor=None, user=user.username)
     return user

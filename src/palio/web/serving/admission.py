@@ -10,14 +10,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from palio.core.errors import PalioError
 from palio.web.access.operations import operation_name
-from palio.web.http.refusals import RefusedError
 from palio.web.storage.upload_folder import UploadFolder
 from palio.web.verbs.uploads import largest_chunk
 
-TAKE_FILES = frozenset(
-    {"pages:submit", "pages:publish", "pages:publish-version", "api:publish-challenge", "api:publish-version"}
-)
+TAKE_FILES = frozenset({"pages:submit", "pages:publish", "pages:publish-version", "api:publish", "api:publish-version"})
 TAKES_CHUNKS = "api:put-chunk"
 ASKED, ADMITTED = "palio.asked", "palio.admitted"  # in the environment of WSGI, where no header can put them
 
@@ -36,7 +34,7 @@ class AdmissionMiddleware:
             return None
         size_bytes, at = int(request.META["CONTENT_LENGTH"]), request.resolver_match
         name = operation_name(at.view_name if at else "", request.method)
-        with suppress(RefusedError):  # which the view says
+        with suppress(PalioError):  # which the view says
             UploadFolder.refuse_full(size_bytes)
             if name in TAKE_FILES or (name == TAKES_CHUNKS and size_bytes <= largest_chunk()):
                 request.META[ADMITTED] = True

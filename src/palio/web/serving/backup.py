@@ -1,10 +1,10 @@
-"""All of a server's data in one file, taken while it runs.
+"""Backups: all of a server's data in one file, made while it runs.
 
-A tar archive with one folder, `palio-data`: the database as it is at the start, then keys, bundles, files handed in,
-uploads on their way and run folders; at the end SHA256SUMS, so that `tar xf` and `sha256sum -c` do without Palio. Since
-the database comes first, every file that it names is there when the files are read, apart from those that people delete
-in between. Left out: what is made again (static files), and `.work/` of attempts that are running, which are evaluated
-anew after a restore. It holds hidden data and keys: keep it as you keep those.
+A tar archive with one folder, `palio-data`: first a snapshot of the database, then keys, bundles, submitted files,
+unfinished uploads and run folders, and finally SHA256SUMS, so that `tar xf` and `sha256sum -c` work without Palio.
+Because the database comes first, every file it names exists when the files are read, except those that people delete
+in the meantime. Left out: static files, which are rebuilt, and `.work/` of running attempts, which are evaluated again
+after a restore. A backup holds hidden data and keys: protect it as you protect those.
 """
 
 import hashlib
@@ -33,16 +33,18 @@ ABOUT, SUMS, DUMP = "backup.json", "SHA256SUMS", "database.dump"
 FOLDERS = ("keys", "bundles", "store", "uploads", "runs")
 COMPRESSIONS = {".tar": "", ".gz": "gz", ".tgz": "gz"}
 WORK = ".work"
-_SMALL_BYTES = 8 * MIB  # files up to this are read whole, as those of a running attempt may be growing
+_SMALL_BYTES = 8 * MIB  # files up to this size are read at once, because those of a running attempt may be growing
 
 
 def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
-    """Writes `file`, whole or not at all; one of that name is replaced. Raises PalioError."""
+    """Write `file` as a whole or not at all, replacing an existing one. Raises PalioError."""
     folders, compression = Folders(configuration.data), compression_of(file)
     folders.refuse_others()
     target = file.absolute()
     with staged(target) as (part,):
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # for its owner alone from the first byte
+        os.close(
+            os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        )  # readable only by its owner, from the first byte
         copy = part.with_name(f".{part.name}.database")
         name = "palio.sqlite3"
         with reading(folders.root):
@@ -67,8 +69,8 @@ def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
     else:
         say(f"{target}: {counted(archive.count, 'file')}, {size_text(size_bytes)}")
         if archive.gone:
-            say(f"  {counted(archive.gone, 'file')} removed by people or the controller meanwhile")
-        say("  It holds hidden data and keys. To check it: palio restore it to another folder.")
+            say(f"  {counted(archive.gone, 'file')} removed by people or the controller during the backup")
+        say("  It holds hidden data and keys. To test it, restore it to another folder with palio restore.")
     return 0
 
 
@@ -83,7 +85,7 @@ def compression_of(file: Path) -> str:
 
 
 def sum_line(digest: str, name: str) -> str:
-    """As `sha256sum` writes it: a name with a backslash or line break is escaped, and the line says so."""
+    """A line as `sha256sum` writes it: a name with a backslash or newline is escaped and marked."""
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n")
     return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
 
@@ -100,7 +102,7 @@ def _about(database: str) -> dict[str, object]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Everything to be kept below the folders of FOLDERS; what is hidden at their tops is not complete yet."""
+    """All files to back up below the folders of FOLDERS; hidden top-level entries are incomplete and left out."""
     for name in FOLDERS:
         waiting = [root / name]
         while waiting:
@@ -119,13 +121,13 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 class _Archive:
-    """Adds files and notes their digests in the same reading, so that both belong together."""
+    """Adds files and records their digests in the same pass, so that both match."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
         self._sums: list[str] = []
         self.count = 0
-        self.gone = 0  # files that were there when their folder was read, and not a moment later
+        self.gone = 0  # files that disappeared after their folder was listed
 
     def __enter__(self) -> "_Archive":
         return self
@@ -175,7 +177,7 @@ class _Archive:
 
 
 class _Hashing:
-    """Reads, and digests what was read."""
+    """A file object that digests what is read."""
 
     def __init__(self, source: object) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""A process that the supervisor has forked: it ends when the supervisor does, however that ended."""
+"""A process forked by the supervisor: it ends when the supervisor does, however that ended."""
 
 import ctypes
 import logging
@@ -14,10 +14,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def fork(run: Callable[[], None], *, when_orphaned: signal.Signals) -> int:
-    """Runs `run` in a child, which gets `when_orphaned` if its parent is gone; returns its process id.
+    """Run `run` in a child, which gets the signal `when_orphaned` if its parent is gone; return its ID.
 
-    The child is a process group of its own: Ctrl-C on the terminal reaches the supervisor alone, which ends its
-    children in order. What they share of memory with it stays shared, as nothing is imported anew.
+    The child has its own process group: Ctrl-C in the terminal reaches only the supervisor, which stops its children
+    in order. Memory stays shared with the parent, as nothing is imported again.
     """
     parent = os.getpid()
     sys.stdout.flush()
@@ -48,19 +48,19 @@ def fork(run: Callable[[], None], *, when_orphaned: signal.Signals) -> int:
 
 
 def how_it_ended(status: int) -> str:
-    """What waitpid says, as the middle of a sentence."""
+    """The status from waitpid, as part of a sentence."""
     if os.WIFSIGNALED(status):
         return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
     return f"ended with exit code {os.waitstatus_to_exitcode(status)}"
 
 
 def _end_with(parent: int, sent: signal.Signals) -> None:
-    """By the kernel where it can (Linux), else by looking every second."""
+    """By the kernel where it can (Linux), otherwise by polling every second."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(sent), 0, 0, 0)
     else:
         threading.Thread(target=_watch, args=(parent, sent), daemon=True).start()
-    if os.getppid() != parent:  # it was gone before that was set up
+    if os.getppid() != parent:  # it was gone before this was set up
         os.kill(os.getpid(), sent)
 
 

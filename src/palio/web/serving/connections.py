@@ -1,13 +1,13 @@
-"""The server's connections: waitress reads whole requests in its event loop, and these bounds end those that stall.
+"""Connections of the server: waitress reads whole requests in its event loop, and these limits end those that stall.
 
-A thread is taken only once a request has arrived whole, its body on disk past BODY_IN_MEMORY_BYTES, and is free again
-once the answer is written; so headers, bodies and readers that stall hold a file descriptor and nothing else.
+A thread is taken only once a request has arrived completely, its body on disk above BODY_IN_MEMORY_BYTES, and is free
+again once the response is written; so stalled headers, bodies and readers cost only a file descriptor.
 Covered: a header that does not arrive within HEADER_S; a body or a reader slower than LEAST_BYTES_PER_S for SLACK_S; a
-body that takes longer than BODY_S; more connections than MOST, in all or from one address (the one that has been silent
-longest gives way); large bodies from those who may not send them (the application is asked first, see web.admission);
-bodies that would use the last of the disk.
+body that takes longer than BODY_S; more connections than MOST, in total or from one address (the one that has been
+silent longest is closed); large bodies from clients who may not send them (the application is asked first, see
+`admission`); bodies that would fill the disk.
 Not covered: a flood that fills the network or the kernel's queues; behind a proxy, all connections have its address,
-and it has to count them (deploy/).
+so the proxy has to limit them (see deploy/).
 """
 
 import ipaddress
@@ -31,18 +31,18 @@ from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from palio.web.serving.admission import ADMITTED, ASKED
 
-HEADER_S = 20.0  # for a whole header, and how long an idle connection is kept
+HEADER_S = 20.0  # for a whole header; also how long an idle connection is kept
 BODY_S = 2 * 3600.0
 LEAST_BYTES_PER_S, SLACK_S = 4096, 30.0
-LINGER_S = 5.0  # for a sender to read why its body was not taken
+LINGER_S = 5.0  # for a sender to read why its body was refused
 MOST, MOST_OF_ADDRESS = 2000, 500
-MOST_PIECES = 100  # that a header may arrive in
+MOST_PIECES = 100  # per header
 HEADER_BYTES = 32 * 1024
 BODY_IN_MEMORY_BYTES = 64 * 1024
-ASKED_ABOUT_BYTES = 2_500_000  # bodies from this size on are admitted first; no form without a file is as large
-_AT_ONCE_BYTES = 1024 * 1024  # sent to one reader before the others have their turn
-_LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body, after which the disk is looked at again
-_RESERVE_BYTES, _RESERVE_SHARE = 128 * 1024 * 1024, 40  # of the disk: half of what uploads leave to the database
+ASKED_ABOUT_BYTES = 2_500_000  # bodies of this size and above need admission; no form without a file is as large
+_AT_ONCE_BYTES = 1024 * 1024  # sent to one reader before the next one
+_LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body between checks of the disk
+_RESERVE_BYTES, _RESERVE_SHARE = 128 * 1024 * 1024, 40  # of the disk: half of what uploads leave free for the database
 _ACCEPTED_AT_ONCE = 32
 
 
@@ -51,8 +51,8 @@ class LengthRequired(Error):  # type: ignore[misc]  # noqa: N818 - as waitress n
     reason = "Length Required"
 
 
-class Request(HTTPRequestParser):  # type: ignore[misc]
-    """One that is refused for its size goes to the application without its body: it has the words for it."""
+class RequestParser(HTTPRequestParser):  # type: ignore[misc]
+    """A request that is too large goes to the application without its body, because the application has the message."""
 
     admitted = False
     error: Error | None
@@ -61,11 +61,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         try:
             used: int = super().received(data)
-        except ValueError:  # an address that is none
-            self.error, self.completed = BadRequest("The address cannot be read."), True
+        except ValueError:  # an invalid URL
+            self.error, self.completed = BadRequest("Invalid URL."), True
             return len(data)
         if self.chunked and self.error is None:
-            self.error = LengthRequired("Send the body with a Content-Length.")
+            self.error = LengthRequired("Send the body with a Content-Length header.")
             self.completed = True
         elif isinstance(self.error, RequestEntityTooLarge):
             self.drop_body()
@@ -81,10 +81,10 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
         self.connection_close = self.completed = True
 
 
-class Connection(HTTPChannel):  # type: ignore[misc]
-    parser_class = Request
+class Channel(HTTPChannel):  # type: ignore[misc]
+    parser_class = RequestParser
     server: "Server"
-    request: Request | None
+    request: RequestParser | None
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.network = _network(arguments[2][0])
@@ -92,22 +92,22 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.asking = False
         self._body_since: float | None = None
         self._behind_s = 0.0
-        self._moved_bytes = 0  # since the last look
+        self._moved_bytes = 0  # since the last check
         self._pieces = 0
         self._look_at_bytes = BODY_IN_MEMORY_BYTES
         self._send_now_bytes = _AT_ONCE_BYTES
-        self._lingers = False  # once it has been answered, of a sender whose body was not read
+        self._lingers = False  # after the response to a sender whose body was not read
         self._lingering_since: float | None = None
         self._overdue = False
         super().__init__(*arguments, **named)
 
     @property
     def is_waiting(self) -> bool:
-        """For the other side, and not for the application."""
+        """Whether it waits for the other side, and not for the application."""
         return not self.asking and (not self.requests or bool(self.total_outbufs_len))
 
     def look(self, now: float, elapsed_s: float) -> None:
-        """Ends it if the other side takes too long."""
+        """Close it if the other side takes too long."""
         moved, self._moved_bytes = self._moved_bytes, 0
         request = self.request
         in_body = request is not None and request.headers_finished and not self.requests
@@ -141,7 +141,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return data
 
     def send(self, data: bytes, do_close: bool = True) -> int:
-        if do_close and self._send_now_bytes <= 0:  # the event loop's, for which others wait
+        if do_close and self._send_now_bytes <= 0:  # in the event loop, which others wait for
             return 0
         sent: int = super().send(data, do_close)
         self._send_now_bytes -= sent
@@ -173,8 +173,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 self.admit(request, admitted=False)
         return taken
 
-    def admit(self, request: Request, *, admitted: bool) -> None:
-        """What the application has said; without its body, a request is answered at once."""
+    def admit(self, request: RequestParser, *, admitted: bool) -> None:
+        """Apply the application's decision; a request refused here is answered at once, without its body."""
         with self.requests_lock:
             request.admitted = admitted
             if not admitted:
@@ -190,7 +190,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         super().service()
 
     def handle_close(self) -> None:
-        """Whoever is still sending a body reads the answer first: what closes with bytes unread is reset."""
+        """A sender gets the response first: closing a connection with unread bytes resets it."""
         if self._lingers and self.connected and not self._overdue and not self.total_outbufs_len:
             self._lingers = False
             with suppress(OSError):
@@ -207,9 +207,9 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
 
 class _Asking:
-    """Asks the application, in a thread, whether a large body is wanted."""
+    """Asks the application in a thread whether it accepts a large body."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: Channel, request: RequestParser) -> None:
         self._connection, self._request = connection, request
 
     def service(self) -> None:
@@ -231,18 +231,18 @@ class _Asking:
 
 
 class Server(TcpWSGIServer):  # type: ignore[misc]
-    channel_class = Connection
-    active_channels: dict[int, Connection]
+    channel_class = Channel
+    active_channels: dict[int, Channel]
 
     def __init__(self, *arguments: Any, counts_addresses: bool, **named: Any) -> None:
         self._counts_addresses = counts_addresses
         self._looked = time.monotonic()
         self._ending = False
-        self._most = _descriptors() // 3  # a socket, a body and an answer on disk
+        self._most = _descriptors() // 3  # a socket, a body and a response on disk
         super().__init__(*arguments, **named)
 
     def serve_until_told(self, stop_s: float) -> None:
-        """Returns once `end` was called and running requests are answered, after `stop_s` at the latest."""
+        """Return once `end` was called and running requests are answered, after `stop_s` at the latest."""
         while not self._ending:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
         until = time.monotonic() + stop_s
@@ -252,7 +252,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
 
     def end(self) -> None:
-        """For a signal's handler."""
+        """For a signal handler."""
         self._ending, self.accepting = True, False
         self.pull_trigger()
 
@@ -282,15 +282,15 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
                 _end_most_silent(connection for connection in connections if connection.network == network)
 
 
-def _end_most_silent(connections: Iterable[Connection]) -> None:
-    """The newest where all others are being answered."""
+def _end_most_silent(connections: Iterable[Channel]) -> None:
+    """Close the most silent connection, or the newest if all others are being answered."""
     found = [*connections]
     waiting = [connection for connection in found[:-1] if connection.is_waiting] or found[-1:]
     min(waiting, key=lambda connection: connection.silent_since).end()
 
 
 def _network(address: str) -> str:
-    """Whoever has an address of IPv6 has the 2⁶⁴ beside it."""
+    """The network of an address: an IPv6 user has 2⁶⁴ neighbouring addresses."""
     with suppress(ValueError):
         if (found := ipaddress.ip_address(address.partition("%")[0])).version == 6:
             return str(ipaddress.ip_network((found, 64), strict=False))
@@ -298,7 +298,7 @@ def _network(address: str) -> str:
 
 
 def _descriptors() -> int:
-    """As many as this process may have open, raised as far as it may, without what the rest of it needs."""
+    """The limit of open files, raised as far as possible, less what the rest of the process needs."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 3 * MOST + 1000
     if soft < wanted:

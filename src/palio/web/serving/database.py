@@ -1,7 +1,7 @@
-"""Brings the database to the state that this version of Palio needs, before anything else reads it.
+"""Brings the database to the schema of this version before anything else reads it.
 
-An empty one gets all tables at once, in a tenth of the time that migrating step by step takes; a test compares the two.
-One with data is migrated, after a copy of it was made (SQLite). One of a newer version is refused and not touched.
+An empty database gets all tables at once, ten times faster than migrating step by step; a test compares the two. An
+existing one is migrated after a copy was made (SQLite). A newer one is refused and not touched.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ KEPT_BEFORE = "database-before-upgrade"
 
 
 def bring_to_date() -> None:
-    """Raises PalioError "database-newer" or "database-unusable"."""
+    """Update the schema. Raises PalioError "database-newer" or "database-unusable"."""
     try:
         _bring_to_date()
     except DatabaseError as error:
@@ -41,14 +41,14 @@ def _bring_to_date() -> None:
     known = set(executor.loader.disk_migrations)
     ours = {"palio", *(config.label for config in apps.get_app_configs())}
     if newer := sorted(f"{app}.{name}" for app, name in applied - known if app in ours):
-        evidence = [f"unknown here: {name}" for name in newer]
+        evidence = [f"unknown migration: {name}" for name in newer]
         raise PalioError("database-newer", database=_shown(), version=__version__, evidence=evidence)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         _keep_before_upgrade()
-        say(f"  database    {len(plan)} changes for this version of Palio")
+        say(f"  database    {len(plan)} migrations for this version of Palio")
         call_command("migrate", verbosity=0, interactive=False)
-    call_command("createcachetable", verbosity=0)  # only if it is not there
+    call_command("createcachetable", verbosity=0)  # only if it does not exist
 
 
 def unusable(error: DatabaseError) -> PalioError:
@@ -61,7 +61,7 @@ def unusable(error: DatabaseError) -> PalioError:
 
 
 def _make_all() -> None:
-    """All tables as the last migration leaves them, and all migrations noted as applied; whole or not at all."""
+    """Create all tables as the last migration leaves them and record all migrations; all or nothing."""
     executor, recorder = MigrationExecutor(connection), MigrationRecorder(connection)
     with connection.schema_editor(atomic=True) as editor:
         models: list[type[Model]] = [recorder.Migration, *executor.loader.project_state().apps.get_models()]
@@ -76,15 +76,15 @@ def _make_all() -> None:
 
 def _keep_before_upgrade() -> None:
     if connection.vendor != "sqlite":
-        say("  database    is about to be changed; pg_dump makes a copy of it, this version of Palio does not")
+        say("  database    will be migrated; Palio does not back up PostgreSQL, use pg_dump")
         return
     kept = settings.FOLDERS.root / f"{KEPT_BEFORE}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.sqlite3"
     with staged(kept) as (part,):
         copy_sqlite(settings.FOLDERS.database, part)
-    say(f"  database    as it was before the upgrade: {kept}")
+    say(f"  database    backup from before the upgrade: {kept}")
 
 
 def _shown() -> str:
-    """Without the password that may be in its address."""
+    """The name of the database, without the password that its URL may contain."""
     name = connection.settings_dict["NAME"]
     return f"{name} at {connection.settings_dict['HOST'] or 'this machine'}" if connection.vendor != "sqlite" else name

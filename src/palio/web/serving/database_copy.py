@@ -1,4 +1,4 @@
-"""A copy of the database as it is at one moment, while the platform goes on writing."""
+"""A consistent copy of the database while the platform keeps writing."""
 
 import os
 import sqlite3
@@ -11,7 +11,7 @@ from palio.core.errors import PalioError
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Everything that was committed when the copy ended, in one file with nothing beside it."""
+    """Everything committed by the end of the copy, in a single file."""
     origin = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=60)
     with closing(origin), closing(sqlite3.connect(target)) as copy:
         origin.backup(copy)
@@ -19,7 +19,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def is_whole(database: Path) -> bool:
-    """Whether SQLite finds no fault in a file that nobody else has open."""
+    """Whether SQLite's integrity check passes on a file that nobody else has open."""
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
@@ -32,7 +32,7 @@ def dump_postgresql(url: str, target: Path) -> None:
 
 
 def load_postgresql(url: str, dump: Path) -> None:
-    """Into an empty database, all of it or nothing."""
+    """Load a dump into an empty database, all or nothing."""
     command = ["pg_restore", "--single-transaction", "--exit-on-error", "--no-owner"]
     _run([*command, f"--dbname={_name(url)}", str(dump)], url, "Restoring to PostgreSQL")
 
@@ -56,7 +56,7 @@ def _run(command: list[str], url: str, what: str) -> None:
         "PGHOST": unquote(parts.hostname or ""),
         "PGPORT": str(parts.port or ""),
         "PGUSER": unquote(parts.username or ""),
-        "PGPASSWORD": unquote(parts.password or ""),  # not as an argument, which every user of the machine can read
+        "PGPASSWORD": unquote(parts.password or ""),  # not as an argument, which every user of the machine could read
         "PGDATABASE": _name(url),
         **{f"PG{key.upper()}": value for key, value in parse_qsl(parts.query)},
     }

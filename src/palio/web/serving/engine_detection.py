@@ -1,6 +1,6 @@
-"""Which engine the platform will use, found out by a process of its own while everything else starts.
+"""Finds the engine that the platform will use, in a separate process while everything else starts.
 
-So the supervisor, from which all others are forked, has neither an engine's libraries nor its threads.
+So the supervisor, which forks all other processes, has neither an engine's libraries nor its threads.
 """
 
 import os
@@ -13,7 +13,7 @@ _MOST_BYTES = 16 * 1024
 
 
 def find_engine(name: str) -> Callable[[], list[str]]:
-    """Begins to look; what comes back gives lines for people, waiting for them if need be."""
+    """Start the search; the returned function gives lines for the terminal, waiting for them if necessary."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -29,9 +29,9 @@ def find_engine(name: str) -> Callable[[], list[str]]:
     def answer() -> list[str]:
         with os.fdopen(reading, "rb") as file:
             found = file.read().decode(errors="replace")
-        with suppress(ChildProcessError):  # whoever asks is another child, or has seen its end
+        with suppress(ChildProcessError):  # called in another child, or its end was already seen
             os.waitpid(child, 0)
-        return found.splitlines() or ["cannot be told: looking for it failed; `palio doctor` shows more"]
+        return found.splitlines() or ["unknown: detection failed; run `palio doctor` for details"]
 
     return answer
 
@@ -42,6 +42,6 @@ def _lines(name: str) -> list[str]:
     try:
         engine, why = open_engine(name)
     except PalioError as error:
-        nothing_runs = "Until then submissions wait in the queue; everything else works."
+        nothing_runs = "Until then, submissions wait in the queue; everything else works."
         return [f"MISSING: {error.failure.message}", f"Next: {error.failure.next_step}", nothing_runs]
     return [f"{engine.describe()} ({why})"]

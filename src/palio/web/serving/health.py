@@ -1,6 +1,6 @@
-"""`python -m palio.web.serving health`: asks a running platform how it is, under the name it answers to.
+"""`python -m palio.web.serving health`: asks a running platform for its health, at the address it serves.
 
-For Docker's HEALTHCHECK and for monitors. Exit code 0 if pages and controller are up, else 12.
+For Docker's HEALTHCHECK and for monitoring. Exit code 0 if the pages and the controller are up, otherwise 12.
 """
 
 import http.client

@@ -1,4 +1,4 @@
-"""`--with`: a challenge that is published at the start: the one that comes with Palio, or one in a folder."""
+"""`--with`: publishes a challenge at the start, the one that comes with Palio or one in a folder."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ SLUG = "mednist"
 
 
 def publish_at_start(named: str) -> str:
-    """What was done, for the terminal. `mednist` is the challenge that comes with Palio, all else a bundle's folder.
+    """Publish a challenge and return a line for the terminal. `mednist` is the built-in one, all else a folder.
 
     A folder's challenge gets a new version if it has changed. Raises what publishing raises.
     """
@@ -27,17 +27,17 @@ def publish_at_start(named: str) -> str:
 def _publish_folder(folder: Path) -> str:
     version, is_new = _publish(folder)
     slug = version.challenge.slug
-    return f"{slug} is published, as version {version.number}" if is_new else f"{slug} is there already, as in {folder}"
+    return f"{slug} published, version {version.number}" if is_new else f"{slug} already published, same as in {folder}"
 
 
 def _publish_mednist() -> str:
-    """Published if it is not there yet. Raises PalioError "data-missing" where the images are not at hand.
+    """Publish it unless it exists. Raises PalioError "data-missing" if the images are not on this machine.
 
-    They are taken from the challenge's own folder, or from where PALIO_MEDNIST says; the network is not asked, as a
-    server that is being started should answer soon.
+    They are taken from the challenge's own folder or from PALIO_MEDNIST; nothing is downloaded, because a server should
+    start quickly.
     """
     if Challenge.objects.filter(slug=SLUG).exists():
-        return "mednist is there already"
+        return "mednist already published"
     shipped = find_challenge(Path.cwd())
     if shipped is None:
         raise PalioError(
@@ -47,8 +47,8 @@ def _publish_mednist() -> str:
         )
     if found := data_in_place(shipped):
         _publish(shipped, SLUG)
-        return f"mednist is published, with the images in {shipped}" + (
-            " — PHANTOM images: synthetic pictures, not medical ones" if found == "phantom" else ""
+        return f"mednist published, with the images in {shipped}" + (
+            " (PHANTOM images: synthetic, not medical)" if found == "phantom" else ""
         )
     images = os.environ.get("PALIO_MEDNIST")
     if not images:
@@ -64,7 +64,7 @@ def _publish_mednist() -> str:
         copy_challenge(shipped, challenge)
         get_mednist(challenge, Path(images))
         _publish(challenge, SLUG)
-    return f"mednist is published, with the images of {images}"
+    return f"mednist published, with the images of {images}"
 
 
 def _publish(folder: Path, slug: str | None = None) -> tuple[ChallengeVersion, bool]:

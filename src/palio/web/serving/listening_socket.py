@@ -1,6 +1,6 @@
-"""The socket that requests come in by: opened before anything else, so that a port that is taken is found at once.
+"""The socket for requests: opened before anything else, so that a port in use is reported at once.
 
-The supervisor keeps it open, so that nobody is turned away while the processes behind it are started again.
+The supervisor keeps it open, so that no connection is refused while the processes behind it restart.
 """
 
 import errno
@@ -14,7 +14,7 @@ BACKLOG = 256
 
 
 def listen(configuration: Configuration) -> socket.socket:
-    """Raises PalioError "port-taken", with another port to try where the port is what is wrong."""
+    """Open the socket. Raises PalioError "port-taken", suggesting another port if the port is the problem."""
     host, port = configuration.host, configuration.port
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
@@ -25,7 +25,7 @@ def listen(configuration: Configuration) -> socket.socket:
     except OSError as error:
         raise _refusal(shown, error, "Name an address of this machine with --host.") from error
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not held up by connections that have ended
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # not blocked by closed connections
         opened.bind(address)
         opened.listen(BACKLOG)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The whole start, in its order: what may be refused first, then what is made, then the processes."""
+"""The whole start, in order: checks first, then preparation, then the processes."""
 
 import gc
 import importlib
@@ -14,7 +14,7 @@ from palio import __version__
 from palio.core.quantities import size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.serving.child_process import fork
 from palio.web.serving.engine_detection import find_engine
 from palio.web.serving.listening_socket import listen
@@ -29,7 +29,7 @@ CONTROLLER = "palio.web.controller"
 
 
 class Platform:
-    """`pages` and `controller`: which of its parts run here. `with_`: challenges to publish at the start."""
+    """`pages` and `controller`: which parts run here. `with_`: challenges to publish at the start."""
 
     def __init__(self, configuration: Configuration, *, pages: bool, controller: bool, with_: Sequence[str]) -> None:
         self._configuration = configuration
@@ -41,13 +41,13 @@ class Platform:
         self._published: list[str] = []
 
     def run(self) -> int:
-        """Raises PalioError for whatever keeps it from starting; returns 0 when it was told to end."""
+        """Run until told to stop, and return 0. Raises PalioError for everything that prevents the start."""
         if self._pages:
             refuse_unsafe(self._configuration)
         make_folders(self._folders)
         use_own_key(self._folders)
         with ExitStack() as held:
-            # Both locks and the socket stay open in the children: nothing is let go before the last has ended.
+            # Both locks and the socket stay open in the children: nothing is released before the last one ends.
             charges: list[Charge] = []
             if self._pages:
                 held.enter_context(lock(self._folders.root / "pages.lock", "another `palio serve`"))
@@ -57,14 +57,16 @@ class Platform:
             engine = find_engine(self._configuration.engine) if self._controller else None
             self._set_up()
             if self._pages:
-                answer, name = self._answerer(listening), "The process that answers requests"
+                answer, name = self._answerer(listening), "The web process"
                 charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._configuration.workers)]
             if self._controller:
-                # Killed at once where the supervisor was: it may be waiting for an engine, and minds no kill.
-                charges.append(Charge("The controller", partial(_control, pulse := Pulse()), signal.SIGKILL, pulse))
+                # Killed at once if the supervisor was: it may be waiting for an engine, and a kill does no harm.
+                charges.append(
+                    Charge("The controller", partial(_control, heartbeat := Heartbeat()), signal.SIGKILL, heartbeat)
+                )
             share_memory()
             Supervisor(charges).run(once_started=partial(self._tell, engine))
-        say("Palio has ended; nothing of it is running.")
+        say("Palio has stopped; none of its processes are running.")
         return 0
 
     def _set_up(self) -> None:
@@ -83,43 +85,43 @@ class Platform:
         from palio.web.serving.web_process import answer_requests
         from palio.web.wsgi import application
 
-        _ = get_resolver().url_patterns  # loaded once, for all
+        _ = get_resolver().url_patterns  # loaded once, for all processes
         return partial(answer_requests, self._configuration, listening, application)
 
     def _tell(self, engine: Callable[[], list[str]] | None) -> None:
         if self._pages:
             say(f"Palio {__version__}\n  address     {self._configuration.address}")
         else:
-            say(f"Palio {__version__}, the controller alone")
+            say(f"Palio {__version__}, controller only")
         free = size_text(shutil.disk_usage(self._folders.root).free)
         say(f"  data        {self._folders.root} ({free} free)")
         for published in self._published:
             say(f"  challenge   {published}")
         if self._link:
-            say("  admin       this link lets you in as the operator and sets the password; it works once:")
+            say("  admin       open this link to set the operator's password and sign in; it works once:")
             say(f"              {self._link}")
         notify_ready()
-        # By a process of its own, as the engine may take its time to answer.
+        # In a separate process, as the engine may be slow to respond.
         fork(partial(_tell_engine, engine), when_orphaned=signal.SIGKILL)
 
 
 def _tell_engine(engine: Callable[[], list[str]] | None) -> None:
-    first, *more = engine() if engine else ["the controller's, which is not part of this: `palio controller`"]
+    first, *more = engine() if engine else ["the controller's; start it with `palio controller`"]
     say(f"  engine      {first}" + "".join(f"\n              {line}" for line in more))
-    say("Ctrl-C ends it.")
+    say("Press Ctrl-C to stop.")
 
 
-def _control(pulse: Pulse) -> None:
-    importlib.import_module(CONTROLLER).main(pulse)
+def _control(heartbeat: Heartbeat) -> None:
+    importlib.import_module(CONTROLLER).main(heartbeat)
 
 
 def use_own_key(folders: Folders) -> None:
-    """The platform signs with a key of its own, which lies with its data and is backed up with it."""
+    """Sign with the platform's own key, which is stored and backed up with its data."""
     os.environ["PALIO_HOME"] = str(folders.keys)
 
 
 def share_memory() -> None:
-    """Before forking: connections are each process's own, and what is loaded is not touched by the collector again."""
+    """Prepare for forking: close connections, and keep the garbage collector off what is already loaded."""
     from django.db import connections
 
     connections.close_all()
@@ -140,5 +142,5 @@ def show_admin_link(name: str, configuration: Configuration) -> int:
         link = admin.new_link(name)
     except DatabaseError as error:
         raise database.unusable(error) from error
-    say(f"This link sets a new password for {name}, once, within three days:\n{link}")
+    say(f"This link sets a new password for {name}. It works once, within three days:\n{link}")
     return 0

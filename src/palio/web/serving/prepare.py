@@ -1,6 +1,6 @@
-"""What is done once before the platform answers: folders, key, database, files of the pages, the admin's account.
+"""Prepares the platform before it serves: folders, keys, database, static files, the admin account.
 
-All of it finds what is there already and leaves it alone, so that the first start and every other are one.
+Each step keeps what already exists, so that the first start and every later one are the same.
 """
 
 import shutil
@@ -15,11 +15,11 @@ from palio.core.receipt.key import machine_key
 from palio.web.config.data_folder import Folders
 from palio.web.storage.process_lock import lock
 
-FREE_BYTES = 100 * MIB  # with less there is no room for a database that grows, nor for logs
+FREE_BYTES = 100 * MIB  # with less, a growing database and logs have no room
 
 
 def make_folders(folders: Folders) -> None:
-    """Raises PalioError "target-unwritable" or "disk-full"."""
+    """Create the data folders. Raises PalioError "target-unwritable" or "disk-full"."""
     with writing(folders.root):
         folders.make()
         (folders.root / ".writable").touch()
@@ -34,7 +34,7 @@ def refuse_full_disk(folder: Path) -> None:
 
 
 def prepare(*, pages: bool) -> str | None:
-    """Brings everything to the state that this version needs; returns the link for an admin who was never there."""
+    """Update everything to this version; return a sign-in link if no admin has signed in yet."""
     from palio.web.serving import admin, database, static_files
 
     folders: Folders = settings.FOLDERS

@@ -1,8 +1,8 @@
-"""What has to be set before anybody but this machine can reach the platform; all of it at once, and how.
+"""Required settings of a platform that other machines can reach: reported all at once, with how to set them.
 
-Covered: a secret of the operator's own, TLS in the address that people open, cookies that travel over TLS alone, and a
-proxy that ends TLS being believed. Not covered: whether that proxy is there and is the only way in; whoever listens on
-all addresses closes the port to others (see docs/operate.md).
+Covered: a secret of the operator's own, TLS in the public URL, cookies over TLS only, and trust in the proxy that
+terminates TLS. Not covered: whether that proxy exists and is the only way in; if you listen on all addresses, close the
+port to others (see docs/operate.md).
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from palio.web.config.configuration import Configuration
 from palio.web.config.values import is_loopback
 
 _EXAMPLE = """\
-palio.toml that has all of it:
+A palio.toml with all required settings:
   [server]
   host = "{host}"
   url = "{url}"
   secure_cookies = true
   trust_proxy = true
   secret_file = "/etc/palio/secret"
-made with: (umask 077; python3 -c "import secrets; print(secrets.token_urlsafe(64))" > /etc/palio/secret)"""
+secret: (umask 077; python3 -c "import secrets; print(secrets.token_urlsafe(64))" > /etc/palio/secret)"""
 
 
 def refuse_unsafe(configuration: Configuration) -> None:
-    """Raises PalioError "serving-unsafe" where others could reach a platform that is not ready for them."""
+    """Raises PalioError "serving-unsafe" if others could reach a platform that is not ready for them."""
     if configuration.is_local:
         return
     if missing := list(_missing(configuration)):
@@ -36,17 +36,17 @@ def refuse_unsafe(configuration: Configuration) -> None:
 
 def _missing(configuration: Configuration) -> Iterator[str]:
     if not configuration.secret:
-        yield "secret: what sessions are signed with. PALIO_SECRET_FILE=FILE, or `secret_file` in palio.toml"
+        yield "secret: signs sessions. Set PALIO_SECRET_FILE=FILE, or `secret_file` in palio.toml"
     if not configuration.url:
-        yield "url: the address that people open. --url https://NAME, PALIO_URL, or `url` in palio.toml"
+        yield "url: the public URL. Set --url https://NAME, PALIO_URL, or `url` in palio.toml"
     elif not configuration.url.startswith("https://"):
-        yield f"url: {configuration.url} is not encrypted. --url https://NAME, PALIO_URL, or `url` in palio.toml"
+        yield f"url: {configuration.url} is not encrypted. Set --url https://NAME, PALIO_URL, or `url` in palio.toml"
     if "*" in configuration.allowed_hosts:
-        yield "allowed_hosts: `*` lets any name in. Leave it out, as the name in `url` is allowed already"
+        yield "allowed_hosts: `*` allows any host name. Remove it; the host in `url` is already allowed"
     if not configuration.secure_cookies:
-        yield "secure_cookies: so that no cookie travels in the clear. PALIO_SECURE_COOKIES=true"
+        yield "secure_cookies: sends cookies only over TLS. Set PALIO_SECURE_COOKIES=true"
     if not configuration.trust_proxy:
-        yield "trust_proxy: TLS ends at a proxy in front (Caddy, nginx), which is believed. PALIO_TRUST_PROXY=true"
+        yield "trust_proxy: trusts the proxy in front (Caddy, nginx) that terminates TLS. Set PALIO_TRUST_PROXY=true"
 
 
 def _where(configuration: Configuration) -> str:

@@ -1,12 +1,12 @@
-"""A data folder from a backup: every file compared with its digest before any of it counts.
+"""Restores a data folder from a backup: every file is checked against its digest before any of it counts.
 
 Only files, and links that stay within their bundle or run folder, are taken from a backup; everything else that a tar
-archive can hold is refused. Links are followed in memory first, and made after all files, so that nothing is written
+archive can hold is refused. Links are resolved in memory first and created after all files, so that nothing is written
 through one.
-Covered: a backup that is cut off, changed or no backup; names and links that lead out of the folder, by whatever way;
-hard links, devices, sparse files, endless headers; a disk that it would fill; a folder that holds something already;
-being killed (nothing is there afterwards, or all of it).
-Not covered: who made the backup; it holds keys and programs, so restore only what is your own.
+Covered: a backup that is truncated, changed or not a backup; names and links that lead out of the folder in any way;
+hard links, devices, sparse files, endless headers; a backup larger than the disk; a folder that is not empty; being
+killed (everything is restored, or nothing).
+Not covered: who made the backup; it holds keys and programs, so restore only your own.
 """
 
 import errno
@@ -32,16 +32,16 @@ from palio.web.serving.database_copy import has_tables, is_whole, load_postgresq
 from palio.web.serving.terminal import say
 
 DATABASE = "palio.sqlite3"
-_MAY_BE_THERE = {"lost+found"}  # of a file system of its own
+_MAY_BE_THERE = {"lost+found"}  # at the root of a file system
 _HOLD_LINKS = ("bundles", "runs")
-_MOST_STEPS = 40  # of one link, through others; as Linux has it
+_MOST_STEPS = 40  # of one link through others, as in Linux
 _ABOUT_BYTES, _SUMS_BYTES = 64 * KIB, 512 * MIB
-_RESERVE_BYTES, _LOOKS_EACH = 256 * MIB, 64  # left of the disk; blocks before it is looked at again
+_RESERVE_BYTES, _LOOKS_EACH = 256 * MIB, 64  # left free on the disk; blocks between checks of it
 
 
 @dataclass
 class _Found:
-    """What a backup holds: `digests` of its files as unpacked and `noted` as they should be, and its links."""
+    """Contents of a backup: `digests` of its files as unpacked, `noted` as they should be, and its links."""
 
     about: Mapping[str, object] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class _Found:
 
 
 def restore(file: Path, configuration: Configuration) -> int:
-    """Raises PalioError "target-not-empty", "backup-invalid" or what writing meets."""
+    """Restore a backup. Raises PalioError "target-not-empty", "backup-invalid" or what writing raises."""
     target = configuration.data
     _refuse_full_folder(target)
     with staged(*(target / name for name in (DATABASE, DUMP, *FOLDERS))) as parts:
@@ -74,7 +74,7 @@ def _when(about: Mapping[str, object]) -> str:
     try:
         return f"as backed up on {datetime.fromisoformat(str(about.get('when'))).isoformat(timespec='seconds')}"
     except ValueError:
-        return "of a backup without a date"
+        return "from a backup without a date"
 
 
 def _refuse_full_folder(target: Path) -> None:
@@ -89,7 +89,7 @@ def _refuse_full_folder(target: Path) -> None:
 
 
 def _budget(building: Path) -> Budget:
-    """As much as the disk has, which is looked at as it fills; a small archive of zeros ends there."""
+    """The free space of the disk, checked as it fills; a small archive of zeros ends there."""
     blocks = count()
 
     def look() -> None:
@@ -134,7 +134,7 @@ def _about(file: Path, name: str, content: bytes) -> dict[str, object]:
 
 
 def _name(file: Path, member: TarInfo) -> str:
-    """As it is below the data folder: a path of plain parts below a folder that a backup has, or one of its files."""
+    """The path below the data folder: plain parts below a folder that a backup has, or one of its files."""
     top, _, name = member.name.partition("/")
     inside = name.split("/")
     known = (len(inside) > 1 and inside[0] in FOLDERS) or name in (ABOUT, SUMS, DUMP, DATABASE)
@@ -166,7 +166,7 @@ def _sums(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _write(blocks: Iterable[bytes], place: Path, member: TarInfo) -> str:
-    """All folders above it were made here, as links are not there yet."""
+    """Write a file. All folders above it were created here, as links do not exist yet."""
     place.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     with place.open("xb") as target:
@@ -187,7 +187,7 @@ def _compare(file: Path, found: _Found) -> None:
 
 
 def _make_links(file: Path, building: Path, found: _Found) -> None:
-    """Each leads to within its bundle or run folder, and has no file or link below it."""
+    """Create the links: each stays within its bundle or run folder and has no file or link below it."""
     for name in (*found.digests, *found.links):
         above = name
         while "/" in (above := above.rpartition("/")[0]):
@@ -203,7 +203,7 @@ def _make_links(file: Path, building: Path, found: _Found) -> None:
 
 
 def _stays_inside(name: str, links: Mapping[str, str]) -> bool:
-    """Whether following it, and every link on its way, never leaves the folder of the first two parts of its name."""
+    """Whether following it, and every link on the way, never leaves the folder of the first two parts of its name."""
     first, second, *_ = name.split("/")
     at, waiting, steps = name.split("/")[2:-1], links[name].split("/")[::-1], 1
     if links[name].startswith("/"):

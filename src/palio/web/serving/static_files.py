@@ -1,4 +1,4 @@
-"""The pages' own files, collected into the data folder under names that change with their content."""
+"""Collects static files into the data folder, under names that change with their content."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ NOTE = ".collected"
 
 
 def collect() -> None:
-    """Does nothing where the files and the version are those of the last time."""
+    """Does nothing if the files and the version have not changed."""
     target: Path = settings.FOLDERS.static
     note, fingerprint = target / NOTE, _fingerprint()
     if note.is_file() and note.read_text() == fingerprint:
@@ -23,7 +23,7 @@ def collect() -> None:
     logging.getLogger("whitenoise").setLevel(logging.ERROR)
     with writing(target):
         call_command("collectstatic", verbosity=0, interactive=False)
-        note.write_text(fingerprint)  # last, so that whoever is killed before collects again
+        note.write_text(fingerprint)  # last, so that an interrupted run collects again
 
 
 def _fingerprint() -> str:

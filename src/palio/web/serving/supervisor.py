@@ -1,9 +1,9 @@
-"""Keeps the platform's processes running: starts again whichever ends, and ends all of them when it is told to.
+"""Keeps the platform's processes running: restarts those that end, and stops all when told to.
 
-Covered: a process that crashes or is killed is started again, at once the first time and more slowly each further
-time; so is one with a pulse that gives no sign of life (see pulse); SIGTERM, SIGINT and SIGHUP end everything in order,
-within STOP_S; a supervisor that is itself killed takes its children with it (see children).
-Not covered: jobs on an engine, which go on; the next controller finds them.
+Covered: a process that crashes or is killed is restarted, at once the first time and more slowly after that; so is one
+whose heartbeat stops (see `controller.heartbeat`); SIGTERM, SIGINT and SIGHUP stop everything in order, within STOP_S;
+a supervisor that is killed takes its children with it (see `child_process`).
+Not covered: jobs on an engine, which keep running; the next controller finds them.
 """
 
 import logging
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from types import FrameType
 
 from palio.core.files.staging import why
-from palio.web.controller.heartbeat import Pulse
+from palio.web.controller.heartbeat import Heartbeat
 from palio.web.serving.child_process import fork, how_it_ended
 
-STOP_S = 8.0  # until those that have not ended are killed
+STOP_S = 8.0  # before processes that are still running are killed
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 30.0
-LOOK_S = 2.0  # between looks at signs of life
-STEADY_S = 60.0  # one that has run for that long is started again at once
+LOOK_S = 2.0  # between checks of heartbeats
+STEADY_S = 60.0  # a process that ran for this long is restarted at once
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("palio.serving")
@@ -31,15 +31,15 @@ log = logging.getLogger("palio.serving")
 
 @dataclass
 class Charge:
-    """A process to be kept running. `when_orphaned`: the signal it gets if the supervisor is killed.
+    """A process to keep running. `when_orphaned`: the signal it gets if the supervisor is killed.
 
-    With `pulse`, it has to give signs of life.
+    `heartbeat`, if given, must show a heartbeat.
     """
 
     name: str
     run: Callable[[], None]
     when_orphaned: signal.Signals
-    pulse: Pulse | None = None
+    heartbeat: Heartbeat | None = None
     process: int | None = None
     started: float = 0.0
     wait_s: float = FIRST_WAIT_S
@@ -47,20 +47,20 @@ class Charge:
 
     def start(self) -> None:
         self.started = time.monotonic()
-        if self.pulse is not None:
-            self.pulse.restart()
+        if self.heartbeat is not None:
+            self.heartbeat.restart()
         try:
             self.process = fork(self.run, when_orphaned=self.when_orphaned)
-        except OSError as error:  # no memory, or too many processes
+        except OSError as error:  # out of memory, or too many processes
             self.has_ended(f"could not be started: {why(error)}")
 
     def has_ended(self, how: str) -> None:
-        """Notes that it ended, and when it is started again."""
+        """Record that it ended, and when to restart it."""
         self.process = None
         if time.monotonic() - self.started > STEADY_S:
             self.wait_s = FIRST_WAIT_S
         self.start_at = time.monotonic() + self.wait_s
-        log.error("%s %s; it is started again in %g s", self.name, how, self.wait_s)
+        log.error("%s %s; restarting it in %g s", self.name, how, self.wait_s)
         self.wait_s = min(self.wait_s * 2, LONGEST_WAIT_S)
 
     def send(self, number: signal.Signals) -> None:
@@ -69,7 +69,7 @@ class Charge:
                 os.kill(self.process, number)
 
     def kill(self) -> None:
-        """It and whatever it has started that is of its group still."""
+        """Kill it and everything it has started that is still in its process group."""
         if self.process is not None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process, signal.SIGKILL)
@@ -84,7 +84,7 @@ class Supervisor:
             os.set_blocking(end, False)
 
     def run(self, once_started: Callable[[], None]) -> None:
-        """Returns when it was told to end and everything has."""
+        """Return when told to stop and everything has ended."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in _ENDING:
             signal.signal(number, self._end)
@@ -109,17 +109,17 @@ class Supervisor:
 
     def _until_due(self) -> float | None:
         due = [charge.start_at - time.monotonic() for charge in self._charges if charge.process is None]
-        due += [LOOK_S for charge in self._charges if charge.process is not None and charge.pulse is not None]
+        due += [LOOK_S for charge in self._charges if charge.process is not None and charge.heartbeat is not None]
         return max(0.0, min(due)) if due else None
 
     def _kill_hanging(self) -> None:
         for charge in self._charges:
-            if charge.process is not None and charge.pulse is not None and charge.pulse.is_missing():
-                log.error("%s gives no sign of life and is killed", charge.name)
+            if charge.process is not None and charge.heartbeat is not None and charge.heartbeat.is_missing():
+                log.error("%s has no heartbeat; killing it", charge.name)
                 charge.kill()
 
     def _sleep(self, timeout_s: float | None) -> None:
-        """Until a signal comes or the time is over."""
+        """Sleep until a signal arrives or the time is over."""
         select.select([self._wake_read], [], [], timeout_s)
         with suppress(BlockingIOError):
             while os.read(self._wake_read, 512):
@@ -141,7 +141,7 @@ class Supervisor:
                         charge.has_ended(how_it_ended(status))
 
     def _stop(self) -> None:
-        """In order; a second signal does not wait."""
+        """Stop in order; a second signal does not wait."""
         for charge in self._charges:
             charge.send(signal.SIGTERM)
         until, told = time.monotonic() + STOP_S, self._told_to_end
@@ -151,7 +151,7 @@ class Supervisor:
             if time.monotonic() > until or self._told_to_end > told:
                 for charge in self._charges:
                     if charge.process:
-                        log.error("%s did not end by itself and is killed", charge.name)
+                        log.error("%s did not stop in time; killing it", charge.name)
                     charge.kill()
                 until = time.monotonic() + STOP_S
                 told = self._told_to_end

@@ -1,4 +1,4 @@
-"""Tells systemd that the platform is up (`Type=notify`), where it wants to know."""
+"""Tells systemd that the platform is up (`Type=notify`), if it wants to know."""
 
 import os
 import socket
@@ -6,11 +6,11 @@ from contextlib import suppress
 
 
 def notify_ready() -> None:
-    """Says so once, and hides the address from the children, whose business it is not."""
+    """Notify once, and hide the socket from the children."""
     address = os.environ.pop("NOTIFY_SOCKET", "")
     if not address:
         return
-    if address.startswith("@"):  # an abstract name
+    if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as toward:
         toward.sendto(b"READY=1", address)

@@ -1,4 +1,4 @@
-"""The processes that answer requests: waitress, set up from the configuration, within the bounds of `connections`."""
+"""The processes that answer requests: waitress, configured within the limits of `connections`."""
 
 import logging
 import signal
@@ -19,20 +19,20 @@ from palio.web.pages.file_forms import FORM_BYTES
 from palio.web.serving.admission import ASKED
 from palio.web.serving.connections import BODY_IN_MEMORY_BYTES, HEADER_BYTES, Server
 
-STOP_S = 5.0  # for requests that are being answered when the platform is stopped
+STOP_S = 5.0  # for running requests when the platform stops
 SLOW_S = 5.0
 _log = logging.getLogger("palio.requests")
 
 
 def answer_requests(configuration: Configuration, listening: socket.socket, application: WSGIHandler) -> None:
-    """Until SIGTERM; for a process of its own."""
-    tempfile.tempdir = str(settings.FOLDERS.uploads)  # bodies on their way, which have no name there
+    """Serve until SIGTERM; runs in a process of its own."""
+    tempfile.tempdir = str(settings.FOLDERS.uploads)  # for request bodies, which have no name there
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(configuration.threads)
     adjustments = Adjustments(
         sockets=[listening],
         ident=None,
-        clear_untrusted_proxy_headers=False,  # Django's settings know whether there is a proxy to be believed
+        clear_untrusted_proxy_headers=False,  # Django's settings decide whether to trust a proxy
         log_socket_errors=False,
         recv_bytes=128 * 1024,
         inbuf_overflow=BODY_IN_MEMORY_BYTES,
@@ -54,7 +54,7 @@ def answer_requests(configuration: Configuration, listening: socket.socket, appl
 
 
 def _answering(application: WSGIHandler, configuration: Configuration) -> Callable[..., Iterable[bytes]]:
-    """The application; with no body where HEAD asks for none, and a line for each request that is to be logged."""
+    """The application, with no body for HEAD and a log line for each request to be logged."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         began, statuses = time.monotonic(), ["500"]
@@ -76,7 +76,7 @@ def _answering(application: WSGIHandler, configuration: Configuration) -> Callab
 
 
 def _note(environ: dict[str, Any], status: int, seconds: float, configuration: Configuration) -> None:
-    """Never a query, a key or a body."""
+    """Log a request: never a query, a key or a body."""
     if configuration.request_log or status >= 500 or seconds > SLOW_S:
         who = environ.get("REMOTE_ADDR") or "-"
         if configuration.trust_proxy:

@@ -1,6 +1,6 @@
-"""The bundles of published challenges: read once, by a child process, and kept beside the bundle as what was read.
+"""Bundles of published challenges: read once by a child process, and cached beside the bundle.
 
-What is kept is named by the bundle's digest and Palio's version: another version reads again. It can be removed.
+A cache file is named by the bundle's digest and Palio's version, so another version reads again. It can be deleted.
 """
 
 import json
@@ -16,7 +16,7 @@ from django.conf import settings
 from pydantic import TypeAdapter
 
 from palio import __version__
-from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
 from palio.web.models import Challenge, ChallengeVersion
@@ -26,14 +26,14 @@ from palio.web.storage.files import bundle_path
 
 _FORMAT = 1
 _BUNDLE = TypeAdapter(Bundle)
-_one_child = Lock()  # for however many threads find that something is still to be read
+_one_child = Lock()  # one reader, no matter how many threads miss the cache
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A bundle, its pages and terms as safe HTML, and the pictures that these show, by name, with its logo.
+    """A bundle, its pages and terms as safe HTML, and the names of the pictures that these show, including the logo.
 
-    Addresses in the HTML begin with `token`; see `pages.challenges`.
+    URLs in the HTML start with `token`; see `pages.challenges`.
     """
 
     bundle: Bundle
@@ -53,18 +53,14 @@ def reading_of(version: ChallengeVersion) -> Reading:
 
 
 def current_bundle(challenge: Challenge) -> Bundle:
-    """Of the version that is shown and evaluated with. Raises ValueError before the first is published."""
+    """The bundle of the current version. Raises ValueError before the first is published."""
     if challenge.current is None:
         raise ValueError(f"{challenge.slug} has no version yet")
     return bundle_of(challenge.current)
 
 
-def phase_named(bundle: Bundle, name: str) -> Phase | None:
-    return next((phase for phase in bundle.phases if phase.name == name), None)
-
-
 def read_new(folder: Path) -> dict[str, Any]:
-    """What is read of a bundle that is to be published, once it is found sound; for `reading_at` and `keep_reading`."""
+    """Check and read a bundle that is about to be published; for `reading_at` and `keep_reading`."""
     content: dict[str, Any] = read_bounded(
         read_whole, str(folder), True, bounds=BUNDLE, code="bundle-unreadable", name=str(folder)
     )
@@ -86,12 +82,12 @@ def keep_reading(digest: str, content: dict[str, Any]) -> None:
 
 
 def _place(digest: str) -> Path:
-    """Hidden, so that no backup has it."""
+    """The cache file. It is hidden, so that backups leave it out."""
     folder: Path = settings.FOLDERS.bundles
     return folder / f".{digest}-{__version__}-{_FORMAT}.json"
 
 
-@lru_cache(maxsize=64)  # a bundle under a digest never changes
+@lru_cache(maxsize=64)  # a bundle never changes under its digest
 def _read(digest: str) -> Reading:
     folder = bundle_path(settings.FOLDERS, digest)
     with _one_child:
@@ -100,7 +96,7 @@ def _read(digest: str) -> Reading:
         content = read_bounded(
             read_whole, str(folder), False, bounds=BUNDLE, code="bundle-unreadable", name="The challenge", folder=folder
         )
-        with suppress(PalioError):  # a full disk: it is read again next time
+        with suppress(PalioError):  # on a full disk, it is read again next time
             keep_reading(digest, content)
     return reading_at(content, folder)
 

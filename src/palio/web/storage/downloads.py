@@ -1,6 +1,6 @@
-"""What a challenge offers participants to download: starting kits, public data, sample cases.
+"""Downloads that a challenge offers participants: starting kits, public data, sample cases.
 
-Hidden data is left out even where an organizer has named a folder above it.
+Hidden data is left out even if an organizer named a folder above it.
 """
 
 import zipfile
@@ -11,11 +11,13 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from django.conf import settings
+from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
+from django.utils.text import slugify
 
 from palio.core.bundle.model import Bundle, Phase
+from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
-from palio.web.http.cache import kept
-from palio.web.http.refusals import RefusedError
+from palio.web.http.cache import cached
 from palio.web.reading.markdown import is_public
 
 _BLOCK_BYTES = 1024 * 1024
@@ -26,13 +28,13 @@ TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sam
 
 @dataclass(frozen=True)
 class Download:
-    """One of TITLES' keys, of one phase; `files` with their names in the zip."""
+    """A download of one phase; `kind` is a key of TITLES, `files` have the names they get in the zip."""
 
     phase: Phase
     kind: str
     files: tuple[tuple[str, Path], ...]
     size_bytes: int
-    as_it_is: Path | None  # a single file that is handed out without a zip around it
+    as_it_is: Path | None  # a single file, sent without a zip
 
     @property
     def title(self) -> str:
@@ -44,7 +46,7 @@ class Download:
 
 
 def downloads(bundle: Bundle, now: datetime | None) -> list[Download]:
-    """Of all phases that have begun; of all phases if `now` is None. The same content is listed once."""
+    """Downloads of all phases that have opened, or of all phases if `now` is None. Identical content is listed once."""
     found: list[Download] = []
     seen: set[tuple[str, tuple[Path, ...]]] = set()
     for phase in bundle.phases:
@@ -67,7 +69,7 @@ def _offered(phase: Phase) -> dict[str, tuple[Path, ...]]:
 
 
 def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) -> Download | None:
-    files, size_bytes = kept(f"offered/{bundle.digest}/{paths}", 0, lambda: _files(bundle, paths))
+    files, size_bytes = cached(f"offered/{bundle.digest}/{paths}", 0, lambda: _files(bundle, paths))
     if not files:
         return None
     alone = files[0][1] if len(files) == 1 and len(paths) == 1 and paths[0].is_file() else None
@@ -75,7 +77,7 @@ def _download(bundle: Bundle, phase: Phase, kind: str, paths: tuple[Path, ...]) 
 
 
 def _files(bundle: Bundle, paths: tuple[Path, ...]) -> tuple[tuple[tuple[str, Path], ...], int]:
-    """With what they have in all; there may be a hundred thousand."""
+    """The files and their total size; there may be a hundred thousand."""
     files: list[tuple[str, Path]] = []
     for path in paths:
         if path.is_file():
@@ -91,7 +93,7 @@ def _files(bundle: Bundle, paths: tuple[Path, ...]) -> tuple[tuple[tuple[str, Pa
 
 
 class _Sink:
-    """Takes what zipfile writes, and gives it on piece by piece; it cannot be sought in."""
+    """Passes on what zipfile writes, piece by piece; not seekable."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -101,7 +103,7 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """There is nothing behind it."""
+        """Does nothing: there is no buffer."""
 
     def taken(self) -> bytes:
         data = b"".join(self._parts)
@@ -110,19 +112,14 @@ class _Sink:
 
 
 class Streamed:
-    """Blocks that are made while they are sent, each by a thread that waits for its reader: for few at a time.
+    """Blocks generated while they are sent, each by a thread that waits for its reader, so few streams run at a time.
 
-    Raises RefusedError "downloads-busy" where that many are being sent. `close` is called whatever becomes of it.
+    Raises PalioError "downloads-busy" when that many are being sent. `close` is always called.
     """
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         if not _streams.acquire(blocking=False):
-            raise RefusedError(
-                "downloads-busy",
-                "As many archives are being downloaded as the platform sends at a time.",
-                "Try again in a minute.",
-                503,
-            )
+            raise PalioError("downloads-busy")
         self._blocks = blocks
         self._held = iter([None])
 
@@ -134,9 +131,23 @@ class Streamed:
             _streams.release()
 
 
-def zip_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
-    """A zip of files as they are; see `zip_of`."""
-    return zip_of((name, blocks_of(path), path.stat().st_size) for name, path in files)
+def download_response(bundle: Bundle, slug: str, phase: int, kind: str, now: datetime | None) -> HttpResponseBase:
+    """One of `downloads`, streamed: a single file as it is, else a zip. Raises Http404 if it is none of them."""
+    for download in downloads(bundle, now):
+        if (download.phase.index, download.kind) != (phase, kind):
+            continue
+        if (path := download.as_it_is) is not None:
+            content_type = "application/octet-stream"
+            return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=content_type)
+        name = f"{slug}-{slugify(download.phase.name) or phase}-{kind}.zip"
+        return zip_response(name, ((name, blocks_of(path), path.stat().st_size) for name, path in download.files))
+    raise Http404
+
+
+def zip_response(name: str, entries: Iterable[tuple[str, Iterable[bytes], int]]) -> StreamingHttpResponse:
+    """A zip of `entries` as `zip_of` takes them, sent while it is generated."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(Streamed(zip_of(entries)), content_type="application/zip", headers=headers)
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:
@@ -146,14 +157,14 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 
 
 def zip_of(entries: Iterable[tuple[str, Iterable[bytes], int]]) -> Iterator[bytes]:
-    """A zip, made while it is sent: no file is wholly in memory, and none is written. Images do not get smaller.
+    """A zip generated while it is sent: no file is held in memory or written to disk. Images are not compressed.
 
-    Each entry has its name, its content, and about how many bytes that has.
+    Each entry is a name, its content and its approximate size in bytes.
     """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[call-overload]
         for name, blocks, size_bytes in entries:
-            entry = zipfile.ZipInfo(name.encode(errors="backslashreplace").decode())  # no name ends it halfway
+            entry = zipfile.ZipInfo(name.encode(errors="backslashreplace").decode())  # a strange name must not break it
             entry.external_attr = 0o100644 << 16
             with archive.open(entry, "w", force_zip64=size_bytes > 2**31) as target:
                 for block in blocks:

@@ -1,7 +1,7 @@
-"""Files that were handed in and bundles that were published, by digest: written once, never changed.
+"""Submitted files and published bundles, stored by digest: written once, never changed.
 
-A file appears under its digest whole or not at all, and one that is there already is not written again. Not covered:
-a disk that changes bytes by itself; every reader that matters checks digests, and `palio verify` does.
+A file appears under its digest as a whole or not at all, and an existing one is not written again. Not covered: a disk
+that corrupts bytes; every reader that matters checks digests, and so does `palio verify`.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ def file_path(folders: Folders, sha256: str) -> Path:
 
 
 def keep_file(folders: Folders, complete: Path, sha256: str) -> Path:
-    """Moves a complete file, whose digest the caller has checked, to its place."""
+    """Move a complete file, whose digest the caller has checked, into the store."""
     place = file_path(folders, sha256)
     with writing(place):
         place.parent.mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def bundle_path(folders: Folders, digest: str) -> Path:
 
 
 def keep_bundle(folders: Folders, source: Path) -> str:
-    """Copies a bundle's folder to its place; returns the digest of the copy, which is its name there.
+    """Copy a bundle's folder into the store; return the digest of the copy, which is its name there.
 
     Raises UnfitFile as `copy_tree` does.
     """
@@ -49,7 +49,7 @@ def keep_bundle(folders: Folders, source: Path) -> str:
         try:
             copy_tree(source, part, executable=True)
             digest = digest_tree(part)
-            with suppress(OSError):  # it is there already
+            with suppress(OSError):  # it already exists
                 os.rename(part, bundle_path(folders, digest))  # noqa: PTH104 - which a folder with files withstands
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -58,7 +58,7 @@ def keep_bundle(folders: Folders, source: Path) -> str:
 
 @contextmanager
 def store_changing(folders: Folders) -> Iterator[None]:
-    """For one at a time, in all processes: a file that is being removed is not taken as one that is there."""
+    """Lock the store across processes: a file being removed must not be taken for an existing one."""
     with (folders.store / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

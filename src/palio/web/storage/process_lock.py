@@ -1,8 +1,8 @@
-"""One platform on a data folder, and one controller: whoever comes second is told who was first.
+"""Locks for one platform and one controller per data folder; the second is told who holds the lock.
 
-A lock is the kernel's, on an open file, and is held as long as any process that has it open lives: children that are
-still ending after their parent was killed keep it, and no process that is gone does. Not covered: a data folder on a
-network file system that has no locks, and controllers on several machines (they take the database's lock).
+The kernel holds a lock on an open file for as long as any process that has it open lives: children that outlive a
+killed parent keep it, and a process that is gone does not. Not covered: a data folder on a network file system without
+locks, and controllers on several machines (they use the database's lock).
 """
 
 import fcntl
@@ -14,13 +14,13 @@ from typing import IO
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
 
-WAIT_S = 8.0  # for processes of an earlier one that are ending
+WAIT_S = 8.0  # for the processes of an earlier one to exit
 
 
 def lock(path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = False) -> IO[str]:
     """The open file; the lock ends when it is closed here and in all children. Raises PalioError "data-in-use".
 
-    Whoever has it is waited for if it has been killed; with `for_living`, also if it will be done soon.
+    Waits for a holder that was killed, and with `for_living` also briefly for one that is running.
     """
     with writing(path):
         file = path.open("a+")
@@ -43,7 +43,7 @@ def lock(path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = Fa
 
 
 def _is_alive(process: str) -> bool:
-    """Whether whoever wrote itself down is running: then there is nothing to wait for. Not told across containers."""
+    """Whether the process that wrote its ID is running. Cannot tell across containers."""
     try:
         if int(process) == os.getpid():  # in another container
             return False

@@ -25,8 +25,7 @@ from django.conf import settings
 
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
-from palio.core.quantities import MIB, size_text
-from palio.web.http.refusals import RefusedError
+from palio.core.quantities import MIB
 from palio.web.models import Upload
 
 BLOCK_BYTES = 64 * 1024  # what is in memory of a chunk at a time
@@ -91,26 +90,22 @@ class UploadFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """For one at a time, in all processes. Raises RefusedError "upload-being-checked" while another is there."""
+        """For one at a time, in all processes. Raises PalioError "upload-being-checked" while another is there."""
         with room():
             self.make()
         with (self.root / "lock").open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RefusedError(
-                    "upload-being-checked",
-                    "The file is complete and is being checked at this moment.",
-                    "Ask again in a few seconds: the answer will be there.",
-                ) from None
+                raise PalioError("upload-being-checked") from None
             yield
 
     @staticmethod
     def refuse_full(size_bytes: int) -> None:
-        """Raises RefusedError "disk-full" where so much cannot be taken without using the last of the disk."""
+        """Raises PalioError "storage-full" where so much cannot be taken without using the last of the disk."""
         disk = shutil.disk_usage(settings.FOLDERS.uploads)
         if disk.free - size_bytes < min(_RESERVE_BYTES, disk.total // _RESERVE_SHARE):
-            raise _full(size_bytes)
+            raise PalioError("storage-full")
 
 
 @contextmanager
@@ -121,29 +116,14 @@ def room() -> Iterator[None]:
             yield
     except PalioError as error:
         if error.failure.code == "disk-full":
-            raise _full() from error
+            raise PalioError("storage-full") from error
         if error.failure.code == "target-unwritable":
-            raise RefusedError(
-                "platform-unwritable",
-                "The platform cannot write files at the moment.",
-                "It is the operator's turn. What you have sent already is kept; try again later.",
-                503,
-            ) from error
+            raise PalioError("storage-unwritable") from error
         raise
 
 
 def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _full(size_bytes: int | None = None) -> RefusedError:
-    what = f" for another {size_text(size_bytes)}" if size_bytes else ""
-    return RefusedError(
-        "disk-full",
-        f"The platform's disk has no room{what}.",
-        "It is the operator's turn. What you have sent already is kept for a day; send the rest when there is room.",
-        507,
-    )
 
 
 @contextmanager

@@ -1,5 +1,5 @@
-"""What can be done on the platform: one module per verb, for pages, API and command line alike.
+"""Verbs: everything that can be done on the platform, one module each, for pages, API and CLI.
 
-Each checks what is asked, changes rows in one transaction, and leaves an event. They raise RefusedError, or what the
-core raises, with a sentence for whoever asked; who may ask at all is decided before, by `web.access`.
+Each checks its input, changes rows in one transaction, and records an event.
+A refusal is a PalioError. Access is decided before, by `web.access`.
 """

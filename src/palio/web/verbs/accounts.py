@@ -1,4 +1,4 @@
-"""What an operator does for people: a way back in, a way out, and who may bring challenges."""
+"""Account management for operators: reset links, deactivation, publishing rights."""
 
 from allauth.account import app_settings
 from allauth.account.utils import user_pk_to_url_str
@@ -6,17 +6,15 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.urls import reverse
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import User
 from palio.web.verbs import events
 
 
 def reset_link(user: User, *, actor: User) -> str:
-    """The path at which this person chooses a new password, once, within some days."""
+    """The path where this user can choose a new password, once, within three days."""
     if not user.is_active:
-        raise RefusedError(
-            "person-inactive", f"The account {user.username} is switched off.", "Switch it on again first."
-        )
+        raise PalioError("account-inactive", user=user.username)
     key = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
     with transaction.atomic():
         events.record("person.reset-link", actor=actor, user=user.username)
@@ -24,14 +22,14 @@ def reset_link(user: User, *, actor: User) -> str:
 
 
 def set_active(user: User, active: bool, *, actor: User) -> User:
-    """Switches an account off, with all that is signed in with it, or on again. Nothing of theirs is removed."""
+    """Deactivate an account and end its sessions, or reactivate it. No data is deleted."""
     if user == actor and not active:
-        raise RefusedError("person-oneself", "You cannot switch off your own account.", "Ask another operator.")
+        raise PalioError("account-own")
     return _set(user, "is_active", active, actor)
 
 
 def remove_second_factors(user: User, *, actor: User) -> None:
-    """For somebody who has lost them, recovery codes and all; passkeys go too."""
+    """Remove all second factors, recovery codes and passkeys of a user who has lost them."""
     with transaction.atomic():
         count, _ = Authenticator.objects.filter(user=user).delete()
         if count:
@@ -39,7 +37,7 @@ def remove_second_factors(user: User, *, actor: User) -> None:
 
 
 def set_publisher(user: User, allowed: bool, *, actor: User) -> User:
-    """Whether somebody may publish challenges of their own."""
+    """Set whether a user may publish challenges."""
     return _set(user, "is_staff", allowed, actor)
 
 

@@ -1,8 +1,8 @@
-"""What organizers tell everybody who reads the challenge."""
+"""Announcements of organizers."""
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Announcement, Challenge, User
 from palio.web.reading.typed_markdown import is_readable
 from palio.web.verbs import events
@@ -11,7 +11,7 @@ TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 20_000
 
 
 def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Announcement:
-    """Raises RefusedError "announcement-empty" or "announcement-too-long"."""
+    """Raises PalioError "announcement-incomplete" or "announcement-too-long"."""
     title, text = _checked(title, text)
     with transaction.atomic():
         made = Announcement.objects.create(challenge=challenge, title=title, text=text, author=actor)
@@ -22,7 +22,7 @@ def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Ann
 
 
 def rewrite(announcement: Announcement, title: str, text: str, *, actor: User) -> Announcement:
-    """The same, in other words; what it said before is in the event."""
+    """Edit an announcement; the event records the previous text."""
     title, text = _checked(title, text)
     with transaction.atomic():
         locked = Announcement.objects.select_for_update().get(pk=announcement.pk)
@@ -60,14 +60,12 @@ def delete(announcement: Announcement, *, actor: User) -> None:
 
 
 def _checked(title: str, text: str) -> tuple[str, str]:
-    title, text = (each.replace("\0", "").strip() for each in (title, text))  # which PostgreSQL cannot keep
+    title, text = (each.replace("\0", "").strip() for each in (title, text))  # PostgreSQL cannot store NUL
     if not title or not text:
-        raise RefusedError("announcement-empty", "An announcement has a title and a text.", "Write both.", 422)
+        raise PalioError("announcement-incomplete")
     for what, given, most in (("title", title, TITLE_CHARACTERS), ("text", text, TEXT_CHARACTERS)):
         if len(given) > most:
-            said = f"The {what} has {len(given):,} characters, and {most:,} are kept."
-            raise RefusedError("announcement-too-long", said, "Shorten it.", 422)
+            raise PalioError("announcement-too-long", field=what, count=f"{len(given):,}", limit=f"{most:,}")
     if not is_readable(text):
-        said = "The text has more emphasis, links or quotes in each other than can be shown."
-        raise RefusedError("announcement-too-complex", said, "Write it more simply.", 422)
+        raise PalioError("announcement-too-complex")
     return title, text

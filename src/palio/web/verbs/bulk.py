@@ -1,18 +1,17 @@
-"""The same thing done with several: each by itself, so that one refusal does not keep the others."""
+"""Applies an action to several items independently, so that one refusal does not affect the others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from palio.core.errors import PalioError
-from palio.web.http.refusals import RefusedError
 
 Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Refused:
-    """What was refused, by its name, and why."""
+class BulkRefusal:
+    """An item that was refused: its name and the reason."""
 
     name: str
     code: str
@@ -20,20 +19,18 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Done:
+class BulkResult:
     done: int
-    refused: tuple[Refused, ...]
+    refused: tuple[BulkRefusal, ...]
 
 
-def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Callable[[Thing], str]) -> Done:
+def several(things: Iterable[Thing], act: Callable[[Thing], object], name: Callable[[Thing], str]) -> BulkResult:
     done, refused = 0, []
     for thing in things:
         try:
             act(thing)
-        except RefusedError as error:
-            refused.append(Refused(name(thing), error.code, error.message))
         except PalioError as error:
-            refused.append(Refused(name(thing), error.failure.code, error.failure.message))
+            refused.append(BulkRefusal(name(thing), error.failure.code, error.failure.message))
         else:
             done += 1
-    return Done(done, tuple(refused))
+    return BulkResult(done, tuple(refused))

@@ -1,38 +1,34 @@
-"""Who sees a challenge, and how one joins it."""
+"""Visibility of a challenge, and how people join it."""
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, User
 from palio.web.verbs import events
 
 SAYS = {
-    Challenge.Visibility.DRAFT: "only its organizers see it",
-    Challenge.Visibility.PUBLISHED: "everybody sees it",
-    Challenge.Visibility.ARCHIVED: "everybody can read it, and nothing more can be handed in",
+    Challenge.Visibility.DRAFT: "visible only to its organizers",
+    Challenge.Visibility.PUBLISHED: "visible to everyone",
+    Challenge.Visibility.ARCHIVED: "visible to everyone, read-only: no new submissions",
 }
 JOINING_SAYS = {
-    Challenge.Joining.OPEN: "whoever accepts the terms takes part",
-    Challenge.Joining.APPROVAL: "an organizer approves each person",
-    Challenge.Joining.INVITATION: "only who follows an organizer's link takes part",
+    Challenge.Joining.OPEN: "anyone who accepts the terms can join",
+    Challenge.Joining.APPROVAL: "an organizer reviews each join request",
+    Challenge.Joining.INVITATION: "only people with an invitation link can join",
 }
 
 
 def set_visibility(challenge: Challenge, visibility: str, *, actor: User) -> Challenge:
-    """Raises RefusedError where people would lose what they see, or there is nothing to see yet."""
+    """Raises PalioError if participants would lose access, or if nothing is published yet."""
     wanted = _one_of(Challenge.Visibility, visibility)
     with transaction.atomic():
         locked = Challenge.objects.select_for_update().get(pk=challenge.pk)
         if wanted == locked.visibility:
             return locked
         if wanted == Challenge.Visibility.DRAFT and locked.submissions.exists():
-            raise RefusedError(
-                "challenge-in-use",
-                "Submissions were handed in, and as a draft the challenge would be gone for those who did.",
-                "Archive it instead: it can then be read, and nothing more can be handed in.",
-            )
+            raise PalioError("challenge-in-use")
         if wanted != Challenge.Visibility.DRAFT and locked.current is None:
-            raise RefusedError("challenge-empty", "There is no version to be seen yet.", "Publish a bundle first.")
+            raise PalioError("challenge-empty")
         before, locked.visibility = locked.visibility, wanted
         locked.save(update_fields=["visibility"])
         events.record("challenge.shown", actor=actor, challenge=locked, before=before, visibility=wanted)
@@ -40,7 +36,7 @@ def set_visibility(challenge: Challenge, visibility: str, *, actor: User) -> Cha
 
 
 def set_joining(challenge: Challenge, joining: str, *, actor: User) -> Challenge:
-    """For those who come from now on; who takes part already stays."""
+    """Applies to new participants; existing ones stay."""
     wanted = _one_of(Challenge.Joining, joining)
     with transaction.atomic():
         locked = Challenge.objects.select_for_update().get(pk=challenge.pk)
@@ -54,5 +50,5 @@ def set_joining(challenge: Challenge, joining: str, *, actor: User) -> Challenge
 def _one_of(choices: type[Challenge.Visibility] | type[Challenge.Joining], word: str) -> str:
     if word not in choices.values:
         allowed = ", ".join(f"`{value}`" for value in choices.values)
-        raise RefusedError("value-unknown", f"`{word}` is not one of {allowed}.", "Choose one of these.", status=422)
+        raise PalioError("value-unknown", value=word, allowed=allowed)
     return word

@@ -11,9 +11,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from palio.core.bundle.model import Phase, SubmissionKind
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, counted
 from palio.core.files.digest import digest_file
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
 from palio.web.reading.readers import check_submission
@@ -28,7 +27,7 @@ _ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # another kind may b
 def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
     """The file that came in. Asked again, it answers the same.
 
-    Raises RefusedError: "upload-incomplete", "upload-damaged", "upload-being-checked", "file-kind-differs"; and
+    Raises PalioError: "upload-incomplete", "upload-damaged", "upload-being-checked", "file-kind-differs"; and
     PalioError, with whatever core.submission finds wrong with it.
     """
     folder = UploadFolder.of(upload)
@@ -40,21 +39,14 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
         there = present(upload)
         if len(there) < upload.chunk_count:
             missing = sorted(set(range(upload.chunk_count)) - set(there))
-            raise RefusedError(
+            raise PalioError(
                 "upload-incomplete",
-                f"{len(missing)} of {upload.chunk_count} chunks are missing.",
-                "Send them, then ask again.",
+                count=f"{len(missing)} of {counted(upload.chunk_count, 'chunk')}",
                 evidence=[f"chunk {index}" for index in missing[:20]],
             )
         if digest_file(folder.content) != upload.sha256:
             abandon_upload(upload)
-            raise RefusedError(
-                "upload-damaged",
-                f"The whole of {upload.name} does not have the SHA-256 that was announced, so nothing was kept.",
-                "The file was probably changed while it was being sent. Hand it in again.",
-                422,
-                [f"announced: {upload.sha256}"],
-            )
+            raise PalioError("upload-damaged", name=upload.name, evidence=[f"announced: {upload.sha256}"])
         try:
             file = _keep(upload.team, user, folder.content, upload.sha256, kind, upload)
         except PalioError as error:
@@ -144,9 +136,5 @@ def _move_in(content: Path, sha256: str) -> None:
 
 def _of_kind(file: StoredFile, kind: SubmissionKind | None) -> StoredFile:
     if kind is not None and file.kind != kind:
-        raise RefusedError(
-            "file-kind-differs",
-            f"Your team has this file already, as a submission of kind `{file.kind}`.",
-            f"Delete it from your files first, then hand it in again as `{kind}`.",
-        )
+        raise PalioError("file-kind-differs", kind=file.kind, wanted=kind)
     return file

@@ -1,7 +1,7 @@
-"""What the engine that was found runs, and for whom, so that nothing is offered or taken that can only fail.
+"""What the engine can run, and for whom, so that nothing is offered or accepted that can only fail.
 
-Sandboxes on the machine's own system are only for its operators, unless they say otherwise, and load no saved images.
-Where the engine does not enforce a property of a job's isolation, it runs no programs of participants at all.
+Sandboxes on the host system are only for operators, unless they say otherwise, and cannot load saved images. An engine
+that does not enforce an isolation property runs no programs of participants at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,15 +22,15 @@ _NO_IMAGES = (
 
 
 def refuse_untrusted(user: User, engine: str) -> None:
-    """Raises PalioError "submitter-untrusted" if no program of this user's may run on this engine."""
+    """Raises PalioError "submitter-untrusted" if no program of this user may run on this engine."""
     if engine == _SHARED and not settings.CONFIGURATION.anyone_on_bubblewrap and not user.is_superuser:
         raise PalioError("submitter-untrusted", engine=engine, user=user.get_username())
 
 
 def refuse_unenforced(user: User, engine: str, unenforced: Sequence[str]) -> None:
-    """Raises PalioError "isolation-unenforced" for a participant, whatever the configuration allows.
+    """Raises PalioError "isolation-unenforced" for a participant, regardless of the configuration.
 
-    `unenforced`: the properties of a job's isolation that the engine does not enforce on this machine.
+    `unenforced`: the isolation properties that the engine does not enforce on this machine.
     """
     if unenforced and not user.is_superuser:
         properties = " or ".join(unenforced)
@@ -38,14 +38,14 @@ def refuse_unenforced(user: User, engine: str, unenforced: Sequence[str]) -> Non
 
 
 def refuse_now(user: User, kind: SubmissionKind) -> None:
-    """The same at the time of submitting, for the engine that the controller has found; and PalioError
+    """The same when submitting, for the engine that the controller found; also raises PalioError
     "submission-kind-unsupported" for what that engine cannot run at all.
     """
     _refuse(user, kind)
 
 
 def left_out(kinds: Iterable[SubmissionKind], user: User) -> Mapping[SubmissionKind, str]:
-    """Those of the kinds that `refuse_now` would refuse, and why, in the participant's words."""
+    """The kinds that `refuse_now` would refuse, each with the reason for the participant."""
     found = {}
     for kind in kinds:
         try:
@@ -57,10 +57,10 @@ def left_out(kinds: Iterable[SubmissionKind], user: User) -> Mapping[SubmissionK
 
 
 def _refuse(user: User, kind: SubmissionKind) -> None:
-    """Predictions are no program: only the organizers' own one runs, on them."""
+    """Predictions are no program: only the organizers' scoring program runs on them."""
     beat = ControllerBeat.objects.first()
     configured: str = settings.CONFIGURATION.engine
-    engine = beat.engine.partition(" ")[0] if beat and configured == "auto" else configured  # empty while none is found
+    engine = beat.engine.partition(" ")[0] if beat and configured == "auto" else configured  # empty until one is found
     if kind is not SubmissionKind.RESULTS:
         refuse_untrusted(user, engine)
         refuse_unenforced(user, engine, beat.unenforced if beat else ())

@@ -1,4 +1,4 @@
-"""Writing down what was done. Called inside the transaction of what it tells of."""
+"""Records events, inside the transaction of the change they describe."""
 
 from palio.web.models import Attempt, Challenge, Event, Submission, User
 
@@ -12,7 +12,7 @@ def record(
     attempt: Attempt | None = None,
     **detail: object,
 ) -> None:
-    """Adds a row; of an attempt its submission is known, and of a submission its challenge."""
+    """Add a row; an attempt implies its submission, and a submission its challenge."""
     submission = submission or (attempt.submission if attempt else None)
     Event.objects.create(
         kind=kind,

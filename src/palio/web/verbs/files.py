@@ -1,30 +1,26 @@
-"""A team's files: to be handed in again, or deleted."""
+"""A team's files, which can be submitted again or deleted."""
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Attempt, StoredFile, Upload, User
 from palio.web.storage.files import remove_file, store_changing
 from palio.web.verbs import events
 
 
 def delete_file(file: StoredFile, user: User) -> None:
-    """Removes its bytes, unless another team has the same; submissions made from it keep their rows and results.
+    """Delete the content, unless another team has the same; submissions keep their rows and results.
 
-    Asked again, nothing more happens. Raises RefusedError "file-in-use".
+    Does nothing if it is already deleted. Raises PalioError "file-in-use".
     """
     with store_changing(settings.FOLDERS):
         with transaction.atomic():
             file = StoredFile.objects.select_for_update().get(pk=file.pk)
             if Attempt.objects.filter(submission__file=file).exclude(state__in=[*ENDS]).exists():
-                raise RefusedError(
-                    "file-in-use",
-                    f"{file.name} is being evaluated at the moment.",
-                    "Wait for the end of that submission, or cancel it; then delete the file.",
-                )
+                raise PalioError("file-in-use", name=file.name)
             if file.deleted is None:
                 file.deleted = timezone.now()
                 file.save(update_fields=["deleted"])

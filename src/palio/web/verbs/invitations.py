@@ -1,4 +1,4 @@
-"""Links that let their holder in once: to the platform, into a challenge, into a team. Only their hashes are kept."""
+"""Invitation links that admit one person once: to the platform, a challenge or a team. Only hashes are stored."""
 
 import hashlib
 import secrets
@@ -8,29 +8,27 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Invitation, Team, User
 from palio.web.verbs import events, joining, teams
 
 LASTS = timedelta(days=14)
-MOST_OPEN = 200  # of one person at a time
+MOST_OPEN = 200  # per user at a time
 
 
 def invite(
     actor: User, *, challenge: Challenge | None = None, team: Team | None = None, note: str = ""
 ) -> tuple[Invitation, str]:
-    """An invitation, and the code for its link, which nobody can see again."""
+    """Create an invitation; return it with the code for its link, which is never shown again."""
     now, code = timezone.now(), secrets.token_urlsafe(24)
     with transaction.atomic():
         if Invitation.objects.filter(created_by=actor, used=None, revoked=None, expires__gt=now).count() >= MOST_OPEN:
-            raise RefusedError(
-                "invitations-many", f"You have {MOST_OPEN} open invitations.", "Take some of them back.", status=429
-            )
+            raise PalioError("invitations-too-many", limit=MOST_OPEN)
         invitation = Invitation.objects.create(
             code_hash=_hashed(code),
             challenge=team.challenge if team else challenge,
             team=team,
-            note=note.replace("\0", "").strip()[:200],  # which PostgreSQL does not keep
+            note=note.replace("\0", "").strip()[:200],  # PostgreSQL cannot store NUL
             created_by=actor,
             expires=now + LASTS,
         )
@@ -46,24 +44,19 @@ def invite(
 
 
 def find_invitation(code: str, user: User | None) -> Invitation:
-    """The one that this code opens for `user`. Raises RefusedError if there is none, or no longer."""
+    """The invitation that this code opens for `user`. Raises PalioError if it is invalid."""
     invitation = (
         Invitation.objects.select_related("challenge__current", "team", "created_by", "used_by")
         .filter(code_hash=_hashed(code))
         .first()
     )
     if invitation is None or not is_open(invitation, user):
-        raise RefusedError(
-            "invitation-invalid",
-            "This invitation is unknown, was used, was taken back, or has expired.",
-            "Ask whoever sent it for a new one.",
-            status=404,
-        )
+        raise PalioError("invitation-invalid")
     return invitation
 
 
 def is_open(invitation: Invitation, user: User | None) -> bool:
-    """Whether it still lets in; after somebody made their account with it, only them."""
+    """Whether it is still valid; after somebody created an account with it, only for them."""
     reserved = invitation.used_by is not None and invitation.used_by != user
     return not (invitation.used or invitation.revoked or reserved) and invitation.expires > timezone.now()
 
@@ -78,12 +71,12 @@ def open_invitations(of: Q) -> list[Invitation]:
 
 
 def take_for_account(invitation_id: str, user: User) -> bool:
-    """Notes whose account was made with an invitation. False if somebody else was faster, or it is over."""
+    """Record the account created with an invitation. False if it is no longer valid."""
     invitation = Invitation.objects.select_for_update().filter(pk=invitation_id).first()
     if invitation is None or not is_open(invitation, user):
         return False
     invitation.used_by = user
-    if invitation.challenge is None:  # it has done what it was for
+    if invitation.challenge is None:  # it has served its purpose
         invitation.used = timezone.now()
     invitation.save(update_fields=["used_by", "used"])
     events.record("invitation.followed", actor=user, challenge=invitation.challenge, invitation=invitation.id)
@@ -91,18 +84,18 @@ def take_for_account(invitation_id: str, user: User) -> bool:
 
 
 def accept(code: str, user: User, *, terms_digest: str = "") -> Invitation:
-    """Into the challenge or the team that it is for."""
+    """Join the challenge or the team of the invitation."""
     with transaction.atomic():
         found = find_invitation(code, user)
         invitation = Invitation.objects.select_for_update().get(pk=found.pk)
         if not is_open(invitation, user):
-            return find_invitation(code, user)  # raises: another browser was faster
+            return find_invitation(code, user)  # raises, because another browser was faster
         if invitation.team is not None:
             teams.join_team(invitation.team, user)
         elif invitation.challenge is not None:
             joining.join(invitation.challenge, user, terms_digest=terms_digest, invited=True)
         else:
-            raise RefusedError("invitation-for-an-account", "You have an account already.", "Go on to the challenges.")
+            raise PalioError("invitation-for-account")
         invitation.used_by, invitation.used = user, timezone.now()
         invitation.save(update_fields=["used_by", "used"])
         events.record("invitation.used", actor=user, challenge=invitation.challenge, invitation=invitation.id)

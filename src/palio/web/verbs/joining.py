@@ -1,4 +1,4 @@
-"""Taking part in a challenge: terms accepted, wish noted, approved at once or by an organizer, withdrawn."""
+"""Joining a challenge: accepting the terms, requesting to join, approval, withdrawal."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import events
@@ -16,7 +16,7 @@ from palio.web.verbs.teams import ensure_team, leave_for_good
 
 @dataclass(frozen=True)
 class Terms:
-    """A text to be accepted, known by its digest: who accepted it has accepted this, and no later one."""
+    """Terms to accept, identified by their digest: accepting them does not accept later ones."""
 
     text: str
     digest: str
@@ -34,15 +34,15 @@ def registration_of(challenge: Challenge, user: User) -> Registration | None:
 
 
 def needs_terms(registration: Registration) -> bool:
-    """Whether the terms are others than those this person accepted."""
+    """Whether the terms have changed since this person accepted them."""
     terms = terms_of(bundle_of(_version(registration.challenge)))
     return terms is not None and terms.digest != registration.terms_digest
 
 
 def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: bool = False) -> Registration:
-    """Notes the wish to take part. `terms_digest` is that of the text that was shown and accepted.
+    """Request to join. `terms_digest` is that of the text that was shown and accepted.
 
-    The state that comes back is approved, with a team of one, or pending. Raises RefusedError.
+    The resulting state is approved, with a team of one, or pending. Raises PalioError.
     """
     version = _version(challenge)
     _refuse_closed(challenge, invited=invited)
@@ -75,7 +75,7 @@ def join(challenge: Challenge, user: User, *, terms_digest: str = "", invited: b
 
 
 def accept_terms(registration: Registration, terms_digest: str) -> Registration:
-    """Accepts terms that came with a later version."""
+    """Accept the terms of a later version."""
     version = _version(registration.challenge)
     terms = _accepted(version, terms_digest)
     with transaction.atomic():
@@ -92,7 +92,7 @@ def accept_terms(registration: Registration, terms_digest: str) -> Registration:
 
 
 def decide(registration: Registration, *, approve: bool, actor: User) -> Registration:
-    """An organizer's yes or no; either may be changed later, but a no to somebody who has handed in is refused."""
+    """Approve or refuse a join request. Decisions can be changed, but a person who has submitted cannot be refused."""
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=registration.challenge_id)
         locked = Registration.objects.select_for_update().select_related("user").get(pk=registration.pk)
@@ -100,17 +100,9 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
         if locked.state == wanted:
             return locked
         if locked.state == Registration.State.WITHDRAWN:
-            raise RefusedError(
-                "registration-withdrawn",
-                f"{locked.user.username} has withdrawn.",
-                "Wait for them to join again, or send them an invitation.",
-            )
+            raise PalioError("join-request-withdrawn", user=locked.user.username)
         if not approve and challenge.submissions.filter(user=locked.user).exists():
-            raise RefusedError(
-                "participant-has-submissions",
-                f"{locked.user.username} has handed in submissions, which would stay without anybody to see them.",
-                "Disqualify the submissions, with a reason, instead.",
-            )
+            raise PalioError("participant-has-submissions", user=locked.user.username)
         before, locked.state = locked.state, wanted
         locked.decided, locked.decided_by = timezone.now(), actor
         locked.save(update_fields=["state", "decided", "decided_by"])
@@ -130,18 +122,14 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
 
 
 def withdraw(challenge: Challenge, user: User) -> None:
-    """Stops taking part. What was handed in stays, until it is withdrawn itself."""
+    """Withdraw from the challenge. Submissions stay until they are withdrawn themselves."""
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
         registration = registration_of(challenge, user)
         if registration is None or registration.state == Registration.State.WITHDRAWN:
-            raise RefusedError(
-                "not-a-participant", "You do not take part in this challenge.", "There is nothing to do."
-            )
+            raise PalioError("not-a-participant")
         if registration.state == Registration.State.REFUSED:
-            raise RefusedError(
-                "registration-refused", "Your wish to take part was refused.", "There is nothing to withdraw."
-            )
+            raise PalioError("not-a-participant")
         leave_for_good(challenge, user)
         registration.state = Registration.State.WITHDRAWN
         registration.save(update_fields=["state"])
@@ -150,42 +138,26 @@ def withdraw(challenge: Challenge, user: User) -> None:
 
 def _version(challenge: Challenge) -> ChallengeVersion:
     if challenge.current is None:
-        raise RefusedError("challenge-empty", "This challenge has no version yet.", "Wait for its organizer.")
+        raise PalioError("challenge-empty")
     return challenge.current
 
 
 def _refuse_closed(challenge: Challenge, *, invited: bool) -> None:
     if challenge.visibility == Challenge.Visibility.ARCHIVED:
-        raise RefusedError(
-            "challenge-archived", "This challenge is archived.", "It can be read, and nobody can join it any more."
-        )
+        raise PalioError("challenge-archived")
     if challenge.visibility == Challenge.Visibility.DRAFT:
-        raise RefusedError(
-            "challenge-draft", "This challenge is still a draft.", "It can be joined once it is published."
-        )
+        raise PalioError("challenge-draft")
     if challenge.joining == Challenge.Joining.INVITATION and not invited:
-        raise RefusedError(
-            "invitation-needed",
-            "This challenge is joined by invitation.",
-            "Ask its organizers for a link.",
-            status=403,
-        )
+        raise PalioError("invitation-needed")
 
 
 def _refuse_state(registration: Registration, *, invited: bool) -> None:
     if registration.state == Registration.State.REFUSED and not invited:
-        raise RefusedError(
-            "registration-refused",
-            "Your wish to take part was refused.",
-            "Ask the organizers of the challenge.",
-            status=403,
-        )
+        raise PalioError("join-request-refused")
     if registration.state == Registration.State.APPROVED:
-        raise RefusedError("registration-made", "You take part already.", "There is nothing to do.")
+        raise PalioError("already-joined")
     if registration.state == Registration.State.PENDING and not invited:
-        raise RefusedError(
-            "registration-made", "Your wish to take part is noted already.", "An organizer decides about it."
-        )
+        raise PalioError("join-request-pending")
 
 
 def _accepted(version: ChallengeVersion, digest: str) -> Terms | None:
@@ -193,15 +165,8 @@ def _accepted(version: ChallengeVersion, digest: str) -> Terms | None:
     if terms is None or digest == terms.digest:
         return terms
     if not digest:
-        raise RefusedError(
-            "terms-not-accepted",
-            "This challenge has terms, and they were not accepted.",
-            "Read and accept them.",
-            status=422,
-        )
-    raise RefusedError(
-        "terms-changed", "The terms have changed since they were shown to you.", "Read them again, and accept them."
-    )
+        raise PalioError("terms-not-accepted")
+    raise PalioError("terms-changed")
 
 
 def _note_terms(registration: Registration, version: ChallengeVersion, terms: Terms | None) -> None:

@@ -1,10 +1,10 @@
-"""What organizers decide of a submission beside its scores, and can undo: hidden or shown, disqualified or not."""
+"""Reversible decisions of organizers on a submission: hidden or shown, disqualified or not."""
 
 from django.db import transaction
 from django.utils import timezone
 
-from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard import ranked
+from palio.core.errors import PalioError
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, User
 from palio.web.verbs import events
 
@@ -12,7 +12,7 @@ REASON_CHARACTERS = 500
 
 
 def hide(submission: Submission, actor: User) -> None:
-    """Takes it off the board. Asked again, nothing more happens."""
+    """Hide it from the leaderboard. Does nothing if it is already hidden."""
     _set_hidden(submission, actor, hidden=True)
 
 
@@ -21,38 +21,31 @@ def unhide(submission: Submission, actor: User) -> None:
 
 
 def disqualify(submission: Submission, actor: User, reason: str) -> None:
-    """Takes its rank, for a reason that its team reads. Raises RefusedError "reason-missing" or "reason-too-long"."""
-    reason = reason.replace("\0", "").strip()  # which PostgreSQL cannot keep
+    """Remove its rank, for a reason that the team can read. Raises PalioError "reason-missing", "reason-too-long"."""
+    reason = reason.replace("\0", "").strip()  # PostgreSQL cannot store NUL
     if not reason:
-        raise RefusedError(
-            "reason-missing", "A submission is disqualified for a reason.", "Write it down; its team reads it.", 422
-        )
+        raise PalioError("reason-missing")
     if len(reason) > REASON_CHARACTERS:
-        raise RefusedError(
-            "reason-too-long",
-            f"The reason has {len(reason):,} characters, and {REASON_CHARACTERS} are kept.",
-            "Shorten it.",
-            422,
-        )
+        raise PalioError("reason-too-long", count=f"{len(reason):,}", limit=f"{REASON_CHARACTERS:,}")
     with transaction.atomic():
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if submission.disqualified == reason:
             return
         submission.disqualified = reason
         submission.save(update_fields=["disqualified"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.disqualified", actor=actor, submission=submission, reason=reason)
 
 
 def reinstate(submission: Submission, actor: User) -> None:
-    """Takes a disqualification back."""
+    """Undo a disqualification."""
     with transaction.atomic():
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if not submission.disqualified:
             return
         reason, submission.disqualified = submission.disqualified, ""
         submission.save(update_fields=["disqualified"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.reinstated", actor=actor, submission=submission, reason=reason)
 
 
@@ -63,5 +56,5 @@ def _set_hidden(submission: Submission, actor: User, *, hidden: bool) -> None:
             return
         submission.hidden = timezone.now() if hidden else None
         submission.save(update_fields=["hidden"])
-        ranked.changed(submission.challenge)
+        mark_changed(submission.challenge)
         events.record("submission.hidden" if hidden else "submission.shown", actor=actor, submission=submission)

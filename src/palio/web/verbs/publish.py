@@ -1,6 +1,6 @@
 """Publishing: a bundle becomes a challenge, or the next version of one.
 
-A version that was published is never changed. What a new one changes for participants is written beside it.
+A published version never changes. Each new version lists its changes for participants.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from palio.core.bundle.read import named_digest
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.files.staging import reading as reading_source
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
 from palio.web.storage.bundles import bundle_of, keep_reading, read_new, reading_at
 from palio.web.storage.files import bundle_path, keep_bundle
@@ -29,7 +28,7 @@ SLUG_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Publication:
-    """`is_new` is false where the bundle is what was published already, and nothing was done."""
+    """`is_new` is false if the bundle was already published and nothing was done."""
 
     version: ChallengeVersion
     is_new: bool
@@ -39,17 +38,17 @@ class Publication:
 def publish(
     folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> ChallengeVersion:
-    """The version that `folder` is published as, new or not; see `publish_bundle`."""
+    """Publish `folder` and return its version, new or existing; see `publish_bundle`."""
     return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note).version
 
 
 def publish_bundle(
     folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> Publication:
-    """Checks the bundle in `folder`, keeps a copy, and makes it the current version of the challenge `slug`.
+    """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
-    Without a slug it is made from the title. A draft is seen by its organizers alone; publishing it again without
-    `draft` shows it to everybody. Raises PalioError with all that is wrong with the bundle, RefusedError.
+    Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
+    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle.
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -63,7 +62,7 @@ def publish_bundle(
     try:
         with transaction.atomic():
             version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
-    except IntegrityError:  # somebody else took the name a moment ago
+    except IntegrityError:  # somebody else has just taken the name
         raise _taken(name) from None
     return Publication(version, is_new, reading.warnings)
 
@@ -71,25 +70,16 @@ def publish_bundle(
 def _slug(slug: str | None, title: str) -> str:
     name = slugify(title)[:SLUG_CHARACTERS].strip("-") if slug is None else slug
     if not name or name != slugify(name) or len(name) > SLUG_CHARACTERS:
-        raise RefusedError(
-            "slug-invalid",
-            f"“{name or title}” cannot be part of an address.",
-            f"Name the challenge with letters from a to z, digits and hyphens, at most {SLUG_CHARACTERS} in all.",
-            status=422,
-        )
+        raise PalioError("slug-invalid", name=name or title, limit=SLUG_CHARACTERS)
     return name
 
 
-def _taken(slug: str) -> RefusedError:
-    return RefusedError(
-        "slug-taken",
-        f"There is a challenge named “{slug}” already.",
-        "Choose another name with --slug, or ask its organizers to make you one of them.",
-    )
+def _taken(slug: str) -> PalioError:
+    return PalioError("slug-taken", slug=slug)
 
 
 def _refuse_early(slug: str, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
-    """Before anything is copied. Asked again in the transaction."""
+    """Checks before anything is copied; repeated in the transaction."""
     challenge = Challenge.objects.filter(slug=slug).first()
     if challenge is not None:
         _refuse_version(challenge, bundle, actor, draft=draft)
@@ -100,25 +90,13 @@ def _refuse_version(challenge: Challenge, bundle: Bundle, actor: User | None, *,
     if actor is not None and not actor.is_superuser and not organizers.exists():
         raise _taken(challenge.slug)
     if challenge.visibility == Challenge.Visibility.ARCHIVED:
-        raise RefusedError(
-            "challenge-archived",
-            f"“{challenge.slug}” is archived: it is there to be read, and takes no new version.",
-            "Set it to published first.",
-        )
+        raise PalioError("publish-archived", slug=challenge.slug)
     if draft and challenge.visibility == Challenge.Visibility.PUBLISHED:
-        raise RefusedError(
-            "challenge-published",
-            f"“{challenge.slug}” is published already, and a draft of a new version would have nowhere to be.",
-            "Publish the new version as it is, or keep it as a draft under another name with --slug.",
-        )
+        raise PalioError("publish-not-draft", slug=challenge.slug)
     named = {phase.name for phase in bundle.phases}
     used = challenge.submissions.order_by("phase").values_list("phase", flat=True).distinct()
     if gone := [phase for phase in used if phase not in named]:
-        raise RefusedError(
-            "phase-in-use",
-            f"The new version lacks {_quoted(gone)}, for which submissions were handed in.",
-            "Keep that phase under its name; to end it, give it an end.",
-        )
+        raise PalioError("phase-in-use", phases=_quoted(gone))
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -176,11 +154,11 @@ def _add_version(challenge: Challenge, digest: str, bundle: Bundle, actor: User 
         digest=digest,
         title=bundle.title[:200],
         changes=[asdict(change) for change in changes],
-        note=note.replace("\0", ""),  # which PostgreSQL does not keep
+        note=note.replace("\0", ""),  # PostgreSQL cannot store NUL
         published_by=actor,
     )
     if old and old.auto_approve != bundle.auto_approve and challenge.joining != Challenge.Joining.INVITATION:
         challenge.joining = Challenge.Joining.OPEN if bundle.auto_approve else Challenge.Joining.APPROVAL
     challenge.current = version
-    challenge.board_revision += 1
+    challenge.leaderboard_revision += 1
     return version

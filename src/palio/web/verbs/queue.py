@@ -1,8 +1,8 @@
-"""Whose turn it is: round robin over challenges, in each of them over teams, in each team first come, first served.
+"""Order of the queue: round robin over challenges, then over teams; first come, first served within a team.
 
-Whoever was started last is the last to come again, and what was started is in the database: so the order is the same
-for the controller, which keeps to it, and for pages, which show it, and outlives both. A re-score of a whole phase is
-one more team of its challenge, so that those who hand in meanwhile do not wait for all of it.
+The one started last comes last, and starts are in the database: so the order is the same for the controller, which
+follows it, and for pages, which show it, and survives restarts. The re-score of a phase counts as one more team of its
+challenge, so that new submissions do not wait for all of it.
 """
 
 import statistics
@@ -18,14 +18,14 @@ from django.utils import timezone
 from palio.core.attempt.states import RUNNING, State
 from palio.web.models import Attempt
 
-LONGEST_WAIT = timedelta(minutes=5)  # before an attempt is retried
-_RECENT = 500  # of the attempts last started; whoever is not among them has not been served for long
+LONGEST_WAIT = timedelta(minutes=5)  # before a retry
+_RECENT = 500  # latest starts; a team not among them has not been served for long
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """An attempt in the queue. `lane`: its team, or the re-score that it belongs to."""
+    """An attempt in the queue. `lane`: its team, or its re-score."""
 
     identity: str
     challenge: int
@@ -35,13 +35,13 @@ class Waiting:
     not_before: datetime = _NEVER
 
     def is_due(self, now: datetime) -> bool:
-        """Nothing waits longer than LONGEST_WAIT: where it seems to, the clock was set back."""
+        """Nothing waits longer than LONGEST_WAIT: a longer wait means that the clock was set back."""
         return not now < self.not_before <= now + LONGEST_WAIT
 
 
 @dataclass(frozen=True)
 class Start:
-    """An attempt that was started, and for how long it ran if it has ended."""
+    """A started attempt, and how long it ran if it has finished."""
 
     challenge: int
     lane: str
@@ -52,9 +52,9 @@ class Start:
 
 @dataclass(frozen=True)
 class Place:
-    """`number` counts from 1, which is next. `wait` is None where nothing has been evaluated to judge by.
+    """`number` starts at 1, which is next. `wait` is None if no earlier evaluation gives an estimate.
 
-    After a fault of the platform an attempt waits until `not_before`, and has no number.
+    After a platform error, an attempt waits until `not_before` and has no number.
     """
 
     number: int | None
@@ -64,7 +64,7 @@ class Place:
 
 
 def in_turn(waiting: Iterable[Waiting], recent: Sequence[Start]) -> list[Waiting]:
-    """All of them in the order in which they are started. `recent` has the latest first."""
+    """The attempts in the order in which they will start. `recent` has the latest first."""
     lanes: dict[int, dict[str, deque[Waiting]]] = {}
     for each in sorted(waiting, key=lambda each: (each.created, each.identity)):
         lanes.setdefault(each.challenge, {}).setdefault(each.lane, deque()).append(each)
@@ -79,22 +79,22 @@ def in_turn(waiting: Iterable[Waiting], recent: Sequence[Start]) -> list[Waiting
 
 
 def _round_robin(queues: Iterable[tuple[datetime, deque[Waiting]]]) -> Iterator[Waiting]:
-    """One of each in turn; first whoever was served longest ago, of these whoever came first."""
-    turns = [(0, last, queue[0].created, queue[0].identity, queue) for last, queue in queues]
-    heapify(turns)
+    """Alternate between lanes: first the one served longest ago, then the one that came first."""
+    heads = [(0, last, queue[0].created, queue[0].identity, queue) for last, queue in queues]
+    heapify(heads)
     count = 0
-    while turns:
-        *_, queue = turns[0]
+    while heads:
+        *_, queue = heads[0]
         yield queue.popleft()
         count += 1
         if queue:
-            heapreplace(turns, (count, _NEVER, queue[0].created, queue[0].identity, queue))
+            heapreplace(heads, (count, _NEVER, queue[0].created, queue[0].identity, queue))
         else:
-            heappop(turns)
+            heappop(heads)
 
 
 def waiting_now() -> list[Waiting]:
-    """The whole queue, in no order."""
+    """The whole queue, unordered."""
     rows = Attempt.objects.filter(state=State.QUEUED, cancel_requested=None).values_list(
         "identity",
         "submission__challenge_id",
@@ -111,7 +111,7 @@ def waiting_now() -> list[Waiting]:
 
 
 def recent_starts() -> list[Start]:
-    """The latest first."""
+    """Latest first."""
     rows = (
         Attempt.objects.filter(started__isnull=False)
         .order_by("-started")
@@ -131,7 +131,7 @@ def lane(team: str, rescore: str | None) -> str:
 
 
 def places(now: datetime | None = None) -> dict[str, Place]:
-    """Of each attempt that waits, by identity: its place in the queue, and how long it may have to wait."""
+    """For each waiting attempt, by identity: its place in the queue and its estimated wait."""
     now = now or timezone.now()
     waiting, recent = waiting_now(), recent_starts()
     ready = in_turn((each for each in waiting if each.is_due(now)), recent)
@@ -157,13 +157,8 @@ def places(now: datetime | None = None) -> dict[str, Place]:
     return found
 
 
-def place_of(attempt: Attempt) -> Place | None:
-    """None once it has left the queue."""
-    return places().get(attempt.identity) if attempt.state == State.QUEUED else None
-
-
 class _Usual:
-    """How long attempts take: the median of those of the same phase, else of the challenge, else of all."""
+    """Usual duration of attempts: the median of the phase, else of the challenge, else of all."""
 
     def __init__(self, recent: Sequence[Start]) -> None:
         self._of: dict[tuple[int, str] | int | None, list[timedelta]] = {}
@@ -188,7 +183,7 @@ class _Usual:
 
 
 def _waits(running: Sequence[timedelta], queue: Sequence[timedelta], slots: int) -> list[timedelta]:
-    """When each of the queue would start if everything took as long as it usually does."""
+    """When each waiting attempt would start if all take their usual time."""
     free = sorted(running)[:slots]
     free += [timedelta()] * (slots - len(free))
     heapify(free)

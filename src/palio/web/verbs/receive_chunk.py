@@ -5,8 +5,8 @@ from typing import Protocol
 
 from django.db import IntegrityError, transaction
 
+from palio.core.errors import PalioError, counted
 from palio.core.quantities import size_text
-from palio.web.http.refusals import RefusedError
 from palio.web.models import Upload, UploadedChunk
 from palio.web.storage.upload_folder import BLOCK_BYTES, UploadFolder, part_of, room
 
@@ -18,15 +18,10 @@ class Stream(Protocol):
 def put_chunk(upload: Upload, index: int, sha256: str, stream: Stream) -> None:
     """Keeps the chunk; does nothing if it is there. Any order, and several at a time.
 
-    Raises RefusedError: "chunk-unknown", "chunk-differs", "chunk-incomplete", "chunk-damaged", "disk-full".
+    Raises PalioError: "chunk-unknown", "chunk-differs", "chunk-incomplete", "chunk-damaged", "storage-full".
     """
     if not 0 <= index < upload.chunk_count:
-        raise RefusedError(
-            "chunk-unknown",
-            f"This upload has {upload.chunk_count} chunks, numbered from 0; there is no chunk {index}.",
-            "Ask for the upload: it says how large its chunks are, and which of them are there.",
-            422,
-        )
+        raise PalioError("chunk-unknown", index=index, count=counted(upload.chunk_count, "chunk"))
     if upload.file_id is not None or _is_there(upload, index, sha256):
         while stream.read(BLOCK_BYTES):  # read to its end, so that the connection can be used again
             pass
@@ -46,12 +41,7 @@ def put_chunk(upload: Upload, index: int, sha256: str, stream: Stream) -> None:
         if received != size_bytes:
             raise _incomplete(index, size_bytes, size_text(received))
         if digest.hexdigest() != sha256:
-            raise RefusedError(
-                "chunk-damaged",
-                f"Chunk {index} did not arrive as it was sent: its SHA-256 is not the one that was announced with it.",
-                "Send it again. Nothing of it was kept, and all other chunks are as they were.",
-                422,
-            )
+            raise PalioError("chunk-damaged", index=index)
         with room():
             folder.place(part, index * upload.chunk_bytes)
     try:
@@ -68,11 +58,7 @@ def chunk_size(upload: Upload, index: int) -> int:
 def _is_there(upload: Upload, index: int, sha256: str) -> bool:
     kept = UploadedChunk.objects.filter(upload=upload, index=index).values_list("sha256", flat=True).first()
     if kept is not None and kept != sha256:
-        raise RefusedError(
-            "chunk-differs",
-            f"Chunk {index} is there already, with another content.",
-            "The file was changed since it was announced: give this upload up and begin anew.",
-        )
+        raise PalioError("chunk-differs", index=index)
     return kept is not None
 
 
@@ -80,18 +66,8 @@ def _read(stream: Stream) -> bytes:
     try:
         return stream.read(BLOCK_BYTES)
     except OSError as error:  # the sender is gone; what it is told is for the log of a proxy
-        raise RefusedError(
-            "chunk-incomplete",
-            "The connection broke off in the middle of a chunk.",
-            "Send it again. Nothing of it was kept, and all other chunks are as they were.",
-            400,
-        ) from error
+        raise PalioError("chunk-interrupted") from error
 
 
-def _incomplete(index: int, expected: int, received: str) -> RefusedError:
-    return RefusedError(
-        "chunk-incomplete",
-        f"Chunk {index} has {size_text(expected)}, and {received} arrived.",
-        "Send it again. Nothing of it was kept, and all other chunks are as they were.",
-        422,
-    )
+def _incomplete(index: int, expected: int, received: str) -> PalioError:
+    return PalioError("chunk-incomplete", index=index, size=size_text(expected), received=received)

@@ -1,70 +1,54 @@
-"""Another attempt at a submission, as an organizer wishes: through all stages, or the scoring alone."""
+"""Re-runs and re-scores of a single submission, for organizers."""
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Attempt, Challenge, ChallengeVersion, Purpose, StoredFile, Submission, User
 from palio.web.storage.files import file_path
 from palio.web.verbs import events
 
 
 def rerun(submission: Submission, actor: User) -> Attempt:
-    """Through all stages, with the challenge as it is now. If it is scored, that score is the one that counts.
+    """Run all stages again with the current version. If it is scored, the new score counts.
 
-    Raises RefusedError "submission-running", "submission-withdrawn" or "file-deleted".
+    Raises PalioError "submission-unfinished", "submission-withdrawn" or "rerun-file-deleted".
     """
     with transaction.atomic():
         submission = lock_idle(submission)
         file = StoredFile.objects.select_for_update().get(pk=submission.file_id)
         if file.deleted is not None or not file_path(settings.FOLDERS, file.sha256).is_file():
-            raise RefusedError(
-                "file-deleted",
-                f"The team has deleted {file.name}, so that it cannot be run again.",
-                "What it predicted can still be scored again.",
-            )
+            raise PalioError("rerun-file-deleted", name=file.name)
         return _queue(submission, actor, Purpose.RERUN, None)
 
 
 def rescore_one(submission: Submission, actor: User) -> Attempt:
-    """The scoring alone, with the challenge as it is now, of the predictions that an earlier attempt left.
+    """Score the predictions of an earlier attempt again with the current version.
 
-    Raises RefusedError "submission-running", "submission-withdrawn" or "predictions-gone".
+    Raises PalioError "submission-unfinished", "submission-withdrawn" or "predictions-gone".
     """
     with transaction.atomic():
         submission = lock_idle(submission)
         source = with_predictions(submission)
         if source is None:
-            raise RefusedError(
-                "predictions-gone",
-                "No attempt at this submission has left predictions that could be scored.",
-                "Run it again, through all stages.",
-            )
+            raise PalioError("predictions-gone")
         return _queue(submission, actor, Purpose.RESCORE, source)
 
 
 def lock_idle(submission: Submission) -> Submission:
-    """The row, locked, of a submission that nothing is done with at the moment."""
+    """The locked row of a submission without an unfinished attempt."""
     submission = Submission.objects.select_for_update().get(pk=submission.pk)
     if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
-        raise RefusedError(
-            "submission-running",
-            "This submission has an attempt that has not ended.",
-            "Wait for its end, or cancel it.",
-        )
+        raise PalioError("submission-unfinished")
     if submission.withdrawn is not None:
-        raise RefusedError(
-            "submission-withdrawn",
-            "Its team has withdrawn this submission.",
-            "Ask the team to hand it in again.",
-        )
+        raise PalioError("submission-withdrawn")
     return submission
 
 
 def with_predictions(submission: Submission) -> Attempt | None:
-    """The attempt whose predictions are to be scored: the one that counts, else the last that has got so far."""
+    """The attempt whose predictions to score: the one that counts, else the latest one that has predictions."""
     ended = submission.attempts.filter(state__in=[State.SCORED, State.FAILED], rescore=None).order_by("-number")
     candidates = ([submission.counted] if submission.counted else []) + [
         attempt for attempt in ended if attempt.state == State.SCORED or _failed_at(attempt) == State.SCORE
@@ -79,7 +63,7 @@ def current_version(challenge: Challenge) -> ChallengeVersion:
 
 
 def next_number(submission: Submission) -> int:
-    """Of its next attempt; the submission's row has to be locked."""
+    """The number of its next attempt; the submission's row must be locked."""
     last = submission.attempts.order_by("-number").first()
     return last.number + 1 if last else 1
 

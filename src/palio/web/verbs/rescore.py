@@ -1,7 +1,7 @@
-"""Scoring a whole phase again, with the challenge as it is now: boards side by side, then all at once or not at all.
+"""Re-scoring a phase with the current version: compare the leaderboards, then apply all new scores or none.
 
-Its attempts are evaluated like any, and change nothing that anybody sees until it is applied. A submission that has no
-new score then has none on the board: scores of two scoring programs do not stand on one.
+Its attempts are evaluated like any others, and change nothing visible until it is applied. A submission without a new
+score then has none on the leaderboard: scores of two scoring programs are never mixed.
 """
 
 from collections import Counter
@@ -13,95 +13,88 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
-from palio.core.bundle.model import Phase
-from palio.core.errors import Cause, counted
-from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard import ranked
-from palio.web.leaderboard.ranked import Board, BoardRow, Sight, handed_in, make_board, team_names
+from palio.core.bundle.pick_phase import pick_phase
+from palio.core.errors import Cause, PalioError, counted
+from palio.core.leaderboard.ranking import Row
+from palio.web.leaderboard.entries import read_entries, read_rescored, team_names
+from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, mark_changed
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
-from palio.web.storage.bundles import bundle_of, current_bundle, phase_named
+from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.verbs import events
 from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
 
 @dataclass(frozen=True)
-class Change:
-    """A line of both boards. Without `new`, it loses its score; without `old`, it had none."""
+class RankChange:
+    """A row of either leaderboard. Without `new`, it loses its score; without `old`, it had none."""
 
-    old: BoardRow | None
-    new: BoardRow | None
+    old: Row | None
+    new: Row | None
 
     @property
-    def row(self) -> BoardRow:
+    def row(self) -> Row:
         row = self.new or self.old
-        assert row is not None  # noqa: S101 - it stands on one of the boards
+        assert row is not None  # noqa: S101 - it is on one of the leaderboards
         return row
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """`changes` has every line, in the order of the new board, then what falls off it. `failed`: no new score."""
+class RescoreComparison:
+    """`changes` has every row, in the new order, then those that drop off. `failed`: no new score."""
 
-    old: Board
-    new: Board
-    changes: tuple[Change, ...]
+    old: Leaderboard
+    new: Leaderboard
+    changes: tuple[RankChange, ...]
     failed: tuple[Attempt, ...]
     unended: int
-    refusal: RefusedError | None  # why the new scores cannot be applied
+    refusal: PalioError | None  # why the new scores cannot be applied
 
 
 def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
-    """Queues an attempt for every submission of the phase that has predictions and was not withdrawn.
+    """Queue an attempt for every submission of the phase that has predictions and was not withdrawn.
 
-    Raises RefusedError "phase-unknown", "rescore-open" or "nothing-to-rescore".
+    Raises PalioError "phase-unknown", "rescore-open" or "rescore-empty".
     """
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=challenge.pk)
-        phase = _phase(challenge, phase_name)
+        phase = pick_phase(current_bundle(challenge), phase_name)
         open_ones = challenge.rescores.filter(phase=phase.name, state__in=[Rescore.State.RUNNING, Rescore.State.READY])
         if open_ones.exists():
-            raise RefusedError(
-                "rescore-open",
-                f"The phase “{phase.name}” is being scored again already.",
-                "Apply or discard that one first.",
-            )
+            raise PalioError("rescore-open", phase=phase.name)
         rescore = Rescore.objects.create(
             challenge=challenge, version=current_version(challenge), phase=phase.name, created_by=actor
         )
         submissions = challenge.submissions.select_for_update(of=("self",)).filter(phase=phase.name, withdrawn=None)
         count = sum(_queue(rescore, submission, actor) for submission in submissions.order_by("created"))
         if count == 0:
-            raise RefusedError(
-                "nothing-to-rescore",
-                f"No submission in the phase “{phase.name}” has left predictions that could be scored.",
-                "Wait until the first has got that far.",
-            )
+            raise PalioError("rescore-empty", phase=phase.name)
         events.record(
             "rescore.begun", actor=actor, challenge=challenge, rescore=rescore.id, phase=phase.name, count=count
         )
     return rescore
 
 
-def compare(rescore: Rescore) -> Comparison:
-    """Both boards as organizers see them, also while it still runs."""
+def compare(rescore: Rescore) -> RescoreComparison:
+    """Both leaderboards as organizers see them, also while it runs."""
     bundle = bundle_of(rescore.version)
-    phase = _phase(rescore.challenge, rescore.phase)
-    handed = [handed_in(rescore.challenge, rescore.phase, applied) for applied in (None, rescore)]
+    phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
+    both = (read_entries(rescore.challenge, rescore.phase), read_rescored(rescore))
     names = team_names(rescore.challenge)
-    old, new = (make_board(bundle, phase, each, names, Sight.ALL) for each in handed)
+    old, new = (build_leaderboard(bundle, phase, entries, names, Visibility.ALL) for entries in both)
     before = {_line(row): row for row in old.rows}
-    changes = [Change(before.pop(_line(row), None), row) for row in new.rows]
-    changes += [Change(row, None) for row in before.values()]
+    changes = [RankChange(before.pop(_line(row), None), row) for row in new.rows]
+    changes += [RankChange(row, None) for row in before.values()]
     latest = _latest(rescore)
     failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
     unended = sum(not attempt.ended for attempt in latest)
-    return Comparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
+    return RescoreComparison(old, new, tuple(changes), failed, unended, None if unended else in_the_way(latest))
 
 
 def apply(rescore: Rescore, actor: User) -> None:
-    """The new scores are the ones that count, of all submissions at once.
+    """Make the new scores of all submissions count, at once.
 
-    Raises RefusedError "rescore-not-ready", or what `in_the_way` says.
+    Raises PalioError "rescore-running", "rescore-decided", or what `in_the_way` returns.
     """
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.READY)
@@ -111,41 +104,32 @@ def apply(rescore: Rescore, actor: User) -> None:
         for attempt in latest:
             submission = Submission.objects.select_for_update().get(pk=attempt.submission_id)
             was_rescored_since = submission.counted is not None and submission.counted.number > attempt.number
-            if was_rescored_since:  # run again meanwhile, with the same challenge or a newer one
+            if was_rescored_since:  # re-run in the meantime, with the same version or a newer one
                 continue
             is_scored = attempt.state == State.SCORED
             submission.counted = attempt if is_scored else None
             submission.charged = submission.charged or is_scored
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
-        ranked.changed(rescore.challenge)
+        mark_changed(rescore.challenge)
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
 
 
-def in_the_way(latest: Sequence[Attempt]) -> RefusedError | None:
-    """Why new scores cannot be applied: "rescore-incomplete" where the platform has failed, "rescore-failed" where
-    nobody has a new score and that is not all the participants' doing. `latest` is the last attempt at each.
+def in_the_way(latest: Sequence[Attempt]) -> PalioError | None:
+    """Why the new scores cannot be applied: "rescore-incomplete" after platform errors, "rescore-failed" if nobody has
+    a new score and not only participants are responsible. `latest` has the latest attempt of each submission.
     """
     causes = Counter(attempt.failure_cause for attempt in latest)
     if faults := causes[Cause.PLATFORM]:
-        return RefusedError(
-            "rescore-incomplete",
-            f"{counted(faults, 'submission')} could not be scored by a fault of the platform.",
-            "Discard this one, and begin again when the platform's operator has mended it.",
-        )
+        return PalioError("rescore-incomplete", count=counted(faults, "submission"))
     is_scored = any(attempt.state == State.SCORED for attempt in latest)
     if causes[Cause.ORGANIZER] and not is_scored:
-        return RefusedError(
-            "rescore-failed",
-            f"None of {counted(len(latest), 'submission')} has a new score, and the challenge's own programs are why: "
-            "applied, this would take every score off the board.",
-            "Discard this one, mend the scoring program, publish the next version, and score the phase again.",
-        )
+        return PalioError("rescore-failed")
     return None
 
 
 def discard(rescore: Rescore, actor: User) -> None:
-    """Everything stays as it is; what still waits or runs is cancelled. Raises RefusedError "rescore-not-ready"."""
+    """Change nothing and cancel unfinished attempts. Raises PalioError "rescore-decided"."""
     with transaction.atomic():
         rescore = _locked(rescore, Rescore.State.RUNNING, Rescore.State.READY)
         rescore.attempts.exclude(state__in=[*ENDS]).update(cancel_requested=timezone.now())
@@ -170,7 +154,7 @@ def _queue(rescore: Rescore, submission: Submission, actor: User) -> bool:
 
 
 def _latest(rescore: Rescore) -> list[Attempt]:
-    """Of each submission the last attempt, which a retry may be."""
+    """The latest attempt of each submission, which may be a retry."""
     attempts: QuerySet[Attempt] = rescore.attempts.select_related("submission__team").order_by("number")
     return list({attempt.submission_id: attempt for attempt in attempts}.values())
 
@@ -178,11 +162,9 @@ def _latest(rescore: Rescore) -> list[Attempt]:
 def _locked(rescore: Rescore, *states: Rescore.State) -> Rescore:
     rescore = Rescore.objects.select_for_update().get(pk=rescore.pk)
     if rescore.state not in states:
-        raise RefusedError(
-            "rescore-not-ready",
-            f"This new scoring is {rescore.state}.",
-            "Wait until it is ready." if rescore.state == Rescore.State.RUNNING else "It was decided already.",
-        )
+        if rescore.state == Rescore.State.RUNNING:
+            raise PalioError("rescore-running")
+        raise PalioError("rescore-decided", state=rescore.state)
     return rescore
 
 
@@ -191,13 +173,7 @@ def _decide(rescore: Rescore, state: Rescore.State) -> None:
     rescore.save(update_fields=["state", "decided"])
 
 
-def _phase(challenge: Challenge, name: str) -> Phase:
-    phase = phase_named(current_bundle(challenge), name)
-    if phase is None:
-        raise RefusedError("phase-unknown", f"The challenge has no phase named “{name}”.", "Name one that it has.", 422)
-    return phase
-
-
-def _line(row: BoardRow) -> tuple[str, str]:
-    """What makes a row the same on both boards: its team, and of baselines the submission."""
-    return row.team, row.submission if row.baseline or row.disqualified else ""
+def _line(row: Row) -> tuple[str, str]:
+    """What identifies a row on both leaderboards: the team, and the submission if the team has another row."""
+    entry = row.entry
+    return entry.team or "", entry.label if entry.baseline or entry.disqualified else ""

@@ -1,34 +1,29 @@
-"""Who helps with a challenge, and how far: organizer, scorer, viewer."""
+"""Roles in a challenge: organizer, scorer, viewer."""
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Role, RoleKind, User
 from palio.web.verbs import events
 
 SAYS = {
-    RoleKind.ORGANIZER: "may do everything in this challenge",
-    RoleKind.SCORER: "sees submissions and failures, re-runs and re-scores",
-    RoleKind.VIEWER: "sees what an organizer sees, and changes nothing",
+    RoleKind.ORGANIZER: "can do everything in this challenge",
+    RoleKind.SCORER: "can see, re-run and re-score submissions",
+    RoleKind.VIEWER: "can see what an organizer sees, but change nothing",
 }
 
 
 def grant(challenge: Challenge, username: str, kind: str, *, actor: User) -> Role:
-    """Gives somebody a role, in place of the one that they may have."""
+    """Give a user a role, replacing the one they have."""
     if kind not in RoleKind.values:
         allowed = ", ".join(f"`{value}`" for value in RoleKind.values)
-        raise RefusedError("value-unknown", f"`{kind}` is not one of {allowed}.", "Choose one of these.", status=422)
-    username = username.replace("\0", "").strip()  # NUL is nothing that PostgreSQL would look for
+        raise PalioError("value-unknown", value=kind, allowed=allowed)
+    username = username.replace("\0", "").strip()  # PostgreSQL cannot search for NUL
     with transaction.atomic():
         Challenge.objects.select_for_update().get(pk=challenge.pk)
         user = User.objects.filter(username__iexact=username, is_active=True).first()
         if user is None:
-            raise RefusedError(
-                "person-unknown",
-                f"Nobody here is called “{username}”.",
-                "Check the name; whoever has no account yet makes one first.",
-                status=422,
-            )
+            raise PalioError("account-unknown", user=username)
         role = Role.objects.filter(challenge=challenge, user=user).first() or Role(challenge=challenge, user=user)
         if role.kind == RoleKind.ORGANIZER and kind != RoleKind.ORGANIZER:
             _refuse_last(role)
@@ -47,7 +42,7 @@ def revoke(challenge: Challenge, username: str, *, actor: User) -> None:
             .first()
         )
         if role is None:
-            raise RefusedError("role-missing", f"“{username}” has no role here.", "There is nothing to do.", status=404)
+            raise PalioError("role-missing", user=username)
         if role.kind == RoleKind.ORGANIZER:
             _refuse_last(role)
         role.delete()
@@ -57,8 +52,4 @@ def revoke(challenge: Challenge, username: str, *, actor: User) -> None:
 def _refuse_last(role: Role) -> None:
     others = Role.objects.filter(challenge=role.challenge, kind=RoleKind.ORGANIZER).exclude(pk=role.pk)
     if not others.exists():
-        raise RefusedError(
-            "last-organizer",
-            f"{role.user.username} is the only organizer, and a challenge without one could not be looked after.",
-            "Make somebody else an organizer first.",
-        )
+        raise PalioError("last-organizer", user=role.user.username)

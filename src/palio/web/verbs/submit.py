@@ -1,4 +1,4 @@
-"""Hands a team's file in for a phase: from then on the platform owes it an end."""
+"""Submits a team's file to a phase; every submission reaches an end state."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from django.utils import timezone
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
-from palio.web.http.refusals import RefusedError
-from palio.web.leaderboard.ranked import changed
+from palio.core.errors import PalioError
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import events
@@ -22,36 +22,28 @@ NOTE_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
-class Handed:
-    """What was handed in, and what its team should know although it was taken."""
+class Submitted:
+    """A submission, and notes for its team."""
 
     submission: Submission
     notes: tuple[str, ...]
 
 
-def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Handed:
-    """Makes the submission and its first attempt, which waits for a slot.
+def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Submitted:
+    """Create the submission and its first attempt, which waits for a slot.
 
-    Without a name, the phase is the one that is open. Of several at a time that reach for a team's last try, one gets
-    it. Raises RefusedError or PalioError for whatever verbs.limits finds in the way, "file-deleted" and
-    "note-too-long".
+    Without a name, the open phase is used. If several requests compete for a team's last submission, one gets it.
+    Raises PalioError for what `verbs.submission_limits` refuses, "file-deleted" and "note-too-long".
     """
-    note = note.replace("\0", "").strip()  # which PostgreSQL keeps in no text
+    note = note.replace("\0", "").strip()  # PostgreSQL cannot store NUL
     if len(note) > NOTE_CHARACTERS:
-        raise RefusedError(
-            "note-too-long",
-            f"The note has {len(note):,} characters, and {NOTE_CHARACTERS} are kept.",
-            "Shorten it.",
-            422,
-        )
+        raise PalioError("note-too-long", count=f"{len(note):,}", limit=f"{NOTE_CHARACTERS:,}")
     with transaction.atomic():
-        team = Team.objects.select_for_update().get(pk=file.team_id)  # others of the team wait here
+        team = Team.objects.select_for_update().get(pk=file.team_id)  # other requests of the team wait here
         challenge = Challenge.objects.select_related("current").get(pk=team.challenge_id)
         file.refresh_from_db()
         if file.deleted is not None:
-            raise RefusedError(
-                "file-deleted", f"{file.name} was deleted from your team's files.", "Upload it again.", 409
-            )
+            raise PalioError("file-deleted", name=file.name)
         _refuse_without_terms(challenge, user)
         version = challenge.current
         if version is None:
@@ -66,15 +58,15 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
         )
         attempt = Attempt.objects.create(submission=submission, number=1, version=version)
         events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)
-        events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="handed in")
-    return Handed(submission, tuple(notes))
+        events.record("attempt.moved", actor=user, attempt=attempt, new=State.QUEUED, why="submitted")
+    return Submitted(submission, tuple(notes))
 
 
 def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attempt:
-    """Ends the attempt that runs: at once if it waits, else the controller does. Asked again, nothing more happens.
+    """Cancel the unfinished attempt: at once if it waits, otherwise through the controller. Can be repeated.
 
-    `counts` says that whoever asks knows that it uses up a try, where verbs.charging says so. Raises RefusedError
-    "submission-ended", and "cancel-counts" where it would and nobody has been told.
+    `counts` confirms that the cancellation may count toward the limit, if verbs.quota says so. Raises PalioError
+    "submission-finished", and "cancel-counts" if it would count without confirmation.
     """
     with transaction.atomic():
         attempt = (
@@ -84,23 +76,14 @@ def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attem
             .first()
         )
         if attempt is None:
-            raise RefusedError(
-                "submission-ended",
-                "This submission has ended, so that there is nothing to cancel.",
-                "To take it off the board, withdraw it.",
-            )
+            raise PalioError("submission-finished")
         if attempt.cancel_requested is None:
             does_count = cancelling_counts(attempt)
             if does_count and not counts:
-                raise RefusedError(
-                    "cancel-counts",
-                    "This attempt has begun on hidden data and this phase shows its log, so that cancelling it uses up "
-                    "one of your team's tries.",
-                    "Let it go on, or cancel it once more and say that it may count (`palio cancel --counts`).",
-                )
+                raise PalioError("cancel-counts")
             attempt.cancel_requested = timezone.now()
             events.record(CANCEL_ASKED, actor=user, attempt=attempt, counts=does_count)
-        if attempt.state == State.QUEUED:  # nothing of it has begun
+        if attempt.state == State.QUEUED:  # it has not started
             attempt.state = State.CANCELLED
             attempt.moved = attempt.finished = attempt.cancel_requested
             events.record(
@@ -111,20 +94,18 @@ def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attem
 
 
 def withdraw(submission: Submission, user: User) -> None:
-    """Takes it off the board, for good; its tries stay used. Asked again, nothing more happens.
+    """Withdraw it from the leaderboard for good; it still counts toward the limit. Can be repeated.
 
-    Raises RefusedError "submission-running".
+    Raises PalioError "submission-unfinished".
     """
     with transaction.atomic():
         submission = Submission.objects.select_for_update().get(pk=submission.pk)
         if submission.attempts.filter(rescore=None).exclude(state__in=[*ENDS]).exists():
-            raise RefusedError(
-                "submission-running", "This submission has not ended.", "Cancel it first, then withdraw it."
-            )
+            raise PalioError("submission-unfinished")
         if submission.withdrawn is None:
             submission.withdrawn = timezone.now()
             submission.save(update_fields=["withdrawn"])
-            changed(submission.challenge)
+            mark_changed(submission.challenge)
             events.record("submission.withdrawn", actor=user, submission=submission)
 
 
@@ -136,14 +117,10 @@ def lacks_terms(challenge: Challenge, user: User) -> bool:
 
 def _refuse_without_terms(challenge: Challenge, user: User) -> None:
     if lacks_terms(challenge, user):
-        raise RefusedError(
-            "terms-changed",
-            "The terms of this challenge are others than those that you have accepted.",
-            "Read and accept them on its page, then hand in; what you have uploaded is in your list of files.",
-        )
+        raise PalioError("terms-changed")
 
 
 def _known(before: Submission) -> str:
     attempt = before.counted or before.attempts.order_by("-number").first()
-    end = f"which has ended as {attempt.state}" if attempt else "which has no attempt"
-    return f"this file was handed in for this phase before, on {before.created:%Y-%m-%d at %H:%M} UTC, {end}"
+    end = f"which ended as {attempt.state}" if attempt else "which has no attempt"
+    return f"this file was submitted to this phase before, on {before.created:%Y-%m-%d at %H:%M} UTC, {end}"

@@ -1,26 +1,30 @@
-"""Teams: limits and ranks are per team, so who is in which one is changed with care.
+"""Teams. Submission limits and ranks are per team, so membership changes are restricted.
 
-Everybody who takes part is in exactly one team of the challenge, at first in one of their own. A member who has handed
-something in stays where they are: with another team they would have its tries too. A member who leaves keeps nothing;
-a team that has submissions stays, as they do.
+Every participant is in exactly one team of the challenge, at first in one of their own. A member who has submitted
+cannot change teams, because that would give them another team's submissions. A member who leaves takes nothing along;
+a team with submissions stays.
 """
 
 from django.db import transaction
 
-from palio.web.http.refusals import RefusedError
+from palio.core.errors import PalioError
+from palio.web.access.relations import own_team
 from palio.web.models import Challenge, Membership, Team, User
 from palio.web.verbs import events
 
 NAME_CHARACTERS = 80
 
 
-def own_team(challenge: Challenge, user: User) -> Team | None:
-    """The team that `user` is in."""
-    return Team.objects.filter(challenge=challenge, memberships__user=user).select_related("captain").first()
+def require_team(challenge: Challenge, user: User) -> Team:
+    """The team of `user`. Raises PalioError "team-missing": a participant may have just left it."""
+    team = own_team(challenge, user)
+    if team is None:
+        raise PalioError("team-missing")
+    return team
 
 
 def ensure_team(challenge: Challenge, user: User) -> Team:
-    """The team that `user` is in; a team of one if there is none. Inside the caller's transaction."""
+    """The team of `user`, or a new team of one. Needs a transaction."""
     if team := own_team(challenge, user):
         return team
     name, number = user.username[:NAME_CHARACTERS], 1
@@ -34,39 +38,30 @@ def ensure_team(challenge: Challenge, user: User) -> Team:
 
 
 def rename(team: Team, name: str, *, actor: User) -> Team:
-    """Raises RefusedError where the name is taken in this challenge, or none."""
+    """Raises PalioError if the name is taken in this challenge, or invalid."""
     name = " ".join(name.split())
     if not 2 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
-        raise RefusedError(
-            "team-name-invalid",
-            "This cannot be the name of a team.",
-            f"Choose one of 2 to {NAME_CHARACTERS} characters that can be seen.",
-            status=422,
-        )
+        raise PalioError("team-name-invalid", limit=NAME_CHARACTERS)
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         if Team.objects.filter(challenge=challenge, name__iexact=name).exclude(pk=team.pk).exists():
-            raise RefusedError("team-name-taken", f"There is a team named “{name}” already.", "Choose another name.")
+            raise PalioError("team-name-taken", name=name)
         before, team.name = Team.objects.get(pk=team.pk).name, name
         team.save(update_fields=["name"])
-        challenge.board_revision += 1
-        challenge.save(update_fields=["board_revision"])
+        challenge.leaderboard_revision += 1
+        challenge.save(update_fields=["leaderboard_revision"])
         events.record("team.renamed", actor=actor, challenge=challenge, team=team.id, before=before, name=name)
     return team
 
 
 def join_team(team: Team, user: User) -> None:
-    """Moves a participant into `team`. Inside the caller's transaction, which has checked that they are invited."""
+    """Move a participant into `team`. Needs a transaction, and a checked invitation."""
     challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
     before = own_team(challenge, user)
     if before is None:
-        raise RefusedError(
-            "not-a-participant",
-            f"Only who takes part in “{_title(challenge)}” can be in one of its teams.",
-            "Join the challenge first, then follow the link again.",
-        )
+        raise PalioError("not-a-participant")
     if before == team:
-        raise RefusedError("team-yours", f"You are in “{team.name}” already.", "There is nothing to do.")
+        raise PalioError("already-in-team", team=team.name)
     _refuse_switch(before, user)
     Membership.objects.filter(challenge=challenge, user=user).update(team=team)
     _remove_if_unused(before)
@@ -74,16 +69,12 @@ def join_team(team: Team, user: User) -> None:
 
 
 def leave(team: Team, *, actor: User) -> Team:
-    """Back into a team of one, which is returned."""
+    """Leave the team; returns the user's new team of one."""
     with transaction.atomic():
         challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
         membership = Membership.objects.filter(team=team, user=actor).first()
         if membership is None or team.memberships.count() == 1:
-            raise RefusedError(
-                "team-of-one",
-                "You are in a team of your own.",
-                "To stop taking part, withdraw from the challenge.",
-            )
+            raise PalioError("team-of-one")
         _refuse_captain(team, actor)
         _refuse_switch(team, actor)
         membership.delete()
@@ -92,14 +83,12 @@ def leave(team: Team, *, actor: User) -> Team:
 
 
 def pass_captain(team: Team, username: str, *, actor: User) -> Team:
-    """Makes another member the captain."""
+    """Make another member the captain."""
     with transaction.atomic():
         locked = Team.objects.select_for_update().get(pk=team.pk)
         member = locked.memberships.filter(user__username=username.replace("\0", "")).select_related("user").first()
         if member is None:
-            raise RefusedError(
-                "not-a-member", f"“{username}” is not in this team.", "Name one of its members.", status=422
-            )
+            raise PalioError("team-member-unknown", user=username)
         if member.user_id != locked.captain_id:
             locked.captain = member.user
             locked.save(update_fields=["captain"])
@@ -110,42 +99,29 @@ def pass_captain(team: Team, username: str, *, actor: User) -> Team:
 
 
 def leave_for_good(challenge: Challenge, user: User) -> None:
-    """What withdrawing from a challenge does to the team. Inside the caller's transaction."""
+    """Leave the team when withdrawing from a challenge. Needs a transaction."""
     team = own_team(challenge, user)
     if team is None:
         return
     _refuse_captain(team, user)
     if team.submissions.filter(user=user).exists():
-        return  # so that who comes back is in the same team, with the tries that it has left
+        return  # so that a returning user is in the same team, with its remaining submissions
     Membership.objects.filter(team=team, user=user).delete()
     _remove_if_unused(team)
 
 
 def _refuse_captain(team: Team, user: User) -> None:
     if team.captain_id == user.pk and team.memberships.count() > 1:
-        raise RefusedError(
-            "captain-stays",
-            f"You are the captain of “{team.name}”, and it has other members.",
-            "Make one of them the captain first.",
-        )
+        raise PalioError("captain-cannot-leave", team=team.name)
 
 
 def _refuse_switch(team: Team, user: User) -> None:
     _refuse_captain(team, user)
     if team.submissions.filter(user=user).exists():
-        raise RefusedError(
-            "team-fixed",
-            f"You have handed in for “{team.name}”, so you stay in it: limits are for each team, and another team "
-            "would give you its tries too.",
-            "Ask the others to join your team instead; whoever has handed in nothing can.",
-        )
+        raise PalioError("team-fixed", team=team.name)
 
 
 def _remove_if_unused(team: Team) -> None:
     used = team.submissions.exists() or team.files.exists() or team.uploads.exists()
     if not used and not team.memberships.exists():
         team.delete()
-
-
-def _title(challenge: Challenge) -> str:
-    return challenge.current.title if challenge.current else challenge.slug

@@ -1,6 +1,6 @@
-"""A bundle that arrives as a zip: unpacked without trusting it, then published like any other.
+"""Publishes a bundle uploaded as a zip: unpacked as untrusted input, then published like any other.
 
-What is said about it names the zip and files in it, never folders of this machine.
+Messages name the zip and files in it, never folders of this machine.
 """
 
 from pathlib import Path, PurePath
@@ -17,13 +17,13 @@ from palio.web.reading.bounded import BUNDLES, read_bounded, without_folder
 from palio.web.reading.readers import unpack_bundle
 from palio.web.verbs.publish import Publication, publish_bundle
 
-_LEAST_BYTES_PER_S = 20 * MIB  # of a disk, while unpacking
+_LEAST_BYTES_PER_S = 20 * MIB  # of the disk while unpacking
 
 
 def publish_archive(
     archive: Path, name: str, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> Publication:
-    """Publishes the zip at `archive`, which its sender calls `name`; raises as `publish_bundle` does."""
+    """Publish the zip at `archive`, called `name` by its sender; raises what `publish_bundle` raises."""
     name = PurePath(name.replace("\\", "/")).name or "bundle.zip"
     with (
         BUNDLES.taken_by(actor.username if actor else ""),
@@ -49,7 +49,7 @@ def _unpack(archive: Path, folder: Path, name: str) -> None:
     except PalioError as error:
         if not error.failure.code.startswith("archive-"):
             raise
-        # the words for a participant's archive would not help an organizer
+        # the message for a participant's archive would not help an organizer
         reason = error.failure.message.removeprefix(f"{name} ").rstrip(".")
         raise PalioError(
             "folder-unreadable", path=name, reason=f"it {reason}", evidence=error.failure.evidence

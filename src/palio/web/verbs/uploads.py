@@ -14,9 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bundle.model import Phase
-from palio.core.errors import counted
+from palio.core.errors import PalioError, counted
 from palio.core.quantities import MIB, size_text
-from palio.web.http.refusals import RefusedError
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.storage.upload_folder import UploadFolder, plain_name
 
@@ -47,12 +46,7 @@ def begin_upload(
     """The upload to send chunks to, which may have some already; one with `file` set if the team has that file."""
     name = plain_name(name)
     if not _DIGEST.fullmatch(sha256):
-        raise RefusedError(
-            "digest-invalid",
-            "The digest is not a SHA-256 as 64 hexadecimal digits in lower case.",
-            "Send what `sha256sum FILE` prints.",
-            422,
-        )
+        raise PalioError("digest-invalid")
     refuse_size(name, size_bytes, phase)
     with transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)  # so that two announcements of one file become one upload
@@ -81,16 +75,9 @@ def largest_chunk() -> int:
 
 def refuse_size(name: str, size_bytes: int, phase: Phase | None = None) -> None:
     if size_bytes < 1:
-        raise RefusedError(
-            "file-empty", f"{name} is empty.", "Check how the file was made, then hand it in again.", 422
-        )
+        raise PalioError("file-empty", name=name)
     if size_bytes > (most := most_bytes(phase)):
-        raise RefusedError(
-            "file-too-large",
-            f"{name} has {size_text(size_bytes)}, and files of up to {size_text(most)} are taken here.",
-            "Leave out what is not needed to run it; a smaller base image helps where a whole image is handed in.",
-            413,
-        )
+        raise PalioError("file-too-large", name=name, size=size_text(size_bytes), limit=size_text(most))
 
 
 def present(upload: Upload) -> list[int]:
@@ -125,9 +112,4 @@ def remove_abandoned(now: datetime | None = None) -> int:
 def _refuse_many(team: Team) -> None:
     unfinished = Upload.objects.filter(team=team, file=None).count()
     if unfinished >= MOST_UNFINISHED:
-        raise RefusedError(
-            "uploads-unfinished",
-            f"Your team has {counted(unfinished, 'upload')} that are not finished, and no more can be begun.",
-            "Finish some of them, or give them up; those that nobody goes on with are removed after a day.",
-            429,
-        )
+        raise PalioError("uploads-unfinished", count=counted(unfinished, "unfinished upload"))

@@ -1,7 +1,25 @@
-"""The table of failures: one module for each party that can mend them, or thing that they are about."""
+"""The table of errors: one module for each thing that they are about, in the order of docs/failures.md."""
 
 from palio.core.errors.kinds import FailureKind
-from palio.core.errors.table import handed_in, operators, organizers, platforms, receipts, usage
+from palio.core.errors.table import (
+    accounts,
+    bundles,
+    command_line,
+    connection,
+    evaluation,
+    joining,
+    machine,
+    organizing,
+    receipts,
+    requests,
+    server,
+    submissions,
+    submitting,
+    uploads,
+)
 
-PARTS = (usage, handed_in, organizers, receipts, operators, platforms)  # in the order of docs/failures.md
+PARTS = (
+    *(command_line, submissions, evaluation, bundles, receipts, machine),
+    *(connection, requests, accounts, joining, uploads, submitting, organizing, server),
+)
 FAILURES: dict[str, FailureKind] = {code: kind for part in PARTS for code, kind in part.KINDS.items()}

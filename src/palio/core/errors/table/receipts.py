@@ -1,4 +1,4 @@
-"""Receipts, and the keys that they are signed with."""
+"""Receipts, and the keys that sign them."""
 
 from palio.core.errors.kinds import Cause, FailureKind
 
@@ -7,29 +7,29 @@ _U, _O, _S = Cause.USAGE, Cause.ORGANIZER, Cause.PLATFORM
 KINDS: dict[str, FailureKind] = {
     "receipt-missing": FailureKind(
         _U,
-        "{path} holds no receipt.json.",
-        "Name a receipt or a run folder; an attempt that was cancelled, or has not ended, has none.",
+        "{path} has no receipt.json.",
+        "Name a receipt or a run folder. An attempt that was cancelled or has not finished has no receipt.",
     ),
     "receipt-invalid": FailureKind(
         _S,
-        "{path} cannot be read as a receipt of the form {format}.",
-        "Get it again from where it came from: it is damaged, of another version of Palio, or no receipt at all.",
+        "{path} cannot be read as a receipt of the format {format}.",
+        "Get it again from its source: it is damaged, written by another version of Palio, or not a receipt.",
     ),
     "receipt-changed": FailureKind(
         _S,
-        "{path}, or what lies beside it, is not what was signed: {count}.",
-        "Believe nothing of what is listed; get the run folder again from where it came from.",
+        "{path}, or a file beside it, differs from what was signed: {count}.",
+        "Do not trust what is listed. Get the run folder again from its source.",
     ),
     "receipt-signer-unknown": FailureKind(
         _U,
-        "What was signed is unchanged, but nothing says whose key it was signed with: {signer}. Anybody can make a key "
+        "Nothing was changed after signing, but nothing proves whose key signed it: {signer}. Anyone can create a key "
         "and sign with it.",
-        "If you have the signer's public key from a source that you trust, compare by naming it with --key.",
+        "If you have the signer's public key from a source that you trust, compare it with --key.",
     ),
     "receipt-signer-other": FailureKind(
         _S,
-        "What was signed is unchanged, but the key that was given has not signed it: it was {signer}.",
-        "Ask whoever showed you the receipt whose key that is.",
+        "Nothing was changed after signing, but the given key did not sign it. The key that did: {signer}.",
+        "Ask the person who gave you the receipt whose key that is.",
     ),
     "receipt-challenge-differs": FailureKind(
         _O,
@@ -38,17 +38,18 @@ KINDS: dict[str, FailureKind] = {
     ),
     "receipt-scores-differ": FailureKind(
         _O,
-        "The scoring program gives other scores than the receipt states: {count}.",
-        "Run `palio check --run`, which shows whether it gives the same scores twice; if so, do not believe these.",
+        "The scoring program computes other scores than the receipt states: {count}.",
+        "Run `palio check --run` to see whether the program computes the same scores twice. If it does, do not trust "
+        "the receipt.",
     ),
     "receipt-key-exposed": FailureKind(
         _S,
-        "{path}, this machine's key, can be read by other users, so that what it signs could be theirs.",
-        "If nobody else can have read it, run `chmod 600 {path}`; otherwise remove it, and a new key is made.",
+        "Other users can read {path}, this machine's key, and could sign with it.",
+        "If nobody else can have read it, run `chmod 600 {path}`. Otherwise remove it; Palio then creates a new key.",
     ),
     "receipt-key-unusable": FailureKind(
         _S,
         "{path} cannot be used as this machine's key: {reason}.",
-        "Name a folder that this user may write, and where the key is kept from now on, in PALIO_HOME.",
+        "Set PALIO_HOME to a folder that this user may write to, and keep the key there from now on.",
     ),
 }

@@ -1,5 +1,5 @@
 "use strict";
-// Adds the reader's own zone to times, lets buttons copy, and asks before what cannot be undone. Nothing else is here.
+// Shows local times, copy buttons and confirmation dialogs.
 
 (() => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -13,14 +13,14 @@
     if (time.dataset.zoned || Number.isNaN(moment.getTime())) return;
     time.dataset.zoned = "yes";
     time.title = `${whole.format(moment)} (${zone})`;
-    if (moment.getTimezoneOffset() === 0 || time.closest("table")) return; // in tables the title has to do
+    if (moment.getTimezoneOffset() === 0 || time.closest("table")) return; // in tables, the tooltip shows it
     const local = day.format(moment);
     const same = local === time.dateTime.slice(0, 10);
     const short = name.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
     const span = document.createElement("span");
     span.className = "zone";
     span.textContent = `(${same ? "" : `${local} `}${clock.format(moment)} ${short})`;
-    time.after(" ", span); // beside it, so that a line may break before it and nowhere else
+    time.after(" ", span); // a sibling, so that a line can only break before it
   }
 
   async function copy(button) {
@@ -32,7 +32,7 @@
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      button.textContent = "Select it and press Ctrl+C";
+      button.textContent = "Press Ctrl+C to copy";
       if (source) getSelection().selectAllChildren(source);
     }
     setTimeout(() => { button.textContent = said; }, 2000);
@@ -73,7 +73,7 @@
       return;
     }
     event.preventDefault();
-    event.stopImmediatePropagation(); // htmx must not send it either
+    event.stopImmediatePropagation(); // keeps htmx from sending it as well
     ask(button);
   }, true);
 

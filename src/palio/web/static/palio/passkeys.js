@@ -1,14 +1,14 @@
 "use strict";
-// Says what became of a passkey that did not sign in. allauth's scripts ask the browser, and would tell the console alone.
+// Shows why signing in with a passkey failed. allauth's scripts only write it to the console.
 
 (() => {
   const isNumber = /^[\d.]+$|:/.test(location.hostname);
   const says = {
-    NotAllowedError: "It was cancelled, took too long, or your device has no passkey for this address.",
-    InvalidStateError: "This device has a passkey for your account already.",
+    NotAllowedError: "Cancelled, timed out, or your device has no passkey for this site.",
+    InvalidStateError: "This device already has a passkey for your account.",
     SecurityError: isNumber
-      ? "Passkeys are for a name, never for a number: open these pages at localhost, or at the platform's own name."
-      : "Passkeys need the platform's own name in the address, and https.",
+      ? "Passkeys do not work with an IP address. Open this site by its host name, or as localhost."
+      : "Passkeys require HTTPS and the host name of this platform.",
   };
 
   document.addEventListener("allauth.error", (event) => {
@@ -17,7 +17,7 @@
     const said = main.querySelector(".passkey-refused") ?? document.createElement("p");
     said.className = "message error passkey-refused";
     said.setAttribute("role", "alert");
-    said.textContent = says[error.name] ?? `Your browser could not use a passkey here: ${error.message}`;
+    said.textContent = says[error.name] ?? `Your browser could not use a passkey: ${error.message}`;
     main.prepend(said);
     event.preventDefault();
   });

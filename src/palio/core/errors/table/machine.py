@@ -1,0 +1,51 @@
+"""The machine that Palio runs on: engines, disk, network and installed programs."""
+
+from palio.core.errors.kinds import Cause, FailureKind
+
+_S = Cause.PLATFORM
+
+KINDS: dict[str, FailureKind] = {
+    "engine-missing": FailureKind(_S, "No engine can run containers on this machine: {reason}.", "{next_step}"),
+    "engine-fault": FailureKind(
+        _S,
+        "The engine `{engine}` failed while {action}: {reason}.",
+        "Run `palio doctor`, then run the same command again. This does not count toward anyone's limit.",
+        retried=True,
+    ),
+    "disk-full": FailureKind(
+        _S,
+        "The disk that holds {path} is full ({free} free).",
+        "Free some space there, then run the same command again. Nothing that was there before was changed.",
+        retried=True,
+    ),
+    "target-unwritable": FailureKind(
+        _S,
+        "{path} cannot be written to: {reason}.",
+        "Name another folder, or give this user permission to write there.",
+    ),
+    "source-unreadable": FailureKind(
+        _S,
+        "{path} cannot be read: {reason}.",
+        "Check that it exists and that this user may read it.",
+    ),
+    "network-unavailable": FailureKind(
+        _S,
+        "{what} could not be downloaded from {url}: {reason}.",
+        "{next_step}",
+    ),
+    "download-corrupt": FailureKind(
+        _S,
+        "The download from {url} is not what was expected: {reason}.",
+        "Run the same command again; the broken file was removed.",
+    ),
+    "package-missing": FailureKind(
+        _S,
+        "{what} needs the Python package `{package}`, which is not installed.",
+        "Install it with: {command}",
+    ),
+    "program-missing": FailureKind(
+        _S,
+        "{what} needs the program `{program}`, which is not installed.",
+        "Install it with: {command}",
+    ),
+}

@@ -1,0 +1,122 @@
+"""Organizing a challenge: publishing, settings, roles, announcements, disqualifying and re-scoring."""
+
+from palio.core.errors.kinds import Cause, FailureKind
+
+_O, _S = Cause.ORGANIZER, Cause.PLATFORM
+
+KINDS: dict[str, FailureKind] = {
+    "slug-invalid": FailureKind(
+        _O,
+        "The name “{name}” cannot be part of an address.",
+        "Name the challenge with --slug: letters from a to z, digits and hyphens, at most {limit} characters.",
+    ),
+    "slug-taken": FailureKind(
+        _O,
+        "A challenge named “{slug}” already exists.",
+        "Choose another name with --slug, or ask its organizers to add you as an organizer.",
+        status=409,
+    ),
+    "publish-archived": FailureKind(
+        _O,
+        "The challenge “{slug}” is archived (read-only), so it takes no new version.",
+        "Set its visibility to published first.",
+        status=409,
+    ),
+    "publish-not-draft": FailureKind(
+        _O,
+        "The challenge “{slug}” is already published, so a new version cannot be kept as a draft.",
+        "Publish the new version, or publish it as a draft under another name with --slug.",
+        status=409,
+    ),
+    "phase-in-use": FailureKind(
+        _O,
+        "The new version lacks {phases}, which already has submissions.",
+        "Keep the phase under the same name. To close it, set its end date.",
+        status=409,
+    ),
+    "challenge-in-use": FailureKind(
+        _O,
+        "The challenge has submissions, so it cannot become a draft: its participants could not see it any more.",
+        "Archive it instead: everyone can still read it, but nobody can submit.",
+        status=409,
+    ),
+    "last-organizer": FailureKind(
+        _O,
+        "{user} is the only organizer of this challenge.",
+        "Make someone else an organizer first.",
+        status=409,
+    ),
+    "role-missing": FailureKind(
+        _O,
+        "The account “{user}” has no role in this challenge.",
+        "You do not need to do anything.",
+        status=404,
+    ),
+    "account-unknown": FailureKind(
+        _O,
+        "There is no account named “{user}”.",
+        "Check the name. Anyone without an account has to create one first.",
+    ),
+    "announcement-incomplete": FailureKind(
+        _O,
+        "An announcement needs a title and a text.",
+        "Write both.",
+    ),
+    "announcement-too-long": FailureKind(
+        _O,
+        "The {field} has {count} characters; at most {limit} are allowed.",
+        "Shorten the {field}.",
+    ),
+    "announcement-too-complex": FailureKind(
+        _O,
+        "The text nests emphasis, links or quotes too deeply to be rendered.",
+        "Write it with simpler formatting.",
+    ),
+    "reason-missing": FailureKind(
+        _O,
+        "A submission can only be disqualified with a reason.",
+        "Write a reason; the team reads it.",
+    ),
+    "reason-too-long": FailureKind(
+        _O,
+        "The reason has {count} characters; at most {limit} are allowed.",
+        "Shorten the reason.",
+    ),
+    "rescore-open": FailureKind(
+        _O,
+        "The phase “{phase}” already has an open re-score.",
+        "Apply or discard that one first.",
+        status=409,
+    ),
+    "rescore-empty": FailureKind(
+        _O,
+        "No submission in the phase “{phase}” has predictions to score.",
+        "Wait until a submission has reached the scoring stage.",
+        status=409,
+    ),
+    "rescore-running": FailureKind(
+        _O,
+        "The re-score is still running.",
+        "Wait until it is ready.",
+        status=409,
+    ),
+    "rescore-decided": FailureKind(
+        _O,
+        "The re-score was already {state}.",
+        "To change the scores, start a new re-score.",
+        status=409,
+    ),
+    "rescore-incomplete": FailureKind(
+        _S,
+        "{count} could not be scored because of a platform error.",
+        "Discard this re-score. Start a new one once the operator has fixed the platform.",
+        status=409,
+    ),
+    "rescore-failed": FailureKind(
+        _O,
+        "No submission has a new score, because the challenge's own programs failed. Applying this re-score would "
+        "remove every score from the leaderboard.",
+        "Discard this re-score, fix the scoring program, publish a new version, then re-score the phase again.",
+        status=409,
+    ),
+}

@@ -1,0 +1,45 @@
+"""Running a platform: its configuration, address, data folder, database and backups."""
+
+from palio.core.errors.kinds import Cause, FailureKind
+
+_S = Cause.PLATFORM
+
+KINDS: dict[str, FailureKind] = {
+    "configuration-invalid": FailureKind(
+        _S,
+        "The platform's configuration has {count}.",
+        "Fix what is listed; `palio serve --help` and docs/operate.md describe each setting.",
+    ),
+    "serving-unsafe": FailureKind(
+        _S,
+        "With this configuration, other machines can reach the platform ({where}), and {count} that this requires.",
+        "Set what is listed, in palio.toml or the environment; docs/operate.md has a complete example. Without --host "
+        "and --url, only this machine can reach the platform, and none of it is required.",
+    ),
+    "port-taken": FailureKind(
+        _S,
+        "The platform cannot listen on {address}: {reason}.",
+        "{next_step}",
+    ),
+    "data-in-use": FailureKind(
+        _S,
+        "{path} is in use: {what} already runs on it, as process {process}.",
+        "Use that one, stop it first, or name another folder with --data.",
+    ),
+    "database-newer": FailureKind(
+        _S,
+        "A newer version of Palio has used the database {database}: it has migrations that this version, {version}, "
+        "does not know.",
+        "Install the newer version again, or restore an older backup with `palio restore`.",
+    ),
+    "database-unusable": FailureKind(
+        _S,
+        "The database {database} cannot be used: {reason}.",
+        "{next_step}",
+    ),
+    "backup-invalid": FailureKind(
+        _S,
+        "{path} cannot be restored: {reason}.",
+        "Restore another backup; nothing was written.",
+    ),
+}

@@ -1,0 +1,160 @@
+"""Keeps the statistics of leaderboards complete: computed once, when a score comes in, and stored.
+
+The loop compares the revision of each challenge with the one whose statistics are complete. After a change, a thread
+with a database connection of its own looks for what is missing, has it computed, and stores it, which is a new
+revision for readers. Scoring never waits for it. What a kill interrupted is still missing afterwards, and so are
+statistics after an update or for attempts that are ranked now because of a withdrawal or a new version.
+
+Files that scoring programs wrote are read only in child processes with limits. An attempt whose file exceeds them has
+no interval; the others have theirs. Not covered: an interval of an attempt that is not ranked.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils import timezone
+
+from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.leaderboard.ranking import Entry
+from palio.core.quantities import GIB
+from palio.web.config.data_folder import Folders
+from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
+from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
+from palio.web.leaderboard.statistics import ranked_scores, ranking_digest, settings_digest
+from palio.web.leaderboard.visibility import Visibility
+from palio.web.models import Challenge, LeaderboardStatistics
+from palio.web.storage.bundles import current_bundle
+
+LOOK_S = 0.5  # between looks for changes
+RETRY_S = 60.0  # after a failure, such as a machine without memory
+AT_A_TIME = 50  # attempts in a child process
+BOUNDS = Bounds(time_s=600, memory_bytes=4 * GIB)
+
+log = logging.getLogger("palio.controller")
+
+
+def in_thread(job: Callable[[], None]) -> None:
+    def run() -> None:
+        try:
+            job()
+        finally:
+            connections.close_all()  # this thread's
+
+    threading.Thread(target=run, name="palio-statistics", daemon=True).start()
+
+
+class StatisticsUpdate:
+    """`look` is called by the loop. `start` runs what takes time; another one than `in_thread` is for tests."""
+
+    def __init__(self, folders: Folders, start: Callable[[Callable[[], None]], None] = in_thread) -> None:
+        self._runs, self._start = str(folders.runs), start
+        self._complete: dict[int, tuple[int, int | None]] = {}  # the revision of each challenge
+        self._not_before: dict[int, float] = {}
+        self._entries: dict[tuple[int, str], list[Entry]] = {}  # last read, which makes reading faster
+        self._next, self._is_running = 0.0, False
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if self._is_running or now < self._next:
+            return
+        self._next = now + LOOK_S
+        found = Challenge.objects.exclude(current=None).values_list("pk", "leaderboard_revision", "current_id")
+        due = {
+            pk: (revision, current)
+            for pk, revision, current in found
+            if self._complete.get(pk) != (revision, current) and self._not_before.get(pk, 0.0) <= now
+        }
+        if due:
+            self._is_running = True
+            self._start(lambda: self._update_all(due))
+
+    # -- in the thread
+
+    def _update_all(self, due: Mapping[int, tuple[int, int | None]]) -> None:
+        try:
+            for challenge, revision in due.items():
+                try:
+                    self.update(Challenge.objects.select_related("current").get(pk=challenge))
+                    self._complete[challenge] = revision
+                except Exception:
+                    log.exception("Updating the statistics of a leaderboard failed; it is tried again later")
+                    self._not_before[challenge] = time.monotonic() + RETRY_S
+        finally:
+            self._is_running = False
+
+    def update(self, challenge: Challenge) -> None:
+        """Computes and stores what is missing of a challenge's statistics."""
+        bundle = current_bundle(challenge)
+        primary = bundle.leaderboard.primary
+        for phase in bundle.phases:
+            if phase.rules.statistics is not None and not primary.hidden:
+                self._update_phase(challenge, phase, phase.rules.statistics, primary)
+
+    def _update_phase(self, challenge: Challenge, phase: Phase, policy: StatisticsPolicy, primary: Column) -> None:
+        key = challenge.pk, phase.name
+        known = self._entries.get(key, ())
+        leaderboard, self._entries[key] = read_leaderboard(challenge, phase, Visibility.ALL, known=known)
+        scores = ranked_scores(leaderboard.rows, primary)
+        stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name).first()
+        stored = stored or LeaderboardStatistics(challenge=challenge, phase=phase.name)
+        settings = settings_digest(policy, primary)
+        if stored.settings != settings:
+            stored.settings, stored.intervals, stored.ranked = settings, {}, ""
+        stored.intervals = {
+            attempt: found
+            for attempt, score in scores.items()
+            if (found := stored.intervals.get(attempt)) and found["score"] == score
+        }
+        missing = [attempt for attempt in scores if attempt not in stored.intervals]
+        for start in range(0, len(missing), AT_A_TIME):
+            some = {attempt: scores[attempt] for attempt in missing[start : start + AT_A_TIME]}
+            stored.intervals |= self._intervals(some, policy, primary)
+            _store(stored)
+        if scores and stored.ranked != (ranked := ranking_digest(settings, scores)):
+            found = self._ranges(scores, stored.intervals, policy, primary)
+            stored.ranked, stored.ranges, stored.cases = ranked, found["ranges"], found["cases"]
+            stored.no_ranges = found["reason"]
+            _store(stored)
+
+    def _intervals(self, scores: Mapping[str, float], policy: StatisticsPolicy, primary: Column) -> dict[str, Any]:
+        """All in one process; each in its own if they exceed the limits together."""
+        try:
+            found: dict[str, Any] = call_bounded(
+                score_intervals, self._runs, scores, asdict(policy), asdict(primary), bounds=BOUNDS
+            )
+        except BoundsError as limit:
+            if len(scores) > 1:
+                each = [self._intervals({attempt: score}, policy, primary) for attempt, score in scores.items()]
+                return {attempt: interval for found in each for attempt, interval in found.items()}
+            reason = f"scores/{policy.cases} exceeds the limits: {limit}"
+            return {attempt: {"score": score, "reason": reason} for attempt, score in scores.items()}
+        return found
+
+    def _ranges(
+        self, scores: Mapping[str, float], intervals: Mapping[str, Any], policy: StatisticsPolicy, primary: Column
+    ) -> dict[str, Any]:
+        if not 1 < len(scores) <= MOST_RANGED:
+            return {"ranges": {}, "cases": None, "reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
+        usable = [attempt for attempt in scores if "low" in intervals[attempt]]
+        try:
+            found: dict[str, Any] = call_bounded(
+                rank_ranges, self._runs, scores, usable, asdict(policy), asdict(primary), bounds=BOUNDS
+            )
+        except BoundsError as limit:
+            log.warning("Computing rank ranges exceeded the limits: %s", limit)
+            return {"ranges": {}, "cases": None, "reason": "Computing the rank ranges exceeded the limits."}
+        return found
+
+
+def _store(statistics: LeaderboardStatistics) -> None:
+    """Together with the revision, so that readers get it at once."""
+    statistics.computed = timezone.now()
+    with transaction.atomic():
+        statistics.save()
+        mark_changed(statistics.challenge)

@@ -1,0 +1,118 @@
+"""A leaderboard, rendered once for each revision and each kind of reader, and cached: the only cache on the way.
+
+docs/design-notes.md has the measurements. While a new revision is rendered, other readers get the previous one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from palio.core.bundle.model import Phase
+from palio.core.leaderboard.axis import Axis
+from palio.core.leaderboard.ranking import Entry
+from palio.web.http.cache import cached, last_cached
+from palio.web.leaderboard.formats import json_rows
+from palio.web.leaderboard.html import rows_html
+from palio.web.leaderboard.leaderboard import Leaderboard, read_leaderboard
+from palio.web.leaderboard.statistics import Statistics, read_statistics
+from palio.web.leaderboard.visibility import Visibility
+from palio.web.models import Challenge, Team
+
+BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
+
+Revision: TypeAlias = tuple[int, int]  # of the leaderboard and of the challenge; grows with every change
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`html` and `json` have one string for each row of `leaderboard`; `orders` are positions of rows, by sort key.
+
+    `revision` is the one that was rendered, which may be the previous one for a moment. `entries` are all that were
+    read, which spares the next snapshot most of the reading.
+    """
+
+    revision: Revision
+    leaderboard: Leaderboard
+    statistics: Statistics
+    axis: Axis | None  # of the drawn intervals, if there are any
+    html: tuple[str, ...]
+    json: tuple[str, ...]
+    orders: Mapping[str, tuple[int, ...]]
+    entries: Sequence[Entry]
+
+    def order(self, sort: str) -> tuple[int, ...]:
+        return self.orders[self.sort_key(sort)]
+
+    def sort_key(self, wanted: str) -> str:
+        return wanted if wanted in self.orders else BY_RANK
+
+    def rows_html(self, sort: str, own: Team | None) -> str:
+        """All rows. Those of the reader's own team are marked, which is the only difference between readers."""
+        rows, marked = self.leaderboard.rows, own.pk if own else None
+        return "".join(
+            _marked(self.html[place]) if rows[place].entry.team == marked else self.html[place]
+            for place in self.order(sort)
+        )
+
+
+def snapshot(challenge: Challenge, phase: Phase, visibility: Visibility, team: Team | None = None) -> Snapshot:
+    """The current revision, or the previous one while another thread renders the current one."""
+    revision = (challenge.leaderboard_revision, challenge.current_id or 0)
+    own = team if visibility is Visibility.OWN else None
+    key = f"leaderboard/{challenge.pk}/{phase.index}/{visibility}/{own.pk if own else ''}"
+    return cached(key, revision, lambda: _render(challenge, phase, visibility, own, revision, last_cached(key)))
+
+
+def _render(
+    challenge: Challenge,
+    phase: Phase,
+    visibility: Visibility,
+    own: Team | None,
+    revision: Revision,
+    previous: Snapshot | None,
+) -> Snapshot:
+    known = previous.entries if previous else ()
+    leaderboard, entries = read_leaderboard(challenge, phase, visibility, own, known)
+    statistics = Statistics()
+    if visibility in {Visibility.ALL, Visibility.PUBLIC}:
+        statistics = read_statistics(challenge, phase, leaderboard.primary, leaderboard.rows)
+    ends = [end for interval in statistics.intervals.values() for end in interval]
+    axis = Axis.around(ends) if ends else None
+    return Snapshot(
+        revision=revision,
+        leaderboard=leaderboard,
+        statistics=statistics,
+        axis=axis,
+        html=tuple(rows_html(leaderboard, statistics, axis)),
+        json=tuple(json_rows(leaderboard, statistics)),
+        orders=_orders(leaderboard),
+        entries=entries,
+    )
+
+
+def _marked(row: str) -> str:
+    row = row.replace("<tr>", '<tr class="own">', 1)
+    return row.replace("</th>", ' <span class="badge own">your team</span></th>', 1)
+
+
+def _orders(leaderboard: Leaderboard) -> dict[str, tuple[int, ...]]:
+    """By each column, best first, and with a minus in reverse. Rows without a value come last in both."""
+    rows = leaderboard.rows
+    places = range(len(rows))
+    orders: dict[str, tuple[int, ...]] = {}
+
+    def add(name: str, known: Sequence[int], unknown: Sequence[int] = ()) -> None:
+        orders[name] = (*known, *unknown)
+        orders[f"-{name}"] = (*reversed(known), *unknown)
+
+    ranked = [place for place in places if rows[place].rank is not None]
+    add(BY_RANK, ranked, [place for place in places if rows[place].rank is None])
+    add(BY_TEAM, sorted(places, key=lambda place: rows[place].name.casefold()))
+    add(BY_ENTRIES, sorted(places, key=lambda place: -rows[place].entries))
+    add(BY_LAST, sorted(places, key=lambda place: -rows[place].last.timestamp()))
+    for column in leaderboard.columns:
+        sign = -1 if column.descending else 1
+        known = [place for place in places if column.key in rows[place].values]
+        known.sort(key=lambda place: sign * rows[place].values[column.key])
+        add(column.key, known, [place for place in places if column.key not in rows[place].values])
+    return orders

@@ -1,0 +1,214 @@
+"""Submitting: limits, the upload form, and the submissions of the user's team.
+
+A script uploads large files in chunks through the API; without it, the form sends the whole file, with the same result.
+"""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from palio.core.attempt.states import ENDS
+from palio.core.attempt.verdicts import EVALUATED_KINDS
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import find_phase, pick_phase
+from palio.core.errors import PalioError
+from palio.web.http.request import Request, signed_in
+from palio.web.models import Challenge, StoredFile, Submission, Team
+from palio.web.pages.actions import redirect_after, show_error
+from palio.web.pages.file_forms import receives_file
+from palio.web.queries.submission import built_image, latest_attempt, scores_hidden, shown_scores
+from palio.web.queries.submissions import files_of, submissions_of
+from palio.web.storage.bundles import current_bundle
+from palio.web.verbs import complete_upload, files, submission_limits, submit
+from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.quota import cancelling_may_count
+from palio.web.verbs.teams import require_team
+from palio.web.verbs.uploads import CHUNK_BYTES
+
+ON_A_PAGE = 50
+
+
+@receives_file
+def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
+    found = request.subject
+    if request.method != "POST":
+        return _page(request, found)
+    return _submit(request, found, lambda team, phase: _received(request, team, phase))
+
+
+@require_POST
+def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Submit a file that the team uploaded before."""
+    return _submit(request, request.subject, lambda team, _: _chosen(request, team))
+
+
+def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Submissions of the user's team, newest first."""
+    found = request.subject
+    team = require_team(found, signed_in(request))
+    rows = Paginator(submissions_of(team.pk), ON_A_PAGE).get_page(request.GET.get("page"))
+    bundle = current_bundle(found)
+    context = {
+        "challenge": found,
+        "team": team,
+        "page": rows,
+        "rows": [_row(submission, bundle) for submission in rows],
+        "primary": bundle.leaderboard.primary,
+        "takes_several": len(bundle.phases) > 1,
+    }
+    return render(request, "submit/submissions.html", context)
+
+
+@require_POST
+def delete_file(request: Request[StoredFile], file: str) -> HttpResponse:
+    subject = request.subject
+
+    def act() -> str:
+        files.delete_file(subject, signed_in(request))
+        return f"{subject.name} deleted. Its submissions and their results are kept."
+
+    return redirect_after(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
+
+
+@require_POST
+def cancel(request: Request[Submission], submission: str) -> HttpResponse:
+    subject = request.subject
+
+    def act() -> str:
+        attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
+        return "Submission cancelled." if attempt.ended else "Cancelling: the running stage is being stopped."
+
+    return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
+
+
+@require_POST
+def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
+    subject = request.subject
+
+    def act() -> str:
+        submit.withdraw(subject, signed_in(request))
+        return "Submission withdrawn from the leaderboard."
+
+    return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
+
+
+def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
+    """Get the file from `take` and submit it; show a refusal on the page of the form."""
+    try:
+        user = signed_in(request)
+        team = require_team(challenge, user)
+        phase = _phase(challenge, request.POST.get("phase"))
+        file = take(team, phase)  # kept even if it cannot be submitted now, for later
+        submitted = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
+    except PalioError as error:
+        return _page(request, challenge, error)
+    for note in submitted.notes:
+        messages.info(request, f"Submitted. Note: {note}.")
+    return redirect("pages:submission", submitted.submission.pk)
+
+
+def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
+    given = request.FILES.get("file")
+    if given is None:
+        raise PalioError("file-missing")
+    wanted = next((kind for kind in SubmissionKind if kind == request.POST.get("kind")), None)
+    return complete_upload.take_whole(team, signed_in(request), given, wanted, phase)
+
+
+def _chosen(request: HttpRequest, team: Team) -> StoredFile:
+    wanted = request.POST.get("file", "")
+    file = next((file for file in files_of(team) if file.pk == wanted), None)
+    if file is None:
+        raise PalioError("file-unknown")
+    return file
+
+
+def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None = None) -> HttpResponse:
+    user = signed_in(request)
+    try:
+        team = require_team(challenge, user)
+    except PalioError as missing:
+        show_error(request, missing)
+        return HttpResponseRedirect(reverse("pages:challenge", args=[challenge.slug]))
+    bundle, phase = current_bundle(challenge), _phase(challenge, request.POST.get("phase") or request.GET.get("phase"))
+    quota = submission_limits.quota_of(team, phase)
+    not_here = left_out(quota.kinds, user)
+    kinds = [kind for kind in quota.kinds if kind not in not_here]
+    context = {
+        "challenge": challenge,
+        "team": team,
+        "phase": phase,
+        "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
+        "quota": quota,
+        "failure": error.failure if error else None,
+        "terms_changed": submit.lacks_terms(challenge, user),
+        "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
+        "cancelling_may_count": cancelling_may_count(phase),
+        "left_out": [(kind.value, why) for kind, why in not_here.items()],
+        "files": [_file(file, bundle) for file in files_of(team)],
+        "accept": ",".join(sorted({suffix for kind in kinds for suffix in SUFFIXES[kind]})),
+        "chunk_bytes": CHUNK_BYTES,
+        "note": request.POST.get("note", ""),
+        "note_characters": submit.NOTE_CHARACTERS,
+        "now": timezone.now(),
+    }
+    return render(request, "submit/page.html", context, status=error.status if error else 200)
+
+
+KINDS = {
+    SubmissionKind.CONTEXT: "a zip with a Dockerfile at its root",
+    SubmissionKind.IMAGE: "a saved image, .tar or .tar.gz",
+    SubmissionKind.RESULTS: "predictions, as a .csv or a zip",
+}
+SUFFIXES = {
+    SubmissionKind.CONTEXT: [".zip"],
+    SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
+    SubmissionKind.RESULTS: [".csv", ".zip"],
+}
+assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
+
+
+def _phase(challenge: Challenge, name: str | None) -> Phase:
+    bundle = current_bundle(challenge)
+    return (find_phase(bundle, name) if name else None) or pick_phase(bundle, None, timezone.now())
+
+
+def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:
+    attempt = latest_attempt(submission)
+    scores = shown_scores(submission, attempt) or {}
+    return {
+        "submission": submission,
+        "state": attempt.state if attempt else "queued",
+        "failure": attempt.failure_shown if attempt else None,
+        "image": built_image(attempt) if attempt else None,
+        "score": scores.get(bundle.leaderboard.primary.key),
+        "hidden": scores_hidden(attempt) and attempt is not None and attempt.state == "scored",
+    }
+
+
+def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
+    rows = [_row(each, bundle) for each in file.submissions.all()]
+    image = next((row["image"] for row in rows if row["image"]), None)
+    return {
+        "file": file,
+        "submissions": rows,
+        "image": image,
+        "running": any(row["state"] not in ENDS for row in rows),
+    }
+
+
+urls = [
+    path("c/<slug:challenge>/submit/", submit_page, name="submit"),
+    path("c/<slug:challenge>/submit/file/", submit_file, name="submit-file"),
+    path("c/<slug:challenge>/submissions/", submissions, name="submissions"),
+    path("files/<str:file>/delete/", delete_file, name="delete-file"),
+    path("s/<str:submission>/cancel/", cancel, name="cancel-submission"),
+    path("s/<str:submission>/withdraw/", withdraw, name="withdraw-submission"),
+]

@@ -1,0 +1,58 @@
+"""A challenge for its readers, shared by pages and API."""
+
+import re
+from collections.abc import Set
+from datetime import datetime
+from urllib.parse import quote
+
+from django.http import Http404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+
+from palio.core.bundle.model import Bundle
+from palio.web.access.rules import VIEWER
+from palio.web.http.request import Relation
+from palio.web.models import Challenge, ChallengeVersion
+from palio.web.reading.readers import PAGE, PICTURE
+from palio.web.storage.bundles import bundle_of, reading_of
+
+
+def published(challenge: Challenge) -> tuple[Challenge, ChallengeVersion, Bundle]:
+    """The challenge, its current version and bundle. Raises Http404 before the first version is published."""
+    if challenge.current is None:
+        raise Http404
+    return challenge, challenge.current, bundle_of(challenge.current)
+
+
+def visible_until(relations: Set[Relation]) -> datetime | None:
+    """The time by which a phase must have opened for its downloads to be visible; None, for people with a role: all
+    phases.
+    """
+    return None if VIEWER & relations else timezone.now()
+
+
+def rendered_page(challenge: Challenge, version: ChallengeVersion, index: int) -> SafeString:
+    return _with_addresses(challenge, version, reading_of(version).pages[index])
+
+
+def rendered_terms(challenge: Challenge, version: ChallengeVersion) -> SafeString:
+    return _with_addresses(challenge, version, reading_of(version).terms)
+
+
+def picture_url(slug: str, number: int, name: str) -> str:
+    first = reverse("pages:challenge-file", kwargs={"challenge": slug, "number": number, "name": "-"})
+    return first.removesuffix("-") + quote(name)
+
+
+def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:
+    token = reading_of(version).token
+    html = html.replace(f"{token}{PICTURE}", picture_url(challenge.slug, version.number, ""))
+    html = re.sub(rf"{token}{PAGE}(\d+)", lambda found: _page_url(challenge.slug, int(found[1])), html)
+    return mark_safe(html)  # noqa: S308 - reading.markdown has sanitized it
+
+
+def _page_url(slug: str, index: int) -> str:
+    if index == 0:
+        return reverse("pages:challenge", kwargs={"challenge": slug})
+    return reverse("pages:challenge-page", kwargs={"challenge": slug, "index": index})

@@ -1,0 +1,50 @@
+"""The table of rules, and what views say of it."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_type_hints
+
+from django.urls import URLPattern, get_resolver
+
+from palio.web.access.rules import RULES, SUBJECTS, find_rule
+from palio.web.api import api
+
+
+def views() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """All views of pages and operations of the API, by their names."""
+    for pattern in get_resolver().namespace_dict["pages"][1].url_patterns:
+        assert isinstance(pattern, URLPattern)
+        yield f"pages:{pattern.name}", inspect.unwrap(pattern.callback)
+    for _, router in api._routers:
+        for path_view in router.path_operations.values():
+            for operation in path_view.operations:
+                yield f"api:{operation.url_name}", inspect.unwrap(operation.view_func)
+
+
+def test_no_two_rules_have_a_name() -> None:
+    names = Counter(name for operation, rule in RULES.items() for name in (operation, *rule.names))
+    assert {name for name, count in names.items() if count > 1} == set()
+
+
+def test_every_name_in_the_table_is_one_of_an_address() -> None:
+    used = {name.partition(":")[2] for name, _ in views()} | {"openapi-json", "api-root"}
+    assert {name for operation, rule in RULES.items() for name in (operation, *rule.names)} == used
+
+
+def test_what_is_not_in_the_table_is_denied() -> None:
+    assert [find_rule(name) for name in ("pages:new", "api:new", "submit", "", "admin:index", "other:submit")] == [
+        None
+    ] * 6
+
+
+def test_views_expect_the_subject_that_their_rule_finds() -> None:
+    wrong = {}
+    for name, view in views():
+        rule = find_rule(name)
+        assert rule is not None, name
+        expected = get_args(get_type_hints(view)["request"])
+        found = (SUBJECTS[rule.of][0],) if rule.of else ()
+        if tuple(kind for kind in expected if kind is not type(None)) != found:
+            wrong[name] = (expected, found)
+    assert wrong == {}

@@ -1,0 +1,315 @@
+"""Statistics of leaderboards: computed once by the controller, stored, and never shown when stale."""
+
+import csv
+import io
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from tests.run_folders import write_run
+from tests.web.scored_submissions import add_submission, compute_statistics, publish, scores, write_leaderboard_bundle
+from tests.web.world import World
+
+from palio.cli import main
+from palio.core.bounded_call import BoundsError, call_bounded
+from palio.web.controller import statistics
+from palio.web.controller.compute_statistics import score_intervals
+from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.leaderboard.leaderboard import mark_changed
+from palio.web.models import LeaderboardStatistics, Submission, Team
+
+Browser = Callable[..., Client]
+API = "/api/v1/challenges/mednist/leaderboard"
+POLICY = "  statistics: {{cases: cases.csv, kind: classification, metric: {metric}}}\n"
+
+
+def use(world: World, folder: Path, metric: str = "accuracy", **lines: str) -> World:
+    publish(world.challenge, write_leaderboard_bundle(folder, palio=POLICY.format(metric=metric), **lines))
+    for team in (world.team, world.rivals):
+        team.challenge.refresh_from_db()
+    return world
+
+
+def score(team: Team, wrong: int, **more: Any) -> Submission:
+    return add_submission(team, scores=scores(1 - wrong / 600), wrong=[*range(wrong)], **more)
+
+
+@pytest.fixture
+def measured(world: World, tmp_path: Path) -> World:
+    """A challenge with two scored teams whose single cases are known."""
+    use(world, tmp_path / "bundle")
+    score(world.team, 30)
+    score(world.rivals, 10, minute=1)
+    return world
+
+
+def rows(browser: Browser) -> list[Any]:
+    found: list[Any] = browser().get(API).json()["rows"]
+    return found
+
+
+def ranges(browser: Browser) -> list[Any]:
+    return [row["rank_range"] for row in rows(browser)]
+
+
+def intervals(browser: Browser) -> list[Any]:
+    return [row["interval"] for row in rows(browser)]
+
+
+def no_process(*_: object, **__: object) -> Any:
+    raise AssertionError("nothing is missing")
+
+
+# -- computed once, and stored
+
+
+def test_controller_computes_after_a_score_was_committed(
+    measured: World, make_controller: Callable[..., Any], browser: Browser
+) -> None:
+    assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
+    stepped = make_controller()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    assert ranges(browser) == [[1, 1], [2, 2]]
+    assert [[round(end, 3) for end in interval] for interval in intervals(browser)] == [[0.971, 0.991], [0.93, 0.965]]
+
+
+def test_command_page_api_and_downloads_show_the_same_numbers(
+    measured: World, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compute_statistics(measured.challenge)
+    api = rows(browser)
+    assert json.loads(browser().get("/c/mednist/leaderboard.json").text)["rows"] == api
+    for shown, row in zip(
+        csv.DictReader(io.StringIO(browser().get("/c/mednist/leaderboard.csv").text)), api, strict=True
+    ):
+        assert [float(shown[name]) for name in ("interval_low", "interval_high")] == row["interval"]
+        assert [int(shown[name]) for name in ("rank_first", "rank_last")] == row["rank_range"]
+        assert float(shown["accuracy"]) == row["scores"]["accuracy"]
+    page = browser().get("/c/mednist/leaderboard/").text
+    assert re.findall(r'class="interval">(.*?)<', page) == [
+        f"{low:.3f} – {high:.3f}" for low, high in intervals(browser)
+    ]
+    assert re.findall(r'class="rank">(.*?)<', page) == ["1", "2"]
+    column = {"key": "accuracy", "title": "A", "descending": True, "precision": 3, "hidden": False}
+    lock = {"leaderboard": {"title": "R", "primary": "accuracy", "columns": [column]}}
+    runs = [
+        write_run(tmp_path / str(wrong), wrong=range(wrong), scores={"accuracy": 1 - wrong / 600}, lock=lock)
+        for wrong in (30, 10)
+    ]
+    capsys.readouterr()
+    assert main(["leaderboard", *map(str, runs), "--json"]) == 0
+    ranked = json.loads(capsys.readouterr().out)["ranked"]
+    names = ("rank", "rank_range", "interval")
+    assert [[run[name] for name in names] for run in ranked] == [[row[name] for name in names] for row in api]
+
+
+def test_what_is_stored_is_not_computed_again(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute_statistics(measured.challenge)
+    stored, revision = LeaderboardStatistics.objects.get(), measured.challenge.leaderboard_revision
+    monkeypatch.setattr(statistics, "call_bounded", no_process)
+    compute_statistics(measured.challenge)
+    assert LeaderboardStatistics.objects.get().computed == stored.computed
+    assert measured.challenge.leaderboard_revision == revision
+
+
+def test_only_the_interval_of_a_new_attempt_is_computed(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute_statistics(measured.challenge)
+    asked: list[tuple[str, list[str]]] = []
+
+    def note(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
+        asked.append((function.__name__, [*of]))
+        return call_bounded(function, runs, of, *more, **bounds)
+
+    monkeypatch.setattr(statistics, "call_bounded", note)
+    new = score(measured.team, 5, minute=2)
+    (rival,) = Submission.objects.filter(team=measured.rivals)
+    compute_statistics(measured.challenge)
+    assert asked == [("score_intervals", [new.counted_id]), ("rank_ranges", [new.counted_id, rival.counted_id])]
+
+
+def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: World, browser: Browser) -> None:
+    best = score(measured.team, 5, minute=2)
+    compute_statistics(measured.challenge)
+    Submission.objects.filter(pk=best.pk).update(withdrawn=timezone.now())
+    mark_changed(measured.challenge)
+    assert ranges(browser) == [None, None]
+    compute_statistics(measured.challenge)
+    assert ranges(browser) == [[1, 1], [2, 2]]
+    assert None not in intervals(browser)
+
+
+# -- after a kill
+
+
+def test_statistics_that_a_kill_prevented_are_computed_by_the_next_controller(
+    measured: World, make_controller: Callable[..., Any], browser: Browser
+) -> None:
+    stepped = make_controller()
+    stepped.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
+    for _ in range(3):
+        stepped.controller.tick()
+    assert ranges(browser) == [None, None]
+    stepped.kill()
+    stepped.run_until(lambda: LeaderboardStatistics.objects.exclude(ranges={}).exists())
+    assert ranges(browser) == [[1, 1], [2, 2]]
+
+
+def test_kill_between_intervals_and_ranges_loses_nothing(
+    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: object) -> Any:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StatisticsUpdate, "_ranges", killed)
+        with pytest.raises(KilledError):
+            compute_statistics(measured.challenge)
+    assert ranges(browser) == [None, None]
+    assert None not in intervals(browser)
+    monkeypatch.setattr(StatisticsUpdate, "_intervals", no_process)
+    compute_statistics(measured.challenge)
+    assert ranges(browser) == [[1, 1], [2, 2]]
+
+
+# -- stale statistics are not shown
+
+
+def test_new_score_hides_the_ranges_and_keeps_the_intervals_of_others(measured: World, browser: Browser) -> None:
+    compute_statistics(measured.challenge)
+    score(measured.team, 5, minute=2)
+    assert ranges(browser) == [None, None]
+    assert [row["interval"] is None for row in rows(browser)] == [True, False]
+
+
+def test_version_with_another_metric_hides_all(measured: World, browser: Browser, tmp_path: Path) -> None:
+    compute_statistics(measured.challenge)
+    use(measured, tmp_path / "other", metric="f1_macro")
+    assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
+
+
+def test_statistics_of_another_score_are_not_shown(measured: World, browser: Browser) -> None:
+    compute_statistics(measured.challenge)
+    stored = LeaderboardStatistics.objects.get()
+    stored.intervals = {attempt: {**found, "score": 0.123} for attempt, found in stored.intervals.items()}
+    stored.save()
+    mark_changed(measured.challenge)
+    assert intervals(browser) == [None, None]
+
+
+def test_hidden_primary_column_has_no_statistics(world: World, browser: Browser, tmp_path: Path) -> None:
+    folder = write_leaderboard_bundle(tmp_path / "bundle", palio=POLICY.format(metric="accuracy"))
+    text = (folder / "competition.yaml").read_text()
+    (folder / "competition.yaml").write_text(
+        text.replace("sorting: desc, precision: 3}", "sorting: desc, precision: 3, hidden: true}", 1)
+    )
+    publish(world.challenge, folder)
+    world.team.challenge.refresh_from_db()
+    score(world.team, 30)
+    compute_statistics(world.challenge)
+    assert not LeaderboardStatistics.objects.exists()
+    assert intervals(browser) == [None]
+
+
+# -- what goes wrong
+
+
+def test_attempt_without_cases_has_no_interval_and_the_others_do(measured: World, browser: Browser) -> None:
+    third = add_submission(measured.team, scores=scores(0.99), wrong=None, minute=2)
+    compute_statistics(measured.challenge)
+    assert [row["interval"] is None for row in rows(browser)] == [True, False]
+    stored = LeaderboardStatistics.objects.get()
+    assert stored.intervals[third.counted_id]["reason"] == "scores/cases.csv is missing"
+    assert "single cases" in browser().get("/c/mednist/leaderboard/").text
+
+
+def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
+    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = score(measured.team, 5, minute=2).counted_id
+
+    def limited(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
+        if function is score_intervals and bad in of:
+            raise BoundsError("it took longer than 600 s")
+        assert function is score_intervals or bad not in more[0]  # its cases are not read again
+        return call_bounded(function, runs, of, *more, **bounds)
+
+    monkeypatch.setattr(statistics, "call_bounded", limited)
+    compute_statistics(measured.challenge)
+    assert [row["interval"] is None for row in rows(browser)] == [True, False]
+    assert ranges(browser) == [None, None]
+    assert "longer than 600 s" in LeaderboardStatistics.objects.get().intervals[bad]["reason"]
+
+
+def test_leaderboard_with_too_many_teams_says_so(
+    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "MOST_RANGED", 1)
+    compute_statistics(measured.challenge)
+    assert ranges(browser) == [None, None]
+    assert None not in intervals(browser)
+    assert "Rank ranges are computed for up to 1 teams." in browser().get("/c/mednist/leaderboard/").text
+
+
+def test_failure_is_tried_again_later(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, failures = [1000.0], []
+
+    def fail(*_: object, **__: object) -> Any:
+        failures.append(now[0])
+        raise RuntimeError("a child was killed")
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    update = StatisticsUpdate(settings.FOLDERS, start=lambda job: job())
+    with monkeypatch.context() as patched:
+        patched.setattr(statistics, "call_bounded", fail)
+        for _ in range(100):
+            update.look()
+            now[0] += 1
+    assert failures == [1000.0, 1060.0]
+    now[0] += statistics.RETRY_S
+    update.look()
+    assert LeaderboardStatistics.objects.exclude(ranges={}).exists()
+
+
+# -- beside the loop
+
+
+def test_loop_does_not_wait_and_starts_one_job_at_a_time(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "LOOK_S", 0.0)
+    jobs: list[Callable[[], None]] = []
+    update = StatisticsUpdate(settings.FOLDERS, start=jobs.append)
+    update.look()
+    update.look()
+    assert len(jobs) == 1
+    jobs.pop()()
+    update.look()  # once more, as what was stored is a change
+    jobs.pop()()
+    update.look()
+    assert jobs == []
+    score(measured.team, 5, minute=2)
+    update.look()
+    assert len(jobs) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_thread_stores_with_a_connection_of_its_own(small_bundle: Path, tmp_path: Path) -> None:
+    from tests.web.world import make_world
+
+    world = use(make_world(small_bundle), tmp_path / "bundle")
+    score(world.team, 30)
+    score(world.rivals, 10, minute=1)
+    before = {*threading.enumerate()}
+    StatisticsUpdate(settings.FOLDERS, start=in_thread).look()
+    for thread in {*threading.enumerate()} - before:
+        thread.join(60)
+    assert LeaderboardStatistics.objects.exclude(ranges={}).exists()

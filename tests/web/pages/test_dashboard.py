@@ -1,0 +1,272 @@
+"""The organizer dashboard in a browser: what is shown to whom, and what its buttons do."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import escape
+from tests.errors import shown as error_line
+from tests.web.full_challenge import Full, make_full
+from tests.web.world import World
+
+from palio.core.attempt.states import State
+from palio.web.models import Announcement, Attempt, Event, Membership, Registration, Rescore
+from palio.web.verbs.rescore import begin
+
+Browser = Callable[..., Client]
+DASHBOARD = "/c/mednist/manage"
+
+
+@pytest.fixture
+def full(world: World, tmp_path_factory: pytest.TempPathFactory) -> Full:
+    return make_full(world, tmp_path_factory.mktemp("dashboard"))
+
+
+def said(client: Client, path: str) -> list[str]:
+    """What the page that comes next tells of what was done."""
+    return [str(message) for message in client.get(path).context["messages"]]
+
+
+def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
+    """As the controller would: each with a score of its own, one without."""
+    for number, attempt in enumerate(rescore.attempts.order_by("created", "identity")):
+        attempt.finished = timezone.now()
+        if attempt.submission_id == failing:
+            attempt.state, attempt.failure_code, attempt.failure_cause = (
+                State.FAILED,
+                "predictions-invalid",
+                "participant",
+            )
+            attempt.failure = attempt.failure_shown = {
+                "message": "It was refused.",
+                "stage": "score",
+                "cause": "participant",
+            }
+        else:
+            attempt.state, attempt.scores = (
+                State.SCORED,
+                {"accuracy": accuracy - number / 100, "seconds": 1.0, "secret": 0.0},
+            )
+        attempt.save()
+    rescore.state = Rescore.State.READY
+    rescore.save()
+
+
+def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+    text = browser(full.world.alice).get(f"{DASHBOARD}/").text
+    assert "1 pending join request." in text
+    assert "The controller is not running" in text
+    assert f"{DASHBOARD}/submissions/?state=failed&amp;cause=organizer&amp;code=scores-missing" in text
+    assert ">Export</a>" in text
+    assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
+
+
+def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+    alice = browser(world.alice)
+    for page in (
+        "",
+        "submissions/",
+        "participants/",
+        "rescores/",
+        "announcements/",
+        "audit-log/",
+        "export/",
+        "queue/",
+        "disk/",
+    ):
+        assert alice.get(f"/c/draft/manage/{page}").status_code == 200
+    assert "No submissions yet." in alice.get("/c/draft/manage/submissions/").text
+    assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
+
+
+def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+    page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
+    assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
+    assert f"/s/{full.best.pk}/" in page.text
+    assert '<a href="?state=scored&amp;sort=-score">' in page.text
+    assert "Re-run" in page.text
+    assert "Re-run" not in browser(full.world.vera).get(f"{DASHBOARD}/submissions/").text
+
+
+def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, browser: Browser) -> None:
+    sam = browser(full.world.sam)
+    chosen = {"submission": [full.best.pk, full.rival.pk, full.running.pk], "do": "rescore", "state": "scored"}
+    answer = sam.post(f"{DASHBOARD}/submissions/again/", chosen)
+    assert answer["Location"] == f"{DASHBOARD}/submissions/?state=scored"
+    told = said(sam, f"{DASHBOARD}/submissions/")
+    assert told[0] == "2 submissions will be re-scored."
+    assert told[1] in f"blobs-12.zip: {error_line('submission-unfinished')}"
+    assert full.best.attempts.filter(purpose="rescore", state="queued").count() == 1
+    sam.post(f"{DASHBOARD}/submissions/again/", {"do": "rerun"})
+    assert said(sam, f"{DASHBOARD}/submissions/") == ["No submissions selected. Select some, then choose an action."]
+
+
+def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Browser) -> None:
+    olga = browser(full.world.olga)
+    olga.post("/c/other/manage/submissions/again/", {"submission": [full.best.pk], "do": "rescore"})
+    olga.post("/c/other/manage/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
+    full.pending.refresh_from_db()
+    assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
+
+
+def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) -> None:
+    alice, world = browser(full.world.alice), full.world
+    assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
+    alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
+    assert said(alice, f"{DASHBOARD}/participants/") == ["1 join request approved."]
+    assert Membership.objects.filter(challenge=world.challenge, user=world.dave).exists()
+    bob = Registration.objects.get(challenge=world.challenge, user=world.bob)
+    alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk, bob.pk], "do": "refuse"})
+    told = said(alice, f"{DASHBOARD}/participants/?state=refused&q=dav")
+    assert told[0] == "1 join request refused."
+    assert told[1] in error_line("participant-has-submissions", user="bob")
+
+
+def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Browser) -> None:
+    alice, page = browser(full.world.alice), f"/s/{full.best.pk}/"
+    revision = full.world.challenge.leaderboard_revision
+    for address, given, told in [
+        ("hide/", {"do": "hide"}, "The submission is hidden from the leaderboard."),
+        ("hide/", {"do": "show"}, "The submission is shown on the leaderboard again."),
+        ("disqualify/", {"do": "disqualify", "reason": " "}, error_line("reason-missing")),
+        (
+            "disqualify/",
+            {"do": "disqualify", "reason": "Trained on the test set"},
+            "The submission is disqualified and has no rank.",
+        ),
+        ("disqualify/", {"do": "reinstate"}, "The submission is no longer disqualified."),
+        ("baseline/", {"do": "mark"}, "The submission is now a baseline."),
+        ("baseline/", {"do": "mark"}, "The submission is now a baseline."),
+        ("baseline/", {"do": "unmark"}, "The submission counts for its team again."),
+        ("rescore/", {}, "The submission will be re-scored."),
+        ("rerun/", {}, error_line("submission-unfinished")),
+    ]:
+        assert alice.post(f"{page}{address}", given)["Location"] == page
+        assert said(alice, page) == [told]
+    kinds = ["hidden", "shown", "disqualified", "reinstated", "marked-baseline", "unmarked-baseline"]
+    done = Event.objects.filter(submission=full.best, actor=full.world.alice, kind__startswith="submission.")
+    assert [event.kind for event in done] == [f"submission.{kind}" for kind in kinds]
+    full.world.challenge.refresh_from_db()
+    assert full.world.challenge.leaderboard_revision == revision + 6
+    text = alice.get(page).text
+    assert "submission.disqualified" in text
+    assert "Trained on the test set" in text
+
+
+def test_actions_are_shown_to_those_who_may(full: Full, browser: Browser) -> None:
+    def buttons(user: object) -> list[bool]:
+        text = browser(user).get(f"/s/{full.best.pk}/").text
+        return [word in text for word in ("History", "Re-score<", "Mark as baseline")]
+
+    browser(full.world.alice).post(f"/s/{full.best.pk}/hide/", {"do": "hide"})
+    world = full.world
+    shown = {"alice": [True, True, True], "sam": [True, True, False], "vera": [True, False, False], "bob": [False] * 3}
+    assert {name: buttons(getattr(world, name)) for name in shown} == shown
+
+
+def test_a_get_changes_nothing(full: Full, browser: Browser) -> None:
+    alice = browser(full.world.alice)
+    for address in ("rerun", "rescore", "hide", "disqualify", "baseline"):
+        assert alice.get(f"/s/{full.best.pk}/{address}/").status_code == 405
+
+
+def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Browser) -> None:
+    sam, alice = browser(full.world.sam), browser(full.world.alice)
+    page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
+    assert "0 of 2 re-scored" in sam.get(page).text
+    assert sam.get(f"{page}progress/?ended=0").status_code == 204
+    assert "0 of 2" in sam.get(f"{page}progress/").text
+    rescore = Rescore.objects.get()
+    finish(rescore, 0.95, failing=full.best.pk)
+    assert sam.get(f"{page}progress/?ended=0")["HX-Refresh"] == "true"
+    shown = alice.get(page)
+    lines = [(line.change.row.name, line.rank.old, line.rank.new, line.moved) for line in shown.context["lines"]]
+    assert lines == [("Carolingians", "2", "1", "up 1"), ("Blobs", "1", "2", "down 1")]
+    assert shown.context["lines"][1].change.new.values["accuracy"] == 0.7  # its other submission
+    assert "1 submission could not be re-scored" in shown.text
+    assert sam.post(f"{page}apply/").status_code in (403, 404)
+    full.world.challenge.refresh_from_db()
+    revision = full.world.challenge.leaderboard_revision
+    alice.post(f"{page}apply/")
+    assert said(alice, page) == ["New scores applied."]
+    for each in (full.best, full.rival, full.world.challenge):
+        each.refresh_from_db()
+    assert full.best.counted is None
+    assert full.rival.counted is not None
+    assert full.rival.counted.rescore == rescore
+    assert full.world.challenge.leaderboard_revision == revision + 1
+    text = alice.get(page).text
+    assert "predictions-invalid" in text
+    assert "0.800" in text  # the old score is not lost
+    assert full.best.attempts.filter(state=State.SCORED).count() == 1
+
+
+def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> None:
+    sam = browser(full.world.sam)
+    sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Practice"})
+    assert said(sam, f"{DASHBOARD}/rescores/") == [error_line("rescore-empty", phase="Practice")]
+    page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
+    sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})
+    assert said(sam, f"{DASHBOARD}/rescores/") == [error_line("rescore-open", phase="Final")]
+    sam.post(f"{page}discard/")
+    assert said(sam, page) == ["New scores discarded. The leaderboard has not changed."]
+    assert not Attempt.objects.filter(rescore__isnull=False, cancel_requested=None).exists()
+
+
+def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    failure = {"message": "The scoring program exited with code 3.", "stage": "score", "cause": "organizer"}
+    ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
+    rescore.attempts.update(finished=timezone.now(), failure_shown=failure, **ended)
+    Rescore.objects.update(state=Rescore.State.READY)
+    alice, page = browser(full.world.alice), f"{DASHBOARD}/rescores/{rescore.pk}/"
+    text = alice.get(page).text
+    assert "They cannot be applied." in text
+    assert escape(error_line("rescore-failed")) in text
+    assert (f"{page}apply/" in text, f"{page}discard/" in text) == (False, True)
+    alice.post(f"{page}apply/")
+    assert said(alice, page) == [error_line("rescore-failed")]
+    assert Rescore.objects.get().state == Rescore.State.READY
+
+
+def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) -> None:
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    assert browser(full.world.alice).get(f"/c/draft/manage/rescores/{rescore.pk}/").status_code == 404
+
+
+def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
+    alice, world = browser(full.world.alice), full.world
+    refused = alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": " "})
+    assert (refused.status_code, "announcement needs a title and a text" in refused.text) == (422, True)
+    assert 'value="Hello"' in refused.text
+    alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": "**All** <script>x</script>"})
+    made = Announcement.objects.get()
+    assert "<strong>All</strong>" in browser().get("/c/mednist/announcements/").text
+    assert "<script>x" not in browser().get("/c/mednist/announcements/").text
+    alice.post(f"{DASHBOARD}/announcements/{made.pk}/", {"title": "Hello", "text": "Everybody"})
+    assert "Everybody" in alice.get(f"{DASHBOARD}/announcements/").text
+    assert alice.get(f"/c/draft/manage/announcements/{made.pk}/").status_code == 404
+    alice.post(f"{DASHBOARD}/announcements/{made.pk}/delete/")
+    assert not Announcement.objects.exists()
+    events = Event.objects.filter(challenge=world.challenge, kind__startswith="announcement.")
+    assert [(event.kind, event.actor) for event in events] == [
+        (f"announcement.{what}", world.alice) for what in ("made", "changed", "deleted")
+    ]
+    assert events[1].detail["before"]["text"] == "**All** <script>x</script>"
+
+
+def test_events_are_filtered_by_person_kind_and_submission(full: Full, browser: Browser) -> None:
+    alice = browser(full.world.alice)
+    alice.post(f"/s/{full.best.pk}/hide/", {"do": "hide"})
+    alice.post(f"/s/{full.rival.pk}/disqualify/", {"reason": "No"})
+    browser(full.world.sam).post(f"/s/{full.rival.pk}/rescore/")
+
+    def shown(query: str) -> list[str]:
+        return [event.kind for event in browser(full.world.vera).get(f"{DASHBOARD}/audit-log/?{query}").context["page"]]
+
+    assert shown("") == ["attempt.moved", "submission.disqualified", "submission.hidden"]
+    assert shown("person=alice&kind=submission") == ["submission.disqualified", "submission.hidden"]
+    assert shown("kind=submission.hidden") == ["submission.hidden"]
+    assert shown(f"submission={full.rival.pk}") == ["attempt.moved", "submission.disqualified"]
+    assert shown("person=the+platform") == shown("person=nobody") == shown("submission=a%00b") == []

@@ -1,0 +1,180 @@
+"""Handing in from a browser that runs no script; and what is said before a file is chosen."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+from tests.bundles import ANSWERS, answers
+from tests.web.scored_submissions import publish, write_leaderboard_bundle
+from tests.web.submission_files import below, context_zip
+from tests.web.submitting import end, stored
+from tests.web.world import World
+
+from palio.core.errors import PalioError
+from palio.web.models import Registration, StoredFile, Submission
+from palio.web.verbs.submit import submit
+
+Browser = Callable[..., Client]
+PAGE, LIST = "/c/mednist/submit/", "/c/mednist/submissions/"
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+
+
+def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser: Browser) -> None:
+    said = words(browser(world.bob).get(PAGE).text)
+    for each in ("5 submissions left", "0 of 5 used", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
+        assert each in said
+    assert "No files yet" in said
+
+
+def test_form_without_script_submits(world: World, browser: Browser) -> None:
+    content = context_zip(extra=bytes(4_000_000))
+    file = SimpleUploadedFile("model.zip", content)
+    answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final", "note": "by form", "kind": ""})
+    submission = Submission.objects.get()
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/s/{submission.pk}/")
+    assert (submission.note, submission.file.name, submission.file.size_bytes) == ("by form", "model.zip", len(content))
+    assert [name for name in below(settings.FOLDERS.uploads) if "model" in name] == []
+
+
+def test_form_without_script_refuses_in_words(world: World, browser: Browser) -> None:
+    content = context_zip(dockerfile="FROM x\nCOPY lost.py /\n")
+    answer = browser(world.bob).post(
+        PAGE, {"file": SimpleUploadedFile("m.zip", content), "phase": "Final", "note": "n"}
+    )
+    said = words(answer.text)
+    assert answer.status_code == 422
+    assert "line 2 (COPY lost.py /): lost.py does not exist" in said
+    assert "Next step: Fix what is listed" in said
+    assert 'value="n"' in answer.text  # the note need not be typed again
+    assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)
+
+
+def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser: Browser, tmp_path: Path) -> None:
+    """As the refusal says: it is in the list, to be chosen for a phase that is open."""
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "over", final="    end: 2026-01-02\n"))
+    file = SimpleUploadedFile("late.zip", context_zip())
+    answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final"})
+    said = words(answer.text)
+    assert (answer.status_code, "closed on 2026-01-02 at 00:00 UTC" in said) == (409, True)
+    assert "the files that you have uploaded are kept" in said
+    assert ([each.name for each in StoredFile.objects.all()], Submission.objects.count()) == (["late.zip"], 0)
+    assert re.search("late.zip.*none", said)
+
+
+def test_pages_of_submissions_are_under_their_tab(world: World, browser: Browser) -> None:
+    submission = submit(stored(world.team, world.bob), world.bob).submission
+    tabs = {
+        (user.username, path): re.findall(r'aria-current="page">([^<]*)<', browser(user).get(path).text)
+        for user, path in (
+            (world.bob, PAGE),
+            (world.bob, LIST),
+            (world.bob, f"/s/{submission.pk}/"),
+            (world.alice, f"/s/{submission.pk}/"),
+        )
+    }
+    assert [*tabs.values()] == [["My submissions"], ["My submissions"], ["My submissions"], ["Manage"]]
+
+
+def test_form_without_a_file_says_so(world: World, browser: Browser) -> None:
+    answer = browser(world.bob).post(PAGE, {"phase": "Final"})
+    assert (answer.status_code, PalioError("file-missing").failure.message in answer.text) == (422, True)
+
+
+def test_form_with_a_kind_overrides_what_the_content_says(world: World, browser: Browser) -> None:
+    file = SimpleUploadedFile("answers.zip", context_zip())
+    browser(world.bob).post(PAGE, {"file": file, "phase": "Final", "kind": "results"})
+    assert StoredFile.objects.get().kind == "results"
+
+
+def test_earlier_file_is_submitted_again_with_a_note(world: World, browser: Browser) -> None:
+    file = stored(world.team, world.bob)
+    end(submit(file, world.bob).submission, charged=True)
+    bea = browser(world.bea)
+    said = words(bea.get(PAGE).text)
+    assert "answers.csv" in said
+    assert "scored 0.5" in said
+    assert 'name="note"' in bea.get(PAGE).text.partition('id="files"')[2]
+    answer = bea.post(f"{PAGE}file/", {"file": file.pk, "phase": "Final", "note": "once more"}, follow=True)
+    assert "this file was submitted to this phase before" in answer.text
+    assert [each.note for each in Submission.objects.order_by("created")] == ["", "once more"]
+
+
+def test_earlier_file_of_another_team_is_not_there(world: World, browser: Browser) -> None:
+    file = stored(world.rivals, world.carol)
+    assert "answers.csv" not in browser(world.bob).get(PAGE).text
+    assert browser(world.bob).post(f"{PAGE}file/", {"file": file.pk}).status_code == 404
+    assert browser(world.bob).post(f"/files/{file.pk}/delete/").status_code == 404
+
+
+def test_delete_file_from_the_list(world: World, browser: Browser) -> None:
+    file = stored(world.team, world.bob)
+    page = browser(world.bea).post(f"/files/{file.pk}/delete/", follow=True)
+    assert "answers.csv deleted" in page.text
+    assert StoredFile.objects.filter(deleted=None).count() == 0
+
+
+def test_while_one_runs_there_is_no_form_and_the_reason(world: World, browser: Browser) -> None:
+    submit(stored(world.team, world.bob), world.bob)
+    page = browser(world.bob).get(PAGE).text
+    assert 'id="upload"' not in page
+    assert PalioError("submission-running", count="1 submission").failure.message in page
+    file = SimpleUploadedFile("other.csv", answers(ANSWERS | {"x": "y"}).encode())
+    assert browser(world.bob).post(PAGE, {"file": file, "phase": "Final"}).status_code == 409
+
+
+def test_with_new_terms_there_is_no_form_and_the_way_to_them(world: World, browser: Browser) -> None:
+    Registration.objects.filter(user=world.bob).update(terms_digest="0" * 64)
+    page = browser(world.bob).get(PAGE).text
+    assert 'id="upload"' not in page
+    assert "Review and accept the new terms" in page
+
+
+def test_cancel_and_withdraw_by_button(world: World, browser: Browser) -> None:
+    bob = browser(world.bob)
+    submission = submit(stored(world.team, world.bob), world.bob).submission
+    assert bob.get(f"/s/{submission.pk}/cancel/").status_code == 405
+    bob.post(f"/s/{submission.pk}/cancel/")
+    assert submission.attempts.get().state == "cancelled"
+    bob.post(f"/s/{submission.pk}/withdraw/")
+    submission.refresh_from_db()
+    assert submission.withdrawn is not None
+
+
+def test_own_submissions_are_listed_with_state_score_and_note(world: World, browser: Browser) -> None:
+    assert "No submissions yet" in browser(world.bob).get(LIST).text
+    end(submit(stored(world.team, world.bob), world.bob, note="the best").submission, charged=True)
+    submit(stored(world.rivals, world.carol, "carols.csv"), world.carol)
+    said = words(browser(world.bea).get(LIST).text)
+    for each in ("answers.csv", "scored", "0.500", "yes", "the best"):
+        assert each in said
+    assert "carols.csv" not in said
+
+
+def test_long_list_has_pages(world: World, browser: Browser) -> None:
+    file = stored(world.team, world.bob)
+    Submission.objects.bulk_create(
+        Submission(
+            challenge=world.challenge,
+            phase="Final",
+            team=world.team,
+            user=world.bob,
+            file=file,
+            created=timezone.now() - timedelta(minutes=number),
+        )
+        for number in range(51)
+    )
+    assert "Page 1 of 2" in browser(world.bob).get(LIST).text
+    assert browser(world.bob).get(f"{LIST}?page=2").text.count("<tr>") == 2
+
+
+def test_stranger_is_told_to_sign_in_or_join(world: World, browser: Browser) -> None:
+    assert browser().get(PAGE).headers["Location"].startswith("/accounts/login/")
+    assert browser(world.dave).get(PAGE).status_code == 403
