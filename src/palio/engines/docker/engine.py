@@ -166,9 +166,8 @@ class DockerEngine:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
             remove_links(work)
-            remove_egress_proxy(
-                self._client, work.name
-            )  # `job_names` does not tell what kind of work a name belongs to
+            # A name from `job_names` may also be a build's.
+            remove_egress_proxy(self._client, work.name)
 
     def _remove_container(self, identity: str) -> None:
         with suppress(NotFound):
