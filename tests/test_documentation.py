@@ -12,7 +12,7 @@ from tests.wording import GLOSSARY, Finding, findings, paths, read_rules
 
 from palio.cli import palio
 from palio.core.attempt import states
-from palio.core.failure_reference import catalogue
+from palio.core.failure_reference import catalog
 from palio.web.config.table import configuration_table
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
@@ -82,7 +82,7 @@ def test_generated_table_is_current(page: str, mark: str) -> None:
 
 
 def test_failures_page_is_current() -> None:
-    assert text_of(ROOT / "docs/failures.md") == catalogue(), (
+    assert text_of(ROOT / "docs/failures.md") == catalog(), (
         "run: python -m palio.core.failure_reference > docs/failures.md"
     )
 

@@ -174,11 +174,11 @@ class DockerEngine:
             self._client.api.remove_container(identity, force=True, v=True)
 
     def job_names(self) -> frozenset[str]:
-        labelled = {"label": JOB_LABEL}
+        labeled = {"label": JOB_LABEL}
         with faults_named("listing jobs"):
-            containers = self._client.api.containers(all=True, filters=labelled)
-            volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
-            networks = self._client.api.networks(filters=labelled)
+            containers = self._client.api.containers(all=True, filters=labeled)
+            volumes = self._client.api.volumes(filters=labeled)["Volumes"] or []
+            networks = self._client.api.networks(filters=labeled)
         return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes, *networks))
 
     # -- images
