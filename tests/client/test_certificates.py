@@ -121,7 +121,7 @@ def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(None, "it does not exist"), ("no certificate\n", "it has no certificates")]
+    ("content", "reason"), [(None, "the file does not exist"), ("no certificate\n", "it has no certificates")]
 )
 def test_certificates_to_trust_that_are_none(
     content: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
