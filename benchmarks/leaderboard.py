@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 TEAMS, SUBMISSIONS, RATE, NEWS_S, TIMES, ROUNDS = 500, 10_000, 50, 2.0, 20, 3
 LIMIT_P99_MS, LIMIT_SHOWN_S = 100, 1.0
-BASELINE = "an empty answer (/health)"
+BASELINE = "an empty response (/health)"
 ROWS = (
     "SELECT s.id, a.scores FROM palio_submission s JOIN palio_attempt a ON a.identity = s.counted_id"
     " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
@@ -222,7 +222,7 @@ def _change(home: Path, site: str, command: list[str], setting: dict[str, str]) 
         changer.stdin.close()
         changer.wait()
         database.close()
-    baseline = Timing.of("its rows read from the database", rows)
+    baseline = Timing.of("reading its rows from the database", rows)
     differences = sorted(ours - theirs for theirs, ours in zip(rows, shown, strict=True))
     told = "a change until the page shows it"
     return Comparison("the leaderboard after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
