@@ -51,7 +51,7 @@ def measure(runs: int = RUNS) -> list[Line]:
         context = write_context(home / "context")
         server = Server(home)
         connection = Connection(f"http://127.0.0.1:{server.port}", join_challenge(home / "data", bundle))
-        kinds: dict[str, Make] = {"a zip whose image is there": partial(_zip, context), "predictions": _predictions}
+        kinds: dict[str, Make] = {"a zip with a cached image": partial(_zip, context), "predictions": _predictions}
         return [line for kind, make in kinds.items() for line in _compare(home, bundle, connection, kind, make, runs)]
     finally:
         if server is not None:

@@ -65,8 +65,8 @@ def test_tour_shows_every_screenshot() -> None:
     taken = {path.stem for path in (ROOT / "docs/img/platform").glob("*.png")}
     variants = {name for name in taken if name.endswith("-dark")}
     small = {
-        "board-organizer",
-        "desk-rescores",
+        "leaderboard-organizer",
+        "rescores",
         "error",
         "password-reset",
         "publish-version",
@@ -96,8 +96,8 @@ def test_isolation_page_lists_every_attack() -> None:
 def test_performance_page_lists_every_benchmark() -> None:
     from benchmarks.__main__ import BENCHMARKS
 
-    _, _, names = text_of(ROOT / "docs/performance.md").partition("runs a single benchmark (")
-    assert names.partition(")")[0].split() == ", ".join(BENCHMARKS).split()
+    _, _, names = text_of(ROOT / "docs/performance.md").partition("runs a single benchmark: `")
+    assert names.partition("`")[0].split() == ", ".join(BENCHMARKS).split()
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("challenges/*/*.md"))], ids=lambda page: page.name)

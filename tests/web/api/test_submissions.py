@@ -152,7 +152,7 @@ def test_refused_file_says_what_to_mend(world: World) -> None:
     answer = post(bob, f"{upload}/complete")
     said = answer.json()
     assert (answer.status_code, said["code"], said["responsible"]) == (422, "dockerfile-unfit", "participant")
-    assert said["evidence"] == ["the Dockerfile, line 2 (COPY lost.py /): there is no lost.py"]
+    assert said["evidence"] == ["the Dockerfile, line 2 (COPY lost.py /): lost.py does not exist"]
 
 
 @pytest.mark.parametrize("path", ["uploads", "submit"])
