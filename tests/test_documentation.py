@@ -16,7 +16,7 @@ from palio.core.failure_reference import catalog
 from palio.web.config.table import configuration_table
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
-LINK = re.compile(r"\]\(([^)#:\s]+)")  # pages and images of this project, without fragments
+LINK = re.compile(r"\]\(([^)#:\s]+)(?=[)#\s])")  # pages and images of this project, without fragments
 ANCHOR = re.compile(r"\]\(([^)#:\s]*)#([^)\s]+)\)")
 CODE = re.compile(r"```\w*\n(.*?)```|^ {4}(.+)$|`([^`]+)`", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s(/])palio ([a-z][a-z-]* [^|&;#\n]*)", re.MULTILINE)

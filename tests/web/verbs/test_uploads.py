@@ -223,7 +223,7 @@ def test_announcement_of_more_than_the_disk_has_is_refused(world: World, setting
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
     with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=2**49, sha256="0" * 64)
-    assert refusal(error) == ("disk-full", 507)
+    assert refusal(error) == ("storage-full", 507)
 
 
 @pytest.mark.parametrize(
