@@ -55,7 +55,7 @@ def test_stage_other_data_or_policy(inputs: Path, tmp_path: Path, digest: str, p
     assert copies_in(tmp_path / "copies") == 2
 
 
-def test_stage_several_at_once(inputs: Path, tmp_path: Path) -> None:
+def test_stage_in_parallel(inputs: Path, tmp_path: Path) -> None:
     def stage(number: int) -> dict[str, str]:
         folder = tmp_path / f"run-{number}"
         return files(folder, InputCopies(tmp_path / "copies").stage(inputs, "digest", folder, POLICY))

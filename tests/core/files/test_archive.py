@@ -111,7 +111,7 @@ def test_unpack_modes(tmp_path: Path) -> None:
         ("x" * 256, "nested too deeply, or a name that is too long"),
     ],
 )
-def test_look_through_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
+def test_inspect_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
     source = make_zip(tmp_path / "s.zip", {name: b"x"})
     with pytest.raises(PalioError) as refusal:
         inspect_archive(source)
@@ -126,13 +126,13 @@ def test_look_through_refuses_name(tmp_path: Path, name: str, fault: str) -> Non
     ("mode", "fault"),
     [(stat.S_IFLNK | 0o777, "a link"), (stat.S_IFIFO | 0o666, "neither a file nor a folder")],
 )
-def test_look_through_refuses_special_entry(tmp_path: Path, mode: int, fault: str) -> None:
+def test_inspect_refuses_special_entry(tmp_path: Path, mode: int, fault: str) -> None:
     with pytest.raises(PalioError) as refusal:
         inspect_archive(make_entry(tmp_path / "s.zip", "x", mode, b"/etc/shadow"))
     assert refusal.value.failure.evidence == (f"x: {fault}",)
 
 
-def test_look_through_lists_all_faults(tmp_path: Path) -> None:
+def test_inspect_lists_all_faults(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(tmp_path / "s.zip", "w") as target:
         for name in ("a", "a", "B", "b", "f", "f/g", "../up"):
             target.writestr(name, b"x")
@@ -147,14 +147,14 @@ def test_look_through_lists_all_faults(tmp_path: Path) -> None:
     )
 
 
-def test_look_through_too_many_entries(tmp_path: Path) -> None:
+def test_inspect_too_many_entries(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(archive.MAX_ENTRIES + 1)})
     with pytest.raises(PalioError) as refusal:
         inspect_archive(source)
     assert refusal.value.failure.evidence == ("it has 100,001 entries; at most 100,000 are allowed",)
 
 
-def test_look_through_long_list_of_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspect_long_list_of_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(100)})
     monkeypatch.setattr(archive, "MAX_LIST_BYTES", 1024)
     with pytest.raises(PalioError) as refusal:
@@ -178,7 +178,7 @@ def test_unpack_too_large_a_content(tmp_path: Path) -> None:
     ("content", "reason"),
     [(b"", "it is empty"), (b"hello", "it does not begin like a zip"), (b"PK\x03\x04abc", "File is not a zip file")],
 )
-def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_inspect_no_zip(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "s.zip").write_bytes(content)
     with pytest.raises(PalioError) as refusal:
         inspect_archive(tmp_path / "s.zip")
@@ -186,7 +186,7 @@ def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> Non
     assert refusal.value.failure.code == "archive-invalid"
 
 
-def test_look_through_name_that_ends_where_it_begins(tmp_path: Path) -> None:
+def test_inspect_name_that_ends_where_it_begins(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", {"x.csv": b"x"})
     source.write_bytes(source.read_bytes().replace(b"x.csv", b"\0.csv"))
     with pytest.raises(PalioError) as refusal:
@@ -194,7 +194,7 @@ def test_look_through_name_that_ends_where_it_begins(tmp_path: Path) -> None:
     assert refusal.value.failure.evidence == (": an empty part in its name",)
 
 
-def test_look_through_name_not_utf8(tmp_path: Path) -> None:
+def test_inspect_name_not_utf8(tmp_path: Path) -> None:
     """Old zips hold names in the code page of their maker's; one that says UTF-8 has to be."""
     source = make_zip(tmp_path / "s.zip", {"häll.csv": b"x"})
     source.write_bytes(source.read_bytes().replace("ä".encode(), b"\xff\xff"))

@@ -7,16 +7,16 @@ from palio.core.files.parallel import FEW, for_each_parallel
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 1000])
-def test_several_at_once_keeps_the_order(count: int) -> None:
+def test_for_each_parallel_keeps_the_order(count: int) -> None:
     assert for_each_parallel(lambda number: number * 2, range(count)) == [number * 2 for number in range(count)]
 
 
-def test_several_at_once_is_several_at_once() -> None:
+def test_for_each_parallel_runs_in_parallel() -> None:
     meeting = threading.Barrier(2, timeout=10)
     assert len(for_each_parallel(lambda _: meeting.wait(), range(FEW * 2))) == FEW * 2
 
 
-def test_several_at_once_ends_with_the_first_exception() -> None:
+def test_for_each_parallel_stops_at_an_exception() -> None:
     called: list[int] = []
 
     def call(number: int) -> None:

@@ -51,7 +51,7 @@ def faults(path: Path, members: Members, *, max_bytes: int = MIB) -> tuple[str, 
     [classic, oci, lambda layers: oci(layers, manifest_json=False), lambda layers: oci(layers, pack=lambda data: data)],
     ids=["classic", "oci", "oci without manifest.json", "oci with plain layers"],
 )
-def test_look_through_takes_layout(tmp_path: Path, name: str, layout: Callable[[list[bytes]], Members]) -> None:
+def test_inspect_takes_layout(tmp_path: Path, name: str, layout: Callable[[list[bytes]], Members]) -> None:
     members = layout(LAYERS)
     image = inspect_image(write(tmp_path / name, members), platform=LINUX, max_bytes=MIB)
     configuration = members[image.parts.config]
@@ -62,7 +62,7 @@ def test_look_through_takes_layout(tmp_path: Path, name: str, layout: Callable[[
     assert image.size_bytes == sum(map(len, LAYERS))
 
 
-def test_look_through_takes_same_layer_as_link(tmp_path: Path) -> None:
+def test_inspect_takes_same_layer_as_link(tmp_path: Path) -> None:
     """As Docker before 25 saves a layer that is there twice."""
     members = classic([LAYERS[0], LAYERS[1]], image=config([LAYERS[0], LAYERS[0]]))
     first, second = (name for name in members if name.endswith("/layer.tar"))
@@ -71,18 +71,18 @@ def test_look_through_takes_same_layer_as_link(tmp_path: Path) -> None:
     assert image.parts.layers == (first, first)
 
 
-def test_look_through_takes_repacked_folder(tmp_path: Path) -> None:
+def test_inspect_takes_repacked_folder(tmp_path: Path) -> None:
     """As `tar -C folder -c .` writes it."""
     members = {"./": entry("./", tarfile.DIRTYPE)} | {f"./{name}": given for name, given in classic(LAYERS).items()}
     assert inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB).size_bytes == 20480
 
 
-def test_look_through_takes_empty_layer(tmp_path: Path) -> None:
+def test_inspect_takes_empty_layer(tmp_path: Path) -> None:
     layers = [LAYERS[0], bytes(1024)]
     assert inspect_image(write(tmp_path / "s.tar", classic(layers)), platform=LINUX, max_bytes=MIB)
 
 
-def test_look_through_takes_what_images_are_full_of(tmp_path: Path) -> None:
+def test_inspect_takes_what_images_are_full_of(tmp_path: Path) -> None:
     layer = tar(
         {
             "bin": entry("bin", tarfile.SYMTYPE, "/usr/bin"),
@@ -97,7 +97,7 @@ def test_look_through_takes_what_images_are_full_of(tmp_path: Path) -> None:
     assert inspect_image(write(tmp_path / "s.tar", classic([layer])), platform=LINUX, max_bytes=MIB)
 
 
-def test_look_through_ignores_attestations(tmp_path: Path) -> None:
+def test_inspect_ignores_attestations(tmp_path: Path) -> None:
     members = oci(LAYERS, manifest_json=False)
     index = json.loads(bytes(members["index.json"]))  # type: ignore[arg-type]
     index["manifests"].append(
@@ -107,7 +107,7 @@ def test_look_through_ignores_attestations(tmp_path: Path) -> None:
     assert inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
 
 
-def test_look_through_nested_index(tmp_path: Path) -> None:
+def test_inspect_nested_index(tmp_path: Path) -> None:
     members = oci(LAYERS, manifest_json=False)
     inner = members["index.json"]
     assert isinstance(inner, bytes)
@@ -131,12 +131,12 @@ def test_look_through_nested_index(tmp_path: Path) -> None:
         (tar({"Dockerfile": b"FROM x"}), "it has neither manifest.json nor index.json, so it is not a saved image"),
     ],
 )
-def test_look_through_no_saved_image(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_inspect_no_saved_image(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "s.tar").write_bytes(content)
     assert invalid(tmp_path / "s.tar") == reason
 
 
-def test_look_through_broken_checksum_of_gzip(tmp_path: Path) -> None:
+def test_inspect_broken_checksum_of_gzip(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress(tar(classic(LAYERS))))
     whole[-8] ^= 1
     (tmp_path / "s.tar.gz").write_bytes(whole)
@@ -163,7 +163,7 @@ def test_look_through_broken_checksum_of_gzip(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_look_through_refuses_manifest(tmp_path: Path, manifest: bytes, reason: str) -> None:
+def test_inspect_refuses_manifest(tmp_path: Path, manifest: bytes, reason: str) -> None:
     assert invalid(tmp_path / "s.tar", classic(LAYERS) | {"manifest.json": manifest}) == reason
 
 
@@ -176,7 +176,7 @@ def test_look_through_refuses_manifest(tmp_path: Path, manifest: bytes, reason: 
         (b"[]", "index.json: `layers` is missing or has the wrong type"),
     ],
 )
-def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -> None:
+def test_inspect_refuses_index(tmp_path: Path, index: bytes, reason: str) -> None:
     assert invalid(tmp_path / "s.tar", oci(LAYERS, manifest_json=False) | {"index.json": index}) == reason
 
 
@@ -201,12 +201,12 @@ def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -
         ),
     ],
 )
-def test_look_through_refuses_config(tmp_path: Path, image: bytes, reason: str) -> None:
+def test_inspect_refuses_config(tmp_path: Path, image: bytes, reason: str) -> None:
     assert invalid(tmp_path / "s.tar", classic(LAYERS, image=image)) == reason.format(name=f"{sha256(image)}.json")
 
 
 @pytest.mark.parametrize("layout", [classic, oci])
-def test_look_through_refuses_changed_config(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
+def test_inspect_refuses_changed_config(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
     members = layout(LAYERS)
     name = next(name for name, content in members.items() if content == config(LAYERS))
     assert invalid(tmp_path / "s.tar", members | {name: config(LAYERS, Cmd=["sh"])}) == (
@@ -214,7 +214,7 @@ def test_look_through_refuses_changed_config(tmp_path: Path, layout: Callable[[l
     )
 
 
-def test_look_through_lists_all_that_is_wrong(tmp_path: Path) -> None:
+def test_inspect_lists_all_that_is_wrong(tmp_path: Path) -> None:
     layers = [*LAYERS, tar({"c": b"3"}), tar({"d": b"4"}), tar({"e": b"5"})]
     members = classic(layers, image=config(layers, "windows/amd64"))
     changed, missing, broken, zstd, _ = (name for name in members if name.endswith("/layer.tar"))
@@ -253,7 +253,7 @@ def test_look_through_lists_all_that_is_wrong(tmp_path: Path) -> None:
         (entry("repositories", tarfile.REGTYPE), "repositories: appears more than once"),
     ],
 )
-def test_look_through_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fault: str) -> None:
+def test_inspect_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fault: str) -> None:
     assert faults(tmp_path / "s.tar", classic(LAYERS) | {"evil": member}) == (fault,)
 
 
@@ -269,7 +269,7 @@ def test_look_through_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fa
     ],
 )
 @pytest.mark.parametrize("layout", [classic, oci])
-def test_look_through_refuses_entry_of_layer(
+def test_inspect_refuses_entry_of_layer(
     tmp_path: Path, layout: Callable[[list[bytes]], Members], member: tarfile.TarInfo, fault: str
 ) -> None:
     layer = tar({"a": b"x", "evil": member})
@@ -278,7 +278,7 @@ def test_look_through_refuses_entry_of_layer(
     assert faults(tmp_path / "s.tar", members) == (f"{name}: {fault}",)
 
 
-def test_look_through_refuses_sparse_file(tmp_path: Path) -> None:
+def test_inspect_refuses_sparse_file(tmp_path: Path) -> None:
     """A header of a few bytes that an engine would write out as a terabyte of zeros."""
     sparse = entry("zeros", tarfile.REGTYPE)
     sparse.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.size": "1099511627776", "GNU.sparse.name": "zeros"}
@@ -286,7 +286,7 @@ def test_look_through_refuses_sparse_file(tmp_path: Path) -> None:
     assert fault.endswith("/layer.tar: zeros: a sparse file")
 
 
-def test_look_through_stops_at_too_much(tmp_path: Path) -> None:
+def test_inspect_stops_at_too_much(tmp_path: Path) -> None:
     bomb = gzip.compress(tar({"zeros": bytes(50 * MIB)}))
     members = oci([bomb], image=config([gzip.decompress(bomb)]), pack=lambda layer: layer)
     path = write(tmp_path / "s.tar.gz", members)
@@ -294,7 +294,7 @@ def test_look_through_stops_at_too_much(tmp_path: Path) -> None:
     assert refusal(path).evidence == ("it unpacks to more than its limit of 1.00 MiB",)
 
 
-def test_look_through_stops_at_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspect_stops_at_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_archive, "MAX_MEMBERS", 3)
     assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it has more than 3 entries",)
     monkeypatch.undo()
@@ -302,13 +302,13 @@ def test_look_through_stops_at_too_many_members(tmp_path: Path, monkeypatch: pyt
     assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it has more than 2 entries",)
 
 
-def test_look_through_keeps_few_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspect_keeps_few_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_archive, "MAX_DOCUMENTS_BYTES", MIB)
     documents: Members = {f"{number}.json": b"{" + bytes(MIB // 2) for number in range(3)}
     assert faults(tmp_path / "s.tar", documents, max_bytes=9 * MIB) == ("it has more than 1 MiB of JSON documents",)
 
 
-def test_look_through_can_be_ended(tmp_path: Path) -> None:
+def test_inspect_can_be_ended(tmp_path: Path) -> None:
     class EnoughError(Exception):
         pass
 
@@ -325,7 +325,7 @@ def test_look_through_can_be_ended(tmp_path: Path) -> None:
 
 @fuzzed
 @given(seed=st.integers(0, 2**64))
-def test_look_through_mutated_archive(tmp_path: Path, seed: int) -> None:
+def test_inspect_mutated_archive(tmp_path: Path, seed: int) -> None:
     """A refusal with a sentence, or an image; no other exception, no file, no hang."""
     chance = random.Random(seed)
     layers = [with_mutated_headers(layer, chance) if chance.random() < 0.5 else layer for layer in LAYERS]
