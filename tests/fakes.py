@@ -35,7 +35,7 @@ class FakeEngine:
     refuse: Exception | None = None
     name: str = "fake"
     loads_images: bool = True
-    runs_side_by_side: bool = True
+    runs_in_parallel: bool = True
     promises: tuple[Guarantee, ...] = ()
     calls: list[str] = field(default_factory=list)
     polled: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ class FakeEngine:
         if isinstance(work, Job):
             shutil.rmtree(self._output(work), ignore_errors=True)
 
-    def kept(self) -> frozenset[str]:
+    def job_names(self) -> frozenset[str]:
         return frozenset(path.name.removesuffix(".result") for path in self.folder.glob("palio-*"))
 
     def _what(self, work: Work) -> str:

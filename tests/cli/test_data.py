@@ -81,8 +81,8 @@ def test_get_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert captured.err == (
         "Failed. Action needed: the operator.\n"
         "The archive of images could not be downloaded from http://127.0.0.1:9/MedNIST.tar.gz: connection refused.\n"
-        "Next: Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
-        "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`.\n"
+        "Next: Download it on another machine, copy the file here and run `palio data get mednist --from "
+        "MedNIST.tar.gz`. Or draw synthetic pictures instead: `palio data get mednist --phantom`.\n"
         "(network-unavailable)\n"
     )
     assert not (tmp_path / "challenge").exists()
@@ -111,10 +111,10 @@ def test_split_shows_the_table_and_the_seed(folder: Path, tmp_path: Path, capsys
     assert main(["data", "split", str(folder), "--to", str(to), *numbers, "--seed", "7"]) == 0
     assert capsys.readouterr().out == (
         f"10 images from {folder} are now in {to}.\n"
-        "  class   training  validation  testing\n"
-        "  cat            3           1        1\n"
-        "  dog            3           1        1\n"
-        "  total          6           2        2\n"
+        "  class  training  validation  testing\n"
+        "  cat           3           1        1\n"
+        "  dog           3           1        1\n"
+        "  total         6           2        2\n"
         "Kept in one split because they are identical: dog/copy.jpg, dog/p1_dog.jpg\n"
         "Ignored, because they are not images in a class folder: notes.txt\n"
         "Seed 7. Keep it, split.json and manifest.csv private: they reveal every label.\n"
@@ -145,7 +145,7 @@ def test_split_prints_one_json_object(folder: Path, tmp_path: Path, capsys: pyte
         (
             ["--train", "60", "--validation", "2", "--test", "2"],
             11,
-            "{folder} cannot be split as requested: 64 images are asked for and there are 12.",
+            "{folder} cannot be split as requested: 64 images were requested, but there are only 12.",
         ),
         (
             ["--train", "6", "--validation", "2", "--test", "2", "--group-by", "(p"],

@@ -262,7 +262,7 @@ def test_run_no_zip(palio: Callable[..., Outcome], bundle: Path) -> None:
     Path("s.zip").write_text("hello")
     outcome = palio("run", "s.zip", "--challenge", bundle)
     assert outcome.exit_code == 10
-    assert "s.zip cannot be read as a zip archive: it does not start like one." in outcome.err
+    assert "s.zip cannot be read as a zip archive: it does not begin like a zip." in outcome.err
 
 
 def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
@@ -272,7 +272,7 @@ def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
     outcome = palio("run", "s.zip", "--challenge", bundle, "--json")
     assert outcome.exit_code == 10
     assert json.loads(outcome.out)["failure"]["message"] == "s.zip has no Dockerfile at its root."
-    assert "The zip holds inner/Dockerfile, which is not at its root." in outcome.err
+    assert "The zip has inner/Dockerfile, which is not at its root." in outcome.err
 
 
 # -- the organizer's mistakes
@@ -295,7 +295,7 @@ def test_run_broken_competition_yaml(palio: Callable[..., Outcome], bundle: Path
     assert outcome.err.splitlines()[:4] == [
         "Failed. Action needed: the organizer.",
         f"{bundle} has 2 problems.",
-        "  | competition.yaml:20: phases[0].tasks[0]: says `4`, and no task has that index (there are: 0)",
+        "  | competition.yaml:20: phases[0].tasks[0]: says `4`, but no task has that index (defined: 0)",
         "  | competition.yaml:25: leaderboards[0].columns[0].sorting: says `down`; write asc or desc",
     ]
 

@@ -97,7 +97,7 @@ def test_verify_changed_as_json(palio: Palio, run: Path) -> None:
     assert found["differences"][0]["where"] == "predictions/00.csv"
     (failure,) = found["failures"]
     assert (failure["code"], len(failure["evidence"])) == ("receipt-changed", 51)
-    assert failure["evidence"][-1] == "and 10 more, which --json lists"
+    assert failure["evidence"][-1] == "and 10 more; --json lists all"
 
 
 def test_verify_unknown_signer(palio: Palio, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_verify_key_given(palio: Palio, tmp_path: Path) -> None:
     for given in (public_key(key), "theirs.pem"):
         code, out, _ = palio("verify", "run", "--key", given)
         assert code == 0
-        assert "genuine, by the key given" in out
+        assert "genuine, by the given key" in out
     code, _, err = palio("verify", "run", "--key", machine_public_key() or "0" * 64)
     assert code == 12
     assert "(receipt-signer-other)" in err

@@ -11,17 +11,17 @@ from palio.core.plain_words import MOST_CHARACTERS, PlainName, PlainWord, UnfitW
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a\0b", "it holds NUL (U+0000)"),
-        ("a\nb", "it holds a newline (U+000A)"),
-        ("a\r", "it holds a carriage return (U+000D)"),
-        ("\x1b[2J", "it holds a control character (U+001B)"),
-        ("\x7f", "it holds a control character (U+007F)"),
-        ("\x85", "it holds a control character (U+0085)"),
-        ("\u2028", "it holds a line separator (U+2028)"),
-        ("\u2029", "it holds a paragraph separator (U+2029)"),
-        ("a\ud800", "it holds half of a character (the surrogate U+D800)"),
-        ("x" * (MOST_CHARACTERS + 1), "it has 65,537 characters, and at most 65,536 fit"),
-        ("\U0001f600" * 40_000, "it takes 160,000 bytes, and at most 131,071 fit"),
+        ("a\0b", "it contains NUL (U+0000)"),
+        ("a\nb", "it contains a newline (U+000A)"),
+        ("a\r", "it contains a carriage return (U+000D)"),
+        ("\x1b[2J", "it contains a control character (U+001B)"),
+        ("\x7f", "it contains a control character (U+007F)"),
+        ("\x85", "it contains a control character (U+0085)"),
+        ("\u2028", "it contains a line separator (U+2028)"),
+        ("\u2029", "it contains a paragraph separator (U+2029)"),
+        ("a\ud800", "it contains half of a character (the surrogate U+D800)"),
+        ("x" * (MOST_CHARACTERS + 1), "it has 65,537 characters; at most 65,536 are allowed"),
+        ("\U0001f600" * 40_000, "it has 160,000 bytes; at most 131,071 are allowed"),
     ],
 )
 def test_a_word_refuses(text: str, reason: str) -> None:
@@ -39,7 +39,7 @@ def test_a_word_is_its_text(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("", "it is empty"), ("A=B", "it holds `=`, which ends a name"), ("A\0", "it holds NUL (U+0000)")],
+    [("", "it is empty"), ("A=B", "it contains `=`, which ends a name"), ("A\0", "it contains NUL (U+0000)")],
 )
 def test_a_name_refuses(text: str, reason: str) -> None:
     with pytest.raises(UnfitWordError) as refused:

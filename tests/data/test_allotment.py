@@ -138,14 +138,14 @@ def test_allot_draws_anew_with_another_seed_only() -> None:
 @pytest.mark.parametrize(
     ("groups", "counts", "problems"),
     [
-        ([{"cat": 1}] * 5, counts_of(4, 1, 1), ["6 images are asked for and there are 5"]),
+        ([{"cat": 1}] * 5, counts_of(4, 1, 1), ["6 images were requested, but there are only 5"]),
         (
             [{"cat": 1}] * 2 + [{"dog": 10}] * 2 + [{"owl": 1}] * 9,
             counts_of(9, 2, 3),
             [
-                "class cat has 2 images, and there are three splits to be in",
-                "class dog has 20 images in 2 groups, and there are three splits to be in",
-                "2 images for validation, and there are 3 classes to show",
+                "class cat has only 2 images for three splits",
+                "class dog has only 20 images in 2 groups for three splits",
+                "2 images for validation cannot cover 3 classes",
             ],
         ),
     ],

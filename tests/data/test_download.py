@@ -46,7 +46,7 @@ def test_fetch_goes_on_from_what_an_earlier_call_left(server: Server, tmp_path: 
     message, next_step, code = failure(server, tmp_path / "file")
     assert message == (
         f"The archive of images could not be downloaded from {server.url}: "
-        "the connection was cut; the 293.0 KiB that came are kept."
+        "the connection was lost; 293.0 KiB were saved and will be resumed."
     )
     assert (next_step, code) == ("Ask somebody.", 12)
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
@@ -87,7 +87,7 @@ def test_fetch_passes_on_what_the_server_answers(server: Server, tmp_path: Path)
     server.status = 404
     message, _, _ = failure(server, tmp_path / "file")
     assert message == (
-        f"The archive of images could not be downloaded from {server.url}: the server answered 404 Not Found."
+        f"The archive of images could not be downloaded from {server.url}: the server returned 404 Not Found."
     )
 
 
@@ -110,15 +110,15 @@ def test_fetch_where_nobody_listens_says_so(tmp_path: Path) -> None:
 
 def test_fetch_takes_web_addresses_only(tmp_path: Path) -> None:
     message, _, code = failure(Server(url="file:///etc/passwd"), tmp_path / "file")
-    assert (message, code) == ("file:///etc/passwd is no web address.", 2)
+    assert (message, code) == ("file:///etc/passwd is not a web address.", 2)
 
 
 def test_fetch_leaves_a_download_of_another_process_alone(server: Server, tmp_path: Path) -> None:
     with (tmp_path / "file.part").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         message, next_step, _ = failure(server, tmp_path / "file")
-    assert message.endswith(": another process is downloading it at this moment.")
-    assert next_step == "Run the same command again when that has ended."
+    assert message.endswith(": another process is downloading it.")
+    assert next_step == "Run the command again when that download has finished."
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

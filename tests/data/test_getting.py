@@ -172,7 +172,7 @@ def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path)
     mine.write_text("mine")
     error = failure(challenge, mednist)
     assert str(error) == f"{challenge}/input_data already exists and is not empty; nothing in it is overwritten."
-    assert error.failure.evidence == ("not one of the files that belong there: input_data/mine.txt",)
+    assert error.failure.evidence == ("unexpected file: input_data/mine.txt",)
     assert error.exit_code == 2
     assert mine.read_text() == "mine"
 
@@ -185,11 +185,11 @@ def test_get_mednist_offline_says_what_to_do(
     server.status = 503
     error = failure(challenge, None)
     assert str(error) == (
-        f"The archive of images could not be downloaded from {server.url}: the server answered 503 Service Unavailable."
+        f"The archive of images could not be downloaded from {server.url}: the server returned 503 Service Unavailable."
     )
     assert error.failure.next_step == (
-        "Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
-        "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`."
+        "Download it on another machine, copy the file here and run `palio data get mednist --from "
+        "MedNIST.tar.gz`. Or draw synthetic pictures instead: `palio data get mednist --phantom`."
     )
     assert error.exit_code == 12
 

@@ -86,10 +86,10 @@ def test_read_manifest_lists_all_problems_with_their_lines(tmp_path: Path) -> No
         read_manifest(path)
     assert str(raised.value) == f"{path} has 6 problems."
     assert raised.value.failure.evidence == (
-        "line 2: split is 'train', allowed are training, validation, testing",
-        "line 3: file is '../1.jpg', allowed is a bare name",
+        "line 2: split is 'train'; use one of training, validation, testing",
+        "line 3: file is '../1.jpg'; use a bare file name",
         "line 4: class is empty",
-        "line 5: sha256 is '123', allowed are 64 lower-case hexadecimal digits",
+        "line 5: sha256 is '123'; use 64 lower-case hex digits",
         "line 6: 2 values, but 4 columns",
         "line 8: training has 1.jpg twice",
     )
@@ -99,8 +99,8 @@ def test_read_manifest_lists_all_problems_with_their_lines(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "line 1: the columns are nothing, allowed are split,file,class,sha256[,source]"),
-        (b"file,class\n", "line 1: the columns are file,class, allowed are split,file,class,sha256[,source]"),
+        (b"", "line 1: the columns are nothing; use split,file,class,sha256[,source]"),
+        (b"file,class\n", "line 1: the columns are file,class; use split,file,class,sha256[,source]"),
         (b"split,file,class,sha256\n", "line 2: there are no images"),
         (b"split,\xff", "byte 6: not UTF-8"),
     ],

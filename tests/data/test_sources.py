@@ -62,7 +62,7 @@ def test_small_files_takes_no_links_or_devices_from_an_archive(tmp_path: Path) -
 def test_small_files_of_something_else_says_what_it_takes(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0")
-    said = f"{path} cannot be read: it is neither a folder nor a .tar.gz or .zip archive."
+    said = f"{path} cannot be read: it is not a folder, .tar.gz or .zip archive."
     assert failure(path) == (said, 12)
     path.write_bytes(b"")
     assert failure(path) == (said, 12)
@@ -78,11 +78,11 @@ def test_small_files_of_a_cut_archive_says_so(folder: Path, tmp_path: Path) -> N
         archive.add(folder, ".")
     path.write_bytes(path.read_bytes()[:-40])
     said, code = failure(path)
-    assert said.startswith(f"{path} cannot be read: the archive is damaged or was cut short (")
+    assert said.startswith(f"{path} cannot be read: the archive is damaged or truncated (")
     assert code == 12
     zipped = tmp_path / "a.zip"
     zipped.write_bytes(b"PK\x03\x04 and no more")
-    reason = "the archive is damaged or was cut short (File is not a zip file)"
+    reason = "the archive is damaged or truncated (File is not a zip file)"
     assert failure(zipped) == (f"{zipped} cannot be read: {reason}.", 12)
 
 
@@ -102,7 +102,7 @@ def test_small_files_believes_no_size_that_a_zip_claims(tmp_path: Path) -> None:
     # the sizes in the local header and in the directory at the end now say 5 bytes
     path.write_bytes(path.read_bytes().replace((2**22).to_bytes(4, "little"), (5).to_bytes(4, "little")))
     assert failure(path) == (
-        f"{path} cannot be read: the archive is damaged or was cut short (Bad CRC-32 for file 'x').",
+        f"{path} cannot be read: the archive is damaged or truncated (Bad CRC-32 for file 'x').",
         12,
     )
 
@@ -111,4 +111,4 @@ def test_small_files_refuses_uncommon_compression(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("x", b"abc")
-    assert failure(path) == (f"{path} cannot be read: x has a password or an uncommon compression.", 12)
+    assert failure(path) == (f"{path} cannot be read: x is encrypted or uses an uncommon compression.", 12)

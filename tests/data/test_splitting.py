@@ -116,18 +116,17 @@ def test_split_folder_passes_over_what_is_no_image(folder: Path, tmp_path: Path)
 
 def test_split_folder_refuses_more_than_there_is(folder: Path, tmp_path: Path) -> None:
     error = refusal(folder, tmp_path / "out", COUNTS | {"training": 100})
-    assert str(error) == f"{folder} cannot be split as requested: 112 images are asked for and there are 30."
-    assert (error.failure.next_step, error.exit_code) == ("Ask for other numbers, or add images.", 11)
+    assert str(error) == f"{folder} cannot be split as requested: 112 images were requested, but there are only 30."
+    assert (error.failure.next_step, error.exit_code) == ("Use smaller numbers, or add images.", 11)
 
 
 def test_split_folder_refuses_groups_that_do_not_fit_and_names_the_nearest(folder: Path, tmp_path: Path) -> None:
     error = refusal(folder, tmp_path / "out", {"training": 15, "validation": 6, "testing": 6}, r"(p\d+)_")
     assert str(error) == (
-        f"{folder} cannot be split as requested: no way was found to make these numbers of 15 whole groups."
+        f"{folder} cannot be split as requested: no split of 1 with exactly these numbers was found5 whole groups."
     )
-    nearest = re.fullmatch(
-        r"Ask for the nearest that was found: --train (\d+) --validation 6 --test 6\.", error.failure.next_step
-    )
+    nearest = re.fullmatch(r"The closest split found: --train (\d+) --validation 6 --test 6\.", error.failure.next_step)
+    nearest = re.fullmatch(r"The closest split found: --train (\d+) --validation 6 --test 6\.", error.failure.next_step)
     assert nearest
     assert nearest[1] in ("14", "16")
     split_folder(
@@ -159,7 +158,7 @@ def test_split_folder_leaves_a_full_target_alone(folder: Path, tmp_path: Path) -
         split_folder(folder, folder / "cat", COUNTS)
     assert str(raised.value) == f"{folder}/cat already exists and is not empty; nothing in it is overwritten."
     error = refusal(folder, folder / "new", COUNTS)
-    assert (str(error), error.exit_code) == (f"{folder}/new lies inside {folder}.", 2)
+    assert (str(error), error.exit_code) == (f"{folder}/new is inside {folder}.", 2)
 
 
 DIES = """

@@ -133,7 +133,7 @@ def _bubblewrap_watching(folder: Path) -> Engine:
     """As for an ordinary user who may not make control groups."""
     from palio.engines.bubblewrap import BubblewrapEngine
 
-    return BubblewrapEngine(folder, control_groups=False)
+    return BubblewrapEngine(folder, use_cgroups=False)
 
 
 def _docker(folder: Path) -> Engine:
@@ -371,15 +371,15 @@ NOT_STARTABLE = {
     "crlf": (
         SCRIPT.replace("\n", "\r\n"),
         0o755,
-        "the first line of /opt/run.sh ends in CR LF, and there is no interpreter of that name",
+        "the first line of /opt/run.sh ends in CR LF, so its interpreter is not found",
     ),
-    "bom": (f"\ufeff{SCRIPT}", 0o755, "/opt/run.sh begins with a byte order mark, so its `#!` line is not seen"),
+    "bom": (f"\ufeff{SCRIPT}", 0o755, "/opt/run.sh begins with a byte order mark, so its `#!` line is ignored"),
     "no-interpreter": (
         SCRIPT.replace("sh", "none"),
         0o755,
-        "/opt/run.sh asks for the interpreter /bin/none, which is not there",
+        "/opt/run.sh needs the interpreter /bin/none, which does not exist",
     ),
-    "no-line": ("echo started", 0o755, "/opt/run.sh is a text without a `#!` line"),
+    "no-line": ("echo started", 0o755, "/opt/run.sh is a text file without a `#!` line"),
     "empty": ("", 0o755, "/opt/run.sh is empty"),
 }
 STARTS = {
@@ -1070,11 +1070,11 @@ def test_a_removed_job_is_unknown_and_may_be_started_again(trial: Trial) -> None
 
 def test_what_is_kept_of_a_job_is_listed_until_it_is_removed(trial: Trial) -> None:
     job = trial.job("print('here')")
-    assert job.name not in trial.engine.kept()
+    assert job.name not in trial.engine.job_names()
     trial.wait(job)
-    assert job.name in trial.another().kept()
+    assert job.name in trial.another().job_names()
     trial.engine.remove(job)
-    assert job.name not in trial.engine.kept()
+    assert job.name not in trial.engine.job_names()
 
 
 def test_removing_a_running_job_ends_it(trial: Trial) -> None:
@@ -1187,7 +1187,7 @@ def test_what_the_kernel_counts_by_user_is_not_shared_with_other_jobs(trial: Tri
     assert trial.wait(honest).succeeded
     beside, before = honest.log.read_text().splitlines(), hog.log.read_text().splitlines()
     assert beside == before[:-1]
-    if not trial.engine.runs_side_by_side:
+    if not trial.engine.runs_in_parallel:
         ended = trial.engine.poll(hog)
         assert ended is not None
         assert ended.succeeded

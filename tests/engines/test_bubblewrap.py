@@ -99,7 +99,7 @@ def bench(tmp_path: Path) -> Iterator[JobBench]:
 @pytest.fixture
 def watching(tmp_path: Path) -> Iterator[JobBench]:
     """As for an ordinary user who may not make control groups."""
-    made = JobBench(tmp_path, control_groups=False)
+    made = JobBench(tmp_path, use_cgroups=False)
     yield made
     made.close()
 
@@ -254,7 +254,7 @@ def test_a_link_in_the_image_cannot_divert_a_mount(bench: JobBench, link: str) -
     result = bench.wait(bench.job("", image=image))
     if link == "mnt":
         assert result.end is End.NOT_STARTED
-        assert result.detail == "the image has a file or a link at /mnt, where /mnt/in is mounted"
+        assert result.detail == "the image has a file or link at /mnt, but /mnt/in must be mounted there"
     else:
         assert result.succeeded  # what is mounted covers the link
     assert list(victim.iterdir()) == []
@@ -313,7 +313,7 @@ def test_shared_pages_are_not_taken_for_more_than_they_are(watching: JobBench) -
 
 
 def test_guarantees_say_what_is_not_enforced() -> None:
-    stated = {g.property: g.enforcement for g in BubblewrapEngine(control_groups=False).guarantees()}
+    stated = {g.property: g.enforcement for g in BubblewrapEngine(use_cgroups=False).guarantees()}
     assert (stated["memory"], stated["output"]) == (Enforcement.NONE, Enforcement.KERNEL)
 
 
@@ -502,7 +502,7 @@ def test_a_bubblewrap_that_is_too_old_is_named(search_path: Path) -> None:
     _fake_bwrap(search_path, "echo bubblewrap 0.6.1")
     fault = why_unavailable()
     assert fault is not None
-    assert fault.reason == "bubblewrap 0.6.1 is too old: 0.8.0 is needed"
+    assert fault.reason == "bubblewrap 0.6.1 is too old; 0.8.0 is required"
 
 
 def test_a_refusal_is_told_in_its_own_words(search_path: Path) -> None:
@@ -511,7 +511,7 @@ def test_a_refusal_is_told_in_its_own_words(search_path: Path) -> None:
     fault = why_unavailable()
     assert fault is not None
     # As root, the search path of a test is closed to the user that bubblewrap runs as: another refusal.
-    assert fault.reason.startswith("bubblewrap cannot make a sandbox (")
+    assert fault.reason.startswith("bubblewrap cannot start a sandbox (")
     assert words in fault.reason or os.geteuid() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from palio.core.engine import Build, BuildLimits, End, JobResult
 from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine, images
-from palio.engines.bubblewrap.images import MOST_BYTES, SPARED_S, UNUSED_S, remove_unused
+from palio.engines.bubblewrap.images import MOST_BYTES, RECENT_S, UNUSED_S, remove_unused
 
 LIMITS = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=GIB, network=False)
 
@@ -102,7 +102,7 @@ def test_images_that_no_job_has_used_for_long_are_removed(tmp_path: Path) -> Non
 def test_of_images_that_take_too_much_those_used_longest_ago_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     for name, unused_s in (("a", 5), ("b", 4), ("c", 3)):
-        _image(folder, name, unused_s * SPARED_S, MOST_BYTES // 2)
+        _image(folder, name, unused_s * RECENT_S, MOST_BYTES // 2)
     _image(folder, "just-used", 60, MOST_BYTES)
     remove_unused(folder, tmp_path / "discarded")
     assert {path.name for path in folder.iterdir()} == {"just-used"}

@@ -156,22 +156,22 @@ def test_links_in_a_folder_are_kept_as_links(filled: Path, root: Path) -> None:
         ("COPY missing.pth /opt/", "missing.pth is not in the context"),
         ("COPY *.nii /opt/", "*.nii is not in the context"),
         ("COPY ignored /opt/", "ignored is not in the context"),
-        ("COPY ../secret /opt/", "../secret leads out of the context"),
-        ("COPY data/../../secret /opt/", "data/../../secret leads out of the context"),
-        ("COPY out /opt/", "out is a link that leads out of the context"),
-        ("COPY dangling /opt/", "dangling is a link to nothing"),
-        ("COPY out/secret /opt/", "out/secret is a link that leads out of the context"),
-        ("COPY pipe /opt/", "pipe is no ordinary file"),
-        ("COPY --from=other /a /b", "--from needs an engine that has other images, such as Docker"),
+        ("COPY ../secret /opt/", "../secret points outside the context"),
+        ("COPY data/../../secret /opt/", "data/../../secret points outside the context"),
+        ("COPY out /opt/", "out is a link to outside the context"),
+        ("COPY dangling /opt/", "dangling is a broken link"),
+        ("COPY out/secret /opt/", "out/secret is a link to outside the context"),
+        ("COPY pipe /opt/", "pipe is not a regular file"),
+        ("COPY --from=other /a /b", "--from needs an engine with other images, such as Docker"),
         ("COPY --chmod=u+x app.py /opt/", "--chmod=u+x is not an octal number such as 755"),
-        ("COPY app.py model.pth /opt/app", "with several sources the target must be a folder and end with /"),
+        ("COPY app.py model.pth /opt/app", "with several sources, the target must be a folder and end with /"),
         ("COPY app.py", "a source and a target are needed"),
         (
             "ADD https://example.org/model.pth /opt/",
-            "nothing is fetched from the network; put the file into the context",
+            "files cannot be fetched from the network; put the file into the context",
         ),
         ("ADD archive.tar /opt/", "ADD would unpack archive.tar; unpack it and COPY it"),
-        ("FROM another", "builds of several stages need an engine that can run them, such as Docker"),
+        ("FROM another", "multi-stage builds need an engine that can run them, such as Docker"),
         ("CPOY app.py /opt/", "unknown instruction CPOY"),
         ("ENV A=1 B", "ENV takes words of the form NAME=value"),
         ("SHELL /bin/bash", 'SHELL takes a list such as ["/bin/sh", "-c"]'),
@@ -226,7 +226,7 @@ def test_a_file_without_a_base_is_refused(context: Path, root: Path, dockerfile:
 
 
 def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
-    with pytest.raises(DockerfileError, match="Dockerfile: there is no such file"):
+    with pytest.raises(DockerfileError, match="Dockerfile: the file does not exist"):
         build_image(context, "Dockerfile", {}, interpreter=PYTHON, root=root, size_bytes=1, say=lambda text: None)
 
 
@@ -234,8 +234,8 @@ def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
     ("instruction", "reason"),
     [
         ("ENV =x", "a variable needs a name; write ENV NAME=value"),
-        ('CMD ["a\\u0000b"]', "a string of the list is refused, as it holds NUL (U+0000)"),
-        ("CMD [[[[", "it has lists within lists; write one list of strings"),
+        ('CMD ["a\\u0000b"]', "a string of the list is invalid: it contains NUL (U+0000)"),
+        ("CMD [[[[", "it has nested lists; write one list of strings"),
         ("WORKDIR ${A:+x}", "WORKDIR needs a value"),
         ("WORKDIR /" + "a" * 300, "a name in it has more than 255 bytes"),
         ("ENV A=" + "a" * 300 + "\nWORKDIR /$A", "a path in it cannot be used: File name too long"),
@@ -244,8 +244,8 @@ def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
         ("COPY . /" + "a" * 300 + "/", "a name in it has more than 255 bytes"),
         ("COPY app.py/x /", "app.py/x is not in the context"),
         ("COPY [a-z /", "the source `[a-z` has a [ that is not closed by ], or nothing between them"),
-        ("FROM 770e", "an image's name is needed here, as ids may be those of other submissions"),
-        ("COPY loop /", "loop is a link that leads to itself"),
+        ("FROM 770e", "an image name is required, because ids could belong to other submissions"),
+        ("COPY loop /", "loop is a link to itself"),
     ],
 )
 def test_odd_words_are_refused_with_their_line(filled: Path, root: Path, instruction: str, reason: str) -> None:
@@ -266,8 +266,8 @@ def test_words_are_of_types_that_cannot_hold_nul(context: Path, root: Path) -> N
     ("content", "reason"),
     [
         ("[", ".dockerignore, line 1: the pattern `[` has a [ that is not closed by ], or nothing between them"),
-        ("\n" * (MOST_BYTES + 1), ".dockerignore: it is larger than 1 MiB, the most that is allowed"),
-        ("a\n" * 1001, ".dockerignore: at most 1,000 patterns are read; combine some with * or **"),
+        ("\n" * (MOST_BYTES + 1), ".dockerignore: it is larger than the limit of 1 MiB"),
+        ("a\n" * 1001, ".dockerignore: at most 1,000 patterns are allowed; combine some with * or **"),
     ],
 )
 def test_patterns_that_cannot_be_used_are_refused(filled: Path, root: Path, content: str, reason: str) -> None:

@@ -15,7 +15,7 @@ from palio.engines.docker.connection import FIRST_ANSWER_S
 from palio.engines.fault import Unavailable
 
 HANG_S = 30.0  # far more than anything here takes
-NEXT = "Check `docker info`; DOCKER_HOST in the environment says where it is looked for."
+NEXT = "Check `docker info`, and DOCKER_HOST if it is set."
 
 
 class Peer:
@@ -86,7 +86,7 @@ def test_an_engine_that_accepts_and_does_not_respond(
     monkeypatch.setenv("DOCKER_HOST", address)
     peers.append(Peer(listener, *parts))
     begin = time.monotonic()
-    reason = f"the Docker engine at {address} does not respond (nothing came within {FIRST_ANSWER_S} s)"
+    reason = f"the Docker engine at {address} does not respond (no response within {FIRST_ANSWER_S} s)"
     assert find_fault("docker") == Unavailable(reason, NEXT)
     assert time.monotonic() - begin < HANG_S
 

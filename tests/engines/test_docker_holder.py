@@ -62,7 +62,7 @@ def test_jobs_that_are_started_at_once_have_users_of_their_own(
 def test_without_a_free_user_a_job_is_not_started(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "20011-20011")
     start(jobs[0])
-    with pytest.raises(PalioError, match="all 1 users that jobs may have are taken"):
+    with pytest.raises(PalioError, match="all 1 users for jobs are in use"):
         start(jobs[1])
     DockerEngine().remove(jobs[0])
     DockerEngine().remove(jobs[1])

@@ -153,7 +153,7 @@ def test_a_job_whose_start_was_killed_is_started_with_what_is_there(
     left = of_job(name)
     assert len(left) == (2 if where == "holder made" else 3)
     engine = DockerEngine(volumes_in_reach=volumes_in_reach)
-    assert name in engine.kept()
+    assert name in engine.job_names()
     engine.start(job)
     while (result := engine.poll(job)) is None:
         time.sleep(0.02)
@@ -176,7 +176,7 @@ def test_an_output_whose_holder_has_ended_is_the_fault_of_the_engine(tmp_path: P
         (holder,) = docker("ps", "--quiet", "--filter", f"label=palio.job={name}")
         docker("kill", holder)
         for ask in (lambda: engine.poll(job), lambda: engine.collect(job, tmp_path / "out")):
-            with pytest.raises(PalioError, match="what held its output has ended, and the output is lost"):
+            with pytest.raises(PalioError, match="the container that held its output ended, so the output is lost"):
                 ask()
     finally:
         engine.remove(job)

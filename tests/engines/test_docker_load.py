@@ -20,7 +20,7 @@ from palio.core.errors import PalioError
 from palio.core.files.digest import digest_file
 from palio.core.files.tar_stream import Budget
 from palio.core.quantities import GIB, MIB
-from palio.core.submission.image_archive import MAX_MEMBERS, look_through
+from palio.core.submission.image_archive import MAX_MEMBERS, inspect_image
 from palio.engines.docker import DockerEngine
 from palio.engines.docker.load import platform_of, rewritten
 
@@ -83,7 +83,7 @@ def layers() -> list[bytes]:
 def test_rewritten_holds_nothing_but_the_image(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
     given = [tar({"a": b"1"}), tar({"b": b"2"})]
     path = write(tmp_path / "s.tar.gz", layout([*given, given[0]]))
-    parts = look_through(path, platform="linux/amd64", max_bytes=MIB).parts
+    parts = inspect_image(path, platform="linux/amd64", max_bytes=MIB).parts
     content = b"".join(rewritten(path, parts, "palio-build:abc", Budget(MIB, MAX_MEMBERS)))
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]

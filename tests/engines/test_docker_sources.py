@@ -52,7 +52,7 @@ def test_an_image_that_is_found_otherwise_than_by_its_name_is_refused(client: do
             return identity[:12]
 
     taken = ById("docker.io", f"library/{identity[:12]}", ":latest")
-    with pytest.raises(DockerfileError, match="the engine has no image called that, and took another one for it"):
+    with pytest.raises(DockerfileError, match="the engine has no image named that and used another one instead"):
         check_images(client, Resolved((), "", {taken: "that"}, None))
     check_images(client, resolve(f"FROM {BASE}\nCOPY --from=not/there / /", {}))
 
@@ -64,7 +64,7 @@ def test_an_image_built_from_a_submission_is_refused_whatever_it_is_called(far: 
     for text in (f"FROM {tagged}\nENV B=1\n", f"FROM {BASE}\nCOPY --from={tagged} /etc/hostname /x\n"):
         _, result = far.build(text)
         assert not result.succeeded
-        assert f"{tagged} was built from a submission, and those are not given out" in result.detail
+        assert f"{tagged} was built from a submission and cannot be used" in result.detail
 
 
 def test_a_bare_base_image_stays_one_for_everybody(far: Far, client: docker.DockerClient) -> None:
@@ -79,7 +79,7 @@ def test_a_bare_base_image_stays_one_for_everybody(far: Far, client: docker.Dock
 def test_an_image_that_is_not_made_of_its_base_is_refused(client: docker.DockerClient, tagged: str) -> None:
     _docker("build", "-q", "-t", tagged, "-", given=f"FROM {BASE}\nRUN echo {tagged} > /x\n".encode())
     check_built(client, resolve(f"FROM {tagged}", {}), tagged)
-    with pytest.raises(DockerfileError, match=f"the image was not made of {tagged}, which may have changed"):
+    with pytest.raises(DockerfileError, match=f"the image is not based on {tagged}, which may have changed"):
         check_built(client, resolve(f"FROM {tagged}", {}), BASE)
     check_built(client, resolve("FROM scratch", {}), BASE)
 

@@ -133,7 +133,7 @@ def evaluate(
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
-        say(f"  warning     this engine cannot enforce on this machine:  {', '.join(unenforced)}")
+        say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
     evaluation = Evaluation(attempt, engine, folder, key=key)
     try:
         _watch(evaluation, say)

@@ -1,7 +1,7 @@
-"""Talks to a platform's API: what the command line says to a server, and what it makes of the answers.
+"""The client of a platform's API, used by the command line.
 
-`connection` sends and retries and turns refusals into PalioError; `login` keeps where to and as whom; the other modules
-are one group of things to ask for each, as plain functions that take a Connection.
+`connection` sends, retries and turns refusals into PalioError. `login` stores the address and token. The other modules
+each cover one group of requests, as functions that take a Connection.
 """
 
 from palio.client.connection import Connection, new_key

@@ -1,6 +1,6 @@
-"""Requests that fail by a certificate: the platform's own, or the ones that this machine trusts.
+"""Explains certificate errors: a refused certificate of the platform, or unreadable trusted certificates.
 
-Which those are, the library `requests` decides: a file that the environment names, else the ones that it comes with.
+The library `requests` picks the trusted certificates: a file named in the environment, else its own.
 """
 
 import os
@@ -12,7 +12,7 @@ from palio.core.errors import PalioError
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _UNREADABLE = {"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_BASE64_DECODE", "PEM_LIB"}
 _REASONS = {
-    "mismatch": "it is for another name",
+    "mismatch": "it is for another host name",
     "expired": "it has expired",
     "not yet valid": "it is not valid yet",
     "self-signed": "it is not signed by an authority that this machine trusts",
@@ -21,7 +21,7 @@ _REASONS = {
 
 
 def certificate_fault(error: OSError, url: str) -> PalioError | None:
-    """The failure if a certificate is the reason, which does not go away by asking again; else None."""
+    """Returns the failure if a certificate caused the error, so that retrying is pointless; else None."""
     innermost: BaseException = error
     while innermost.__context__ is not None:
         innermost = innermost.__context__
@@ -34,7 +34,7 @@ def certificate_fault(error: OSError, url: str) -> PalioError | None:
         return None
     path = Path(os.environ[variable])
     if not path.exists():
-        return PalioError("certificates-unreadable", variable=variable, path=path, reason="it does not exist")
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="the file does not exist")
     if isinstance(innermost, ssl.SSLError) and innermost.reason in _UNREADABLE:
         return PalioError("certificates-unreadable", variable=variable, path=path, reason="it has no certificates")
     return None

@@ -1,4 +1,4 @@
-"""Everything about a challenge, from a platform to this machine: as one zip, or unpacked into a folder."""
+"""Downloads everything about a challenge as one zip, or unpacked into a folder."""
 
 import os
 import tempfile
@@ -15,10 +15,10 @@ from palio.core.files.staging import writing
 
 
 def export(connection: Connection, challenge: str, target: Path, *, files: bool = False, runs: bool = False) -> Path:
-    """Writes `target`: a zip if it is named so, else a folder, which appears whole or not at all.
+    """Writes `target`: a file if it ends in .zip, else a folder, which appears completely or not at all.
 
-    `files`: with what was handed in. `runs`: with what the scoring program wrote. Raises PalioError "target-not-empty",
-    "server-unreachable" if the connection breaks off, or whatever the platform refuses.
+    `files`: include submitted files. `runs`: include the scoring program's output. Raises PalioError
+    "target-not-empty", "server-unreachable" if the connection is lost, and errors of the platform.
     """
     target = target.absolute()
     if target.exists() and (target.is_file() or any(target.iterdir())):
@@ -38,7 +38,7 @@ def export(connection: Connection, challenge: str, target: Path, *, files: bool 
                 archive.extractall(unpacked)
             if target.exists():
                 target.rmdir()
-            os.rename(unpacked, target)  # noqa: PTH104 - which a folder with files withstands
+            os.rename(unpacked, target)  # noqa: PTH104 - fails on a folder with files
     return target
 
 
@@ -46,5 +46,5 @@ def _download(connection: Connection, path: str, write: Callable[[bytes], object
     try:
         connection.download(path, write)
     except requests.RequestException:
-        reason = "the connection broke off in the middle of the export"
+        reason = "the connection was lost during the export"
         raise PalioError("server-unreachable", url=connection.url, reason=reason) from None

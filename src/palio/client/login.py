@@ -1,7 +1,7 @@
-"""Where the platform is and with which token: from the environment, else as `palio login` left it.
+"""The platform's address and token: from the environment, else as saved by `palio login`.
 
-Kept in $PALIO_HOME, else in $XDG_CONFIG_HOME/palio, else in ~/.config/palio: a file that its owner alone can read from
-the first moment on.
+Saved in $PALIO_HOME, else $XDG_CONFIG_HOME/palio, else ~/.config/palio, in a file that is only ever readable by its
+owner.
 """
 
 import json
@@ -52,21 +52,21 @@ def forget_login() -> None:
 
 
 def read_login(environment: Mapping[str, str] | None = None) -> Login:
-    """Raises PalioError "not-logged-in"."""
+    """Returns the current login. Raises PalioError "not-logged-in"."""
     environment = os.environ if environment is None else environment
     url, token = environment.get(URL, ""), environment.get(TOKEN, "")
     saved = _saved()
     url = (url or (saved.url if saved else "")).rstrip("/")
-    if not token and saved and saved.url == url:  # a token goes to the platform that it was made on, and nowhere else
+    if not token and saved and saved.url == url:  # a token is only sent to the platform it was created on
         token = saved.token
     if not url or not token:
-        missing = "no platform is known" if not url else f"there is no token for {url}"
+        missing = "no platform is set" if not url else f"there is no token for {url}"
         raise PalioError("not-logged-in", reason=missing)
     return Login(url, token, saved.user if saved else "")
 
 
 def connect() -> Connection:
-    """To the platform that this user is logged in to. Raises PalioError "not-logged-in"."""
+    """Connects to the platform that this user is logged in to. Raises PalioError "not-logged-in"."""
     login = read_login()
     return Connection(login.url, login.token)
 

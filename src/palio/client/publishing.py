@@ -1,5 +1,6 @@
-"""Publishing a bundle on a platform: a folder is checked here first, and sent as one zip; a zip is sent as it is, and
-checked there.
+"""Publishes a bundle on a platform.
+
+A folder is checked here first and sent as a zip; a zip is sent unchanged and checked by the platform.
 """
 
 import tempfile
@@ -23,7 +24,7 @@ _NOT_FOUND = "not-found"
 
 
 class _File:
-    """A file that is read as it is sent, and from its beginning if it has to be sent again."""
+    """A file that is read while it is sent, and can be rewound to be sent again."""
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         self._file = file
@@ -46,15 +47,15 @@ class _File:
 def publish(
     connection: Connection, path: Path, *, slug: str | None = None, draft: bool = False, note: str = ""
 ) -> dict[str, Any]:
-    """What the platform answers: `challenge`, `version`, `is_new`, `warnings`.
+    """Publishes a bundle and returns the response: `challenge`, `version`, `is_new`, `warnings`.
 
-    `path` is the bundle's folder, or a zip of it. Of a challenge that is there already, it becomes the next version.
-    Raises PalioError with all that is wrong with a folder before anything is sent, and what the platform refuses.
+    `path` is the bundle's folder or a zip of it. An existing challenge gets a new version. Raises PalioError with all
+    problems of a folder before anything is sent, and errors of the platform.
     """
     bundle = None if zipfile.is_zipfile(path) else _checked(path)
-    where = f"/challenges/{slug}/versions" if slug and _is_there(connection, slug) else "/challenges"
+    where = f"/challenges/{slug}/versions" if slug and _exists(connection, slug) else "/challenges"
     named = {} if where != "/challenges" else {"slug": slug}
-    with _packed(bundle) if bundle else _as_it_is(path) as file:
+    with _packed(bundle) if bundle else _unchanged(path) as file:
         done: dict[str, Any] = connection.send(
             where,
             file,
@@ -76,7 +77,7 @@ def _checked(folder: Path) -> Bundle:
     return bundle
 
 
-def _is_there(connection: Connection, slug: str) -> bool:
+def _exists(connection: Connection, slug: str) -> bool:
     try:
         connection.get(f"/challenges/{slug}")
     except PalioError as error:
@@ -87,14 +88,14 @@ def _is_there(connection: Connection, slug: str) -> bool:
 
 
 @contextmanager
-def _as_it_is(archive: Path) -> Iterator[_File]:
+def _unchanged(archive: Path) -> Iterator[_File]:
     with reading(archive), archive.open("rb") as file:
         yield _File(file, archive.stat().st_size)
 
 
 @contextmanager
 def _packed(bundle: Bundle) -> Iterator[_File]:
-    """What the platform would keep of the bundle's folder, not compressed: images do not get smaller."""
+    """Packs what the platform stores of the bundle's folder, uncompressed because images do not get smaller."""
     folder = Path(tempfile.gettempdir())
     with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
         try:

@@ -1,1 +1,1 @@
-"""The domain: bundles, submissions, jobs, evaluation, ranking. Knows no web, no engine, no terminal."""
+"""The domain: bundles, submissions, jobs, evaluation and ranking. Independent of web, engines and terminal."""

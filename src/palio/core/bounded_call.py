@@ -1,9 +1,9 @@
-"""Calls a function in a child process with limits, so that a stranger's file can only harm the child that parses it.
+"""Calls a function in a child process with limits, so that a hostile file can only harm the child that parses it.
 
-Covered: wall-clock time, address space, CPU time, the size of the answer and of any file written, a crash of the
-interpreter, and a caller that is killed (its child dies with it). Arguments and answers travel as JSON. A PalioError
-that the function raises is raised here.
-Not covered: secrecy. The child runs as the same user and can read what that user can; it runs Palio's own code only.
+Covered: wall-clock time, address space, CPU time, the size of the answer and of any written file, interpreter crashes,
+and a caller that is killed (the child dies with it). Arguments and answers travel as JSON. A PalioError raised by the
+function is raised here. Not covered: secrecy. The child runs as the same user and can read what that user can. It runs
+only Palio's own code.
 """
 
 import ctypes
@@ -24,14 +24,14 @@ from palio.core.errors import Failure, PalioError
 from palio.core.quantities import GIB, MIB, size_text
 
 _PR_SET_PDEATHSIG = 1
-_TRIES = 3  # for a child that something else kills, such as a machine without memory
+_ATTEMPTS = 3  # if something else kills the child, such as an out-of-memory machine
 _START_S = 10.0  # how long the interpreter may take to start on a busy machine
 _RUN = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from palio.core.bounded_call import _main; _main()"
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one call may use: seconds of wall clock and CPU, bytes of address space, of the answer, and of a file."""
+    """What one call may use: wall-clock and CPU seconds, and bytes of address space, answer and any written file."""
 
     time_s: float = 30.0
     memory_bytes: int = GIB
@@ -40,25 +40,26 @@ class Bounds:
 
 
 class BoundsError(Exception):
-    """The call was ended because it passed a limit; the text is a clause, as in "it took longer than 30 s"."""
+    """The call exceeded a limit. The text is a clause, such as "it took longer than 30 s"."""
 
 
 def call_bounded(function: Callable[..., Any], *arguments: Any, bounds: Bounds | None = None) -> Any:
-    """`function(*arguments)` in a child process; `function` is importable by its name, arguments and answer are JSON.
+    """Returns `function(*arguments)`, called in a child process.
 
-    A child that is killed from outside is no fault of the file's, and is replaced. Raises BoundsError, the PalioError
-    that the function raised, or RuntimeError for a bug in it, with its traceback.
+    `function` must be importable by name; arguments and answer must be JSON. A child that is killed from outside is
+    replaced, because that is not the file's fault. Raises BoundsError, the PalioError that the function raised, or
+    RuntimeError with a traceback for a bug in it.
     """
     bounds = bounds or Bounds()
-    for _ in range(_TRIES):
-        answered, said, code = _call(function, arguments, bounds)
+    for _ in range(_ATTEMPTS):
+        output, errors, code = _call(function, arguments, bounds)
         if code != -signal.SIGKILL:
-            return _answer(answered, said, code, bounds)
-    raise RuntimeError(f"a bounded call was killed from outside {_TRIES} times")
+            return _answer(output, errors, code, bounds)
+    raise RuntimeError(f"a bounded call was killed from outside {_ATTEMPTS} times")
 
 
 def _call(function: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> tuple[bytes, str, int]:
-    """What one child answered and said, and how it ended."""
+    """Runs one child; returns its standard output, standard error and exit code."""
     request = json.dumps(
         {"function": f"{function.__module__}:{function.__qualname__}", "arguments": arguments, "bounds": asdict(bounds)}
     )
@@ -70,12 +71,12 @@ def _call(function: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds
         start_new_session=True,
     ) as child:
         try:
-            answered, said = child.communicate(request.encode(), timeout=bounds.time_s + _START_S)
+            output, errors = child.communicate(request.encode(), timeout=bounds.time_s + _START_S)
         except subprocess.TimeoutExpired:
             raise BoundsError(f"it took longer than {bounds.time_s:g} s") from None
         finally:
             _end(child)
-    return answered, said.decode(errors="replace"), child.returncode
+    return output, errors.decode(errors="replace"), child.returncode
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
@@ -84,17 +85,17 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
-def _answer(answered: bytes, said: str, code: int, bounds: Bounds) -> Any:
+def _answer(output: bytes, errors: str, code: int, bounds: Bounds) -> Any:
     if code in (-signal.SIGXCPU, -signal.SIGALRM):
         raise BoundsError(f"it took longer than {bounds.time_s:g} s")
     if code:
-        lines = said.strip().splitlines() or [f"exit code {code}"]
+        lines = errors.strip().splitlines() or [f"exit code {code}"]
         if "MemoryError" in lines[-1]:
             raise BoundsError(_memory(bounds))
         if code < 0:
             raise BoundsError(f"the process that read it crashed ({signal.Signals(-code).name})")
-        raise RuntimeError(f"a bounded call broke: {said.strip() or lines[-1]}")
-    found = json.loads(answered)
+        raise RuntimeError(f"a bounded call broke: {errors.strip() or lines[-1]}")
+    found = json.loads(output)
     if "failure" in found:
         raise PalioError.of(Failure.from_json(found["failure"]))
     if "exceeded" in found:
@@ -103,7 +104,7 @@ def _answer(answered: bytes, said: str, code: int, bounds: Bounds) -> Any:
 
 
 def _main() -> None:
-    """In the child."""
+    """Runs in the child."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     request = json.load(sys.stdin)
     bounds = Bounds(**request["bounds"])
@@ -125,7 +126,7 @@ def _main() -> None:
         sys.exit(1)
     text = json.dumps(found)
     if len(text) > bounds.answer_bytes:
-        text = json.dumps({"exceeded": f"it comes to more than {size_text(bounds.answer_bytes)}"})
+        text = json.dumps({"exceeded": f"its result is larger than {size_text(bounds.answer_bytes)}"})
     sys.stdout.write(text)
 
 
@@ -143,6 +144,6 @@ def _limit(bounds: Bounds) -> None:
     ):
         hard = resource.getrlimit(kind)[1]
         most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        # At the soft limit of CPU time SIGXCPU comes, at the hard one SIGKILL, which could be anybody's.
+        # CPU time: the soft limit sends SIGXCPU; the hard limit sends SIGKILL, which could come from anyone.
         resource.setrlimit(kind, (most, hard if kind == resource.RLIMIT_CPU else most))
-    signal.setitimer(signal.ITIMER_REAL, bounds.time_s)  # SIGALRM ends the child also where its caller is stuck
+    signal.setitimer(signal.ITIMER_REAL, bounds.time_s)  # SIGALRM ends the child even if its caller is stuck

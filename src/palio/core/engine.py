@@ -1,7 +1,7 @@
-"""A job is one container run on an engine; `Engine` is what Palio asks of whatever runs containers.
+"""The `Engine` protocol: what Palio requires of anything that runs containers. A job is one container run.
 
-Names of jobs are identities: starting a job that exists is a no-op, so whoever was killed in between can start it
-again and finds it. How a job ended is said by the engine, never read from a stream that the job can write.
+A job's name is its identity. Starting a job that exists is a no-op, so a killed process can simply start it again. How
+a job ended comes from the engine, never from a stream that the job can write.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from typing import Any, Protocol, Self
 from palio import __version__
 from palio.core.quantities import KIB, MIB
 
-JOB_UID = JOB_GID = 10001  # to be replaced everywhere by JOB_UIDS
-JOB_UIDS = range(10001, 14097)  # of these, each running job has one for itself, whatever its image says
-LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # what is kept of a log: its beginning and its end
-IMAGE_RULE = 2  # to be raised whenever engines build something else from the same context
-GRACE_S = 1.0  # between asking a job to end (TERM) and ending it (KILL)
+JOB_UID = JOB_GID = 10001  # to be replaced by JOB_UIDS everywhere
+JOB_UIDS = range(10001, 14097)  # each running job has one of these to itself, whatever its image says
+LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # the part of a log that is kept: beginning and end
+IMAGE_RULE = 2  # increase whenever engines build something else from the same context
+GRACE_S = 1.0  # between TERM and KILL
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a job may use. Sizes in bytes, times in seconds; memory includes swap, /tmp and /dev/shm."""
+    """What a job may use. Sizes in bytes, times in seconds. Memory includes swap, /tmp and /dev/shm."""
 
     time_s: float
     memory_bytes: int
@@ -40,7 +40,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """What building an image may use; `size_bytes` bounds the image that comes out."""
+    """What an image build may use. `size_bytes` limits the resulting image."""
 
     time_s: float
     memory_bytes: int
@@ -50,7 +50,7 @@ class BuildLimits:
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder or file of the host that a job sees read-only at `target` (absolute, inside the container)."""
+    """A file or folder of the host that a job sees read-only at `target`, an absolute path in the container."""
 
     source: Path
     target: str
@@ -58,10 +58,9 @@ class Mount:
 
 @dataclass(frozen=True)
 class Build:
-    """An image to be made from a folder with a Dockerfile.
+    """An image to build from a folder with a Dockerfile.
 
-    `digest` is that of the whole context (core.tree.digest_tree). `log` is where the engine writes what the build
-    printed.
+    `digest` is the digest of the whole context (core.files.tree.digest_tree). `log` is the file for the build's output.
     """
 
     name: str
@@ -74,10 +73,10 @@ class Build:
 
     @property
     def image_key(self) -> str:
-        """SHA-256 (hex) over everything that decides what is built; an image is reused only under the same key.
+        """SHA-256 (hex) of everything that determines the image. An image is only reused under the same key.
 
-        Besides the context these are the Dockerfile's name, the build's arguments, the limits, which a step can see,
-        and the version of Palio, which decides how a Dockerfile is read.
+        Covers the context, the Dockerfile's name, build arguments and limits (which a step can see), and Palio's
+        version, which determines how a Dockerfile is read.
         """
         made_of = [self.digest, self.dockerfile, sorted(self.arguments.items()), asdict(self.limits), __version__]
         return hashlib.sha256(f"palio-image {IMAGE_RULE}\n{json.dumps(made_of)}".encode()).hexdigest()
@@ -85,10 +84,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Load:
-    """An image to be taken from the archive that `docker save` made of it; `digest` is the archive's SHA-256.
+    """An image to load from an archive made by `docker save`. `digest` is the archive's SHA-256.
 
-    The engine looks through the archive before it loads any of it (core.image_archive), and gives the image no name
-    that anybody else's could have. `log` is where the engine writes what it found.
+    The engine inspects the archive before it loads anything (core.submission.image_archive), and gives the image a name
+    that no other image can have. `log` is the file for what it found.
     """
 
     name: str
@@ -99,17 +98,17 @@ class Load:
 
     @property
     def image_key(self) -> str:
-        """What an image that was loaded is found by again: every byte that it is made of is in the archive."""
+        """Finds a loaded image again. The archive contains every byte of it."""
         return self.digest
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a container, without network, as a user of its own, on a read-only root.
+    """One container run without network, as its own user, on a read-only root.
 
-    `image` is what an engine's build gave; `command` replaces the image's own (its entry point stays), `workdir` its
-    working directory. `output` is the one folder inside that the job may write and that is collected afterwards.
-    `log` is where the engine writes what the job printed.
+    `image` comes from an engine's build. `command` replaces the image's command (but not its entry point), and
+    `workdir` its working directory. `output` is the only writable folder that is collected afterwards. `log` is the
+    file for the job's output.
     """
 
     name: str
@@ -123,22 +122,22 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-Work = Job | Build | Load  # what an engine starts, and what then ends
+Work = Job | Build | Load  # what an engine starts and reports the end of
 
 
 def environment(job: Job) -> dict[str, str]:
-    """What every engine puts into a job's environment, beside its image's own; nothing of the host's is among it."""
+    """What every engine adds to the image's environment. Nothing comes from the host."""
     cpus = max(1, int(job.limits.cpus))
     return {
         "HOME": "/tmp",  # noqa: S108 - inside the container, where nothing else is writable
         "TMPDIR": "/tmp",  # noqa: S108
-        "USER": "palio",  # images do not know the user, and libraries (MONAI) ask for its name when imported
+        "USER": "palio",  # the image has no such user, and libraries such as MONAI ask for its name on import
         "LOGNAME": "palio",
         "LANG": "C.UTF-8",
-        "PYTHONUNBUFFERED": "1",  # so that the log has what was printed before a kill
+        "PYTHONUNBUFFERED": "1",  # so that the log has everything printed before a kill
         "PYTHONHASHSEED": "0",  # so that the same input gives the same output
         "OMP_NUM_THREADS": str(cpus),  # libraries count the host's CPUs, not the job's
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait use up the CPU limit of those that work
+        "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads would exhaust the job's CPU limit
         "PALIO_OUTPUT": job.output,
         "PALIO_CPUS": f"{job.limits.cpus:g}",
         "PALIO_MEMORY_BYTES": str(job.limits.memory_bytes),
@@ -148,7 +147,7 @@ def environment(job: Job) -> dict[str, str]:
 
 
 class End(StrEnum):
-    """How a job, build or load ended, as the engine saw it."""
+    """How a job, build or load ended, as seen by the engine."""
 
     EXITED = "exited"
     TIME = "time limit"
@@ -162,10 +161,10 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job, build or load ended. Times are aware UTC; what the engine could not observe is None.
+    """How a job, build or load ended. Times are aware UTC; values that the engine could not observe are None.
 
-    `detail` is the engine's own words where `end` needs them: the step of the Dockerfile that failed, why a container
-    could not be started, which limit was passed by how much.
+    `detail` is the engine's message where `end` needs one: the Dockerfile step that failed, why a container did not
+    start, by how much a limit was exceeded.
     """
 
     end: End
@@ -175,7 +174,7 @@ class JobResult:
     peak_memory_bytes: int | None = None
     peak_pids: int | None = None
     cpu_s: float | None = None
-    image: str | None = None  # of a build or load: what a Job's `image` takes
+    image: str | None = None  # of a build or load: the value for a Job's `image`
     detail: str = ""
 
     @property
@@ -197,7 +196,7 @@ class JobResult:
 
 @dataclass(frozen=True)
 class Collected:
-    """What was copied out of a job's output folder; `refused` says per entry why it was not taken."""
+    """What was copied out of a job's output folder. `refused` gives a reason per rejected entry."""
 
     files: tuple[str, ...]
     total_bytes: int
@@ -205,9 +204,9 @@ class Collected:
 
 
 class Enforcement(StrEnum):
-    """How a property is kept. What can only be watched, and so passed between two looks, counts as not enforced.
+    """How a property is enforced. A limit that can be exceeded between two checks counts as not enforced.
 
-    Watching is enough for time, which cannot jump past a limit, and for a log, which passes through the watcher.
+    Watching is enough for time, which cannot jump past a limit, and for logs, which pass through the watcher.
     """
 
     KERNEL = "enforced by the kernel"
@@ -217,7 +216,7 @@ class Enforcement(StrEnum):
 
 @dataclass(frozen=True)
 class Guarantee:
-    """One property of a job's isolation and how this engine on this machine keeps it."""
+    """One property of a job's isolation, and how this engine enforces it on this machine."""
 
     property: str
     enforcement: Enforcement
@@ -225,45 +224,45 @@ class Guarantee:
 
 
 class Engine(Protocol):
-    """What runs builds and jobs. All methods return at once, or within a second; only `poll` tells of an end.
+    """Runs builds and jobs. All methods return within a second. Only `poll` reports an end.
 
-    Faults of the engine itself are raised as PalioError("engine-fault"). For a Load, `poll` raises what
-    core.image_archive refuses; an engine that does not load images is never given one.
+    Faults of the engine itself are raised as PalioError("engine-fault"). For a Load, `poll` raises the errors of
+    core.submission.image_archive. An engine that cannot load images never gets one.
     """
 
     name: str
 
     @property
     def loads_images(self) -> bool:
-        """Whether it takes saved images."""
+        """Whether the engine accepts saved images."""
 
     @property
-    def runs_side_by_side(self) -> bool:
-        """Whether each running job has a user of its own; where it has not, jobs run one after the other."""
+    def runs_in_parallel(self) -> bool:
+        """Whether each running job has its own user. If not, jobs run one after another."""
 
     def describe(self) -> str:
-        """One line for people: product and version, as in `Docker 28.2`."""
+        """Product and version in one line, such as `Docker 28.2`."""
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        """How each property of the isolation contract is kept here, in the contract's order."""
+        """How each property of the isolation contract is enforced here, in the contract's order."""
 
     def check(self, limits: Limits) -> None:
-        """Raises PalioError("limit-unavailable") if a limit cannot be given at all."""
+        """Raises PalioError("limit-unavailable") if the engine cannot enforce a limit at all."""
 
     def start(self, work: Work) -> None:
-        """Starts it, unless something of this name exists."""
+        """Starts the work unless work of this name exists."""
 
     def poll(self, work: Work) -> JobResult | None:
-        """The result, or None while it runs. Enforces, when called, the limits that are watched."""
+        """Returns the result, or None while it runs. Also enforces the limits that are watched."""
 
     def stop(self, work: Work) -> None:
-        """Ends it and everything it started; returns when nothing runs any more. Unknown names are fine."""
+        """Ends the work and everything it started; returns when nothing runs. Ignores unknown names."""
 
     def collect(self, job: Job, destination: Path) -> Collected:
-        """Copies the regular files of an ended job's output folder below `destination`, following nothing."""
+        """Copies the regular files in a finished job's output folder to `destination`, without following links."""
 
     def remove(self, work: Work) -> None:
-        """Removes what the engine keeps for it: container, output folder. Built images stay. Unknown is fine."""
+        """Removes the work's container and output folder, but no built images. Ignores unknown names."""
 
-    def kept(self) -> frozenset[str]:
-        """Names of all jobs, whoever's, of which there is anything on the engine."""
+    def job_names(self) -> frozenset[str]:
+        """Names of all jobs on the engine, running or not, regardless of who started them."""

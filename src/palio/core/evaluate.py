@@ -1,12 +1,12 @@
-"""The one story of an evaluation: build, sample, predict, collect, score. Nothing else knows it.
+"""Evaluates an attempt: build, sample, predict, collect, score. The only place that knows this sequence.
 
-`Evaluation.step()` advances an attempt by one move and returns at once, so that a command line can step one in a loop
-and a server many. A process may be killed between any two of its instructions: an Evaluation of the same attempt and
-run folder in a new process tells the story again, and each part of it that has happened is found and not repeated. A
-job that was started is never started again; one that is gone is the engine's fault. What has ended keeps its verdict.
+`Evaluation.step()` advances an attempt by one move and returns at once, so a command line can step one in a loop and a
+server can step many. A process may be killed at any point: a new Evaluation of the same attempt and run folder goes
+through the same sequence and skips what has been done. A job is never started twice; if a started job has disappeared,
+that is an engine fault. A finished attempt keeps its verdict.
 
-An Evaluation that is dropped leaves its jobs running, for whoever goes on with it; `cancel` ends them. Peaks of memory
-and processes are those that the processes which watched a job have seen.
+Dropping an Evaluation leaves its jobs running for another process to resume; `cancel` ends them. Peak memory and
+process counts are those observed by the processes that watched a job.
 """
 
 import shutil
@@ -24,7 +24,7 @@ from palio.core.attempt.jobs import Attempt
 from palio.core.attempt.lock import lock
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
-from palio.core.attempt.resume import take_up
+from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
@@ -46,9 +46,9 @@ _POLL_S = 0.02
 
 
 class Evaluation:
-    """An attempt on its way. `result` grows with each step; `stage` is where it is.
+    """The evaluation of one attempt. `result` grows with each step; `stage` is the current stage.
 
-    `files_of` says whose files it is reading, the participant's or the organizer's.
+    `files_of` says whose files are being read, the participant's or the organizer's.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class Evaluation:
         copies: InputCopies | None = None,
         watch: Callable[["Evaluation"], None] = lambda _: None,
     ) -> None:
-        """With `key`, the end of the attempt is signed with it: its receipt.
+        """With `key`, signs a receipt at the end of the attempt.
 
-        With `any_kind`, kinds of submission are evaluated that the phase would not take from a participant. With
-        `collected`, predictions that another attempt left there are scored, and nothing else is done. With `copies`,
-        hidden inputs are copied there once and linked from then on. `watch` is called, in the middle of a step, when
-        `stage` or `files_of` changes and when the verdict is written.
+        With `any_kind`, evaluates kinds of submission that the phase would not accept from a participant. With
+        `collected`, only scores the predictions that another attempt left there. With `copies`, copies hidden inputs
+        there once and links them from then on. Calls `watch` in the middle of a step whenever `stage` or `files_of`
+        changes and when the verdict is written.
 
-        A folder in which this attempt has begun is gone on with. Raises PalioError "target-not-empty" if it is
-        another's.
+        Resumes the attempt if it has started in this folder. Raises PalioError "target-not-empty" if the folder belongs
+        to another attempt.
         """
         self.attempt = attempt
         self._key = key
@@ -81,48 +81,48 @@ class Evaluation:
         self.stage = Stage.BUILD
         self.files_of = Cause.ORGANIZER
         self._watch = watch
-        self.result, has_begun = take_up(attempt, folder)
+        self.result, has_begun = resume(attempt, folder)
         self._recorded_stages = frozenset(self.result.stages)
         self._engine = engine
         self._progress = Progress(folder.work)
         self._prepared = Prepared(attempt.bundle, self._progress, copies)
-        works = attempt.everything(folder) if has_begun else ()
-        self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed
-        self._story = self._tell()
+        works = attempt.all_work(folder) if has_begun else ()
+        self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed yet
+        self._moves = self._evaluate()
 
     def step(self) -> bool:
-        """One move; False once the attempt has ended and `result` has its verdict."""
-        return next(self._story, None) is not None
+        """Makes one move. Returns False once the attempt is over and `result` has its verdict."""
+        return next(self._moves, None) is not None
 
     def finish(self) -> Result:
-        """Steps to the end, for who has nothing else to do; an interruption cancels it."""
+        """Steps to the end and returns the result. An interruption cancels the attempt."""
         try:
             while self.step():
                 time.sleep(_POLL_S)
         finally:
-            self.cancel()  # does nothing once it has ended
+            self.cancel()  # does nothing once the attempt is over
         return self.result
 
     def cancel(self) -> None:
-        """Ends the attempt as cancelled, unless it has ended; stops what runs and removes it."""
-        self._story.close()
+        """Ends the attempt as cancelled unless it is over; stops and removes its jobs."""
+        self._moves.close()
         if self.result.verdict is None:
             with suppress(OSError):
                 self._end(Verdict.CANCELLED)
         self._clean_up()
 
     def fail(self, failure: Failure) -> None:
-        """Ends the attempt with a failure that somebody else has found, unless it has ended; like `cancel`."""
-        self._story.close()
+        """Like `cancel`, but ends the attempt with a failure that was found elsewhere."""
+        self._moves.close()
         if self.result.verdict is None:
             self.result.failure, self.result.scores = failure, None
             with suppress(OSError):
                 self._end(Verdict.FAILED)
         self._clean_up()
 
-    # -- the story
+    # -- the sequence of stages
 
-    def _tell(self) -> Generator[Stage, None, None]:
+    def _evaluate(self) -> Generator[Stage, None, None]:
         if self.result.verdict is None:
             try:
                 with writing(self.folder.root):
@@ -131,19 +131,19 @@ class Evaluation:
                     self._end(Verdict.SCORED)
             except PalioError as error:
                 self.result.failure, self.result.scores = error.failure, None
-                with suppress(OSError):  # the disk may be full, which is then the failure, and `result` has it
+                with suppress(OSError):  # the disk may be full; then that is the failure, and `result` has it
                     self._end(Verdict.FAILED)
-            except MemoryError:  # of this process: another one continues from here
+            except MemoryError:  # of this process: another process continues
                 raise
-            except Exception:  # a bug, which nobody will go on with
+            except Exception:  # a bug, which no other process will resume
                 self._clean_up()
                 raise
-        self._clean_up()  # last, so that whoever is killed here finds a verdict
+        self._clean_up()  # last, so that a process killed here leaves a verdict
 
     def _stages(self) -> Generator[Stage, None, None]:
         attempt = self.attempt
-        self._ask()
-        self._lock()
+        self._write_config()
+        self._write_lock()
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
         self._engine.check(attempt.phase.rules.score)
@@ -157,7 +157,7 @@ class Evaluation:
         yield from self._score()
 
     def _take_predictions(self) -> None:
-        """Those that were handed in, or that another attempt left."""
+        """Takes the submitted predictions, or those that another attempt left."""
         self._reach(self.stage, Cause.PARTICIPANT)
         target = self.folder.predictions
         if self._progress.is_done("predictions"):
@@ -191,7 +191,7 @@ class Evaluation:
         return result.image or ""
 
     def _sample(self, image: str) -> Generator[Stage, None, None]:
-        """Public cases first: what fails here has touched no hidden data."""
+        """Runs the public cases first, so that failures here have touched no hidden data."""
         policy = self.attempt.phase.rules.sample
         if policy is None:
             return
@@ -222,12 +222,12 @@ class Evaluation:
             shutil.copyfile(report, self.folder.report)
         self.result.scores = read_scores(self.folder.scores, self.attempt.bundle.leaderboard.columns)
 
-    # -- its parts
+    # -- parts of the stages
 
     def _run_submission(
         self, image: str, source: Path, target: Path, digest: str | None = None
     ) -> Generator[Stage, None, None]:
-        """Runs the submission's image on `source`, and collects its answers, with real names, into `target`."""
+        """Runs the submission's image on `source` and collects its predictions, with real names, in `target`."""
         blind = self.attempt.phase.rules.blind
         inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
         job = self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
@@ -248,12 +248,12 @@ class Evaluation:
         self._watch(self)
 
     def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
-        """What older scoring programs read; written last, so that it is the platform's word and not a submission's."""
+        """Writes the file that older scoring programs read. Written last, so that a submission cannot replace it."""
         text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
         (target / "metadata").write_text(text)
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
-        """Runs the scoring program on `results`, and collects what it wrote into `target`."""
+        """Runs the scoring program on `results` and collects its output in `target`."""
         self._reach(self.stage, Cause.ORGANIZER)
         program = self._copied("program", "scoring_program", self.attempt.task.scoring_program, executable=True)
         command = read_program(program).command
@@ -273,7 +273,7 @@ class Evaluation:
         verdicts.raise_if_scores_refused(self._engine.collect(job, target), result, job, target)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
-        """From the program's own Dockerfile, else from the image that the bundle names; built once per digest."""
+        """Builds the program's own Dockerfile, else the image that the bundle names; once per digest."""
         context = program if (program / "Dockerfile").is_file() else self._prepared.image_context()
         build = self.attempt.scoring_image(self.folder, context)
         result = yield from self._run(build, recorded=False)
@@ -284,7 +284,7 @@ class Evaluation:
         return self._prepared.copied(name, self._prepared.unzipped(field, path), executable=executable)
 
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
-        """Starts it, waits for its end, and writes down how it ended; does of these what was not done before."""
+        """Starts the work, waits for its end and records the result. Skips what an earlier process has done."""
         self._started[work.name] = work
         if (result := self._progress.result(work)) is None:
             record = self.result.stages.get(self.stage) or StageRecord(started=datetime.now(UTC))
@@ -292,7 +292,7 @@ class Evaluation:
                 self.result.stages[self.stage] = record
             if not self._was_started(work, recorded=recorded):
                 self._engine.start(work)
-            # After it, so that nothing counts as started that was not.
+            # Only now, so that nothing counts as started that was not.
             self._progress.note_start(work)
             if recorded:
                 self._save()
@@ -306,12 +306,14 @@ class Evaluation:
         return result
 
     def _was_started(self, work: Work, *, recorded: bool) -> bool:
-        """By a process before this one. Images are made by the process that asks for them, and so asked for again."""
+        """Whether an earlier process started this job. Images are always requested again, as only their process builds
+        them.
+        """
         was_recorded = recorded and self.stage in self._recorded_stages
         return isinstance(work, Job) and (was_recorded or self._progress.is_started(work))
 
     def _clean_up(self) -> None:
-        """What cannot be removed keeps .work in its place, and is tried again by whoever goes on with the attempt."""
+        """Removes what this attempt started. If that fails, .work stays, and the next process tries again."""
         for work in reversed([*self._started.values()]):
             with suppress(PalioError):
                 self._engine.remove(work)
@@ -320,7 +322,7 @@ class Evaluation:
             self.folder.remove_work()
 
     def _end(self, verdict: Verdict) -> None:
-        """The verdict is written last: whoever reads one finds what a participant may read, and its receipt."""
+        """Ends the attempt. The verdict is written last, after the participant's view and the receipt."""
         self.result.verdict = verdict
         self.result.finished = datetime.now(UTC)
         write_view(self.folder, self.result, self.attempt, self._prepared)
@@ -332,7 +334,7 @@ class Evaluation:
     def _save(self) -> None:
         self.folder.write_json("result.json", self.result.as_json())
 
-    def _ask(self) -> None:
+    def _write_config(self) -> None:
         attempt = self.attempt
         if self.folder.has("config.json"):
             return
@@ -349,7 +351,7 @@ class Evaluation:
             },
         )
 
-    def _lock(self) -> None:
+    def _write_lock(self) -> None:
         attempt = self.attempt
         if self.folder.has("lock.json"):
             return

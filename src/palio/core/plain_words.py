@@ -1,8 +1,8 @@
-"""Words that can go into an argument list, an environment or a framed stream without changing its meaning.
+"""Text that is safe as an argument, an environment variable or part of a framed stream.
 
-Covered: NUL, which ends a word in a list of arguments; newlines and other control characters, which end a line or act
-on a terminal; surrogates, which have no encoding; and Unicode's own line ends, which some readers break lines at.
-Not covered: what a word means to the program that receives it, such as a path that leads elsewhere.
+Covered: NUL, which ends an argument; newlines and other control characters, which end a line or control a terminal;
+surrogates, which cannot be encoded; and Unicode line separators, at which some readers break lines. Not covered: what a
+word means to the program that receives it, such as a path to somewhere else.
 """
 
 import re
@@ -18,11 +18,11 @@ _NAMED = {
     "\u2029": "a paragraph separator",
 }
 MOST_CHARACTERS = 65_536
-_MOST_BYTES = 131_071  # Linux takes 128 KiB as one argument, with the NUL that ends it
+_MOST_BYTES = 131_071  # Linux limits an argument to 128 KiB, including the NUL at its end
 
 
 class UnfitWordError(ValueError):
-    """Why a text cannot be a word: a clause such as "it holds NUL (U+0000)"."""
+    """Why a text is not a plain word: a clause such as "it contains NUL (U+0000)"."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class UnfitWordError(ValueError):
 
 
 class PlainWord(str):
-    """A text without control characters, surrogates or line ends, short enough to be an argument. May be empty."""
+    """A text without control characters, surrogates or line ends, short enough for an argument. May be empty."""
 
     __slots__ = ()
 
@@ -38,16 +38,16 @@ class PlainWord(str):
         if type(text) is cls:
             return text
         if found := _UNFIT.search(text):
-            raise UnfitWordError(f"it holds {_described(found[0])}")
+            raise UnfitWordError(f"it contains {_described(found[0])}")
         if len(text) > MOST_CHARACTERS:
-            raise UnfitWordError(f"it has {len(text):,} characters, and at most {MOST_CHARACTERS:,} fit")
+            raise UnfitWordError(f"it has {len(text):,} characters; at most {MOST_CHARACTERS:,} are allowed")
         if (size := len(text.encode())) > _MOST_BYTES:
-            raise UnfitWordError(f"it takes {size:,} bytes, and at most {_MOST_BYTES:,} fit")
+            raise UnfitWordError(f"it has {size:,} bytes; at most {_MOST_BYTES:,} are allowed")
         return super().__new__(cls, text)
 
 
 class PlainName(PlainWord):
-    """The name of a variable: not empty, and without `=`, which would end it."""
+    """The name of a variable: not empty and without `=`, which would end it."""
 
     __slots__ = ()
 
@@ -55,7 +55,7 @@ class PlainName(PlainWord):
         if not text:
             raise UnfitWordError("it is empty")
         if "=" in text:
-            raise UnfitWordError("it holds `=`, which ends a name")
+            raise UnfitWordError("it contains `=`, which ends a name")
         return super().__new__(cls, text)
 
 

@@ -1,10 +1,10 @@
-"""Sizes and durations as people read them."""
+"""Formats sizes and durations for people."""
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 def size_text(size_bytes: float) -> str:
-    """`512 B`, `64.0 MiB`, `4.00 GiB`: three digits of what matters."""
+    """`512 B`, `64.0 MiB`, `4.00 GiB`: three significant digits."""
     if size_bytes < KIB:
         return f"{size_bytes:.0f} B"
     for unit, name in ((KIB, "KiB"), (MIB, "MiB"), (GIB, "GiB")):

@@ -1,8 +1,8 @@
-"""Does the challenge give these scores again? Its digests are compared, then its scoring program is run once more.
+"""Re-scores the predictions of a receipt: compares the challenge's digests, then runs its scoring program again.
 
-Covered: that the challenge, its data and its rules are those of the receipt, and that these predictions have exactly
-these scores. Not covered: that the submission made these predictions, for which it has to be run again; and a scoring
-program that gives other scores each time, which shows as other scores.
+Covered: the challenge, its data and its rules are those of the receipt, and these predictions get exactly these scores.
+Not covered: whether the submission made these predictions, which takes another run; and scoring programs whose scores
+vary, which show up as different scores.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from palio.core.receipt.reading import Receipt
 from palio.core.receipt.statement import FORMAT
 from palio.core.submission.kinds import SubmissionFile
 
-# What lock.json says of the challenge; the bundle's digest covers its rules, as these are in competition.yaml.
+# The part of lock.json about the challenge. The bundle's digest covers the rules, which are in competition.yaml.
 _CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule")
 
 
 @dataclass(frozen=True)
 class Rederivation:
-    """`unlike` is how the challenge differs from the receipt's; only if it does not, it was scored again: `result`."""
+    """`unlike` lists how the challenge differs from the receipt's. If it does not, `result` is the new scoring."""
 
     unlike: tuple[Difference, ...]
     missing: tuple[str, ...]
@@ -50,9 +50,9 @@ class _Locked(BaseModel):
 
 
 def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path, work: Path) -> Rederivation:
-    """Scores `predictions` once more, which have been verified; `work` is an empty folder that the caller removes.
+    """Scores the verified `predictions` again. `work` is an empty folder that the caller removes.
 
-    Raises PalioError "receipt-invalid" for a statement that says too little, and those of the bundle's data.
+    Raises PalioError "receipt-invalid" for an incomplete statement, and errors of the bundle's data.
     """
     try:
         locked = _Locked.model_validate(receipt.statement.lock)
@@ -71,7 +71,7 @@ def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path
 
 
 def refusals(rederivation: Rederivation, bundle: Bundle) -> Iterator[Failure]:
-    """Why the scores were not given again; nothing if they were."""
+    """Yields why the scores were not reproduced; nothing if they were."""
     if unlike := rederivation.unlike:
         evidence = [str(difference) for difference in unlike]
         count = counted(len(unlike), "difference")
@@ -85,7 +85,7 @@ def refusals(rederivation: Rederivation, bundle: Bundle) -> Iterator[Failure]:
 
 
 def _phase(bundle: Bundle, name: str) -> Phase:
-    """The phase of that name, else any: the challenge is then another one, and is compared to show in what."""
+    """Returns the named phase, else any phase: it is another challenge then, and comparing shows how it differs."""
     try:
         return pick_phase(bundle, name)
     except PalioError:
@@ -93,7 +93,7 @@ def _phase(bundle: Bundle, name: str) -> Phase:
 
 
 def _compare(receipt: Receipt, attempt: Attempt, engine: Engine) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
-    """Hidden inputs may be missing, as scoring does not need them."""
+    """Hidden inputs may be missing, because scoring does not need them."""
     stated = receipt.statement.lock or {}
     now = lock(
         bundle=attempt.bundle, phase=attempt.phase, task=attempt.task, submission=attempt.submission, engine=engine

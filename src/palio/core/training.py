@@ -1,4 +1,4 @@
-"""Training a challenge's reference model: its training image, built and run in the same sandbox as submissions."""
+"""Builds and runs a challenge's training image in the same sandbox as submissions."""
 
 import shutil
 from collections.abc import Generator
@@ -19,7 +19,7 @@ MODEL_OUTPUT = "model_output"
 
 @dataclass(frozen=True)
 class Training:
-    """A training to be run: `data` is seen at /mnt/in, and what is written to /mnt/out becomes `target`."""
+    """A training run: `data` is mounted at /mnt/in, and the output in /mnt/out becomes `target`."""
 
     identity: str
     code: Path  # a folder with a Dockerfile
@@ -30,7 +30,7 @@ class Training:
     limits: Limits
 
     def build(self) -> Build:
-        """From a copy of the code, which nobody changes between its digest and its use."""
+        """Copies the code first, so that it cannot change between digest and build."""
         context = self.work / "context"
         try:
             copy_tree(self.code, context, executable=True)
@@ -57,9 +57,9 @@ class Training:
 
 
 def train(training: Training, engine: Engine) -> Generator[Path, None, JobResult]:
-    """Yields the log that is being written, again and again, while it waits; the target changes only at success.
+    """Trains the model; yields the current log repeatedly while waiting. `target` only changes on success.
 
-    Raises PalioError "build-failed" and its like, "training-failed" or "training-stopped".
+    Raises PalioError "build-failed" and similar, "training-failed" or "training-stopped".
     """
     engine.check(training.limits)
     build = training.build()
@@ -83,7 +83,7 @@ def train(training: Training, engine: Engine) -> Generator[Path, None, JobResult
 
 def _run(work: Job | Build, engine: Engine) -> Generator[Path, None, JobResult]:
     engine.start(work)
-    yield work.log  # first of all: what ends at once has written one, too
+    yield work.log  # even a job that ends at once has written a log
     while (result := engine.poll(work)) is None:
         yield work.log
     return result

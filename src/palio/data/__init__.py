@@ -1,1 +1,1 @@
-"""Image data: getting it, splitting it, drawing a stand-in, and saying what is in place."""
+"""Image data: downloading, splitting, synthetic substitutes, and checking what is in place."""

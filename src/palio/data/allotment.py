@@ -1,11 +1,10 @@
-"""Which groups of images go to which split: exact sizes, classes in proportion, no group divided.
+"""Assigns groups of images to splits: exact sizes, classes in proportion, no group divided.
 
-A group is what must stay together (a patient; copies of one image). Without groups each image is one of its own and
-the answer is plain rounding. With groups an exact answer may not exist and finding one is a packing problem, so it
-is searched: groups of the same classes form a stratum, a subset-sum table picks from each stratum groups whose
-sizes add up to its share, what a stratum cannot give exactly is carried over to the next, what is left at the end
-is mended by exchanging groups between splits, and the order of the strata and the picks are drawn anew up to
-ATTEMPTS times. An answer that is returned is right; that none was found
+A group must stay together (a patient; copies of one image). Without groups, each image is its own group and the answer
+is plain rounding. With groups, an exact answer may not exist, and finding one is a packing problem, so it is searched:
+groups with the same classes form a stratum; a subset-sum table picks groups from each stratum whose sizes add up to its
+share; what a stratum cannot provide exactly is carried over to the next; the rest is fixed by exchanging groups between
+splits. The order of strata and the picks are redrawn up to ATTEMPTS times. A returned answer is correct; finding none
 does not prove that there is none.
 """
 
@@ -21,19 +20,19 @@ from palio.data.layout import SPLITS
 from palio.data.subset_sum import pick
 
 ATTEMPTS = 50
-# The small ones first: there one image more or less weighs most.
+# Small splits first: there, one image more or less matters most.
 _ORDER = ("testing", "validation", "training")
 _SPARE = "in no split"
 
-Group = Mapping[str, int]  # class -> how many images of it
+Group = Mapping[str, int]  # class -> number of its images
 Stratum = frozenset[str]  # the classes that a group has images of
 
 
 @dataclass(frozen=True)
 class Allotment:
-    """Indexes of groups by split; `sizes` are the images each split then has, which may differ from those asked.
+    """Indexes of groups by split. `sizes` are the images of each split, which may differ from the request.
 
-    `absent` are the (split, class) of which there is no image.
+    `absent` lists each (split, class) without images.
     """
 
     groups: dict[str, list[int]]
@@ -42,7 +41,7 @@ class Allotment:
 
 
 def allot(groups: Sequence[Group], counts: Mapping[str, int], rng: Random) -> Allotment:
-    """The best allotment found. `counts`: split -> images. Ask `obstacles` first."""
+    """Returns the best allotment found. `counts`: split -> images. Call `obstacles` first."""
     total: Counter[str] = Counter()
     for group in groups:
         total.update(group)
@@ -61,14 +60,14 @@ def allot(groups: Sequence[Group], counts: Mapping[str, int], rng: Random) -> Al
         cost = (off_size, len(absent), off_class)
         if best is None or cost < best[0]:
             best = cost, replace(allotment, absent=absent)
-        if not off_size and not absent and off_class < 2:  # no rounding does better for all splits at once
+        if not off_size and not absent and off_class < 2:  # no rounding is better for all splits at once
             break
-    assert best is not None  # noqa: S101  # ATTEMPTS is at least 1
+    assert best is not None  # noqa: S101 - ATTEMPTS is at least 1
     return best[1]
 
 
 def obstacles(groups: Sequence[Group], counts: Mapping[str, int]) -> list[str]:
-    """Why no allotment can exist, as far as counting shows; empty if nothing speaks against it."""
+    """Why no allotment can exist, as far as counting shows; empty if nothing rules it out."""
     images: Counter[str] = Counter()
     bearers: Counter[str] = Counter()
     for group in groups:
@@ -76,24 +75,22 @@ def obstacles(groups: Sequence[Group], counts: Mapping[str, int]) -> list[str]:
         bearers.update(group.keys())
     problems = []
     if images.total() < sum(counts.values()):
-        problems.append(f"{sum(counts.values()):,} images are asked for and there are {images.total():,}")
+        problems.append(f"{sum(counts.values()):,} images were requested, but there are only {images.total():,}")
     for label in sorted(images):
         if bearers[label] < len(SPLITS):
             has = counted(images[label], "image")
             if images[label] != bearers[label]:
                 has += f" in {counted(bearers[label], 'group')}"
-            problems.append(f"class {label} has {has}, and there are three splits to be in")
+            problems.append(f"class {label} has only {has} for three splits")
     few = [split for split in SPLITS if counts[split] < len(images)]
-    problems += [
-        f"{counted(counts[split], 'image')} for {split}, and there are {len(images)} classes to show" for split in few
-    ]
+    problems += [f"{counted(counts[split], 'image')} for {split} cannot cover {len(images)} classes" for split in few]
     return problems
 
 
 def apportion(number: int, weights: Sequence[int], lower: Sequence[int], upper: Sequence[int]) -> list[int]:
-    """`number` divided in proportion to `weights` by largest remainder, each share within its bounds.
+    """Divides `number` in proportion to `weights` by largest remainder, with each share within its bounds.
 
-    Exact if sum(lower) <= number <= sum(upper); otherwise as near as the bounds allow.
+    Exact if sum(lower) <= number <= sum(upper), else as close as the bounds allow.
     """
     whole = sum(weights)
     ideal = [number * weight / whole for weight in weights]
@@ -117,7 +114,7 @@ def _targets(groups: Sequence[Group], counts: Mapping[str, int]) -> dict[str, di
     left = list(weights)
     targets = {}
     for later, split in zip((2, 1, 0), _ORDER, strict=True):  # `later` splits are still to come
-        need = [int(len(stratum) == 1) for stratum in strata]  # of each class one, where that is up to the stratum
+        need = [int(len(stratum) == 1) for stratum in strata]  # one of each class, if only this stratum can provide it
         upper = [max(have_left - later * one, 0) for have_left, one in zip(left, need, strict=True)]
         lower = [min(one, most) for one, most in zip(need, upper, strict=True)]
         shares = apportion(counts[split], weights, lower, upper)
@@ -162,11 +159,11 @@ def _attempt(
 def _find_exchange(
     chosen: Mapping[str, Sequence[int]], images: Sequence[int], counts: Mapping[str, int], rng: Random
 ) -> tuple[str, str, int, list[int]] | None:
-    """(giver, taker, group given, at most one group returned) that brings the splits nearest to their counts."""
+    """Returns (giver, taker, group given, at most one group returned) for the exchange that helps most."""
     excess: dict[str, float] = {split: sum(images[i] for i in chosen[split]) - counts[split] for split in SPLITS}
     if not any(excess.values()):
         return None
-    gap = {  # how many images it helps to move; what is spare may have any number
+    gap = {  # how many images to move; unused groups may have any number
         (giver, taker): int(min(excess.get(giver, inf), -excess.get(taker, -inf)))
         for giver, taker in permutations(chosen, 2)
     }

@@ -1,4 +1,4 @@
-"""A large file from the network: resumed where it was cut, checked before it is used, kept for the next time."""
+"""Downloads a large file: resumes after interruptions, verifies before use, caches for next time."""
 
 import fcntl
 import hashlib
@@ -15,27 +15,29 @@ from palio.core.errors import PalioError
 from palio.core.files.staging import why, writing
 from palio.core.quantities import KIB, MIB, size_text
 
-SIZE_LIMIT_BYTES = 256 * MIB  # MedNIST has about 60 MiB; a server that sends without end fills no disk
-TIMEOUT_S = 30.0  # of silence
+SIZE_LIMIT_BYTES = 256 * MIB  # MedNIST has about 60 MiB; an endless response must not fill the disk
+TIMEOUT_S = 30.0  # without data
 CHUNK_BYTES = 256 * KIB
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all if the server said
+Progress = Callable[[int, int | None], None]  # bytes so far, total bytes if the server reported them
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $XDG_CACHE_HOME/palio, or ~/.cache/palio."""
+    """The download cache: $XDG_CACHE_HOME/palio, or ~/.cache/palio."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "palio"
 
 
 def fetch(url: str, to: Path, *, md5: str, next_step: str, progress: Progress | None = None) -> Path:
-    """Returns `to`, downloading it from `url` (http or https) unless it is there already with this MD5.
+    """Returns `to`, downloading it from `url` (http or https) unless it already exists with this MD5.
 
-    What has come so far is in `<to>.part`: a later call goes on from there. Raises `network-unavailable` (with
+    Partial downloads stay in `<to>.part` and are resumed by later calls. Raises `network-unavailable` (with
     `next_step`), `download-corrupt` (the file is removed), `disk-full` or `target-unwritable`.
     """
     if not url.startswith(("https://", "http://")):
-        raise PalioError("usage", problem=f"{url} is no web address.", next_step="Name one with http:// or https://.")
+        raise PalioError(
+            "usage", problem=f"{url} is not a web address.", next_step="Use an address with http:// or https://."
+        )
     part = to.with_name(to.name + ".part")
     with writing(part):
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +45,8 @@ def fetch(url: str, to: Path, *, md5: str, next_step: str, progress: Progress | 
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                reason = "another process is downloading it at this moment"
-                raise _unavailable(url, reason, "Run the same command again when that has ended.") from None
+                reason = "another process is downloading it"
+                raise _unavailable(url, reason, "Run the command again when that download has finished.") from None
             if _has_md5(to, md5):
                 part.unlink(missing_ok=True)
                 return to
@@ -62,7 +64,7 @@ class _CutError(Exception):
 
 
 def _complete(url: str, file: BinaryIO, next_step: str, progress: Progress | None) -> None:
-    """Downloads what `file` lacks, connecting again as long as each connection brings something."""
+    """Downloads the missing part of `file`, reconnecting as long as each connection makes progress."""
     while True:
         before = file.seek(0, os.SEEK_END)
         try:
@@ -71,16 +73,16 @@ def _complete(url: str, file: BinaryIO, next_step: str, progress: Progress | Non
         except _CutError as cut:
             if file.tell() > before:
                 continue
-            kept = f"; the {size_text(file.tell())} that came are kept" if file.tell() else ""
-            raise _unavailable(url, f"{cut}{kept}", next_step) from cut
+            partial = f"; {size_text(file.tell())} were saved and will be resumed" if file.tell() else ""
+            raise _unavailable(url, f"{cut}{partial}", next_step) from cut
 
 
 def _transfer(url: str, file: BinaryIO, progress: Progress | None) -> None:
-    """One connection: appends to `file` what it lacks, or all anew if the server cannot resume."""
+    """Uses one connection to append what `file` lacks, or restarts if the server cannot resume."""
     start = file.tell()
     headers = {"User-Agent": "palio"} | ({"Range": f"bytes={start}-"} if start else {})
     with _network():
-        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_S)  # noqa: S310  # http(s) only, see fetch
+        response = urlopen(Request(url, headers=headers), timeout=TIMEOUT_S)  # noqa: S310 - only http(s), see fetch
     with response:
         resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         if not resumed:
@@ -101,29 +103,29 @@ def _transfer(url: str, file: BinaryIO, progress: Progress | None) -> None:
             if progress:
                 progress(have, total)
     if total is not None and have < total:
-        raise _CutError("the connection was cut")
+        raise _CutError("the connection was lost")
 
 
 @contextmanager
 def _network() -> Iterator[None]:
-    """Network errors are told from those of the disk here: both are OSErrors."""
+    """Distinguishes network errors from disk errors, because both are OSErrors."""
     try:
         yield
     except HTTPError as error:
         error.close()
-        raise _CutError(f"the server answered {error.code} {error.reason}") from error
+        raise _CutError(f"the server returned {error.code} {error.reason}") from error
     except URLError as error:
         raise _CutError(why(error.reason) if isinstance(error.reason, OSError) else error.reason) from error
     except (HTTPException, OSError) as error:
         raise _CutError(
-            f"the connection was cut ({why(error) if isinstance(error, OSError) else type(error).__name__})"
+            f"the connection was lost ({why(error) if isinstance(error, OSError) else type(error).__name__})"
         ) from error
 
 
 def _has_md5(path: Path, md5: str) -> bool:
     try:
         with path.open("rb") as file:
-            # MD5 is what the publisher states; each image is checked by its SHA-256 afterwards
+            # The publisher states an MD5; each image is checked by SHA-256 afterwards
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
     except FileNotFoundError:
         return False

@@ -1,11 +1,11 @@
-"""Draws one synthetic picture: 64x64, greyscale, one of six structures.
+"""Draws one synthetic picture: 64x64, grayscale, one of six structures.
 
 The structures are stripes, rings, checks, spokes, a zigzag and discs. Position, rotation, scale, phase, contrast,
-polarity, brightness, shading and noise are random, so that neither the mean brightness nor any single pixel tells
-the class; its structure does.
+polarity, brightness, shading and noise are random, so that neither the mean brightness nor any single pixel reveals the
+class; only the structure does.
 
-The same key gives the same pixels on every machine: random numbers come from SHAKE-256, and the pictures are made
-with sums, products, quotients and square roots alone, which IEEE 754 rounds in one way (a sine is not among these).
+The same key gives the same pixels on every machine: random numbers come from SHAKE-256, and pictures use only sums,
+products, quotients and square roots, which IEEE 754 rounds uniquely (unlike sines).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ Plane = NDArray[np.float64]  # (64, 64)
 
 
 class _Dice:
-    """Random numbers that depend on nothing but the key."""
+    """Random numbers that depend only on the key."""
 
     def __init__(self, key: str) -> None:
         self._stream = hashlib.shake_256(key.encode()).digest(512 + 3 * SIZE_PX**2)
@@ -38,9 +38,9 @@ class _Dice:
 
 
 def draw(structure: int, key: str) -> NDArray[np.uint8]:
-    """The picture of `structure` (0 to 5) that `key` stands for: (64, 64) uint8."""
+    """The picture of `structure` (0 to 5) for `key`: (64, 64) uint8."""
     dice = _Dice(key)
-    # a random point on the unit circle without sine and cosine
+    # A random point on the unit circle without sine and cosine.
     t, quarter = dice.uniform(-1, 1), dice.uniform(0, 1) < 0.5
     cos, sin = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
     if quarter:
@@ -51,7 +51,7 @@ def draw(structure: int, key: str) -> NDArray[np.uint8]:
     u, v = cos * x - sin * y, sin * x + cos * y
     pattern = _STRUCTURES[structure](u, v, dice)
 
-    radius = dice.uniform(20, 30)  # the object ends there, softly
+    radius = dice.uniform(20, 30)  # the object ends here, softly
     window = np.clip((radius * radius - (u * u + v * v)) / (12 * radius) + 0.5, 0, 1)
     contrast = dice.uniform(50, 80) * (1 if dice.uniform(0, 1) < 0.5 else -1)
     shading = (dice.uniform(-20, 20) * x + dice.uniform(-20, 20) * y) / SIZE_PX

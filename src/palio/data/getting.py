@@ -1,8 +1,8 @@
-"""Gets the 1,800 images of the MedNIST challenge: from a folder, an archive or the network, each by its SHA-256.
+"""Gets the 1,800 images of the MedNIST challenge from a folder, an archive or the network, each checked by SHA-256.
 
-The manifest alone says which images are taken, how they are named and what they show; names and folders of the
-source do not matter. So the original six class folders, the archive and a copy of the challenge's own folders all
-give the identical result.
+Only the manifest decides which images are used, how they are named and what they show; names and folders of the source
+do not matter. So the original six class folders, the archive, and a copy of the challenge's own folders all give the
+identical result.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from palio.data.layout import (
 from palio.data.layout import sizes as split_sizes
 from palio.data.sources import small_files
 
-# What MONAI's MedNISTDataset downloads.
+# The archive that MONAI's MedNISTDataset downloads.
 MEDNIST_URL = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/MedNIST.tar.gz"
 MEDNIST_MD5 = "0bc7306e7427e00ad1c5526a6677552d"
 ATTRIBUTION = (
@@ -37,17 +37,17 @@ ATTRIBUTION = (
     "available by Dr. Bradley J. Erickson M.D., Ph.D. (Department of Radiology, Mayo Clinic) under CC BY-SA 4.0."
 )
 _OFFLINE = (
-    "Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
-    "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`."
+    "Download it on another machine, copy the file here and run `palio data get mednist --from MedNIST.tar.gz`. "
+    "Or draw synthetic pictures instead: `palio data get mednist --phantom`."
 )
 _FOLDER = Path("challenges", "mednist")
-_CHECKOUT = Path(__file__).resolve().parents[3]  # where this file is part of one
-_PACKAGE = Path(__file__).resolve().parents[1]  # where it was installed from a wheel, which brings the challenge along
+_CHECKOUT = Path(__file__).resolve().parents[3]  # if this file is part of a checkout
+_PACKAGE = Path(__file__).resolve().parents[1]  # if it was installed from a wheel, which includes the challenge
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is in place now. `changed` is false if it was there before; `images` counts them by split."""
+    """What is in place now. `changed` is false if it already was; `images` counts images by split."""
 
     challenge: Path
     data: Literal["mednist", "phantom"]
@@ -60,7 +60,7 @@ class Report:
 
 
 def find_challenge(start: Path) -> Path | None:
-    """The folder challenges/mednist at or above `start`, else that of the checkout or package this code runs from."""
+    """The folder challenges/mednist at or above `start`, else in the checkout or package that this code runs from."""
     for folder in (start, *start.absolute().parents, _CHECKOUT, _PACKAGE):
         if (folder / _FOLDER / MANIFEST).is_file():
             return folder / _FOLDER
@@ -77,11 +77,13 @@ def get_mednist(
 ) -> Report:
     """Fills `challenge`/input_data and /reference_data with the images of its manifest.csv.
 
-    A challenge without a manifest gets the one shipped with Palio. Without a `source` (a folder, .tar.gz or .zip)
-    the archive at `url` is downloaded and kept in the cache (`url` defaults to PALIO_MEDNIST_URL of the environment,
-    then to MEDNIST_URL). What is in place and right is left alone; what is
-    partial or changed is replaced as a whole. Raises `data-mismatch` if the source lacks images,
-    `target-not-empty` if files of somebody else are in the way, and what `fetch` and `staged` raise.
+    A challenge without a manifest gets the one shipped with Palio. Without a `source` (a folder, .tar.gz or .zip), the
+    archive at `url` is downloaded and cached (`url` defaults to the environment's PALIO_MEDNIST_URL, then MEDNIST_URL).
+    Data that is already correct is left untouched; partial or changed data is replaced completely. Raises
+    `data-mismatch`
+    if the source lacks images, `target-not-empty` if foreign files are in the way, and the errors of
+    `fetch` and
+    `staged`.
     """
     settle(challenge)
     manifest = challenge / MANIFEST
@@ -122,14 +124,14 @@ def _shipped_manifest(challenge: Path) -> Path:
     if shipped is None:
         raise PalioError(
             "usage",
-            problem=f"{challenge} holds no {MANIFEST}, and the one of the MedNIST challenge was not found.",
-            next_step=f"Name a folder that has the challenge's {MANIFEST} with --to.",
+            problem=f"{challenge} has no {MANIFEST}, and Palio's own was not found.",
+            next_step=f"Use --to with a folder that has the challenge's {MANIFEST}.",
         )
     return shipped / MANIFEST
 
 
 def _gather(source: Path, wanted: Iterable[str]) -> tuple[dict[str, bytes], set[str]]:
-    """The wanted contents by SHA-256, and `folder/name` of every file that was looked at."""
+    """The wanted contents by SHA-256, and `folder/name` of every file examined."""
     missing = set(wanted)
     contents: dict[str, bytes] = {}
     names: set[str] = set()

@@ -1,4 +1,4 @@
-"""Which data a challenge has in place: the real images, the phantom, or none that is whole."""
+"""Detects the data in a challenge's folders: the real images, the phantom, or neither."""
 
 import hashlib
 from collections.abc import Container, Iterable, Mapping
@@ -14,9 +14,9 @@ PHANTOM_SENTENCE = "These are synthetic pictures, not MedNIST."
 
 
 def data_in_place(challenge: Path) -> Literal["mednist", "phantom"] | None:
-    """`mednist` if every image of manifest.csv is there and nothing else, `phantom` if the phantom is whole.
+    """Returns `mednist` if exactly the images of manifest.csv are there, `phantom` if the phantom is complete.
 
-    Every file is read and compared by its SHA-256 (0.1 s for MedNIST).
+    Reads every file and compares its SHA-256 (0.1 s for MedNIST).
     """
     settle(challenge)
     found = found_files(challenge)
@@ -30,12 +30,12 @@ def data_in_place(challenge: Path) -> Literal["mednist", "phantom"] | None:
 
 
 def is_phantom(challenge: Path) -> bool:
-    """Whether its data are synthetic pictures, whole or not; whatever uses them then says so in every heading."""
+    """Whether the data are synthetic pictures, complete or not. Anything that uses them says so in every heading."""
     return any((challenge / folder / PHANTOM_NOTICE).is_file() for folder in (INPUTS, REFERENCE))
 
 
 def phantom_note(files: Mapping[str, str]) -> str:
-    """The text of PHANTOM.txt for a phantom of these files (path below the challenge -> SHA-256)."""
+    """The text of PHANTOM.txt for a phantom of these files (path in the challenge -> SHA-256)."""
     lines = sorted(f"{sha256} {path}\n" for path, sha256 in files.items() if not path.endswith(PHANTOM_NOTICE))
     return (
         f"{PHANTOM_SENTENCE}\n"
@@ -46,11 +46,11 @@ def phantom_note(files: Mapping[str, str]) -> str:
 
 
 def refuse_foreign(challenge: Path, found: Iterable[str], ours: Container[str]) -> None:
-    """Raises `target-not-empty` if the data folders hold files that Palio would not have put there."""
+    """Raises `target-not-empty` if the data folders contain files that Palio did not put there."""
     for top in (INPUTS, REFERENCE):
         foreign = [path for path in found if path.startswith(top) and path not in ours]
         if foreign:
-            evidence = [f"not one of the files that belong there: {path}" for path in foreign[:10]]
+            evidence = [f"unexpected file: {path}" for path in foreign[:10]]
             if len(foreign) > 10:
                 evidence.append(f"and {len(foreign) - 10:,} more")
             raise PalioError("target-not-empty", path=challenge / top, evidence=evidence)

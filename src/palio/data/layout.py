@@ -1,13 +1,13 @@
-"""How a challenge keeps its images: three folders, three lists of labels, one manifest.
+"""The layout of a challenge's images: three folders, three lists of labels, one manifest.
 
-    manifest.csv                            split,file,class,sha256[,source]: the organizer's; holds every label
+    manifest.csv                            split,file,class,sha256[,source]: for organizers; has every label
     input_data/{training,validation,testing}-data/<file>
     input_data/{training,validation}_solution.csv   file,class, with file as `training-data/<file>`
     input_data/sample-data/<file>                   a few validation images: the public cases that run first,
     input_data/sample-solution/sample_solution.csv  and their labels
     reference_data/testing_solution.csv             the only list of the testing images' labels
 
-What participants may see is input_data/, so no label of a testing image is ever written there.
+Participants may see input_data/, so no label of a testing image is ever written there.
 """
 
 import csv
@@ -26,14 +26,14 @@ SPLITS = ("training", "validation", "testing")
 INPUTS, REFERENCE, MANIFEST = "input_data", "reference_data", "manifest.csv"
 SAMPLE, SAMPLE_SOLUTION = "sample-data", "sample-solution/sample_solution.csv"  # in INPUTS
 SAMPLE_PER_CLASS = 2
-# One time for all files: when an image was made, or in which order they were, may tell its class.
-FILE_TIME_S = 315_532_800  # 1980-01-01, the oldest that a zip can hold
+# One time for all files, because the creation times of images, or their order, may reveal classes.
+FILE_TIME_S = 315_532_800  # 1980-01-01, the earliest in a zip
 _COLUMNS = ("split", "file", "class", "sha256")
 
 
 @dataclass(frozen=True)
 class Image:
-    """One row of a manifest. `file` is a bare name, `sha256` is lower-case hex, `source` where it was before."""
+    """A row of a manifest. `file` is a bare name, `sha256` lower-case hex, `source` the original path."""
 
     split: str
     file: str
@@ -43,12 +43,12 @@ class Image:
 
     @property
     def name(self) -> str:
-        """As the lists of labels name it: `training-data/000001.jpg`."""
+        """The name in the lists of labels: `training-data/000001.jpg`."""
         return f"{self.split}-data/{self.file}"
 
 
 def read_manifest(path: Path) -> tuple[Image, ...]:
-    """The images of a manifest.csv. Raises `source-unreadable`, or `bundle-invalid` with all problems, by line."""
+    """Reads a manifest.csv. Raises `source-unreadable`, or `bundle-invalid` with all problems by line."""
     with reading(path):
         content = path.read_bytes()
     try:
@@ -59,7 +59,7 @@ def read_manifest(path: Path) -> tuple[Image, ...]:
     header = next(rows, [])
     if tuple(header[:4]) != _COLUMNS or header[4:] not in ([], ["source"]):
         found = ",".join(header) or "nothing"
-        raise _unsound(path, [f"line 1: the columns are {found}, allowed are {','.join(_COLUMNS)}[,source]"])
+        raise _unsound(path, [f"line 1: the columns are {found}; use {','.join(_COLUMNS)}[,source]"])
     images: list[Image] = []
     problems: list[str] = []
     seen: set[tuple[str, str]] = set()
@@ -76,7 +76,7 @@ def read_manifest(path: Path) -> tuple[Image, ...]:
 
 
 def manifest_csv(images: Iterable[Image]) -> str:
-    """The text of a manifest, sorted by split and file; with the column `source` if the images know theirs."""
+    """The text of a manifest, sorted by split and file, with the column `source` if the images have one."""
     order = sorted(images, key=lambda image: (SPLITS.index(image.split), image.file))
     rows = [(image.split, image.file, image.label, image.sha256, image.source) for image in order]
     if all(image.source is None for image in order):
@@ -85,7 +85,7 @@ def manifest_csv(images: Iterable[Image]) -> str:
 
 
 def solutions(images: Sequence[Image]) -> dict[str, str]:
-    """The lists of labels: path below the challenge -> text."""
+    """The lists of labels: path in the challenge -> text."""
     lists = {
         f"{REFERENCE if split == 'testing' else INPUTS}/{split}_solution.csv": _csv(
             ("file", "class"),
@@ -98,7 +98,7 @@ def solutions(images: Sequence[Image]) -> dict[str, str]:
 
 
 def sample_of(images: Iterable[Image]) -> list[Image]:
-    """The public cases: of each class the first SAMPLE_PER_CLASS validation images by name, in the order of names."""
+    """The public cases: the first SAMPLE_PER_CLASS validation images of each class by name, sorted by name."""
     taken: Counter[str] = Counter()
     sample = []
     for image in sorted(images, key=lambda image: image.file):
@@ -109,14 +109,14 @@ def sample_of(images: Iterable[Image]) -> list[Image]:
 
 
 def expected_files(images: Sequence[Image]) -> dict[str, str]:
-    """Everything that belongs into input_data/ and reference_data/: path below the challenge -> SHA-256."""
+    """All files of input_data/ and reference_data/: path in the challenge -> SHA-256."""
     lists = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in solutions(images).items()}
     sample = {f"{INPUTS}/{SAMPLE}/{image.file}": image.sha256 for image in sample_of(images)}
     return lists | sample | {f"{INPUTS}/{image.name}": image.sha256 for image in images}
 
 
 def found_files(challenge: Path) -> dict[str, str]:
-    """What input_data/ and reference_data/ hold now, hidden files left out: path below the challenge -> SHA-256."""
+    """The current files of input_data/ and reference_data/ except hidden ones: path in the challenge -> SHA-256."""
     found = {}
     for top in (challenge / INPUTS, challenge / REFERENCE):
         paths = [top] if top.is_file() else sorted(Path(at, name) for at, _, names in os.walk(top) for name in names)
@@ -129,9 +129,9 @@ def found_files(challenge: Path) -> dict[str, str]:
 
 
 def lay_out(images: Sequence[Image], put: Callable[[Image, Path], object], inputs: Path, reference: Path) -> None:
-    """Makes `inputs` (an input_data/) and `reference` (a reference_data/); `put(image, path)` writes one image.
+    """Creates `inputs` (an input_data/) and `reference` (a reference_data/). `put(image, path)` writes one image.
 
-    Whatever the umask, everybody may read them: containers run as another user.
+    Files are world-readable regardless of the umask, because containers run as another user.
     """
     below = [*(f"{split}-data" for split in SPLITS), SAMPLE, SAMPLE_SOLUTION.partition("/")[0]]
     for folder in (inputs, *(inputs / name for name in below), reference):
@@ -152,13 +152,13 @@ def lay_out(images: Sequence[Image], put: Callable[[Image, Path], object], input
 
 
 def seal(path: Path) -> None:
-    """Readable by everybody, and with the one time that all files have."""
+    """Makes a file world-readable and sets the uniform time."""
     path.chmod(0o644)
     os.utime(path, (FILE_TIME_S, FILE_TIME_S))
 
 
 def sizes(images: Iterable[Image]) -> dict[str, int]:
-    """How many images each split has, in the order of SPLITS."""
+    """The number of images per split, in the order of SPLITS."""
     count = Counter(image.split for image in images)
     return {split: count[split] for split in SPLITS}
 
@@ -168,13 +168,13 @@ def _problem(row: Sequence[str], columns: int, seen: set[tuple[str, str]]) -> st
         return f"{counted(len(row), 'value')}, but {counted(columns, 'column')}"
     split, file, label, sha256 = row[:4]
     if split not in SPLITS:
-        return f"split is {split!r}, allowed are {', '.join(SPLITS)}"
+        return f"split is {split!r}; use one of {', '.join(SPLITS)}"
     if not file or file.startswith(".") or not {"/", "\\", "\0"}.isdisjoint(file):
-        return f"file is {file!r}, allowed is a bare name"
+        return f"file is {file!r}; use a bare file name"
     if not label:
         return "class is empty"
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-        return f"sha256 is {sha256!r}, allowed are 64 lower-case hexadecimal digits"
+        return f"sha256 is {sha256!r}; use 64 lower-case hex digits"
     if (split, file) in seen:
         return f"{split} has {file} twice"
     seen.add((split, file))

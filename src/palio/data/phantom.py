@@ -1,8 +1,8 @@
-"""The phantom: a stand-in for the MedNIST images where there are neither images nor network.
+"""The phantom: synthetic pictures that replace the MedNIST images on machines with neither images nor network.
 
-Synthetic pictures under the six class names of MedNIST, so that the challenge and every submission to it run
-unmodified. They are no medical images and no score on them says anything about any: each folder holds a PHANTOM.txt
-that says so, and whatever uses them does (`is_phantom`).
+They have the six class names of MedNIST, so that the challenge and every submission run unmodified. They are not
+medical images, and scores on them say nothing about any: each folder contains a PHANTOM.txt that says so, and so does
+anything that uses them (`is_phantom`).
 """
 
 import hashlib
@@ -22,12 +22,11 @@ CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 
 
 def draw_phantom(challenge: Path, per_split_class: int = 100) -> Report:
-    """Fills `challenge`/input_data and /reference_data with synthetic pictures, 64x64 greyscale JPEG.
+    """Fills `challenge`/input_data and /reference_data with synthetic pictures, 64x64 grayscale JPEG.
 
-    Six classes of `per_split_class` pictures in each split, under names that say nothing. The pixels before
-    compression depend on nothing but split, class and number; the JPEG files also on the version of libjpeg.
-    A phantom that is there and whole is left alone, a broken one is replaced; anything else in these folders is
-    refused (`target-not-empty`), real images above all.
+    Six classes of `per_split_class` pictures per split, under opaque names. The pixels before compression depend only
+    on split, class and number; the JPEG files also on the version of libjpeg. A complete phantom is left as it is, a
+    broken one replaced; anything else in these folders is refused (`target-not-empty`), above all real images.
     """
     settle(challenge)
     if is_phantom(challenge) and data_in_place(challenge) == "phantom":
@@ -47,7 +46,7 @@ def draw_phantom(challenge: Path, per_split_class: int = 100) -> Report:
 
 
 def _pictures(per_split_class: int) -> Iterator[tuple[Image, bytes]]:
-    from PIL import Image as Pillow  # `is_phantom` is asked by commands that draw nothing and must start fast
+    from PIL import Image as Pillow  # imported here because commands that only call `is_phantom` must start fast
 
     from palio.data.drawing import draw
 

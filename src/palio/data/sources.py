@@ -1,7 +1,7 @@
-"""The small files of a folder or an archive, one after the other, whatever their names: `(name, content)`.
+"""Yields the small files of a folder or an archive as `(name, content)`.
 
-Archives are read as streams and nothing of them is ever unpacked to disk. Covered: links, devices and hostile names
-(only content is taken), members that claim or turn out to be large, archives that inflate without end.
+Archives are read as streams and never unpacked to disk. Covered: links, devices and hostile names (only content is
+used), members that claim to be or turn out to be large, archives that inflate endlessly.
 """
 
 import gzip
@@ -17,13 +17,13 @@ from palio.core.errors import PalioError
 from palio.core.files.staging import reading
 from palio.core.quantities import MIB, size_text
 
-FILE_LIMIT_BYTES = MIB  # what is larger is passed over: an image of MedNIST has a few thousand bytes
+FILE_LIMIT_BYTES = MIB  # larger files are skipped: a MedNIST image has a few thousand bytes
 ARCHIVE_LIMIT_BYTES = 512 * MIB  # inflated; MedNIST has about 100 MiB
 _DAMAGE = (EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile)
 
 
 def small_files(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Each file of up to FILE_LIMIT_BYTES in a folder (and all below it), a .tar, .tar.gz or .zip.
+    """Yields each file of up to FILE_LIMIT_BYTES in a folder (recursively), a .tar, .tar.gz or .zip.
 
     Names are relative, with `/`. Raises `source-unreadable` if `source` is none of these, or damaged.
     """
@@ -43,13 +43,13 @@ def small_files(source: Path) -> Iterator[tuple[str, bytes]]:
             elif start[:2] == b"PK":
                 yield from _in_zip(source)
             else:
-                raise _unreadable(source, "it is neither a folder nor a .tar.gz or .zip archive")
+                raise _unreadable(source, "it is not a folder, .tar.gz or .zip archive")
         except _DAMAGE as error:
-            raise _unreadable(source, f"the archive is damaged or was cut short ({error})") from error
+            raise _unreadable(source, f"the archive is damaged or truncated ({error})") from error
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file below `folder`, relative to it and sorted; hidden ones and links to folders are left out."""
+    """All files below `folder`, relative and sorted, except hidden ones and links to folders."""
 
     def stop(error: OSError) -> None:
         raise error
@@ -86,15 +86,15 @@ def _in_zip(source: Path) -> Iterator[tuple[str, bytes]]:
             inflated += member.file_size
             if inflated > ARCHIVE_LIMIT_BYTES:
                 raise _endless(source)
-            # of these two alone does Python inflate no more than it is asked for
+            # Only for these two does Python inflate no more than requested.
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
-                raise _unreadable(source, f"{member.filename} has a password or an uncommon compression")
+                raise _unreadable(source, f"{member.filename} is encrypted or uses an uncommon compression")
             with archive.open(member) as file:
                 yield member.filename, file.read(member.file_size)
 
 
 class _Capped:
-    """A stream that ends in a failure once it has given more than an archive may hold."""
+    """A stream that fails once it has returned more than an archive may contain."""
 
     def __init__(self, source: Path, stream: BinaryIO | gzip.GzipFile) -> None:
         self._source, self._stream, self._given = source, stream, 0

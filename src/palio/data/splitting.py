@@ -1,8 +1,8 @@
 """Splits an organizer's folder of images into training, validation and testing.
 
-Exact counts, classes in proportion, groups undivided, copies of one image kept together, and names that say
-nothing: neither a name nor the order of names nor a file's time tells the class or the group.
-Not covered: what the image files themselves tell, in their size, their metadata or their pixels.
+Exact counts, classes in proportion, groups undivided, copies of one image kept together, and opaque names: neither a
+name nor the order of names nor a file's time reveals the class or group. Not covered: what image files themselves
+reveal by their size, metadata or pixels.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the source: its path below it (with `/`), its class and its SHA-256."""
+    """An image of the source: its relative path (with `/`), class and SHA-256."""
 
     path: str
     label: str
@@ -37,7 +37,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What was made. `classes` counts images by class and split; `copies` are sets of identical files."""
+    """The result of a split. `classes` counts images by class and split; `copies` are sets of identical files."""
 
     challenge: Path
     seed: str
@@ -59,34 +59,33 @@ def split_folder(
     seed: str | None = None,
     group_by: re.Pattern[str] | None = None,
 ) -> SplitReport:
-    """Makes `to` (new or empty) from `folder`, which has one sub-folder of images per class.
+    """Creates `to` (new or empty) from `folder`, which has one subfolder of images per class.
 
-    `counts` gives the images of each of SPLITS. `group_by` is searched in each path below `folder`; its first group,
-    or else all that it matches, names what stays in one split. The same seed, counts and images give the same result;
-    with the seed and the source the names can be told, so it is as secret as manifest.csv, and a fresh one is drawn
-    if none is given. Raises `target-not-empty`, `split-impossible` with every reason that is known, and what
-    `staged` raises.
+    `counts` gives the images of each of SPLITS. `group_by` is searched in each path below `folder`; its first group, or
+    else the whole match, names what stays in one split. The same seed, counts and images give the same result. Seed and
+    source together reveal the names, so the seed is as secret as manifest.csv; by default a new one is drawn. Raises
+    `target-not-empty`, `split-impossible` with every known reason, and the errors of `staged`.
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise PalioError("target-not-empty", path=to)
     if to.resolve().is_relative_to(folder.resolve()):
-        raise PalioError("usage", problem=f"{to} lies inside {folder}.", next_step="Name a folder elsewhere with --to.")
+        raise PalioError("usage", problem=f"{to} is inside {folder}.", next_step="Use --to with a folder elsewhere.")
     pictures, ignored = _pictures(folder)
     if not pictures:
-        raise _impossible(folder, ["it has no sub-folders with images"], "Put the images of each class in a folder.")
+        raise _impossible(folder, ["it has no subfolders with images"], "Put the images of each class in a subfolder.")
     groups = _groups(folder, pictures, group_by)
     tallies = [Counter(picture.label for picture in group) for group in groups]
     if problems := obstacles(tallies, counts):
-        raise _impossible(folder, problems, "Ask for other numbers, or add images.")
+        raise _impossible(folder, problems, "Use smaller numbers, or add images.")
     seed = secrets.token_hex(16) if seed is None else seed
-    allotment = allot(tallies, counts, Random(f"palio split {seed}"))  # noqa: S311  # nothing secret hangs on it
+    allotment = allot(tallies, counts, Random(f"palio split {seed}"))  # noqa: S311 - nothing secret depends on it
     if allotment.sizes != dict(counts):
         nearest = " ".join(f"--{flag} {allotment.sizes[split]}" for split, flag in _FLAGS.items())
-        reason = f"no way was found to make these numbers of {counted(len(groups), 'whole group')}"
-        raise _impossible(folder, [reason], f"Ask for the nearest that was found: {nearest}.")
+        reason = f"no split of {counted(len(groups), 'whole group')} with exactly these numbers was found"
+        raise _impossible(folder, [reason], f"The closest split found: {nearest}.")
     if allotment.absent:
         lacks = [f"{split} would have no image of {label}" for split, label in allotment.absent]
-        raise _impossible(folder, lacks, "Ask for more images in these splits.")
+        raise _impossible(folder, lacks, "Request more images for these splits.")
 
     images = sorted(
         (
@@ -113,7 +112,7 @@ _FLAGS = {"training": "train", "validation": "validation", "testing": "test"}
 
 
 def _pictures(folder: Path) -> tuple[list[Picture], tuple[str, ...]]:
-    """All images below the sub-folders, sorted by path, and what was passed over."""
+    """All images below the subfolders, sorted by path, and the ignored files."""
     pictures, ignored = [], []
     for path in files_below(folder):
         if len(path.parts) < 2 or not path.name.lower().endswith(SUFFIXES):
@@ -125,7 +124,7 @@ def _pictures(folder: Path) -> tuple[list[Picture], tuple[str, ...]]:
 
 
 def _groups(folder: Path, pictures: Sequence[Picture], group_by: re.Pattern[str] | None) -> list[list[Picture]]:
-    """The images that stay together: those of one group, and those with the same bytes, joined where they meet."""
+    """The images that stay together: those of one group and identical ones, merged where these overlap."""
     keys: dict[str, str] = {picture.path: picture.path for picture in pictures}
     if group_by:
         unmatched = []
@@ -140,9 +139,9 @@ def _groups(folder: Path, pictures: Sequence[Picture], group_by: re.Pattern[str]
             raise PalioError(
                 "split-impossible",
                 source=folder,
-                reason=f"the group is unknown of {counted(len(unmatched), 'image')} of {len(pictures):,}, because "
-                f"--group-by {group_by.pattern} finds nothing in their paths",
-                next_step="Mend the expression; it is searched in the path below the folder, as listed.",
+                reason=f"the group of {counted(len(unmatched), 'image')} of {len(pictures):,} is unknown, because "
+                f"--group-by {group_by.pattern} matches nothing in their paths",
+                next_step="Fix the expression. It is searched in the path below the folder, as listed.",
                 evidence=_first(unmatched),
             )
     leader: dict[str, str] = {}
@@ -173,14 +172,14 @@ def _copy(folder: Path, image: Image, path: Path) -> None:
         reader = source.open("rb")
     with reader, path.open("wb") as writer:
         while True:
-            with reading(source):  # what fails outside of this is the writing
+            with reading(source):  # errors outside of this are from writing
                 chunk = reader.read(MIB)
             if not chunk:
                 break
             digest.update(chunk)
             writer.write(chunk)
     if digest.hexdigest() != image.sha256:
-        raise PalioError("source-unreadable", path=source, reason="it changed while it was copied")
+        raise PalioError("source-unreadable", path=source, reason="it changed while being copied")
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""Which groups to take so that their sizes add up to a number: a subset-sum table, picked from at random."""
+"""Picks groups whose sizes add up to a number: a subset-sum table, with random choices."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -6,9 +6,9 @@ from random import Random
 
 
 def pick(stock: Mapping[int, int], want: int, rng: Random) -> dict[int, int]:
-    """How many groups of each size to take from `stock` (size -> how many there are), for a sum nearest to `want`.
+    """How many groups of each size to take from `stock` (size -> number available), for a sum closest to `want`.
 
-    Sizes are taken about as often as they occur, so that large groups do not all end in one split.
+    Sizes are taken about as often as they occur, so that large groups do not all end up in one split.
     """
     want = max(want, 0)
     order = sorted(size for size, there in stock.items() if there)
@@ -16,7 +16,7 @@ def pick(stock: Mapping[int, int], want: int, rng: Random) -> dict[int, int]:
     reach = [1]  # after i sizes: bit t is set if some of them add up to t
     for size in order:
         sums, left, batch = reach[-1], stock[size], 1
-        while left:  # batches of 1, 2, 4, ... make every number up to what is there
+        while left:  # batches of 1, 2, 4, ... give every number up to the available one
             batch = min(batch, left)
             sums |= (sums << (batch * size)) & cap
             left -= batch
@@ -26,7 +26,7 @@ def pick(stock: Mapping[int, int], want: int, rng: Random) -> dict[int, int]:
     rest = want - off if reach[-1] >> (want - off) & 1 else want + off
     share = min(1.0, want / max(1, sum(size * stock[size] for size in order)))
     picks = {}
-    for i, size in reversed(list(enumerate(order))):  # the large first; the small make up the sum
+    for i, size in reversed(list(enumerate(order))):  # large sizes first; the small ones complete the sum
         usual = stock[size] * share
         aim = round(usual + rng.uniform(-1, 1) * sqrt(usual * (1 - share)))
         possible = (number for number in _outward(aim, stock[size]) if number * size <= rest)
@@ -36,5 +36,5 @@ def pick(stock: Mapping[int, int], want: int, rng: Random) -> dict[int, int]:
 
 
 def _outward(middle: int, top: int) -> Sequence[int]:
-    """0 to top, the nearest to middle first."""
+    """0 to top, closest to middle first."""
     return sorted(range(top + 1), key=lambda number: abs(number - middle))

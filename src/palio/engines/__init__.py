@@ -1,18 +1,18 @@
-"""Where containers run. One package per engine, each behind `core.job.Engine`; `open_engine` picks one."""
+"""The engines that run containers, one package each behind `core.engine.Engine`. `open_engine` picks one."""
 
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
 
-ENGINES = ("docker", "bubblewrap")  # in the order in which `auto` tries them
-WITHOUT_IMAGES = frozenset({"bubblewrap"})  # those whose `loads_images` is false, for who has only the name
+ENGINES = ("docker", "bubblewrap")  # the order in which `auto` tries them
+WITHOUT_IMAGES = frozenset({"bubblewrap"})  # engines whose `loads_images` is false, for code that only has the name
 
 
 def open_engine(name: str = "auto") -> tuple[Engine, str]:
-    """The engine of that name and why it was taken, in words for people.
+    """Returns the named engine and the reason for the choice, as text for people.
 
-    `auto` is Docker where it answers, else bubblewrap. Raises PalioError("engine-missing") where the engine asked for,
-    or any at all, cannot be used; message and next step say what is missing and how to add it.
+    `auto` is Docker if it responds, else bubblewrap. Raises PalioError("engine-missing") if the named engine, or with
+    `auto` any engine, is unavailable; message and next step say what is missing and how to add it.
     """
     faults: list[Unavailable] = []
     for candidate in ENGINES if name == "auto" else (name,):
@@ -28,9 +28,9 @@ def open_engine(name: str = "auto") -> tuple[Engine, str]:
 
 
 def find_fault(name: str) -> Unavailable | None:
-    """Why the engine of that name cannot be used on this machine; None if it can."""
+    """Why the named engine is unavailable on this machine, or None."""
     if name == "docker":
-        from palio.engines import docker  # here, as the SDK takes a fifth of a second to import
+        from palio.engines import docker  # imported here because the SDK takes 0.2 s to import
 
         return docker.why_unavailable()
     from palio.engines import bubblewrap
@@ -39,7 +39,7 @@ def find_fault(name: str) -> Unavailable | None:
 
 
 def has_docker_image(reference: str) -> bool:
-    """Whether the Docker engine has an image of that name, without pulling anything."""
+    """Whether the Docker engine has an image of that name. Pulls nothing."""
     from palio.engines.docker import has_image
 
     return has_image(reference)
@@ -57,5 +57,5 @@ def _make(name: str) -> Engine:
 
 def _why(asked: str, faults: list[Unavailable]) -> str:
     if asked != "auto":
-        return "as asked for"
-    return f"as Docker cannot be used: {faults[0].reason}" if faults else "as it answers"
+        return "as requested"
+    return f"because Docker is unavailable: {faults[0].reason}" if faults else "the first that is available"

@@ -1,9 +1,9 @@
-"""Why an engine cannot be used, and what would change that."""
+"""Why an engine is unavailable, and what to do about it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Unavailable:
-    reason: str  # a clause, as in "the Docker daemon does not answer"
+    reason: str  # a sentence with the command to run
     next_step: str  # a sentence with the command to run

@@ -1,8 +1,8 @@
-"""How much a job's output folder holds.
+"""Measures a job's output folder.
 
 Covered: files larger than their blocks, folders without permissions, trees of any depth. No link is followed; every
-folder is reached from its parent's descriptor.
-Not covered: files that were deleted. What the folder's file system holds of them is counted by output_space.
+folder is opened relative to its parent's descriptor. Not covered: deleted files, whose space in the file system is
+counted by output_space.
 """
 
 import os
@@ -14,7 +14,9 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def folder_usage(folder: str, enough_bytes: int, enough_files: int) -> tuple[int, int, int]:
-    """Bytes in files, number of entries that are no folders, number of folders; stops once any of them is passed."""
+    """Returns bytes in files, number of entries that are not folders, and number of folders. Stops once a limit is
+    exceeded.
+    """
     size = files = folders = 0
     stack: list[tuple[int, Iterator[str]]] = []
 
@@ -29,21 +31,21 @@ def folder_usage(folder: str, enough_bytes: int, enough_files: int) -> tuple[int
                     inner.append(entry.name)
                 else:
                     files += 1
-                    with suppress(OSError):  # it may be gone again
+                    with suppress(OSError):  # it may have been deleted
                         size += entry.stat(follow_symlinks=False).st_size
                 if size > enough_bytes or files > enough_files or folders > enough_files:
                     return False
         return True
 
     try:
-        going_on = enter(os.open(folder, _OPEN))
-        while going_on and stack:
+        within_limits = enter(os.open(folder, _OPEN))
+        while within_limits and stack:
             descriptor, names = stack[-1]
             if (name := next(names, None)) is None:
                 os.close(stack.pop()[0])
             elif (opened := _open_folder(name, descriptor)) is not None:
-                going_on = enter(opened)
-    except OSError:  # deeper than there can be descriptors
+                within_limits = enter(opened)
+    except OSError:  # deeper than the number of descriptors
         folders = enough_files + 1
     finally:
         for descriptor, _ in stack:
@@ -52,7 +54,7 @@ def folder_usage(folder: str, enough_bytes: int, enough_files: int) -> tuple[int
 
 
 def _open_folder(name: str, parent: int) -> int | None:
-    """A descriptor of the folder; one that its owner has closed to himself is opened to him again."""
+    """Opens the folder. If its owner has no permission, grants it first."""
     try:
         return os.open(name, _OPEN, dir_fd=parent)
     except PermissionError:
@@ -60,7 +62,7 @@ def _open_folder(name: str, parent: int) -> int | None:
         with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             return os.open(name, _OPEN, dir_fd=parent)
     except (FileNotFoundError, NotADirectoryError):
-        pass  # changed meanwhile; the next look sees it
+        pass  # changed meanwhile; the next measurement sees it
     return None
 
 

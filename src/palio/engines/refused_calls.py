@@ -1,24 +1,25 @@
-"""The system calls that no job may make, on any engine, with their numbers on the processors there are filters for.
+"""System calls that no job may make on any engine, with their numbers on each supported processor.
 
-Refused is what makes or enters namespaces, mounts or tells of mounts, traces other processes, reads or changes the
-kernel, or has it hold memory that no limit covers. What remains is left to the absence of capabilities.
+Refused are calls that create or enter namespaces, mount or list mounts, trace other processes, read or change the
+kernel, or make it use memory that no limit covers. Everything else relies on the absence of capabilities.
 """
 
 NAMESPACES = 0x7E020080  # CLONE_NEW*: user, pid, net, ipc, uts, cgroup, mount, time
-FAMILIES = (1, 2, 10)  # of sockets: AF_UNIX, AF_INET, AF_INET6; not netlink, whose queues no limit counts
-INET = (2, 10)  # of these, the ones whose queues count as a job's memory only where control groups have version 2
-INET_PROTOCOLS = (0, 6, 17)  # the usual one, TCP, UDP; the queues of others, such as ping's, are counted by nobody
-# Of prctl: all but PR_SET_SECCOMP, as filters of a process's own take memory that nobody counts.
+FAMILIES = (1, 2, 10)  # socket families AF_UNIX, AF_INET, AF_INET6; not netlink, whose queues no limit counts
+INET = (2, 10)  # families whose queues count as a job's memory only with cgroup v2
+INET_PROTOCOLS = (0, 6, 17)  # default, TCP, UDP; nobody counts the queues of others, such as ping's
+# Allowed prctl options: all but PR_SET_SECCOMP, because nobody counts the memory of a process's own filters.
 PROCESS_OPTIONS = (*range(1, 22), *range(23, 80), 0x53564D41, 0x59616D61)
-# Of setsockopt at SOL_SOCKET: all but SO_ATTACH_FILTER, SO_ATTACH_BPF and their like for SO_REUSEPORT, for that reason.
+# Allowed setsockopt options at SOL_SOCKET: all but SO_ATTACH_FILTER, SO_ATTACH_BPF and their variants for SO_REUSEPORT,
+# for the same reason.
 SOCKET_OPTIONS = (*range(1, 26), *range(27, 50), *range(53, 90))
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 NEWEST_JUDGED = 466  # calls with a higher number did not exist when this list was made: refuse them with ENOSYS
 
-# Flags that ask for huge pages, which are counted apart from a job's memory: of which argument, and which bit.
+# Flags for huge pages, which are not counted as a job's memory: which argument, and which bit.
 HUGE_PAGES = {"memfd_create": (1, 0x4), "mmap": (3, 0x40000), "shmget": (2, 0x800)}
 
-# On x86-64 and on aarch64; None where a call does not exist. Those from 424 on are the same everywhere.
+# On x86-64 and aarch64; None where a call does not exist. Numbers from 424 are the same everywhere.
 REFUSED: dict[str, tuple[int | None, int | None]] = {
     "acct": (163, 89),
     "add_key": (248, 217),

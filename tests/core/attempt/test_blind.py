@@ -117,9 +117,9 @@ def test_stage_inputs_takes_what_the_digest_covers(inputs: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("target", ["nothing", "link", "deep", "/etc/passwd"])
-def test_stage_inputs_refuses_a_link_that_is_not_the_folders_own(inputs: Path, tmp_path: Path, target: str) -> None:
+def test_stage_inputs_refuses_foreign_links(inputs: Path, tmp_path: Path, target: str) -> None:
     (inputs / "link").symlink_to(target)
-    with pytest.raises(PalioError, match="link is a link"):
+    with pytest.raises(PalioError, match=r"link is a (broken )?link"):
         stage_inputs(inputs, tmp_path / "in", POLICY)
 
 
@@ -149,9 +149,9 @@ def test_restore_names_unknown_name(tmp_path: Path) -> None:
     failure = refusal(answers(tmp_path / "p", b"file,class\none.jpg,CXR\naa.jpg,CXR\ncc.jpg\n")).failure
     assert failure.message == "answers.csv could not be read as predictions: 2 rows name no input file."
     assert failure.evidence == (
-        "answers.csv, line 2: 'one.jpg' is no input",
-        "answers.csv, line 4: 'cc.jpg' is no input",
-        "inputs are named as in 'aa.jpg'",
+        "answers.csv, line 2: 'one.jpg' is not an input",
+        "answers.csv, line 4: 'cc.jpg' is not an input",
+        "inputs have names such as 'aa.jpg'",
     )
 
 

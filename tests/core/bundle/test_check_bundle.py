@@ -59,19 +59,19 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
         },
     )
     assert found(root) == [
-        "pages/terms.md: is empty, and it is the terms; write it or remove it from competition.yaml",
-        "competition.yaml: scoring_program: is `spare.zip`, and it cannot be read as a zip (File is not a zip file); make it again",
+        "pages/terms.md: is empty, but competition.yaml names it as the terms; write it or remove it from competition.yaml",
+        "competition.yaml: scoring_program: is `spare.zip`, but it cannot be read as a zip (File is not a zip file); create it again",
         "competition.yaml: reference_data: is `truth.csv`, which is empty; put the data there",
-        "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, and scoring_program holds no `score.py`; correct the command or add the file",
-        "competition.yaml: palio.sample.input: is `sample`, which is not there; put the data there, or correct the path",
-        "competition.yaml: palio.blind.inputs: is `*.png`, and no input of the task “Classify” is called so (it has 1 file, the first is `1.jpg`); correct the pattern",
-        "warning: competition.yaml: palio.data: says public, and no page does; tell participants that data and labels are public",
-        "warning: competition.yaml: phases: are all over since 2025-02-01 00:00 UTC, so nothing can be handed in; set a later end",
-        "warning: competition.yaml: tasks: has the task “Spare”, which no phase names; name it under a phase or remove it",
-        "warning: competition.yaml: leaderboards: has the column `dice`, and no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
-        "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may then keep a machine busy for days",
+        "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, but scoring_program has no `score.py`; correct the command or add the file",
+        "competition.yaml: palio.sample.input: is `sample`, which does not exist; put the data there, or correct the path",
+        "competition.yaml: palio.blind.inputs: is `*.png`, but matches no input of the task “Classify” (it has 1 file, the first is `1.jpg`); correct the pattern",
+        "warning: competition.yaml: palio.data: says public, but no page does; tell participants that data and labels are public",
+        "warning: competition.yaml: phases: all ended by 2025-02-01 00:00 UTC, so nobody can submit; set a later end",
+        "warning: competition.yaml: tasks: has the task “Spare”, which no phase uses; name it in a phase or remove it",
+        "warning: competition.yaml: leaderboards: has the column `dice`, but no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
+        "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may keep a machine busy for days",
         "warning: competition.yaml: palio.limits.predict.output: is 2.00 GiB in “Only”, more than the memory of 1.00 GiB; output counts as memory, so raise memory or lower output",
-        "warning: competition.yaml: palio.statistics.cases: is `cases.csv`, and no file of the scoring program mentions it; let the scoring program write it to its output folder",
+        "warning: competition.yaml: palio.statistics.cases: is `cases.csv`, but no file of the scoring program mentions it; let the scoring program write it to its output folder",
     ]
 
 
@@ -80,7 +80,7 @@ def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> No
     (root / "hidden").mkdir()
     assert found(root) == [
         "competition.yaml: input_data: is `hidden`, which is empty; put the data there",
-        "competition.yaml: reference_data: is `truth.csv`, which is not there; put the data there, or correct the path",
+        "competition.yaml: reference_data: is `truth.csv`, which does not exist; put the data there, or correct the path",
     ]
 
 
@@ -101,7 +101,7 @@ def test_the_file_that_a_command_names_must_be_there(
     root = write_bundle(SOUND, DATA | {"scoring_program/metadata.yaml": f"command: {command}\n"})
     expected = [
         (
-            f"competition.yaml: scoring_program: is started with `{command}`, and scoring_program holds no `{missing}`; "
+            f"competition.yaml: scoring_program: is started with `{command}`, but scoring_program has no `{missing}`; "
             "correct the command or add the file"
         )
     ]

@@ -120,24 +120,21 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
     assert not bundle.auto_approve
     assert [str(warning) for warning in bundle.warnings] == [
         (
-            "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: the kinds of submissions follow from the "
-            "programs, or are named in palio.submissions"
+            "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: kinds of submissions are derived from the "
+            "programs, or set in palio.submissions"
         ),
         "competition.yaml:30: phases.1.datasets: is not used by Palio: put files for participants into public_data",
         (
-            "competition.yaml:33: leaderboard.leaderboards.OTHER: is not used: a challenge shows its first leaderboard "
-            "only, as on Codabench"
+            "competition.yaml:33: leaderboard.leaderboards.OTHER: is not used: a challenge shows only its first "
+            "leaderboard, as on Codabench"
         ),
         (
-            "competition.yaml:38: leaderboard.columns.set2: does not say `sort`, so larger counts as better; write "
+            "competition.yaml:38: leaderboard.columns.set2: has no `sort`, so larger is better; write "
             "sort: desc or sort: asc"
         ),
+        ("competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns are not grouped"),
         (
-            "competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns stand side by side, "
-            "without groups"
-        ),
-        (
-            "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, and only the first "
+            "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, but only the first "
             "leaderboard is shown"
         ),
     ]
@@ -164,11 +161,11 @@ def test_problems_of_a_codalab_bundle_are_listed_at_once(write_bundle: WriteBund
         read_bundle(write_bundle(text))
     assert raised.value.failure.evidence == (
         (
-            "competition.yaml:10: html.terms: is `pages/term.md`, and the bundle holds no such path; did you mean "
+            "competition.yaml:10: html.terms: is `pages/term.md`, which is not in the bundle; did you mean "
             "`pages/terms.md`?"
         ),
         (
-            "competition.yaml:16: phases.2.scoring_program: is `scoring.zip`, and the bundle holds no such path; did you "
+            "competition.yaml:16: phases.2.scoring_program: is `scoring.zip`, which is not in the bundle; did you "
             "mean `scoring_program`?"
         ),
         (
@@ -177,7 +174,7 @@ def test_problems_of_a_codalab_bundle_are_listed_at_once(write_bundle: WriteBund
         ),
         "competition.yaml:39: leaderboard.columns.set1.numeric_format: says `.4f`; write a whole number from 0 to 15",
         (
-            "competition.yaml:40: leaderboard.columns.mean.computed.fields: names `set3`, and there is no such column; did "
+            "competition.yaml:40: leaderboard.columns.mean.computed.fields: names `set3`, but no column has that key; did "
             "you mean `set2`?"
         ),
     )

@@ -32,7 +32,7 @@ def test_differences_of_the_same_content_are_none(tmp_path: Path) -> None:
         ),
         (
             ("start: 2026-01-01\n", "start: 2026-01-01\n    max_submissions_per_day: 3\n"),
-            Change("phase “Final”: submissions a day", "5", "3"),
+            Change("phase “Final”: submissions per day", "5", "3"),
         ),
         (("time: 20 s, memory: 256 MiB, cpus: 1, pids", "time: 5 min, memory: 256 MiB, cpus: 1, pids"),
          Change("phase “Final”: predict time", "20 s", "5 min")),
@@ -48,8 +48,8 @@ def test_differences_of_one_value_name_it_with_its_unit(tmp_path: Path, edit: tu
 
 def test_differences_of_a_renamed_phase_are_one_gone_and_one_new(tmp_path: Path) -> None:
     assert changed(tmp_path, ("name: Final", "name: Last")) == (
-        Change("phase “Final”", "is there", "is gone"),
-        Change("phase “Last”", "is not there", "is new"),
+        Change("phase “Final”", "present", "removed"),
+        Change("phase “Last”", "absent", "added"),
     )
 
 

@@ -45,27 +45,27 @@ def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"score.py": ""}, "it holds no metadata.yaml or metadata"),
+        ({"score.py": ""}, "it has no metadata.yaml or metadata"),
         (
             {"program/metadata": "command: x"},
-            "it holds no metadata.yaml or metadata at its top level, but program/metadata is there",
+            "it has no metadata.yaml or metadata at its top level, only program/metadata",
         ),
         (
             {"Dockerfile": "FROM python\n"},
-            "it holds no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
+            "it has no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
         ),
-        ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write there how it is started"),
+        ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command that starts it"),
         ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
         ({"metadata": "command: ''\n"}, "metadata:1: command: is empty; write a text here, or remove the key"),
         (
             {"metadata": "command: \"''\"\n"},
-            "metadata:1: command: says `''`, which names no program; write what to start",
+            "metadata:1: command: says `''`, which names no program; write the program to start",
         ),
         (
             {"metadata": "command: a 'b\n"},
             "metadata:1: command: cannot be split into words (No closing quotation); check its quotes",
         ),
-        ({"metadata": "\tcommand: a\n"}, "metadata:1: has a tab in front; YAML indents with spaces only"),
+        ({"metadata": "\tcommand: a\n"}, "metadata:1: is indented with a tab; YAML allows only spaces"),
     ],
 )
 def test_a_program_that_does_not_say_its_command_is_refused(
@@ -83,7 +83,9 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         read_program(tmp_path / "program.zip")
     assert str(raised.value) == (
-        "program.zip does not say how to start it: it cannot be read as a zip (File is not a zip file); make it again."
+        "program.zip does not say how to start it: "
+        "it cannot be read as a zip (File is not a zip file); create it "
+        "again."
     )
 
 
@@ -121,11 +123,14 @@ def test_legacy_words_become_container_paths(ingestion: bool, scoring: bool, exp
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"metadata": "command: \"python a\\nb 'c\\nd'\""}, "as it holds a newline (U+000A)"),
+        ({"metadata": "command: \"python a\\nb 'c\\nd'\""}, "because it contains a newline (U+000A)"),
         ({"metadata": f"command: {'a ' * 3000}"}, "has 5,999 characters; at most 4,096 are allowed"),
-        ({"Dockerfile": "\n" * (2**20 + 1)}, "its Dockerfile: it is larger than 1 MiB, the most that is allowed"),
+        ({"Dockerfile": "\n" * (2**20 + 1)}, "its Dockerfile: it is larger than the limit of 1 MiB"),
         ({"Dockerfile": "\n" * 2**20}, "its Dockerfile has neither CMD nor ENTRYPOINT"),
-        ({"Dockerfile": "FROM x\nENV A=\0"}, "its Dockerfile, line 2 (ENV A=\ufffd): it holds NUL (U+0000) in line 2"),
+        (
+            {"Dockerfile": "FROM x\nENV A=\0"},
+            "its Dockerfile, line 2 (ENV A=\ufffd): it contains NUL (U+0000) in line 2",
+        ),
     ],
     ids=("newline", "long", "large", "blank", "nul"),
 )

@@ -220,67 +220,67 @@ palio:
 """
     )
     assert [problem.removeprefix("competition.yaml:") for problem in problems(root)] == [
-        "1: version: says `3`; write 2, or 1.5 for a challenge in the format of CodaLab",
-        "1: title: is missing, unless `titel` in line 2 is meant; give the challenge a title",
+        "1: version: says `3`; write 2, or 1.5 for a challenge in CodaLab's format",
+        "1: title: is missing (did you mean `titel` in line 2?); give the challenge a title",
         "3: image: names the folder `pages`; name a file",
-        "5: pages[0].file: is `pages/overveiw.md`, and the bundle holds no such path; did you mean `pages/overview.md`?",
+        "5: pages[0].file: is `pages/overveiw.md`, which is not in the bundle; did you mean `pages/overview.md`?",
         "6: pages[1].file: is `../secret.md`; write a path inside the bundle, without a leading / and without ..",
-        "7: pages[2].title: is missing, unless `file` in line 7 is meant; give the page a title",
+        "7: pages[2].title: is missing (did you mean `file` in line 7?); give the page a title",
         "7: pages[2].file: is `/etc/passwd`; write a path inside the bundle, without a leading / and without ..",
         "9: tasks[0].scoring_program: is `8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f`, the key of a dataset on another platform; download that dataset, put it into the bundle and write its path here",
         "10: tasks[1].ingestion_program: names the file `logo.png`; name a folder or a .zip",
-        "10: tasks[1]: has the index 0, as another task above has; give each task its own",
+        "10: tasks[1]: has the index 0, like another task above; give each task its own",
         "11: tasks[2].index: says `one`; write a whole number from 0 to 10,000",
-        "13: phases[0].start: says `2025-02-30`, and there is no such day or time; write a date or time such as 2025-01-31 or 2025-01-31 23:59:00+01:00 (UTC if it names no offset)",
-        "13: phases[0].end: is missing; only the last phase may go on for ever; write when “A” ends",
-        "14: phases[1].tasks[1]: says `7`, and no task has that index (there are: 0)",
+        "13: phases[0].start: says `2025-02-30`, but there is no such day or time; write a date or time such as 2025-01-31 or 2025-01-31 23:59:00+01:00 (UTC if it names no offset)",
+        "13: phases[0].end: is missing; only the last phase may be open-ended; write when “A” ends",
+        "14: phases[1].tasks[1]: says `7`, but no task has that index (defined: 0)",
         "14: phases[1].max_submissions: says `many`; write a whole number from 0 to 1,000,000",
         "15: phases[2].tasks: is missing; write the indexes of its tasks as a list, such as [0]",
         "15: phases[2]: “C” ends at 2025-01-10 00:00 UTC, not after its start at 2025-01-15 00:00 UTC; a phase ends after it starts",
         "15: phases[2].start: “C” starts at 2025-01-15 00:00 UTC, before “B” ends at 2025-02-01 00:00 UTC; phases follow each other",
-        "17: leaderboards[0].primary_index: says `9`, and no column has that index (there are: 0, 1, 2, 3)",
+        "17: leaderboards[0].primary_index: says `9`, but no column has that index (defined: 0, 1, 2, 3)",
         "18: leaderboards[0].submission_rule: says `Force_best`; write Add, Add_And_Delete, Add_And_Delete_Multiple, Force_Last, Force_Latest_Multiple or Force_Best; did you mean `Force_Best`?",
         "20: leaderboards[0].columns[0].sorting: says `descending`; write asc or desc",
-        "21: leaderboards[0].columns[1]: has the key `f1`, as leaderboards[0].columns[0] has; give each column its own",
+        "21: leaderboards[0].columns[1]: has the key `f1`, like leaderboards[0].columns[0]; give each column its own",
         "22: leaderboards[0].columns[2].computation: says `mean`; write avg, sum, min, max or avg_rank",
-        "22: leaderboards[0].columns[2].computation_indexes[1]: says `5`, and no column has that index (there are: 0, 1, 2, 3)",
+        "22: leaderboards[0].columns[2].computation_indexes[1]: says `5`, but no column has that index (defined: 0, 1, 2, 3)",
         "22: leaderboards[0].columns[2]: computes `mean` from `mean`, and so from itself; compute it from other columns",
         "23: leaderboards[0].columns[3].computation_indexes: is missing; write the indexes of the columns to compute from, such as [0, 1]",
         "25: palio.data: says `secret`; write public, held-out or private",
         "26: palio.submissions[1]: says `docker`; write context, image, results, code or monai",
-        "28: palio.limits.predict.time: says `soon`, which is not understood; write a duration such as 500 s, 30 min or 2 h, or a number of seconds",
+        "28: palio.limits.predict.time: says `soon`, which is not valid; write a duration such as 500 s, 30 min or 2 h, or a number of seconds",
         "28: palio.limits.predict.memory: says `8 Gib`, which has the unknown unit Gib; write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes; did you mean `GiB`?",
         "28: palio.limits.predict.cpus: says `0`, which is out of range; write a number from 0.1 to 1024",
-        "28: palio.limits.predict: gives more shared memory (shm) than memory, of which it is a part; raise `memory` or lower `shm`",
+        "28: palio.limits.predict: allows more shared memory (shm) than memory, which includes it; raise `memory` or lower `shm`",
         "29: palio.blind.restore[0].csv: says `res/a.csv`; write the plain name of a CSV file, such as cases.csv, without folders",
-        "29: palio.blind.restore[0].column: is missing; name the column that holds the names of inputs",
+        "29: palio.blind.restore[0].column: is missing; name the column with the names of inputs",
         "29: palio.blind.inputs: is `images/*.jpg`; write a pattern over file names, without folders, such as *.jpg",
         "30: palio.statistics.kind: says `guess`; write classification",
         "30: palio.statistics.metric: is missing; name the metric, such as f1_weighted",
-        "31: palio.ranking: says `best`; write a mapping here, that is lines of `key: value`",
+        "31: palio.ranking: says `best`; write a mapping here: lines of `key: value`",
     ]
 
 
 @pytest.mark.parametrize(
     ("competition", "expected"),
     [
-        ("", ["competition.yaml: is empty; write a mapping here, that is lines of `key: value`"]),
-        ("- a\n", ["competition.yaml:1: is a list; write a mapping here, that is lines of `key: value`"]),
+        ("", ["competition.yaml: is empty; write a mapping here: lines of `key: value`"]),
+        ("- a\n", ["competition.yaml:1: is a list; write a mapping here: lines of `key: value`"]),
         (b"title: caf\xe9\n", ["competition.yaml:1: has a byte that is not UTF-8 (0xe9); save it as UTF-8"]),
         ("a: 1\nb: \0", ["competition.yaml:2: has the character U+0000, which YAML forbids; remove it"]),
         (
             "title:\n\t- a\n  \t- b\n",
             [
-                "competition.yaml:2: has a tab in front; YAML indents with spaces only",
-                "competition.yaml:3: has a tab in front; YAML indents with spaces only",
+                "competition.yaml:2: is indented with a tab; YAML allows only spaces",
+                "competition.yaml:3: is indented with a tab; YAML allows only spaces",
             ],
         ),
         (
             "title: a: b\n",
             [
                 (
-                    "competition.yaml:1: is not YAML: mapping values are not allowed here; put quotes around a text that "
-                    "holds a colon, and let lines of one mapping begin in one column"
+                    "competition.yaml:1: is not YAML: mapping values are not allowed here; quote a text that "
+                    "contains a colon, and align the lines of a mapping"
                 )
             ],
         ),
@@ -293,7 +293,7 @@ palio:
                 )
             ],
         ),
-        ("a: &a [*a]\n", ["competition.yaml:1: has an alias (`*name`) that leads into itself; remove it"]),
+        ("a: &a [*a]\n", ["competition.yaml:1: has an alias (`*name`) that contains itself; remove it"]),
         ("[" * 5000, ["competition.yaml:1: is nested more than 30 levels deep; make it flatter"]),
         (
             "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
@@ -314,8 +314,8 @@ def test_a_file_that_is_not_usable_yaml_is_refused(
 def test_a_key_that_stands_twice_is_an_error_beside_all_others(write_bundle: WriteBundle) -> None:
     text = MINIMAL.replace("title: Small", "titel: Small") + "tasks: []\n"
     assert problems(write_bundle(text)) == [
-        "competition.yaml:1: title: is missing, unless `titel` in line 2 is meant; give the challenge a title",
-        "competition.yaml:7: tasks: stands here a second time, first in line 4; keep one of them",
+        "competition.yaml:1: title: is missing (did you mean `titel` in line 2?); give the challenge a title",
+        "competition.yaml:7: tasks: is a duplicate of line 4; keep one of them",
     ]
 
 
@@ -355,7 +355,7 @@ def test_logs_that_one_phase_both_hides_and_shows_are_warned_of(write_bundle: Wr
     bundle = read_bundle(write_bundle(text))
     assert bundle.phases[0].rules == NATIVE
     assert [str(warning) for warning in bundle.warnings] == [
-        "competition.yaml:5: phases[0].palio.logs.predict: says `full`, and `hide_output` of the phase hides that log; "
+        "competition.yaml:5: phases[0].palio.logs.predict: says `full`, but the phase's `hide_output` hides that log; "
         "remove one of the two"
     ]
 
@@ -381,22 +381,16 @@ def test_unknown_and_unused_keys_are_warned_of(write_bundle: WriteBundle) -> Non
         "queue: 8d3a\nforum_enabled:\nphasess: 3\npalio:\n  limts: {}\n  limits: {predict: {mem: 3}}\n"
     )
     assert warnings(write_bundle(text)) == [
+        ("competition.yaml:1: version: is missing, so 2 is assumed; add version: 2, because Codabench assumes 1.5"),
+        "competition.yaml:5: leaderboard: is read as `leaderboards`; write `leaderboards`, the only name that Codabench accepts",
         (
-            "competition.yaml:1: version: is missing and taken as 2; add version: 2, because Codabench takes its absence "
-            "as 1.5"
-        ),
-        "competition.yaml:5: leaderboard: is read as `leaderboards`; write that, because Codabench knows no other name",
-        (
-            "competition.yaml:5: leaderboard[0].columns[0]: does not say `sorting`, so larger counts as better; write "
-            "sorting: desc or sorting: asc"
+            "competition.yaml:5: leaderboard[0].columns[0]: has no `sorting`, so larger is better; write sorting: "
+            "desc or sorting: asc"
         ),
         "competition.yaml:6: queue: is not used by Palio: the operator decides where submissions run",
-        "competition.yaml:8: phasess: is not a key known here, so it is ignored; did you mean `phases`?",
-        "competition.yaml:10: palio.limts: is not a key known here, so it is ignored; did you mean `limits`?",
-        (
-            "competition.yaml:11: palio.limits.predict.mem: is not a key known here, so it is ignored; did you mean "
-            "`memory`?"
-        ),
+        "competition.yaml:8: phasess: is an unknown key and is ignored; did you mean `phases`?",
+        "competition.yaml:10: palio.limts: is an unknown key and is ignored; did you mean `limits`?",
+        ("competition.yaml:11: palio.limits.predict.mem: is an unknown key and is ignored; did you mean `memory`?"),
     ]
 
 
@@ -433,8 +427,8 @@ def test_links_that_leave_the_bundle_are_refused(write_bundle: WriteBundle, tmp_
     (root / "pages/link.md").symlink_to(tmp_path / "secret.md")
     assert problems(root) == [
         (
-            "competition.yaml:3: pages[0].file: is `pages/link.md`, a link that leads out of the bundle; put the content "
-            "itself there"
+            "competition.yaml:3: pages[0].file: is `pages/link.md`, a link out of the bundle; copy the content "
+            "there instead"
         )
     ]
 
@@ -444,7 +438,7 @@ def test_a_link_inside_a_program_that_leaves_it_is_refused(write_bundle: WriteBu
     (root / "scoring_program/truth").symlink_to(root / "pages/overview.md")
     assert problems(root) == [
         (
-            "competition.yaml: names a program that cannot be taken: truth is a link that leads outside; put the file "
+            "competition.yaml: names a program that cannot be used: truth is a link to the outside; put the file "
             "itself there"
         )
     ]
@@ -455,7 +449,7 @@ def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
     (root.parent / "__MACOSX").mkdir()
     assert read_bundle(root.parent).root == root
     assert warnings(root.parent) == [
-        "competition.yaml: lies one folder deeper, in bundle; Codabench wants it at the top level of a bundle"
+        "competition.yaml: is in the subfolder bundle; Codabench requires it at the top level of a bundle"
     ]
     assert read_bundle(root / "competition.yaml") == read_bundle(root)
 
@@ -464,8 +458,8 @@ def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
     ("where", "reason"),
     [
         ("nowhere", "there is no such folder"),
-        ("bundle/pages", "it holds no competition.yaml"),
-        (".", "it holds no competition.yaml at its top level, but bundle/competition.yaml is there"),
+        ("bundle/pages", "it has no competition.yaml"),
+        (".", "it has no competition.yaml at its top level, only bundle/competition.yaml"),
     ],
 )
 def test_a_folder_without_competition_yaml_is_no_challenge(
@@ -484,9 +478,7 @@ def test_an_archive_is_a_matter_of_usage(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         read_bundle(tmp_path / "bundle.zip")
     assert raised.value.failure.code == "usage"
-    assert raised.value.failure.message == (
-        f"{tmp_path / 'bundle.zip'} is a file, and a challenge is read from its folder."
-    )
+    assert raised.value.failure.message == (f"{tmp_path / 'bundle.zip'} is a file, but a challenge is a folder.")
 
 
 def test_the_digest_covers_what_is_named_and_not_the_data(write_bundle: WriteBundle) -> None:

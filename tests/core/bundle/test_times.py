@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - sentences stand here as they are shown
 """Times keep their hours and offsets, whichever way they are written."""
 
 from datetime import UTC, datetime
@@ -39,7 +38,7 @@ def test_a_month_first_date_is_taken_and_warned_of() -> None:
     assert moment(start) == datetime(2019, 8, 7, 12, tzinfo=UTC)
     assert [str(warning) for warning in start.findings.warnings] == [
         (
-            "competition.yaml:1: start: says `8-7-2019 12:00`, taken as 7 August 2019, the month first as Codabench does; "
+            "competition.yaml:1: start: says `8-7-2019 12:00`, read as 7 August 2019, month first, as on Codabench; "
             "write 2019-08-07 to be sure"
         )
     ]
@@ -49,7 +48,7 @@ def test_a_month_first_date_is_taken_and_warned_of() -> None:
 def test_what_is_no_time_is_refused(written: str) -> None:
     with pytest.raises(Refused) as raised:
         moment(value(written))
-    assert str(raised.value) == f"says `{written}`, which is not understood as a time; {ADVICE}"
+    assert str(raised.value) == f"says `{written}`, which is not a valid time; {ADVICE}"
 
 
 @pytest.mark.parametrize(
@@ -59,4 +58,4 @@ def test_what_is_no_time_is_refused(written: str) -> None:
 def test_a_day_that_does_not_exist_is_refused(written: str) -> None:
     with pytest.raises(Refused) as raised:
         moment(value(written))
-    assert str(raised.value) == f"says `{written}`, and there is no such day or time; {ADVICE}"
+    assert str(raised.value) == f"says `{written}`, but there is no such day or time; {ADVICE}"

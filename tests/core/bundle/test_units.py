@@ -22,8 +22,8 @@ def test_a_size_is_read_in_bytes(written: str, size_bytes: int) -> None:
     ("written", "refusal"),
     [
         ("8 Gib", f"has the unknown unit Gib; {SIZE_ADVICE}; did you mean `GiB`?"),
-        ("-1", f"is not understood; {SIZE_ADVICE}"),
-        ("GiB", f"is not understood; {SIZE_ADVICE}"),
+        ("-1", f"is not valid; {SIZE_ADVICE}"),
+        ("GiB", f"is not valid; {SIZE_ADVICE}"),
         ("0", "is out of range; write a size from 1 B to 1024 TiB"),
         ("9999 TiB", "is out of range; write a size from 1 B to 1024 TiB"),
     ],
@@ -45,7 +45,7 @@ def test_a_duration_is_read_in_seconds(written: str, seconds: float) -> None:
     ("written", "refusal"),
     [
         ("2 hrs", f"has the unknown unit hrs; {DURATION_ADVICE}; did you mean `hours`?"),
-        ("1:30", f"is not understood; {DURATION_ADVICE}"),
+        ("1:30", f"is not valid; {DURATION_ADVICE}"),
         ("0", "is out of range; write a duration of more than 0 s and at most 30 days"),
         ("31 days", "is out of range; write a duration of more than 0 s and at most 30 days"),
     ],

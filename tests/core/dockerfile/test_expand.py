@@ -35,14 +35,14 @@ def test_quotes_and_variables(text: str, expected: str) -> None:
     [
         ("'a b", "a quote (') is not closed"),
         ('"a b', 'a quote (") is not closed'),
-        ("${A", "${A…} is read with :-, -, :+, +, :? or ? after the name, and with nothing else"),
+        ("${A", "${A…} needs :-, -, :+, +, :? or ? after the name"),
         ("${A:-b", "a ${ is not closed by }"),
         ("${", "${ needs the name of a variable"),
-        ("${A##x}", "${A…} is read with :-, -, :+, +, :? or ? after the name, and with nothing else"),
+        ("${A##x}", "${A…} needs :-, -, :+, +, :? or ? after the name"),
         ("${A:?is missing}", "the variable A is not set: is missing"),
-        ("${A?}", "the variable A is not set: it has to be"),
+        ("${A?}", "the variable A is not set: it is required"),
         ("${A:-" * 17 + "x" + "}" * 17, "variables are nested more than 16 deep"),
-        ("$LONG$LONG", "it comes to more than 65,536 characters once variables are filled in"),
+        ("$LONG$LONG", "it has more than 65,536 characters after variables are expanded"),
     ],
 )
 def test_what_cannot_be_filled_in(text: str, reason: str) -> None:
@@ -52,7 +52,7 @@ def test_what_cannot_be_filled_in(text: str, reason: str) -> None:
 
 
 def test_a_variable_with_an_unfit_character_is_refused() -> None:
-    with pytest.raises(DockerfileError, match=r"a word is refused, as it holds NUL \(U\+0000\)"):
+    with pytest.raises(DockerfileError, match=r"a word is invalid: it contains NUL \(U\+0000\)"):
         value("$A", {"A": "\0"}.get, Instruction(1, "ENV"))
 
 
@@ -99,12 +99,12 @@ def test_the_form_of_a_list(text: str, expected: list[str] | None) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('["a"] b', "something follows the list, and readers differ on what that means"),
-        ('["a\\u0000b"]', "a string of the list is refused, as it holds NUL (U+0000)"),
-        ('["\\n"]', "a string of the list is refused, as it holds a newline (U+000A)"),
-        ('["\\ud800"]', "a string of the list is refused, as it holds half of a character (the surrogate U+D800)"),
-        ("[" * 60_000, "it has lists within lists; write one list of strings"),
-        ("[ [ [", "it has lists within lists; write one list of strings"),
+        ('["a"] b', "there is text after the list, which builders interpret differently"),
+        ('["a\\u0000b"]', "a string of the list is invalid: it contains NUL (U+0000)"),
+        ('["\\n"]', "a string of the list is invalid: it contains a newline (U+000A)"),
+        ('["\\ud800"]', "a string of the list is invalid: it contains half of a character (the surrogate U+D800)"),
+        ("[" * 60_000, "it has nested lists; write one list of strings"),
+        ("[ [ [", "it has nested lists; write one list of strings"),
     ],
 )
 def test_lists_that_are_refused(text: str, reason: str) -> None:

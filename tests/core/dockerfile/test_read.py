@@ -51,15 +51,15 @@ def test_comments_may_hold_anything() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): here-documents (<<EOF) are not read; use a file instead"),
+        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): here-documents (<<EOF) are not supported; use a file instead"),
         ("COPY <<-'EOF' /a\nx\nEOF", "here-documents"),
         ("RUN cat 10<<1 > x", "here-documents"),
-        ("# a comment\n# Escape = `\nFROM x", "line 2 chooses another escape character, and only \\ is taken here"),
+        ("# a comment\n# Escape = `\nFROM x", "line 2 sets another escape character, but only \\ is supported"),
         ("FROM x\nRUN a \\\\\n b", "line 2 ends with several backslashes"),
-        ("FROM x\nENV A=a\0b", "line 2 (ENV A=a\ufffdb): it holds NUL (U+0000) in line 2; write plain text there"),
-        ("FROM x\nRUN a \\\n b\x1b", "line 2 (RUN a  b\ufffd): it holds the character U+001B in line 3"),
-        ("FROM x\rRUN b", "holds a carriage return (U+000D)"),
-        ("FROM x\nRUN a \\\x0c\nCOPY --from=y / /", "holds white space other than a plain space (U+000C)"),
+        ("FROM x\nENV A=a\0b", "line 2 (ENV A=a\ufffdb): it contains NUL (U+0000) in line 2; write plain text there"),
+        ("FROM x\nRUN a \\\n b\x1b", "line 2 (RUN a  b\ufffd): it contains the character U+001B in line 3"),
+        ("FROM x\rRUN b", "contains a carriage return (U+000D)"),
+        ("FROM x\nRUN a \\\x0c\nCOPY --from=y / /", "contains white space other than a plain space (U+000C)"),
         ("FROM x\nRUN a \\\u2028", "(U+2028)"),
         ("FROM x\nRUN a\u0085", "(U+0085)"),
         ("FROM x\u00a0AS y", "(U+00A0)"),
@@ -68,7 +68,7 @@ def test_comments_may_hold_anything() -> None:
         ("COPY --fr\\om=x / /", "its flags cannot be read; write --name=value, without quotes"),
         ('COPY --from="x" / /', "its flags cannot be read"),
         ("COPY -- a b", "its flags cannot be read"),
-        ("COPY --link --link a b", "--link stands there twice"),
+        ("COPY --link --link a b", "--link is given twice"),
         ('"RUN" a', "an instruction begins with a word such as RUN"),
         ("RUN=a", "an instruction begins with a word such as RUN"),
     ],
@@ -85,10 +85,10 @@ def test_what_looks_like_that_and_is_not_is_read(text: str) -> None:
 
 
 def test_the_size_of_everything_is_bounded() -> None:
-    with pytest.raises(DockerfileError, match="the Dockerfile: it is larger than 1 MiB, the most that is allowed"):
+    with pytest.raises(DockerfileError, match="the Dockerfile: it is larger than the limit of 1 MiB"):
         decoded(b"#" * (MOST_BYTES + 1), "the Dockerfile")
     assert len(decoded(b"#" * MOST_BYTES)) == MOST_BYTES
-    with pytest.raises(DockerfileError, match="line 1001 is one too many; at most 1,000 instructions are read"):
+    with pytest.raises(DockerfileError, match="line 1001 is one too many; at most 1,000 instructions are allowed"):
         parse("RUN a\n" * (MOST_INSTRUCTIONS + 1))
     assert len(parse("RUN a\n" * MOST_INSTRUCTIONS)) == MOST_INSTRUCTIONS
     for text in ("RUN " + "a" * MOST_LINE_BYTES, "RUN a\\\n" * 20_000):
@@ -114,10 +114,10 @@ def test_a_file_is_read_within_its_folder_only(tmp_path: Path) -> None:
     os.mkfifo(context / "pipe")
     (context / "large").write_bytes(b"\n" * (MOST_BYTES + 1))
     for name, reason in {
-        "out": "out: it is a link that leads out of the folder",
+        "out": "out: it is a link out of the folder",
         "loop": "loop: it cannot be read",
         "pipe": "pipe: it is not a regular file",
-        "large": "large: it is larger than 1 MiB",
+        "large": "large: it is larger than the limit of 1 MiB",
         ".": "is not a regular file",
     }.items():
         with pytest.raises(DockerfileError, match=reason):

@@ -66,7 +66,7 @@ def test_arguments_that_an_engine_predefines_decide_nothing(name: str) -> None:
     declared = f"ARG {name}\nARG A=${{{name}:+770e}}\n"
     assert resolve(f"{declared}FROM ${{A:-python:3.11-slim}}", {}).text == f"{declared}FROM {HUB}\n"
     assert resolve(f"FROM --platform=${name} python:3.11-slim", {}).text == f"FROM {HUB}\n"
-    with pytest.raises(DockerfileError, match="is not an image's name"):
+    with pytest.raises(DockerfileError, match="is not an image name"):
         resolve(f"FROM ${name}", {})
 
 
@@ -79,37 +79,37 @@ def test_arguments_that_an_engine_predefines_decide_nothing(name: str) -> None:
         (f"FROM localhost/{VICTIM}", "other submissions"),
         (f"FROM localhost:5000/{VICTIM}", "other submissions"),
         (f"FROM {VICTIM}@sha256:" + "0" * 64, "other submissions"),
-        ("FROM sha256:0123ab", "name is needed"),
-        ("FROM SHA256:0123AB", "name is needed"),
-        ("FROM sha512:0123ab", "name is needed"),
-        ("FROM sha256:" + "0" * 64, "name is needed"),
-        ("FROM @sha256:" + "0" * 64, "is not an image's name"),
-        ("FROM c", "name is needed"),
-        ("FROM CAFE", "name is needed"),
-        ("FROM 770e", "name is needed"),
+        ("FROM sha256:0123ab", "name is required"),
+        ("FROM SHA256:0123AB", "name is required"),
+        ("FROM sha512:0123ab", "name is required"),
+        ("FROM sha256:" + "0" * 64, "name is required"),
+        ("FROM @sha256:" + "0" * 64, "is not an image name"),
+        ("FROM c", "name is required"),
+        ("FROM CAFE", "name is required"),
+        ("FROM 770e", "name is required"),
         ("ARG A=0123\nARG B=$A\nFROM ${B}", "line 3 (FROM ${B})"),
         ("ARG A=0123\nARG B=${A:+${A}}\nFROM ${C:-$B}", "line 3 (FROM ${C:-$B})"),
         ("FROM ${A:?x}", "the variable A is not set: x"),
-        ("FROM $A", "`` is not an image's name"),
-        ("FROM x/../y", "is not an image's name"),
-        ("FROM http://x/y", "is not an image's name"),
-        ("FROM a b", "FROM takes an image, or an image AS a name"),
-        ("FROM python AS", "FROM takes an image, or an image AS a name"),
+        ("FROM $A", "`` is not an image name"),
+        ("FROM x/../y", "is not an image name"),
+        ("FROM http://x/y", "is not an image name"),
+        ("FROM a b", "FROM takes an image, or an image AS name"),
+        ("FROM python AS", "FROM takes an image, or an image AS name"),
         ("FROM python AS 1", "1 cannot be the name of a stage"),
         ("FROM python AS scratch", "scratch cannot be the name of a stage"),
-        ("FROM python AS x\nFROM python AS X", "another stage is called x already"),
+        ("FROM python AS x\nFROM python AS X", "another stage is already named x"),
         ("FROM --platform=a,b python", "is not a platform"),
         ("RUN x", "line 1 (RUN x): the first instruction must be FROM"),
         ("", "the Dockerfile has no FROM"),
         ("ARG A=1", "the Dockerfile has no FROM"),
         (f"{BASE}COPY --from={VICTIM} / /", "line 2 (COPY --from"),
-        (f"{BASE}COPY --from=0123456789 / /", "name is needed"),
-        (f"{BASE}COPY --from=1 / /", "name is needed"),
-        (f"{BASE}COPY --from=$A / /", "--from takes the name of a stage or image, and no variables"),
-        (f"{BASE}COPY --from= / /", "is not an image's name"),
+        (f"{BASE}COPY --from=0123456789 / /", "name is required"),
+        (f"{BASE}COPY --from=1 / /", "name is required"),
+        (f"{BASE}COPY --from=$A / /", "--from takes the name of a stage or image, without variables"),
+        (f"{BASE}COPY --from= / /", "is not an image name"),
         (f"{BASE}COPY \\\n  --from={VICTIM} \\\n / /", "other submissions"),
         (f"{BASE}ONBUILD COPY --from={VICTIM} / /", "line 2"),
-        (f"{BASE}ONBUILD RUN x\nFROM 0\n", "name is needed"),
+        (f"{BASE}ONBUILD RUN x\nFROM 0\n", "name is required"),
         (f"{BASE.strip()} AS x\nONBUILD RUN x\nFROM x\n", "line 3 (FROM x): triggers (ONBUILD) are not run"),
         (f"{BASE}ENV =x", "line 2 (ENV =x): a variable needs a name; write ENV NAME=value"),
     ],
@@ -124,7 +124,7 @@ def test_arguments_of_the_build_count_only_where_they_are_declared() -> None:
     with pytest.raises(DockerfileError, match="other submissions"):
         resolve("ARG BASE=python\nFROM $BASE", {"BASE": VICTIM})
     assert resolve("ARG BASE=python\nFROM $BASE", {"OTHER": VICTIM}).base == ImageName.of_engine("python")
-    with pytest.raises(DockerfileError, match="an argument of the build is refused, as it holds NUL"):
+    with pytest.raises(DockerfileError, match="a build argument is invalid: it contains NUL"):
         resolve(BASE, {"A": "\0"})
 
 
@@ -144,7 +144,7 @@ def test_images_are_known_by_what_was_written() -> None:
         ("ENV PATH=$PATH$PATH\n" * 40, "more than 65,536 characters"),
         ("ARG A=aaaaaaaa\n" + "ARG A=$A$A\n" * 40, "more than 65,536 characters"),
         (f"ENV A={'a' * 60_000}\n" + "".join(f"ENV A{n}=$A\n" for n in range(10)), "more than 512 KiB"),
-        (f"ENV A={'a' * 60_000}\n" + "LABEL a=$A\n" * 100, "more than 4,194,304 characters in all"),
+        (f"ENV A={'a' * 60_000}\n" + "LABEL a=$A\n" * 100, "more than 4,194,304 characters in total"),
     ],
 )
 def test_what_variables_grow_to_is_bounded(lines: str, reason: str) -> None:

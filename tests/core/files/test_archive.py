@@ -12,7 +12,7 @@ from tests.fuzzing import fuzzed, mutated
 
 from palio.core.errors import PalioError
 from palio.core.files import archive
-from palio.core.files.archive import Content, look_through, unpack
+from palio.core.files.archive import Content, inspect_archive, unpack
 
 
 def make_zip(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
@@ -46,8 +46,8 @@ def test_unpack_extra_top_folder_and_macos_entries(tmp_path: Path) -> None:
     assert unpack(source, tmp_path / "out") == Content(
         ("Dockerfile",),
         (
-            "2 entries that macOS or Windows added were left out",
-            "everything lies in one folder, s/, which was taken off",
+            "2 entries added by macOS or Windows were skipped",
+            "the extra top folder s/ was removed",
         ),
         "s/",
     )
@@ -83,7 +83,7 @@ def test_unpack_a_file_that_is_a_folder(tmp_path: Path, names: tuple[str, ...]) 
             target.writestr(zipfile.ZipInfo(name), b"")
     with pytest.raises(PalioError) as refusal:
         unpack(tmp_path / "s.zip", tmp_path / "out")
-    assert refusal.value.failure.evidence == ("f: is a file and a folder at once",)
+    assert refusal.value.failure.evidence == ("f: is both a file and a folder",)
 
 
 def test_unpack_plain_has_no_execute_bits(tmp_path: Path) -> None:
@@ -102,19 +102,19 @@ def test_unpack_modes(tmp_path: Path) -> None:
         ("/etc/passwd", "an absolute or Windows path"),
         ("C:/x", "an absolute or Windows path"),
         ("a\\b", "an absolute or Windows path"),
-        ("../x", "climbs out of the folder"),
-        ("a/../../x", "climbs out of the folder"),
+        ("../x", "leaves the folder (..)"),
+        ("a/../../x", "leaves the folder (..)"),
         ("a//b", "an empty part in its name"),
         ("./a", "an empty part in its name"),
         ("a\nb", "control characters in its name"),
-        ("/".join("x" * 40), "too deep, or a name that is too long"),
-        ("x" * 256, "too deep, or a name that is too long"),
+        ("/".join("x" * 40), "nested too deeply, or a name that is too long"),
+        ("x" * 256, "nested too deeply, or a name that is too long"),
     ],
 )
 def test_look_through_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
     source = make_zip(tmp_path / "s.zip", {name: b"x"})
     with pytest.raises(PalioError) as refusal:
-        look_through(source)
+        inspect_archive(source)
     shown = name.encode("unicode_escape").decode() if "\n" in name else name
     shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
     assert refusal.value.failure.message == ("s.zip was not unpacked: 1 entry could be unsafe.")
@@ -128,7 +128,7 @@ def test_look_through_refuses_name(tmp_path: Path, name: str, fault: str) -> Non
 )
 def test_look_through_refuses_special_entry(tmp_path: Path, mode: int, fault: str) -> None:
     with pytest.raises(PalioError) as refusal:
-        look_through(make_entry(tmp_path / "s.zip", "x", mode, b"/etc/shadow"))
+        inspect_archive(make_entry(tmp_path / "s.zip", "x", mode, b"/etc/shadow"))
     assert refusal.value.failure.evidence == (f"x: {fault}",)
 
 
@@ -137,30 +137,30 @@ def test_look_through_lists_all_faults(tmp_path: Path) -> None:
         for name in ("a", "a", "B", "b", "f", "f/g", "../up"):
             target.writestr(name, b"x")
     with pytest.raises(PalioError) as refusal:
-        look_through(tmp_path / "s.zip")
+        inspect_archive(tmp_path / "s.zip")
     assert refusal.value.failure.evidence == (
-        "../up: climbs out of the folder",
-        "a: stands in the archive more than once",
-        "B: differs from another name only in upper and lower case",
-        "b: differs from another name only in upper and lower case",
-        "f: is a file and a folder at once",
+        "../up: leaves the folder (..)",
+        "a: appears more than once",
+        "B: differs from another name only in case",
+        "b: differs from another name only in case",
+        "f: is both a file and a folder",
     )
 
 
 def test_look_through_too_many_entries(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(archive.MAX_ENTRIES + 1)})
     with pytest.raises(PalioError) as refusal:
-        look_through(source)
-    assert refusal.value.failure.evidence == ("it holds 100,001 entries; at most 100,000 are allowed",)
+        inspect_archive(source)
+    assert refusal.value.failure.evidence == ("it has 100,001 entries; at most 100,000 are allowed",)
 
 
 def test_look_through_long_list_of_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_zip(tmp_path / "s.zip", {f"{number}": b"" for number in range(100)})
     monkeypatch.setattr(archive, "MAX_LIST_BYTES", 1024)
     with pytest.raises(PalioError) as refusal:
-        look_through(source)
+        inspect_archive(source)
     assert refusal.value.failure.message == (
-        "s.zip cannot be read as a zip archive: its list of contents is larger than 1.00 KiB."
+        "s.zip cannot be read as a zip archive: its directory is larger than 1.00 KiB."
     )
 
 
@@ -170,20 +170,18 @@ def test_unpack_too_large_a_content(tmp_path: Path) -> None:
     assert (tmp_path / "s.zip").stat().st_size < 20_000
     with pytest.raises(PalioError) as refusal:
         unpack(tmp_path / "s.zip", tmp_path / "out", max_bytes=1_000_000)
-    assert refusal.value.failure.evidence == (
-        "the whole content: 9.54 MiB when unpacked, more than the 976.6 KiB allowed",
-    )
+    assert refusal.value.failure.evidence == ("all files: 9.54 MiB unpacked; at most 976.6 KiB is allowed",)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "it is empty"), (b"hello", "it does not start like one"), (b"PK\x03\x04abc", "File is not a zip file")],
+    [(b"", "it is empty"), (b"hello", "it does not begin like a zip"), (b"PK\x03\x04abc", "File is not a zip file")],
 )
 def test_look_through_no_zip(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "s.zip").write_bytes(content)
     with pytest.raises(PalioError) as refusal:
-        look_through(tmp_path / "s.zip")
+        inspect_archive(tmp_path / "s.zip")
     assert refusal.value.failure.message == f"s.zip cannot be read as a zip archive: {reason}."
     assert refusal.value.failure.code == "archive-invalid"
 
@@ -192,7 +190,7 @@ def test_look_through_name_that_ends_where_it_begins(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", {"x.csv": b"x"})
     source.write_bytes(source.read_bytes().replace(b"x.csv", b"\0.csv"))
     with pytest.raises(PalioError) as refusal:
-        look_through(source)
+        inspect_archive(source)
     assert refusal.value.failure.evidence == (": an empty part in its name",)
 
 
@@ -201,13 +199,13 @@ def test_look_through_name_not_utf8(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", {"häll.csv": b"x"})
     source.write_bytes(source.read_bytes().replace("ä".encode(), b"\xff\xff"))
     with pytest.raises(PalioError) as refusal:
-        look_through(source)
+        inspect_archive(source)
     assert refusal.value.failure.message == (
-        "s.zip cannot be read as a zip archive: a name in it is not valid UTF-8, as the zip says it is."
+        "s.zip cannot be read as a zip archive: it contains a name that is marked as UTF-8 but is not."
     )
     make_zip(tmp_path / "s.zip", {"hell.csv": b"x"})
     (tmp_path / "s.zip").write_bytes((tmp_path / "s.zip").read_bytes().replace(b"hell", b"h\x84ll"))
-    assert look_through(tmp_path / "s.zip").files == ("häll.csv",)
+    assert inspect_archive(tmp_path / "s.zip").files == ("häll.csv",)
 
 
 @fuzzed

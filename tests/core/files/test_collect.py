@@ -120,32 +120,30 @@ def test_bytes_and_files_are_capped_while_copying(source: Path, destination: Pat
     for name in "abc":
         (source / name).write_text("1234")
     assert _take(source, destination, max_bytes=8) == Collected(
-        ("a", "b"), 8, ("the rest was not looked at: c would make it more than 8 B",)
+        ("a", "b"), 8, ("the rest was skipped: c would exceed 8 B",)
     )
     assert _take(source, tmp_path / "second", max_files=2) == Collected(
-        ("a", "b"), 8, ("the rest was not looked at: more than 2 files",)
+        ("a", "b"), 8, ("the rest was skipped: more than 2 files",)
     )
 
 
 def test_folders_and_refusals_are_capped_too(source: Path, destination: Path, tmp_path: Path) -> None:
     for number in range(5):
         (source / f"folder-{number}").mkdir()
-    assert _take(source, destination, max_files=4).refused == ("the rest was not looked at: more than 4 folders",)
+    assert _take(source, destination, max_files=4).refused == ("the rest was skipped: more than 4 folders",)
     for number in range(3 * MAX_REFUSALS):
         (source / f"link-{number}").symlink_to("/")
     refused = _take(source, tmp_path / "second").refused
     assert (len(refused), refused[-1]) == (
         MAX_REFUSALS + 1,
-        f"the rest was not looked at: {MAX_REFUSALS} entries were refused",
+        f"the rest was skipped: {MAX_REFUSALS} entries were refused",
     )
 
 
 def test_a_sparse_file_counts_with_its_apparent_size(source: Path, destination: Path) -> None:
     with (source / "sparse").open("wb") as file:
         file.truncate(10**12)
-    assert _take(source, destination).refused == (
-        "the rest was not looked at: sparse would make it more than 9.77 KiB",
-    )
+    assert _take(source, destination).refused == ("the rest was skipped: sparse would exceed 9.77 KiB",)
 
 
 def test_a_source_that_is_itself_a_link_is_not_followed(source: Path, destination: Path, tmp_path: Path) -> None:

@@ -50,9 +50,9 @@ def test_a_link_to_a_file_inside_counts_as_that_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        ("../outside", "link is a link that leads outside; put the file itself there"),
-        ("nothing", "link is a link that leads nowhere; put the file itself there"),
-        ("link", "link is a link that leads nowhere; put the file itself there"),
+        ("../outside", "link is a link to the outside; put the file itself there"),
+        ("nothing", "link is a broken link; put the file itself there"),
+        ("link", "link is a broken link; put the file itself there"),
         (".", "link is a link to a folder; put the folder itself there"),
     ],
 )

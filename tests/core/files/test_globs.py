@@ -44,11 +44,11 @@ def test_patterns(pattern: str, fits: list[str], others: list[str]) -> None:
         ("[]", "has a [ that is not closed by ], or nothing between them"),
         ("[]a]", "has a [ that is not closed by ], or nothing between them"),
         ("[a", "has a [ that is not closed by ], or nothing between them"),
-        ("[a-]", r"has a - in [ ] without a character on each side; write \- for itself"),
+        ("[a-]", r"has a - in [ ] without a character on each side; write \- for a literal -"),
         ("[z-a]", "has the range z-a, which is empty"),
-        ("a\\", "ends with a backslash, which takes the next character as it is"),
-        ("[\\", "ends with a backslash, which takes the next character as it is"),
-        ("a" * 1025, "has 1,025 characters, and at most 1,024 are allowed"),
+        ("a\\", "ends with a backslash, which must be followed by a character"),
+        ("[\\", "ends with a backslash, which must be followed by a character"),
+        ("a" * 1025, "has 1,025 characters; at most 1,024 are allowed"),
     ],
 )
 def test_patterns_that_mean_nothing(pattern: str, reason: str) -> None:

@@ -3,17 +3,17 @@ import time
 
 import pytest
 
-from palio.core.files.parallel import FEW, several_at_once
+from palio.core.files.parallel import FEW, for_each_parallel
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 1000])
 def test_several_at_once_keeps_the_order(count: int) -> None:
-    assert several_at_once(lambda number: number * 2, range(count)) == [number * 2 for number in range(count)]
+    assert for_each_parallel(lambda number: number * 2, range(count)) == [number * 2 for number in range(count)]
 
 
 def test_several_at_once_is_several_at_once() -> None:
     meeting = threading.Barrier(2, timeout=10)
-    assert len(several_at_once(lambda _: meeting.wait(), range(FEW * 2))) == FEW * 2
+    assert len(for_each_parallel(lambda _: meeting.wait(), range(FEW * 2))) == FEW * 2
 
 
 def test_several_at_once_ends_with_the_first_exception() -> None:
@@ -26,5 +26,5 @@ def test_several_at_once_ends_with_the_first_exception() -> None:
             raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
-        several_at_once(call, range(1000))
+        for_each_parallel(call, range(1000))
     assert len(called) < 50

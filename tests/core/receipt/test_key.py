@@ -88,7 +88,7 @@ def test_machine_key_that_others_may_read(home: Path) -> None:
 def test_machine_key_damaged(home: Path, content: bytes) -> None:
     machine_key()
     key_path().write_bytes(content)
-    with pytest.raises(PalioError, match="it holds no Ed25519 private key in PEM"):
+    with pytest.raises(PalioError, match="it is not an Ed25519 private key in PEM"):
         machine_key()
 
 
@@ -96,7 +96,7 @@ def test_machine_key_of_another_kind(home: Path) -> None:
     machine_key()
     other = generate_private_key(SECP256R1())
     key_path().write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    with pytest.raises(PalioError, match="it holds no Ed25519 private key in PEM"):
+    with pytest.raises(PalioError, match="it is not an Ed25519 private key in PEM"):
         machine_key()
 
 
@@ -133,12 +133,12 @@ def test_parse_public_key() -> None:
 
 @pytest.mark.parametrize("text", ["", "ab", "g" * 64, "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
 def test_parse_public_key_refuses(text: str) -> None:
-    with pytest.raises(ValueError, match="neither 64 hexadecimal digits nor"):
+    with pytest.raises(ValueError, match="neither 64 hex digits nor"):
         parse_public_key(text)
 
 
 def test_parse_public_key_of_another_kind() -> None:
     other = generate_private_key(SECP256R1()).public_key()
     pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    with pytest.raises(ValueError, match="neither 64 hexadecimal digits nor"):
+    with pytest.raises(ValueError, match="neither 64 hex digits nor"):
         parse_public_key(pem)

@@ -72,7 +72,7 @@ def test_verify_unknown_signer(evaluated: Evaluated, tmp_path: Path) -> None:
 def test_verify_key_given(evaluated: Evaluated, tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate()
     run = evaluated.run(tmp_path / "run", key=key)
-    assert verify(run, given=public_key(key)).signer == "the key given"
+    assert verify(run, given=public_key(key)).signer == "the given key"
     other = public_key(Ed25519PrivateKey.generate())
     verification = verify(run, given=other)
     assert verification.signer is None
@@ -144,7 +144,7 @@ def test_verify_names_line_that_says_the_same_otherwise(run: Path, old: str, new
         (lambda text: "\ufeff" + text, "line 1, column 1: Unexpected UTF-8 BOM"),
         (lambda text: text.replace("palio-receipt/1", "palio-receipt/2"), "statement.format: Input should be 'palio-"),
         (lambda text: text.replace('"Ed25519"', '"Ed448"'), "signature.algorithm: Input should be 'Ed25519'"),
-        (lambda text: text.replace('"accuracy": 1.0', '"accuracy": NaN'), "NaN is no number of JSON"),
+        (lambda text: text.replace('"accuracy": 1.0', '"accuracy": NaN'), "NaN is not a JSON number"),
         (lambda text: text.replace('"accuracy": 1.0', '"accuracy": 1e999'), "Out of range float values"),
         (lambda text: text.replace('"accuracy": 1.0', '"accuracy": ' + "1" * 5000), "Exceeds the limit"),
         (lambda text: "[" * 100_000, "maximum recursion depth exceeded"),
@@ -171,7 +171,7 @@ def test_read_receipt_in_other_digits(run: Path) -> None:
 
 
 def test_read_receipt_missing(tmp_path: Path) -> None:
-    with pytest.raises(PalioError, match=r"holds no receipt\.json") as caught:
+    with pytest.raises(PalioError, match=r"has no receipt\.json") as caught:
         read_receipt(tmp_path)
     assert caught.value.exit_code == 2
 
@@ -292,7 +292,7 @@ def test_verify_follows_no_link_out_of_the_run_folder(run: Path, tmp_path: Path)
     (run / "predictions/answers.csv").rename(tmp_path / "answers.csv")
     (run / "predictions/answers.csv").symlink_to(tmp_path / "answers.csv")
     (difference,) = verify(run).differences
-    assert "answers.csv is a link that leads outside" in str(difference)
+    assert "answers.csv is a link to the outside" in str(difference)
 
 
 @pytest.mark.parametrize("name", ["lock.json", "result.json", "files.json", "config.json"])

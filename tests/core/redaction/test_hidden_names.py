@@ -5,9 +5,9 @@ import pytest
 
 from palio.core.redaction.hidden_names import (
     ITSELF,
-    KEPT_BACK,
     NUMBERED,
-    HiddenWords,
+    WITHHELD,
+    HiddenNames,
     first_words,
     label_words,
     reference_texts,
@@ -16,8 +16,8 @@ from palio.core.redaction.hidden_names import (
 )
 
 
-def words(*real: str, labels: frozenset[str] | None = frozenset(), places: bool = False) -> HiddenWords:
-    return HiddenWords(replacements(real, lambda path: (NUMBERED + path,) * 3), labels, places)
+def words(*real: str, labels: frozenset[str] | None = frozenset(), places: bool = False) -> HiddenNames:
+    return HiddenNames(replacements(real, lambda path: (NUMBERED + path,) * 3), labels, places)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_masked_labels_only_where_a_hidden_file_is_named() -> None:
 
 
 def test_masked_name_that_may_stay_still_hides_labels() -> None:
-    assert HiddenWords({"1a.jpg": ITSELF}, frozenset({"hand"})).masked(["1a.jpg is a Hand"]) == ("1a.jpg is a …",)
+    assert HiddenNames({"1a.jpg": ITSELF}, frozenset({"hand"})).masked(["1a.jpg is a Hand"]) == ("1a.jpg is a …",)
 
 
 def test_masked_without_known_labels() -> None:
-    assert words("1a.jpg", labels=None).masked(["1a.jpg: Hand", "2 rows"]) == (KEPT_BACK, "2 rows")
+    assert words("1a.jpg", labels=None).masked(["1a.jpg: Hand", "2 rows"]) == (WITHHELD, "2 rows")
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def test_view_does_not_confirm_a_guess(view: ParticipantView) -> None:
 def test_view_of_sentences_that_cannot_be_looked_through(view: ParticipantView) -> None:
     (view.bundle / "reference_data/more.txt").write_bytes(bytes(17 << 20))
     told = view.failure(score=scoring("scan-901.txt is malignant.\n3 rows are missing.\n"))["evidence"]
-    assert told == ["(A sentence that names hidden files; the organizer sees it.)", "3 rows are missing."]
+    assert told == ["(This message names hidden files. Only the organizer can read it.)", "3 rows are missing."]
 
 
 def test_view_of_names_that_a_submission_wrote(view: ParticipantView) -> None:

@@ -14,7 +14,7 @@ from tests.images import Members, classic, config, entry, oci, sha256, tar, writ
 from palio.core.errors import Failure, PalioError
 from palio.core.quantities import MIB
 from palio.core.submission import image_archive
-from palio.core.submission.image_archive import look_through
+from palio.core.submission.image_archive import inspect_image
 
 LAYERS = [tar({"opt/": entry("opt", tarfile.DIRTYPE), "opt/a.py": b"print(1)\n"}), tar({"opt/b.py": b"2"})]
 LINUX = "linux/amd64"
@@ -24,7 +24,7 @@ def refusal(path: Path, members: Members | None = None, *, platform: str = LINUX
     if members is not None:
         write(path, members)
     with pytest.raises(PalioError) as refused:
-        look_through(path, platform=platform, max_bytes=max_bytes)
+        inspect_image(path, platform=platform, max_bytes=max_bytes)
     assert refused.value.exit_code == 10
     return refused.value.failure
 
@@ -53,7 +53,7 @@ def faults(path: Path, members: Members, *, max_bytes: int = MIB) -> tuple[str, 
 )
 def test_look_through_takes_layout(tmp_path: Path, name: str, layout: Callable[[list[bytes]], Members]) -> None:
     members = layout(LAYERS)
-    image = look_through(write(tmp_path / name, members), platform=LINUX, max_bytes=MIB)
+    image = inspect_image(write(tmp_path / name, members), platform=LINUX, max_bytes=MIB)
     configuration = members[image.parts.config]
     assert configuration == config(LAYERS)
     given = [content for name in image.parts.layers if isinstance(content := members[name], bytes)]
@@ -67,19 +67,19 @@ def test_look_through_takes_same_layer_as_link(tmp_path: Path) -> None:
     members = classic([LAYERS[0], LAYERS[1]], image=config([LAYERS[0], LAYERS[0]]))
     first, second = (name for name in members if name.endswith("/layer.tar"))
     members[second] = entry(second, tarfile.SYMTYPE, f"../{first}")
-    image = look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+    image = inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
     assert image.parts.layers == (first, first)
 
 
 def test_look_through_takes_repacked_folder(tmp_path: Path) -> None:
     """As `tar -C folder -c .` writes it."""
     members = {"./": entry("./", tarfile.DIRTYPE)} | {f"./{name}": given for name, given in classic(LAYERS).items()}
-    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB).size_bytes == 20480
+    assert inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB).size_bytes == 20480
 
 
 def test_look_through_takes_empty_layer(tmp_path: Path) -> None:
     layers = [LAYERS[0], bytes(1024)]
-    assert look_through(write(tmp_path / "s.tar", classic(layers)), platform=LINUX, max_bytes=MIB)
+    assert inspect_image(write(tmp_path / "s.tar", classic(layers)), platform=LINUX, max_bytes=MIB)
 
 
 def test_look_through_takes_what_images_are_full_of(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_look_through_takes_what_images_are_full_of(tmp_path: Path) -> None:
             "odd\nname": b"",
         }
     )
-    assert look_through(write(tmp_path / "s.tar", classic([layer])), platform=LINUX, max_bytes=MIB)
+    assert inspect_image(write(tmp_path / "s.tar", classic([layer])), platform=LINUX, max_bytes=MIB)
 
 
 def test_look_through_ignores_attestations(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_look_through_ignores_attestations(tmp_path: Path) -> None:
         {"digest": f"sha256:{'0' * 64}", "annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
     )
     members["index.json"] = json.dumps(index).encode()
-    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+    assert inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
 
 
 def test_look_through_nested_index(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_look_through_nested_index(tmp_path: Path) -> None:
     assert isinstance(inner, bytes)
     members[f"blobs/sha256/{sha256(inner)}"] = inner
     members["index.json"] = json.dumps({"manifests": [{"digest": f"sha256:{sha256(inner)}"}]}).encode()
-    assert look_through(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
+    assert inspect_image(write(tmp_path / "s.tar", members), platform=LINUX, max_bytes=MIB)
 
 
 # -- what is no whole image
@@ -122,13 +122,13 @@ def test_look_through_nested_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is no tar archive"),
-        (b"hello", "it is no tar archive"),
-        (bytes(512), "it holds neither manifest.json nor index.json, so it is no saved image"),
-        (tar(classic(LAYERS))[:9000], "it breaks off"),
-        (gzip.compress(tar(classic(LAYERS)), mtime=0)[:500], "it breaks off"),
+        (b"", "it is not a tar archive"),
+        (b"hello", "it is not a tar archive"),
+        (bytes(512), "it has neither manifest.json nor index.json, so it is not a saved image"),
+        (tar(classic(LAYERS))[:9000], "it is truncated"),
+        (gzip.compress(tar(classic(LAYERS)), mtime=0)[:500], "it is truncated"),
         (b"\x1f\x8bhello world", "it cannot be read (Unknown compression method)"),
-        (tar({"Dockerfile": b"FROM x"}), "it holds neither manifest.json nor index.json, so it is no saved image"),
+        (tar({"Dockerfile": b"FROM x"}), "it has neither manifest.json nor index.json, so it is not a saved image"),
     ],
 )
 def test_look_through_no_saved_image(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -153,13 +153,13 @@ def test_look_through_broken_checksum_of_gzip(tmp_path: Path) -> None:
         (b"[\xff]", "manifest.json: is not valid JSON"),
         (b"{}", "manifest.json: is not a list of images"),
         (b"[]", "manifest.json: is not a list of images"),
-        (b"[1]", "manifest.json: lacks `Config`, or it is of the wrong type"),
-        (b"[{}, {}]", "it holds 2 images; save exactly one"),
-        (b'[{"Config": "c.json"}]', "manifest.json: lacks `Layers`, or it is of the wrong type"),
+        (b"[1]", "manifest.json: `Config` is missing or has the wrong type"),
+        (b"[{}, {}]", "it has 2 images; save exactly one"),
+        (b'[{"Config": "c.json"}]', "manifest.json: `Layers` is missing or has the wrong type"),
         (b'[{"Config": "c.json", "Layers": [1]}]', "manifest.json: its Layers are not all names"),
         (
             b'[{"Config": "\\ud800", "Layers": []}]',
-            "\\ud800: is named as a part of the image, and no such JSON document is in the archive",
+            "\\ud800: is listed as a part of the image, but the archive has no such JSON document",
         ),
     ],
 )
@@ -170,10 +170,10 @@ def test_look_through_refuses_manifest(tmp_path: Path, manifest: bytes, reason: 
 @pytest.mark.parametrize(
     ("index", "reason"),
     [
-        (b'{"manifests": []}', "it holds 0 images; save exactly one, for one platform"),
-        (b'{"manifests": [1, 2]}', "it holds 2 images; save exactly one, for one platform"),
-        (b'{"manifests": [{"digest": "md5:1"}]}', "index.json: names a part by something else than a SHA-256 digest"),
-        (b"[]", "index.json: lacks `layers`, or it is of the wrong type"),
+        (b'{"manifests": []}', "it has 0 images; save exactly one, for one platform"),
+        (b'{"manifests": [1, 2]}', "it has 2 images; save exactly one, for one platform"),
+        (b'{"manifests": [{"digest": "md5:1"}]}', "index.json: refers to a part without a SHA-256 digest"),
+        (b"[]", "index.json: `layers` is missing or has the wrong type"),
     ],
 )
 def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -> None:
@@ -185,11 +185,11 @@ def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -
     [
         (
             config(LAYERS, "linux/arm64"),
-            f"it is for linux/arm64, and this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
+            f"it is for linux/arm64, but this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
         ),
-        (config(LAYERS[:1]), "it holds 2 layers, and its configuration tells of 1 layer"),
-        (b"[]", "{name}: lacks `rootfs`, or it is of the wrong type"),
-        (b'{"rootfs": {}}', "{name}: lacks `os`, or it is of the wrong type"),
+        (config(LAYERS[:1]), "it has 2 layers, but its configuration lists 1 layer"),
+        (b"[]", "{name}: `rootfs` is missing or has the wrong type"),
+        (b'{"rootfs": {}}', "{name}: `os` is missing or has the wrong type"),
         (
             b'{"os": "linux", "architecture": "amd64", "rootfs": {"diff_ids": ["x"]}}',
             "{name}: its rootfs.diff_ids are not all SHA-256 digests",
@@ -197,7 +197,7 @@ def test_look_through_refuses_index(tmp_path: Path, index: bytes, reason: str) -
         # A reader that ignores case takes the second; the layers that it names may be another image's.
         (
             config(LAYERS)[:-1] + b', "RootFS": {"diff_ids": []}}',
-            "{name}: holds keys that differ only in upper and lower case",
+            "{name}: has keys that differ only in case",
         ),
     ],
 )
@@ -210,7 +210,7 @@ def test_look_through_refuses_changed_config(tmp_path: Path, layout: Callable[[l
     members = layout(LAYERS)
     name = next(name for name, content in members.items() if content == config(LAYERS))
     assert invalid(tmp_path / "s.tar", members | {name: config(LAYERS, Cmd=["sh"])}) == (
-        f"{name}: its content is not what its name, a digest, says"
+        f"{name}: its content does not match its name, which is a digest"
     )
 
 
@@ -226,11 +226,11 @@ def test_look_through_lists_all_that_is_wrong(tmp_path: Path) -> None:
         "s.tar cannot be used as a saved image: 5 faults.",
     )
     assert failure.evidence == (
-        f"it is for windows/amd64, and this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
-        f"{changed}: its content is not what the image's configuration says",
-        f"{missing}: is named as a layer, and no tar of that name is in the archive",
-        f"{broken}: breaks off",
-        f"{zstd}: is compressed with zstd; save the image with its layers in gzip or plain",
+        f"it is for windows/amd64, but this engine runs {LINUX}; build it with `docker build --platform {LINUX}`",
+        f"{changed}: its content does not match the digest in the image's configuration",
+        f"{missing}: is listed as a layer, but the archive has no such tar",
+        f"{broken}: is truncated",
+        f"{zstd}: is compressed with zstd; save the image with plain or gzip layers",
     )
 
 
@@ -241,16 +241,16 @@ def test_look_through_lists_all_that_is_wrong(tmp_path: Path) -> None:
     ("member", "fault"),
     [
         (entry("/etc/passwd", tarfile.REGTYPE), "/etc/passwd: an absolute path"),
-        (entry("../x", tarfile.REGTYPE), "../x: a path that climbs out"),
-        (entry("a/../../x", tarfile.DIRTYPE), "a/../../x: a path that climbs out"),
+        (entry("../x", tarfile.REGTYPE), "../x: a path with .."),
+        (entry("a/../../x", tarfile.DIRTYPE), "a/../../x: a path with .."),
         (entry("a\nb", tarfile.REGTYPE), "a\\x0ab: a name with control characters"),
         (entry("a//b", tarfile.REGTYPE), "a//b: not a plain path"),
-        (entry("l", tarfile.SYMTYPE, "/etc/passwd"), "l: a link that leads out"),
-        (entry("a/l", tarfile.SYMTYPE, "../../x"), "a/l: a link that leads out"),
-        (entry("l", tarfile.LNKTYPE, "../x"), "l: a link that leads out"),
+        (entry("l", tarfile.SYMTYPE, "/etc/passwd"), "l: a link to the outside"),
+        (entry("a/l", tarfile.SYMTYPE, "../../x"), "a/l: a link to the outside"),
+        (entry("l", tarfile.LNKTYPE, "../x"), "l: a link to the outside"),
         (entry("d", tarfile.CHRTYPE, device=(1, 3)), "d: neither a file nor a folder"),
         (entry("p", tarfile.FIFOTYPE), "p: neither a file nor a folder"),
-        (entry("repositories", tarfile.REGTYPE), "repositories: stands in the archive more than once"),
+        (entry("repositories", tarfile.REGTYPE), "repositories: appears more than once"),
     ],
 )
 def test_look_through_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fault: str) -> None:
@@ -261,8 +261,8 @@ def test_look_through_refuses_member(tmp_path: Path, member: tarfile.TarInfo, fa
     ("member", "fault"),
     [
         (entry("/etc/passwd", tarfile.REGTYPE), "/etc/passwd: an absolute path"),
-        (entry("a/../../x", tarfile.REGTYPE), "a/../../x: a path that climbs out"),
-        (entry("l", tarfile.LNKTYPE, "../../etc/shadow"), "l: a hard link to a path that climbs out"),
+        (entry("a/../../x", tarfile.REGTYPE), "a/../../x: a path with .."),
+        (entry("l", tarfile.LNKTYPE, "../../etc/shadow"), "l: a hard link to a path with .."),
         (entry("sda", tarfile.BLKTYPE, device=(8, 0)), "sda: a device"),
         (entry("mem", tarfile.CHRTYPE, device=(1, 1)), "mem: a device"),
         (entry("odd", b"Q"), "odd: neither a file, a folder nor a link"),
@@ -296,16 +296,16 @@ def test_look_through_stops_at_too_much(tmp_path: Path) -> None:
 
 def test_look_through_stops_at_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_archive, "MAX_MEMBERS", 3)
-    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it holds more than 3 entries",)
+    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it has more than 3 entries",)
     monkeypatch.undo()
     monkeypatch.setattr(image_archive, "MAX_LAYER_ENTRIES", 2)
-    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it holds more than 2 entries",)
+    assert faults(tmp_path / "s.tar", classic(LAYERS)) == ("it has more than 2 entries",)
 
 
 def test_look_through_keeps_few_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_archive, "MAX_DOCUMENTS_BYTES", MIB)
     documents: Members = {f"{number}.json": b"{" + bytes(MIB // 2) for number in range(3)}
-    assert faults(tmp_path / "s.tar", documents, max_bytes=9 * MIB) == ("it holds more than 1 MiB of JSON documents",)
+    assert faults(tmp_path / "s.tar", documents, max_bytes=9 * MIB) == ("it has more than 1 MiB of JSON documents",)
 
 
 def test_look_through_can_be_ended(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_look_through_can_be_ended(tmp_path: Path) -> None:
 
     path = write(tmp_path / "s.tar", classic(LAYERS))
     with pytest.raises(EnoughError):
-        look_through(path, platform=LINUX, max_bytes=MIB, between=enough)
+        inspect_image(path, platform=LINUX, max_bytes=MIB, between=enough)
 
 
 # -- whatever is done to an archive
@@ -344,7 +344,7 @@ def test_look_through_mutated_archive(tmp_path: Path, seed: int) -> None:
     path = tmp_path / "s.tar"
     path.write_bytes(content)
     try:
-        look_through(path, platform=LINUX, max_bytes=MIB)
+        inspect_image(path, platform=LINUX, max_bytes=MIB)
     except PalioError as refused:
         assert refused.failure.code in ("image-invalid", "image-unsafe")
         str(refused.failure.as_json()).encode()

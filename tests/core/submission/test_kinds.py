@@ -65,7 +65,7 @@ def test_read_submission_other_tar(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.tar.gz").write_bytes(content)
     code, message, _ = refusal(tmp_path / "s.tar.gz")
     assert code == "submission-unknown"
-    assert message.endswith("Palio knows: a tar or gzip file, but no image that `docker save` made.")
+    assert message.endswith("Palio knows: a tar or gzip file, but not an image from `docker save`.")
 
 
 def test_read_submission_kind_is_given(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_read_submission_kind_is_given(tmp_path: Path) -> None:
     assert read_submission(path, SubmissionKind.IMAGE).kind is SubmissionKind.IMAGE
     path = write(tmp_path / "s.tar", classic(LAYERS))
     assert refusal(path, SubmissionKind.RESULTS)[1] == (
-        "s.tar is not a submission of a kind that Palio knows: a saved image where `results` was meant."
+        "s.tar is not a submission of a kind that Palio knows: a saved image, but its kind was given as `results`."
     )
 
 
@@ -94,11 +94,11 @@ def test_read_submission_zip(tmp_path: Path, names: list[str], kind: SubmissionK
 @pytest.mark.parametrize(
     ("names", "hint"),
     [
-        (["a/Dockerfile", "b.py"], " The zip holds a/Dockerfile, which is not at its root."),
+        (["a/Dockerfile", "b.py"], " The zip has a/Dockerfile, which is not at its root."),
         (["program.py", "answers.csv"], ""),
         (
             ["answers.txt"],
-            " Predictions need none, but one file of them has to be a .csv; else say that its kind is `results`.",
+            " Predictions need no Dockerfile, but must include a .csv file; otherwise set the kind to `results`.",
         ),
     ],
 )

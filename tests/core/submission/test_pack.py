@@ -60,9 +60,9 @@ def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
     assert packed.files == files
     assert zipfile.ZipFile(packed.path).namelist() == sorted([*files, "data/empty/"])
     assert packed.notes == (
-        "2 files lie in .git, and the build sees them; name it in .dockerignore if the image does not need them",
-        "1 file lies in __pycache__, and the build sees them; name it in .dockerignore if the image does not need them",
-        "left out, as of every zip: .DS_Store",
+        "2 files are in .git and part of the build; list it in .dockerignore if the image does not need it",
+        "1 file is in __pycache__ and part of the build; list it in .dockerignore if the image does not need it",
+        "left out, as in every zip: .DS_Store",
     )
 
 
@@ -113,10 +113,10 @@ def test_pack_lists_all_problems(tmp_path: Path) -> None:
     )
     assert problems(folder, tmp_path) == (
         (
-            "the Dockerfile, line 3 (COPY model_output/best.pth /opt/): there is no model_output/best.pth; "
-            "`palio train` makes it"
+            "the Dockerfile, line 3 (COPY model_output/best.pth /opt/): model_output/best.pth does not exist; "
+            "`palio train` creates it"
         ),
-        "the Dockerfile, line 4 (ADD ../other /opt/): there is no ../other inside the folder",
+        "the Dockerfile, line 4 (ADD ../other /opt/): ../other does not exist inside the folder",
     )
 
 
@@ -126,15 +126,13 @@ def test_pack_without_dockerfile(tmp_path: Path) -> None:
 
 
 def test_pack_without_base(tmp_path: Path) -> None:
-    assert problems(write_context(tmp_path / "f", dockerfile="CMD true\n"), tmp_path) == (
-        "the Dockerfile has no FROM, so there is nothing to build on",
-    )
+    assert problems(write_context(tmp_path / "f", dockerfile="CMD true\n"), tmp_path) == ("the Dockerfile has no FROM",)
 
 
 def test_pack_link_that_leads_out(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     (folder / "link").symlink_to("/etc/passwd")
-    assert problems(folder, tmp_path) == ("link is a link that leads outside; put the file itself there",)
+    assert problems(folder, tmp_path) == ("link is a link to the outside; put the file itself there",)
 
 
 def test_pack_keeps_the_old_zip_when_it_fails(tmp_path: Path) -> None:

@@ -71,4 +71,4 @@ def test_an_image_that_is_removed_before_its_job_is_made_again(world: World, tmp
     submission.refresh_from_db()
     assert (submission.counted, submission.charged) == (second, True)
     jobs = {f"palio-{attempt.identity}-{stage}" for attempt in (first, second) for stage in ("predict", "score")}
-    assert stepped.docker.kept() & jobs == set()
+    assert stepped.docker.job_names() & jobs == set()

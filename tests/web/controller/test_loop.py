@@ -427,7 +427,7 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
     for _ in range(3):
         stepped.controller.tick()
         stepped.controller._cleanup.join()
-    assert stepped.engine.kept() == {
+    assert stepped.engine.job_names() == {
         "palio-0a0b0c0d-predict",
         "palio-bbbbbbbbbbbbbbbb-score",
         f"palio-{running.identity}-build",
@@ -541,7 +541,7 @@ def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
 
 def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(slots=4)
-    stepped.engine.runs_side_by_side = False
+    stepped.engine.runs_in_parallel = False
     stepped.engine.lasting.add("predict")
     stepped.controller = stepped.new_controller()
     for number in range(3):

@@ -1,1 +1,1 @@
-"""One attempt: its jobs, its run folder, its inputs and how it resumes."""
+"""One attempt of an evaluation: its jobs, run folder, inputs, progress and verdict."""

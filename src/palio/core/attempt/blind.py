@@ -1,7 +1,7 @@
-"""Hidden inputs under opaque names, and the answers' names mapped back.
+"""Hides the names of hidden inputs from submissions and maps predictions back to the real names.
 
-A submission sees files named by random numbers, in random order, with the same times, owner and permissions: nothing
-but their content tells them apart. Which name stands for which input is kept by the platform alone.
+A submission sees randomly named files in random order, all with the same times, owner and permissions, so that only
+their content tells them apart. Only the platform keeps the mapping.
 """
 
 import csv
@@ -19,7 +19,7 @@ from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.errors import PalioError, counted
 from palio.core.files.collect import copy_content
 from palio.core.files.digest import UnfitFile, files_below
-from palio.core.files.parallel import several_at_once
+from palio.core.files.parallel import for_each_parallel
 from palio.core.files.staging import reading
 from palio.core.files.tree import TIME_NS
 
@@ -28,7 +28,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Names:
-    """Opaque name -> real name, both as paths relative to the input folder."""
+    """Maps opaque names to real names, both as paths relative to the input folder."""
 
     real: Mapping[str, str]
 
@@ -41,12 +41,12 @@ class Names:
 
 
 def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) -> Names:
-    """Copies the input folder to `destination`, which is made, with uniform times and permissions.
+    """Copies the input folder to the new folder `destination`, with uniform times and permissions.
 
-    With a policy, files whose name matches its glob get opaque names (32 hex digits and their extension in lower
-    case); everything else keeps its name. The copies are begun in the order of their new names, so that inode numbers
-    say nothing either: links to the originals would. What tools leave behind (digest.IGNORED_NAMES) is left out, as in
-    the folder's digest. Raises PalioError "source-unreadable" or "folder-unreadable".
+    With a policy, files that match its glob get opaque names: 32 hex digits and the extension in lower case. Other
+    files keep their names. Files are copied in the order of their new names so that inode numbers reveal nothing; links
+    to the originals would. Files in digest.IGNORED_NAMES are skipped, as they are in the folder's digest. Raises
+    PalioError "source-unreadable" or "folder-unreadable".
     """
     names: dict[str, str] = {}
     hides = policy.hides() if policy else lambda _: False
@@ -63,10 +63,10 @@ def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) ->
 
 
 def stage_links(staged: Path, names: Names, destination: Path) -> Names:
-    """The same as `stage_inputs` gives, with links to the files of a folder that it once made, under new names.
+    """Like `stage_inputs`, but links to the files of a folder that it staged earlier, under new opaque names.
 
-    Such links say no more than copies: the order of their inode numbers is the random one of that folder, and two runs
-    that compare theirs learn which files are equal, as their content tells anyway.
+    The links reveal no more than copies would: inode numbers are in that folder's random order. Two runs that compare
+    them only learn which files are equal, which the content tells them anyway.
     """
     fresh = {_opaque(name) if name != real else real: name for name, real in names.real.items()}
     _fill(destination, staged, fresh, _link)
@@ -80,14 +80,14 @@ def _opaque(file: str) -> str:
 def _fill(
     destination: Path, source: Path, names: Mapping[str, str], place: Callable[[int, str, int, str], None]
 ) -> None:
-    """Makes `destination` and in it, by `place`, each of `names` from what it is called in `source`."""
+    """Creates `destination` and fills it with the files of `names` from `source`, using `place`."""
     destination.mkdir(parents=True)
     ordered = sorted(names)
     folders = sorted({str(above) for name in ordered if "/" in name for above in PurePosixPath(name).parents} - {"."})
     for folder in folders:
         (destination / folder).mkdir()
     with _opened(source) as original, _opened(destination) as copy:
-        several_at_once(lambda name: place(original, names[name], copy, name), ordered)
+        for_each_parallel(lambda name: place(original, names[name], copy, name), ordered)
     for folder in (".", *folders):
         (destination / folder).chmod(0o755)
         os.utime(destination / folder, ns=(TIME_NS, TIME_NS))
@@ -103,13 +103,13 @@ def _opened(folder: Path) -> Iterator[int]:
 
 
 def _copy(source: int, real: str, destination: int, name: str) -> None:
-    """By descriptors, also of both folders, as thousands of small files are mostly calls of the system."""
+    """Uses descriptors for files and folders, because system calls dominate for thousands of small files."""
     original = os.open(real, os.O_RDONLY | os.O_CLOEXEC, dir_fd=source)
     try:
         copy = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=destination)
         try:
             copy_content(original, copy, os.fstat(original).st_size)
-            os.fchmod(copy, 0o644)  # whatever the umask is
+            os.fchmod(copy, 0o644)  # regardless of the umask
             os.utime(copy, ns=(TIME_NS, TIME_NS))
         finally:
             os.close(copy)
@@ -120,17 +120,17 @@ def _copy(source: int, real: str, destination: int, name: str) -> None:
 def _link(source: int, real: str, destination: int, name: str) -> None:
     try:
         os.link(real, name, src_dir_fd=source, dst_dir_fd=destination)
-    except OSError as error:  # another file system, or one without links or with no more of them
+    except OSError as error:  # another file system, or one without links or with none left
         if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP}:
             raise
         _copy(source, real, destination, name)
 
 
 def restore_names(predictions: Path, restore: Restore, names: Names) -> None:
-    """Puts the real names back into one column of a CSV file below `predictions`; rows end up sorted by them.
+    """Restores the real names in one column of a CSV file in `predictions` and sorts the rows by it.
 
-    Raises PalioError "predictions-missing" if the file is not there and "predictions-unmapped", with all problems, if
-    it cannot be read or names what was not among the inputs.
+    Raises PalioError "predictions-missing" if there is no such file, and "predictions-unmapped", listing all problems,
+    if the file is unreadable or names files that are not inputs.
     """
     path = predictions / restore.csv
     if not path.is_file():
@@ -146,10 +146,12 @@ def restore_names(predictions: Path, restore: Restore, names: Names) -> None:
         if name in by_name:
             row[column] = by_name[name]
         else:
-            unknown.append(f"{restore.csv}, line {number}: {row[column] if len(row) > column else ''!r} is no input")
+            unknown.append(
+                f"{restore.csv}, line {number}: {row[column] if len(row) > column else ''!r} is not an input"
+            )
     if unknown:
         count = counted(len(unknown), "row names", "rows name") + " no input file"
-        raise _unmapped(restore, count, unknown, example=f"inputs are named as in {min(by_name, default='')!r}")
+        raise _unmapped(restore, count, unknown, example=f"inputs have names such as {min(by_name, default='')!r}")
     rows.sort(key=lambda row: row[column])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])

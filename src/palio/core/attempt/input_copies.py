@@ -1,9 +1,10 @@
-"""Blind copies of hidden inputs that outlive a run, so that each run of a platform links to them instead of copying.
+"""Cached copies of hidden inputs under opaque names. Runs of a platform link to them instead of copying the inputs
+again.
 
-    <key>/files/, <key>/names.json   what attempt/blind.py staged once; the key follows from data and policy
-    <key>.lock                       held by who makes it
+    <key>/files/, <key>/names.json   staged once by attempt/blind.py; the key is derived from data and policy
+    <key>.lock                       held while the copies are made
 
-All of it can be removed whenever nothing is being evaluated: it is made again.
+Everything here can be deleted while no evaluation runs; it is created again when needed.
 """
 
 import fcntl
@@ -20,17 +21,17 @@ from palio.core.attempt.blind import Names, stage_inputs, stage_links
 from palio.core.bundle.model import BlindPolicy
 from palio.core.files.staging import staged
 
-_RULE = 2  # to be raised whenever `stage_inputs` makes something else of the same data
-_KEPT_S = 7 * 24 * 3600.0  # after its last use
+_RULE = 2  # increase whenever `stage_inputs` changes what it produces from the same data
+_UNUSED_S = 7 * 24 * 3600.0  # after the last use
 
 
 class InputCopies:
     def __init__(self, root: Path) -> None:
-        """`root` best lies on the file system of the run folders; links lead nowhere else, and files are copied."""
+        """`root` should be on the file system of the run folders; otherwise files are copied instead of linked."""
         self._root = root
 
     def stage(self, source: Path, digest: str, destination: Path, policy: BlindPolicy | None) -> Names:
-        """What `stage_inputs` gives for `source`, whose content has this digest (any text that follows from it)."""
+        """Stages `source` like `stage_inputs`. `digest` is any text that identifies the content of `source`."""
         made_of = json.dumps([_RULE, digest, policy.inputs if policy else None])
         key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
         with self._locked(key):
@@ -51,7 +52,7 @@ class InputCopies:
 
     def _remove_unused(self) -> None:
         for copy in self._root.iterdir():
-            with suppress(OSError):  # somebody else removes it
-                if copy.is_dir() and not copy.name.startswith(".") and time.time() - copy.stat().st_mtime > _KEPT_S:
+            with suppress(OSError):  # another process is removing it
+                if copy.is_dir() and not copy.name.startswith(".") and time.time() - copy.stat().st_mtime > _UNUSED_S:
                     with self._locked(copy.name):
                         shutil.rmtree(copy)

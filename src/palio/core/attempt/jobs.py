@@ -1,4 +1,4 @@
-"""An attempt and what it runs: its builds and jobs, each with a name that follows from the attempt alone."""
+"""An attempt and the builds and jobs it runs. Their names are derived from the attempt only."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SAMPLE_SCORE, SCORE_IMAGE = "sample-score", "score-image"
 
 @dataclass(frozen=True)
 class Attempt:
-    """One pass of a submission through the stages. `identity` names its jobs and is unique on the engine."""
+    """One evaluation of a submission. `identity` is unique on the engine and names the attempt's jobs."""
 
     identity: str
     submission: SubmissionFile
@@ -48,7 +48,7 @@ class Attempt:
         )
 
     def submission_job(self, folder: RunFolder, stage: Stage, *, image: str, inputs: Path) -> Job:
-        """The submission's own program, on `inputs`; `stage` is `sample` or `predict`."""
+        """Runs the submission on `inputs` in the stage `sample` or `predict`."""
         return Job(
             name=self.job_name(stage),
             image=image,
@@ -79,7 +79,7 @@ class Attempt:
         reference: Path,
         results: Path,
     ) -> Job:
-        """The scoring program, on `results`; `stage` is `sample` or `score`."""
+        """Runs the scoring program on `results` in the stage `sample` or `score`."""
         is_sample = stage is Stage.SAMPLE
         return Job(
             name=self.job_name(SAMPLE_SCORE if is_sample else Stage.SCORE),
@@ -89,13 +89,12 @@ class Attempt:
             mounts=(Mount(program, PROGRAM), Mount(reference, REFERENCE), Mount(results, RESULTS)),
             output=SCORES,
             command=command,
-            workdir=PROGRAM if command else "/app",  # an image's own command finds `input` and `output` there
+            workdir=PROGRAM if command else "/app",  # the image's own command finds `input` and `output` there
             environment={"PALIO_INPUT": "/app/input"},
         )
 
-    def everything(self, folder: RunFolder) -> Iterator[Work]:
-        """Whatever a process may have started that is not here any more, in its order; for removal, which goes by
-        names."""
+    def all_work(self, folder: RunFolder) -> Iterator[Work]:
+        """Yields all work that an earlier process may have started, in order, so that it can be removed by name."""
         limits = self.phase.rules.build
         if self.submission.kind is SubmissionKind.IMAGE:
             yield self.load(folder)

@@ -1,4 +1,4 @@
-"""What an attempt resolved to: the digests, limits and versions that decide its outcome, written to lock.json."""
+"""Writes lock.json: the digests, limits and versions that determine an attempt's outcome."""
 
 import platform
 from dataclasses import asdict
@@ -12,14 +12,14 @@ from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import RULE, digest_copy
 from palio.core.submission.kinds import SubmissionFile
 
-PHANTOM_NOTICE = "PHANTOM.txt"  # lies beside reference data that belongs to synthetic images
+PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to synthetic images
 
 
 def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine) -> dict[str, object]:
-    """The content of lock.json. Two runs whose locks differ only in `engine` and `host` were asked the same thing.
+    """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
-    The image that the submission is built into is not in it: it follows from the submission, and each engine calls it
-    by an id of its own, which result.json has.
+    The submission's image is not included: it is built from the submission, and its id differs between engines.
+    result.json has it.
     """
     return {
         "bundle": {"title": bundle.title, "digest": bundle.digest},
@@ -51,13 +51,13 @@ def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile
 
 
 def is_phantom(task: Task) -> bool:
-    """Whether the task's images are synthetic stand-ins; whatever shows its scores has to say so."""
+    """Whether the task's images are synthetic. Anything that shows scores on them must say so."""
     data = task.reference_data
     return data is not None and data.is_dir() and (data / PHANTOM_NOTICE).is_file()
 
 
 def _digest(path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
-    """Of what a job sees of it, which core.prepared copies."""
+    """Digests what a job sees of `path`, which is what attempt.prepared copies."""
     if path is None or not path.exists():
         return None
     try:

@@ -1,7 +1,7 @@
-"""What an attempt prepares for its containers: contexts to build from, folders to be mounted.
+"""Prepares what an attempt's containers need: build contexts and mounted folders.
 
-Each lies complete in .work or not at all, and is made once, so that a new process gives a container what the one
-before it would have given.
+Each is created once in .work and only ever visible when complete, so that a container started by a new process gets the
+same content as one started by the process before it.
 """
 
 from pathlib import Path
@@ -26,20 +26,21 @@ class Prepared:
         self._work = progress.work
 
     def context(self, submission: SubmissionFile, max_bytes: int) -> Path:
-        """What a submission with a Dockerfile is built from."""
+        """The build context of a submission with a Dockerfile."""
         return self._folder("context", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
 
     def image_context(self) -> Path:
-        """Makes the image that the bundle names, as it is."""
+        """A build context that produces the image named by the bundle, unchanged."""
         text = f"FROM {self._bundle.docker_image}\n"
         return self._folder("scoring-image", lambda half: (half / "Dockerfile").write_text(text))
 
     def inputs(
         self, name: str, source: Path, policy: BlindPolicy | None, digest: str | None = None
     ) -> tuple[Path, Names]:
-        """The input folder as a submission sees it. The names are chosen once: a container may have seen them.
+        """The input folder as a submission sees it. Names are chosen once, because a container may already have seen
+        them.
 
-        With `digest`, that of the data, other runs have most likely staged the same, and its files are linked.
+        With the `digest` of the data, files are linked to the copies that other runs share.
         """
 
         def stage(half: Path) -> None:
@@ -54,14 +55,14 @@ class Prepared:
         return staged / "files", Names.load(staged / "names.json")
 
     def names(self, name: str) -> Names | None:
-        """Those of the input folder that was prepared under this name; None if none was."""
+        """The names of the input folder that was prepared under `name`, or None."""
         path = self._work / name / "names.json"
         return Names.load(path) if path.is_file() else None
 
     def copied(self, name: str, source: Path, *, executable: bool = False) -> Path:
-        """A copy of an organizer's folder that every user may read, as the job's user has to.
+        """A copy of an organizer's folder that the job's user can read.
 
-        It holds exactly what the folder's digest in lock.json covers. Raises PalioError "folder-unreadable".
+        It contains exactly what the folder's digest in lock.json covers. Raises PalioError "folder-unreadable".
         """
         try:
             return self._folder(name, lambda half: copy_tree(source, half, executable=executable))
@@ -69,14 +70,16 @@ class Prepared:
             raise PalioError("folder-unreadable", path=source, reason=fault) from fault
 
     def unzipped(self, field: str, path: Path | None) -> Path:
-        """What the bundle names as `field`, as a folder. Raises PalioError "data-missing", "folder-unreadable"."""
+        """The data that the bundle names in `field`, as a folder. Raises PalioError "data-missing" or
+        "folder-unreadable".
+        """
         if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
             raise verdicts.data_missing(self._bundle, field, path)
         if path.is_dir():
             return path
         try:
             return self._folder(f"{field}-unzipped", lambda half: unpack(path, half))
-        except PalioError as error:  # unlike a submission's, this archive is the organizer's to mend
+        except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise
             why = error.failure.message.rstrip(".")

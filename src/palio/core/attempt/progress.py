@@ -1,11 +1,11 @@
-"""What of an attempt is done already, kept in its run folder's .work, so that a new process goes on from there.
+"""Records an attempt's progress in the run folder's .work, so that a new process can continue.
 
-    <folder>/        what was prepared for a container, complete; <folder>.half/ while it is being made
-    <job>.json       it was started, and how it ended once it has
-    <step>.done      a step that must not be done twice, as a container may be looking at what it gave
+    <folder>/        prepared for a container, complete; <folder>.half/ while in preparation
+    <job>.json       the job was started; once it finishes, its result
+    <step>.done      a step that must not be repeated, because a container may be reading its output
 
-Covered: a process killed at any moment. Each of these appears whole, by a rename, after what it stands for.
-Not covered: loss of power, because nothing is forced out to the disk; and two processes at one attempt.
+Covered: a process killed at any moment. Each entry appears atomically, by a rename, after what it records. Not covered:
+power loss, because nothing is synced to disk; two processes working on one attempt.
 """
 
 import json
@@ -22,7 +22,7 @@ class Progress:
         self.work = work
 
     def folder(self, name: str, make: Callable[[Path], object]) -> Path:
-        """The folder of that name, which `make` has filled; made once, and only ever seen complete."""
+        """The folder `name`, filled by `make`. Created once and only ever visible when complete."""
         place = self.work / name
         if not place.exists():
             half = self.work / f"{name}.half"
@@ -45,7 +45,7 @@ class Progress:
         self._write(work, None)
 
     def result(self, work: Work) -> JobResult | None:
-        """How it ended, if that was seen."""
+        """The recorded result, or None."""
         if not self.is_started(work):
             return None
         content: dict[str, Any] | None = json.loads(self._record(work).read_text())
@@ -64,6 +64,6 @@ class Progress:
 
 
 def clear(folder: Path) -> None:
-    """Removes what a process that was killed may have left of a folder, so that it can be made anew."""
+    """Removes what a killed process may have left of a folder, so that it can be created again."""
     if folder.exists():
         shutil.rmtree(folder)

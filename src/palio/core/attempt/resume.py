@@ -1,4 +1,4 @@
-"""What a run folder has of an attempt, for whoever goes on with it after a process was killed."""
+"""Resumes an attempt from its run folder after a process was killed."""
 
 from datetime import UTC, datetime
 
@@ -7,10 +7,10 @@ from palio.core.attempt.run_folder import Result, RunFolder
 from palio.core.errors import PalioError
 
 
-def take_up(attempt: Attempt, folder: RunFolder) -> tuple[Result, bool]:
-    """The result so far, and whether any process has begun with this attempt.
+def resume(attempt: Attempt, folder: RunFolder) -> tuple[Result, bool]:
+    """Returns the result so far, and whether an earlier process started this attempt.
 
-    Raises PalioError "target-not-empty" if what has begun in this folder is another attempt, or asked otherwise.
+    Raises PalioError "target-not-empty" if the folder holds another attempt, or one with other inputs.
     """
     asked = folder.read_json("config.json") if folder.has("config.json") else None
     locked = folder.read_json("lock.json") if folder.has("lock.json") else None

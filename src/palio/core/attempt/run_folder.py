@@ -1,12 +1,12 @@
-"""Everything about one attempt, on disk, readable without Palio; the same on a laptop and on a server.
+"""The run folder: everything about one attempt on disk, readable without Palio, the same on laptop and server.
 
-config.json   what was asked            lock.json    what it resolved to: digests, limits, versions
-result.json   verdict, failure, scores, and per stage when, how long and how it ended
-{build,sample,predict,score}.log        what each stage printed
-predictions/  scores/  report.html      what was collected, and in sample/ the same of the public cases
+config.json   the request              lock.json    what it resolved to: digests, limits, versions
+result.json   verdict, failure, scores, and the start, duration and end of each stage
+{build,sample,predict,score}.log       the output of each stage
+predictions/  scores/  report.html     the collected files; sample/ has the same for the public cases
 participant/  what a participant may read; see core/redaction/participant_view
-receipt.json  files.json                all of it, signed; see core/receipt
-.work/        until the attempt has ended and nothing of it is left on the engine: what a new process needs to go on
+receipt.json  files.json               signed digests of all of it; see core/receipt
+.work/        what a new process needs to continue; removed once the attempt is over and the engine is clean
 """
 
 import json
@@ -26,7 +26,7 @@ from palio.core.files.staging import writing
 
 
 class Stage(StrEnum):
-    """The stages of an evaluation, in their order; each is one container or none."""
+    """The stages of an evaluation in order. Each runs at most one container."""
 
     BUILD = "build"
     SAMPLE = "sample"
@@ -42,7 +42,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class StageRecord:
-    """When a stage ran and how its container ended; what was not observed is None."""
+    """When a stage ran and how its container ended. Values that were not observed are None."""
 
     started: datetime
     finished: datetime | None = None
@@ -51,7 +51,7 @@ class StageRecord:
     peak_memory_bytes: int | None = None
     peak_pids: int | None = None
     cpu_s: float | None = None
-    image: str | None = None  # of a build: how the engine calls what came out
+    image: str | None = None  # of a build: the engine's id of the image
 
     @classmethod
     def of(cls, result: JobResult, started: datetime) -> Self:
@@ -81,7 +81,7 @@ class StageRecord:
 
 @dataclass
 class Result:
-    """What result.json says; grows while the attempt is evaluated."""
+    """The content of result.json. Grows during the evaluation."""
 
     started: datetime
     stages: dict[Stage, StageRecord]
@@ -113,7 +113,7 @@ class Result:
 
 
 class RunFolder:
-    """The paths of a run folder; `work` holds what is staged for containers and is removed at the end."""
+    """The paths of a run folder. `work` holds files staged for containers and is removed at the end."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -125,7 +125,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path | None, identity: str) -> Self:
-        """A new, empty one: at `root`, else at runs/<time>-<identity>/ in the current folder.
+        """Creates an empty run folder at `root`, by default runs/<time>-<identity>/ in the current folder.
 
         Raises PalioError "target-not-empty", "target-unwritable" or "disk-full".
         """
@@ -140,14 +140,14 @@ class RunFolder:
 
     @classmethod
     def open(cls, root: Path) -> Self:
-        """The one at `root`, of which a process was killed at any moment, even while it made the folder.
+        """Opens the run folder at `root`, in any state in which a killed process may have left it.
 
         Raises PalioError "target-unwritable" or "disk-full".
         """
         with writing(root):
             folder = cls(root.resolve())
             folder.root.mkdir(parents=True, exist_ok=True)
-            for partial in folder.root.glob(".*.json.*"):  # what `write_json` was killed at
+            for partial in folder.root.glob(".*.json.*"):  # left by a killed `write_json`
                 partial.unlink()
         return folder
 
@@ -155,8 +155,8 @@ class RunFolder:
         return self.root / f"{stage.value}.log"
 
     def write_json(self, name: str, value: object) -> None:
-        """Writes so that a reader sees the old content or the new, never half of it."""
-        partial = self.root / f".{name}.part"  # what a killed process leaves is written over by the next
+        """Writes atomically: a reader sees the old content or the new, never a part."""
+        partial = self.root / f".{name}.part"  # a leftover of a killed process is overwritten
         try:
             partial.write_text(json_text(value), encoding="utf-8")
             partial.replace(self.root / name)
@@ -179,7 +179,7 @@ class RunFolder:
 
 
 def json_text(value: object) -> str:
-    """How every JSON file of a run folder is written."""
+    """Formats a JSON file of the run folder."""
     return json.dumps(value, indent=2, default=_plain) + "\n"
 
 

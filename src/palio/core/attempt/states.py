@@ -1,8 +1,8 @@
-"""The states of an attempt and the legal moves between them; who moves each state on, and by when.
+"""The states of an attempt, the allowed moves between them, and who moves each state on by when.
 
-`queued` waits for a slot, the stages are where a container runs or has just run, and the last three are the ends. An
-attempt that an engine's fault has ended is never revived: its submission gets another attempt. Nothing can stay: every
-state but an end has somebody who moves it on, and a time by which that has happened.
+`queued` waits for a slot, the stages run a container, and the last three are final. An attempt that ended because of an
+engine fault is never revived; its submission gets another attempt. No attempt can get stuck: every state that is not
+final has somebody who moves it on, and a deadline.
 """
 
 from dataclasses import dataclass
@@ -27,27 +27,27 @@ class State(StrEnum):
 ENDS = frozenset({State.SCORED, State.FAILED, State.CANCELLED})
 RUNNING = frozenset({State.BUILD, State.SAMPLE, State.PREDICT, State.SCORE})
 
-# Staging, collecting and an engine's own delays, on top of the limit of the container itself.
+# Time for staging, collecting and the engine's own delays, on top of the container's limit.
 MARGIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Duty:
-    """Who moves a state on, when that happens, and what is done if it has not happened in time."""
+    """Who moves a state on, when, and what happens if that is late."""
 
     mover: str
     when: str
     otherwise: str
 
 
-_STAGE = f"when its container has ended, at the latest at its time limit and {MARGIN.total_seconds() / 60:g} minutes"
-_OVERDUE = "the attempt ends with the failure `stage-overdue`, the platform's, and the submission is tried again"
+_STAGE = f"when its container ends, at most {MARGIN.total_seconds() / 60:g} minutes after its time limit"
+_OVERDUE = "the attempt fails with `stage-overdue`, a platform error, and the submission gets a new attempt"
 
 DUTIES: dict[State, Duty] = {
     State.QUEUED: Duty(
         "the controller",
-        "when a slot is free and nobody is before it; after an engine's fault, not before its waiting time is over",
-        "the page shows its place in the queue; a controller that is not running is shown there too",
+        "when a slot is free and it is first in the queue; after an engine fault, once the retry delay is over",
+        "the page shows its position in the queue, and whether the controller is down",
     ),
     State.BUILD: Duty("the controller", _STAGE, _OVERDUE),
     State.SAMPLE: Duty("the controller", _STAGE, _OVERDUE),
@@ -55,7 +55,7 @@ DUTIES: dict[State, Duty] = {
     State.SCORE: Duty("the controller", _STAGE, _OVERDUE),
 }
 
-# A stage may be left out: predictions are only scored, and bundles without public cases have no sample.
+# Stages can be skipped: predictions are only scored, and bundles without public cases have no sample.
 MOVES: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.BUILD, State.SCORE, State.FAILED, State.CANCELLED}),
     State.BUILD: frozenset({State.SAMPLE, State.PREDICT, State.SCORE, State.FAILED, State.CANCELLED}),
@@ -73,15 +73,15 @@ def may_move(old: State, new: State) -> bool:
 
 
 def is_later(stage: State, than: State) -> bool:
-    """Whether a stage comes after a state in the story; not so where a new process tells it once more."""
+    """Whether `stage` comes after the state `than`. False when a new process reports a stage again."""
     order = list(State)
     return order.index(stage) > order.index(than)
 
 
 def time_in(stage: Stage, rules: Rules) -> timedelta:
-    """The longest that an attempt may stay in a stage before it is overdue."""
+    """The longest time an attempt may stay in a stage before it is overdue."""
     seconds = {
-        # A scoring program's image is built in the stage that first needs it, within a build's limit.
+        # The scoring program's image is built in the first stage that needs it, within the build limit.
         Stage.BUILD: rules.build.time_s,
         Stage.SAMPLE: rules.predict.time_s + rules.build.time_s + rules.score.time_s,
         Stage.PREDICT: rules.predict.time_s,
@@ -91,11 +91,11 @@ def time_in(stage: Stage, rules: Rules) -> timedelta:
 
 
 def table() -> str:
-    """All states in Markdown, for the operators' manual."""
-    lines = ["| state | who moves it on | when | otherwise | where to |", "|---|---|---|---|---|"]
+    """Formats all states as a Markdown table for the operators' manual."""
+    lines = ["| state | who moves it on | when | otherwise | next states |", "|---|---|---|---|---|"]
     for state in State:
         duty = DUTIES.get(state)
-        told = f"{duty.mover} | {duty.when} | {duty.otherwise}" if duty else "nobody: it is an end | |"
+        told = f"{duty.mover} | {duty.when} | {duty.otherwise}" if duty else "nobody: final | |"
         to = ", ".join(f"`{new}`" for new in State if new in MOVES[state])
         lines.append(f"| `{state}` | {told} | {to} |")
     return "\n".join(lines) + "\n"

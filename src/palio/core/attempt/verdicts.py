@@ -1,7 +1,7 @@
-"""From how a container ended to whose turn it is. Each function raises the one failure that fits, or returns.
+"""Turns the end of a container into a failure with a responsible party. Each function raises that failure or returns.
 
-Evidence is the limit with its value; beside it goes the end of the stage's own log. The first failing stage is the
-failure: a later one is never reached.
+The evidence is the limit and the measured value; the end of the stage's log is attached. Only the first stage that
+fails counts, because later stages are not reached.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from palio.core.files.log import last_lines
 from palio.core.quantities import duration_text, size_text
 from palio.core.submission.kinds import SubmissionFile
 
-PREDICTIONS_INVALID = 10  # how a scoring program says that the predictions, and not it, are at fault
+PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames the predictions
 PROBLEMS_FILE = "problems.txt"
 EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
 _SHOWN = 20
 
 
 def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
-    """Raises if the phase does not take this kind of submission, or Palio cannot evaluate it."""
+    """Raises if the phase does not accept this kind of submission, or Palio cannot evaluate it."""
     allowed = phase.rules.submissions
     if submission.kind not in allowed:
         raise PalioError(
@@ -36,24 +36,24 @@ def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
             "submission-kind-unsupported",
             kind=submission.kind,
             engine=engine,
-            next_step="Hand in a zip with a Dockerfile at its root instead.",
+            next_step="Submit a zip with a Dockerfile at its root instead.",
         )
 
 
 def refuse_unloadable(engine: Engine) -> None:
-    """Raises if the engine has no images of its own, so that it cannot load one."""
+    """Raises if the engine cannot load images."""
     if not engine.loads_images:
         raise unloadable(engine.name)
 
 
 def unloadable(engine: str) -> PalioError:
-    """What is said of a saved image where the engine of that name has none."""
+    """The error for a saved image on an engine that cannot load images."""
     return PalioError(
         "submission-kind-unsupported",
         kind=SubmissionKind.IMAGE,
         engine=engine,
-        next_step="It runs programs on this machine's own system and has no images. Use the engine `docker`, or "
-        "hand in the folder that the image was built from, packed with `palio pack`.",
+        next_step="This engine runs programs on the machine's own system and cannot load images. Use the engine "
+        "`docker`, or submit the folder that the image was built from, packed with `palio pack`.",
     )
 
 
@@ -141,7 +141,7 @@ def raise_if_output_unfit(collected: Collected, job: Job) -> None:
 
 
 def raise_if_score_stopped(result: JobResult, job: Job) -> None:
-    """What the engine had to end or could not start; a plain exit code is judged with the output beside it."""
+    """Raises if the engine stopped the job or could not start it. Exit codes are judged later, with the output."""
     limits, log = job.limits, last_lines(job.log)
     match result.end:
         case End.TIME:
@@ -150,7 +150,7 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
             limit = size_text(limits.memory_bytes)
             raise PalioError("score-memory-limit", stage=Stage.SCORE, limit=limit, evidence=[_memory(result, job)])
         case End.OUTPUT_SIZE | End.OUTPUT_FILES:
-            reason = f"it passed its {result.end} of {_output_limits(job)}"
+            reason = f"it exceeded its {result.end} of {_output_limits(job)}"
             raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, log=log)
         case End.NOT_STARTED:
             facts = _not_started(result, "Check the `command` in its metadata.yaml and the image it runs in.")
@@ -165,13 +165,13 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
     if result.exit_code != 0:
         raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, log=last_lines(job.log))
     if collected.refused:
-        reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} no ordinary files"
+        reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"
         raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
 
 
 def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
     shown = path.relative_to(bundle.root) if path and path.is_relative_to(bundle.root) else path
-    get = "Put the data there, or name the folder that holds it in competition.yaml."
+    get = "Put the data there, or name its folder in competition.yaml."
     if (bundle.root / "manifest.csv").is_file():
         get = f"Run `palio data get mednist --to {bundle.root}`."
     return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
@@ -184,7 +184,7 @@ def _failed_step(result: JobResult) -> dict[str, str]:
 
 
 def _not_started(result: JobResult, next_step: str) -> dict[str, str]:
-    """Engines that know what to do about the reason say so on a second line (core.entry_point)."""
+    """An engine may add advice on a second line of its reason (core.files.entry_point)."""
     reason, _, advice = result.detail.partition("\n")
     return {"reason": reason, "next_step": advice or next_step}
 

@@ -1,1 +1,1 @@
-"""An organizer's challenge as files: competition.yaml and what it names, read into one frozen `Bundle`."""
+"""Reads an organizer's challenge, competition.yaml and the files it names, into one frozen `Bundle`."""

@@ -1,6 +1,6 @@
-"""Whether a bundle is sound beyond what its text says: the files are there, and they fit each other.
+"""Checks a bundle's files: that they exist and fit together. Nothing is run or built.
 
-Nothing is run and nothing is built; that a scoring program truly works is shown by running it.
+Whether a scoring program works is tested by running it (core.self_test).
 """
 
 import re
@@ -20,13 +20,15 @@ from palio.core.files.digest import UnfitFile
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
-SEARCHED_BYTES = 1024 * 1024  # of each file of a scoring program
+SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
 _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
 def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Errors and warnings, each once; both empty for a sound bundle. `now` is aware, the present if left out."""
+    """Returns errors and warnings, each once. Both are empty for a sound bundle. `now` is aware; defaults to the
+    present.
+    """
     found = dict.fromkeys(
         (
             *_pages(bundle),
@@ -52,22 +54,22 @@ def _pages(bundle: Bundle) -> Iterator[Problem]:
     named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
     for name, file in named:
         if not file.read_bytes().strip():
-            yield _error("", f"is empty, and it is {name}; write it or remove it from {NAME}", _name(bundle, file))
+            yield _error(
+                "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
+            )
     public = any(phase.rules.data == "public" for phase in bundle.phases)
     if public and not any(b"public" in page.file.read_bytes().lower() for page in bundle.pages):
-        yield _warning("palio.data", "says public, and no page does; tell participants that data and labels are public")
+        yield _warning("palio.data", "says public, but no page does; tell participants that data and labels are public")
 
 
 def _schedule(bundle: Bundle, now: datetime) -> Iterator[Problem]:
     last = bundle.phases[-1].end
     if last is not None and last <= now:
-        yield _warning(
-            "phases", f"are all over since {last:%Y-%m-%d %H:%M} UTC, so nothing can be handed in; set a later end"
-        )
+        yield _warning("phases", f"all ended by {last:%Y-%m-%d %H:%M} UTC, so nobody can submit; set a later end")
     used = {task for phase in bundle.phases for task in phase.tasks}
     for task in bundle.tasks:
         if task not in used:
-            yield _warning("tasks", f"has {_title(task)}, which no phase names; name it under a phase or remove it")
+            yield _warning("tasks", f"has {_title(task)}, which no phase uses; name it in a phase or remove it")
 
 
 def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
@@ -81,7 +83,7 @@ def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             yield _warning(
                 "leaderboards",
-                f"has the column `{column.key}`, and no file of {_name(bundle, task.scoring_program)} mentions that "
+                f"has the column `{column.key}`, but no file of {_name(bundle, task.scoring_program)} mentions that "
                 "key; let the scoring program write it, or correct the key",
             )
 
@@ -96,7 +98,7 @@ def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
         if time_s > LONG_S:
             yield _warning(
                 f"palio.limits.{stage}.time",
-                f"is {duration_text(time_s)} in “{phase.name}”; one submission may then keep a machine busy for days",
+                f"is {duration_text(time_s)} in “{phase.name}”; one submission may keep a machine busy for days",
             )
     for stage, limits in (("predict", rules.predict), ("score", rules.score)):
         if limits.output_bytes > limits.memory_bytes:
@@ -115,24 +117,22 @@ def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
 
 
 def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
-    """Whether the rules of a phase and the files of one of its tasks fit each other."""
+    """Checks that the rules of a phase fit the files of one of its tasks."""
     rules = phase.rules
     kinds = set(rules.submissions)
     if kinds & _RUNS_A_CONTAINER and task.input_data is None:
-        yield _error(
-            "input_data", f"is missing from {_title(task)}, and “{phase.name}” takes containers, which read it; name it"
-        )
+        yield _error("input_data", f"is missing from {_title(task)}, but containers in “{phase.name}” need it; add it")
     if SubmissionKind.CODE in kinds and task.ingestion_program is None and task.input_data is None:
         yield _error(
             "palio.submissions",
-            f"takes code in “{phase.name}”, and {_title(task)} has neither an ingestion_program nor input_data for it",
+            f"accepts code in “{phase.name}”, but {_title(task)} has neither an ingestion_program nor input_data",
         )
     if rules.blind and task.input_data and (inputs := _contents(task.input_data)) and inputs.names:
         names = [PurePosixPath(name).name for name in inputs.names]
         if not any(map(rules.blind.hides(), names)):
             yield _error(
                 "palio.blind.inputs",
-                f"is {quoted(rules.blind.inputs)}, and no input of {_title(task)} is called so (it has "
+                f"is {quoted(rules.blind.inputs)}, but matches no input of {_title(task)} (it has "
                 f"{counted(len(names), 'file')}, the first is {quoted(names[0])}); correct the pattern",
             )
     if rules.statistics:
@@ -140,18 +140,18 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
         if texts and not any(cases in text for text in texts):
             yield _warning(
                 "palio.statistics.cases",
-                f"is {quoted(rules.statistics.cases)}, and no file of the scoring program mentions it; let the "
+                f"is {quoted(rules.statistics.cases)}, but no file of the scoring program mentions it; let the "
                 "scoring program write it to its output folder",
             )
 
 
 def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
-    """Hidden and public data must be there by the time that submissions are."""
+    """Checks that data exists and is not empty."""
     if path is None:
         return
     name = _name(bundle, path)
     if not path.exists():
-        yield _error(field, f"is {quoted(name)}, which is not there; put the data there, or correct the path")
+        yield _error(field, f"is {quoted(name)}, which does not exist; put the data there, or correct the path")
         return
     try:
         empty = not contents_of(path).names or (path.is_file() and path.stat().st_size == 0)
@@ -172,7 +172,7 @@ def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
         yield _error(field, f"is {quoted(_name(bundle, path))}, whose Dockerfile cannot be built: {fault}")
         return
     except (UnfitFile, OSError) as fault:
-        yield _error(field, f"is {quoted(_name(bundle, path))}, and {fault}")
+        yield _error(field, f"is {quoted(_name(bundle, path))}, but {fault}")
         return
     except PalioError as error:
         yield _error(field, f"{error.failure.message} {error.failure.next_step}")
@@ -181,13 +181,13 @@ def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
         if file not in names:
             yield _error(
                 field,
-                f"is started with `{' '.join(program.command or ())}`, and {_name(bundle, path)} holds no "
+                f"is started with `{' '.join(program.command or ())}`, but {_name(bundle, path)} has no "
                 f"{quoted(file)}; correct the command or add the file",
             )
 
 
 def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
-    """The files of the program's own folder that a command surely needs: what it starts, and with what."""
+    """Yields the files of the program's own folder that a command certainly needs: what it starts and its script."""
     words = with_container_paths(command, ingestion=False, scoring=True)
     for position, word in enumerate(words):
         started = position == 0 and "/" in word and not word.startswith("/")
@@ -199,7 +199,7 @@ def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
 
 
 def _contents(path: Path) -> Contents | None:
-    """None for what another check has already complained of."""
+    """Returns None if the contents cannot be read, which another check reports."""
     try:
         return contents_of(path)
     except (UnfitFile, OSError):
@@ -207,7 +207,7 @@ def _contents(path: Path) -> Contents | None:
 
 
 def _texts(path: Path) -> Sequence[bytes]:
-    """What the files of a program say; nothing if it cannot be read."""
+    """The contents of a program's files, or nothing if it cannot be read."""
     contents = _contents(path)
     if contents is None:
         return []

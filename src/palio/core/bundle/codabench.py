@@ -1,4 +1,4 @@
-"""The dialect of Codabench, `version: 2`, which is also our own."""
+"""Reads Codabench's dialect, `version: 2`, which is also Palio's own."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from palio.core.bundle.codabench_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.phases import MAX_NAME, Surroundings, Words, check_sequence, read_phase, read_task
+from palio.core.bundle.phases import MAX_NAME, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
 from palio.core.bundle.times import moment
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
 from palio.core.bundle.values import Refused, Section, Value, accept
 
-WORDS = Words(
+KEYS = Keys(
     name="name",
     start="start",
     auto_migrate="auto_migrate_to_this_phase",
@@ -23,7 +23,7 @@ MAX_INDEX = 10_000
 
 
 def read_codabench(top: Section, root: Path) -> Bundle:
-    """All that competition.yaml says; problems are left in the findings of `top`, and stand-ins in the bundle."""
+    """Reads all of competition.yaml. Problems go to the findings of `top`; the bundle then has placeholder values."""
     paths = Paths(root)
     leaderboard = read_leaderboard(top)
     tasks = _tasks(top, paths)
@@ -71,9 +71,9 @@ def _tasks(top: Section, paths: Paths) -> dict[int, Task]:
             )
             tasks.setdefault(index, _no_task(index, paths))
             continue
-        task = read_task(section, WORDS, paths, index, name)
+        task = read_task(section, KEYS, paths, index, name)
         if index in tasks and index >= 0:
-            section.value.error(f"has the index {index}, as another task above has; give each task its own")
+            section.value.error(f"has the index {index}, like another task above; give each task its own")
         tasks.setdefault(index, task)
     return tasks
 
@@ -85,8 +85,8 @@ def _no_task(index: int, paths: Paths) -> Task:
 def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Leaderboard) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its name, start and tasks")
     palio = top.take("palio")
-    around = Surroundings(
-        words=WORDS,
+    context = Context(
+        keys=KEYS,
         paths=paths,
         palio=palio,
         native="palio" in top or any("palio" in section for section in sections),
@@ -98,11 +98,11 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
         section.drop(CODABENCH_PHASE)
         end = section.read("end", moment, None)
         own = _tasks_of_phase(section, tasks)
-        read.append((section, read_phase(section, around, index=index, end=end, tasks=own)))
+        read.append((section, read_phase(section, context, index=index, end=end, tasks=own)))
     for section, phase in read[:-1]:
         if section.take("end") is None:
-            section.missing("end", f"only the last phase may go on for ever; write when “{phase.name}” ends")
-    check_sequence(read, WORDS)
+            section.missing("end", f"only the last phase may be open-ended; write when “{phase.name}” ends")
+    check_sequence(read, KEYS)
     return tuple(phase for _, phase in read)
 
 
@@ -111,7 +111,7 @@ def _tasks_of_phase(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...
         index = integer(0, MAX_INDEX)(value)
         if index not in tasks:
             there = ", ".join(str(number) for number in sorted(tasks) if number >= 0) or "none"
-            raise Refused(f"{value.found}, and no task has that index (there are: {there})")
+            raise Refused(f"{value.found}, but no task has that index (defined: {there})")
         return tasks[index]
 
     value = section.take("tasks")

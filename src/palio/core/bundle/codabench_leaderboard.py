@@ -1,4 +1,4 @@
-"""Codabench's `leaderboards`: one board, its columns by index, some of them computed from others."""
+"""Reads Codabench's `leaderboards`: one leaderboard, its columns by index, some computed from others."""
 
 from dataclasses import replace
 
@@ -18,25 +18,25 @@ SUBMISSION_RULES = (
 COMPUTATIONS = ("avg", "sum", "min", "max", "avg_rank")
 MAX_INDEX = 1000
 MAX_PRECISION = 15  # digits that a double can show
-_NO_BOARD = Leaderboard("", "", False, "Add", (), NO_COLUMN)
+_NO_LEADERBOARD = Leaderboard("", "", False, "Add", (), NO_COLUMN)
 
 
 def read_leaderboard(top: Section) -> Leaderboard:
     advice = "name one leaderboard, with its title, key and columns"
     boards = top.take("leaderboards")
     if boards is None and (boards := top.take("leaderboard")):
-        boards.warn("is read as `leaderboards`; write that, because Codabench knows no other name")
+        boards.warn("is read as `leaderboards`; write `leaderboards`, the only name that Codabench accepts")
     if boards is None or boards.content == ():
         top.missing("leaderboards", advice)
-        return _NO_BOARD
+        return _NO_LEADERBOARD
     first, *others = (boards,) if isinstance(boards.content, dict) else boards.items() or (None,)
     for other in others:
         if other:
-            other.warn("is not used: a challenge shows its first leaderboard only, as on Codabench")
-    return _board(top.adopt(first)) if first else _NO_BOARD
+            other.warn("is not used: a challenge shows only its first leaderboard, as on Codabench")
+    return _leaderboard(top.adopt(first)) if first else _NO_LEADERBOARD
 
 
-def _board(section: Section) -> Leaderboard:
+def _leaderboard(section: Section) -> Leaderboard:
     columns = _columns(section)
     primary = NO_COLUMN
     if columns:
@@ -44,7 +44,7 @@ def _board(section: Section) -> Leaderboard:
         if primary_index in columns:
             primary = columns[primary_index]
         elif value := section.take("primary_index"):
-            value.error(f"{value.found}, and no column has that index (there are: {_listed(columns)})")
+            value.error(f"{value.found}, but no column has that index (defined: {_listed(columns)})")
     return Leaderboard(
         title=section.read("title", text_up_to(64), "Leaderboard"),
         key=section.read("key", text_up_to(36), "leaderboard"),
@@ -56,14 +56,14 @@ def _board(section: Section) -> Leaderboard:
 
 
 def _columns(board: Section) -> dict[int, Column]:
-    """The columns by index; computed ones know the keys of the columns that they name by index."""
+    """Reads the columns by index. Computed columns refer to others by key."""
     read: dict[int, tuple[Section, Column]] = {}
     advice = "name at least one column, with its index, key, title and sorting"
     for position, section in enumerate(board.require_sections("columns", advice)):
         index = section.read("index", integer(0, MAX_INDEX), position)
         if index in read:
-            section.value.error(f"has the index {index}, as another column above has; give each column its own")
-            index = -1 - position  # apart from all others, so that its other faults are seen too
+            section.value.error(f"has the index {index}, like another column above; give each column its own")
+            index = -1 - position  # a unique index, so that its other problems are found too
         read[index] = (section, _column(section))
     keys = {index: column.key for index, (_, column) in read.items()}
     read = {index: (section, _computed(section, column, keys)) for index, (section, column) in read.items()}
@@ -102,7 +102,7 @@ def _named(value: Value, keys: dict[int, str]) -> tuple[str, ...]:
         if index in keys:
             named.append(keys[index])
         elif index is not None:
-            item.error(f"{item.found}, and no column has that index (there are: {_listed(keys)})")
+            item.error(f"{item.found}, but no column has that index (defined: {_listed(keys)})")
     return tuple(named)
 
 

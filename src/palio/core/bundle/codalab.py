@@ -1,8 +1,8 @@
-"""The dialect of CodaLab Competitions, versions 1 to 1.8, read for what it meant there.
+"""Reads the dialect of CodaLab Competitions, versions 1 to 1.8, with the meaning it had there.
 
-Where Codabench reads it differently, the author's platform is followed: times keep their hours, a phase ends when the
-next one starts (not a day earlier), registration is open unless asked for, submissions per day are not cut to five,
-and the parallel datasets of 1.8 are the tasks of one phase.
+Where Codabench reads a key differently, the author's platform wins: times keep their hours, a phase ends when the next
+one starts (not a day earlier), registration is open unless approval is requested, submissions per day are not capped at
+five, and the parallel datasets of 1.8 become the tasks of one phase.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from palio.core.bundle.codalab_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Surroundings, Words, check_sequence, read_phase, read_task
+from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
 from palio.core.bundle.times import moment
 from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
 from palio.core.bundle.values import Section, Value
 
-WORDS = Words(
+KEYS = Keys(
     name="label",
     start="start_date",
     auto_migrate="auto_migration",
@@ -32,7 +32,7 @@ MAX_NUMBER = 10_000
 
 
 def read_codalab(top: Section, root: Path) -> Bundle:
-    """All that competition.yaml says; problems are left in the findings of `top`, and stand-ins in the bundle."""
+    """Reads all of competition.yaml. Problems go to the findings of `top`; the bundle then has placeholder values."""
     paths = Paths(root)
     leaderboard = read_leaderboard(top)
     phases = _phases(top, paths, leaderboard)
@@ -57,7 +57,7 @@ def read_codalab(top: Section, root: Path) -> Bundle:
 
 
 def _pages(top: Section, paths: Paths) -> dict[str, Path]:
-    """The files of `html` by name; each name there is a page, and `terms` are the terms."""
+    """The files of `html` by name. Each is a page, except `terms`."""
     if top.take("html") is None:
         top.missing("html", "name the pages, as in `html: {overview: overview.html, terms: terms.html}`")
     html = top.section("html")
@@ -67,8 +67,8 @@ def _pages(top: Section, paths: Paths) -> dict[str, Path]:
 
 def _phases(top: Section, paths: Paths, leaderboard: Leaderboard) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its label and start_date")
-    around = Surroundings(
-        words=WORDS,
+    context = Context(
+        keys=KEYS,
         paths=paths,
         palio=top.take("palio"),
         native="palio" in top or any("palio" in section for section in sections),
@@ -87,16 +87,16 @@ def _phases(top: Section, paths: Paths, leaderboard: Leaderboard) -> tuple[Phase
         section.drop(_unused_in(section))
         if section in parts:
             section.drop(CODALAB_PARENT)
-        read.append((section, read_phase(section, around, index=len(read), end=None, tasks=own)))
+        read.append((section, read_phase(section, context, index=len(read), end=None, tasks=own)))
     for part in chain.from_iterable(parts.values()):
         part.drop(_unused_in(part) | CODALAB_PART)
     read = _with_ends(read, _end_of_challenge(top))
-    check_sequence(read, WORDS)
+    check_sequence(read, KEYS)
     return tuple(phase for _, phase in read)
 
 
 def _parallel_parts(sections: Sequence[Section], numbers: dict[Section, int]) -> dict[Section, list[Section]]:
-    """The phases that version 1.8 calls parallel parents, each with the phases that are its parts."""
+    """Returns the phases that version 1.8 calls parallel parents, each with its parts."""
     parents = {numbers[s]: s for s in sections if s.read("is_parallel_parent", boolean, False)}
     parts: dict[Section, list[Section]] = {}
     for section in sections:
@@ -106,28 +106,28 @@ def _parallel_parts(sections: Sequence[Section], numbers: dict[Section, int]) ->
         if number in parents:
             parts.setdefault(parents[number], []).append(section)
         elif value := section.take("parent_phasenumber"):
-            value.error(f"says {number}, and no phase with that phasenumber has `is_parallel_parent: true`")
+            value.error(f"says {number}, but no phase with that phasenumber has `is_parallel_parent: true`")
     return parts
 
 
 def _task(section: Section, paths: Paths, index: int) -> Task:
     label = section.require("label", text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name")
-    return read_task(section, WORDS, paths, index, f"{label} Task")
+    return read_task(section, KEYS, paths, index, f"{label} Task")
 
 
 def _unused_in(section: Section) -> dict[str, str]:
     images = [key for key in section if key.endswith("_docker_image")]
-    return CODALAB_PHASE | dict.fromkeys(images, "competition_docker_image holds for all of them")
+    return CODALAB_PHASE | dict.fromkeys(images, "competition_docker_image applies to all of them")
 
 
 def _end_of_challenge(top: Section) -> datetime | None:
     def never_or_moment(value: Value) -> datetime | None:
-        return None if text(value) == "null" else moment(value)  # a quoted null, as some exports have it
+        return None if text(value) == "null" else moment(value)  # a quoted null, which some exports contain
 
     return top.read("end_date", never_or_moment, None)
 
 
 def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[tuple[Section, Phase]]:
-    """Each phase ends when the next one starts, the last one at the end of the challenge."""
+    """Ends each phase when the next one starts, and the last one at the end of the challenge."""
     following = [phase.start if phase.start > UNKNOWN else None for _, phase in read[1:]]
     return [(section, replace(phase, end=end)) for (section, phase), end in zip(read, [*following, end], strict=False)]

@@ -1,6 +1,6 @@
-"""CodaLab's `leaderboard`: columns that name their board through an alias, some computed from others.
+"""Reads CodaLab's `leaderboard`: columns name their leaderboard by an alias, and some are computed from others.
 
-`Avg` is an average of ranks there, `MRR` of their reciprocals; neither averages scores.
+There, `Avg` is an average of ranks and `MRR` of their reciprocals; neither averages scores.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def read_leaderboard(top: Section) -> Leaderboard:
     ranks = {key: board.read("rank", integer(0, MAX_RANK), 1) for key, board in boards.items()}
     first, *others = sorted(boards, key=ranks.__getitem__) or ["leaderboard"]
     for other in others:
-        boards[other].value.warn("is not used: a challenge shows its first leaderboard only, as on Codabench")
+        boards[other].value.warn("is not used: a challenge shows only its first leaderboard, as on Codabench")
     columns = _columns(section, {first, titles.get(first, first)}, {*titles, *titles.values()})
     return Leaderboard(
         title=titles.get(first, "Leaderboard"),
@@ -42,17 +42,17 @@ def read_leaderboard(top: Section) -> Leaderboard:
 
 
 def _columns(leaderboard: Section, own: set[str], known: set[str]) -> tuple[Column, ...]:
-    """The columns of the board that is called by one of the `own` names, by rank."""
+    """Reads the columns of the leaderboard with one of the `own` names, by rank."""
     if not (value := leaderboard.take("columns")) or value.content == {}:
         leaderboard.missing("columns", "name at least one column, with its label, rank and sort")
     holder = leaderboard.section("columns")
     read = []
     for key in holder:
         value = holder.take(key)
-        board = _board_of(value, known) if value else None
+        board = _leaderboard_of(value, known) if value else None
         if board is not None and board not in own:
-            assert value is not None  # noqa: S101 - it has a board
-            value.warn(f"is not used: it belongs to {quoted(board)}, and only the first leaderboard is shown")
+            assert value is not None  # noqa: S101 - it names a leaderboard
+            value.warn(f"is not used: it belongs to {quoted(board)}, but only the first leaderboard is shown")
             continue
         section = holder.section(key)
         rank = section.read("rank", integer(0, MAX_RANK), 1)
@@ -64,8 +64,8 @@ def _columns(leaderboard: Section, own: set[str], known: set[str]) -> tuple[Colu
     return tuple(column for _, column in computed)
 
 
-def _board_of(column: Value, known: set[str]) -> str | None:
-    """The name of the column's board: mostly an alias of the board itself, whose label tells."""
+def _leaderboard_of(column: Value, known: set[str]) -> str | None:
+    """The name of the column's leaderboard, usually an alias of the leaderboard itself, named by its label."""
     named = column.content.get("leaderboard") if isinstance(column.content, dict) else None
     if named is not None and isinstance(named.content, dict):
         named = named.content.get("label")
@@ -73,7 +73,7 @@ def _board_of(column: Value, known: set[str]) -> str | None:
         return None
     name = accept(named, text, "")
     if name and name not in known:
-        named.error(f"{named.found}, and no leaderboard is called so (there are: {', '.join(sorted(known))})")
+        named.error(f"{named.found}, but no leaderboard has that name (defined: {', '.join(sorted(known))})")
         return None
     return name or None
 
@@ -96,7 +96,7 @@ def _computed(section: Section, column: Column, keys: Sequence[str]) -> Column:
     computed = section.section("computed")
     computed.drop(CODALAB_COMPUTED)
     operation = computed.require("operation", choice(*COMPUTATIONS), "Avg", "write Avg, MRR or Max")
-    fields = computed.require("fields", _fields(keys), (), "write the keys of columns, with commas between them")
+    fields = computed.require("fields", _fields(keys), (), "write the keys of columns, separated by commas")
     return replace(column, computation=COMPUTATIONS[operation], computation_keys=fields)
 
 
@@ -108,7 +108,7 @@ def _fields(keys: Sequence[str]) -> Callable[[Value], tuple[str, ...]]:
             names = [name.strip() for name in text(value).split(",")]
         for name in filter(None, names):
             if name not in keys:
-                raise Refused(f"names {quoted(name)}, and there is no such column{suggestion(name, keys)}")
+                raise Refused(f"names {quoted(name)}, but no column has that key{suggestion(name, keys)}")
         return tuple(filter(None, names))
 
     return read

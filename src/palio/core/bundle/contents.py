@@ -1,4 +1,4 @@
-"""What is in a folder or in a zip of one, seen the same way: programs and data may be either."""
+"""Lists the contents of a folder or a zip in the same way. Programs and data may be either."""
 
 import zipfile
 import zlib
@@ -11,14 +11,14 @@ from palio.core.files.digest import IGNORED_NAMES, UnfitFile, files_below
 
 @dataclass(frozen=True)
 class Contents:
-    """The relative names of the files in it, in order, and their first bytes on request."""
+    """The relative names of the files, in order, and their first bytes on request."""
 
     names: tuple[str, ...]
     head: Callable[[str, int], bytes]
 
 
 def contents_of(path: Path) -> Contents:
-    """Of a folder, a .zip, or a single file. Raises UnfitFile for what cannot be read, and OSError."""
+    """The contents of a folder, a .zip or a single file. Raises UnfitFile if unreadable, and OSError."""
     if path.is_dir():
         return _of_files(dict(files_below(path)))
     if path.suffix.lower() == ".zip":
@@ -39,14 +39,14 @@ def _of_zip(path: Path) -> Contents:
         try:
             with zipfile.ZipFile(path) as archive, archive.open(name) as file:
                 return file.read(size_bytes)
-        # RuntimeError: encrypted; NotImplementedError: a compression that Python does not know
+        # RuntimeError: encrypted; NotImplementedError: unsupported compression
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise UnfitFile(f"{name} cannot be read from the zip ({error}); make the zip again") from None
+            raise UnfitFile(f"{name} cannot be read from the zip ({error}); create the zip again") from None
 
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name for name in archive.namelist() if not name.endswith("/")}
     except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise UnfitFile(f"it cannot be read as a zip ({error}); make it again") from None
-    kept = sorted(name for name in names if IGNORED_NAMES.isdisjoint(PurePosixPath(name).parts))
-    return Contents(tuple(kept), head)
+        raise UnfitFile(f"it cannot be read as a zip ({error}); create it again") from None
+    found = sorted(name for name in names if IGNORED_NAMES.isdisjoint(PurePosixPath(name).parts))
+    return Contents(tuple(found), head)

@@ -1,4 +1,4 @@
-"""What holds where a bundle says nothing: one table, for the reader and for the documentation."""
+"""Defaults for what a bundle leaves out, shared by the reader and the documentation."""
 
 from dataclasses import replace
 
@@ -6,10 +6,10 @@ from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, ScorePolicy
 from palio.core.engine import BuildLimits, Limits
 from palio.core.quantities import GIB, MIB
 
-DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # what both platforms run programs in
+DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # where both platforms run programs
 MAX_SUBMISSIONS_PER_DAY = 5
 MAX_SUBMISSIONS = 100
-FOREIGN_TIME_S = 600.0  # Codabench's execution_time_limit; it holds for each stage by itself
+FOREIGN_TIME_S = 600.0  # Codabench's execution_time_limit, which applies to each stage separately
 
 NATIVE = Rules(
     data="held-out",
@@ -58,7 +58,7 @@ def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float 
 
 
 def _foreign_kinds(tasks: tuple[Task, ...]) -> tuple[SubmissionKind, ...]:
-    """Code where there is something for it to run under or on; predictions were always taken as well."""
+    """Code if there is an ingestion program or input data for it; predictions are always accepted."""
     if any(task.ingestion_program or task.input_data for task in tasks):
         return (SubmissionKind.CODE, SubmissionKind.RESULTS)
     return (SubmissionKind.RESULTS,)

@@ -1,7 +1,7 @@
-"""What is different between two bundles: what a participant of the old one has to know about the new one.
+"""Compares two bundles and lists what participants need to know about the new one.
 
-Covered: texts, dates, limits and rules, columns, programs and data. Programs and data are compared by their digests,
-so that hidden content is never quoted. Not covered: files that competition.yaml does not name, and the order of keys.
+Covered: texts, dates, limits and rules, columns, programs and data. Programs and data are compared by digest, so hidden
+content is never quoted. Not covered: files that competition.yaml does not name, and the order of keys.
 """
 
 import difflib
@@ -19,14 +19,14 @@ from palio.core.quantities import duration_text, size_text
 
 _Part = TypeVar("_Part", Phase, Task)
 _NOTHING = "–"
-_SHOWN_CHARACTERS = 4000  # of a text's lines, on each side
+_SHOWN_CHARACTERS = 4000  # of a text's lines, for each side
 _SHOWN_DIGITS = 12
 _BYTES, _SECONDS = "_bytes", "_s"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: what it is about, and its old and new value as text. A text's values are its changed lines."""
+    """One difference, with the old and new value as text. For long texts, the values are the changed lines."""
 
     what: str
     old: str
@@ -34,7 +34,7 @@ class Change:
 
 
 def differences(old: Bundle, new: Bundle) -> tuple[Change, ...]:
-    """Everything that is different, in the order of the file; empty if nothing that matters is."""
+    """Every difference, in the order of the file. Empty if nothing relevant changed."""
     return tuple(_differences(old, new))
 
 
@@ -52,7 +52,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "title": bundle.title,
         "description": bundle.description,
         "logo": _digest(bundle.logo),
-        "registration": "approved at once" if bundle.auto_approve else "approved by an organizer",
+        "registration": "approved automatically" if bundle.auto_approve else "approved by an organizer",
         "image of the scoring program": bundle.docker_image,
         "leaderboard": bundle.leaderboard.title,
         "leaderboard: shown": "no" if bundle.leaderboard.hidden else "yes",
@@ -74,10 +74,10 @@ def _phase(phase: Phase) -> dict[str, str]:
         "description": phase.description,
         "opens": _text(phase.start),
         "closes": _text(phase.end),
-        "submissions a day": _count(phase.max_submissions_per_day),
-        "submissions in all": _count(phase.max_submissions),
+        "submissions per day": _count(phase.max_submissions_per_day),
+        "submissions in total": _count(phase.max_submissions),
         "tasks": ", ".join(task.name for task in phase.tasks),
-        "moves on by itself": _text(phase.auto_migrate),
+        "moves submissions to the next phase": _text(phase.auto_migrate),
         "output hidden": _text(phase.hide_output),
         "predictions hidden": _text(phase.hide_prediction_output),
         "report hidden": _text(phase.hide_score_output),
@@ -102,7 +102,7 @@ def _column(column: Column) -> dict[str, str]:
 
 
 def _flat(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    """The fields of a value and of the values in it, as `limits of predict: time` would be named `predict time`."""
+    """Yields the fields of a value and of nested values. `limits of predict: time` is named `predict time`."""
     if is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             name = field.name.removesuffix(_BYTES).removesuffix(_SECONDS).replace("_", " ")
@@ -125,9 +125,9 @@ def _quantity(number: float, unit: str) -> str:
 def _all(kind: str, old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[Change]:
     for name in {**old, **new}:
         if name not in new:
-            yield Change(f"{kind} “{name}”", "is there", "is gone")
+            yield Change(f"{kind} “{name}”", "present", "removed")
         elif name not in old:
-            yield Change(f"{kind} “{name}”", "is not there", "is new")
+            yield Change(f"{kind} “{name}”", "absent", "added")
         else:
             yield from _values(f"{kind} “{name}”: ", old[name], new[name])
 
@@ -150,7 +150,7 @@ def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
         if removed or added:
             yield Change(name, _cut(removed), _cut(added))
         else:
-            yield Change(name, "as it was", "empty lines, or too much to show")
+            yield Change(name, "unchanged apart from", "empty lines, or too long to show")
 
 
 def _cut(lines: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a bundle says, once read: frozen values with defaults filled in, units in the names, paths resolved."""
+"""The contents of a bundle: frozen values with defaults applied, units in the names and paths resolved."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class SubmissionKind(StrEnum):
 
 
 class LogPolicy(StrEnum):
-    """How much of a stage's log a participant may read. `organizer`: nothing of it."""
+    """How much of a stage's log participants may read. `organizer`: only organizers read it."""
 
     NONE = "none"
     TAIL = "tail"
@@ -29,20 +29,20 @@ class LogPolicy(StrEnum):
 
 
 class ScorePolicy(StrEnum):
-    """Whether participants see the scores of a phase. `hidden`: not even their own; the phase is blind."""
+    """Whether participants see the scores of a phase. `hidden`: not even their own."""
 
     VISIBLE = "visible"
     HIDDEN = "hidden"
 
 
 class Severity(StrEnum):
-    ERROR = "error"  # the challenge cannot be run as it is
-    WARNING = "warning"  # it can, but perhaps not as its organizer thinks
+    ERROR = "error"  # the challenge cannot be run
+    WARNING = "warning"  # the challenge can be run, but perhaps not as intended
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in competition.yaml or what it names. `line` counts from 1; None where no line fits."""
+    """A problem in competition.yaml or a file it names. `line` counts from 1, or is None if no line applies."""
 
     file: str  # relative to the bundle
     line: int | None
@@ -63,7 +63,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Task:
-    """Hidden inputs, reference data and the programs that run and score on them. Paths are folders or zips."""
+    """Hidden inputs, reference data, and the programs that use them. Paths are folders or zips."""
 
     index: int
     name: str
@@ -77,7 +77,7 @@ class Task:
 
 @dataclass(frozen=True)
 class SamplePolicy:
-    """Public cases that run first, with complete logs."""
+    """Public cases that run first, with full logs."""
 
     input: Path
     expect: Path | None
@@ -85,7 +85,7 @@ class SamplePolicy:
 
 @dataclass(frozen=True)
 class Restore:
-    """Where answers name inputs, so that opaque names can be mapped back: a column of a CSV file."""
+    """The column of a CSV file in which predictions name inputs, so that opaque names can be mapped back."""
 
     csv: str
     column: str
@@ -93,20 +93,20 @@ class Restore:
 
 @dataclass(frozen=True)
 class BlindPolicy:
-    """Which hidden inputs (a glob over their names) appear under opaque names, and where answers name them."""
+    """Which hidden inputs get opaque names (a glob over file names), and where predictions name them."""
 
     inputs: str
     restore: tuple[Restore, ...]
 
     def hides(self) -> Callable[[str], bool]:
-        """Whether a file of this name, without folders, is hidden; in whatever case it is written."""
+        """Returns a function that tells whether a file name (without folders, in any case) is hidden."""
         pattern = glob(re.sub(r"\*+", "*", self.inputs.lower()), negations="!^")  # raises PatternError
         return lambda name: pattern.match(name.lower())
 
 
 @dataclass(frozen=True)
 class StatisticsPolicy:
-    """Which file of the scoring program's output holds the single cases, and what the interval is for."""
+    """The file with the single cases in the scoring program's output, and the metric of the interval."""
 
     cases: str
     kind: str
@@ -115,13 +115,13 @@ class StatisticsPolicy:
 
 @dataclass(frozen=True)
 class RankingPolicy:
-    choose: str  # which submission of a team stands on the board: "best" or "last"
+    choose: str  # which submission of a team is ranked: "best" or "last"
     ties: str  # "min": equal scores share the better rank
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The `palio:` block, top level and phase merged, defaults filled in."""
+    """The rules of a phase: the `palio:` blocks of top level and phase, merged, with defaults."""
 
     data: str  # "public", "held-out" or "private"
     submissions: tuple[SubmissionKind, ...]
@@ -149,9 +149,9 @@ class Phase:
     max_submissions_per_day: int | None  # None: unlimited
     max_submissions: int | None
     auto_migrate: bool
-    hide_output: bool  # logs of what runs on hidden data, and what it and the scoring program write; never scores
+    hide_output: bool  # hides logs of stages on hidden data and the output of their programs, but never scores
     hide_prediction_output: bool
-    hide_score_output: bool  # what the scoring program writes: its report
+    hide_score_output: bool  # hides the scoring program's output: its report
     starting_kit: Path | None
     public_data: Path | None
     rules: Rules
@@ -159,7 +159,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the leaderboard; `key` is the key in scores.json. `precision` is for display only."""
+    """A column of the leaderboard. `key` is its key in scores.json; `precision` only affects display."""
 
     key: str
     title: str
@@ -167,7 +167,7 @@ class Column:
     precision: int
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
-    computation_keys: tuple[str, ...] = ()  # columns it is computed from
+    computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Leaderboard:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A challenge. `digest` is the SHA-256 over competition.yaml and what it names, without the hidden data."""
+    """A challenge. `digest` is the SHA-256 of competition.yaml and the files it names, without hidden data."""
 
     root: Path
     digest: str
@@ -191,7 +191,7 @@ class Bundle:
     logo: Path | None
     terms: Path | None
     pages: tuple[Page, ...]
-    docker_image: str  # where programs without a Dockerfile of their own run
+    docker_image: str  # for programs without a Dockerfile of their own
     auto_approve: bool
     tasks: tuple[Task, ...]
     phases: tuple[Phase, ...]

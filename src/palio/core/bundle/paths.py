@@ -1,4 +1,4 @@
-"""Paths that a bundle names: each must stay inside it, whatever is written and whatever links lie there."""
+"""Reads paths in a bundle. Each must stay inside the bundle, whatever is written and wherever links point."""
 
 import re
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ class Paths:
     root: Path
 
     def file(self, value: Value) -> Path:
-        """A file that is there."""
+        """An existing file."""
         path = self._existing(value)
         if not path.is_file():
             raise Refused(f"names the folder {quoted(text(value))}; name a file")
         return path
 
     def program(self, value: Value) -> Path:
-        """A folder, or a zip of one, that is there."""
+        """An existing folder, or a zip of one."""
         path = self._existing(value)
         if not path.is_dir() and path.suffix.lower() != ".zip":
             raise Refused(f"names the file {quoted(text(value))}; name a folder or a .zip")
         return path
 
     def data(self, value: Value) -> Path:
-        """A folder or file that may come later: hidden data is often kept elsewhere until it is needed."""
+        """A folder or file that may not exist yet, because hidden data is often stored elsewhere until it is needed."""
         written = text(value)
         if _DATASET_KEY.fullmatch(written):
             raise Refused(
@@ -49,10 +49,10 @@ class Paths:
         path = self.root.joinpath(*parts)
         try:
             leaves = not path.resolve().is_relative_to(self.root)
-        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
             raise Refused(f"is {quoted(written)}, which cannot be followed ({error})") from None
         if leaves:
-            raise Refused(f"is {quoted(written)}, a link that leads out of the bundle; put the content itself there")
+            raise Refused(f"is {quoted(written)}, a link out of the bundle; copy the content there instead")
         return path
 
     def _existing(self, value: Value) -> Path:
@@ -61,12 +61,12 @@ class Paths:
             if path.exists():
                 return path
             near = self._near(path)
-        except OSError as error:  # a name that is too long for the file system, a folder we may not enter
+        except OSError as error:  # a name too long for the file system, or a folder without permission
             raise Refused(f"is {quoted(text(value))}, which cannot be read ({error.strerror})") from None
-        raise Refused(f"is {quoted(text(value))}, and the bundle holds no such path{near}")
+        raise Refused(f"is {quoted(text(value))}, which is not in the bundle{near}")
 
     def _near(self, path: Path) -> str:
-        """The most similar name in the deepest folder that is there."""
+        """The most similar name in the deepest folder that exists."""
         while not path.parent.is_dir():
             path = path.parent
         names = [entry.relative_to(self.root).as_posix() for entry in path.parent.iterdir()]

@@ -1,4 +1,4 @@
-"""Tasks and phases, which both dialects have, and which they name with different words."""
+"""Reads tasks and phases, which both dialects have under different keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from palio.core.bundle.units import duration
 from palio.core.bundle.values import Section, Value, merged
 
 MAX_NAME = 256
-UNKNOWN = datetime.min.replace(tzinfo=UTC)  # stands for a start that could not be read
+UNKNOWN = datetime.min.replace(tzinfo=UTC)  # placeholder for a start that could not be read
 
 
 @dataclass(frozen=True)
-class Words:
-    """The keys of one dialect, and its default where the two differ."""
+class Keys:
+    """The keys of one dialect, and the default that differs."""
 
     name: str
     start: str
@@ -30,17 +30,17 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What reading a phase needs to know of the rest of the file."""
+class Context:
+    """What reading a phase needs from the rest of the file."""
 
-    words: Words
+    keys: Keys
     paths: Paths
     palio: Value | None  # the block at top level
-    native: bool  # there is such a block, here or under a phase
+    native: bool  # whether there is such a block, here or in a phase
     submission_rule: str
 
 
-def read_task(section: Section, words: Words, paths: Paths, index: int, name: str) -> Task:
+def read_task(section: Section, keys: Keys, paths: Paths, index: int, name: str) -> Task:
     return Task(
         index=index,
         name=name,
@@ -51,33 +51,33 @@ def read_task(section: Section, words: Words, paths: Paths, index: int, name: st
         ingestion_program=section.read("ingestion_program", paths.program, None),
         input_data=section.read("input_data", paths.data, None),
         reference_data=section.read("reference_data", paths.data, None),
-        ingestion_only_during_scoring=section.read(words.ingestion_only_during_scoring, boolean, False),
+        ingestion_only_during_scoring=section.read(keys.ingestion_only_during_scoring, boolean, False),
     )
 
 
 def read_phase(
-    section: Section, around: Surroundings, *, index: int, end: datetime | None, tasks: tuple[Task, ...]
+    section: Section, context: Context, *, index: int, end: datetime | None, tasks: tuple[Task, ...]
 ) -> Phase:
-    words, paths = around.words, around.paths
+    keys, paths = context.keys, context.paths
     hide_output = section.read("hide_output", boolean, False)
     defaults = default_rules(
         tasks,
-        native=around.native,
+        native=context.native,
         time_limit_s=section.read("execution_time_limit", duration, None),
-        submission_rule=around.submission_rule,
+        submission_rule=context.submission_rule,
     )
     own = section.take("palio")
-    rules = read_rules(merged(around.palio, own), defaults, paths)
+    rules = read_rules(merged(context.palio, own), defaults, paths)
     return Phase(
         index=index,
-        name=section.require(words.name, text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name"),
+        name=section.require(keys.name, text_up_to(MAX_NAME), f"{index + 1}", "give the phase a name"),
         description=section.read("description", text, ""),
-        start=section.require(words.start, moment, UNKNOWN, ADVICE),
+        start=section.require(keys.start, moment, UNKNOWN, ADVICE),
         end=end,
         tasks=tasks,
-        max_submissions_per_day=_quota(section, "max_submissions_per_day", words.max_submissions_per_day),
+        max_submissions_per_day=_quota(section, "max_submissions_per_day", keys.max_submissions_per_day),
         max_submissions=_quota(section, "max_submissions", MAX_SUBMISSIONS),
-        auto_migrate=section.read(words.auto_migrate, boolean, False),
+        auto_migrate=section.read(keys.auto_migrate, boolean, False),
         hide_output=hide_output,
         hide_prediction_output=section.read("hide_prediction_output", boolean, False),
         hide_score_output=section.read("hide_score_output", boolean, False),
@@ -87,8 +87,8 @@ def read_phase(
     )
 
 
-def check_sequence(read: Sequence[tuple[Section, Phase]], words: Words) -> None:
-    """Phases follow each other: each ends after it starts, and no later than the next one starts."""
+def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
+    """Checks that each phase ends after it starts, and no later than the next one starts."""
     for section, phase in read:
         if phase.start > UNKNOWN and phase.end is not None and phase.end <= phase.start:
             section.value.error(
@@ -96,18 +96,18 @@ def check_sequence(read: Sequence[tuple[Section, Phase]], words: Words) -> None:
                 "a phase ends after it starts"
             )
     for (_, phase), (next_section, following) in pairwise(read):
-        start = next_section.take(words.start)
+        start = next_section.take(keys.start)
         if phase.end is not None and start is not None and UNKNOWN < following.start < phase.end:
             start.error(
                 f"“{following.name}” starts at {_shown(following.start)}, before “{phase.name}” ends at "
                 f"{_shown(phase.end)}; phases follow each other"
             )
-    if read and read[0][1].auto_migrate and (value := read[0][0].take(words.auto_migrate)):
-        value.error("says true, and the first phase has none before it; remove it")
+    if read and read[0][1].auto_migrate and (value := read[0][0].take(keys.auto_migrate)):
+        value.error("says true, but there is no phase before the first; remove it")
 
 
 def _quota(section: Section, key: str, default: int) -> int | None:
-    """How many submissions; 0 and null mean any number."""
+    """The number of submissions; None (0 and null in the file) is unlimited."""
     number = section.read(key, integer(0, 1_000_000), default)
     return None if section.is_null(key) else number or None
 

@@ -1,4 +1,4 @@
-"""Which phase and task of a challenge is meant: the one rule for command line, pages and API."""
+"""Chooses the phase and the task of a challenge: by one rule for command line, pages and API."""
 
 from datetime import UTC, datetime
 
@@ -9,9 +9,9 @@ SOON, OPEN, CLOSED = "soon", "open", "closed"
 
 
 def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
-    """The phase of that name; without a name, the phase that is open now, else the next to open, else the last.
+    """Returns the named phase; without a name, the open phase, else the next to open, else the last.
 
-    Phases do not overlap. Only the platform enforces dates: on their own machine, anybody may evaluate for any phase.
+    Phases do not overlap. Only the platform enforces dates: on their own machine, anyone may evaluate for any phase.
     Raises PalioError "phase-unknown".
     """
     if name is not None:
@@ -37,7 +37,7 @@ def phase_state(phase: Phase, now: datetime) -> str:
 
 
 def pick_task(phase: Phase) -> Task:
-    """The phase's one task. Raises PalioError "tasks-several" where it has more, which are not evaluated yet."""
+    """Returns the phase's only task. Raises PalioError "tasks-several" if it has more, which is not supported yet."""
     if len(phase.tasks) != 1:
         raise PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
     return phase.tasks[0]

@@ -1,8 +1,8 @@
-"""How a program of a bundle (scoring, ingestion) is started.
+"""Reads how a program of a bundle (scoring, ingestion) is started.
 
-A `metadata.yaml`, or `metadata`, in its folder says `command: python $program/score.py $input $output`. No shell reads
-it: quotes group words, and `&&`, `*` and variables other than the ones below are passed on as they are. A folder with
-a Dockerfile may leave the command to the image.
+`metadata.yaml` or `metadata` in its folder has `command: python $program/score.py $input $output`. No shell is
+involved: quotes group words; `&&`, `*` and variables other than those below are passed on unchanged. A folder with a
+Dockerfile may leave the command to the image.
 """
 
 import shlex
@@ -18,21 +18,21 @@ from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.plain_words import PlainWord, UnfitWordError
 
-METADATA = ("metadata.yaml", "metadata")  # the first one counts
+METADATA = ("metadata.yaml", "metadata")  # the first one found is used
 DOCKERFILE = "Dockerfile"
 _MOST_COMMAND = 4096  # characters
 
 
 @dataclass(frozen=True)
 class Program:
-    """`command` as written, in words; None: the image of its Dockerfile says how it starts."""
+    """How a program starts. `command` is split into words; None means that the image has its own command."""
 
     command: tuple[str, ...] | None
     has_dockerfile: bool
 
 
 def read_program(path: Path) -> Program:
-    """The program in a folder or zip. Raises PalioError("program-command-missing") with the reason."""
+    """Reads the program in a folder or zip. Raises PalioError("program-command-missing") with the reason."""
     try:
         contents = contents_of(path)
         command, reason = _command(contents)
@@ -53,15 +53,15 @@ def read_program(path: Path) -> Program:
 
 
 def _starts(dockerfile: bytes) -> bool:
-    """Whether a Dockerfile says how its image starts."""
+    """Whether a Dockerfile sets a command or entry point."""
     return any(instruction.keyword in ("CMD", "ENTRYPOINT") for instruction in parse(decoded(dockerfile)))
 
 
 def with_container_paths(command: tuple[str, ...], *, ingestion: bool, scoring: bool) -> tuple[str, ...]:
-    """The words with `$input` and its like replaced by the paths of the /app layout.
+    """Replaces `$input` and similar words in the command by the paths of the /app layout.
 
-    `ingestion` tells whose command it is, `scoring` in which stage it runs. Replacement is plain and in a fixed
-    order, so that `$input_data` becomes `/app/input_data`, as old programs rely on.
+    `ingestion`: it is the ingestion program's command. `scoring`: it runs in the scoring stage. Replacement is textual
+    and in a fixed order, so that `$input_data` becomes `/app/input_data`, as old programs expect.
     """
     paths = {
         "$input": "/app/input_data" if ingestion else "/app/input",
@@ -83,29 +83,29 @@ def with_container_paths(command: tuple[str, ...], *, ingestion: bool, scoring: 
 
 
 def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
-    """The command, or None and why there is none."""
+    """Returns the command, or None and the reason."""
     name = next((name for name in METADATA if name in contents.names), None)
     if name is None:
         deeper = [file for file in contents.names if file.rpartition("/")[2] in METADATA]
-        found = f" at its top level, but {deeper[0]} is there" if deeper else ""
-        return None, f"it holds no {' or '.join(METADATA)}{found}"
+        found = f" at its top level, only {deeper[0]}" if deeper else ""
+        return None, f"it has no {' or '.join(METADATA)}{found}"
     findings = Findings(name)
     document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)
-    advice = "write there how it is started"
-    command = None if document is None else document.section().require("command", _words, None, advice)
+    advice = "write the command that starts it"
+    command = None if document is None else document.section().require("command", _split, None, advice)
     return command, "; ".join(str(problem) for problem in findings.errors)
 
 
-def _words(value: Value) -> tuple[str, ...]:
+def _split(value: Value) -> tuple[str, ...]:
     written = text(value)
     if len(written) > _MOST_COMMAND:
         raise Refused(f"has {len(written):,} characters; at most {_MOST_COMMAND:,} are allowed")
     try:
         words = tuple(PlainWord(word) for word in shlex.split(written))
     except UnfitWordError as error:
-        raise Refused(f"cannot be used, as {error.reason}") from None
+        raise Refused(f"cannot be used, because {error.reason}") from None
     except ValueError as error:
         raise Refused(f"cannot be split into words ({error}); check its quotes") from None
     if not words or not words[0]:
-        raise Refused(f"{value.found}, which names no program; write what to start")
+        raise Refused(f"{value.found}, which names no program; write the program to start")
     return words

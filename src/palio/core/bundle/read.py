@@ -1,4 +1,4 @@
-"""A bundle from its folder: competition.yaml in either dialect, with all its problems at once."""
+"""Reads a bundle from its folder, in either dialect, and reports all problems at once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,10 +20,10 @@ NEWER_VERSIONS = ("2", "2.0")
 
 
 def read_bundle(path: Path) -> Bundle:
-    """The bundle in a folder, named by the folder or by its competition.yaml.
+    """Reads the bundle in a folder. `path` is the folder or its competition.yaml.
 
-    Hidden data and public data need not be there; `check_bundle` looks at them. Raises PalioError "bundle-missing",
-    "bundle-invalid" with a line for each problem, "source-unreadable", and "usage" for an archive.
+    Hidden and public data may be absent; `check_bundle` checks them. Raises PalioError "bundle-missing",
+    "bundle-invalid" with one line per problem, "source-unreadable", and "usage" for an archive.
     """
     findings = Findings(NAME)
     try:
@@ -34,7 +34,7 @@ def read_bundle(path: Path) -> Bundle:
             raise _invalid(path, findings)
         digest = named_digest(bundle)
     except UnfitFile as fault:
-        findings.add(None, "", f"names a program that cannot be taken: {fault}")
+        findings.add(None, "", f"names a program that cannot be used: {fault}")
         raise _invalid(path, findings) from None
     except OSError as error:
         raise PalioError("source-unreadable", path=error.filename, reason=error.strerror or error) from error
@@ -42,13 +42,13 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def named_digest(bundle: Bundle) -> str:
-    """The digest of competition.yaml and what it names apart from data, as it is now."""
+    """The current digest of competition.yaml and the files it names, except data."""
     return digest_of(_named_entries(bundle))
 
 
 def _read_document(document: Value, root: Path) -> Bundle | None:
     top = document.section()
-    if not isinstance(document.content, dict):  # noted; that every key is missing would only confuse
+    if not isinstance(document.content, dict):  # reported already; listing every key as missing would only confuse
         return None
     bundle = (read_codabench if _is_codabench(top) else read_codalab)(top, root)
     top.finish()
@@ -56,7 +56,7 @@ def _read_document(document: Value, root: Path) -> Bundle | None:
 
 
 def _is_codabench(top: Section) -> bool:
-    """Which dialect; without a version that is understood, the file's shape tells."""
+    """Detects the dialect: by the version, or by the file's shape if the version is unknown."""
     version = top.read("version", text, "")
     html, phases = top.take("html"), top.take("phases")
     older = html is not None or (phases is not None and isinstance(phases.content, dict))
@@ -65,7 +65,7 @@ def _is_codabench(top: Section) -> bool:
             top.value.findings.add(
                 top.value.line,
                 "version",
-                "is missing and taken as 2; add version: 2, because Codabench takes its absence as 1.5",
+                "is missing, so 2 is assumed; add version: 2, because Codabench assumes 1.5",
                 Severity.WARNING,
             )
         return not older
@@ -73,10 +73,10 @@ def _is_codabench(top: Section) -> bool:
     if version in OLDER_VERSIONS:
         return False
     if value and version not in NEWER_VERSIONS:
-        value.error(f"{value.found}; write 2, or 1.5 for a challenge in the format of CodaLab")
+        value.error(f"{value.found}; write 2, or 1.5 for a challenge in CodaLab's format")
         return not older
     if value and version != "2":
-        value.warn(f"{value.found} and is taken as 2; write 2, because Codabench knows no other spelling")
+        value.warn(f"{value.found}, which is read as 2; write 2, the only spelling that Codabench accepts")
     return True
 
 
@@ -87,8 +87,8 @@ def _locate(path: Path, findings: Findings) -> Path:
     if path.is_file():
         raise PalioError(
             "usage",
-            problem=f"{path} is a file, and a challenge is read from its folder.",
-            next_step="Unpack it if it is an archive, and name the folder that has competition.yaml.",
+            problem=f"{path} is a file, but a challenge is a folder.",
+            next_step="If it is an archive, unpack it. Name the folder that has competition.yaml.",
         )
     if not path.is_dir():
         raise PalioError("bundle-missing", path=path, reason="there is no such folder")
@@ -98,22 +98,22 @@ def _locate(path: Path, findings: Findings) -> Path:
     folders = [entry for entry in sorted(root.iterdir()) if entry.is_dir() and not _is_junk(entry.name)]
     holding = [folder for folder in folders if (folder / NAME).is_file() and not folder.is_symlink()]
     if holding and len(folders) == 1:
-        message = f"lies one folder deeper, in {holding[0].name}; Codabench wants it at the top level of a bundle"
+        message = f"is in the subfolder {holding[0].name}; Codabench requires it at the top level of a bundle"
         findings.add(None, "", message, Severity.WARNING)
         return holding[0]
-    reason = f"it holds no {NAME}"
+    reason = f"it has no {NAME}"
     if holding:
-        reason += f" at its top level, but {' and '.join(f'{folder.name}/{NAME}' for folder in holding)} is there"
+        reason += f" at its top level, only {' and '.join(f'{folder.name}/{NAME}' for folder in holding)}"
     raise PalioError("bundle-missing", path=path, reason=reason)
 
 
 def _is_junk(name: str) -> bool:
-    """Whether zipping and editors leave such a folder beside the one that was meant."""
+    """Whether zip tools and editors leave such a folder next to the real one."""
     return name in IGNORED_NAMES or name.startswith(".")
 
 
 def named_paths(bundle: Bundle) -> Mapping[str, Path]:
-    """competition.yaml and the files and folders that it names apart from data, by their paths in the bundle."""
+    """competition.yaml and the files and folders it names, except data, by their path in the bundle."""
     named = [bundle.root / NAME, *(page.file for page in bundle.pages)]
     named += [path for path in (bundle.logo, bundle.terms) if path]
     for task in bundle.tasks:
@@ -122,7 +122,7 @@ def named_paths(bundle: Bundle) -> Mapping[str, Path]:
 
 
 def _named_entries(bundle: Bundle) -> Iterable[Entry]:
-    entries: dict[str, Entry] = {}  # by name, as a folder may lie in another that is named too
+    entries: dict[str, Entry] = {}  # by name, because a named folder may contain another one
     for name, path in named_paths(bundle).items():
         found = entries_to_copy(path, executable=True) if path.is_dir() else [file_entry(path)]
         for entry in found:

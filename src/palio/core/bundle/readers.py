@@ -1,4 +1,4 @@
-"""Readers of single words, numbers and texts; see `values` for what a reader is."""
+"""Readers for texts, numbers and choices. See `values` for what a reader is."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def text_up_to(characters: int) -> Callable[[Value], str]:
 
 
 def image_name(value: Value) -> str:
-    """The name of an image, as FROM takes it."""
+    """An image name as accepted by FROM."""
     written = text(value)
     try:
         ImageName.read(written)

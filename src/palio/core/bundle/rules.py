@@ -1,4 +1,4 @@
-"""The `palio:` block of competition.yaml: what Palio adds to the formats of others."""
+"""Reads the `palio:` block of competition.yaml, Palio's extension of other formats."""
 
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -22,13 +22,13 @@ from palio.core.bundle.wording import quoted
 from palio.core.engine import BuildLimits, Limits
 from palio.core.files.globs import PatternError
 
-# The finest scoring programs write many files; more than this no page could show.
+# Scoring programs write many files, but no page could show more than this.
 MAX_FILES = 1_000_000
 KINDS_OF_STATISTICS = ("classification",)
 
 
 def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
-    """The rules of one phase from its block, already merged with the one at top level."""
+    """Reads the rules of one phase from its block, already merged with the block at top level."""
     if block is None:
         return defaults
     top = block.section()
@@ -54,14 +54,14 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
 
 
 def without_output(rules: Rules, own: Value | None) -> Rules:
-    """The rules of a phase with `hide_output`, which hides the logs of stages on hidden data whatever the block says.
+    """The rules of a phase with `hide_output`, which hides logs of stages on hidden data whatever the block says.
 
-    `own` is the phase's own block: what it shows on purpose is contradicted, and warned of.
+    `own` is the phase's own block. Warns about logs that it explicitly shows.
     """
     for stage, policy in (("predict", rules.logs_predict), ("score", rules.logs_score)):
         value = inner(own, "logs", stage)
         if value is not None and policy in {LogPolicy.TAIL, LogPolicy.FULL}:
-            value.warn(f"{value.found}, and `hide_output` of the phase hides that log; remove one of the two")
+            value.warn(f"{value.found}, but the phase's `hide_output` hides that log; remove one of the two")
     return replace(rules, logs_predict=LogPolicy.NONE, logs_score=LogPolicy.ORGANIZER)
 
 
@@ -95,7 +95,7 @@ def _limits(section: Section, defaults: Limits) -> Limits:
     )
     if limits.shm_bytes > limits.memory_bytes:
         section.value.error(
-            "gives more shared memory (shm) than memory, of which it is a part; raise `memory` or lower `shm`"
+            "allows more shared memory (shm) than memory, which includes it; raise `memory` or lower `shm`"
         )
     return limits
 
@@ -118,8 +118,8 @@ def _sample(section: Section, paths: Paths) -> SamplePolicy:
 def _blind(section: Section) -> BlindPolicy:
     restore = []
     for part in section.sections("restore"):
-        csv = part.require("csv", _file_name, "", "name the file of answers, such as predictions.csv")
-        column = part.require("column", text, "", "name the column that holds the names of inputs")
+        csv = part.require("csv", _file_name, "", "name the predictions file, such as predictions.csv")
+        column = part.require("column", text, "", "name the column with the names of inputs")
         restore.append(Restore(csv, column))
     inputs = section.require("inputs", _pattern, "*", 'write which inputs to rename, such as "*.jpg"')
     return BlindPolicy(inputs, tuple(restore))
@@ -141,7 +141,7 @@ def _ranking(section: Section, defaults: RankingPolicy) -> RankingPolicy:
 
 
 def _file_name(value: Value) -> str:
-    """A name without folders, of a CSV."""
+    """The name of a CSV file, without folders."""
     name = text(value)
     if "/" in name or "\\" in name or not PurePosixPath(name).stem or PurePosixPath(name).suffix.lower() != ".csv":
         raise Refused(f"{value.found}; write the plain name of a CSV file, such as cases.csv, without folders")
@@ -149,7 +149,7 @@ def _file_name(value: Value) -> str:
 
 
 def _pattern(value: Value) -> str:
-    """A glob over plain names."""
+    """A glob over file names."""
     pattern = text(value)
     if "/" in pattern or "\\" in pattern or pattern in {".", ".."}:
         raise Refused(f"is {quoted(pattern)}; write a pattern over file names, without folders, such as *.jpg")

@@ -1,7 +1,7 @@
-"""Points in time as organizers write them, in both dialects: always aware, always UTC.
+"""Reads times as organizers write them, in both dialects. Results are always aware and in UTC.
 
-A time without an offset is UTC, a date without a time is its midnight. ISO 8601 is what we ask for; month-first and
-English dates are taken as Codabench takes them, and the ambiguous ones are warned of.
+A time without an offset is UTC; a date without a time is midnight. ISO 8601 is preferred; month-first and English dates
+are read as Codabench reads them, with a warning if they are ambiguous.
 """
 
 import re
@@ -28,23 +28,23 @@ _ISO, _MONTH_FIRST, _DAY_NAMED, _MONTH_NAMED = (
 
 
 def moment(value: Value) -> datetime:
-    """Reads a point in time as aware UTC; warns where another country would read another day."""
+    """Reads a point in time as aware UTC. Warns if the date could be read as another day."""
     written = text(value)
     match = next((m for form in (_ISO, _MONTH_FIRST, _DAY_NAMED, _MONTH_NAMED) if (m := form.fullmatch(written))), None)
     if match is None:
-        raise Refused(f"{value.found}, which is not understood as a time; {ADVICE}")
+        raise Refused(f"{value.found}, which is not a valid time; {ADVICE}")
     try:
         month, day = _month(match["month"]), int(match["day"])
-        doubtful = match.re is _MONTH_FIRST and month != day and day <= 12  # elsewhere the day comes first
+        doubtful = match.re is _MONTH_FIRST and month != day and day <= 12  # other countries put the day first
         if match.re is _MONTH_FIRST and month > 12:  # 31.12.2024 can only be day first
             month, day, doubtful = day, month, False
         local = datetime(int(match["year"]), month, day, tzinfo=_zone(match["zone"])) + _clock(match)
         instant = local.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(f"{value.found}, and there is no such day or time; {ADVICE}") from None
+        raise Refused(f"{value.found}, but there is no such day or time; {ADVICE}") from None
     if doubtful:
         value.warn(
-            f"{value.found}, taken as {local.day} {local:%B %Y}, the month first as Codabench does; "
+            f"{value.found}, read as {local.day} {local:%B %Y}, month first, as on Codabench; "
             f"write {local:%Y-%m-%d} to be sure"
         )
     return instant

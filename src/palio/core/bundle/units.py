@@ -1,4 +1,4 @@
-"""Sizes and durations as an organizer writes them: `8 GiB`, `500 MB`, `30 min`; and numbers with bounds."""
+"""Reads sizes, durations (`8 GiB`, `500 MB`, `30 min`) and bounded numbers."""
 
 import re
 from collections.abc import Callable
@@ -43,7 +43,7 @@ _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 
 
 def parse_size(written: str) -> int:
-    """Bytes of `8 GiB`, `64MiB`, `500 MB` or a plain number of bytes. Raises ValueError with a sentence."""
+    """Bytes of `8 GiB`, `64MiB`, `500 MB` or a plain number of bytes. Raises ValueError with a clause."""
     advice = "write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes"
     size_bytes = round(_quantity(written, SIZES, "B", advice))
     if not 1 <= size_bytes <= MAX_SIZE_BYTES:
@@ -52,7 +52,7 @@ def parse_size(written: str) -> int:
 
 
 def parse_duration(written: str) -> float:
-    """Seconds of `500 s`, `30 min`, `2 h`, `1 d` or a plain number of seconds. Raises ValueError with a sentence."""
+    """Seconds of `500 s`, `30 min`, `2 h`, `1 d` or a plain number of seconds. Raises ValueError with a clause."""
     advice = "write a duration such as 500 s, 30 min or 2 h, or a number of seconds"
     seconds = _quantity(written, DURATIONS_S, "s", advice)
     if not 0 < seconds <= MAX_DURATION_S:
@@ -94,7 +94,7 @@ def _read(value: Value, parse: Callable[[str], T]) -> T:
 def _quantity(written: str, units: dict[str, int], default_unit: str, advice: str) -> float:
     match = _QUANTITY.fullmatch(written)
     if not match:
-        raise ValueError(f"is not understood; {advice}")
+        raise ValueError(f"is not valid; {advice}")
     unit = match[2] or default_unit
     if unit not in units:
         raise ValueError(f"has the unknown unit {unit}; {advice}{suggestion(unit, units)}")

@@ -1,13 +1,13 @@
-"""Keys of other platforms that Palio makes no use of, and why or what to do instead; each is warned of, none lost
-in silence. One table for the readers and for the documentation.
+"""Keys of other platforms that Palio does not use, each with a reason or an alternative. Every use is warned about.
+Shared by the readers and the documentation.
 """
 
-_NO_COUNTERPART = "it has no counterpart here and changes no score"
-_ON_A_PAGE = "tell of it on a page"
+_NO_COUNTERPART = "it has no equivalent here and does not affect scores"
+_ON_A_PAGE = "mention it on a page"
 _QUEUE = "the operator decides where submissions run"
-_RESULTS = "palio.logs.score says who may read what the scoring program leaves"
-_CHOICE = "palio.ranking.choose says which submission stands on the board"
-_LIMITS = "palio.limits bounds what a submission may use"
+_RESULTS = "palio.logs.score sets who may read the scoring program's output"
+_CHOICE = "palio.ranking.choose sets which submission is ranked"
+_LIMITS = "palio.limits sets what a submission may use"
 
 _BOTH = {
     "queue": _QUEUE,
@@ -17,13 +17,13 @@ _BOTH = {
     "show_detailed_results_in_leaderboard": _RESULTS,
     "make_programs_available": "offer programs to participants in a starting_kit",
     "make_input_data_available": "offer data to participants as public_data",
-    "auto_run_submissions": "every submission is run when its turn comes",
-    "can_participants_make_submissions_public": "submissions stay with their team and the organizers",
+    "auto_run_submissions": "every submission runs when it reaches the front of the queue",
+    "can_participants_make_submissions_public": "only the team and the organizers see a submission",
 }
 
 CODABENCH = _BOTH | {
-    "competition_type": "it is a label only",
-    "fact_sheet": "participants are asked for their submission only",
+    "competition_type": "it is only a label",
+    "fact_sheet": "participants only provide their submission",
     "contact_email": _ON_A_PAGE,
     "forum_enabled": "there is no forum",
     "solutions": "offer an example submission in a starting_kit",
@@ -42,7 +42,7 @@ CODALAB = (
         "force_submission_to_leaderboard": _CHOICE,
         "disallow_leaderboard_modifying": _CHOICE,
         "upper_bound_max_submission_size": _LIMITS,
-        "last_phase_migration": "auto_migration of a phase says it",
+        "last_phase_migration": "use auto_migration of a phase",
     }
     | dict.fromkeys(
         (
@@ -67,8 +67,8 @@ CODALAB = (
     )
 )
 CODALAB_PHASE = {
-    "is_scoring_only": "the kinds of submissions follow from the programs, or are named in palio.submissions",
-    "leaderboard_management_mode": "palio.ranking says how the board is made",
+    "is_scoring_only": "kinds of submissions are derived from the programs, or set in palio.submissions",
+    "leaderboard_management_mode": "palio.ranking sets how the leaderboard is ranked",
     "force_best_submission_to_leaderboard": _CHOICE,
     "phase_never_ends": "a phase ends when the next one starts, the last one at end_date",
     "datasets": "put files for participants into public_data",
@@ -78,7 +78,7 @@ CODALAB_PHASE = {
     "color": _NO_COUNTERPART,
     "delete_submissions_except_best_and_last": _NO_COUNTERPART,
 }
-# Of the parallel datasets of version 1.8: the parent is the phase, and its parts are the tasks.
+# For the parallel datasets of version 1.8: the parent is the phase, its parts are the tasks.
 CODALAB_PARENT = dict.fromkeys(
     (
         "scoring_program",
@@ -87,7 +87,7 @@ CODALAB_PARENT = dict.fromkeys(
         "reference_data",
         "ingestion_program_only_during_scoring",
     ),
-    "the parts of a parallel phase bring their own",
+    "the parts of a parallel phase have their own",
 )
 CODALAB_PART = dict.fromkeys(
     (
@@ -103,10 +103,10 @@ CODALAB_PART = dict.fromkeys(
         "public_data",
         "palio",
     ),
-    "its parallel parent says it for all parts",
+    "its parallel parent sets it for all parts",
 )
 CODALAB_COLUMN = {
-    "column_group": "columns stand side by side, without groups",
-    "selection_default": "the first column by rank decides the order of the board",
+    "column_group": "columns are not grouped",
+    "selection_default": "the first column by rank determines the order of the leaderboard",
 }
-CODALAB_COMPUTED = {"weights": "all columns count alike"}
+CODALAB_COMPUTED = {"weights": "all columns have equal weight"}

@@ -1,8 +1,8 @@
-"""A user's file as values that know where they stand, and readers that refuse them with a sentence.
+"""The values of a user's file with their positions, and readers that convert or refuse them.
 
-A reader is a function from a Value to what the program wants; it raises Refused with what was found and what is
-allowed. `Section.read` calls readers, notes refusals with file, line and field, and goes on with the default, so that
-one reading lists everything that is wrong. What a section was never asked for is unknown, and warned of.
+A reader is a function from a Value to the value that the program needs. It raises Refused with what was found and what
+is allowed. `Section.read` calls a reader, records a refusal with file, line and field, and continues with the default,
+so that one pass lists every problem. Keys that were never read are unknown and cause a warning.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +16,12 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened to the value
-    """A value cannot be taken; the text is a sentence without its full stop."""
+class Refused(Exception):  # noqa: N818 - names what happened to the value
+    """A value was refused. The text is a sentence without its full stop."""
 
 
 class Findings:
-    """What is wrong in one file, each thing once and in the order of its lines."""
+    """The problems of one file, each once, in line order."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -45,7 +45,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A single word, number or text; `kind` is what YAML takes it for: str, int, float, bool, timestamp, null."""
+    """A single word, number or text. `kind` is its YAML type: str, int, float, bool, timestamp, null."""
 
     text: str
     kind: str
@@ -53,7 +53,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Value:
-    """One value of the file: a scalar, a list or a mapping, with its line (from 1) and its dotted path."""
+    """A scalar, list or mapping of the file, with its line (from 1) and dotted path."""
 
     findings: Findings
     line: int
@@ -66,7 +66,7 @@ class Value:
 
     @property
     def found(self) -> str:
-        """What stands there, for the beginning of a sentence about it."""
+        """Describes the value for the beginning of a sentence about it."""
         if isinstance(self.content, Scalar):
             return f"says {quoted(self.content.text)}"
         return "is a list" if isinstance(self.content, tuple) else "is a mapping"
@@ -80,26 +80,26 @@ class Value:
     def section(self) -> "Section":
         if isinstance(self.content, dict):
             return Section(self, self.content)
-        self.error(f"{self.found}; write a mapping here, that is lines of `key: value`")
+        self.error(f"{self.found}; write a mapping here: lines of `key: value`")
         return Section(self, {})
 
     def items(self) -> "tuple[Value, ...]":
-        """The elements of a list; of a mapping, as older files number their lists, its values."""
+        """The elements of a list, or the values of a mapping, because older files number their lists."""
         if isinstance(self.content, tuple):
             return self.content
         if isinstance(self.content, dict):
             return tuple(self.content.values())
-        self.error(f"{self.found}; write a list here, as [a, b] or as lines that start with `-`")
+        self.error(f"{self.found}; write a list here: [a, b], or lines that start with `-`")
         return ()
 
 
 class Section:
-    """A mapping that is being read; it remembers which keys it was asked for. A null counts as absent."""
+    """A mapping that remembers which keys were read. A null counts as absent."""
 
     def __init__(self, value: Value, entries: Mapping[str, Value]) -> None:
         self.value = value
         self._entries = entries
-        self._asked: dict[str, None] = {}
+        self._read_keys: dict[str, None] = {}
         self._dropped: dict[str, str] = {}
         self._parts: list[Section] = []
 
@@ -110,7 +110,7 @@ class Section:
         return iter(self._entries)
 
     def take(self, key: str) -> Value | None:
-        self._asked[key] = None
+        self._read_keys[key] = None
         value = self._entries.get(key)
         return None if value is None or value.is_null else value
 
@@ -122,34 +122,34 @@ class Section:
         return default if value is None else accept(value, reader, default)
 
     def require(self, key: str, reader: Callable[[Value], T], instead: D, advice: str) -> T | D:
-        """As `read`, but its absence is an error; `advice` says what to write. `instead` lets the reading go on."""
+        """Like `read`, but reports an absent key. `advice` says what to write; `instead` is used to continue."""
         if self.take(key) is None:
             self.missing(key, advice)
         return self.read(key, reader, instead)
 
     def missing(self, key: str, advice: str) -> None:
-        near = nearest(key, (other for other in self._entries if other not in self._asked))
-        unless = f", unless {quoted(near)} in line {self._entries[near].line} is meant" if near else ""
+        near = nearest(key, (other for other in self._entries if other not in self._read_keys))
+        unless = f" (did you mean {quoted(near)} in line {self._entries[near].line}?)" if near else ""
         self.value.findings.add(self.value.line, joined(self.value.field, key), f"is missing{unless}; {advice}")
 
     def adopt(self, value: Value) -> "Section":
-        """The value as a mapping that is finished together with this one."""
+        """Reads the value as a mapping that is finished together with this one."""
         part = value.section()
         self._parts.append(part)
         return part
 
     def section(self, key: str) -> "Section":
-        """The mapping under `key`, empty if it is absent."""
+        """The mapping under `key`, empty if absent."""
         value = self.take(key)
         return Section(self.value, {}) if value is None else self.adopt(value)
 
     def sections(self, key: str) -> "tuple[Section, ...]":
-        """The mappings in the list under `key`, none if it is absent."""
+        """The mappings in the list under `key`, none if absent."""
         value = self.take(key)
         return () if value is None else tuple(self.adopt(item) for item in value.items())
 
     def require_sections(self, key: str, advice: str) -> "tuple[Section, ...]":
-        """As `sections`, but having none is an error; `advice` says what to write."""
+        """Like `sections`, but reports an empty or absent list. `advice` says what to write."""
         value = self.take(key)
         if value is None or value.content in ((), {}):
             self.missing(key, advice)
@@ -157,24 +157,24 @@ class Section:
         return self.sections(key)
 
     def drop(self, reasons: Mapping[str, str]) -> None:
-        """Tells of keys that belong to the format and that Palio makes no use of: why, or what to do instead."""
+        """Marks keys that the format has but Palio does not use, each with a reason or an alternative."""
         self._dropped.update(reasons)
 
     def finish(self) -> None:
-        """Warns of every key that nothing asked for, here and in the sections below."""
+        """Warns about every key that was not read, here and in nested sections."""
         for key, value in self._entries.items():
             if key in self._dropped:
                 if not value.is_null:
                     value.warn(f"is not used by Palio: {self._dropped[key]}")
-            elif key not in self._asked:
-                known = [*self._asked, *self._dropped]
-                value.warn(f"is not a key known here, so it is ignored{suggestion(key, known)}")
+            elif key not in self._read_keys:
+                known = [*self._read_keys, *self._dropped]
+                value.warn(f"is an unknown key and is ignored{suggestion(key, known)}")
         for part in self._parts:
             part.finish()
 
 
 def accept(value: Value, reader: Callable[[Value], T], default: D) -> T | D:
-    """What the reader makes of the value, or the default with the refusal noted."""
+    """Returns the reader's result, or records the refusal and returns the default."""
     try:
         return reader(value)
     except Refused as refusal:
@@ -183,14 +183,14 @@ def accept(value: Value, reader: Callable[[Value], T], default: D) -> T | D:
 
 
 def inner(value: Value | None, *keys: str) -> Value | None:
-    """What stands under keys within keys; None where there is nothing."""
+    """The value under nested keys, or None."""
     for key in keys:
         value = value.content.get(key) if value is not None and isinstance(value.content, dict) else None
     return value
 
 
 def merged(under: Value | None, over: Value | None) -> Value | None:
-    """Both values as one: `over` wins, key by key where both are mappings."""
+    """Merges both values: `over` wins, key by key if both are mappings."""
     if under is None or over is None:
         return over if under is None else under
     if not (isinstance(under.content, dict) and isinstance(over.content, dict)):

@@ -1,9 +1,9 @@
-"""Words that sentences about a user's file have in common."""
+"""Wording shared by messages about a user's file."""
 
 import difflib
 from collections.abc import Iterable
 
-SHOWN_CHARACTERS = 60  # of what was found, in a sentence
+SHOWN_CHARACTERS = 60  # of the value that is quoted in a message
 
 
 def quoted(written: str) -> str:
@@ -13,14 +13,14 @@ def quoted(written: str) -> str:
 
 def nearest(written: str, known: Iterable[str]) -> str | None:
     """The most similar of the known words, if any is similar."""
-    if len(written) > SHOWN_CHARACTERS:  # comparing grows with the square of the length
+    if len(written) > SHOWN_CHARACTERS:  # the comparison is quadratic in the length
         return None
     near = difflib.get_close_matches(written, list(known), n=1, cutoff=0.6)
     return near[0] if near else None
 
 
 def suggestion(written: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or nothing."""
+    """`; did you mean X?`, or an empty text."""
     near = nearest(written, known)
     return f"; did you mean {quoted(near)}?" if near else ""
 

@@ -1,8 +1,8 @@
-"""YAML text as a tree of Values with line numbers; every fault of the YAML itself is found here.
+"""Parses YAML into a tree of Values with line numbers. Every fault of the YAML itself is found here.
 
-Covered: text that is not UTF-8, tabs, syntax, duplicate keys, several documents, aliases that repeat or contain
-themselves without end, nesting and sizes beyond reason, control characters. Nothing of YAML's tags is carried out:
-a stranger's file makes texts, lists and mappings and nothing else.
+Covered: text that is not UTF-8, tabs, syntax, duplicate keys, multiple documents, aliases that repeat or contain
+themselves endlessly, excessive nesting and size, control characters. YAML tags are never executed: an untrusted file
+produces texts, lists and mappings and nothing else.
 """
 
 import re
@@ -17,13 +17,13 @@ from palio.core.errors import PalioError
 from palio.core.quantities import size_text
 
 MAX_BYTES = 256 * 1024
-MAX_VALUES = 10_000  # once aliases are followed
+MAX_VALUES = 10_000  # after aliases are expanded
 MAX_DEPTH = 30
 _UNFIT_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def read_yaml(path: Path, findings: Findings) -> Value | None:
-    """The file's content, or None with the reason in `findings`. Other problems are noted there too.
+    """The file's content, or None with the reason in `findings`, which also gets other problems.
 
     Raises PalioError("source-unreadable") if the file cannot be opened.
     """
@@ -52,7 +52,7 @@ def _parse(written: str, findings: Findings) -> Value | None:
     try:
         node = yaml.compose(written, _BoundedLoader)
         if node is None:
-            findings.add(None, "", "is empty; write a mapping here, that is lines of `key: value`")
+            findings.add(None, "", "is empty; write a mapping here: lines of `key: value`")
             return None
         return _Tree(findings).value(node, "", node.start_mark.line + 1, depth=0)
     except yaml.reader.ReaderError as error:
@@ -65,7 +65,7 @@ def _parse(written: str, findings: Findings) -> Value | None:
     return None
 
 
-class _Unbounded(Exception):  # noqa: N818 - it describes the file
+class _Unbounded(Exception):  # noqa: N818 - describes the file
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.line = line
@@ -86,7 +86,7 @@ class _BoundedLoader(yaml.SafeLoader):
 
 
 class _Tree:
-    """Turns nodes into Values. Aliases are followed, so the counts bound what a small file can grow to."""
+    """Turns nodes into Values. Aliases are expanded, so the counters limit how much a small file can grow."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -97,7 +97,7 @@ class _Tree:
         if self._values > MAX_VALUES:
             raise _Unbounded(line, f"has more than {MAX_VALUES:,} values once its aliases are followed; shorten it")
         if depth > MAX_DEPTH:
-            raise _Unbounded(line, "has an alias (`*name`) that leads into itself; remove it")
+            raise _Unbounded(line, "has an alias (`*name`) that contains itself; remove it")
         if isinstance(node, ScalarNode):
             return Value(self._findings, line, field, self._scalar(node, field, line))
         if isinstance(node, SequenceNode):
@@ -131,18 +131,18 @@ class _Tree:
                 self._inherit(value, inherited)
             elif key in content:
                 first = content[key].line
-                self._findings.add(line, name, f"stands here a second time, first in line {first}; keep one of them")
+                self._findings.add(line, name, f"is a duplicate of line {first}; keep one of them")
             else:
                 content[key] = value
         return inherited | content
 
     def _inherit(self, value: Value, inherited: dict[str, Value]) -> None:
-        """Takes in what `<<:` names: one mapping or a list of them, the first one winning."""
+        """Merges what `<<:` names, one mapping or a list of them; the first one wins."""
         for source in value.content if isinstance(value.content, tuple) else (value,):
             if isinstance(source.content, dict):
                 inherited.update(source.content | inherited)
             else:
-                source.error("`<<` takes the keys of a mapping over; name a mapping after it")
+                source.error("`<<` merges the keys of a mapping; name a mapping after it")
 
 
 def _note_syntax(error: yaml.MarkedYAMLError, written: str, findings: Findings) -> None:
@@ -151,7 +151,7 @@ def _note_syntax(error: yaml.MarkedYAMLError, written: str, findings: Findings) 
     if r"'\t'" in (error.problem or ""):
         tabbed = [number for number, text in enumerate(written.split("\n"), 1) if re.match(r" *\t", text)]
         for number in tabbed or [line]:
-            findings.add(number, "", "has a tab in front; YAML indents with spaces only")
+            findings.add(number, "", "is indented with a tab; YAML allows only spaces")
         return
     said = ", ".join(part for part in (error.context, error.problem) if part)
     findings.add(line, "", f"is not YAML: {said}{_likely_cause(said)}")
@@ -159,11 +159,11 @@ def _note_syntax(error: yaml.MarkedYAMLError, written: str, findings: Findings) 
 
 def _likely_cause(said: str) -> str:
     if "mapping values are not allowed" in said:
-        return "; put quotes around a text that holds a colon, and let lines of one mapping begin in one column"
+        return "; quote a text that contains a colon, and align the lines of a mapping"
     if "expected <block end>" in said or "could not find expected ':'" in said:
-        return "; look at this line and the one above it: indentation, a missing colon, an open quote or bracket"
+        return "; check this line and the one above it: indentation, a missing colon, an open quote or bracket"
     if "undefined alias" in said:
         return "; an alias `*name` needs an anchor `&name` above it"
     if "expected a single document" in said:
         return "; remove the line `---` between documents"
-    return "; look at this line and the one above it"
+    return "; check this line and the one above it"

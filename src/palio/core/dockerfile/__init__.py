@@ -1,1 +1,1 @@
-"""Dockerfiles from strangers: read, checked and resolved without building anything."""
+"""Untrusted Dockerfiles: read, checked and resolved without building anything."""

@@ -1,4 +1,4 @@
-"""What a .dockerignore leaves out of a build's context. The last pattern that fits decides; `!` takes it back."""
+"""Evaluates .dockerignore: the last pattern that matches decides, and `!` includes a file again."""
 
 import posixpath
 from collections.abc import Callable
@@ -12,30 +12,32 @@ MOST_PATTERNS = 1000
 
 
 def ignored_by(text: str) -> Callable[[str], bool]:
-    """A function that says of a path relative to the context (`a/b.txt`) whether `text` leaves it out.
+    """Returns a function that tells whether `text` excludes a path relative to the context (`a/b.txt`).
 
-    Raises DockerfileError for a pattern that cannot be used; so does the function, if the work would take minutes.
+    Raises DockerfileError for an invalid pattern. So does the function, if matching would take minutes.
     """
     patterns: list[str] = []
-    taken_back: list[bool] = []
+    negated: list[bool] = []
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         pattern = line.strip()
         if not pattern or line.startswith("#"):
             continue
-        again = pattern.startswith("!")
+        negates = pattern.startswith("!")
         pattern = pattern.removeprefix("!").strip()
         if not pattern:
-            raise DockerfileError("a pattern has to follow the !", where=f"{NAME}, line {number}")
+            raise DockerfileError("no pattern follows the !", where=f"{NAME}, line {number}")
         pattern = posixpath.normpath(pattern).lstrip("/")
         if len(patterns) == MOST_PATTERNS:
-            raise DockerfileError(f"at most {MOST_PATTERNS:,} patterns are read; combine some with * or **", where=NAME)
+            raise DockerfileError(
+                f"at most {MOST_PATTERNS:,} patterns are allowed; combine some with * or **", where=NAME
+            )
         try:
             glob(pattern)
         except PatternError as error:
             where = f"{NAME}, line {number}"
             raise DockerfileError(f"the pattern `{pattern[:40]}` {error}", where=where) from None
         patterns.append(pattern)
-        taken_back.append(again)
+        negated.append(negates)
     try:
         globs = Globs(patterns)
     except PatternError as error:
@@ -49,11 +51,11 @@ def ignored_by(text: str) -> Callable[[str], bool]:
             raise DockerfileError(
                 "it has too many patterns for so many files; use fewer patterns", where=NAME
             ) from None
-        return bool(ends) and not taken_back[globs.number_of(ends)]
+        return bool(ends) and not negated[globs.number_of(ends)]
 
     return ignored
 
 
 def ignored_in(context: Path) -> Callable[[str], bool]:
-    """The same for the .dockerignore of a folder, if there is one."""
+    """Like `ignored_by`, for the .dockerignore of a folder, if there is one."""
     return ignored_by(read_text(context, NAME) or "")

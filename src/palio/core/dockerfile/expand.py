@@ -1,8 +1,8 @@
-"""Splits the text of an instruction into words and fills in its variables, as a shell would.
+"""Splits the text of an instruction into words and expands its variables, as a shell would.
 
-Covered: quotes, backslashes, $X, ${X}, and ${X:-d}, ${X-d}, ${X:+d}, ${X+d}, ${X:?why}, ${X?why}. What a variable holds
-is not read again. Each character is read once, nesting and the length of what comes out are bounded, and what comes
-out is a PlainWord.
+Covered: quotes, backslashes, $X, ${X}, and ${X:-d}, ${X-d}, ${X:+d}, ${X+d}, ${X:?why}, ${X?why}. Values of variables
+are not expanded again. Each character is read once, nesting and the length of the result are limited, and the result is
+a PlainWord.
 """
 
 import re
@@ -12,37 +12,37 @@ from json import JSONDecodeError, JSONDecoder
 from palio.core.dockerfile.read import DockerfileError, Instruction
 from palio.core.plain_words import MOST_CHARACTERS, PlainWord, UnfitWordError
 
-Lookup = Callable[[str], str | None]  # of a variable, by its name
+Lookup = Callable[[str], str | None]  # of a variable, by name
 
 _MOST_NESTING = 16
 _PLAIN = re.compile(r"[^\\$'\"}]+")
 _NAME = re.compile(r"[^\W\d]\w*|[0-9@*#?$!-]")
 _OPERATOR = re.compile(r":?[-+?]")
 _RAW_WORD = re.compile(r"(?:[^ \t'\"\\]|\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\")+")
-_JSON = JSONDecoder()  # only ever asked for a string, which it reads without recursion
+_JSON = JSONDecoder()  # only used for strings, which it decodes without recursion
 _LISTS_IN_LISTS = re.compile(r"\[[ \t]*\[[ \t]*\[")
 
 
 def value(text: str, lookup: Lookup, instruction: Instruction) -> PlainWord:
-    """`text` as one value: quotes taken off, variables filled in."""
+    """Returns `text` as one value, without quotes and with variables expanded."""
     return plain(_Reader(text, lookup, instruction).read("", 0), instruction)
 
 
 def plain(text: str, instruction: Instruction, what: str = "") -> PlainWord:
-    """`text`, if it is fit to be a word; `what` names it in the complaint."""
+    """Returns `text` as a PlainWord. `what` names it in the error."""
     try:
         return PlainWord(text)
     except UnfitWordError as error:
-        raise DockerfileError(f"{what or 'a word'} is refused, as {error.reason}", instruction) from None
+        raise DockerfileError(f"{what or 'a word'} is invalid: {error.reason}", instruction) from None
 
 
 def separate(text: str) -> list[str]:
-    """Words between spaces and tabs, whatever quotes there are."""
+    """Splits at spaces and tabs, ignoring quotes."""
     return text.replace("\t", " ").split()
 
 
 def raw_words(instruction: Instruction) -> list[str]:
-    """Words with their quotes and variables as they are written; white space within quotes separates none."""
+    """Splits into words without removing quotes or expanding variables. White space in quotes does not split."""
     text, found, place = instruction.rest, list[str](), 0
     while True:
         while place < len(text) and text[place] in " \t":
@@ -56,12 +56,12 @@ def raw_words(instruction: Instruction) -> list[str]:
 
 
 def json_form(instruction: Instruction, text: str | None = None) -> list[PlainWord] | None:
-    """`["a", "b"]` as a list, or None if it is not of that form. Variables are not filled in."""
+    """Parses `["a", "b"]`; returns None for any other form. Does not expand variables."""
     text = instruction.rest if text is None else text
     if not text.startswith("["):
         return None
     if _LISTS_IN_LISTS.match(text):
-        raise DockerfileError("it has lists within lists; write one list of strings", instruction)
+        raise DockerfileError("it has nested lists; write one list of strings", instruction)
     found, place = list[str](), _after_space(text, 1)
     try:
         while not (text.startswith("]", place) and not found):
@@ -78,7 +78,7 @@ def json_form(instruction: Instruction, text: str | None = None) -> list[PlainWo
     except JSONDecodeError:
         return None
     if text[place + 1 :].strip(" \t"):
-        raise DockerfileError("something follows the list, and readers differ on what that means", instruction)
+        raise DockerfileError("there is text after the list, which builders interpret differently", instruction)
     return [plain(word, instruction, "a string of the list") for word in found]
 
 
@@ -89,14 +89,14 @@ def _after_space(text: str, place: int) -> int:
 
 
 class _Reader:
-    """One pass over a text."""
+    """Reads one text in a single pass."""
 
     def __init__(self, text: str, lookup: Lookup, instruction: Instruction) -> None:
         self._text, self._lookup, self._instruction = text, lookup, instruction
         self._place = self._size = 0
 
     def read(self, stop: str, depth: int) -> str:
-        """Up to `stop`, or to the end where it is empty."""
+        """Reads up to `stop`, or to the end if it is empty."""
         if depth > _MOST_NESTING:
             raise self._error(f"variables are nested more than {_MOST_NESTING} deep")
         pieces: list[str] = []
@@ -140,7 +140,7 @@ class _Reader:
         raise self._error('a quote (") is not closed')
 
     def _variable(self, depth: int) -> str:
-        """What stands after a dollar sign."""
+        """Reads what follows a dollar sign."""
         braced = self._text.startswith("{", self._place)
         match = _NAME.match(self._text, self._place + braced)
         if not match:
@@ -155,7 +155,7 @@ class _Reader:
             self._place += 1
             return content or ""
         if not (operator := _OPERATOR.match(self._text, self._place)):
-            raise self._error(f"${{{name}…}} is read with :-, -, :+, +, :? or ? after the name, and with nothing else")
+            raise self._error(f"${{{name}…}} needs :-, -, :+, +, :? or ? after the name")
         self._place = operator.end()
         alternative = self.read("}", depth + 1)
         given = bool(content) if operator[0].startswith(":") else content is not None
@@ -165,7 +165,7 @@ class _Reader:
             case "-":
                 return (content or "") if given else alternative
         if not given:
-            raise self._error(f"the variable {name} is not set: {alternative or 'it has to be'}")
+            raise self._error(f"the variable {name} is not set: {alternative or 'it is required'}")
         return content or ""
 
     def _next(self) -> str:
@@ -175,7 +175,7 @@ class _Reader:
     def _add(self, pieces: list[str], text: str) -> None:
         self._size += len(text)
         if self._size > MOST_CHARACTERS:
-            raise self._error(f"it comes to more than {MOST_CHARACTERS:,} characters once variables are filled in")
+            raise self._error(f"it has more than {MOST_CHARACTERS:,} characters after variables are expanded")
         pieces.append(text)
 
     def _error(self, reason: str) -> DockerfileError:

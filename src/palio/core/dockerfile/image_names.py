@@ -1,8 +1,8 @@
-"""The names by which a Dockerfile may ask for images: whole ones, which no engine can take for anything else.
+"""Image names that a Dockerfile may use: full names that no engine can mistake for anything else.
 
-Refused: ids and beginnings of ids, names that could be one, and the names that Palio gives to the images that it
-builds, which are other people's submissions. What is accepted is written out with its registry and tag or digest; no
-engine looks such a text up among its ids.
+Refused: ids and prefixes of ids, names that could be one, and the names that Palio gives to the images it builds, which
+belong to other submissions. Accepted names are written out with registry and tag or digest; no engine looks those up
+among its ids.
 """
 
 import re
@@ -22,7 +22,7 @@ _OWN = "palio-"
 
 
 class ImageNameError(ValueError):
-    """Why a name is not taken, as a clause."""
+    """Why a name is refused, as a clause."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class ImageName:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The image that `text` names for every engine. Raises ImageNameError."""
+        """Parses the image that `text` names on every engine. Raises ImageNameError."""
         name = cls._split(text)
         if _PERHAPS_AN_ID.fullmatch(text):
-            raise ImageNameError("an image's name is needed here, as ids may be those of other submissions")
+            raise ImageNameError("an image name is required, because ids could belong to other submissions")
         if name is None:
-            raise ImageNameError(f"`{text[:80]}` is not an image's name")
+            raise ImageNameError(f"`{text[:80]}` is not an image name")
         path = name.path.removeprefix("library/")
         if name.registry.split(":")[0] in (_HUB, _LOCAL) and path.startswith(_OWN) and "/" not in path:
-            raise ImageNameError("the images of other submissions are not given out")
+            raise ImageNameError("images of other submissions cannot be used")
         return name
 
     @classmethod
     def of_engine(cls, text: str) -> Self | None:
-        """One of the names that an engine says an image has, or None for one that is no name."""
+        """Parses a name that an engine reports for an image. Returns None if it is not a name."""
         return cls._split(text)
 
     @classmethod
@@ -70,5 +70,5 @@ class ImageName:
             path = f"library/{path}"
         if not _REGISTRY.fullmatch(registry) or not _PATH.fullmatch(path):
             return None
-        # With both, the digest decides.
+        # If there are both, the digest decides.
         return cls(registry, path, f"@{digest}" if at else f":{tag or 'latest'}")

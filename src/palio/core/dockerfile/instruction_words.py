@@ -1,8 +1,7 @@
-"""What the words of each instruction of a Dockerfile may be: one table for all engines.
+"""The allowed arguments of each Dockerfile instruction, in one table for all engines.
 
-Whatever comes out of here is a PlainWord or PlainName, so that no word can carry NUL, a newline or half a character
-into an argument list, an environment or a log, and none is longer than an argument may be. What a base image brings
-along is the engine's, and not looked at.
+All results are PlainWord or PlainName, so no argument can carry NUL, a newline or half a character into an argument
+list, environment or log, and none is too long for an argument. Content of base images is the engine's and not checked.
 """
 
 import re
@@ -14,7 +13,7 @@ from palio.core.dockerfile.read import DockerfileError, Instruction, instruction
 from palio.core.files.globs import PatternError, glob
 from palio.core.plain_words import PlainName, PlainWord, UnfitWordError
 
-MOST_SOURCES = 1000  # of one COPY or ADD
+MOST_SOURCES = 1000  # in one COPY or ADD
 MOST_DEPTH = 64  # folders in a path of the image
 _MOST_NAME_BYTES = 255
 _WITHIN_TRIGGERS = "FROM, ONBUILD and MAINTAINER cannot be triggers"
@@ -23,10 +22,10 @@ _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://|git@")
 
 @dataclass(frozen=True)
 class Command:
-    """What RUN, CMD and ENTRYPOINT run: words, or a line for a shell."""
+    """The command of RUN, CMD or ENTRYPOINT: a list of words, or one line for a shell."""
 
     words: tuple[PlainWord, ...]
-    is_list: bool  # else one word, for the shell
+    is_list: bool  # else a single word for the shell
 
 
 @dataclass(frozen=True)
@@ -36,21 +35,21 @@ class _Row:
 
 
 def check(instruction: Instruction, lookup: Lookup) -> None:
-    """Raises DockerfileError if the instruction is unknown, or a word of it is not what it may be."""
+    """Raises DockerfileError if the instruction is unknown or an argument is invalid."""
     row = _TABLE.get(instruction.keyword)
     if row is None:
         raise DockerfileError(f"unknown instruction {instruction.keyword[:40]}", instruction)
     for flag in instruction.flags:
         if flag not in row.flags:
-            known = f"; known are {', '.join(f'--{name}' for name in row.flags)}" if row.flags else ""
-            raise DockerfileError(f"--{flag} is not read by {instruction.keyword} here{known}", instruction)
+            known = f"; supported: {', '.join(f'--{name}' for name in row.flags)}" if row.flags else ""
+            raise DockerfileError(f"{instruction.keyword} does not support --{flag} here{known}", instruction)
     for flag, text in instruction.flags.items():
         plain(text, instruction, f"--{flag}")
     row.check(instruction, lookup)
 
 
 def pairs(instruction: Instruction, lookup: Lookup) -> dict[PlainName, PlainWord]:
-    """Of ENV and LABEL: NAME=value ..., or NAME value."""
+    """Parses ENV and LABEL: NAME=value ..., or NAME value."""
     first, _, rest = instruction.rest.replace("\t", " ").partition(" ")
     if not first:
         raise DockerfileError(f"{instruction.keyword} needs NAME=value", instruction)
@@ -69,7 +68,7 @@ def pairs(instruction: Instruction, lookup: Lookup) -> dict[PlainName, PlainWord
 
 
 def arguments(instruction: Instruction, lookup: Lookup) -> dict[PlainName, PlainWord | None]:
-    """Of ARG: NAME or NAME=default ..."""
+    """Parses ARG: NAME or NAME=default ..."""
     found: dict[PlainName, PlainWord | None] = {}
     for word in raw_words(instruction):
         name, equals, default = word.partition("=")
@@ -80,7 +79,7 @@ def arguments(instruction: Instruction, lookup: Lookup) -> dict[PlainName, Plain
 
 
 def command(instruction: Instruction, text: str | None = None) -> Command:
-    """Of RUN, CMD and ENTRYPOINT."""
+    """Parses RUN, CMD and ENTRYPOINT."""
     text = instruction.rest if text is None else text
     listed = json_form(instruction, text)
     if listed is None:
@@ -88,7 +87,7 @@ def command(instruction: Instruction, text: str | None = None) -> Command:
             raise DockerfileError(f"{instruction.keyword} names no command", instruction)
         return Command((plain(text, instruction, "the command"),), is_list=False)
     if listed and not listed[0]:
-        raise DockerfileError("the first string of its list is empty, and should name a program", instruction)
+        raise DockerfileError("the first string of its list is empty; it must name a program", instruction)
     return Command(tuple(listed), is_list=True)
 
 
@@ -100,7 +99,7 @@ def shell(instruction: Instruction) -> tuple[PlainWord, ...]:
 
 
 def words(instruction: Instruction, lookup: Lookup) -> list[PlainWord]:
-    """Of VOLUME, EXPOSE, COPY and ADD: strings of a list, or what stands between spaces. None is empty."""
+    """Parses VOLUME, EXPOSE, COPY and ADD: the strings of a list, or words between spaces. None is empty."""
     written: list[str] | list[PlainWord] | None = json_form(instruction)
     if written is None:
         written = separate(instruction.rest)
@@ -111,7 +110,7 @@ def words(instruction: Instruction, lookup: Lookup) -> list[PlainWord]:
 
 
 def sources_and_target(instruction: Instruction, lookup: Lookup) -> tuple[list[PlainWord], PlainWord]:
-    """Of COPY and ADD."""
+    """Parses COPY and ADD."""
     *sources, target = words(instruction, lookup) if instruction.rest else [PlainWord("")]
     if not sources:
         raise DockerfileError("a source and a target are needed", instruction)
@@ -119,7 +118,9 @@ def sources_and_target(instruction: Instruction, lookup: Lookup) -> tuple[list[P
         raise DockerfileError(f"it has more than {MOST_SOURCES:,} sources; copy their folder", instruction)
     for source in sources:
         if _ELSEWHERE.match(source):
-            raise DockerfileError("nothing is fetched from the network; put the file into the context", instruction)
+            raise DockerfileError(
+                "files cannot be fetched from the network; put the file into the context", instruction
+            )
         try:
             glob(source)
         except PatternError as error:
@@ -129,7 +130,7 @@ def sources_and_target(instruction: Instruction, lookup: Lookup) -> tuple[list[P
 
 
 def single(instruction: Instruction, lookup: Lookup) -> PlainWord:
-    """Of WORKDIR, USER and STOPSIGNAL: everything as one value, which is not empty."""
+    """Parses WORKDIR, USER and STOPSIGNAL: one value, which is not empty."""
     if not (found := value(instruction.rest, lookup, instruction)):
         raise DockerfileError(f"{instruction.keyword} needs a value", instruction)
     if instruction.keyword == "WORKDIR":
@@ -138,7 +139,7 @@ def single(instruction: Instruction, lookup: Lookup) -> PlainWord:
 
 
 def trigger(instruction: Instruction) -> Instruction:
-    """What ONBUILD would run."""
+    """The instruction that ONBUILD would run."""
     if not instruction.rest:
         raise DockerfileError("ONBUILD needs an instruction", instruction)
     inner = instruction_of(instruction.line, instruction.rest)
@@ -148,7 +149,7 @@ def trigger(instruction: Instruction) -> Instruction:
 
 
 def _check_path(path: str, instruction: Instruction) -> None:
-    """Whether a file system can hold it; names with variables in them are not measured."""
+    """Checks that a file system can hold the path. Names with variables are not measured."""
     parts = path.split("/")
     if len(parts) > MOST_DEPTH:
         raise DockerfileError(f"a path in it has more than {MOST_DEPTH} folders", instruction)
@@ -164,17 +165,22 @@ def _name(text: str, lookup: Lookup, instruction: Instruction) -> PlainName:
             raise DockerfileError(
                 f"a variable needs a name; write {instruction.keyword} NAME=value", instruction
             ) from None
-        raise DockerfileError(f"the name of a variable is refused, as {error.reason}", instruction) from None
+        raise DockerfileError(f"the name of a variable is invalid: {error.reason}", instruction) from None
 
 
 def _check_add(instruction: Instruction, lookup: Lookup) -> None:
-    """An engine may fetch what ADD names, past every limit on the network: so only names that no reader can take
-    for an address are allowed, and none that become known in the build."""
+    """Restricts ADD to plain file names.
+
+    An engine may fetch what ADD names, past every limit on the network. So names that any builder could take for an
+    address are refused, and so are names that are only known during the build.
+    """
     for word in json_form(instruction) or separate(instruction.rest):
         if "://" in word or word.startswith("git@"):
-            raise DockerfileError("nothing is fetched from the network; put the file into the context", instruction)
+            raise DockerfileError(
+                "files cannot be fetched from the network; put the file into the context", instruction
+            )
         if any(character in word for character in "$\"'\\"):
-            raise DockerfileError("ADD takes files by their plain names only; COPY takes variables too", instruction)
+            raise DockerfileError("ADD accepts only plain file names; use COPY for names with variables", instruction)
     sources_and_target(instruction, lookup)
 
 
@@ -187,7 +193,7 @@ def _check_healthcheck(instruction: Instruction, _: Lookup) -> None:
 
 
 def health(instruction: Instruction) -> tuple[str, str]:
-    """Of HEALTHCHECK: NONE or CMD in capitals, and what follows."""
+    """Parses HEALTHCHECK: NONE or CMD in capitals, and what follows."""
     kind, _, rest = instruction.rest.replace("\t", " ", 1).partition(" ")
     return kind.upper(), rest.strip(" \t")
 
@@ -204,7 +210,7 @@ def _check_trigger(instruction: Instruction, lookup: Lookup) -> None:
 
 _COPY_FLAGS = ("chown", "chmod", "link")
 _TABLE: Mapping[str, _Row] = {
-    "FROM": _Row(_check_text, ("platform",)),  # dockerfile_resolved.py reads the rest
+    "FROM": _Row(_check_text, ("platform",)),  # resolve.py reads the rest
     "ARG": _Row(arguments),
     "ENV": _Row(pairs),
     "LABEL": _Row(pairs),

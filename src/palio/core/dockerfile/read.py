@@ -1,12 +1,12 @@
-"""Reads a Dockerfile as its instructions with their lines.
+"""Reads a Dockerfile into instructions with line numbers.
 
-There is one reading for all engines. Where readers of Dockerfiles differ (line ends of Unicode, white space other than
-spaces and tabs, several backslashes at a line's end, other escape characters, flags in quotes, here-documents), the
-file is refused with the line. Comments, line continuations, a byte order mark and Windows line ends are read as Docker
-reads them. `# syntax=` and `# check=` are comments here: no frontend is run.
+All engines share this reading. Where builders differ (Unicode line ends, white space other than spaces and tabs,
+several backslashes at the end of a line, other escape characters, quoted flags, here-documents), the file is refused
+with the line. Comments, line continuations, byte order marks and Windows line ends are read as Docker reads them. `#
+syntax=` and `# check=` are treated as comments: no frontend is run.
 
-Bounded: the size of the file, the number of instructions, the length of each. What an instruction's words may be is
-in dockerfile_words.py.
+Limited: the size of the file, the number of instructions and the length of each. instruction_words.py checks the
+arguments.
 """
 
 import re
@@ -19,20 +19,20 @@ from palio.core.quantities import MIB
 
 MOST_BYTES = MIB  # of a Dockerfile or .dockerignore
 MOST_INSTRUCTIONS = 1000
-MOST_LINE_BYTES = 65_535  # of an instruction, continued lines joined: more than that, Docker does not read either
+MOST_LINE_BYTES = 65_535  # of an instruction with its continuation lines; Docker's own limit
 _SHOWN = 120
 
 _ESCAPE_DIRECTIVE = re.compile(r"#[ \t]*escape[ \t]*=(?![ \t]*\\[ \t]*$)", re.IGNORECASE)
 _KEYWORD = re.compile(r"[A-Za-z]+(?=[ \t]|$)")
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?:=([^\s'\"\\]*))?(?:[ \t]+|$)")
 _HEREDOC = re.compile(r"(?:^|[ \t])[0-9]*<<-?[^<\s]")
-# Controls but the tab, surrogates, and white space that is not a plain space for every reader.
+# Control characters except the tab, surrogates, and white space that some readers do not treat as a plain space.
 _UNFIT = re.compile("[\x00-\x08\x0a-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff\ufeff]")
 _NAMED = {"\0": "NUL", "\r": "a carriage return"}
 
 
 class DockerfileError(Exception):
-    """What is wrong, and where: in which instruction, if one can be named."""
+    """What is wrong and where, with the instruction if known."""
 
     def __init__(self, reason: str, instruction: "Instruction | None" = None, where: str = "the Dockerfile") -> None:
         super().__init__(reason)
@@ -51,7 +51,7 @@ class Instruction:
     rest: str = ""  # what follows keyword and flags, in one line
 
     def text(self) -> str:
-        """The instruction as one line."""
+        """The instruction in one line."""
         flags = "".join(f"--{name}={value} " if value else f"--{name} " for name, value in self.flags.items())
         return f"{self.keyword} {flags}{self.rest}".rstrip()
 
@@ -61,29 +61,29 @@ class Instruction:
 
 
 def read_text(context: Path, name: str) -> str | None:
-    """A text of the context that steers its build, or None where there is none. Raises DockerfileError.
+    """Reads a file of the context that affects the build, or returns None. Raises DockerfileError.
 
-    A link is followed within the context only.
+    A link is only followed within the context.
     """
     path = context / name
     try:
         if path.is_symlink() and not path.resolve(strict=True).is_relative_to(context.resolve()):
-            raise DockerfileError("it is a link that leads out of the folder; put the file itself there", where=name)
+            raise DockerfileError("it is a link out of the folder; copy the file there instead", where=name)
         with open_untrusted(path.resolve()) as file:
             return decoded(file.read(MOST_BYTES + 1), name)
     except FileNotFoundError:
         return None
     except UnreadableFileError as error:
         raise DockerfileError(f"it {error}", where=name) from None
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a link that leads to itself
-        reason = error.strerror if isinstance(error, OSError) else "it is a link that leads to itself"
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a link to itself
+        reason = error.strerror if isinstance(error, OSError) else "it is a link to itself"
         raise DockerfileError(f"it cannot be read: {reason}", where=name) from None
 
 
 def decoded(data: bytes, name: str = "Dockerfile") -> str:
-    """`data` as text; one byte more than is allowed is enough to have it refused. Raises DockerfileError."""
+    """Decodes `data`. One byte more than the limit is enough to refuse it. Raises DockerfileError."""
     if len(data) > MOST_BYTES:
-        raise DockerfileError(f"it is larger than {MOST_BYTES // MIB} MiB, the most that is allowed", where=name)
+        raise DockerfileError(f"it is larger than the limit of {MOST_BYTES // MIB} MiB", where=name)
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -92,27 +92,27 @@ def decoded(data: bytes, name: str = "Dockerfile") -> str:
 
 
 def parse(text: str) -> list[Instruction]:
-    """The instructions, their words not looked at yet. Raises DockerfileError."""
+    """Parses the instructions without checking their arguments. Raises DockerfileError."""
     instructions: list[Instruction] = []
     begin, pieces, size = 0, list[str](), 0
     for number, whole in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         line = whole.removesuffix("\r")
         plain = line.strip(" \t")
-        if not plain or plain.startswith("#"):  # within a continued instruction too
+        if not plain or plain.startswith("#"):  # also inside a continued instruction
             if not instructions and not pieces and _ESCAPE_DIRECTIVE.match(plain):
-                raise DockerfileError(f"line {number} chooses another escape character, and only \\ is taken here")
+                raise DockerfileError(f"line {number} sets another escape character, but only \\ is supported")
             continue
         if not pieces:
             begin, size, line = number, 0, line.lstrip(" \t")
         if unfit := _UNFIT.search(line):
             raise DockerfileError(
-                f"it holds {described(unfit[0])} in line {number}; write plain text there",
+                f"it contains {described(unfit[0])} in line {number}; write plain text there",
                 Instruction(begin, _UNFIT.sub("\ufffd", "".join([*pieces, line]).strip(" \t"))),
             )
         ended = line.rstrip(" \t")
         continued = ended.endswith("\\")
         if ended.endswith("\\\\"):
-            raise DockerfileError(f"line {number} ends with several backslashes, which not all readers take alike")
+            raise DockerfileError(f"line {number} ends with several backslashes, which builders interpret differently")
         pieces.append(ended[:-1] if continued else line)
         size += len(pieces[-1].encode())
         if size > MOST_LINE_BYTES:
@@ -128,12 +128,12 @@ def parse(text: str) -> list[Instruction]:
 
 def _counted(line: int, text: str, before: list[Instruction]) -> Instruction:
     if len(before) == MOST_INSTRUCTIONS:
-        raise DockerfileError(f"line {line} is one too many; at most {MOST_INSTRUCTIONS:,} instructions are read")
+        raise DockerfileError(f"line {line} is one too many; at most {MOST_INSTRUCTIONS:,} instructions are allowed")
     return instruction_of(line, text)
 
 
 def instruction_of(line: int, text: str) -> Instruction:
-    """One instruction, its lines joined."""
+    """Parses one instruction whose lines are joined."""
     text = text.strip(" \t")
     if not (match := _KEYWORD.match(text)):
         keyword, _, rest = text.partition(" ")
@@ -142,14 +142,14 @@ def instruction_of(line: int, text: str) -> Instruction:
     flags: dict[str, str] = {}
     while flag := _FLAG.match(rest):
         if flag[1] in flags:
-            raise DockerfileError(f"--{flag[1]} stands there twice", Instruction(line, keyword, {}, rest))
+            raise DockerfileError(f"--{flag[1]} is given twice", Instruction(line, keyword, {}, rest))
         flags[flag[1]] = flag[2] or ""
         rest = rest[flag.end() :]
     instruction = Instruction(line, keyword, flags, rest)
     if rest.startswith("--"):
         raise DockerfileError("its flags cannot be read; write --name=value, without quotes", instruction)
     if keyword in ("RUN", "COPY", "ADD") and _HEREDOC.search(rest):
-        raise DockerfileError("here-documents (<<EOF) are not read; use a file instead", instruction)
+        raise DockerfileError("here-documents (<<EOF) are not supported; use a file instead", instruction)
     return instruction
 
 

@@ -1,9 +1,9 @@
-"""A Dockerfile with every question answered that decides what it takes: what is checked here is what is built.
+"""Resolves everything that determines what a Dockerfile uses, so that the checked file is the file that is built.
 
-The images of FROM and COPY --from are resolved once, with the arguments of the build and nothing else: predefined
-arguments (http_proxy, TARGETPLATFORM and their like) are not set for them. `text` has the resolved names, written out
-whole, and each instruction in one line of its own, the line where it begins in the original; so an engine that reads
-it has no choice left. Words, lengths and what variables grow to are checked on the way, in all instructions.
+The images of FROM and COPY --from are resolved once, using only the build's arguments: predefined arguments
+(http_proxy, TARGETPLATFORM and the like) are not set for them. `text` has the full resolved names and each instruction
+in one line, at its original line number, which leaves an engine no choice. Arguments, lengths and the growth of
+variables are checked in all instructions on the way.
 """
 
 import json
@@ -19,10 +19,11 @@ from palio.core.dockerfile.read import MOST_LINE_BYTES, DockerfileError, Instruc
 from palio.core.plain_words import PlainName, PlainWord, UnfitWordError
 from palio.core.quantities import KIB, MIB
 
-MOST_ENVIRONMENT = 512 * KIB  # of a stage's variables; Linux takes no more than 2 MiB of arguments and environment
-_MOST_WORK = 4 * MIB  # characters that come out of all variables together
+MOST_ENVIRONMENT = 512 * KIB  # of a stage's variables; Linux limits arguments and environment to 2 MiB
+_MOST_WORK = 4 * MIB  # characters that all variables together expand to
 _SCRATCH = "scratch"
-# A variable that the base image may set to anything: long, so that what grows by doubling it is found in time.
+# Stands for a variable that the base image may set to anything. Long, so that growth by repeated doubling is found in
+# time.
 _UNKNOWN = "x" * KIB
 _ALIAS = re.compile(r"[a-z][a-z0-9_.-]{0,127}")
 _PLATFORM = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,2}")
@@ -32,10 +33,10 @@ _LISTS = ("RUN", "CMD", "ENTRYPOINT", "SHELL", "COPY", "ADD", "VOLUME")
 
 @dataclass(frozen=True)
 class Resolved:
-    instructions: tuple[Instruction, ...]  # as they were written
-    text: str  # what an engine is given
-    images: Mapping[ImageName, str]  # what it takes from, and how that was written
-    base: ImageName | None  # what the last stage is made of in the end; None for scratch
+    instructions: tuple[Instruction, ...]  # as written
+    text: str  # for the engine
+    images: Mapping[ImageName, str]  # the images it uses, and how they were written
+    base: ImageName | None  # the image that the last stage is ultimately based on; None for scratch
 
 
 @dataclass
@@ -47,18 +48,18 @@ class _Stage:
 
 
 def resolve(text: str, given: Mapping[str, str]) -> Resolved:
-    """`given` are the arguments of the build. Raises DockerfileError for the first thing that may not be."""
+    """Resolves a Dockerfile; `given` are the build's arguments. Raises DockerfileError for the first problem."""
     instructions = parse(text)
     reading = _Reading(given)
     lines: list[str] = []
     for instruction in instructions:
         written = reading.take(instruction).text()
         if len(written.encode()) > MOST_LINE_BYTES:
-            raise DockerfileError(f"it comes to more than {MOST_LINE_BYTES:,} bytes", instruction)
+            raise DockerfileError(f"it expands to more than {MOST_LINE_BYTES:,} bytes", instruction)
         lines += [""] * (instruction.line - 1 - len(lines))
         lines.append(written)
     if not reading.stages:
-        raise DockerfileError("the Dockerfile has no FROM, so there is nothing to build on")
+        raise DockerfileError("the Dockerfile has no FROM")
     return Resolved(tuple(instructions), "\n".join([*lines, ""]), reading.images, reading.stages[-1].base)
 
 
@@ -67,15 +68,15 @@ class _Reading:
         try:
             self._given = {PlainName(name): PlainWord(text) for name, text in given.items()}
         except UnfitWordError as error:
-            raise DockerfileError(f"an argument of the build is refused, as {error.reason}") from None
+            raise DockerfileError(f"a build argument is invalid: {error.reason}") from None
         self.images: dict[ImageName, str] = {}
         self.stages: list[_Stage] = []
         self._aliases: dict[str, _Stage] = {}
-        self._globals: dict[str, str] = {}  # ARG before FROM, which is all that FROM knows
+        self._globals: dict[str, str] = {}  # ARGs before FROM, the only ones that FROM sees
         self._work = 0
 
     def take(self, instruction: Instruction) -> Instruction:
-        """The instruction as it is to be built."""
+        """Returns the instruction in the form to build."""
         if not self.stages and instruction.keyword not in ("FROM", "ARG"):
             raise DockerfileError("the first instruction must be FROM", instruction)
         check(instruction, self._counted)
@@ -89,7 +90,7 @@ class _Reading:
                 environment.update(pairs(instruction, self._counted).items())
                 if sum(len(name) + len(text) for name, text in environment.items()) > MOST_ENVIRONMENT:
                     most = f"{MOST_ENVIRONMENT // KIB} KiB"
-                    raise DockerfileError(f"all variables together come to more than {most}", instruction)
+                    raise DockerfileError(f"all variables together have more than {most}", instruction)
             case "ONBUILD":
                 self.stages[-1].triggers = True
                 inner = self._plain(trigger(instruction))
@@ -97,7 +98,7 @@ class _Reading:
         return self._plain(instruction)
 
     def _counted(self, name: str) -> str | None:
-        """What a variable holds; something long, where only the base image can tell."""
+        """The value of a variable, or a long placeholder if only the base image knows it."""
         if not self.stages:
             found = self._globals.get(name)
         else:
@@ -105,7 +106,7 @@ class _Reading:
             found = ChainMap(stage.environment, stage.declared).get(name, _UNKNOWN)
         self._work += len(found or "")
         if self._work > _MOST_WORK:
-            raise DockerfileError(f"the variables of this file come to more than {_MOST_WORK:,} characters in all")
+            raise DockerfileError(f"the variables of this file expand to more than {_MOST_WORK:,} characters in total")
         return found
 
     def _declare(self, instruction: Instruction) -> None:
@@ -118,12 +119,12 @@ class _Reading:
     def _from(self, instruction: Instruction) -> Instruction:
         written, *alias = separate(instruction.rest)
         if alias and (len(alias) != 2 or alias[0].lower() != "as"):
-            raise DockerfileError("FROM takes an image, or an image AS a name", instruction)
+            raise DockerfileError("FROM takes an image, or an image AS name", instruction)
         lookup = self._globals.get
         base = value(written, lookup, instruction)
         if stage := self._aliases.get(base.lower()):
             if stage.triggers:
-                raise DockerfileError("triggers (ONBUILD) are not run; write their instructions out", instruction)
+                raise DockerfileError("triggers (ONBUILD) are not run; write out their instructions", instruction)
             made = _Stage(stage.base, dict(stage.environment), {})
             literal = base.lower()
         elif base == _SCRATCH:
@@ -139,9 +140,9 @@ class _Reading:
     def _alias(self, text: str, stage: _Stage, instruction: Instruction) -> str:
         name = text.lower()
         if not _ALIAS.fullmatch(name) or name in (_SCRATCH, "context"):
-            raise DockerfileError(f"{text[:40]} cannot be the name of a stage; take letters and digits", instruction)
+            raise DockerfileError(f"{text[:40]} cannot be the name of a stage; use letters and digits", instruction)
         if name in self._aliases:
-            raise DockerfileError(f"another stage is called {name} already", instruction)
+            raise DockerfileError(f"another stage is already named {name}", instruction)
         self._aliases[name] = stage
         return name
 
@@ -162,7 +163,7 @@ class _Reading:
         return image
 
     def _plain(self, instruction: Instruction) -> Instruction:
-        """With lists and the image of COPY --from written in one way."""
+        """Normalizes lists and the image of COPY --from."""
         if (source := instruction.flags.get("from")) is not None:
             instruction = replace(instruction, flags={**instruction.flags, "from": self._copied(source, instruction)})
         if instruction.keyword in _LISTS and (listed := json_form(instruction)) is not None:
@@ -180,5 +181,5 @@ class _Reading:
         if _INDEX.fullmatch(source) and int(source) < len(self.stages):
             return str(int(source))
         if "$" in source:
-            raise DockerfileError("--from takes the name of a stage or image, and no variables", instruction)
+            raise DockerfileError("--from takes the name of a stage or image, without variables", instruction)
         return str(self._image(source, source, instruction))

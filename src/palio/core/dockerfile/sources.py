@@ -1,6 +1,6 @@
-"""What a Dockerfile takes from beside it, and whether that is there: looked up without building anything.
+"""Checks that the files a Dockerfile copies exist, without building anything.
 
-Not covered, and taken to be there: sources with variables in their names, as a build may be given other values.
+Not covered: sources with variables in their names, which may have other values in a build. They are assumed to exist.
 """
 
 import posixpath
@@ -13,21 +13,21 @@ from palio.core.dockerfile.dockerignore import ignored_by
 from palio.core.dockerfile.instruction_words import check, sources_and_target
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, Instruction, decoded, parse
 from palio.core.errors import PalioError, counted
-from palio.core.files.archive import look_through
+from palio.core.files.archive import inspect_archive
 from palio.core.files.globs import Globs, PathMatcher, PatternError, TooMuchWorkError, literal
 
 _SHOWN = 20
-_MOST_SOURCES = 1000  # of all instructions together
-_UNKNOWN = "x"  # a variable's value, where words are only looked at
+_MOST_SOURCES = 1000  # in all instructions together
+_UNKNOWN = "x"  # a variable's value where only the syntax matters
 
 
 def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> set[str]:
-    """The names among `here` that COPY and ADD take; a source that takes none becomes a problem."""
+    """Returns the names among `here` that COPY and ADD copy. A source that matches none becomes a problem."""
     sources: list[tuple[Instruction, str]] = []
     try:
         instructions = parse(dockerfile)
         if not any(instruction.keyword == "FROM" for instruction in instructions):
-            problems.append("the Dockerfile has no FROM, so there is nothing to build on")
+            problems.append("the Dockerfile has no FROM")
         for instruction in instructions:
             check(instruction, lambda _: _UNKNOWN)
             if instruction.keyword in ("COPY", "ADD") and "from" not in instruction.flags:
@@ -35,8 +35,10 @@ def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> s
                     sources += [(instruction, each) for each in sources_and_target(instruction, lambda _: None)[0]]
                 if len(sources) > _MOST_SOURCES:
                     most = f"{_MOST_SOURCES:,}"
-                    raise DockerfileError(f"more than {most} sources are copied up to here; copy folders", instruction)
-        return _taken(sources, here, problems)
+                    raise DockerfileError(
+                        f"more than {most} sources have been copied up to this line; copy folders instead", instruction
+                    )
+        return _matched(sources, here, problems)
     except DockerfileError as fault:
         where = f"the Dockerfile, {fault.where}" if fault.instruction else fault.where
         problems.append(f"{where}: {fault.reason}")
@@ -44,11 +46,12 @@ def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> s
 
 
 def check_context(path: Path) -> None:
-    """Whether the Dockerfile of a zip can find what it copies, as `pack` asks of a folder.
+    """Checks that the Dockerfile of a zip finds the files it copies, as `pack` does for a folder.
 
-    The zip has been looked through. Raises PalioError "dockerfile-unfit" with all problems, or "archive-invalid".
+    The zip must have been inspected already. Raises PalioError "dockerfile-unfit" with all problems, or
+    "archive-invalid".
     """
-    top = look_through(path).top
+    top = inspect_archive(path).top
     with zipfile.ZipFile(path) as archive:
         names = [entry.filename.removeprefix(top).rstrip("/") for entry in archive.infolist()]
         try:
@@ -73,7 +76,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def _taken(sources: list[tuple[Instruction, str]], here: Iterable[str], problems: list[str]) -> set[str]:
+def _matched(sources: list[tuple[Instruction, str]], here: Iterable[str], problems: list[str]) -> set[str]:
     patterns = [source_pattern(source) for _, source in sources]
     everything = any(pattern == "" for pattern in patterns)
     try:
@@ -91,19 +94,19 @@ def _taken(sources: list[tuple[Instruction, str]], here: Iterable[str], problems
     fit = set(globs.numbers_of(met))
     for number, (instruction, source) in enumerate(sources):
         if number not in fit and patterns[number]:
-            _complain(instruction, source, problems)
+            _report_missing(instruction, source, problems)
     return set(names) if everything else taken
 
 
 def source_pattern(source: str) -> str:
-    """The pattern of what a source of COPY names in the context, relative to it; "" for all of it."""
+    """The pattern for a source of COPY, relative to the context; "" means all of it."""
     relative = posixpath.normpath(source.lstrip("/") or ".")
     if relative == ".":
         return ""
     return relative if any(character in relative for character in "*?[") else literal(relative)
 
 
-def _complain(instruction: Instruction, source: str, problems: list[str]) -> None:
-    hint = "; `palio train` makes it" if source.removeprefix("./").startswith("model_output/") else ""
+def _report_missing(instruction: Instruction, source: str, problems: list[str]) -> None:
+    hint = "; `palio train` creates it" if source.removeprefix("./").startswith("model_output/") else ""
     outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
-    problems.append(f"the Dockerfile, {instruction}: there is no {source}{outside}{hint}")
+    problems.append(f"the Dockerfile, {instruction}: {source} does not exist{outside}{hint}")

@@ -1,1 +1,1 @@
-"""Files and folders, ours and strangers': reading, copying, digesting and writing them safely."""
+"""Reads, copies, digests and writes files and folders safely, trusted or not."""

@@ -1,10 +1,10 @@
-"""Takes what a job left in its output folder: regular files with plain names, and nothing that leads elsewhere.
+"""Collects a job's output folder: regular files with plain names, and nothing that points elsewhere.
 
-Covered: links of both kinds, pipes, sockets and devices are refused by what the open descriptor says, never by name
-alone; no path of the source is resolved twice; names that could deceive a reader or a program (control characters,
-invalid UTF-8, `..`) are refused; bytes, files, folders and depth are capped while copying, so that a hostile folder
-costs no more than an honest one. Copies are new files of mode 0644 in folders of mode 0755.
-Not covered: what the files say. A source that is still being written to gives some mixture of old and new.
+Covered: links of both kinds, pipes, sockets and devices are refused by inspecting the open descriptor, never only the
+name; no source path is resolved twice; names that could deceive a reader or program (control characters, invalid UTF-8,
+`..`) are refused; bytes, files, folders and depth are limited while copying, so that a hostile folder costs no more
+than an honest one. Copies are new files of mode 0644 in folders of mode 0755. Not covered: the content of files. A
+source that is still being written gives some mixture of old and new.
 """
 
 import os
@@ -22,10 +22,10 @@ from palio.core.quantities import MIB, size_text
 
 MAX_DEPTH = 32
 MAX_NAME_BYTES = 255
-MAX_PATH_BYTES = 1024  # so that a copy has room below any folder of ours
-MAX_REFUSALS = 100  # by then it is clear; a million more would only fill the report
+MAX_PATH_BYTES = 1024  # so that a copy fits below any of our folders
+MAX_REFUSALS = 100  # a longer list would only fill the report
 
-# What moves a cursor, ends a line or turns the direction of writing.
+# Characters that move the cursor, end a line or change the writing direction.
 _DECEPTIVE = {*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _DECEPTIVE}
 
@@ -49,14 +49,14 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def collect_folder(source: Path | int, destination: Path, *, max_bytes: int, max_files: int) -> Collected:
-    """Copies the regular files below `source`, a folder or a descriptor of one, to `destination`, made if need be."""
+    """Copies the regular files below `source`, a folder or its descriptor, to `destination`, created if needed."""
     with _intake(destination, max_bytes, max_files) as intake:
         _take_tree(source, intake)
     return intake.collected()
 
 
 def collect_tar(stream: IO[bytes], destination: Path, *, prefix: str, max_bytes: int, max_files: int) -> Collected:
-    """The same from a tar stream, whose members all lie below the folder `prefix`."""
+    """Like `collect_folder`, from a tar stream whose members are all below the folder `prefix`."""
     with (
         _intake(destination, max_bytes, max_files) as intake,
         tarfile.open(fileobj=stream, mode="r|*", encoding="utf-8") as archive,
@@ -67,13 +67,13 @@ def collect_tar(stream: IO[bytes], destination: Path, *, prefix: str, max_bytes:
 
 
 def printable(name: str) -> str:
-    """A name from outside, fit to be shown: one line, no control characters, at most 200 characters."""
+    """An external name made fit to print: one line, no control characters, at most 200 characters."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace").translate(_ESCAPES)
     return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def name_refusal(parts: Sequence[str]) -> str | None:
-    """Why a path of these components is not taken, or None."""
+    """Why a path of these components is refused, or None."""
     if len(parts) > MAX_DEPTH:
         return f"more than {MAX_DEPTH} levels deep"
     if len(os.fsencode("/".join(parts))) > MAX_PATH_BYTES:
@@ -91,11 +91,11 @@ def name_refusal(parts: Sequence[str]) -> str | None:
 
 
 class _FullError(Exception):
-    """A cap is reached; what follows is not looked at."""
+    """A limit is reached; the rest is skipped."""
 
 
 class _Intake:
-    """What was taken so far, and whether more may be."""
+    """Keeps count of what was taken, and enforces the limits."""
 
     def __init__(self, destination: int, max_bytes: int, max_files: int) -> None:
         self.destination = destination
@@ -115,7 +115,7 @@ class _Intake:
             self.stop(f"{MAX_REFUSALS} entries were refused")
 
     def stop(self, reason: str) -> None:
-        self.refused.append(f"the rest was not looked at: {reason}")
+        self.refused.append(f"the rest was skipped: {reason}")
         raise _FullError
 
     def see_folder(self) -> None:
@@ -124,14 +124,14 @@ class _Intake:
             self.stop(f"more than {self.max_files:,} folders")
 
     def create(self, path: str, size_bytes: int) -> int:
-        """A descriptor of the new file `path`, if there is room for it."""
+        """Creates the file `path` if the limits allow and returns its descriptor."""
         if len(self.files) >= self.max_files:
             self.stop(f"more than {self.max_files:,} files")
         if self.total_bytes + size_bytes > self.max_bytes:
-            self.stop(f"{printable(path)} would make it more than {size_text(self.max_bytes)}")
+            self.stop(f"{printable(path)} would exceed {size_text(self.max_bytes)}")
         self._make_folder(path.rpartition("/")[0])
         descriptor = os.open(path, _CREATE, 0o644, dir_fd=self.destination)
-        os.fchmod(descriptor, 0o644)  # whatever the umask is
+        os.fchmod(descriptor, 0o644)  # regardless of the umask
         self.files.append(path)
         self.total_bytes += size_bytes
         return descriptor
@@ -140,7 +140,7 @@ class _Intake:
         if path not in self.folders:
             self._make_folder(path.rpartition("/")[0])
             os.mkdir(path, dir_fd=self.destination)
-            os.chmod(path, 0o755, dir_fd=self.destination)  # noqa: S103 - uniform, whatever the umask is
+            os.chmod(path, 0o755, dir_fd=self.destination)  # noqa: S103 - uniform, regardless of the umask
             self.folders.add(path)
 
 
@@ -157,7 +157,7 @@ def _intake(destination: Path, max_bytes: int, max_files: int) -> Iterator[_Inta
 
 
 def _take_tree(source: Path | int, intake: _Intake) -> None:
-    """Depth first, in order of names, with one descriptor open per level and so at most MAX_DEPTH of them."""
+    """Walks depth first, by name, with one open descriptor per level, so at most MAX_DEPTH."""
     path, parent = (".", source) if isinstance(source, int) else (source, None)
     top = os.open(path, _READ | os.O_DIRECTORY, dir_fd=parent)
     try:
@@ -168,7 +168,7 @@ def _take_tree(source: Path | int, intake: _Intake) -> None:
 
 def _take_folder(folder: int, parts: tuple[str, ...], intake: _Intake) -> None:
     with os.scandir(folder) as found:
-        # More than may be taken, seen or refused is enough to reach a cap; the rest of a million is not even listed.
+        # This is enough to reach a limit; the rest of a million entries is not even listed.
         entries = list(islice(found, 2 * intake.max_files + MAX_REFUSALS + 1))
     for entry in sorted(entries, key=lambda entry: entry.name):
         inner = (*parts, entry.name)
@@ -216,13 +216,13 @@ def _take_file(folder: int, name: str, path: str, intake: _Intake) -> None:
 
 
 def copy_content(source: int, target: int, size_bytes: int) -> None:
-    """Copies between descriptors at most `size_bytes`, whatever is appended meanwhile; shares blocks where it can."""
+    """Copies at most `size_bytes` between descriptors, even if the source grows. Shares blocks if possible."""
     left = size_bytes
     try:
         while left and (copied := os.copy_file_range(source, target, left)):
             left -= copied
     except OSError:
-        pass  # not between these file systems: read and write the rest
+        pass  # not supported between these file systems: read and write the rest
     while left and (block := os.read(source, min(left, MIB))):
         left -= len(block)
         while block:

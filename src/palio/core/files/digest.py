@@ -1,8 +1,8 @@
-"""The SHA-256 of files and of lists of files: the same content gives the same digest, on every machine.
+"""SHA-256 digests of files and lists of files. The same content has the same digest on every machine.
 
-A list's digest covers the relative paths, sizes and contents of regular files, in the order of their paths. Times,
-owners, permissions and empty folders are not covered, so it never decides whether something is used again: that takes
-the digests of core/files/tree.py.
+A list's digest covers the relative paths, sizes and contents of regular files, in path order. Times, owners,
+permissions and empty folders are not covered, so it never decides whether something can be reused; the digests of
+core/files/tree.py do.
 """
 
 import hashlib
@@ -10,37 +10,37 @@ import os
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
-from palio.core.files.parallel import several_at_once
+from palio.core.files.parallel import for_each_parallel
 
 IGNORED_NAMES = frozenset({"__pycache__", ".git", ".DS_Store", "__MACOSX"})
 CHUNK_BYTES = 1024 * 1024
 
 
-class UnfitFile(ValueError):  # noqa: N818 - it says what the file is
-    """A file or link that cannot be part of a digest; the text is a sentence about it."""
+class UnfitFile(ValueError):  # noqa: N818 - describes the file
+    """A file or link that cannot be digested. The text is a sentence about it."""
 
 
 def digest_file(path: Path) -> str:
-    """The SHA-256 of a file's content as 64 hexadecimal digits, read piece by piece."""
+    """The SHA-256 of a file's content as 64 hex digits, read in chunks."""
     return measure(path)[1]
 
 
 def digest_entries(entries: Iterable[tuple[str, Path]]) -> str:
-    """The SHA-256 over one line for each (name, file): `name NUL size NUL sha256 LF`, sorted by name as bytes."""
+    """The SHA-256 over one line per (name, file): `name NUL size NUL sha256 LF`, sorted by name as bytes."""
     return digest_measured(measure_all(entries))
 
 
 def digest_measured(entries: Iterable[tuple[str, int, str]]) -> str:
-    """The same over (name, size in bytes, SHA-256) of files that have been read already."""
+    """Like `digest_entries`, for files that have already been read: (name, size in bytes, SHA-256)."""
     lines = [b"%s\0%d\0%s\n" % (os.fsencode(name), size_bytes, digest.encode()) for name, size_bytes, digest in entries]
     return hashlib.sha256(b"".join(sorted(lines))).hexdigest()
 
 
 def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tuple[str, Path]]:
-    """Every regular file below a folder as (relative path with slashes, path), in a fixed order.
+    """Yields each regular file below a folder as (relative path with slashes, path), in a fixed order.
 
-    A link to a file inside is taken as that file. Raises UnfitFile for a link that leads outside, to a folder or
-    nowhere, and for devices, pipes and sockets: their content is not the folder's own.
+    A link to a file in the folder counts as that file. Raises UnfitFile for a link that is broken or points outside or
+    to a folder, and for devices, pipes and sockets.
     """
     root = folder.resolve()
     waiting = [("", root)]
@@ -63,30 +63,32 @@ def files_below(folder: Path, ignored: Set[str] = IGNORED_NAMES) -> Iterator[tup
 
 
 def check_link(name: str, link: Path, root: Path) -> None:
-    """Raises UnfitFile for a link that leads outside `root`, to a folder or nowhere; `root` has no link in its path."""
+    """Raises UnfitFile for a link that is broken or points outside `root` or to a folder. `root` has no link in its
+    path.
+    """
     try:
         target = link.resolve(strict=True)
-    except (OSError, RuntimeError):  # RuntimeError: a link that leads to itself
-        raise UnfitFile(f"{name} is a link that leads nowhere; put the file itself there") from None
+    except (OSError, RuntimeError):  # RuntimeError: a link to itself
+        raise UnfitFile(f"{name} is a broken link; put the file itself there") from None
     if not target.is_relative_to(root):
-        raise UnfitFile(f"{name} is a link that leads outside; put the file itself there")
+        raise UnfitFile(f"{name} is a link to the outside; put the file itself there")
     if target.is_dir():
         raise UnfitFile(f"{name} is a link to a folder; put the folder itself there")
 
 
 def measure_all(entries: Iterable[tuple[str, Path]]) -> list[tuple[str, int, str]]:
-    """(name, size in bytes, SHA-256) of each (name, file)."""
+    """Returns (name, size in bytes, SHA-256) of each (name, file)."""
     listed = list(entries)
-    measured = several_at_once(measure, [path for _, path in listed])
+    measured = for_each_parallel(measure, [path for _, path in listed])
     return [(name, *size_and_digest) for (name, _), size_and_digest in zip(listed, measured, strict=True)]
 
 
 def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and digest from one reading, so that they belong together even if the file is being changed."""
+    """Returns the size in bytes and the digest from one reading, so they match even if the file changes."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         size_bytes, digest = 0, hashlib.sha256()
-        block_bytes = min(max(os.fstat(file).st_size, 4096), CHUNK_BYTES)  # small for small files by the thousand
+        block_bytes = min(max(os.fstat(file).st_size, 4096), CHUNK_BYTES)  # small blocks for thousands of small files
         while block := os.read(file, block_bytes):
             size_bytes += len(block)
             digest.update(block)

@@ -1,8 +1,8 @@
-"""File name patterns of strangers, matched in time that grows with their length and with nothing else.
+"""Untrusted file name patterns, matched in time proportional to their length.
 
-`*` and `?` stay within a name, `[a-z]` and `[^a-z]` are one character of it, `**` spans folders (`**/` also none), and
-`\\` takes the next character as it is; as Go's filepath.Match and Docker's .dockerignore read them. All patterns are
-matched at once by following every state that they can be in, one character after the other, without going back.
+`*` and `?` match within a name, `[a-z]` and `[^a-z]` match one character of it, `**` spans folders (`**/` also none),
+and `\\` escapes the next character, as in Go's filepath.Match and Docker's .dockerignore. All patterns are matched at
+once by tracking every possible state, one character at a time, without backtracking.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 MOST_CHARACTERS = 1024  # of one pattern
 MOST_TOGETHER = 16_384  # of all patterns that are matched at once
 MOST_RANGES = 1000  # characters and ranges in the [ ] of all patterns that are matched at once
-MOST_WORK = 2 * 10**10  # characters of names times those of patterns: some 20 s
-_CHARACTER_WORK = 1000  # what one more character of a name costs, however few the patterns are
+MOST_WORK = 2 * 10**10  # characters of names times characters of patterns: about 20 s
+_CHARACTER_WORK = 1000  # the cost of one more character of a name, however few the patterns
 _LITERAL, _ONE, _CLASS, _STAR, _ANY, _FOLDERS, _END = range(7)
 
 
 class PatternError(ValueError):
-    """Why a pattern cannot be used, as a clause about it."""
+    """Why a pattern is invalid, as a clause about it."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class _Token:
     negated: bool = False
 
     def has(self, character: str) -> bool:
-        """Of a class."""
+        """Whether a class contains the character."""
         return any(low <= character <= high for low, high in self.ranges) != self.negated
 
 
 class Globs:
-    """Patterns as one automaton. A state is a number whose bit N says that the text so far fits all before token N."""
+    """Patterns as one automaton. Bit N of a state says that the text so far matches everything before token N."""
 
     def __init__(self, patterns: Sequence[str], *, negations: str = "^") -> None:
         """`negations`: the characters that negate a class. Raises PatternError."""
@@ -59,7 +59,7 @@ class Globs:
         ranges = [pair for _, token in self._classes for pair in token.ranges]
         if len(ranges) > MOST_RANGES:
             raise PatternError(f"is one too many: together they have more than {MOST_RANGES:,} ranges in [ ]")
-        # Between two of these code points all characters are alike to every class.
+        # Between two of these code points, all characters are equal to every class.
         self._borders = sorted({point for low, high in ranges for point in (ord(low), ord(high) + 1)})
         self._alike: dict[int, int] = {}
         self._literals = {character: _bits(numbers) for character, numbers in literals.items()}
@@ -74,7 +74,7 @@ class Globs:
         return len(self._tokens)
 
     def after(self, state: int, text: str) -> int:
-        """The state once `text` has followed; 0 if no pattern can fit any more, whatever comes."""
+        """The state after `text`; 0 if no pattern can match any more."""
         for character in text:
             if not state:
                 break
@@ -86,11 +86,11 @@ class Globs:
         return state
 
     def accepted(self, state: int) -> int:
-        """The ends of patterns among the bits of `state`."""
+        """The ends of patterns in `state`."""
         return state & self._accepting
 
     def number_of(self, end: int) -> int:
-        """Which pattern ends at the highest bit of `end`."""
+        """The pattern that ends at the highest bit of `end`."""
         return bisect_left(self._ends, end.bit_length() - 1)
 
     def numbers_of(self, ends: int) -> list[int]:
@@ -98,11 +98,11 @@ class Globs:
         return [number for number, end in enumerate(self._ends) if ends >> end & 1]
 
     def match(self, text: str) -> bool:
-        """Whether any of the patterns fits the whole of `text`."""
+        """Whether any pattern matches all of `text`."""
         return bool(self.after(self.start, text) & self._accepting)
 
     def _closed(self, state: int, entered: int) -> int:
-        """With the states that are reached by taking nothing. `**/` takes nothing only where it has just begun."""
+        """Adds the states that are reached without a character. `**/` matches nothing only where it has just begun."""
         while True:
             reached = ((state & self._skipped) << 1) | ((entered & self._folders) << 1)
             if not (fresh := reached & ~state):
@@ -110,7 +110,7 @@ class Globs:
             state, entered = state | fresh, fresh
 
     def _of_classes(self, character: str) -> int:
-        """The tokens other than literals that take this character, which is no slash."""
+        """The tokens other than literals that match this character, which is not a slash."""
         between = bisect_right(self._borders, ord(character))
         if (found := self._alike.get(between)) is None:
             found = self._one | _bits([number for number, token in self._classes if token.has(character)])
@@ -119,7 +119,7 @@ class Globs:
 
 
 def _bits(numbers: Sequence[int]) -> int:
-    """In time that grows with the highest number only."""
+    """Takes time proportional to the highest number only."""
     if not numbers:
         return 0
     digits = bytearray(b"0" * (max(numbers) + 1))
@@ -133,25 +133,25 @@ def glob(pattern: str, *, negations: str = "^") -> Globs:
 
 
 def literal(text: str) -> str:
-    """The pattern that fits `text` and nothing else."""
+    """The pattern that matches only `text`."""
     return "".join(f"\\{character}" if character in "\\*?[" else character for character in text)
 
 
 class TooMuchWorkError(Exception):
-    """So many patterns meet so many names that deciding would take minutes."""
+    """Matching so many patterns and names would take minutes."""
 
 
 class PathMatcher:
-    """Which patterns fit a path or a folder above it. Paths that follow each other share the work on their folders."""
+    """Finds the patterns that match a path or a parent folder. Consecutive paths share the work on folders."""
 
     def __init__(self, globs: Globs) -> None:
         self._globs = globs
         self._parts: list[str] = []
-        self._states = [(globs.start, 0)]  # at each folder of the last path: the state, and the ends met so far
+        self._states = [(globs.start, 0)]  # per folder of the last path: the state, and the ends met so far
         self._work = 0
 
     def ends(self, path: str) -> int:
-        """The ends of all that fit, for `Globs.number_of`. Raises TooMuchWorkError."""
+        """The ends of all matching patterns, for `Globs.number_of`. Raises TooMuchWorkError."""
         parts = path.split("/")
         shared = 0
         while shared < min(len(parts), len(self._parts)) and parts[shared] == self._parts[shared]:
@@ -172,7 +172,7 @@ class PathMatcher:
 
 def _tokens(pattern: str, negations: str) -> Iterator[_Token]:
     if len(pattern) > MOST_CHARACTERS:
-        raise PatternError(f"has {len(pattern):,} characters, and at most {MOST_CHARACTERS:,} are allowed")
+        raise PatternError(f"has {len(pattern):,} characters; at most {MOST_CHARACTERS:,} are allowed")
     place, last = 0, -1
     while place < len(pattern):
         character = pattern[place]
@@ -182,7 +182,7 @@ def _tokens(pattern: str, negations: str) -> Iterator[_Token]:
                 end += 1
             kind = _STAR if end == place + 1 else _ANY if end == len(pattern) else _FOLDERS
             place = end + 1 if kind == _FOLDERS and pattern.startswith("/", end) else end
-            if kind != _FOLDERS or last != _FOLDERS:  # `**/**/` is `**/`
+            if kind != _FOLDERS or last != _FOLDERS:  # `**/**/` equals `**/`
                 yield _Token(kind)
             last = kind
             continue
@@ -208,7 +208,7 @@ def _class(pattern: str, place: int, negations: str) -> tuple[_Token, int]:
         high = low
         if pattern.startswith("-", place):
             if pattern[place + 1 : place + 2] in ("", "]", "-"):
-                raise PatternError("has a - in [ ] without a character on each side; write \\- for itself")
+                raise PatternError("has a - in [ ] without a character on each side; write \\- for a literal -")
             high, place = _plain(pattern, place + 1)
         if low > high:
             raise PatternError(f"has the range {low}-{high}, which is empty")
@@ -217,9 +217,9 @@ def _class(pattern: str, place: int, negations: str) -> tuple[_Token, int]:
 
 
 def _plain(pattern: str, place: int) -> tuple[str, int]:
-    """A character that stands for itself, and where it ends."""
+    """A literal character and the position after it."""
     if pattern[place] != "\\":
         return pattern[place], place + 1
     if place + 1 == len(pattern):
-        raise PatternError("ends with a backslash, which takes the next character as it is")
+        raise PatternError("ends with a backslash, which must be followed by a character")
     return pattern[place + 1], place + 2

@@ -1,4 +1,4 @@
-"""What a job printed, kept safely: its beginning and its end, the cut marked, nothing in it that steers a terminal."""
+"""Writes a job's log safely: its beginning and end with the cut marked, and no terminal control sequences."""
 
 import re
 from codecs import getincrementaldecoder
@@ -8,13 +8,13 @@ from typing import Self
 
 from palio.core.engine import LOG_HEAD_BYTES, LOG_TAIL_BYTES
 
-# Everything that is not text, a tab or a line end: C0 and C1 controls, escape sequences among them, and NUL. A
-# carriage return is kept where it ends a line and becomes a line end elsewhere, so that progress bars stay readable.
+# Everything that is not text, a tab or a line end: C0 and C1 controls including escape sequences and NUL. A carriage
+# return is kept at the end of a line and becomes a line end elsewhere, so that progress bars stay readable.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def harmless(data: bytes) -> str:
-    """The text of a log, with each control character as a visible picture of itself; invalid UTF-8 as U+FFFD."""
+    """The text of a log, with control characters as visible symbols and invalid UTF-8 as U+FFFD."""
     return _shown(data.decode("utf-8", errors="replace"))
 
 
@@ -22,7 +22,7 @@ def _shown(text: str) -> str:
     return _CONTROL.sub(lambda match: _visible(match[0]), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-# Colours, as builders print them; of the other sequences it matters that they were there.
+# Colors, as builders print them. Other sequences are kept visible.
 _COLOUR = re.compile("\u241b\\[[0-9;]*m")
 
 
@@ -32,9 +32,9 @@ def _visible(character: str) -> str:
 
 
 class LogWriter:
-    """Writes a log to `path` as it comes, at most LOG_HEAD_BYTES of it; `full` then says that the rest is not kept.
+    """Writes a log to `path` as it arrives, up to LOG_HEAD_BYTES. `full` means that the rest is dropped.
 
-    What is split between two writes, a character of several bytes or the end of a line, is put together again.
+    Characters and line ends that are split between two writes are put together again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class LogWriter:
         self._file = path.open("wb")
         self._room = LOG_HEAD_BYTES
         self._decode = getincrementaldecoder("utf-8")(errors="replace").decode
-        self._held = ""  # a carriage return whose line end may be still to come
+        self._pending = ""  # a carriage return whose line feed may still follow
 
     @property
     def full(self) -> bool:
@@ -51,13 +51,13 @@ class LogWriter:
     def write(self, data: bytes) -> None:
         if self.full:
             return
-        text = self._held + self._decode(data[: self._room])
-        self._held = "\r" if text.endswith("\r") else ""
+        text = self._pending + self._decode(data[: self._room])
+        self._pending = "\r" if text.endswith("\r") else ""
         self._put(text.removesuffix("\r"))
         self._room -= len(data)
 
     def write_end(self, tail: bytes) -> None:
-        """After a cut: says so and adds the last LOG_TAIL_BYTES of what was printed."""
+        """Marks the cut and adds the last LOG_TAIL_BYTES of the output."""
         self._finish()
         self._put(_end_of_cut_log(tail))
 
@@ -66,8 +66,8 @@ class LogWriter:
         self._file.flush()
 
     def _finish(self) -> None:
-        self._put(self._held + self._decode(b"", final=True))
-        self._held = ""
+        self._put(self._pending + self._decode(b"", final=True))
+        self._pending = ""
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +80,7 @@ class LogWriter:
 
 
 def append_end(path: Path, tail: bytes) -> None:
-    """What `LogWriter.write_end` does, for a log whose kept beginning was written before."""
+    """Like `LogWriter.write_end`, for a log whose beginning is already written."""
     with path.open("ab") as file:
         file.write(_shown(_end_of_cut_log(tail)).encode())
 
@@ -90,7 +90,7 @@ def _end_of_cut_log(tail: bytes) -> str:
 
 
 def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]:
-    """The last `count` lines of a log, as `lines_at_end` gives them; none if it is unreadable."""
+    """The last `count` lines of a log, as returned by `lines_at_end`; none if unreadable."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
@@ -102,6 +102,6 @@ def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]
 
 
 def lines_at_end(text: str, count: int = 12, width: int = 300) -> tuple[str, ...]:
-    """The last `count` lines of a harmless text, without empty ones and colours, each cut to `width` characters."""
+    """The last `count` non-empty lines of a harmless text, without colors, each cut to `width` characters."""
     lines = [line.rstrip() for line in _COLOUR.sub("", text).split("\n") if line.strip()]
     return tuple(line if len(line) <= width else line[: width - 1] + "…" for line in lines[-count:])

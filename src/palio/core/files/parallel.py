@@ -1,29 +1,29 @@
-"""The same call for many things, in a few threads: for files by the thousand, whose calls let other threads run."""
+"""Calls a function for many items in a few threads. Meant for thousands of small files, whose I/O releases the GIL."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-THREADS = 2  # more of them only wait for one disk, one folder and one interpreter
-FEW = 32  # for so few, starting threads takes longer than it saves
+THREADS = 2  # more would only wait for the same disk, folder and interpreter
+FEW = 32  # for so few, starting threads costs more than it saves
 
-Thing = TypeVar("Thing")
-Outcome = TypeVar("Outcome")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def several_at_once(call: Callable[[Thing], Outcome], things: Sequence[Thing]) -> list[Outcome]:
-    """`[call(thing) for thing in things]`, begun in that order; after an exception or Ctrl-C, no other is begun."""
-    if len(things) <= FEW:
-        return [call(thing) for thing in things]
-    from concurrent.futures import ThreadPoolExecutor  # here, as it imports logging
+def for_each_parallel(call: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """`[call(item) for item in items]` in parallel, started in order; stops after an exception or Ctrl-C."""
+    if len(items) <= FEW:
+        return [call(thing) for thing in items]
+    from concurrent.futures import ThreadPoolExecutor  # imported here because it imports logging
 
-    outcomes: dict[int, Outcome] = {}
-    waiting = iter(range(len(things)))  # shared: whoever is free takes the next
+    results: dict[int, Result] = {}
+    waiting = iter(range(len(items)))  # shared: a free thread takes the next one
 
     def take() -> None:
         try:
             for index in waiting:
-                outcomes[index] = call(things[index])
+                results[index] = call(items[index])
         finally:
             deque(waiting, maxlen=0)
 
@@ -33,4 +33,4 @@ def several_at_once(call: Callable[[Thing], Outcome], things: Sequence[Thing]) -
                 ended.result()
         finally:
             deque(waiting, maxlen=0)
-    return [outcomes[index] for index in range(len(things))]
+    return [results[index] for index in range(len(items))]

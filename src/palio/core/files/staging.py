@@ -1,9 +1,9 @@
-"""Files that appear whole or not at all: built in a hidden folder beside their places, then moved in by renames.
+"""Writes files that appear completely or not at all: built in a hidden folder next to their targets, then renamed.
 
-Covered: an exception, Ctrl-C, a full disk, and a process killed at any moment. Whoever is killed before its files
-are complete changes nothing; whoever is killed while they are being moved in (a few renames) is finished by the
-next `staged` or `settle` in the same folder. Two at once in one folder do not remove each other's work.
-Not covered: loss of power, because nothing is forced out to the disk.
+Covered: an exception, Ctrl-C, a full disk, and a process killed at any moment. A process killed before its files are
+complete changes nothing; one killed while they are being moved (a few renames) is finished by the next `staged` or
+`settle` in the same folder. Two processes in one folder do not remove each other's work. Not covered: power loss,
+because nothing is synced to disk.
 """
 
 import errno
@@ -21,7 +21,7 @@ from palio.core.quantities import size_text
 
 _PREFIX = ".palio-staging-"
 _NASCENT = ".palio-nascent-"  # a stage that is not locked yet
-_NASCENT_S = 60.0  # it takes no longer to be born, or it was killed
+_NASCENT_S = 60.0  # creation takes less; otherwise its process was killed
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {
     *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV, errno.EIO, errno.EFBIG),
@@ -31,11 +31,11 @@ _REFUSED = {
 
 @contextmanager
 def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
-    """Paths at which to build new files or folders, one for each of `targets`, which lie in one folder.
+    """Yields paths at which to build new files or folders, one for each of `targets`, all in one folder.
 
-    On a clean exit what was built takes the place of its target, whatever was there before; a target for which
-    nothing was built stays as it is. On any exception all stay as they are. Raises PalioError `disk-full` or
-    `target-unwritable`; errors of reading sources inside the block belong in `reading`.
+    On a clean exit, what was built replaces its target; a target for which nothing was built is unchanged. On any
+    exception, all are unchanged. Raises PalioError `disk-full` or `target-unwritable`; wrap reading of sources inside
+    the block in `reading`.
     """
     parent = targets[0].parent
     if any(target.parent != parent for target in targets):
@@ -43,18 +43,18 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
     with writing(targets[0]):
         parent.mkdir(parents=True, exist_ok=True)
     settle(parent)
-    # the inner one sees a full disk before the stage is removed, the outer one what making the stage meets
+    # the inner one reports a full disk before the stage is removed, the outer one problems with creating the stage
     with writing(targets[0]), _stage(parent) as stage, writing(targets[0]):
         building = stage / "building"
         yield tuple(building / target.name for target in targets)
-        building.rename(stage / "ready")  # from here on the new state is the one that counts
+        building.rename(stage / "ready")  # from here on, the new state counts
         _move_in(stage)
 
 
 def settle(folder: Path) -> None:
-    """Finishes, or removes, what processes that were killed have left in `folder`; leaves what a living one builds."""
+    """Finishes or removes what killed processes have left in `folder`. Leaves the work of running ones untouched."""
     for stage in folder.glob(_PREFIX + "*"):
-        with suppress(OSError):  # still locked, or not ours to touch
+        with suppress(OSError):  # still locked, or not ours
             try:
                 lock = (stage / "lock").open("r+b")
             except FileNotFoundError:  # killed while removing it
@@ -73,7 +73,7 @@ def settle(folder: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals to write at `path` into `disk-full` or `target-unwritable`."""
+    """Turns OSErrors from writing at `path` into `disk-full` or `target-unwritable`."""
     try:
         yield
     except OSError as error:
@@ -87,7 +87,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turns the operating system's refusals to read `path` into `source-unreadable`."""
+    """Turns OSErrors from reading `path` into `source-unreadable`."""
     try:
         yield
     except OSError as error:
@@ -95,20 +95,20 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def why(error: OSError) -> str:
-    """What the operating system says, as the end of a sentence: `no such file or directory`."""
+    """The operating system's message as the end of a sentence: `no such file or directory`."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]
 
 
 @contextmanager
 def _stage(parent: Path) -> Iterator[Path]:
-    """A fresh folder in `parent`, locked while its process lives: `building/`, later `ready/`, and `old/`."""
+    """A new folder in `parent`, locked while its process lives, with `building/`, later `ready/`, and `old/`."""
     nascent = Path(tempfile.mkdtemp(prefix=_NASCENT, dir=parent))
     with (nascent / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (nascent / "building").mkdir()
         (nascent / "old").mkdir()
-        # only now does it get a name that `settle` looks for: never unlocked under that name while we live
+        # only now it gets a name that `settle` looks for, so it is never unlocked under that name while we live
         stage = nascent.rename(parent / (_PREFIX + nascent.name.removeprefix(_NASCENT)))
         try:
             yield stage
@@ -117,11 +117,11 @@ def _stage(parent: Path) -> Iterator[Path]:
 
 
 def _move_in(stage: Path) -> None:
-    """Moves each entry of `ready/` to its place and what was there to `old/`; all of them or none."""
+    """Moves each entry of `ready/` to its target and what it replaces to `old/`, all or none."""
     moves: list[tuple[Path, Path]] = []
 
     def move(source: Path, target: Path) -> None:
-        moves.append((source, target))  # noted first, so that Ctrl-C in between loses nothing
+        moves.append((source, target))  # recorded first, so that Ctrl-C in between loses nothing
         source.rename(target)
 
     try:

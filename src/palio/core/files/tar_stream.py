@@ -1,10 +1,9 @@
-"""Tar archives from strangers, read front to back, once; nothing is extracted and no list of members is kept.
+"""Reads untrusted tar archives once from front to back, without extracting or storing a list of members.
 
-Covered: archives that break off or are no tar, plain or in gzip; headers that claim gigabytes, follow each other
-without end or lead back (HEADER_BYTES are read per member, and only forwards); more bytes or members than a budget
-has, counted as they are unpacked and never believed.
-Not covered: what members are called and what they are, which is for the reader to judge; an archive made so that two
-readers of tar see different members in it.
+Covered: truncated and invalid archives, plain or gzip; headers that claim gigabytes, repeat endlessly or point
+backwards (at most HEADER_BYTES are read per member, only forwards); more bytes or members than the budget, counted
+while unpacking and never believed. Not covered: names and types of members, which the caller judges; archives crafted
+so that two readers see different members.
 """
 
 import gzip
@@ -28,15 +27,15 @@ _READ_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, Ove
 
 
 class BrokenTarError(Exception):
-    """Not one whole archive; the text goes on after its name, as in `breaks off`."""
+    """The archive is invalid or incomplete. The text follows its name, as in `is truncated`."""
 
 
 class BudgetError(Exception):
-    """It holds more than it may; the text goes on after its name."""
+    """The archive contains more than allowed. The text follows its name."""
 
 
 class Budget:
-    """How much may still be read; `between` is called between blocks, and may raise to end the reading."""
+    """How much may still be read. `between` is called between blocks and may raise to stop reading."""
 
     def __init__(self, max_bytes: int, max_members: int, between: Callable[[], None] = lambda: None) -> None:
         self.between = between
@@ -52,11 +51,11 @@ class Budget:
     def spend_member(self) -> None:
         self.used_members += 1
         if self.used_members > self._max_members:
-            raise BudgetError(f"holds more than {counted(self._max_members, 'entry', 'entries')}")
+            raise BudgetError(f"has more than {counted(self._max_members, 'entry', 'entries')}")
 
 
 class TarStream:
-    """One archive, plain or in gzip, being read. `read`, `seek` and `tell` are for tarfile."""
+    """An archive being read, plain or gzip. `read`, `seek` and `tell` are for tarfile."""
 
     def __init__(self, file: "io.BufferedReader[Any]", budget: Budget, *, hashed: bool = False) -> None:
         zipped = file.peek(len(GZIP_MAGIC))[: len(GZIP_MAGIC)] == GZIP_MAGIC
@@ -68,9 +67,9 @@ class TarStream:
         self._hash = hashlib.sha256() if hashed else None
 
     def members(self) -> Iterator[TarInfo]:
-        """Each member in turn; the data of one can be read until the next is asked for.
+        """Yields each member; its data can be read until the next one is requested.
 
-        Raises BrokenTarError where the archive is not whole, BudgetError where it is too much.
+        Raises BrokenTarError if the archive is incomplete, BudgetError if it exceeds the budget.
         """
         try:
             archive = tarfile.TarFile(fileobj=self, encoding="utf-8")  # type: ignore[arg-type]
@@ -78,19 +77,19 @@ class TarStream:
                 archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all it has read
                 self._budget.spend_member()
                 if set(archive.pax_headers) - {"comment"}:
-                    raise BrokenTarError("changes the headers of all its members by a global one")
+                    raise BrokenTarError("changes all members' headers with a global one")
                 yield member
                 self._header_room = HEADER_BYTES
         except _READ_ERRORS as error:
             is_tar = self._position > tarfile.BLOCKSIZE or not isinstance(error, tarfile.ReadError)
-            raise BrokenTarError(_reason(error) if is_tar else "is no tar archive") from error
-        # tarfile takes whatever is no header for the end, which only a block of zeros or the end of the file is.
+            raise BrokenTarError(_reason(error) if is_tar else "is not a tar archive") from error
+        # tarfile takes anything that is not a header for the end, but only a block of zeros or the end of the file is.
         if any(self._last) or len(self._last) not in (0, tarfile.BLOCKSIZE):
-            raise BrokenTarError("breaks off")
+            raise BrokenTarError("is truncated")
         self._drain()
 
     def data(self, member: TarInfo) -> Iterator[bytes]:
-        """The content of the member that was given last."""
+        """The content of the member yielded last."""
         left = member.size
         while left > 0:
             block = self.take(left)
@@ -98,28 +97,28 @@ class TarStream:
             yield block
 
     def take(self, size: int) -> bytes:
-        """At least one byte and at most `size` of what comes next. Raises BrokenTarError at the end."""
+        """Returns the next bytes, at least one and at most `size`. Raises BrokenTarError at the end."""
         if not (block := self._pull(size)):
-            raise BrokenTarError("breaks off")
+            raise BrokenTarError("is truncated")
         return block
 
     def sha256(self) -> str:
-        """Of the whole archive, unpacked, once `members` has ended; for a stream that is `hashed`."""
+        """The digest of the whole unpacked archive after `members` is exhausted, if the stream is `hashed`."""
         return self._hash.hexdigest() if self._hash else ""
 
-    # -- what tarfile asks for
+    # -- called by tarfile
 
     def tell(self) -> int:
         return self._position
 
     def seek(self, position: int) -> None:
         if position < self._position:
-            raise BrokenTarError("leads back to a place before")
+            raise BrokenTarError("points backwards")
         while self._position < position:
             self.take(position - self._position)
 
     def read(self, size: int) -> bytes:
-        # What is asked for counts, not what comes: at the end of a file, tarfile may ask again and again.
+        # Counts what is requested, not what arrives: at the end of a file, tarfile may ask again and again.
         self._header_room -= max(size, 1)
         if size < 0 or self._header_room < 0:
             raise BrokenTarError(f"has a header of more than {HEADER_BYTES // KIB} KiB")
@@ -140,13 +139,13 @@ class TarStream:
         return block
 
     def _drain(self) -> None:
-        """To the end of the file: what follows the last member belongs to the digest, and gzip's sum comes last."""
+        """Reads to the end: data after the last member belongs to the digest, and gzip's checksum comes last."""
         while self._pull(BLOCK_BYTES):
             pass
 
 
 class MemberFile(io.RawIOBase):
-    """The content of the member that a stream gave last, as a file."""
+    """The content of the stream's last member, as a file."""
 
     def __init__(self, stream: TarStream, member: TarInfo) -> None:
         self._stream, self._left = stream, member.size
@@ -165,5 +164,5 @@ class MemberFile(io.RawIOBase):
 
 def _reason(error: Exception) -> str:
     if isinstance(error, EOFError):
-        return "breaks off"
+        return "is truncated"
     return f"cannot be read ({str(error).strip().rstrip('.') or type(error).__name__})"

@@ -1,16 +1,16 @@
-"""What is in a folder: one list of entries, from which a folder is copied, sent to a builder, and digested.
+"""Lists the entries of a folder, from which it is copied, sent to a builder and digested.
 
-Two lists of the same folder:
+There are two lists of the same folder:
 
-    entries_as_is      everything in it, links as links, with the modes that they have: what a builder sees of a context
-    entries_to_copy    what Palio copies of somebody else's folder before a job sees it: without IGNORED_NAMES, links to
-                       files inside as those files, 0755 for folders and (of programs) executable files, else 0644
+    entries_as_is      everything in it, with links as links and original modes: what a builder sees of a context
+    entries_to_copy    what Palio copies of someone's folder for a job: without IGNORED_NAMES, links to files inside as
+                       those files, 0755 for folders and (in programs) executable files, else 0644
 
-Covered by a digest: the name, kind and mode of every entry, empty folders among them; a file's bytes; a link's target;
-and RULE, so that what was made under another rule is never taken for the same. A copy, listed as it is, has the digest
-of what it was copied from.
+A digest covers the name, kind and mode of every entry, including empty folders; a file's bytes; a link's target; and
+RULE, so that results of different rules never compare equal. The entries_as_is digest of a copy equals the
+entries_to_copy digest of its source.
 
-Not covered: times, owners and extended attributes. Builders and copies leave these behind or make them uniform.
+Not covered: times, owners and extended attributes. Builders and copies drop them or make them uniform.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from pathlib import Path
 
 from palio.core.files.collect import copy_content
 from palio.core.files.digest import IGNORED_NAMES, UnfitFile, check_link, measure
-from palio.core.files.parallel import several_at_once
+from palio.core.files.parallel import for_each_parallel
 
-RULE = 2  # 1 was `digest_entries` over files alone; to be raised with every change of what a digest covers
-TIME_NS = 946_684_800 * 10**9  # 2000-01-01, the one time that copies and the files of images have
+RULE = 2  # rule 1 was `digest_entries` over files only; increase with every change of what a digest covers
+TIME_NS = 946_684_800 * 10**9  # 2000-01-01, the time of all copies and files in images
 _FOLDER, _FILE, _EXECUTABLE, _LINK = (
     stat.S_IFDIR | 0o755,
     stat.S_IFREG | 0o644,
@@ -57,7 +57,9 @@ class Entry:
 
 
 def entries_as_is(folder: Path) -> Iterator[Entry]:
-    """Everything below a folder, each folder before what is in it. Raises UnfitFile for pipes, devices and sockets."""
+    """Yields everything below a folder, each folder before its contents. Raises UnfitFile for pipes, devices and
+    sockets.
+    """
     for name, found in _walk(folder):
         mode = found.stat(follow_symlinks=False).st_mode
         yield Entry(name, Path(found.path), _LINK if stat.S_ISLNK(mode) else mode)
@@ -70,11 +72,11 @@ def entries_to_copy(
     leave_out: Set[str] = IGNORED_NAMES,
     skip: Callable[[str], bool] | None = None,
 ) -> Iterator[Entry]:
-    """What `copy_tree` takes of a folder. Files keep their execute bit if `executable`, as those of programs have to.
+    """Yields what `copy_tree` copies of a folder. Files keep their execute bit if `executable`, which programs need.
 
-    `leave_out` are names that are not looked into; `skip` says of a relative path whether that entry is left out, but
-    not what is in it. Raises UnfitFile for a link that leads outside, to a folder or nowhere, and for pipes, devices
-    and sockets.
+    `leave_out`: names that are skipped with everything below. `skip`: tells whether to skip the entry at a relative
+    path, but not what is below it. Raises UnfitFile for a link that is broken or points outside or to a folder, and for
+    pipes, devices and sockets.
     """
     root = folder.resolve()
     for name, found in _walk(root, leave_out, skip):
@@ -87,16 +89,16 @@ def entries_to_copy(
         elif stat.S_ISREG(mode):
             yield Entry(name, path, _EXECUTABLE if executable and mode & 0o111 else _FILE)
         else:
-            raise UnfitFile(f"{name} is a link to what is neither a file nor a folder; put a file there")
+            raise UnfitFile(f"{name} is a link to something that is neither a file nor a folder; put a file there")
 
 
 def file_entry(path: Path) -> Entry:
-    """A file that stands alone, by its own name."""
+    """A single file, by its own name."""
     return Entry(path.name, path, _FILE)
 
 
 def copy_tree(source: Path, target: Path, *, executable: bool) -> None:
-    """Copies those entries to `target`, a new or empty folder, with the modes that they are listed with.
+    """Copies `entries_to_copy` to `target`, a new or empty folder, with their listed modes.
 
     Raises UnfitFile as `entries_to_copy` does, and OSError.
     """
@@ -109,7 +111,7 @@ def copy_tree(source: Path, target: Path, *, executable: bool) -> None:
             folders.append(copy)
         else:
             _copy_file(entry, copy)
-    for folder in reversed(folders):  # whatever the umask is; the times last, as filling a folder changes them
+    for folder in reversed(folders):  # regardless of the umask; times last, because filling a folder changes them
         folder.chmod(0o755)
         os.utime(folder, ns=(TIME_NS, TIME_NS))
 
@@ -120,20 +122,22 @@ def digest_tree(folder: Path) -> str:
 
 
 def digest_copy(path: Path, *, executable: bool) -> str:
-    """The SHA-256 (hex) of what `copy_tree` takes of a folder; of a single file, such as a zip, by its own name."""
+    """The SHA-256 (hex) of what `copy_tree` copies, or of a single file, such as a zip, by its name."""
     if path.is_dir():
         return digest_of(entries_to_copy(path, executable=executable))
     return digest_of([file_entry(path)])
 
 
 def digest_of(entries: Iterable[Entry]) -> str:
-    """The SHA-256 (hex) over RULE and a line for each entry, sorted by name as bytes:
+    """The SHA-256 (hex) over RULE and one line per entry, sorted by name as bytes:
 
-    `mode SP size SP sha256 NUL name NUL LF`, the mode in octal with the kind; a link's content is its target's text,
-    and a folder has none, written as size 0 and `-`.
+        mode SP size SP sha256 NUL name NUL LF
+
+    The mode is octal and includes the kind. The content of a link is its target; a folder has none, written as size 0
+    and `-`.
     """
     listed = list(entries)
-    contents = several_at_once(_content, listed)
+    contents = for_each_parallel(_content, listed)
     lines = [
         (os.fsencode(entry.name), b"%o %d %s" % (entry.mode, size_bytes, digest.encode()))
         for entry, (size_bytes, digest) in zip(listed, contents, strict=True)
@@ -156,7 +160,7 @@ def _content(entry: Entry) -> tuple[int, str]:
 def _walk(
     folder: Path, leave_out: Set[str] = frozenset(), skip: Callable[[str], bool] | None = None
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Each entry with its name; through no link. Raises UnfitFile for what is no file, folder or link."""
+    """Yields each entry with its name, following no links. Raises UnfitFile for pipes, devices and sockets."""
     waiting = [("", str(folder))]
     while waiting:
         prefix, at = waiting.pop()

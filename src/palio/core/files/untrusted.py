@@ -1,7 +1,7 @@
-"""Reads a text file that somebody else's program wrote.
+"""Reads files written by untrusted programs.
 
-Covered: links are not followed, pipes and devices are not waited for, and no more than the limit is read, whatever
-size the file claims. Not covered: links among the folders above the file; collecting an output takes none.
+Covered: links are not followed, pipes and devices do not block, and no more than the limit is read, whatever size the
+file claims. Not covered: links among the parent folders; collected output contains none.
 """
 
 import os
@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 
 class UnreadableFileError(Exception):
-    """The file is there and says nothing that can be used; the text goes on after its name, as in `is a link`."""
+    """The file exists but cannot be used. The text follows its name, as in `is a link`."""
 
 
 def read_untrusted(path: Path, limit_bytes: int, encoding: str = "utf-8-sig") -> str:
-    """The text of a regular UTF-8 file of at most `limit_bytes`, without a byte order mark unless read as "utf-8".
+    """Returns the text of a regular UTF-8 file of at most `limit_bytes`, without its byte order mark (unless "utf-8").
 
-    Raises FileNotFoundError where nothing is, UnreadableFileError for all else that is not such a file.
+    Raises FileNotFoundError if nothing is there, and UnreadableFileError if it is not such a file.
     """
     with open_untrusted(path) as file:
         content = file.read(limit_bytes + 1)
@@ -30,7 +30,7 @@ def read_untrusted(path: Path, limit_bytes: int, encoding: str = "utf-8-sig") ->
 
 
 def open_untrusted(path: Path) -> BinaryIO:
-    """A regular file, to be read; raises as `read_untrusted` does."""
+    """Opens a regular file for reading. Raises as `read_untrusted` does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Where this user's own things of Palio are kept: keys in one folder, settings in another, or all in $PALIO_HOME."""
+"""The user's own Palio folders: one for keys, one for settings, or $PALIO_HOME for both."""
 
 import os
 from pathlib import Path
@@ -7,13 +7,13 @@ DATA, SETTINGS = ("XDG_DATA_HOME", ".local/share"), ("XDG_CONFIG_HOME", ".config
 
 
 class NoHomeFolderError(Exception):
-    """This user has no home folder, and nothing says where else."""
+    """The user has no home folder, and no variable names another one."""
 
     reason = "this user has no home folder"
 
 
 def own_folder(kind: tuple[str, str]) -> Path:
-    """$PALIO_HOME, else the folder `palio` in the XDG specification's folder of that kind, which need not be there.
+    """Returns $PALIO_HOME, else the folder `palio` in the XDG folder of that kind. It need not exist.
 
     Raises NoHomeFolderError.
     """

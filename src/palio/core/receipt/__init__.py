@@ -1,10 +1,10 @@
-"""Receipts: signed statements of how an attempt ended, and what it takes to believe one.
+"""Receipts: signed statements of how an attempt ended, and tools to verify them.
 
-    statement  what is stated, and its canonical encoding     key       the machine's key: making, signing, checking
-    files      every file of a run folder by its digest       reading   a receipt that may be anybody's
-    verify     is it genuine, by whom, and is all as signed?  rederive  does the challenge give these scores again?
+    statement  the content and its canonical encoding      key       the machine's key: creating, signing, checking
+    files      digests of every file of a run folder       reading   parses a receipt from an untrusted file
+    verify     is it genuine, by whom, and unchanged?      rederive  are the scores reproducible?
 
-What a receipt proves: whoever holds the key stated exactly this, and what lies beside it is what they stated it about.
-What it does not: that the holder's machine was honest, that its clock was right, or that the statement is the only one
-about this submission. Scores that were re-derived need no trust in the holder, only in whoever predicted.
+A receipt proves that the holder of the key stated exactly this, about exactly these files. It does not prove that the
+holder's machine was honest, that its clock was right, or that there is no other statement about this submission.
+Re-scoring removes the need to trust the holder's scores; only the predictions must still be trusted.
 """

@@ -1,7 +1,7 @@
-"""What lies beside a receipt, held against what it states: each record by its fields, each file by its digest.
+"""Compares the files next to a receipt with what it states: records by field, other files by digest.
 
-What is not there is no difference, as a run folder may be handed on without its predictions; `missing` names it.
-Inside predictions/ and scores/, a file that is missing or was added is a difference.
+A missing file is not a difference, because a run folder may be passed on without its predictions; `missing` lists it.
+Inside predictions/ and scores/, a missing or added file is a difference.
 """
 
 import hashlib
@@ -35,26 +35,26 @@ _FILES = TypeAdapter(dict[str, File])
 
 
 @dataclass(frozen=True)
-class Beside:
+class Comparison:
     differences: tuple[Difference, ...]
     missing: tuple[str, ...]
 
 
-def look_beside(receipt: Receipt, predictions: Path | None) -> Beside:
-    """`predictions` is taken instead of the folder beside the receipt. Raises OSError."""
+def compare_with_files(receipt: Receipt, predictions: Path | None) -> Comparison:
+    """Compares the receipt with its run folder. `predictions` replaces the folder next to it. Raises OSError."""
     root, stated = receipt.path.parent, receipt.statement
     listed = _listed(root, stated)
-    # Without the list, nothing says that this is a run folder at all: other files are none of a receipt's business.
+    # Without the list, this may not be a run folder at all, so other files are not the receipt's business.
     there = tops(root) if listed else {name: root / name for name in (PREDICTIONS, SCORES) if (root / name).is_dir()}
     if predictions is not None:
         there[PREDICTIONS] = predictions
     found = [difference for name in RECORDS for difference in _record(root, name, stated)]
     found += [*_attempt(receipt), *_files(there, listed, stated)]
-    return Beside(tuple(found), tuple(_missing(root, there, listed, stated)))
+    return Comparison(tuple(found), tuple(_missing(root, there, listed, stated)))
 
 
 def _listed(root: Path, stated: Statement) -> Files | None:
-    """What files.json lists; None if it is not there, or is not as it was signed."""
+    """The files in files.json, or None if it is missing or not as signed."""
     try:
         text = read_untrusted(root / NAME, _LIMIT_BYTES, encoding="utf-8")
         return _FILES.validate_json(text) if _digest(text) == stated.records.get(NAME) else None
@@ -63,7 +63,7 @@ def _listed(root: Path, stated: Statement) -> Files | None:
 
 
 def _record(root: Path, name: str, stated: Statement) -> Iterator[Difference]:
-    """By its fields where these tell the difference, else by its digest."""
+    """Compares a record by its fields if they show the difference, else by its digest."""
     signed = stated.records.get(name, NOTHING)
     try:
         text = read_untrusted(root / name, _LIMIT_BYTES, encoding="utf-8")
@@ -80,7 +80,7 @@ def _record(root: Path, name: str, stated: Statement) -> Iterator[Difference]:
 
 
 def _fields(name: str, text: str, stated: Statement, *, changed: bool) -> Iterator[Difference]:
-    """Where the file is as it was signed and has not the fields of the receipt, it is the receipt that was changed."""
+    """If the file is as signed but its fields differ from the receipt's, the receipt was changed."""
     try:
         content = json.loads(text)
         match name:
@@ -94,12 +94,14 @@ def _fields(name: str, text: str, stated: Statement, *, changed: bool) -> Iterat
             yield from differences(name, said, content)
         else:
             yield from differences(f"receipt.json: statement.{field}", content, said)
-    except (ValueError, RecursionError):  # no JSON, or a trap: the digest tells
+    except (ValueError, RecursionError):  # not JSON, or a trap: the digest decides
         return
 
 
 def _attempt(receipt: Receipt) -> Iterator[Difference]:
-    """The one field that no record has. In a genuine receipt it is right, and config.json is checked like any file."""
+    """Checks the one field that is in no record. In a genuine receipt it is right, and config.json is checked like any
+    file.
+    """
     if receipt.genuine:
         return
     try:
@@ -113,7 +115,7 @@ def _files(there: Mapping[str, Path], listed: Files | None, stated: Statement) -
     try:
         found = list_files(there)
     except UnfitFile as fault:
-        yield Difference("the run folder", "files and folders of its own", str(fault))
+        yield Difference("the run folder", "only its own files and folders", str(fault))
         return
     changed = [] if listed is None else list(_unlike(there, listed, found))
     yield from changed

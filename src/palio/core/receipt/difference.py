@@ -1,16 +1,16 @@
-"""What differs between two values of JSON, field by field."""
+"""Compares two JSON values field by field."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NOTHING = "nothing"  # what is expected or found where a field or a file is not there
+NOTHING = "nothing"  # stands for an absent field or file
 _SHOWN = 100  # characters of a value in a sentence
 
 
 @dataclass(frozen=True)
 class Difference:
-    """`where` is a file, a folder or a field of one, such as `result.json: scores.f1`."""
+    """`where` is a file, a folder or a field, such as `result.json: scores.f1`."""
 
     where: str
     expected: object
@@ -21,7 +21,7 @@ class Difference:
 
 
 def differences(where: str, expected: object, found: object) -> Iterator[Difference]:
-    """Every field in which they differ, also where Python takes 1, 1.0 and true for the same."""
+    """Yields every field that differs. 1, 1.0 and true differ, unlike in Python."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
             inner = f"{where}.{key}" if ": " in where else f"{where}: {key}"
@@ -34,11 +34,11 @@ def differences(where: str, expected: object, found: object) -> Iterator[Differe
 
 
 def shown(value: object) -> str:
-    """JSON on one line, cut where it is long, and harmless to a terminal."""
+    """JSON on one line, shortened if long, and safe for a terminal."""
     text = NOTHING if value == NOTHING else _harmless(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _harmless(text: str) -> str:
-    """On one line, and without anything that steers a terminal or turns the direction of the text."""
+    """Makes the text one line, without characters that control a terminal or change the writing direction."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,8 +1,8 @@
-"""files.json: every file of a run folder with its size and SHA-256, so that what was changed can be named.
+"""files.json: size and SHA-256 of every file of a run folder, so that changed files can be named.
 
-The receipt has the digest of this list, not the list: a receipt may be shown to everybody, and names of predictions may
-be those of hidden inputs. What has a digest of its own in the receipt is not in the list, nor is what begins with a dot
-at the top of the run folder.
+The receipt contains only the digest of this list: a receipt may be public, but names of predictions may be names of
+hidden inputs. Files with a digest of their own in the receipt and files that start with a dot at the top of the run
+folder are not listed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,9 @@ from pathlib import Path
 from palio.core.files.digest import UnfitFile, digest_measured, files_below, measure_all
 
 NAME = "files.json"
-RECORDS = ("lock.json", "result.json", NAME)  # whose digests the receipt has
+RECORDS = ("lock.json", "result.json", NAME)  # whose digests are in the receipt
 PREDICTIONS, SCORES = "predictions", "scores"
-METADATA = f"{PREDICTIONS}/metadata"  # the platform writes it, and it has a time in it
+METADATA = f"{PREDICTIONS}/metadata"  # written by the platform, and contains a time
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class File:
     sha256: str
 
 
-Files = Mapping[str, File]  # by path, relative to the run folder and with slashes
+Files = Mapping[str, File]  # by path relative to the run folder, with slashes
 
 
 def tops(root: Path) -> dict[str, Path]:
-    """The files and folders at the top of a run folder that are to be listed."""
+    """The files and folders at the top of a run folder that are listed."""
     return {
         path.name: path
         for path in root.iterdir()
@@ -36,15 +36,15 @@ def tops(root: Path) -> dict[str, Path]:
 
 
 def list_files(tops: Mapping[str, Path]) -> Files:
-    """Those files, and all files below those folders.
+    """Digests these files, and all files below these folders.
 
-    Raises UnfitFile for links that lead elsewhere, pipes and devices, and OSError.
+    Raises UnfitFile for links to the outside, pipes and devices, and OSError.
     """
     return {name: File(size_bytes, digest) for name, size_bytes, digest in measure_all(_paths(tops))}
 
 
 def digest_below(folder: str, files: Files) -> str | None:
-    """The digest of one folder of a run, without what the platform itself has put there; None if it has no file."""
+    """The digest of one folder of a run without the platform's own files, or None if it is empty."""
     prefix = f"{folder}/"
     below = [
         (name.removeprefix(prefix), file.bytes, file.sha256)

@@ -1,7 +1,7 @@
-"""A challenge's digests as receipts of Palio 0.1 state them, so that these can still be compared with the challenge.
+"""Challenge digests by the rule of Palio 0.1, so that its receipts can still be compared with a challenge.
 
-Their lock has no `digest_rule`. These digests cover names, sizes and contents of files, but for what tools leave
-behind; they do not cover execute bits and empty folders.
+Locks of 0.1 have no `digest_rule`. Their digests cover names, sizes and contents of files, except for tools' leftovers,
+but not execute bits and empty folders.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from palio.core.files.digest import UnfitFile, digest_entries, files_below
 
 
 def first_rule_digests(bundle: Bundle, task: Task) -> dict[str, object]:
-    """What such a lock says of the challenge apart from its names. Raises PalioError "folder-unreadable"."""
+    """What such a lock states about the challenge, except names. Raises PalioError "folder-unreadable"."""
     named = {name: file for top, path in named_paths(bundle).items() for name, file in _files(top, path)}
     return {
         "bundle": {"title": bundle.title, "digest": digest_entries(named.items())},

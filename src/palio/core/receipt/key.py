@@ -1,8 +1,8 @@
-"""The machine's key, with which it signs its receipts: Ed25519, made at first use.
+"""The machine's Ed25519 key for signing receipts, created on first use.
 
-Covered: two processes that need the first key at once get the same one; the file is whole or not there, readable by its
-owner alone from the first moment, and refused if others have been given the right to read it, since what it signs could
-then be theirs. Not covered: a copy that the owner gives away, and a file system that keeps no rights.
+Covered: two processes that need the first key at the same time get the same one; the file is complete or absent,
+readable only by its owner from the start, and refused if others have read permission, since they could sign with it.
+Not covered: a copy that the owner gives away, and file systems without permissions.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from palio.core.errors import PalioError
 from palio.core.files.staging import why
 from palio.core.files.user_folder import DATA, NoHomeFolderError, own_folder
 
-# `cryptography` takes longer to import than most commands take to run: only inside the functions that need it.
+# Importing `cryptography` takes longer than most commands run, so functions import it when they need it.
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -27,7 +27,7 @@ _OTHERS = 0o077
 
 
 def key_path() -> Path:
-    """In $PALIO_HOME, else in $XDG_DATA_HOME/palio, else in ~/.local/share/palio."""
+    """In $PALIO_HOME, else $XDG_DATA_HOME/palio, else ~/.local/share/palio."""
     try:
         return own_folder(DATA) / FILE
     except NoHomeFolderError as error:
@@ -35,18 +35,20 @@ def key_path() -> Path:
 
 
 def machine_key() -> "Ed25519PrivateKey":
-    """This machine's key; the first call makes it. Raises PalioError "receipt-key-unusable" or "-exposed"."""
+    """Returns this machine's key, creating it on the first call. Raises PalioError "receipt-key-unusable" or
+    "-exposed".
+    """
     path = key_path()
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
         return _load(path)
     except OSError as error:
         raise PalioError("receipt-key-unusable", path=path, reason=why(error)) from error
 
 
 def machine_public_key() -> str | None:
-    """What this machine's receipts are checked with; None where none has been signed yet, and no key is made."""
+    """The public key for this machine's receipts, or None if it has no key yet. Never creates one."""
     return public_key(machine_key()) if key_path().exists() else None
 
 
@@ -70,19 +72,19 @@ def sign(message: bytes, key: "Ed25519PrivateKey") -> dict[str, str]:
 
 
 def is_signed(message: bytes, value: str, public: str) -> bool:
-    """Whether the holder of the key has signed exactly this message. Both are given in hexadecimal digits."""
+    """Whether the key's holder has signed exactly this message. `value` and `public` are in hex."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(bytes.fromhex(value), message)
-    except (InvalidSignature, ValueError):  # ValueError: no point of the curve
+    except (InvalidSignature, ValueError):  # ValueError: not a point on the curve
         return False
     return True
 
 
 def parse_public_key(text: str) -> str:
-    """A public key as receipts have it (64 hexadecimal digits), from that or from PEM. Raises ValueError."""
+    """Parses a public key from 64 hex digits or PEM into 64 hex digits. Raises ValueError."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -94,25 +96,25 @@ def parse_public_key(text: str) -> str:
         key = load_pem_public_key(text.encode())
         if isinstance(key, Ed25519PublicKey):
             return key.public_bytes_raw().hex()
-    raise ValueError("neither 64 hexadecimal digits nor an Ed25519 public key in PEM")
+    raise ValueError("neither 64 hex digits nor an Ed25519 public key in PEM")
 
 
-def _make(path: Path) -> None:
+def _create(path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     content = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor, nascent = tempfile.mkstemp(prefix=f".{FILE}-", dir=path.parent)  # readable by its owner alone
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{FILE}-", dir=path.parent)  # readable only by its owner
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        with suppress(FileExistsError):  # another process was faster, and its key is the one
-            os.link(nascent, path)
+        with suppress(FileExistsError):  # another process was faster, so its key is used
+            os.link(temporary, path)
     finally:
-        os.unlink(nascent)  # noqa: PTH108
+        os.unlink(temporary)  # noqa: PTH108
 
 
 def _load(path: Path) -> "Ed25519PrivateKey":
@@ -129,5 +131,5 @@ def _load(path: Path) -> "Ed25519PrivateKey":
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise PalioError("receipt-key-unusable", path=path, reason="it holds no Ed25519 private key in PEM")
+        raise PalioError("receipt-key-unusable", path=path, reason="it is not an Ed25519 private key in PEM")
     return key

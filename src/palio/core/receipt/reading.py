@@ -1,4 +1,4 @@
-"""A receipt from a file that anybody may have written: its shape is checked here, what it is worth in `verify`."""
+"""Parses a receipt from an untrusted file. Only its shape is checked here; `verify` checks what it is worth."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from palio.core.receipt.statement import FORMAT, NAME, canonical
 
 LIMIT_BYTES = 4 * 1024**2
 
-# Digits in one spelling only: other code would take 0A for 0a, and a changed byte would go unseen.
+# Lowercase digits only: other code would treat 0A like 0a, so a changed byte would go unnoticed.
 _Hex32 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _Hex64 = Annotated[str, Field(pattern="^[0-9a-f]{128}$")]
 
@@ -47,10 +47,10 @@ class _Document(BaseModel, strict=True, extra="forbid"):
 
 @dataclass(frozen=True)
 class Receipt:
-    """A receipt as it stands in a file. `message` is what its signature has to be over.
+    """A receipt as read from a file. `message` is the text that its signature must cover.
 
-    `respelled` is the first line that is not as Palio writes it, although it may say the same: other spaces, another
-    spelling of a number, a key that stands there twice.
+    `respelled` is the first line that is not formatted as Palio writes it, even if it means the same: other spaces,
+    another spelling of a number, a duplicate key.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class Receipt:
 
     @property
     def genuine(self) -> bool:
-        """Whether the key that it names has signed what it states; whose key that is, is another question."""
+        """Whether the key that it names has signed its statement. Whose key that is, is another question."""
         return is_signed(self.message, self.signature.value, self.signature.public_key)
 
 
 def read_receipt(path: Path) -> Receipt:
-    """The receipt in a file, or in the run folder that holds it.
+    """Reads the receipt in a file or run folder.
 
     Raises PalioError "receipt-missing", "receipt-invalid" or "source-unreadable".
     """
@@ -86,7 +86,7 @@ def read_receipt(path: Path) -> Receipt:
         raise _invalid(path, [_sentence(problem["loc"], problem["msg"]) for problem in error.errors()]) from error
     except json.JSONDecodeError as error:
         raise _invalid(path, [f"line {error.lineno}, column {error.colno}: {error.msg}"]) from error
-    except (ValueError, RecursionError) as error:  # numbers without end, nesting without end
+    except (ValueError, RecursionError) as error:  # endless numbers or nesting
         raise _invalid(path, [str(error)]) from error
     return Receipt(path, document.statement, document.signature, message, _respelled(text, json_text(content)))
 
@@ -100,7 +100,7 @@ def _respelled(text: str, written: str) -> Difference | None:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

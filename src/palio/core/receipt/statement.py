@@ -1,12 +1,12 @@
-"""What a receipt states, and the bytes that are signed.
+"""The content of a receipt, and the bytes that are signed.
 
-    format       which fields there are           lock         lock.json: digests, limits, engine, versions
-    attempt      its identity                     result       result.json, of a failure only the code
-    predictions  digest of what was collected     scores       digest of what the scoring program wrote
+    format       the version of the fields         lock         lock.json: digests, limits, engine, versions
+    attempt      its identity                      result       result.json, with only the code of a failure
+    predictions  digest of the collected files     scores       digest of the scoring program's output
     records      digests of lock.json, result.json and files.json, byte for byte
 
-The signature is over the canonical encoding of the statement: JSON with sorted keys, no spaces, UTF-8, and numbers as
-Python writes them. Nothing is ever read from that encoding: readers take receipt.json.
+The signature covers the canonical encoding of the statement: JSON with sorted keys, no spaces, UTF-8, and numbers as
+Python writes them. That encoding is never parsed; readers use receipt.json.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ FORMAT = "palio-receipt/1"
 
 
 def canonical(statement: object) -> bytes:
-    """Equal statements have equal bytes. Raises ValueError for numbers that are not finite.
+    """Encodes equal statements to equal bytes. Raises ValueError for numbers that are not finite.
 
-    Keys are sorted by code points, floats are the shortest digits that read back the same, and half of a surrogate
-    pair, as names of files may have it, is encoded like any other character.
+    Keys are sorted by code point, floats are the shortest digits that read back the same, and lone surrogates, which
+    file names may contain, are encoded like any other character.
     """
     text = json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")
@@ -45,13 +45,13 @@ def write_receipt(folder: RunFolder, result: Mapping[str, object], key: "Ed25519
 
 
 def stated_result(result: Any) -> Any:
-    """Of a failure only the code: its message and evidence may name what a receipt's readers must not see."""
+    """Reduces a failure to its code, because message and evidence may name what the receipt's readers must not see."""
     failure = result.get("failure") if isinstance(result, dict) else None
     return result | {"failure": failure["code"]} if isinstance(failure, dict) and "code" in failure else result
 
 
 def _state(folder: RunFolder, result_text: str, listed: files.Files) -> dict[str, object]:
-    there = [name for name in files.RECORDS if (folder.root / name).is_file()]  # no lock.json if it failed before
+    there = [name for name in files.RECORDS if (folder.root / name).is_file()]  # no lock.json if it failed earlier
     records = {name: digest_file(folder.root / name) for name in there}
     records["result.json"] = hashlib.sha256(result_text.encode()).hexdigest()
     return {

@@ -1,7 +1,8 @@
-"""Is a receipt genuine, whose is it, and is everything beside it as it was signed? All that differs is named at once.
+"""Verifies that a receipt is genuine, who signed it, and that the files next to it are as signed. Lists all
+differences.
 
-Covered: every byte of receipt.json, of the records and of every other file in the run folder, as far as it is there.
-Not covered: whether the signer told the truth (`rederive` helps), and files that are changed while they are checked.
+Covered: every byte of receipt.json, of the records and of every other existing file in the run folder. Not covered:
+whether the signer told the truth (`rederive` helps), and files that change during the check.
 """
 
 from collections.abc import Iterator
@@ -10,19 +11,19 @@ from pathlib import Path
 
 from palio.core.errors import Failure, PalioError, counted
 from palio.core.files.staging import reading
-from palio.core.receipt.beside import look_beside
+from palio.core.receipt.beside import compare_with_files
 from palio.core.receipt.difference import Difference, differences
 from palio.core.receipt.key import fingerprint, machine_public_key
 from palio.core.receipt.reading import Receipt
 
-_SHOWN = 50  # differences, where a person reads them
+_SHOWN = 50  # differences shown to people
 
 
 @dataclass(frozen=True)
 class Verification:
-    """`differences` are what is not as it was signed; `missing` is what could not be checked as it is not there.
+    """`differences` lists what is not as signed; `missing` lists what could not be checked because it is absent.
 
-    `signer` says in words whose key it is: the one that was given or, if none was, this machine's; None if neither.
+    `signer` says whose key it is: the given key, else this machine's, else None.
     """
 
     receipt: Receipt
@@ -32,28 +33,28 @@ class Verification:
 
 
 def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: Path | None = None) -> Verification:
-    """Checks a receipt and what lies beside it.
+    """Verifies a receipt and the files next to it.
 
-    `given` is the public key that has to be the signer's; without it, this machine's. `predictions` is a folder that is
-    taken instead of the one beside the receipt. Raises PalioError "source-unreadable" and those of `machine_key`.
+    `given` is the expected public key, by default this machine's. `predictions` replaces the folder next to the
+    receipt. Raises PalioError "source-unreadable" and those of `machine_key`.
     """
     with reading(receipt.path.parent):
-        beside = look_beside(receipt, predictions)
+        files = compare_with_files(receipt, predictions)
     return Verification(
         receipt=receipt,
         signer=_signer(receipt.signature.public_key, given),
-        differences=(*_within(receipt), *beside.differences),
-        missing=beside.missing,
+        differences=(*_within(receipt), *files.differences),
+        missing=files.missing,
     )
 
 
 def refusals(verification: Verification, *, given: str | None = None) -> Iterator[Failure]:
-    """Why not to believe the receipt, the gravest first; nothing if it can be believed."""
+    """Yields why not to trust the receipt, the most serious reason first; nothing if it can be trusted."""
     receipt, found = verification.receipt, verification.differences
     if found:
         evidence = [str(difference) for difference in found[:_SHOWN]]
         if len(found) > _SHOWN:
-            evidence.append(f"and {len(found) - _SHOWN:,} more, which --json lists")
+            evidence.append(f"and {len(found) - _SHOWN:,} more; --json lists all")
         count = counted(len(found), "difference")
         yield PalioError("receipt-changed", path=receipt.path, count=count, evidence=evidence).failure
     if receipt.genuine and verification.signer is None:
@@ -63,14 +64,14 @@ def refusals(verification: Verification, *, given: str | None = None) -> Iterato
 
 def _signer(public: str, given: str | None) -> str | None:
     if given is not None:
-        return "the key given" if public == given else None
+        return "the given key" if public == given else None
     return "this machine" if public == machine_public_key() else None
 
 
 def _within(receipt: Receipt) -> Iterator[Difference]:
-    """What shows by itself that the receipt was changed."""
+    """Yields what the receipt itself reveals about changes to it."""
     if not receipt.genuine:
-        yield Difference("receipt.json: signature", "one of this statement by this key", "another")
+        yield Difference("receipt.json: signature", "a signature of this statement by this key", "another one")
     expected = fingerprint(receipt.signature.public_key)
     yield from differences("receipt.json: signature.fingerprint", expected, receipt.signature.fingerprint)
     if receipt.respelled:

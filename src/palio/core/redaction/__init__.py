@@ -1,1 +1,1 @@
-"""What a participant may read of a log, a failure and a run folder."""
+"""Decides what a participant may read of a log, a failure and a run folder."""

@@ -1,12 +1,12 @@
-"""Takes the names of hidden files, and their labels, out of sentences that a scoring program wrote.
+"""Removes the names of hidden files, and their labels, from messages written by a scoring program.
 
-Covered: the path, base name and stem of each hidden input as it is spelled, in any case, between characters that are
-no letters or digits; and in a sentence that has one, every word that stands in the reference data beside any hidden
-name. Every one, not that file's own: a gap in a list of all classes would say which is right. Where names are blind,
-also the numbers of lines and rows, because the rows were sorted by their real names.
+Covered: the path, base name and stem of each hidden input as spelled, in any case, unless adjacent to letters or
+digits; and in a sentence that has one, every word that appears in the reference data next to any hidden name. Not only
+next to that file's name: a gap in a list of all classes would reveal which one is right. If names are blind, line and
+row numbers too, because rows are sorted by real names.
 
-Not covered: a sentence that spells out labels and names no file; names that a program shortens, escapes or composes;
-labels in files that are no text; the order of what a sentence lists. Scoring programs that care name no hidden file.
+Not covered: sentences with labels that name no file; names that a program shortens, escapes or composes; labels in
+files that are not text; the order of lists in a sentence. Careful scoring programs name no hidden files.
 """
 
 import re
@@ -18,10 +18,10 @@ from palio.core.files.digest import files_below
 from palio.core.quantities import MIB
 
 SOME_FILE = "(a hidden file)"
-NUMBERED = "\0"  # begins a replacement that becomes "(hidden file 1)", numbered as files are mentioned
-ITSELF = ""  # in place of a replacement: the name may stay, and yet a sentence with it is one about a hidden file
+NUMBERED = "\0"  # begins a replacement that becomes "(hidden file 1)", numbered by first mention
+ITSELF = ""  # in place of a replacement: the name may stay, but the sentence still counts as being about a hidden file
 MASK = "…"
-KEPT_BACK = "(A sentence that names hidden files; the organizer sees it.)"
+WITHHELD = "(This message names hidden files. Only the organizer can read it.)"
 LIMIT_BYTES = 16 * MIB
 
 _TEXTS = {".csv", ".tsv", ".txt", ".json", ".jsonl"}
@@ -33,13 +33,14 @@ _PLACE = re.compile(
 
 
 @dataclass(frozen=True)
-class HiddenWords:
-    """`names`: hidden name in lower case -> what stands in its place. `labels`: words in lower case; None if there is
-    more reference data than is read, so that no sentence about a hidden file can be shown."""
+class HiddenNames:
+    """`names` maps hidden names in lower case to replacements. `labels` are words in lower case, or None if there is
+    more reference data than can be read, so that no sentence about a hidden file can be shown.
+    """
 
     names: Mapping[str, str]
     labels: frozenset[str] | None
-    places: bool = False  # whether numbers of lines and rows say something
+    places: bool = False  # whether line and row numbers reveal something
 
     def masked(self, sentences: Sequence[str]) -> tuple[str, ...]:
         pattern = _pattern(names_in(sentences, self.names))
@@ -47,13 +48,13 @@ class HiddenWords:
         return tuple(self._masked(sentence, pattern, numbers) for sentence in sentences)
 
     def _masked(self, sentence: str, pattern: re.Pattern[str] | None, numbers: dict[str, int]) -> str:
-        if sentence.endswith(MASK):  # cut to its length, perhaps in the middle of a name
+        if sentence.endswith(MASK):  # cut to its length, perhaps within a name
             sentence = re.sub(r"\S*$", MASK, sentence, count=1)
         if self.places:
             sentence = _PLACE.sub(rf"\1 {MASK}", sentence)
         found = list(pattern.finditer(sentence)) if pattern else []
         if found and self.labels is None:
-            return KEPT_BACK
+            return WITHHELD
         parts, end = [], 0
         for match in found:
             said = self.names.get(match[0].lower(), SOME_FILE)
@@ -69,16 +70,16 @@ class HiddenWords:
 
 
 def names_in(sentences: Sequence[str], names: Iterable[str]) -> list[str]:
-    """Those that may stand in the sentences; a first sieve, fast also for tens of thousands."""
+    """A fast first filter: the names that may be in the sentences. Works for tens of thousands."""
     text = "\n".join(sentences).lower()
     return [name for name in names if name in text]
 
 
 def replacements(real: Iterable[str], said: Callable[[str], tuple[str, str, str]]) -> dict[str, str]:
-    """For each spelling of each hidden path what stands in its place; `said` gives that for path, base name and stem.
+    """Maps each spelling of each hidden path to its replacement. `said` returns those of path, base name and stem.
 
-    What two files share is replaced by what fits both. A stem that is a plain number is masked wherever it stands, as
-    a count that became an opaque name would tell whose it is.
+    A spelling shared by two files gets a replacement that fits both. A stem that is a plain number is always masked,
+    because a count that turned into an opaque name would reveal whose it is.
     """
     names: dict[str, str] = {}
     for path in real:
@@ -93,7 +94,7 @@ def replacements(real: Iterable[str], said: Callable[[str], tuple[str, str, str]
 
 
 def reference_texts(reference: Path) -> list[list[str]] | None:
-    """The lines, in lower case, of each text file below `reference`; None if there is more than LIMIT_BYTES."""
+    """The lines, in lower case, of each text file below `reference`; None if there are more than LIMIT_BYTES."""
     texts, room = [], LIMIT_BYTES
     for name, path in files_below(reference):
         if PurePosixPath(name).suffix.lower() in _TEXTS:
@@ -107,18 +108,18 @@ def reference_texts(reference: Path) -> list[list[str]] | None:
 
 
 def label_words(texts: Iterable[Sequence[str]], names: Collection[str]) -> frozenset[str]:
-    """Every word that stands in a line with one of the names."""
+    """Every word in a line with one of the names."""
     known = frozenset(names)
-    return frozenset(word for lines in texts for line in lines for word in _beside(line, known))
+    return frozenset(word for lines in texts for line in lines for word in _words_next_to(line, known))
 
 
 def first_words(texts: Iterable[Sequence[str]]) -> frozenset[str]:
-    """What stands first in each line but a file's first: how cases are named where there are no input files."""
+    """The first field of each line but the first: the names of cases if there are no input files."""
     return frozenset(_fields(line)[0] for lines in texts for line in lines[1:]) - {""}
 
 
 def stands_in(name: str, text: str) -> bool:
-    """Whether the name, in lower case like the text, is a word of it. A text full of near misses counts as without."""
+    """Whether the name, in lower case like the text, is a word of it. Gives up on a text full of near misses."""
     at = -1
     for _ in range(1000):
         if (at := text.find(name, at + 1)) < 0:
@@ -133,7 +134,7 @@ def _fields(line: str) -> list[str]:
     return [field.strip(" \"'") for field in _FIELDS.split(line)]
 
 
-def _beside(line: str, names: frozenset[str]) -> set[str]:
+def _words_next_to(line: str, names: frozenset[str]) -> set[str]:
     fields = _fields(line)
     if names.isdisjoint(fields) and names.isdisjoint(_WORD.findall(line)):
         return set()

@@ -1,8 +1,8 @@
-"""Takes paths of this machine out of what a participant will read.
+"""Removes paths of this machine from texts for participants.
 
-Covered: the run folder, the challenge and the submission of an attempt, what Palio caches, and the folders of container
-engines, each with all that follows it up to a space or quote. Not covered: any other path that a submission has printed
-from inside its container, where there is nothing of this machine but what the kernel says of mounts.
+Covered: the run folder, challenge and submission of an attempt, Palio's caches, and the folders of container engines,
+each up to the next space or quote. Not covered: other paths that a submission prints inside its container, where only
+the kernel's mount information mentions this machine.
 """
 
 import os

@@ -1,14 +1,14 @@
-"""What a participant may read of an attempt: the folder participant/ of its run folder, and nothing else there.
+"""Writes participant/ in the run folder: everything that a participant may read of an attempt.
 
-    result.json      verdict, scores, failure in the participant's words, times and ends of the stages
-    build.log        of their own build, whole; of a scoring program's image nothing
-    sample.log  sample-score.log  predict.log  score.log        what the phase's policy for logs allows
+    result.json      verdict, scores, failure as shown to participants, times and ends of the stages
+    build.log        of the submission's build, complete; nothing about a scoring program's image
+    sample.log  sample-score.log  predict.log  score.log        as allowed by the phase's log policy
 
-Covered: the policy holds for the files and for the last lines that a failure shows; hidden names and labels in a
-scoring program's sentences about predictions (`hidden_names` says how far); facts of failures that are not the
-participant's; paths of this machine. If a text cannot be looked through, it is left out.
-Not covered: what a submission itself says of hidden data where a log may be read, or with some hundred bytes in an exit
-code, a column or names of files where none may; what an organizer lets anybody read of a scoring program's log.
+Covered: the policy applies to the files and to the last lines shown in a failure; hidden names and labels in a scoring
+program's messages about predictions (`hidden_names` lists the limits); details of failures that are not the
+participant's; paths of this machine. A text that cannot be checked is left out. Not covered: what a submission itself
+reveals about hidden data in a readable log, or in a few hundred bytes of exit codes, columns or file names; what
+organizers let participants read of a scoring program's log.
 """
 
 import shutil
@@ -30,33 +30,33 @@ from palio.core.redaction.scorer_messages import without_hidden
 
 NAME = "participant"
 END_ONLY = "[palio: only the end of this log is shown]"
-_LOG_BYTES = 16 * MIB  # more than any log is kept of
+_LOG_BYTES = 16 * MIB  # more than is kept of any log
 _TAIL_LINES, _TAIL_BYTES = 20, 4 * KIB
 _SAMPLE_SCORE = "sample-score"
-_OWN_WORDS = {"predict-output-refused", "predictions-unmapped"}  # their evidence is what the submission wrote
+_SUBMISSION_EVIDENCE = {"predict-output-refused", "predictions-unmapped"}  # their evidence is written by the submission
 _HIDDEN = {Stage.PREDICT, Stage.SCORE}
 
 
 def visible_log(folder: RunFolder, stage: Stage, rules: Rules) -> str | None:
-    """What a participant may read of a stage's log, also while it grows; None if nothing or there is none."""
+    """What a participant may read of a stage's log, even while it grows. None if nothing, or if there is no log."""
     if stage is Stage.SCORE:
         stages = folder.read_json("result.json")["stages"] if folder.has("result.json") else {}
         if stage not in stages:
-            return None  # what is there is the log of the image's build
+            return None  # the log so far is of the image's build
     return _visible(folder, stage.value, rules, _paths(folder))
 
 
 def visible_stages(folder: RunFolder) -> dict[str, object]:
-    """What a participant may know of the stages, also while they run: when, how long and how each ended, by name."""
+    """What a participant may know about the stages by name, even while they run: when, how long and how each ended."""
     for name in (f"{NAME}/result.json", "result.json"):
         if folder.has(name):
             stages = folder.read_json(name)["stages"]
-            return {stage: _told(Stage(stage), content) for stage, content in stages.items()}
+            return {stage: _visible_record(Stage(stage), content) for stage, content in stages.items()}
     return {}
 
 
 def write_view(folder: RunFolder, result: Result, attempt: Attempt, prepared: Prepared) -> None:
-    """Writes participant/ anew, for the verdict that the caller writes next. Raises OSError where that fails."""
+    """Writes participant/ again, for the verdict that the caller writes next. Raises OSError."""
     rules, paths = attempt.phase.rules, _paths(folder)
     view = folder.root / NAME
     shutil.rmtree(view, ignore_errors=True)
@@ -75,7 +75,7 @@ def write_view(folder: RunFolder, result: Result, attempt: Attempt, prepared: Pr
         "failure": failure.as_json() if failure else None,
         "started": result.started,
         "finished": result.finished,
-        "stages": {stage.value: _told(stage, record.as_json()) for stage, record in result.stages.items()},
+        "stages": {stage.value: _visible_record(stage, record.as_json()) for stage, record in result.stages.items()},
     }
     RunFolder(view).write_json("result.json", content)
 
@@ -114,11 +114,11 @@ def _cut(line: str, width: int) -> str:
 # -- result.json
 
 
-def _told(stage: Stage, content: Mapping[str, object]) -> dict[str, object]:
-    """Of a scoring program only that it ran and for how long; what it used is the organizer's."""
-    told = ("started", "finished", "wall_s", "end")
+def _visible_record(stage: Stage, content: Mapping[str, object]) -> dict[str, object]:
+    """Of a scoring program, only that it ran and for how long. Its resource use is the organizer's business."""
+    shown = ("started", "finished", "wall_s", "end")
     own = ("exit_code", "peak_memory_bytes", "peak_pids", "cpu_s")
-    return {name: content[name] for name in (told if stage is Stage.SCORE else told + own)}
+    return {name: content[name] for name in (shown if stage is Stage.SCORE else shown + own)}
 
 
 def _failure(
@@ -129,23 +129,23 @@ def _failure(
     prepared: Prepared,
     paths: HostPaths,
 ) -> Failure:
-    told = for_participant(failure)
+    shown = for_participant(failure)
     rules = attempt.phase.rules
-    if told.stage in _HIDDEN and told.evidence:
-        if told.code == "predictions-invalid" or (rules.blind is None and told.code != "predictions-unmapped"):
-            told = replace(told, evidence=without_hidden(told.evidence, attempt, folder, prepared))
-        if told.code in _OWN_WORDS and rules.logs_predict in {LogPolicy.NONE, LogPolicy.ORGANIZER}:
-            told = replace(told, evidence=tuple(_cut(line, 80) for line in told.evidence[:3]))
-    # On public cases, what the scoring program printed is shown as well: nothing of it is hidden.
+    if shown.stage in _HIDDEN and shown.evidence:
+        if shown.code == "predictions-invalid" or (rules.blind is None and shown.code != "predictions-unmapped"):
+            shown = replace(shown, evidence=without_hidden(shown.evidence, attempt, folder, prepared))
+        if shown.code in _SUBMISSION_EVIDENCE and rules.logs_predict in {LogPolicy.NONE, LogPolicy.ORGANIZER}:
+            shown = replace(shown, evidence=tuple(_cut(line, 80) for line in shown.evidence[:3]))
+    # On public cases the scoring program's log is shown as well, because nothing is hidden.
     is_others = failure.cause is Cause.ORGANIZER and failure.stage == Stage.SAMPLE
     source = _SAMPLE_SCORE if is_others and failure.code != "score-image-failed" else str(failure.stage)
     if (failure.cause is Cause.PARTICIPANT or source == _SAMPLE_SCORE) and failure.log:
-        told = replace(told, log=lines_at_end(logs.get(source, "").removeprefix(END_ONLY)))
+        shown = replace(shown, log=lines_at_end(logs.get(source, "").removeprefix(END_ONLY)))
     return replace(
-        told,
-        message=paths.removed(told.message),
-        evidence=tuple(map(paths.removed, told.evidence)),
-        next_step=paths.removed(told.next_step),
+        shown,
+        message=paths.removed(shown.message),
+        evidence=tuple(map(paths.removed, shown.evidence)),
+        next_step=paths.removed(shown.next_step),
     )
 
 

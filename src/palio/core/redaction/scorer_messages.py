@@ -1,8 +1,8 @@
-"""What a scoring program said about predictions, as the participant of that attempt may read it.
+"""Redacts a scoring program's messages about predictions for the attempt's participant.
 
-Hidden files get the opaque names that this attempt's container saw, or numbers of their own. Names are left as they are
-where data is public and was not blind, and where the participant handed them in. What a submission wrote itself beside
-its opaque names gets neither: it must not be told that way which of them is which.
+Hidden files are named by the opaque names that the container saw, or numbered. Names stay as they are if the data is
+public and was not blind, or if the participant submitted them. Names that a submission itself wrote next to its opaque
+names get neither, because that would reveal which is which.
 """
 
 import csv
@@ -19,11 +19,11 @@ from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.quantities import MIB
 from palio.core.redaction.hidden_names import (
     ITSELF,
-    KEPT_BACK,
     MASK,
     NUMBERED,
     SOME_FILE,
-    HiddenWords,
+    WITHHELD,
+    HiddenNames,
     first_words,
     label_words,
     names_in,
@@ -32,30 +32,30 @@ from palio.core.redaction.hidden_names import (
     stands_in,
 )
 
-_OWN_BYTES = 4 * MIB  # of the predictions; what lies beyond is not looked through
+_OWN_BYTES = 4 * MIB  # of the predictions; the rest is not searched
 
 
 def without_hidden(
     sentences: Sequence[str], attempt: Attempt, folder: RunFolder, prepared: Prepared
 ) -> tuple[str, ...]:
-    """The sentences, each with what is hidden replaced; while the attempt's .work is there."""
+    """The messages with hidden names replaced. Requires the attempt's .work."""
     try:
-        words = _hidden_words(sentences, attempt, folder, prepared)
-        return words.masked(sentences) if words else tuple(sentences)
-    except (OSError, ValueError, csv.Error, UnreadableFileError, PalioError):  # data that is gone or unfit
-        return (KEPT_BACK,) * len(sentences)
+        hidden = _hidden_names(sentences, attempt, folder, prepared)
+        return hidden.masked(sentences) if hidden else tuple(sentences)
+    except (OSError, ValueError, csv.Error, UnreadableFileError, PalioError):  # data that is missing or unfit
+        return (WITHHELD,) * len(sentences)
 
 
-def _hidden_words(
+def _hidden_names(
     sentences: Sequence[str], attempt: Attempt, folder: RunFolder, prepared: Prepared
-) -> HiddenWords | None:
+) -> HiddenNames | None:
     rules, task = attempt.phase.rules, attempt.task
     names = prepared.names("predict-in") if rules.blind else None
     if rules.data == "public" and names is None:
         return None
     texts = reference_texts(prepared.unzipped("reference_data", task.reference_data))
     opaque = {real: name for name, real in names.real.items() if real != name} if names else {}
-    if task.input_data is None:  # who predicts must have got the inputs, and their names with them
+    if task.input_data is None:  # participants must have received the inputs with their names
         said = dict.fromkeys(first_words(texts or []), ITSELF)
     else:
         real = names.real.values() if names else contents_of(task.input_data).names
@@ -67,11 +67,11 @@ def _hidden_words(
         instead = ITSELF if names is None else SOME_FILE
         own = [name for name in found if any(stands_in(name, text) for text in written)]
         said |= {name: instead for name in own if names is None or said[name] != MASK}
-    return HiddenWords(said, labels, places=names is not None)
+    return HiddenNames(said, labels, places=names is not None)
 
 
 def _said(real: str, opaque: Mapping[str, str]) -> tuple[str, str, str]:
-    """How a hidden file is spoken of, as path, base name and stem: by its opaque name, else by a number."""
+    """How to refer to a hidden file, as path, base name and stem: by its opaque name, else a number."""
     if real in opaque:
         name = PurePosixPath(opaque[real])
         return str(name), name.name, name.stem
@@ -79,7 +79,7 @@ def _said(real: str, opaque: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _written(folder: RunFolder, attempt: Attempt, *, is_blind: bool) -> Iterator[str]:
-    """What stands in the predictions, in lower case, without the names that the platform has put back."""
+    """The text of the predictions in lower case, without the names that the platform restored."""
     policy = attempt.phase.rules.blind
     restored: Mapping[str, str] = {restore.csv: restore.column for restore in policy.restore} if policy else {}
     room = _OWN_BYTES

@@ -1,1 +1,1 @@
-"""What a participant submits: its kind, saved images, and packing one from a folder."""
+"""Submissions: their kind, saved images, and packing one from a folder."""

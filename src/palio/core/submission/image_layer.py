@@ -1,9 +1,9 @@
-"""One layer of a saved image, a tar of its own, looked through: what is in it that no engine should unpack?
+"""Inspects one layer of a saved image for entries that no engine should unpack.
 
-Covered: names that climb out or are absolute, also as targets of hard links; device nodes but those that every base
-image has; sparse files, whose size is only claimed; entries that are nothing known.
-Not covered: odd but harmless names, which images are full of; symbolic links, whatever they lead to: an engine unpacks
-a layer inside the image's own root, where `/etc` is the image's.
+Covered: absolute names and names with `..`, also as targets of hard links; device nodes, except those in every base
+image; sparse files, whose size is only claimed; unknown types of entries. Not covered: odd but harmless names, which
+are common in images; symbolic links to anywhere, because an engine unpacks a layer inside the image's root, where
+`/etc` is the image's.
 """
 
 import io
@@ -14,25 +14,25 @@ from typing import Any
 
 from palio.core.files.tar_stream import Budget, TarStream
 
-# Character devices by number: null, zero, full, random, urandom; tty, console, ptmx. A job has these of its own anyway.
+# Character devices by number: null, zero, full, random, urandom; tty, console, ptmx. Every job has its own anyway.
 _USUAL_DEVICES = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)}
-_KEPT = 20
+_MOST_FAULTS = 20
 
 
 @dataclass(frozen=True)
 class Layer:
-    """`sha256` is that of what it unpacks to, in hex; `faults` are the first few as (name, what is wrong)."""
+    """`sha256` is the digest of the unpacked layer, in hex. `faults` are the first few as (name, problem)."""
 
     sha256: str
     faults: tuple[tuple[str, str], ...]
 
 
-def look_through_layer(file: "io.BufferedReader[Any]", budget: Budget) -> Layer:
-    """Reads a layer, plain or in gzip, to its end. Raises BrokenTarError or BudgetError."""
+def inspect_layer(file: "io.BufferedReader[Any]", budget: Budget) -> Layer:
+    """Reads a layer, plain or gzip, to its end. Raises BrokenTarError or BudgetError."""
     stream = TarStream(file, budget, hashed=True)
     faults: list[tuple[str, str]] = []
     for member in stream.members():
-        if len(faults) < _KEPT and (fault := _fault(member)):
+        if len(faults) < _MOST_FAULTS and (fault := _fault(member)):
             faults.append((member.name, fault))
     return Layer(stream.sha256(), tuple(faults))
 
@@ -52,7 +52,7 @@ def _fault(member: TarInfo) -> str | None:
 
 
 def path_fault(path: str) -> str | None:
-    """What is wrong with where a name leads, whatever it looks like."""
+    """What is wrong with a path, whatever its name looks like."""
     if path.startswith("/"):
         return "an absolute path"
-    return "a path that climbs out" if ".." in path.split("/") else None
+    return "a path with .." if ".." in path.split("/") else None

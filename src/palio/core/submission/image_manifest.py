@@ -1,8 +1,8 @@
-"""What a saved image says of itself: which members of its archive are its configuration and its layers.
+"""Reads a saved image's manifest: which members of the archive are its configuration and layers.
 
-Two layouts: `manifest.json`, which `docker save` writes in every version; else that of the OCI, from `index.json` over
-the image's manifest. Everything is a participant's word: sizes are capped before it comes here, types are checked, and
-an object whose keys differ only in case is refused where readers of JSON differ over it.
+There are two layouts: `manifest.json`, written by every version of `docker save`, else OCI, from `index.json` through
+the image's manifest. All of it is untrusted: sizes are limited before, types are checked, and objects whose keys differ
+only in case are refused where JSON parsers disagree about them.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ManifestError(Exception):
-    """What is wrong with what the image says of itself; the text is a clause of its own."""
+    """The image's metadata is invalid. The text is a complete clause."""
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,25 @@ class Parts:
 @dataclass(frozen=True)
 class Config:
     platform: str  # such as linux/amd64
-    diff_ids: tuple[str, ...]  # SHA-256 of each layer, unpacked, in hex
+    diff_ids: tuple[str, ...]  # SHA-256 of each unpacked layer, in hex
 
 
 def find_parts(documents: Mapping[str, bytes]) -> Parts:
-    """From the archive's JSON documents by name. Raises ManifestError."""
+    """Finds the parts from the archive's JSON documents by name. Raises ManifestError."""
     if MANIFEST in documents:
         return _parts_of_manifest(_parsed(MANIFEST, documents))
     if INDEX in documents:
         return _parts_of_index(documents)
-    raise ManifestError(f"it holds neither {MANIFEST} nor {INDEX}, so it is no saved image")
+    raise ManifestError(f"it has neither {MANIFEST} nor {INDEX}, so it is not a saved image")
 
 
 def read_config(name: str, documents: Mapping[str, bytes]) -> Config:
-    """What the image's configuration says. Raises ManifestError."""
+    """Reads the image's configuration. Raises ManifestError."""
     config = _parsed(name, documents)
     rootfs = _member(name, config, "rootfs", dict)
     for found in (config, rootfs):
         if len({key.casefold() for key in found}) != len(found):
-            raise ManifestError(f"{name}: holds keys that differ only in upper and lower case")
+            raise ManifestError(f"{name}: has keys that differ only in case")
     platform = "/".join(_member(name, config, key, str) for key in ("os", "architecture"))
     digests = [_DIGEST.fullmatch(str(text)) for text in _member(name, rootfs, "diff_ids", list)]
     if not all(digests):
@@ -64,7 +64,7 @@ def _parts_of_manifest(images: object) -> Parts:
     if not isinstance(images, list) or not images:
         raise ManifestError(f"{MANIFEST}: is not a list of images")
     if len(images) > 1:
-        raise ManifestError(f"it holds {len(images):,} images; save exactly one")
+        raise ManifestError(f"it has {len(images):,} images; save exactly one")
     config = _member(MANIFEST, images[0], "Config", str)
     layers = _member(MANIFEST, images[0], "Layers", list)
     if not all(isinstance(layer, str) for layer in layers):
@@ -74,13 +74,13 @@ def _parts_of_manifest(images: object) -> Parts:
 
 def _parts_of_index(documents: Mapping[str, bytes]) -> Parts:
     name = INDEX
-    for _ in range(3):  # an index may hold an index, and that the image's manifest
+    for _ in range(3):  # an index may contain an index, which contains the image's manifest
         document = _parsed(name, documents)
         if not isinstance(document, dict) or "manifests" not in document:
             break
         images = [image for image in _member(name, document, "manifests", list) if not _is_attestation(image)]
         if len(images) != 1:
-            raise ManifestError(f"it holds {len(images):,} images; save exactly one, for one platform")
+            raise ManifestError(f"it has {len(images):,} images; save exactly one, for one platform")
         name = _blob(name, images[0])
     manifest = _parsed(name, documents)
     layers = _member(name, manifest, "layers", list)
@@ -88,7 +88,7 @@ def _parts_of_index(documents: Mapping[str, bytes]) -> Parts:
 
 
 def _is_attestation(image: object) -> bool:
-    """Whether it is what builders write beside an image about how it was made."""
+    """Whether it is build provenance, which builders write next to an image."""
     notes = image.get("annotations") if isinstance(image, dict) else None
     return isinstance(notes, dict) and "vnd.docker.reference.type" in notes
 
@@ -96,17 +96,17 @@ def _is_attestation(image: object) -> bool:
 def _blob(name: str, descriptor: object) -> str:
     digest = _DIGEST.fullmatch(_member(name, descriptor, "digest", str))
     if not digest:
-        raise ManifestError(f"{name}: names a part by something else than a SHA-256 digest")
+        raise ManifestError(f"{name}: refers to a part without a SHA-256 digest")
     return f"blobs/sha256/{digest[2]}"
 
 
 def _parsed(name: str, documents: Mapping[str, bytes]) -> Any:
-    """A document; where its name is a digest, that of its content."""
+    """Parses a document and checks its digest if its name is one."""
     if name not in documents:
-        raise ManifestError(f"{name}: is named as a part of the image, and no such JSON document is in the archive")
+        raise ManifestError(f"{name}: is listed as a part of the image, but the archive has no such JSON document")
     digest = _NAMED_BY_DIGEST.fullmatch(name)
     if digest and hashlib.sha256(documents[name]).hexdigest() != digest[1]:
-        raise ManifestError(f"{name}: its content is not what its name, a digest, says")
+        raise ManifestError(f"{name}: its content does not match its name, which is a digest")
     try:
         return json.loads(documents[name].decode("utf-8"), object_pairs_hook=_object)
     except (ValueError, RecursionError):
@@ -115,17 +115,17 @@ def _parsed(name: str, documents: Mapping[str, bytes]) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key that stands there twice")
+        raise ValueError("a duplicate key")
     return dict(pairs)
 
 
 def _member(name: str, document: object, key: str, kind: type[T]) -> T:
     value = document.get(key) if isinstance(document, dict) else None
     if not isinstance(value, kind):
-        raise ManifestError(f"{name}: lacks `{key}`, or it is of the wrong type")
+        raise ManifestError(f"{name}: `{key}` is missing or has the wrong type")
     return value
 
 
 def plain_name(name: str) -> str:
-    """A member's name as others refer to it: `./a` and `a/` are `a`."""
+    """A member's name as others refer to it: `./a` and `a/` become `a`."""
     return name.removeprefix("./").rstrip("/")

@@ -1,4 +1,4 @@
-"""What a participant hands in: found out from its content, known by its SHA-256."""
+"""Identifies submissions: the kind from the content, the identity by SHA-256."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
-from palio.core.files.archive import look_through, unpack
+from palio.core.files.archive import inspect_archive, unpack
 from palio.core.files.digest import digest_file
 from palio.core.files.tar_stream import (
     GZIP_MAGIC,
@@ -24,7 +24,7 @@ from palio.core.quantities import MIB, size_text
 from palio.core.submission.image_manifest import plain_name
 
 _PROGRAM_SUFFIXES = {".py", ".sh", ".r", ".jl", ".ipynb", ".pth", ".pt", ".onnx"}
-# What those who save images (docker, podman, skopeo, crane, buildx) write first into an archive.
+# The first entries that tools write when saving images (docker, podman, skopeo, crane, buildx).
 _SAVED_IMAGE = re.compile(
     r"(?:sha256:)?[0-9a-f]{64}\b.*|blobs(?:/.*)?|manifest\.json|index\.json|oci-layout|repositories"
 )
@@ -35,8 +35,8 @@ class SubmissionFile:
     path: Path
     kind: SubmissionKind
     digest: str  # SHA-256 of the file, in hex
-    notes: tuple[str, ...] = ()  # what was accepted although it is not as it should be
-    called: str = ""  # where the file was kept under another name: its own, without folders
+    notes: tuple[str, ...] = ()  # what was accepted although it is not quite right
+    called: str = ""  # the original file name, if the file is stored under another one
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class SubmissionFile:
 
 
 def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> SubmissionFile:
-    """A submission and its kind, found from its content unless given. `digest` is its own, if that is known already.
+    """Reads a submission and detects its kind unless given. `digest` is its digest, if already known.
 
     Raises PalioError "archive-invalid", "archive-unsafe", "dockerfile-missing" or "submission-unknown".
     """
@@ -57,16 +57,18 @@ def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKin
         start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
     if start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC:
         if wanted is not SubmissionKind.IMAGE and not _is_saved_image(path):
-            reason = "a tar or gzip file, but no image that `docker save` made"
+            reason = "a tar or gzip file, but not an image from `docker save`"
             raise PalioError("submission-unknown", name=path.name, reason=reason)
         if wanted not in (None, SubmissionKind.IMAGE):
-            raise PalioError("submission-unknown", name=path.name, reason=f"a saved image where `{wanted}` was meant")
+            raise PalioError(
+                "submission-unknown", name=path.name, reason=f"a saved image, but its kind was given as `{wanted}`"
+            )
         return SubmissionKind.IMAGE, ()
     if path.suffix.lower() == ".csv" and not start.startswith(b"PK"):
         return SubmissionKind.RESULTS, ()
     if not start.startswith(b"PK") and path.suffix.lower() != ".zip":
-        raise PalioError("submission-unknown", name=path.name, reason="neither a zip, a saved image nor a .csv file")
-    content = look_through(path)
+        raise PalioError("submission-unknown", name=path.name, reason="not a zip, a saved image or a .csv file")
+    content = inspect_archive(path)
     return wanted or _kind_of_zip(path.name, content.files), content.notes
 
 
@@ -81,14 +83,14 @@ def _kind_of_zip(name: str, files: tuple[str, ...]) -> SubmissionKind:
     if ".csv" in suffixes and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
         return SubmissionKind.RESULTS
     deeper = [file for file in files if PurePosixPath(file).name.lower() == "dockerfile"]
-    hint = f"The zip holds {deeper[0]}, which is not at its root." if deeper else ""
+    hint = f"The zip has {deeper[0]}, which is not at its root." if deeper else ""
     if not deeper and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
-        hint = "Predictions need none, but one file of them has to be a .csv; else say that its kind is `results`."
+        hint = "Predictions need no Dockerfile, but must include a .csv file; otherwise set the kind to `results`."
     raise PalioError("dockerfile-missing", name=name, hint=hint)
 
 
 def _is_saved_image(path: Path) -> bool:
-    """By the first names in it; whether it holds an image that can be loaded is for core.image_archive to judge."""
+    """Decides by the first names; submission.image_archive judges whether the image can be loaded."""
     try:
         with path.open("rb") as file:
             first = islice(TarStream(file, Budget(MIB, 2)).members(), 2)
@@ -98,9 +100,9 @@ def _is_saved_image(path: Path) -> bool:
 
 
 def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:
-    """Predictions that were handed in as such, as files below `destination`, which is made.
+    """Writes submitted predictions as files below the new folder `destination`.
 
-    Raises PalioError "predictions-too-large", and what core.archive raises of a zip.
+    Raises PalioError "predictions-too-large", and the errors of files.archive for a zip.
     """
     destination.mkdir(parents=True, exist_ok=True)
     is_zip = zipfile.is_zipfile(submission.path)
@@ -109,12 +111,12 @@ def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int
         sizes = {"size": size_text(size), "limit": size_text(max_bytes)}
         raise PalioError("predictions-too-large", name=submission.name, **sizes)
     if is_zip:
-        unpack(submission.path, destination, plain=True)  # which believes no claim that is too low
+        unpack(submission.path, destination, plain=True)  # which does not trust a claim that is too low
     else:
         shutil.copyfile(submission.path, destination / submission.name)
 
 
 def _claimed_bytes(path: Path) -> int:
-    look_through(path)  # so that a broken zip is refused in its words
+    inspect_archive(path)  # so that a broken zip gets its usual error
     with zipfile.ZipFile(path) as archive:
         return sum(entry.file_size for entry in archive.infolist())

@@ -1,12 +1,12 @@
-"""A submission from a folder: the files that its Dockerfile takes, checked as the platform will check them.
+"""Packs a submission from a folder: the files that its Dockerfile uses, with the platform's checks.
 
-Two kinds of folder: one with a Dockerfile at its root, all of which is packed but for what .dockerignore leaves out;
-and one of a challenge's published shape, whose Dockerfile lies in docker_code_inference/ and is built from the folder
-itself: it is put at the zip's root, with just the files that it copies. Nothing that a build sees is left out, but for
-what is left out of every zip anyway (archive.LEFT_OUT): not empty folders, nor .git and __pycache__.
+There are two kinds of folders: one with a Dockerfile at its root, packed completely except for what .dockerignore
+excludes; and a challenge, whose Dockerfile is in docker_code_inference/ and is built from the folder: that Dockerfile
+is put at the zip's root, with only the files that it copies. Nothing that a build sees is left out, except for what
+every zip leaves out (archive.LEFT_OUT): not empty folders, nor .git and __pycache__.
 
-The zip is byte-identical for identical content and execute bits, on every machine: entries sorted, times uniform, modes
-0755 or 0644, nothing compressed (compressors differ, and weights hardly shrink).
+The zip is byte-identical for identical content and execute bits on every machine: sorted entries, uniform times, modes
+0755 or 0644, no compression (compressors differ, and weights hardly shrink).
 """
 
 import shutil
@@ -19,7 +19,7 @@ from palio.core.dockerfile.dockerignore import ignored_in
 from palio.core.dockerfile.read import DockerfileError, read_text
 from palio.core.dockerfile.sources import copied_files
 from palio.core.errors import PalioError, counted
-from palio.core.files.archive import LEFT_OUT, look_through
+from palio.core.files.archive import LEFT_OUT, inspect_archive
 from palio.core.files.digest import UnfitFile, digest_file
 from palio.core.files.staging import reading, staged
 from palio.core.files.tree import Entry, entries_to_copy, file_entry
@@ -27,7 +27,7 @@ from palio.core.quantities import GIB, size_text
 
 INFERENCE_CODE = "docker_code_inference"
 MAX_BYTES = 20 * GIB
-_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can hold
+_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 _SHOWN = 20
 _OFTEN_NOT_MEANT = (".git", "__pycache__", ".venv", "venv", "node_modules")
 
@@ -38,11 +38,11 @@ class Packed:
     digest: str  # SHA-256, in hex
     size_bytes: int
     files: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # what was left out, and what was taken that may not be meant
+    notes: tuple[str, ...] = ()  # what was left out, and what was included but may not be meant
 
 
 def pack(folder: Path, target: Path) -> Packed:
-    """Writes the submission zip of `folder` to `target`, replacing what is there only by a whole new one.
+    """Writes the submission zip of `folder` to `target`, replaced only by a complete new one.
 
     Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
     """
@@ -63,12 +63,12 @@ def pack(folder: Path, target: Path) -> Packed:
     files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
     size = sum(path.stat().st_size for path in files.values())
     if size > MAX_BYTES:
-        problems.append(f"the files come to {size_text(size)}; at most {size_text(MAX_BYTES)} are taken")
+        problems.append(f"the files have {size_text(size)}; at most {size_text(MAX_BYTES)} is allowed")
     if problems:
         raise _unfit(folder, problems)
     with staged(target.absolute()) as (fresh,):
         _write(fresh, entries)
-        look_through(fresh, target.name)
+        inspect_archive(fresh, target.name)
     notes = tuple(_notes(files, left_out))
     return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
 
@@ -81,9 +81,9 @@ def _find_dockerfile(folder: Path) -> Path:
 
 
 def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]:
-    """The files and empty folders that a build from `folder` sees, by their names relative to it.
+    """The files and empty folders that a build from `folder` sees, by relative name.
 
-    Notes in `left_out` which of LEFT_OUT were found. Raises DockerfileError for a .dockerignore that cannot be used.
+    Records in `left_out` which of LEFT_OUT were found. Raises DockerfileError for an invalid .dockerignore.
     """
     ignored = ignored_in(folder)
 
@@ -108,7 +108,7 @@ def _write(target: Path, entries: Mapping[str, Entry]) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, entry in sorted(entries.items()):
             info = zipfile.ZipInfo(f"{name}/" if entry.is_folder else name, _TIME)
-            info.create_system, info.external_attr = 3, entry.mode << 16  # as if made on Unix, wherever it is made
+            info.create_system, info.external_attr = 3, entry.mode << 16  # as on Unix, on every machine
             if entry.is_folder:
                 archive.writestr(info, b"")
                 continue
@@ -120,10 +120,10 @@ def _write(target: Path, entries: Mapping[str, Entry]) -> None:
 def _notes(files: Mapping[str, Path], left_out: set[str]) -> Iterator[str]:
     for often in _OFTEN_NOT_MEANT:
         if count := sum(often in PurePosixPath(name).parts for name in files):
-            lie = counted(count, "file lies", "files lie")
-            yield f"{lie} in {often}, and the build sees them; name it in .dockerignore if the image does not need them"
+            are = counted(count, "file is", "files are")
+            yield f"{are} in {often} and part of the build; list it in .dockerignore if the image does not need it"
     if left_out:
-        yield f"left out, as of every zip: {', '.join(sorted(left_out))}"
+        yield f"left out, as in every zip: {', '.join(sorted(left_out))}"
 
 
 def _unfit(folder: Path, problems: list[str]) -> PalioError:

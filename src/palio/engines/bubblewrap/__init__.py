@@ -1,4 +1,4 @@
-"""Jobs in sandboxes that bubblewrap makes, for one's own machine: no Docker and no special rights are needed."""
+"""The bubblewrap engine: runs jobs in sandboxes on this machine, without Docker or special privileges."""
 
 from palio.engines.bubblewrap.availability import why_unavailable
 from palio.engines.bubblewrap.engine import BubblewrapEngine

@@ -1,4 +1,4 @@
-"""Whether sandboxes can be made here, and what would change that; and what they can be promised to keep."""
+"""Checks whether sandboxes work on this machine, explains how to enable them, and states what they enforce."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from palio.core.engine import Enforcement, Guarantee
 from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
-from palio.engines.bubblewrap.launch import INSIDE_UID, attempt
+from palio.engines.bubblewrap.launch import INSIDE_UID, probe
 from palio.engines.bubblewrap.limits import counts_by_namespace
 from palio.engines.bubblewrap.seccomp import seccomp_filter
 from palio.engines.fault import Unavailable
 from palio.engines.job_users import job_uids
 
-OLDEST = (0, 8, 0)  # the first that can forbid further user namespaces inside
+OLDEST = (0, 8, 0)  # the first version that can forbid further user namespaces inside
 _INSTALL = {
     "debian": "sudo apt-get install bubblewrap",
     "fedora": "sudo dnf install bubblewrap",
@@ -25,7 +25,7 @@ _INSTALL = {
     "arch": "sudo pacman -S bubblewrap",
     "alpine": "sudo apk add bubblewrap",
 }
-# What forbids user namespaces to ordinary users, the value that does, and the command that allows them again.
+# Settings that deny user namespaces to ordinary users, the value that does so, and the command to allow them.
 _SWITCHES = (
     (
         "kernel/apparmor_restrict_unprivileged_userns",
@@ -38,7 +38,7 @@ _SWITCHES = (
 
 
 def why_unavailable() -> Unavailable | None:
-    """What keeps sandboxes from being made here, found out by making one; None if nothing does."""
+    """Why sandboxes do not work here, found out by starting one; None if they do."""
     if sys.platform != "linux":
         return Unavailable("bubblewrap needs Linux", "Use Docker on this machine.")
     bwrap = shutil.which("bwrap")
@@ -46,21 +46,21 @@ def why_unavailable() -> Unavailable | None:
         return Unavailable("bubblewrap is not installed", f"Install it with `{install_command()}`.")
     if (found := version(bwrap)) < OLDEST:
         return Unavailable(
-            f"bubblewrap {_dotted(found)} is too old: {_dotted(OLDEST)} is needed",
+            f"bubblewrap {_dotted(found)} is too old; {_dotted(OLDEST)} is required",
             "Install a newer one, or use Docker.",
         )
     if folder := too_wide(this_interpreter()):
         return Unavailable(
-            f"this Python lies in {folder}, and a sandbox that shows it would show far more",
+            f"this Python is in {folder}, so sandboxes would expose much more than Python",
             "Run Palio from a virtual environment in a folder of its own.",
         )
-    if reason := attempt(bwrap):
-        return Unavailable(f"bubblewrap cannot make a sandbox ({reason})", _way_out())
+    if reason := probe(bwrap):
+        return Unavailable(f"bubblewrap cannot start a sandbox ({reason})", _way_out())
     return None
 
 
 def install_command() -> str:
-    """What installs bubblewrap on this distribution."""
+    """The command that installs bubblewrap on this distribution."""
     fields = {}
     for path in (Path("/etc/os-release"), Path("/usr/lib/os-release")):
         if path.is_file():
@@ -85,39 +85,41 @@ def _way_out() -> str:
     for name, value, command in _SWITCHES:
         path = Path("/proc/sys", name)
         if path.is_file() and path.read_text().strip() == value:
-            return f"This system forbids user namespaces to ordinary users. Allow them with `{command}`."
+            return f"This system denies user namespaces to ordinary users. Allow them with `{command}`."
     if Path("/.dockerenv").exists() or Path("/run/.containerenv").exists():
-        return "A container forbids it unless it was started with `--privileged`. Run Palio outside, or use Docker."
-    return "Run `bwrap --ro-bind / / --unshare-all true` to see the same; a security module may forbid it."
+        return (
+            "Containers deny this unless started with `--privileged`. Run Palio outside the container, or use Docker."
+        )
+    return "Run `bwrap --ro-bind / / --unshare-all true` to see the error. A security module may deny it."
 
 
 def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
-    """How each property of the isolation contract is kept here, given what control groups can limit."""
+    """How each property of the isolation contract is enforced here, given the available cgroup controllers."""
     kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     filtered = ", system calls filtered" if seccomp_filter() else ", system calls not filtered on this processor"
-    by_group = "by a control group"
+    by_group = "by a cgroup"
     if os.geteuid() == 0:
         uids = job_uids()
-        user = f"a real one for each running job, {uids.start} to {uids.stop - 1}, seen as {INSIDE_UID}, no groups"
+        user = f"a separate uid ({uids.start}-{uids.stop - 1}) per running job, seen as {INSIDE_UID} inside, no groups"
     else:
-        user = f"this machine's user, seen as {INSIDE_UID}, no groups; one job at a time"
+        user = f"this user, seen as {INSIDE_UID} inside, no groups; one job at a time"
     memory = (
-        Guarantee("memory", kernel, f"{by_group}, /tmp, /dev/shm and the output among it")
+        Guarantee("memory", kernel, f"{by_group}, including /tmp, /dev/shm and the output")
         if "memory" in controllers
-        else Guarantee("memory", none, "watched every 50 ms, which a program can get past")
+        else Guarantee("memory", none, "checked every 50 ms, which a program can evade")
     )
     cpus = (
         Guarantee("cpus", kernel, by_group)
         if "cpu" in controllers
-        else Guarantee("cpus", kernel, "bound to whole CPUs, rounded up, which other programs may use too")
+        else Guarantee("cpus", kernel, "pinned to whole CPUs, rounded up, which other programs may use too")
     )
     if "pids" in controllers:
         pids = Guarantee("pids", kernel, by_group)
     elif counts_by_namespace():
-        pids = Guarantee("pids", kernel, "by a limit counted in the sandbox's own user namespace")
+        pids = Guarantee("pids", kernel, "by a limit in the sandbox's own user namespace")
     else:
-        pids = Guarantee("pids", none, "watched every 50 ms")
-    paths = "" if hides_paths() else ", in whose list of mounts paths of this machine are not hidden"
+        pids = Guarantee("pids", none, "checked every 50 ms")
+    paths = "" if hides_paths() else ", but the list of mounts shows paths of this machine"
     return (
         Guarantee("network", kernel, "none but loopback"),
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
@@ -128,7 +130,7 @@ def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
         pids,
         Guarantee("shared memory", kernel),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", kernel, "a file system of that size and number of files, in memory"),
+        Guarantee("output", kernel, "a separate file system with that size and number of files, in memory"),
         Guarantee("time", watching, "wall clock, from outside"),
         Guarantee("log", watching, "bounded where it is written"),
         Guarantee("environment", kernel, "a fixed list"),
@@ -136,15 +138,15 @@ def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
         Guarantee(
             "host",
             kernel,
-            f"own process, IPC, host and user name spaces{paths}; /usr and this Python are seen, read-only",
+            f"own process, IPC, host and user namespaces{paths}; /usr and this Python are visible, read-only",
         ),
-        Guarantee("build", kernel, "no step (RUN) of a Dockerfile is run; time, memory, size and entries are limited"),
+        Guarantee("build", kernel, "RUN steps are not run; time, memory, size and entries are limited"),
         Guarantee("build network", kernel, "none: nothing is run and nothing is fetched"),
     )
 
 
 @cache
 def hides_paths() -> bool:
-    """Whether a folder can be shown so that the list of mounts does not tell where it lies."""
+    """Whether a folder can be mounted without revealing its path in the list of mounts."""
     bwrap = shutil.which("bwrap")
-    return bwrap is not None and attempt(bwrap, hidden=True) is None
+    return bwrap is not None and probe(bwrap, hidden=True) is None

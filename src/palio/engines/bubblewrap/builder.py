@@ -1,7 +1,7 @@
-"""The process that builds one image, with limits, so that whoever asked for it goes on at once and can end it.
+"""Builds one image in a process of its own, with limits, so that the caller can continue and can stop it.
 
-Covered: wall-clock time, memory, the size of the image and the number of its entries. Nothing of the context is run; it
-is read and copied by a child of this process, which ends with it. What is half made is in the build's own folder.
+Covered: wall-clock time, memory, the size of the image and the number of its entries. Nothing of the context is run. A
+child of this process reads and copies it, and ends with this process. Unfinished work is in the build's own folder.
 """
 
 import json
@@ -22,24 +22,24 @@ from palio.core.files.log import LogWriter
 from palio.core.plain_words import UnfitWordError
 from palio.core.quantities import MIB
 from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
-from palio.engines.bubblewrap.images import ROOT, image_name, keep_image, remove_unused
+from palio.engines.bubblewrap.images import ROOT, image_name, remove_unused, store_image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 from palio.engines.bubblewrap.processes import start_time
-from palio.engines.bubblewrap.supervisor import RESULT, SUPERVISOR, TASK, write_whole
+from palio.engines.bubblewrap.supervisor import RESULT, SUPERVISOR, TASK, write_atomically
 
 MAKING, DISCARDED = "making", "discarded"
 _LEAST_MEMORY_BYTES = 128 * MIB  # what the interpreter itself needs
 
 
 class _StoppedError(Exception):
-    """This process was asked to end."""
+    """This process was asked to stop."""
 
 
 def build_task(build: Build, images: Path) -> dict[str, Any]:
-    """What the process is given to do."""
+    """The task description for the build process."""
     return {
         "name": image_name(build.image_key),
-        "interpreter": asdict(this_interpreter()),  # in a process that reads no site packages, it is another
+        "interpreter": asdict(this_interpreter()),  # a process without site packages has another one
         "images": str(images),
         "context": str(build.context),
         "dockerfile": build.dockerfile,
@@ -50,25 +50,25 @@ def build_task(build: Build, images: Path) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Builds what is described in `folder`."""
+    """Builds the task described in `folder`."""
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
         with suppress(OSError):
-            os.set_inheritable(number, False)  # the lock must not go on to a child
+            os.set_inheritable(number, False)  # children must not inherit the lock
     signal.signal(signal.SIGTERM, _stop)
-    write_whole(folder / SUPERVISOR, {"pid": os.getpid(), "started": start_time(os.getpid())})
+    write_atomically(folder / SUPERVISOR, {"pid": os.getpid(), "started": start_time(os.getpid())})
     started, begin = datetime.now(UTC), time.monotonic()
     try:
         result = _build(folder, json.loads((folder / TASK).read_text()))
     except _StoppedError:
         result = {"end": End.EXITED, "exit_code": 128 + signal.SIGTERM, "detail": "stopped"}
-    except Exception as error:  # noqa: BLE001 - whoever polls has to be told
-        write_whole(folder / RESULT, {"fault": str(error) or type(error).__name__})
+    except Exception as error:  # noqa: BLE001 - the polling process must be told
+        write_atomically(folder / RESULT, {"fault": str(error) or type(error).__name__})
         return
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         shutil.rmtree(folder / MAKING, ignore_errors=True)
     finished = started + timedelta(seconds=time.monotonic() - begin)
-    write_whole(folder / RESULT, JobResult(**result, started=started, finished=finished).as_json())
+    write_atomically(folder / RESULT, JobResult(**result, started=started, finished=finished).as_json())
 
 
 def _stop(*_: object) -> NoReturn:
@@ -92,7 +92,7 @@ def _build(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
-    """In the child: the image, from a folder `making` in which its root is made, and how that ended."""
+    """In the child: builds the image in the folder `making`, which contains its empty root, and returns the result."""
     made, limits = Path(making), BuildLimits(**task["limits"])
     with LogWriter(Path(task["log"])) as log:
 
@@ -113,13 +113,13 @@ def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
             say(str(error))
             return {"end": End.EXITED, "exit_code": 1, "detail": f"{error.where}\n{error.reason}"}
         except ImageTooLargeError as error:
-            say(f"the image would be {error.size_bytes:,} bytes, of {limits.size_bytes:,}")
+            say(f"the image would be {error.size_bytes:,} bytes; at most {limits.size_bytes:,} are allowed")
             return {"end": End.IMAGE_SIZE, "exit_code": None, "detail": str(error.size_bytes)}
         except MemoryError:
-            say("the build needed more memory than it may use")
+            say("the build exceeded its memory limit")
             return {"end": End.MEMORY, "exit_code": None, "detail": task["dockerfile"]}
         try:
-            keep_image(made, image, size_bytes, Path(task["images"]) / task["name"])
+            store_image(made, image, size_bytes, Path(task["images"]) / task["name"])
         except UnfitWordError as error:
             return {"end": End.EXITED, "exit_code": 1, "detail": f"{task['dockerfile']}\n{error.reason}"}
     return {"end": End.EXITED, "exit_code": 0, "image": task["name"]}

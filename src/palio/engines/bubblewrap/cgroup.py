@@ -1,8 +1,8 @@
-"""Control groups of both versions, where this user may make one: memory, number of processes and CPU by the kernel.
+"""cgroups of both versions, where this user may create one: kernel limits on memory, processes and CPU.
 
-Version 1 has a hierarchy for each controller: the group is made below this process's own, so that its limits go on to
-hold. In version 2 a group with processes in it cannot have limited children: there it is made below the outermost
-group that this user may change, which is the root for root and the user's own service for an ordinary user's desktop.
+Version 1 has a hierarchy per controller: the group is created below this process's own, so that its limits still apply.
+In version 2, a group that contains processes cannot have limited children, so the group is created below the outermost
+group that this user may change: the root for root, the user's own service for an ordinary desktop user.
 """
 
 import os
@@ -23,7 +23,7 @@ _GONE_S = 10
 
 @dataclass(frozen=True)
 class Cgroup:
-    """A job's group: for each controller that could be had, its folder. Empty where none could."""
+    """A job's cgroup: the folder of each available controller, possibly none."""
 
     folders: dict[str, Path]
     version: int
@@ -32,9 +32,9 @@ class Cgroup:
         quota_us = max(1000, round(cpus * _PERIOD_US))
         if self.version == 1:
             self._write("memory", "memory.limit_in_bytes", memory_bytes)
-            with suppress(OSError):  # not there where swap is not counted
+            with suppress(OSError):  # absent if swap is not counted
                 self._write("memory", "memory.memsw.limit_in_bytes", memory_bytes)
-            # What is queued in TCP and UDP sockets is counted apart, and not at all without a limit of its own.
+            # TCP and UDP socket queues are counted separately, and only if they have a limit.
             self._write("memory", "memory.kmem.tcp.limit_in_bytes", min(memory_bytes // 8, _MOST_QUEUED_BYTES))
             self._write("cpu", "cpu.cfs_period_us", _PERIOD_US)
             self._write("cpu", "cpu.cfs_quota_us", quota_us)
@@ -47,35 +47,35 @@ class Cgroup:
         self._write("pids", "pids.max", pids)
 
     def join(self) -> None:
-        """Moves this process, and so all that it will start, into the group."""
+        """Moves this process, and so everything it will start, into the group."""
         for folder in set(self.folders.values()):
             (folder / "cgroup.procs").write_text("0")
 
     def memory_bytes(self) -> int:
-        """What is used now, less cached files, which the kernel gives back on demand."""
+        """Current memory without cached files, which the kernel reclaims on demand."""
         cached = "total_inactive_file" if self.version == 1 else "inactive_file"
         return max(0, self.used_memory_bytes() - self._field("memory", "memory.stat", cached))
 
     def used_memory_bytes(self) -> int:
-        """What is used now, cached files included."""
+        """Current memory including cached files."""
         return self._number("memory", f"memory.{'usage_in_bytes' if self.version == 1 else 'current'}")
 
     def queued_bytes(self) -> int:
-        """What is in the queues of network sockets, where it is counted apart: version 1, which lets each socket have
-        some even beyond the limit. 0 where it is among the memory.
+        """Bytes in the queues of network sockets, which version 1 counts separately, and lets each socket exceed a
+        little. 0 in version 2, where they count as memory.
         """
         with suppress(OSError):
             return self._number("memory", "memory.kmem.tcp.usage_in_bytes") if self.version == 1 else 0
         return 0
 
     def peak_memory_bytes(self) -> int:
-        """The most that was ever used, cached files included; 0 where the kernel does not say."""
+        """The highest memory use including cached files; 0 if the kernel does not report it."""
         with suppress(OSError):
             return self._number("memory", f"memory.{'max_usage_in_bytes' if self.version == 1 else 'peak'}")
         return 0
 
     def out_of_memory(self) -> bool:
-        """Whether the kernel has killed for memory."""
+        """Whether the kernel killed a process for memory."""
         name = "oom_control" if self.version == 1 else "events"
         return self._field("memory", f"memory.{name}", "oom_kill") > 0
 
@@ -105,7 +105,7 @@ class Cgroup:
 
 
 def remove(folders: Iterable[Path]) -> None:
-    """Removes groups and kills what is left in them; those that are not there are fine."""
+    """Removes groups and kills the processes in them. Ignores missing groups."""
     for folder in set(folders):
         deadline = time.monotonic() + _GONE_S
         while time.monotonic() < deadline:
@@ -131,13 +131,13 @@ def _kill(folder: Path) -> None:
 
 
 def places(name: str) -> list[Path]:
-    """Every folder that `make` may make for this name: to be written down before, so that none is ever lost."""
+    """All folders that `make` may create for this name, to be recorded first so that none is ever lost."""
     mounts, own = dict(_mounts()), dict(_own_groups())
     return [*_places(mounts, own, name).values(), *(outer / name for outer in _outer_groups(mounts, own))]
 
 
 def make(name: str) -> Cgroup:
-    """A group of this name for as many of the controllers as can be had."""
+    """Creates a group of this name with as many controllers as possible."""
     mounts, own = dict(_mounts()), dict(_own_groups())
     folders: dict[str, Path] = {}
     for controller, folder in _places(mounts, own, name).items():
@@ -150,7 +150,7 @@ def make(name: str) -> Cgroup:
 
 
 def _places(mounts: dict[str, Path], own: dict[str, str], name: str) -> dict[str, Path]:
-    """In version 1."""
+    """Folders in version 1."""
     return {
         controller: mounts[controller] / own[controller].lstrip("/") / name
         for controller in CONTROLLERS
@@ -159,7 +159,7 @@ def _places(mounts: dict[str, Path], own: dict[str, str], name: str) -> dict[str
 
 
 def _outer_groups(mounts: dict[str, Path], own: dict[str, str]) -> list[Path]:
-    """In version 2: this process's own group and those around it that this user may change, outermost first."""
+    """In version 2: this process's own group and its parents that this user may change, outermost first."""
     if "" not in mounts or "" not in own:
         return []
     parts = Path(own[""]).parts[1:]
@@ -168,8 +168,8 @@ def _outer_groups(mounts: dict[str, Path], own: dict[str, str]) -> list[Path]:
 
 
 def available() -> frozenset[str]:
-    """The controllers that a job would get, found out by making a group."""
-    group = make(f"palio-trial-{os.getpid()}")
+    """The controllers that a job would get, found out by creating a group."""
+    group = make(f"palio-probe-{os.getpid()}")
     try:
         return frozenset(group.folders)
     finally:
@@ -192,7 +192,7 @@ def _make_unified(outer_groups: Iterable[Path], name: str) -> dict[str, Path]:
 
 
 def _mounts() -> Iterator[tuple[str, Path]]:
-    """Controller and where its hierarchy is mounted; the unified hierarchy has the name ""."""
+    """Each controller and its mount point; the unified hierarchy has the name ""."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, target, kind, options, *_ = line.split(" ")
         if kind == "cgroup2":

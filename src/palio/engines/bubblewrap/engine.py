@@ -1,19 +1,19 @@
-"""The bubblewrap engine: jobs in sandboxes on this machine, without Docker and without special rights.
+"""The bubblewrap engine: runs jobs in sandboxes on this machine, without Docker or special privileges.
 
-Covered: new user, mount, PID, IPC, network, host-name and control-group namespaces; a read-only root that shows the
-system's programs, this Python and the image's files, and no path of the host's; a user of its own for each running job,
-without groups, capabilities, new privileges or further user namespaces (an ordinary user's jobs run one after the
-other); a filter of system calls; a fresh /tmp and /dev/shm in memory; inputs read-only; for the output a file system of
-the limits' size in memory; memory, processes and CPU by control groups where this user may make them; wall-clock time;
-everything ended together, whatever ends first. Builds run in a process of their own with limits.
+Covered: new user, mount, PID, IPC, network, UTS and cgroup namespaces; a read-only root with the system's programs,
+this Python and the image's files, and none of the host's paths; a separate user for each running job, without groups,
+capabilities, new privileges or further user namespaces (an ordinary user's jobs run one after another); a filter of
+system calls; a new /tmp and /dev/shm in memory; read-only inputs; an in-memory file system of limited size for the
+output; memory, processes and CPU limited by cgroups where this user may create them; wall-clock time; everything ends
+together, whatever ends first. Builds run in a separate process with limits.
 
 Not covered: faults of the kernel that sandboxes share with the host; files in /usr and in this Python's folders, which
-a job can read; memory where no control group can be made, which is watched but not limited; an image's own system, as
-RUN is not run and every FROM is this Python.
+jobs can read; memory where no cgroup is available, which is checked but not limited; an image's own system, because RUN
+is not run and every FROM is this Python.
 
-All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. Whoever starts a job hands its lock to the
-supervisor, which holds it as long as anything of the sandbox lives. So any process finds every job, and can tell one
-that runs from one whose supervisor was killed.
+All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. The process that starts a job passes its lock
+to the supervisor, which holds it as long as anything of the sandbox lives. So any process can find every job, and can
+tell a running job from one whose supervisor was killed.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ from palio.engines.bubblewrap import availability, cgroup, users
 from palio.engines.bubblewrap.builder import build_task
 from palio.engines.bubblewrap.images import find_built, load_image
 from palio.engines.bubblewrap.launch import INSIDE_UID, package_root
-from palio.engines.bubblewrap.layers import InTheWayError, operations
+from palio.engines.bubblewrap.layers import MountBlockedError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
 from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.bubblewrap.startable import why_not_startable
@@ -53,13 +53,13 @@ from palio.engines.bubblewrap.supervisor import (
     SANDBOX,
     SUPERVISOR,
     TASK,
-    write_whole,
+    write_atomically,
 )
 
 _LOCK, _ETC, _FAULTS = "lock", "etc", "supervisor.log"
 _STOPPED_S = GRACE_S + 4
-# The interpreter that reads this forks and goes on as nobody's child, so that it neither ends with whoever started it
-# nor waits for him as a zombie. Only then does it import anything.
+# The interpreter that reads this forks and detaches, so that it neither ends with its parent nor becomes its zombie.
+# Only then does it import anything.
 _SUPERVISE = """
 import os, sys
 if os.fork(): os._exit(0)
@@ -75,17 +75,17 @@ class BubblewrapEngine:
     name = "bubblewrap"
     loads_images = False  # it runs programs on this machine's own system
 
-    def __init__(self, state: Path | None = None, *, control_groups: bool = True) -> None:
-        """`state` is where images and jobs are kept; by default the user's cache folder.
+    def __init__(self, state: Path | None = None, *, use_cgroups: bool = True) -> None:
+        """`state` is the folder for images and jobs; by default in the user's cache folder.
 
-        Without `control_groups`, limits are kept as for a user who may not make any.
+        Without `use_cgroups`, limits are enforced as for a user who may not create any.
         """
-        self._control_groups = control_groups
+        self._use_cgroups = use_cgroups
         self._state = (state or _default_state()).resolve()
         self._jobs, self._images = self._state / "jobs", self._state / "images"
 
     @property
-    def runs_side_by_side(self) -> bool:
+    def runs_in_parallel(self) -> bool:
         return os.geteuid() == 0  # an ordinary user has only one uid
 
     def describe(self) -> str:
@@ -93,7 +93,7 @@ class BubblewrapEngine:
         return f"bubblewrap {'.'.join(map(str, availability.version(bwrap))) if bwrap else '(not installed)'}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees(cgroup.available() if self._control_groups else frozenset())
+        return availability.guarantees(cgroup.available() if self._use_cgroups else frozenset())
 
     def check(self, limits: Limits) -> None:
         refuse_unavailable(limits)
@@ -103,7 +103,7 @@ class BubblewrapEngine:
             folder = self._folder(work)
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _lock(folder) as lock:
-                # Whoever holds the lock is at it; and what has begun is never begun again.
+                # The lock's holder is working on it, and a job that has started is never started again.
                 if lock is None or (folder / RESULT).exists() or (folder / SANDBOX).exists():
                     return
                 _end_orphans(folder)
@@ -116,7 +116,7 @@ class BubblewrapEngine:
         with self._faults_named("watching", work):
             folder = self._folder(work)
             if not folder.is_dir():
-                raise self._fault("watching", work, "it is gone")
+                raise self._fault("watching", work, "it no longer exists")
             if result := self._result(work, folder):
                 return result
             with _lock(folder) as lock:
@@ -126,7 +126,7 @@ class BubblewrapEngine:
                     return result
                 _end_orphans(folder)
             words = (folder / _FAULTS).read_text() if (folder / _FAULTS).exists() else ""
-            reason = words.strip().rpartition("\n")[2] or "the process that watched it was killed"
+            reason = words.strip().rpartition("\n")[2] or "its supervisor was killed"
             raise self._fault("watching", work, reason)
 
     def stop(self, work: Work) -> None:
@@ -145,7 +145,7 @@ class BubblewrapEngine:
                 time.sleep(0.01)
 
     def collect(self, job: Job, destination: Path) -> Collected:
-        """What the supervisor has collected already, as the output file system ended with the job."""
+        """Copies what the supervisor has already collected, because the output file system ended with the job."""
         limits, folder = job.limits, self._folder(job)
         with self._faults_named("collecting the output of", job):
             found = json.loads((folder / COLLECTED).read_text()) if (folder / COLLECTED).exists() else {"refused": ()}
@@ -162,21 +162,21 @@ class BubblewrapEngine:
             if folder.is_dir():
                 shutil.rmtree(folder)
 
-    def kept(self) -> frozenset[str]:
+    def job_names(self) -> frozenset[str]:
         return frozenset(path.name for path in self._jobs.iterdir()) if self._jobs.is_dir() else frozenset()
 
-    # -- its parts
+    # -- parts
 
     def _folder(self, work: Work) -> Path:
         if "/" in work.name or work.name in ("", ".", ".."):
-            raise ValueError(f"{work.name!r} cannot name a job")
+            raise ValueError(f"{work.name!r} is not a valid job name")
         return self._jobs / work.name
 
     def _start_build(self, build: Build, folder: Path, lock: int) -> None:
         if (found := find_built(build, self._images)) is not None:
-            write_whole(folder / RESULT, found.as_json())
+            write_atomically(folder / RESULT, found.as_json())
             return
-        write_whole(folder / TASK, build_task(build, self._images))
+        write_atomically(folder / TASK, build_task(build, self._images))
         _supervise(folder, lock, "builder")
 
     def _start_job(self, job: Job, folder: Path, lock: int) -> None:
@@ -184,12 +184,12 @@ class BubblewrapEngine:
         command = [*image.entrypoint, *(image.command if job.command is None else job.command)]
         _make_etc(folder / _ETC)
         if not command:
-            _not_started(job, folder, "the image names no command, and none was given")
+            _not_started(job, folder, "the image has no command, and none was given")
             return
         try:
             seen = operations(job, image, root=root, etc=folder / _ETC)
             command, workdir = list(map(PlainWord, command)), PlainWord(job.workdir or image.workdir)
-        except (InTheWayError, UnfitWordError) as error:
+        except (MountBlockedError, UnfitWordError) as error:
             _not_started(job, folder, str(error))
             return
         if fault := why_not_startable(job, command, image, root, workdir):
@@ -204,16 +204,16 @@ class BubblewrapEngine:
             "interpreter": image.interpreter.executable,
             "command": command,
             "workdir": workdir,
-            "make_workdir": Path(workdir).is_relative_to("/tmp"),  # noqa: S108 - what the image has there is covered
+            "make_workdir": Path(workdir).is_relative_to("/tmp"),  # noqa: S108 - /tmp of the image is hidden
             "environment": {**image.environment, **environment(job)},
             "limits": asdict(job.limits),
             "log": str(job.log.absolute()),
             "image": str(root.parent),
             "locks": str(users.locks(_default_state())),
             "users": users.candidates(),
-            "group": group_name(folder) if self._control_groups else None,
+            "group": group_name(folder) if self._use_cgroups else None,
         }
-        write_whole(folder / TASK, task)
+        write_atomically(folder / TASK, task)
         _supervise(folder, lock, "supervisor")
 
     def _result(self, work: Work, folder: Path) -> JobResult | None:
@@ -237,7 +237,7 @@ class BubblewrapEngine:
 
 
 def group_name(folder: Path) -> str:
-    """Of the control group of a job, given the job's folder."""
+    """The name of a job's cgroup, given the job's folder."""
     return f"palio-{sha256(os.fsencode(folder)).hexdigest()[:16]}"
 
 
@@ -248,13 +248,13 @@ def _default_state() -> Path:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[int | None]:
-    """A descriptor with the lock of a job's folder, or None if somebody else has it.
+    """Yields a descriptor with the lock of a job's folder, or None if another process holds it.
 
-    The lock lasts as long as any process has the descriptor, and so passes on to one that is given it.
+    The lock lasts as long as any process has the descriptor, so it can be passed on to another process.
     """
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:  # it is being removed
+    except FileNotFoundError:  # being removed
         yield None
         return
     try:
@@ -270,7 +270,7 @@ def _lock(folder: Path) -> Iterator[int | None]:
 
 
 def _supervise(folder: Path, lock: int, module: str) -> None:
-    """Starts the module's `main`, whose process inherits the lock and nothing else."""
+    """Starts the module's `main` in a process that inherits only the lock."""
     with (folder / _FAULTS).open("w") as faults:
         subprocess.run(
             [sys.executable, "-I", "-S", "-c", _SUPERVISE, package_root(), folder, f"{__package__}.{module}"],
@@ -286,7 +286,7 @@ def _supervise(folder: Path, lock: int, module: str) -> None:
 
 
 def _signal_supervisor(folder: Path, number: int) -> bool:
-    """Whether it was there to be signalled; in its first moments it is not yet known."""
+    """Whether the supervisor could be signaled; in its first moments it is unknown."""
     try:
         known = json.loads((folder / SUPERVISOR).read_text())
     except FileNotFoundError:
@@ -295,7 +295,7 @@ def _signal_supervisor(folder: Path, number: int) -> bool:
 
 
 def _end_orphans(folder: Path) -> None:
-    """Nothing is left of a sandbox whose supervisor was killed when this returns. The kernel ends it anyway, soon."""
+    """Ends whatever is left of a sandbox whose supervisor was killed, before the kernel would."""
     with suppress(FileNotFoundError):
         cgroup.remove(map(Path, json.loads((folder / GROUPS).read_text())))
 
@@ -304,11 +304,11 @@ def _not_started(job: Job, folder: Path, reason: str) -> None:
     with LogWriter(job.log) as log:
         log.write(f"{reason}\n".encode())
     now = datetime.now(UTC)
-    write_whole(folder / RESULT, JobResult(End.NOT_STARTED, None, now, now, detail=reason).as_json())
+    write_atomically(folder / RESULT, JobResult(End.NOT_STARTED, None, now, now, detail=reason).as_json())
 
 
 def _make_etc(folder: Path) -> None:
-    """The few files of /etc that libraries ask for, with one user and no host but this one in them."""
+    """Creates the few files of /etc that libraries read, with a single user and only this host."""
     folder.mkdir(exist_ok=True)
     for name, text in {
         "passwd": f"palio:x:{INSIDE_UID}:{INSIDE_UID}::/tmp:/bin/sh\n",

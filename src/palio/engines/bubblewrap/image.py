@@ -1,8 +1,8 @@
-"""Makes an image from a folder with a Dockerfile, by copying and writing down, without running anything.
+"""Builds an image from a folder with a Dockerfile by copying files, without running anything.
 
-FROM is this machine's Python, whichever image it names. COPY, ADD (of local files), ENV, ARG, WORKDIR, CMD, ENTRYPOINT
-and SHELL are honoured, RUN is reported as not run, the rest is read and noted. Nothing outside the context is read and
-nothing outside the image's folder is written, whatever links either of them holds.
+FROM always means this machine's Python, whatever image it names. COPY, ADD (of local files), ENV, ARG, WORKDIR, CMD,
+ENTRYPOINT and SHELL are applied, RUN is reported as not run, and the rest is read and noted. Nothing outside the
+context is read and nothing outside the image's folder is written, whatever links they contain.
 """
 
 import errno
@@ -33,11 +33,11 @@ from palio.core.files.globs import glob
 from palio.core.plain_words import PlainName, PlainWord
 from palio.engines.bubblewrap.interpreter import Interpreter
 
-_NOTED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
+_IGNORED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
 # Folders that every base image has, so that `COPY app.py /opt` means /opt/app.py.
 _STANDARD = ("bin", "etc", "home", "lib", "media", "mnt", "opt", "root", "run", "sbin", "srv", "tmp", "usr", "var")
 MOST_ENTRIES = 100_000  # that a build may copy
-# What the system says of a path in the image that a Dockerfile chose badly.
+# System errors for a badly chosen path in the image.
 _UNFIT_PATH = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.EINVAL)
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into /usr on most systems
 
@@ -50,7 +50,7 @@ class ImageTooLargeError(Exception):
 
 @dataclass
 class Image:
-    """What a Dockerfile says about running: the environment, where, and what."""
+    """What a Dockerfile says about running: the environment, working directory and command."""
 
     interpreter: Interpreter
     environment: dict[str, str]  # PlainName to PlainWord
@@ -69,13 +69,13 @@ def build_image(
     size_bytes: int,
     say: Callable[[str], None],
 ) -> tuple[Image, int]:
-    """Fills `root`, an empty folder, and gives the bytes that were copied, too. `say` takes lines for the log.
+    """Fills `root`, an empty folder. Returns the image and the number of copied bytes. `say` takes log lines.
 
     Raises DockerfileError or ImageTooLargeError.
     """
     text = read_text(context, dockerfile)
     if text is None:
-        raise DockerfileError("there is no such file", where=dockerfile)
+        raise DockerfileError("the file does not exist", where=dockerfile)
     building = _Building(context.resolve(), arguments, interpreter, root, size_bytes, say)
     for instruction in resolve(text, arguments).instructions:
         try:
@@ -98,9 +98,9 @@ class _Building:
         say: Callable[[str], None],
     ) -> None:
         self.image = Image(interpreter, {PlainName("PATH"): PlainWord(interpreter.path)})
-        self.begun = False
+        self.has_base = False
         self._arguments, self._say = arguments, say
-        self._globals: dict[str, str] = {}  # ARG before FROM
+        self._globals: dict[str, str] = {}  # ARGs before FROM
         self._locals: dict[str, str] = {}
         self._shell: tuple[PlainWord, ...] = (PlainWord("/bin/sh"), PlainWord("-c"))
         self._command_given = False
@@ -112,31 +112,29 @@ class _Building:
 
     @property
     def _lookup(self) -> Lookup:
-        if not self.begun:
+        if not self.has_base:
             return self._globals.get
         return ChainMap(self.image.environment, self._locals).get
 
     def take(self, instruction: Instruction) -> None:
         keyword = instruction.keyword
-        if keyword in _NOTED:
-            self._say(f"{instruction}: noted, without effect here")
+        if keyword in _IGNORED:
+            self._say(f"{instruction}: has no effect here")
         else:
             getattr(self, f"_take_{keyword.lower()}")(instruction)
 
     def _take_from(self, instruction: Instruction) -> None:
-        if self.begun:
-            raise DockerfileError(
-                "builds of several stages need an engine that can run them, such as Docker", instruction
-            )
-        self.begun = True
+        if self.has_base:
+            raise DockerfileError("multi-stage builds need an engine that can run them, such as Docker", instruction)
+        self.has_base = True
         python = self.image.interpreter
-        self._say(f"{instruction}: taken as this machine's Python {python.version}, {python.executable}")
+        self._say(f"{instruction}: uses this machine's Python {python.version}, {python.executable}")
 
     def _take_arg(self, instruction: Instruction) -> None:
         for name, default in arguments(instruction, self._lookup).items():
             content = self._arguments.get(name, self._globals.get(name) if default is None else default)
             if content is not None:
-                (self._locals if self.begun else self._globals)[name] = content
+                (self._locals if self.has_base else self._globals)[name] = content
         self._say(str(instruction))
 
     def _take_env(self, instruction: Instruction) -> None:
@@ -149,7 +147,7 @@ class _Building:
         self._say(str(instruction))
 
     def _take_run(self, instruction: Instruction) -> None:
-        self._say(f"{instruction}: not run; what it would install must be installed beside this Python")
+        self._say(f"{instruction}: not run; install what it needs in this Python's environment")
 
     def _take_shell(self, instruction: Instruction) -> None:
         self._shell = shell(instruction)
@@ -171,9 +169,9 @@ class _Building:
 
     def _take_copy(self, instruction: Instruction) -> None:
         if "from" in instruction.flags:
-            raise DockerfileError("--from needs an engine that has other images, such as Docker", instruction)
+            raise DockerfileError("--from needs an engine with other images, such as Docker", instruction)
         sources, target = sources_and_target(instruction, self._lookup)
-        # A trailing slash says that the target is a folder; PurePosixPath would lose it.
+        # A trailing slash makes the target a folder; PurePosixPath would drop it.
         slash = "/" if target.endswith(("/", "/.")) or target == "." else ""
         absolute = self._absolute(target, instruction) + slash
         self._files.copy(sources, absolute, _mode(instruction), instruction)
@@ -208,12 +206,12 @@ class _Files:
         self._room, self.size_bytes, self._entries = size_bytes, 0, 0
 
     def make_folder(self, path: str, instruction: Instruction) -> Path:
-        """The folder at `path` inside the image, made if need be, through no link."""
+        """Returns the folder at `path` in the image, created if needed, without following links."""
         folder = self._root
         for part in _parts(path):
             folder = folder / part
             if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-                raise DockerfileError(f"{path} leads through a link or a file that was copied before", instruction)
+                raise DockerfileError(f"{path} goes through a link or file that was copied earlier", instruction)
             if not folder.exists():
                 self._count(instruction)
                 folder.mkdir(mode=0o755)
@@ -223,7 +221,7 @@ class _Files:
         found = [path for source in sources for path in self._matching(source, instruction)]
         into_folder = target.endswith("/") or self._is_folder(target)
         if len(found) > 1 and not into_folder and any(not path.is_dir() for path in found):
-            raise DockerfileError("with several sources the target must be a folder and end with /", instruction)
+            raise DockerfileError("with several sources, the target must be a folder and end with /", instruction)
         for source in found:
             if source.is_dir():
                 self._copy_folder(source, self.make_folder(target, instruction), mode, instruction)
@@ -240,10 +238,10 @@ class _Files:
         return not parts or parts in [(name,) for name in _STANDARD] or self._root.joinpath(*parts).is_dir()
 
     def _matching(self, source: str, instruction: Instruction) -> list[Path]:
-        """What `source` names in the context, links resolved; at least one, or a DockerfileError."""
+        """The files that `source` names, with links resolved. Raises DockerfileError if there are none."""
         relative = os.path.normpath(source.lstrip("/") or ".")
         if relative.startswith(".."):
-            raise DockerfileError(f"{printable(source)} leads out of the context", instruction)
+            raise DockerfileError(f"{printable(source)} points outside the context", instruction)
         if not any(character in relative for character in "*?["):
             names = [relative] if os.path.lexists(self._context / relative) else []
         else:
@@ -255,14 +253,14 @@ class _Files:
         for name in names:
             path = _resolved(self._context / name, instruction)
             if not path.is_relative_to(self._context):
-                raise DockerfileError(f"{printable(name)} is a link that leads out of the context", instruction)
+                raise DockerfileError(f"{printable(name)} is a link to outside the context", instruction)
             if not path.exists():
-                raise DockerfileError(f"{printable(name)} is a link to nothing", instruction)
+                raise DockerfileError(f"{printable(name)} is a broken link", instruction)
             paths.append(path)
         return paths
 
     def _glob(self, pattern: str) -> list[str]:
-        """Paths that fit the pattern, name by name, as `*` never crosses a slash."""
+        """Paths that match the pattern, component by component, because `*` never matches a slash."""
         found = [""]
         for part in pattern.split("/"):
             expression = glob(part)
@@ -280,9 +278,11 @@ class _Files:
             path = Path(entry.path)
             inner = target / entry.name
             if entry.is_dir(follow_symlinks=False):
-                # An ignored folder may hold files that a later pattern takes back.
+                # An ignored folder may contain files that a later pattern includes again.
                 if inner.is_symlink() or (inner.exists() and not inner.is_dir()):
-                    raise DockerfileError(f"{printable(entry.name)} replaces what is no folder", instruction)
+                    raise DockerfileError(
+                        f"{printable(entry.name)} would replace something that is not a folder", instruction
+                    )
                 if not self._is_ignored(path):
                     self._count(instruction)
                     inner.mkdir(mode=0o755, exist_ok=True)
@@ -290,7 +290,7 @@ class _Files:
             elif not self._is_ignored(path):
                 inner.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 if entry.is_symlink():
-                    # Kept as it is: it will be followed inside, where it leads nowhere but inside.
+                    # Kept as a link: it will be followed inside the sandbox, where it cannot point outside.
                     self._count(instruction)
                     inner.unlink(missing_ok=True)
                     inner.symlink_to(path.readlink())
@@ -298,12 +298,12 @@ class _Files:
                     self._copy_file(path, inner, mode, instruction)
 
     def _count(self, instruction: Instruction) -> None:
-        """What is copied twice counts twice: it is the work that is bounded."""
+        """Counts an entry. Copying twice counts twice, because the work is limited."""
         self._entries += 1
         if self._entries > MOST_ENTRIES:
             raise DockerfileError(
-                f"more than {MOST_ENTRIES:,} files, folders and links would be copied in all; copy fewer, or pack "
-                "them into an archive that the program reads",
+                f"more than {MOST_ENTRIES:,} files, folders and links would be copied; copy fewer, or pack them into "
+                "an archive that the program reads",
                 instruction,
             )
 
@@ -313,13 +313,13 @@ class _Files:
     def _copy_file(self, source: Path, target: Path, mode: int | None, instruction: Instruction) -> None:
         facts = source.lstat()
         if not stat.S_ISREG(facts.st_mode):
-            raise DockerfileError(f"{printable(source.name)} is no ordinary file", instruction)
+            raise DockerfileError(f"{printable(source.name)} is not a regular file", instruction)
         self._count(instruction)
         self.size_bytes += facts.st_size
         if self.size_bytes > self._room:
             raise ImageTooLargeError(self.size_bytes)
         if target.is_dir() and not target.is_symlink():
-            raise DockerfileError(f"{printable(target.name)} is a folder already", instruction)
+            raise DockerfileError(f"{printable(target.name)} is already a folder", instruction)
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target, follow_symlinks=False)
         target.chmod(stat.S_IMODE(facts.st_mode) & 0o777 if mode is None else mode)
@@ -330,11 +330,11 @@ def _resolved(path: Path, instruction: Instruction) -> Path:
     try:
         return path.resolve()
     except RuntimeError:
-        raise DockerfileError(f"{printable(path.name)} is a link that leads to itself", instruction) from None
+        raise DockerfileError(f"{printable(path.name)} is a link to itself", instruction) from None
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """Components below the root, with /bin and its like as the links into /usr that they are on this machine."""
+    """The components below the root, resolving /bin and the like to the /usr links that they are on this machine."""
     first, *rest = PurePosixPath(path.lstrip("/")).parts or ("",)
     if first in _MERGED and (link := Path("/", first)).is_symlink():
         return (

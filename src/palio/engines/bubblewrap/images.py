@@ -1,10 +1,10 @@
-"""Images on disk: built once for each image key and interpreter, in a folder that appears whole or not at all.
+"""Stores images on disk, built once per image key and interpreter, in folders that appear atomically.
 
-What a job sees of an image follows from these two, times of files and folders included.
+What a job sees of an image, including the times of files and folders, is determined by these two.
 
-A job holds a lock on its image's folder as long as it runs, whose time is when the image was last used. An image that
-no job has used for a week is removed, and those used longest ago where all of them take more than 20 GiB. One that was
-used in the last day is spared: its attempt may be between two of its jobs.
+A job holds a lock on its image's folder while it runs; the folder's time is when the image was last used. An image that
+no job has used for a week is removed, and the least recently used ones if all together exceed 20 GiB. Images used in
+the last day are kept, because their attempt may be between two jobs.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
 ROOT = "root"
 _DESCRIPTION = "image.json"
 _DAY_S = 24 * 3600
-UNUSED_S, SPARED_S = 7 * _DAY_S, _DAY_S
+UNUSED_S, RECENT_S = 7 * _DAY_S, _DAY_S
 MOST_BYTES = 20 * GIB
 
 
@@ -39,22 +39,22 @@ def image_name(image_key: str) -> str:
 
 
 def find_built(work: Build, images: Path) -> JobResult | None:
-    """The result of a build that was done before, under this name or another."""
+    """The result of an earlier build of the same image, possibly by another job."""
     name = image_name(work.image_key)
-    with _held(images / name, fcntl.LOCK_SH) as there:
-        if not there:
+    with _locked(images / name, fcntl.LOCK_SH) as exists:
+        if not exists:
             return None
         if not _can_be_read(images, name):
             return None
         os.utime(images / name)
     now = datetime.now(UTC)
     with LogWriter(work.log) as log:
-        log.write(f"This image was built before and is used again: {name}\n".encode())
+        log.write(f"Reusing an image that was built before: {name}\n".encode())
     return JobResult(End.EXITED, 0, now, now, image=name)
 
 
 def _can_be_read(images: Path, name: str) -> bool:
-    """Whether the image is whole; what a crash of the machine has left of one is removed."""
+    """Whether the image is complete. Removes what a crash of the machine has left of one."""
     try:
         load_image(images, name)
     except (ValueError, KeyError, TypeError):
@@ -64,7 +64,7 @@ def _can_be_read(images: Path, name: str) -> bool:
 
 
 def load_image(images: Path, name: str) -> tuple[Image, Path]:
-    """The image of that name and the folder with its files. Raises FileNotFoundError."""
+    """Returns the image of that name and the folder with its files. Raises FileNotFoundError."""
     content = json.loads((images / name / _DESCRIPTION).read_text())["image"]
     os.utime(images / name)
     python = Interpreter.of(content.pop("interpreter"))
@@ -72,7 +72,7 @@ def load_image(images: Path, name: str) -> tuple[Image, Path]:
 
 
 def plain(image: Image) -> Image:
-    """The same of words that fit into an argument list and an environment. Raises UnfitWordError."""
+    """The same image with all words checked for use as arguments and environment. Raises UnfitWordError."""
     return Image(
         interpreter=image.interpreter,
         environment={PlainName(key): PlainWord(text) for key, text in image.environment.items()},
@@ -82,8 +82,8 @@ def plain(image: Image) -> Image:
     )
 
 
-def keep_image(made: Path, image: Image, size_bytes: int, target: Path) -> None:
-    """Puts the folder `made` at `target`. Another process may have been faster; its image is the same.
+def store_image(made: Path, image: Image, size_bytes: int, target: Path) -> None:
+    """Moves the folder `made` to `target`. If another process was faster, its image is identical.
 
     Raises UnfitWordError.
     """
@@ -106,15 +106,15 @@ def _make_times_uniform(root: Path) -> None:
 
 
 def remove_unused(images: Path, discarded: Path) -> None:
-    """Removes what no job needs any more; `discarded` is a folder of the caller's on the same disk."""
+    """Removes images that no job needs any more. `discarded` is a folder of the caller's on the same disk."""
     found = sorted(_used(images))
     total_bytes = sum(size_bytes for _, size_bytes, _ in found)
     for used, size_bytes, path in found:
         unused_s = time.time() - used
-        if unused_s < SPARED_S or (unused_s < UNUSED_S and total_bytes <= MOST_BYTES):
+        if unused_s < RECENT_S or (unused_s < UNUSED_S and total_bytes <= MOST_BYTES):
             continue
-        with _held(path, fcntl.LOCK_EX) as there:
-            if there and path.stat().st_mtime == used:
+        with _locked(path, fcntl.LOCK_EX) as exists:
+            if exists and path.stat().st_mtime == used:
                 discarded.mkdir(exist_ok=True)
                 path.rename(discarded / path.name)
                 total_bytes -= size_bytes
@@ -131,8 +131,8 @@ def _used(images: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 @contextmanager
-def _held(path: Path, kind: int) -> Iterator[bool]:
-    """Whether the folder is there and could be locked: shared by who needs it, or whole by who removes it."""
+def _locked(path: Path, kind: int) -> Iterator[bool]:
+    """Yields whether the folder exists and could be locked: shared to use it, exclusive to remove it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -140,7 +140,7 @@ def _held(path: Path, kind: int) -> Iterator[bool]:
         return
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        yield os.path.exists(path)  # noqa: PTH110 - it may be gone since
+        yield os.path.exists(path)  # noqa: PTH110 - it may have been removed
     except BlockingIOError:
         yield False
     finally:

@@ -1,8 +1,8 @@
-"""The first program in a sandbox: it becomes the job's program.
+"""The first program in a sandbox, which becomes the job's program.
 
-What a Dockerfile says (command, working directory, environment) gets into a sandbox this way alone. None of it is ever
-an argument of bubblewrap's, nor in the environment of a process outside, whose loader would obey it. It asks
-its supervisor first: what a killed one leaves behind never becomes a job's program.
+It is the only way for a Dockerfile's content (command, working directory, environment) to enter the sandbox. None of it
+is ever an argument of bubblewrap, nor in the environment of a process outside, whose loader would obey it. It waits for
+its supervisor first, so that what a killed supervisor leaves behind never becomes a job's program.
 """
 
 import json
@@ -14,8 +14,8 @@ from palio.core.plain_words import PlainName, PlainWord
 
 GO = b"."
 
-# Run by the image's interpreter, with a socket to the supervisor and a file with the job's description. Python has
-# some signals ignored, and a program would inherit that.
+# Run by the image's interpreter, with a socket to the supervisor and a file with the job's description. Resets signals
+# that Python ignores, because a program would inherit that.
 _CODE = """
 import _signal, json, os, sys
 for number in (_signal.SIGPIPE, _signal.SIGXFSZ): _signal.signal(number, _signal.SIG_DFL)
@@ -36,12 +36,12 @@ except (OSError, ValueError) as error:
 
 
 def inside_command(interpreter: str, socket: int, file: int) -> list[str]:
-    """What bubblewrap is to run, with the numbers of two descriptors that it inherits."""
+    """The command for bubblewrap, with the numbers of two inherited descriptors."""
     return [interpreter, "-I", "-S", "-X", "utf8", "-c", _CODE, str(socket), str(file)]
 
 
 def failure(socket: Socket) -> str:
-    """Why it did not become the job's program; empty if it did. To be asked when the sandbox has ended."""
+    """Why it did not become the job's program; empty if it did. Called after the sandbox exits."""
     socket.setblocking(False)
     try:
         return printable(socket.recv(4096).decode(errors="replace"))
@@ -52,7 +52,7 @@ def failure(socket: Socket) -> str:
 def description(
     command: Sequence[PlainWord], workdir: PlainWord, environment: Mapping[PlainName, PlainWord], *, make_workdir: bool
 ) -> bytes:
-    """The content of the file."""
+    """The content of the description file."""
     return json.dumps(
         {"command": command, "workdir": workdir, "environment": environment, "make_workdir": make_workdir}
     ).encode()

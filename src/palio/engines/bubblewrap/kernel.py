@@ -1,4 +1,4 @@
-"""The few calls to the kernel that Python has no function for: namespaces, mounts, and what ends with what."""
+"""Kernel calls that Python lacks: namespaces, mounts, and ending a process with its parent."""
 
 import ctypes
 import os
@@ -13,9 +13,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with(parent: int) -> None:
-    """This process is killed when its parent dies, and now if it is dead already.
+    """Makes the kernel kill this process when its parent dies, or immediately if the parent is already dead.
 
-    `parent` is the reading end of a pipe that only the parent can write to. A change of user undoes this.
+    `parent` is the read end of a pipe that only the parent can write to. A change of user undoes this.
     """
     if _libc().prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0):
         raise _error("binding a process to its parent")
@@ -24,7 +24,7 @@ def end_with(parent: int) -> None:
 
 
 def has_ended(process: int) -> bool:
-    """Whether whoever held the writing end of this pipe is gone; what was written is dropped."""
+    """Whether the holder of this pipe's write end is gone. Discards what was written."""
     os.set_blocking(process, False)
     with suppress(BlockingIOError):
         while os.read(process, 512):
@@ -34,9 +34,10 @@ def has_ended(process: int) -> bool:
 
 
 def enter_namespaces() -> None:
-    """New mounts, and processes from the next child on; an ordinary user needs a user namespace for both.
+    """Enters new mount and PID namespaces, the latter from the next child on. An ordinary user needs a user namespace
+    too.
 
-    What is unmounted on the host is unmounted here too, so that nothing is kept busy; what is mounted here stays here.
+    What the host unmounts is unmounted here too, so that nothing stays busy; mounts made here are not visible outside.
     """
     if os.geteuid() == 0:
         unshare(NEW_MOUNTS | NEW_PIDS)
@@ -49,13 +50,13 @@ def enter_namespaces() -> None:
 
 
 def unshare(flags: int) -> None:
-    """Makes namespaces for this process, or for its children in the case of PIDs."""
+    """Creates namespaces for this process, or for its children in the case of PIDs."""
     if _libc().unshare(flags):
-        raise _error("making a namespace")
+        raise _error("creating a namespace")
 
 
 def follow_host() -> None:
-    """In a new mount namespace: no mount of this one is seen outside."""
+    """In a new mount namespace: keeps mounts made here invisible outside."""
     _mount("none", "/", _RECURSIVE | _FOLLOW_HOST)
 
 

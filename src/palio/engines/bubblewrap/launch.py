@@ -1,14 +1,14 @@
-"""Starts a sandbox: processes of Palio's that make what it is mounted from and see to its end, and bubblewrap below.
+"""Starts a sandbox: Palio's processes that prepare its mounts and watch over its end, and bubblewrap below them.
 
     supervisor - guard - init - bubblewrap - first process of the sandbox's own PID namespace - the job
 
-The guard is forked from the supervisor and has mounts of its own. The init is the first process of a PID namespace, so
-that the kernel kills everything in the sandbox, at whatever stage of its making, when the init dies. It is killed when
-the guard dies, and the guard kills it when the supervisor dies. The guard waits for the end before it ends itself, and
-until then it holds the supervisor's locks.
+The guard is forked from the supervisor and has its own mounts. The init is the first process of a PID namespace, so
+when it dies the kernel kills everything in the sandbox, at whatever stage of its creation. The init is killed when the
+guard dies, and the guard kills it when the supervisor dies. The guard outlives the sandbox and holds the supervisor's
+locks until then.
 
-Root's jobs run as a real user that is the job's alone, not as a root without capabilities, which the kernel still takes
-for the owner of much. An ordinary user's jobs run as that user.
+Root's jobs run as a real user of their own, not as a root without capabilities, which the kernel still treats as the
+owner of many things. An ordinary user's jobs run as that user.
 """
 
 import array
@@ -33,9 +33,9 @@ from palio.engines.bubblewrap.kernel import end_with, enter_namespaces, has_ende
 from palio.engines.bubblewrap.sources import Operation, Sources, make_output, make_places
 from palio.engines.job_users import job_uids
 
-INSIDE_UID = JOB_UIDS.start  # what every job sees as its own, whatever it is outside
+INSIDE_UID = JOB_UIDS.start  # the uid that every job sees as its own, whatever it is outside
 
-# Everything that does not depend on the job. The options for new namespaces come first: what is mounted belongs there.
+# Everything that does not depend on the job. The namespace options come first, because mounts belong to the namespaces.
 CONFINEMENT: tuple[Operation, ...] = (
     ("--unshare-user",),
     ("--disable-userns",),
@@ -55,13 +55,15 @@ CONFINEMENT: tuple[Operation, ...] = (
 
 @dataclass(frozen=True)
 class Launch:
-    """What is started. `options` are those of bubblewrap that take a descriptor, as `--seccomp`; `inherited` are the
-    descriptors that go on to the command. `printed` takes what is said.
+    """What to start.
+
+    `options` are bubblewrap options that take a descriptor, such as `--seccomp`. `inherited` are descriptors passed on
+    to the command. `printed` receives the output.
     """
 
     bwrap: str
     operations: Sequence[Operation]
-    hidden: Sequence[str]  # folders whose paths are not to be seen inside
+    hidden: Sequence[str]  # folders whose paths must not be visible inside
     command: Sequence[str]
     user: int
     printed: int
@@ -75,10 +77,11 @@ class Launch:
 
 @dataclass(frozen=True)
 class Launched:
-    """`guard` is a child of this process that ends when nothing of the sandbox is left; `init` is its child.
+    """A started sandbox. `guard` is a child of this process that ends when nothing of the sandbox is left; `init` is
+    its child.
 
-    `output` is a descriptor of the output file system, which lives as long as it is open. `alive` is a pipe to the
-    guard, which ends the sandbox when something comes through it, or when it is closed by this process's death.
+    `output` is a descriptor of the output file system, which exists as long as it is open. `alive` is a pipe to the
+    guard, which ends the sandbox when anything arrives, or when this process dies.
     """
 
     guard: int
@@ -88,19 +91,19 @@ class Launched:
     reports: socket.socket
 
     def kill(self) -> None:
-        """Ends everything in the sandbox, soon; may be called again."""
+        """Ends everything in the sandbox, soon. Can be called repeatedly."""
         with suppress(BrokenPipeError):
             os.write(self.alive, b".")
 
     def cpu_s(self) -> float | None:
-        """The CPU time of everything in the sandbox; to be asked when the guard has ended."""
+        """The CPU time of everything in the sandbox. Called after the guard exits."""
         with suppress(OSError, ValueError):
             return float(json.loads(self.reports.recv(1024))["cpu_s"])
-        return None  # it was killed by somebody else
+        return None  # it was killed by another process
 
 
 class LaunchError(Exception):
-    """Nothing has been started; the reason is in words for people."""
+    """Nothing was started. The text is a reason for people."""
 
 
 def launch(what: Launch) -> Launched:
@@ -123,7 +126,7 @@ def launch(what: Launch) -> Launched:
         os.waitpid(guard, 0)
         os.close(alive)
         here.close()
-        raise LaunchError(content.get("error", "the process that starts sandboxes was killed"))
+        raise LaunchError(content.get("error", "the guard process was killed"))
     return Launched(guard, content["init"], output, alive, here)
 
 
@@ -143,7 +146,7 @@ def _guard(what: Launch, reports: socket.socket, parent: int) -> NoReturn:
             _init(what, operations, reports, guard)
         finally:
             os._exit(1)
-    _let_go(what)
+    _close_descriptors(what)
     _send(reports, {"init": init}, output)
     os.close(output)
     ended = os.pidfd_open(init)
@@ -152,8 +155,8 @@ def _guard(what: Launch, reports: socket.socket, parent: int) -> NoReturn:
     poll.register(parent, select.POLLIN)
     if ended not in dict(poll.poll()):
         os.kill(init, signal.SIGKILL)
-    os.waitpid(init, 0)  # it ends last in its namespace
-    if has_ended(parent):  # a living supervisor reads first what the group says
+    os.waitpid(init, 0)  # it is the last in its namespace to end
+    if has_ended(parent):  # a living supervisor reads the group's counters first
         what.group.remove()
     os._exit(0)
 
@@ -167,25 +170,25 @@ def _init(what: Launch, operations: Sequence[Operation], reports: socket.socket,
             os.write(what.printed, f"palio: {error}\n".encode())
         finally:
             os._exit(1)
-    _let_go(what)
+    _close_descriptors(what)
     cpu_s = 0.0
     with suppress(ChildProcessError):
-        while True:  # whatever loses its parent becomes a child of this process
+        while True:  # orphans become children of this process
             usage = os.wait3(0)[2]
             cpu_s += usage.ru_utime + usage.ru_stime
     _send(reports, {"cpu_s": cpu_s})
     os._exit(0)
 
 
-def _let_go(what: Launch) -> None:
-    """Closes what is bubblewrap's, so that its ends are seen."""
+def _close_descriptors(what: Launch) -> None:
+    """Closes bubblewrap's descriptors, so that their ends are noticed."""
     for descriptor in {what.printed, *what.options.values(), *what.inherited} - {0, 1, 2}:
         os.close(descriptor)
 
 
 def _become(what: Launch, operations: Sequence[Operation]) -> NoReturn:
     what.group.join()
-    Path("/proc/self/oom_score_adj").write_text("1000")  # if the machine runs out of memory, this goes first
+    Path("/proc/self/oom_score_adj").write_text("1000")  # the first to go if the machine runs out of memory
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(what.user, what.user, what.user)
@@ -199,7 +202,8 @@ def _become(what: Launch, operations: Sequence[Operation]) -> NoReturn:
     if what.cpus:
         os.sched_setaffinity(0, what.cpus)
     options = [(name, str(number)) for name, number in what.options.items()]
-    # The arguments go through a descriptor: the command line of the sandbox's first process can be read inside.
+    # Arguments are passed through a descriptor, because the command line of the sandbox's first process is readable
+    # inside.
     through = memory_file(argument_stream([*CONFINEMENT, *operations, *options]))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(what.printed, 1)
@@ -210,19 +214,19 @@ def _become(what: Launch, operations: Sequence[Operation]) -> NoReturn:
 
 
 def argument_stream(operations: Sequence[Operation]) -> bytes:
-    """The operations as bubblewrap reads them: words that end with NUL.
+    """Encodes the operations for bubblewrap as words that end with NUL.
 
-    Its words are Palio's own options, and paths of files that exist. Nothing else is among them; what a Dockerfile
-    says goes another way (inside.py). A word that holds NUL is a bug, and nothing is started then.
+    They only contain Palio's own options and paths of existing files. A Dockerfile's content takes another way
+    (inside.py). A word with NUL is a bug, and then nothing is started.
     """
     words = [os.fsencode(word) for operation in operations for word in operation]
     if any(b"\0" in word for word in words):
-        raise ValueError("an argument of bubblewrap's holds NUL")
+        raise ValueError("a bubblewrap argument contains NUL")
     return b"".join(word + b"\0" for word in words)
 
 
 def memory_file(content: bytes) -> int:
-    """A descriptor to be read from its beginning."""
+    """A descriptor positioned at the beginning of the content."""
     descriptor = os.memfd_create("palio")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content)
@@ -231,7 +235,7 @@ def memory_file(content: bytes) -> int:
 
 
 def _send(reports: socket.socket, content: dict[str, Any], descriptor: int | None = None) -> None:
-    with suppress(OSError):  # whoever would read it is gone
+    with suppress(OSError):  # the reader is gone
         rights = [] if descriptor is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
         reports.sendmsg([json.dumps(content).encode()], rights)
 
@@ -241,20 +245,20 @@ def _receive(reports: socket.socket) -> tuple[dict[str, Any], int | None]:
     return json.loads(text or b"{}"), descriptors[0] if descriptors else None
 
 
-def attempt(bwrap: str, *, hidden: bool = False) -> str | None:
-    """Why no sandbox can be made here, in the words of what refused it; None if one can. Takes a tenth of a second.
+def probe(bwrap: str, *, hidden: bool = False) -> str | None:
+    """Why no sandbox can be started here, in the words of what refused it; None if it works. Takes 0.1 s.
 
-    With `hidden`, why its list of mounts would tell where a folder lies. Tried in a process of its own, as whoever
-    asks may have threads, and a fork of those is not safe.
+    With `hidden`, why its list of mounts would reveal a folder's path. Runs in a separate process, because the caller
+    may have threads, and forking those is not safe.
     """
-    call = f"from {__name__} import _attempt; _attempt({bwrap!r}, {hidden})"
+    call = f"from {__name__} import _probe; _probe({bwrap!r}, {hidden})"
     code = f"import sys; sys.path.insert(0, {package_root()!r}); {call}"
     tried = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30)
     lines = [line for line in (tried.stdout + tried.stderr).splitlines() if line.strip()]
-    return None if tried.returncode == 0 else (lines or ["it ended without a word"])[-1]
+    return None if tried.returncode == 0 else (lines or ["it ended without output"])[-1]
 
 
-def _attempt(bwrap: str, hidden: bool) -> NoReturn:
+def _probe(bwrap: str, hidden: bool) -> NoReturn:
     here = package_root()
     operations = [("--ro-bind", "/", "/"), ("--proc", "/proc"), ("--dev", "/dev"), ("--tmpfs", "/mnt")]
     operations.append(("--ro-bind", here, "/mnt/here"))
@@ -277,5 +281,5 @@ def _attempt(bwrap: str, hidden: bool) -> NoReturn:
 
 
 def package_root() -> str:
-    """The folder to import Palio from, for an interpreter that does not look anywhere by itself."""
+    """The folder to import Palio from, for an interpreter without search paths."""
     return str(Path(__file__).parents[3])

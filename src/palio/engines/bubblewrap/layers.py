@@ -1,8 +1,8 @@
-"""What is seen inside, as bubblewrap's arguments: the system, the interpreter, the image's files and the mounts.
+"""Computes bubblewrap's arguments for the sandbox's file system: system, interpreter, the image's files and mounts.
 
-bubblewrap 0.8 cannot lay one folder over another. So each folder to which one layer alone contributes is bound as a
-whole, and where several meet, or something is mounted further down, a new folder is made and its entries are bound
-one by one. The root itself is such a folder, in memory, and is made read-only at the end.
+bubblewrap 0.8 cannot overlay folders. So a folder with files from only one layer is bound as a whole; where several
+layers meet, or something is mounted below, a new folder is created and its entries are bound one by one. The root
+itself is such a folder, in memory, and becomes read-only at the end.
 """
 
 import os
@@ -15,12 +15,12 @@ from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
 from palio.engines.bubblewrap.sources import OUTPUT
 
-Operation = tuple[str, ...]  # one of bubblewrap's options; of a bind, the second word is a path of the host
-_MOST_WORDS = 8900  # bubblewrap takes 9,000
+Operation = tuple[str, ...]  # a bubblewrap option; of a bind, the second word is a host path
+_MOST_WORDS = 8900  # bubblewrap accepts 9,000
 
-# What the dynamic linker reads, the links that Debian keeps there, and what libraries look for without being asked.
+# What the dynamic linker reads, the links that Debian keeps there, and what libraries look for on their own.
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "ssl", "pki", "ca-certificates", "mime.types")
-# Facts about the host: keys, addresses, devices, files of its own, and how it was started.
+# Facts about the host: keys, addresses, devices, its own files, and how it was started.
 _HIDDEN = tuple(
     f"/proc/{name}"
     for name in (
@@ -31,22 +31,22 @@ _HIDDEN = tuple(
 _CPU_FACTS = "/sys/devices/system/cpu"  # numerical libraries choose their code and thread counts by it
 
 
-class InTheWayError(Exception):
-    """The image has a file or a link where something has to be mounted."""
+class MountBlockedError(Exception):
+    """The image has a file or link where something must be mounted."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A file, link or folder of the host that is seen at `target`."""
+    """A file, link or folder of the host that appears at `target`."""
 
     target: str
     source: Path
 
 
 def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operation]:
-    """`root` holds the image's files, `etc` the few files made for /etc.
+    """Computes the operations. `root` contains the image's files, `etc` the few files made for /etc.
 
-    Raises InTheWayError.
+    Raises MountBlockedError.
     """
     layers = [Layer(folder, Path(folder)) for folder in (*SYSTEM_FOLDERS, *image.interpreter.places)]
     layers += [Layer(f"/etc/{name}", Path("/etc", name)) for name in _ETC]
@@ -67,17 +67,17 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operati
         **{mount.target: [("--ro-bind", str(mount.source), mount.target)] for mount in job.mounts},
         job.output: [("--bind", OUTPUT, job.output)],
     }
-    # What of the interpreter lies in /tmp is put back into the fresh one.
+    # Parts of the interpreter in /tmp are mounted into the new /tmp.
     for place in image.interpreter.places:
         if _is_below(place, "/tmp"):  # noqa: S108
             mounted[place] = [_shown_as_it_is(Path(place), place)]
     executable = image.interpreter.executable
     mounted[LINKS] = [("--symlink", executable, f"{LINKS}/{name}") for name in image.interpreter.links]
     found = list(_lay("/", layers, tuple(mounted)))
-    for target in sorted(mounted):  # an outer one before what is mounted inside it
+    for target in sorted(mounted):  # an outer one before those inside it
         found += mounted[target]
     if sum(map(len, found)) > _MOST_WORDS:
-        raise InTheWayError("the image has too many files in folders that the system has files in, too")
+        raise MountBlockedError("the image has too many files in folders that it shares with the system")
     return [*found, ("--remount-ro", "/")]
 
 
@@ -94,10 +94,10 @@ def _lay(path: str, layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator
         return
     sources = [source for layer in layers if (source := _at(layer, path)) and os.path.lexists(source)]
     if sources and (top := sources[-1]) and (top.is_symlink() or not top.is_dir()):
-        # While bubblewrap mounts, the host is within reach under a name of its own: a link must never be on the way.
+        # While bubblewrap mounts, it can reach the host under another name, so no link may be on the way.
         for target in mounted:
             if _is_below(target, path):
-                raise InTheWayError(f"the image has a file or a link at {path}, where {target} is mounted")
+                raise MountBlockedError(f"the image has a file or link at {path}, but {target} must be mounted there")
         yield _shown_as_it_is(top, path)
         return
     folders = [source for source in sources if source.is_dir() and not source.is_symlink()]
@@ -115,7 +115,7 @@ def _lay(path: str, layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator
 
 
 def _placed(inside: Sequence[str], layers: Sequence[Layer], mounted: Sequence[str]) -> Iterator[Path]:
-    """Host paths of what is to be seen further down; a mount counts always, a layer only if it exists."""
+    """Host paths of what appears further down. A mount always counts, a layer only if it exists."""
     for layer in layers:
         if layer.target in inside:
             yield layer.source
@@ -125,7 +125,7 @@ def _placed(inside: Sequence[str], layers: Sequence[Layer], mounted: Sequence[st
 
 
 def _at(layer: Layer, path: str) -> Path | None:
-    """Where the layer has what is seen at `path`, if that lies within it."""
+    """Where the layer has what appears at `path`, if that is inside the layer."""
     if layer.target == path:
         return layer.source
     return layer.source / path[len(layer.target) :].lstrip("/") if _is_below(path, layer.target) else None
@@ -137,6 +137,6 @@ def _is_below(path: str, folder: str) -> bool:
 
 def _entries(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 - names are what is wanted
+        return os.listdir(folder)  # noqa: PTH208 - only names are needed
     except PermissionError:
         return []

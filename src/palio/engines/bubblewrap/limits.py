@@ -1,4 +1,4 @@
-"""Limits that this machine cannot give, and the one that only newer kernels count by sandbox."""
+"""Refuses limits that this machine cannot enforce, and sets the one that only newer kernels count per sandbox."""
 
 import os
 import resource
@@ -9,11 +9,11 @@ from palio.core.quantities import size_text
 
 
 def refuse_unavailable(limits: Limits) -> None:
-    """Raises PalioError("limit-unavailable") for what cannot be given at all."""
+    """Raises PalioError("limit-unavailable") for a limit that cannot be enforced at all."""
     cpus = len(os.sched_getaffinity(0))
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if limits.gpus:
-        _refuse("gpus", f"{limits.gpus}", "it gives no job a GPU", "Use the Docker engine, or set gpus to 0")
+        _refuse("gpus", f"{limits.gpus}", "it does not support GPUs", "Use the Docker engine, or set gpus to 0")
     if limits.cpus > cpus:
         _refuse("cpus", f"{limits.cpus:g}", f"Palio may use {cpus} here", "Use a machine with more CPUs, or lower it")
     if limits.memory_bytes > memory_bytes:
@@ -33,16 +33,16 @@ def _refuse(setting: str, value: str, reason: str, next_step: str) -> None:
 
 
 def limit_processes(first: int, pids: int, user: int) -> None:
-    """Lets the kernel count a sandbox's processes, given its first: RLIMIT_NPROC, where that is counted by namespace.
+    """Makes the kernel count a sandbox's processes, given its first: RLIMIT_NPROC, where that is counted per namespace.
 
-    To be called when the sandbox is made: set earlier, it would count all that the user runs.
+    Called once the sandbox exists: if set earlier, it would count all processes of the user.
     """
     if not counts_by_namespace():
         return
     if os.geteuid() != 0:
         _set_processes(first, pids)
         return
-    # Whoever has the same user may set another's limit, which root without CAP_SYS_RESOURCE may not.
+    # A process may set limits of others with the same user, which root without CAP_SYS_RESOURCE may not.
     child = os.fork()
     if child == 0:
         code = 1

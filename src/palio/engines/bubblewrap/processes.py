@@ -1,7 +1,7 @@
-"""The processes of a sandbox as seen from outside: who they are, how much memory they use, and how they are ended.
+"""A sandbox's processes as seen from outside: identifying them, measuring their memory, ending them.
 
-A sandbox has its own PID namespace, whose first process is known here by its PID outside. All others are its
-descendants; when it dies, the kernel ends every one of them before it is gone.
+A sandbox has its own PID namespace, whose first process is known here by its outside PID. All others are its
+descendants; when it dies, the kernel ends all of them first.
 """
 
 import os
@@ -9,11 +9,13 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 
-_INODE_BYTES = 1024  # what a file in memory costs beside its content
+_INODE_BYTES = 1024  # memory per in-memory file besides its content
 
 
 def start_time(pid: int) -> str | None:
-    """When the process started, in ticks since boot; with the PID, that names a process for ever. None: it is gone."""
+    """When the process started, in ticks since boot; with the PID, this identifies a process forever. None if it is
+    gone.
+    """
     try:
         with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - read often
             fields = file.read().rpartition(")")[2].split()
@@ -23,13 +25,13 @@ def start_time(pid: int) -> str | None:
 
 
 def children(pid: int, thread: int | None = None) -> list[int]:
-    """Of one thread, the first if none is named. Raises OSError if it is gone."""
+    """The children of one thread, by default the first. Raises OSError if it is gone."""
     with open(f"/proc/{pid}/task/{thread or pid}/children") as file:  # noqa: PTH123
         return list(map(int, file.read().split()))
 
 
 def kill_process(pid: int, started: str, number: int) -> bool:
-    """Sends a signal to that very process, never to a later one with its PID. False if it is gone."""
+    """Signals exactly that process, never a later one with the same PID. Returns False if it is gone."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -46,14 +48,14 @@ def kill_process(pid: int, started: str, number: int) -> bool:
 
 
 class Processes:
-    """What runs in the sandbox whose first process is `first`."""
+    """The processes of the sandbox whose first process is `first`."""
 
     def __init__(self, first: int) -> None:
         self._first = first
         self._in_memory: list[int] = []
 
     def open_in_memory(self, *targets: str) -> None:
-        """Where the sandbox has file systems in memory; to be called when it is made."""
+        """Opens the sandbox's in-memory file systems. Called once it exists."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         self._in_memory = [os.open(f"/proc/{self._first}/root{target}", flags) for target in targets]
 
@@ -67,16 +69,16 @@ class Processes:
                     pending += children(pid, int(thread))
 
     def terminate(self) -> None:
-        """TERM for all but the first, which is bubblewrap's own."""
+        """Sends TERM to all but the first process, which is bubblewrap's own."""
         for pid in list(self.members())[1:]:
             with suppress(OSError):
                 os.kill(pid, signal.SIGTERM)
 
     def usage(self, limit_bytes: int) -> tuple[int, int]:
-        """Bytes of memory and number of processes and threads.
+        """Returns bytes of memory and the number of processes and threads.
 
-        The sum of what each process has of its own is quickly read but counts pages twice that two of them share, as
-        after fork. Only where that sum is beyond the limit are shared pages looked at, which takes milliseconds.
+        The sum of each process's own memory is fast to read, but counts pages twice that processes share, for example
+        after fork. Only if that sum exceeds the limit, shared pages are examined, which takes milliseconds.
         """
         members = list(self.members())
         private = shared = threads = 0
@@ -92,8 +94,8 @@ class Processes:
                 facts = _fields(f"/proc/{pid}/smaps_rollup", ("Pss_Anon", "Pss_Shmem", "SwapPss"))
                 private += (facts["Pss_Anon"] + facts["SwapPss"]) * 1024
                 shared += facts["Pss_Shmem"] * 1024
-        # A file in /dev/shm that is mapped is among both; the larger of the two has each byte at least once, or
-        # half of them where a job has as much in unmapped files as in other shared memory.
+        # A mapped file in /dev/shm is part of both. The larger of the two counts each byte at least once, or half of
+        # them if a job has as much in unmapped files as in other shared memory.
         return private + max(shared, files), max(0, threads - 1)
 
     def _files_in_memory_bytes(self) -> int:

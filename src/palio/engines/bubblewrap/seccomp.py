@@ -1,11 +1,11 @@
-"""A filter of system calls for the sandbox, as a classic BPF program that bubblewrap loads.
+"""The sandbox's filter of system calls, as a classic BPF program for bubblewrap.
 
-Refused: what makes or enters namespaces, mounts, traces other processes, reads or changes the kernel, and sockets of
-other families than Unix, IPv4 and IPv6: AF_VSOCK above all, which no network namespace confines and which leads to the
-hypervisor, and netlink, whose queues no memory limit counts. For the same reason there are no huge pages, no filters of
-sockets or of system calls, and no protocols beside TCP and UDP. Calls that are newer than the list are refused. All
-else is left to the absence of capabilities. It is a list of what is forbidden, in effect Docker's default profile for a
-container without capabilities.
+Refused: creating or entering namespaces, mounting, tracing other processes, reading or changing the kernel, and sockets
+of families other than Unix, IPv4 and IPv6: above all AF_VSOCK, which no network namespace confines and which reaches
+the hypervisor, and netlink, whose queues no memory limit counts. For the same reason there are no huge pages, no
+filters of sockets or system calls, and no protocols besides TCP and UDP. Calls newer than the list are refused.
+Everything else relies on the absence of capabilities. In effect, this is Docker's default profile for a container
+without capabilities.
 """
 
 import errno
@@ -28,15 +28,15 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
-_KEEP_SIZE = 0x01  # of fallocate: takes space that a file's size does not show
+_KEEP_SIZE = 0x01  # of fallocate: allocates space that the file size does not show
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _X32 = 0x40000000  # x86-64's second set of numbers for the same calls
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-# Memory that no process maps and that therefore cannot be watched; refused where no cgroup counts it.
+# Memory that no process maps and that therefore cannot be observed; refused if no cgroup counts it.
 UNWATCHED_MEMORY = ("memfd_create", "shmget")
-# Where the CPUs a job may use are given by its affinity, it must not widen it.
+# If the CPUs of a job are set by its affinity, it must not widen it.
 AFFINITY = ("sched_setaffinity",)
 _OPTIONAL: dict[str, tuple[int, int]] = {
     "memfd_create": (319, 279),
@@ -45,10 +45,10 @@ _OPTIONAL: dict[str, tuple[int, int]] = {
 }
 _CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
 _PERSONALITY, _FALLOCATE, _PRCTL, _SETSOCKOPT = (135, 92), (285, 47), (157, 167), (54, 208)
-_FAMILIES = (1, *INET)  # Unix and the internet
+_FAMILIES = (1, *INET)  # Unix and IP
 _SOL_SOCKET = 1
-# Huge pages come from a pool of the machine's, which no memory limit counts: the call, the argument with its flags,
-# the flag, and what is answered, as where there are none.
+# Huge pages come from a pool of the machine that no memory limit counts: the call, the argument with its flags, the
+# flag, and the error, as on a machine without huge pages.
 _HUGE_PAGES = (
     ((9, 222), 3, 0x40000, errno.ENOMEM),  # mmap
     (_OPTIONAL["memfd_create"], 1, 0x4, errno.EINVAL),
@@ -57,7 +57,7 @@ _HUGE_PAGES = (
 
 
 def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> bytes | None:
-    """The program, or None on a processor for which there is none here. `also` names optional calls to refuse."""
+    """The program, or None for an unsupported processor. `also` names optional calls to refuse."""
     machine = machine or platform.machine()
     if machine not in _ARCHITECTURES:
         return None
@@ -74,7 +74,7 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     for name in also:
         code = errno.EPERM if name in AFFINITY else errno.ENOSYS
         program += [_step(_EQUAL, _OPTIONAL[name][column], 0, 1), _refuse(code)]
-    # clone3 keeps its flags in memory, where a filter cannot look: without it, libraries fall back to clone.
+    # clone3's flags are in memory, where a filter cannot look. Without it, libraries fall back to clone.
     program += [_step(_EQUAL, _CLONE3[column], 0, 1), _refuse(errno.ENOSYS)]
     program += _if_bits(_CLONE[column], 0, NAMESPACES, errno.EPERM)
     program += _if_bits(_FALLOCATE[column], 1, _KEEP_SIZE, errno.EOPNOTSUPP)
@@ -101,7 +101,7 @@ def _refuse(code: int) -> bytes:
 
 
 def _of_call(number: int, argument: int, then: list[bytes]) -> list[bytes]:
-    """`then`, which looks at the lower half of one argument, for this call alone; afterwards its number again."""
+    """Applies `then`, which checks the lower half of one argument, to this call only, then reloads its number."""
     body = [_step(_LOAD, _ARGUMENTS + 8 * argument), *then, _step(_LOAD, _NUMBER)]
     return [_step(_EQUAL, number, 0, len(body)), *body]
 
@@ -117,7 +117,7 @@ def _if_among(number: int, argument: int, values: tuple[int, ...], code: int) ->
 def _unless_among(
     number: int, argument: int, values: tuple[int, ...], code: int, *, where: tuple[int, int] | None = None
 ) -> list[bytes]:
-    """With `where`, an argument and its value, only of calls that have this."""
+    """With `where`, an argument and its value, only for calls with that value."""
     checks = [_step(_EQUAL, value, len(values) - place, 0) for place, value in enumerate(values)]
     then = [*checks, _refuse(code)]
     if where is None:

@@ -1,11 +1,12 @@
-"""Where a sandbox's mounts come from: places that say nothing of the host, and the job's output file system.
+"""The sources of a sandbox's mounts: neutral places that reveal nothing about the host, and the output file system.
 
-A job can read in /proc/self/mountinfo which folder of the host each of its mounts shows. So whatever is not of the
-system or of the interpreter is seen through an overlay of the folder's binding at a neutral place: of that, mountinfo
-names only the place. An ordinary user can do so from Linux 5.11 on; where it fails, the folder is bound as it is. So
-is a mount that is a single file, of which Palio itself makes none.
+A job can read in /proc/self/mountinfo which host folder each mount shows. So folders that are not part of the system or
+interpreter are mounted through an overlay of a bind mount at a neutral place, and mountinfo only names that place.
+Ordinary users can do this since Linux 5.11; where it fails, the folder is bound directly. So are mounts of single
+files, which Palio itself never makes.
 
-Root's jobs cannot reach what lies below closed folders such as /root: the bindings are within reach of any user.
+Root's jobs cannot reach folders below private ones such as /root by path, because the bind mounts must be accessible to
+any user.
 """
 
 import os
@@ -17,9 +18,9 @@ from palio.core.quantities import MIB
 from palio.engines.bubblewrap.kernel import NO_DEVICES, NO_SETUID, READ_ONLY, bind, mount
 from palio.engines.output_space import output_inodes, output_size_bytes
 
-Operation = Sequence[str]  # one of bubblewrap's options with its arguments
+Operation = Sequence[str]  # a bubblewrap option with its arguments
 
-OUTPUT = "output"  # as the source of a binding: the job's output file system
+OUTPUT = "output"  # as the source of a bind: the job's output file system
 _BINDS = ("--bind", "--ro-bind", "--ro-bind-try")
 _PLACES = "/tmp"  # noqa: S108 - covered in a mount namespace that ends with the job
 _EMPTY = f"{_PLACES}/empty"
@@ -27,13 +28,13 @@ _OUTPUT = f"{_PLACES}/output"
 
 
 def make_places() -> None:
-    """To be called before the host's /tmp is needed for the last time: it is covered."""
+    """Covers the host's /tmp, so it must be called after the last use of it."""
     mount("tmpfs", _PLACES, NO_SETUID | NO_DEVICES, kind="tmpfs", options=f"mode=0755,size={MIB},nr_inodes=20000")
     os.mkdir(_EMPTY)  # noqa: PTH102
 
 
 def make_output(limits: Limits, uid: int, gid: int) -> int:
-    """Mounts the output file system for that user, and gives a descriptor of it."""
+    """Mounts the output file system for that user and returns its descriptor."""
     os.mkdir(_OUTPUT)  # noqa: PTH102
     size = f"size={output_size_bytes(limits)},nr_inodes={output_inodes(limits)}"
     owner = f",uid={uid},gid={gid}" if os.geteuid() == 0 else ""
@@ -42,10 +43,10 @@ def make_output(limits: Limits, uid: int, gid: int) -> int:
 
 
 class Sources:
-    """What the operations bind, opened while the host's /tmp is not covered yet."""
+    """The files that the operations bind, opened while the host's /tmp is not yet covered."""
 
     def __init__(self, operations: Sequence[Operation], hidden: Iterable[str]) -> None:
-        """`hidden` are the folders of the host whose paths are not to be seen."""
+        """`hidden` are host folders whose paths must not be visible."""
         self._operations = operations
         self._hidden = sorted(path for path in hidden if Path(path).is_dir())
         wanted = {self._base(operation[1]) for operation in operations if operation[0] in _BINDS}
@@ -54,7 +55,7 @@ class Sources:
         self._outer = {path for path in self._hidden if any(point.startswith(f"{path}/") for point in points)}
 
     def placed(self) -> list[Operation]:
-        """The same operations, with places as sources."""
+        """The same operations, with neutral places as sources."""
         places = {OUTPUT: _OUTPUT}
         for number, (path, descriptor) in enumerate(self._opened.items()):
             place = places[path] = f"{_PLACES}/{number}"
@@ -66,7 +67,7 @@ class Sources:
             os.close(descriptor)
             # An overlay would not show what is mounted further down.
             if path in self._hidden and path not in self._outer:
-                places[path] = _laid_over(place) or place
+                places[path] = _overlay(place) or place
         return [
             self._from(places, operation) if operation[0] in _BINDS else operation for operation in self._operations
         ]
@@ -80,9 +81,9 @@ class Sources:
         return next((path for path in self._hidden if source == path or source.startswith(f"{path}/")), source)
 
 
-def _laid_over(place: str) -> str | None:
-    """Where the folder bound at `place` is seen through an overlay; None where none can be made."""
-    target = f"{place}-seen"
+def _overlay(place: str) -> str | None:
+    """Where the folder bound at `place` is mounted through an overlay, or None if that fails."""
+    target = f"{place}-overlay"
     os.mkdir(target)  # noqa: PTH102
     flags = READ_ONLY | NO_SETUID | NO_DEVICES
     try:

@@ -1,6 +1,6 @@
-"""Looks at the program that a job is to start, as it will be seen inside: can the kernel start it at all?
+"""Checks whether the kernel can start a job's program as it will appear inside.
 
-Nothing is followed out of the image: of a path that leads through a link, bubblewrap itself says what it finds.
+Links are not followed out of the image: for a path through a link, bubblewrap itself reports what it finds.
 """
 
 import os
@@ -15,7 +15,7 @@ from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
 
 
 def why_not_startable(job: Job, command: Sequence[str], image: Image, root: Path, workdir: str) -> StartFault | None:
-    """What keeps `command` from being started, if that can be seen; `root` holds the image's files."""
+    """Why `command` cannot be started, if that can be determined. `root` contains the image's files."""
     named = program_path(command)
     if named is None:
         return None
@@ -30,7 +30,7 @@ def why_not_startable(job: Job, command: Sequence[str], image: Image, root: Path
 
 
 def _source(job: Job, root: Path, path: str) -> Path | None:
-    """The host's path of what is seen at `path`, if it is the image's or mounted and no link is on the way."""
+    """The host path of what appears at `path`, if it is in the image or mounted and no link is on the way."""
     mounts = [mount for mount in job.mounts if _is_within(path, mount.target)]
     mount = max(mounts, key=lambda mount: len(mount.target), default=None)
     at, below = (mount.source, path.removeprefix(mount.target)) if mount else (root, path)
@@ -42,7 +42,7 @@ def _source(job: Job, root: Path, path: str) -> Path | None:
 
 
 def _is_there(job: Job, image: Image, root: Path, path: str) -> bool:
-    """Whether an interpreter's absolute path leads to something inside; also if only perhaps."""
+    """Whether an interpreter's absolute path may exist inside."""
     path = os.path.normpath(path)
     first = Path("/", path.split("/")[1])
     if first.is_symlink():  # /bin, which is /usr/bin on most systems

@@ -1,6 +1,6 @@
-"""What comes out of a sandbox: what the job printed, and what bubblewrap reports of it.
+"""Reads what comes out of a sandbox: the job's output, and bubblewrap's reports.
 
-The job can write to the first and never to the second, which bubblewrap closes before the job's program runs.
+The job can write to the first but never to the second, which bubblewrap closes before the job's program runs.
 """
 
 import json
@@ -16,7 +16,7 @@ _LINE = 1000
 
 
 class Printed:
-    """Moves what the job prints to its log: the beginning as it comes, and at the end the end."""
+    """Copies the job's output to its log: the beginning as it arrives, the end at the end."""
 
     def __init__(self, descriptor: int, log: LogWriter) -> None:
         os.set_blocking(descriptor, False)
@@ -27,7 +27,7 @@ class Printed:
         self._recent = b""
 
     def read(self) -> bool:
-        """Takes what is there, at most a block of it. False at the end."""
+        """Reads at most one available block. Returns False at the end."""
         try:
             block = os.read(self.descriptor, _BLOCK)
         except BlockingIOError:
@@ -46,7 +46,7 @@ class Printed:
         return self._recent.strip().rsplit(b"\n", 1)[-1].decode(errors="replace")
 
     def read_to_end(self) -> None:
-        """To be called when no process is left that could print."""
+        """Called when no process is left that could print."""
         with suppress(OSError):
             os.set_blocking(self.descriptor, True)
             while self.read():
@@ -56,7 +56,7 @@ class Printed:
             self._log.write_end(b"".join(self._tail))
 
     def _keep(self, block: bytes) -> None:
-        # Small blocks are joined, so that a full deque holds the tail whatever the size of what is printed at once.
+        # Small blocks are joined, so that a full deque holds the whole tail, however small the writes are.
         if self._tail and len(self._tail[-1]) + len(block) <= _BLOCK:
             self._tail[-1] += block
         else:
@@ -64,17 +64,17 @@ class Printed:
 
 
 class Reports:
-    """bubblewrap's own words: JSON objects, one a line."""
+    """bubblewrap's own reports: one JSON object per line."""
 
     def __init__(self, descriptor: int) -> None:
         self._file = os.fdopen(descriptor, "rb")
 
     def first_process(self) -> int | None:
-        """The PID, outside, of the sandbox's first process; None if there never was one."""
+        """The outside PID of the sandbox's first process, or None if there never was one."""
         return self._field("child-pid")
 
     def exit_code(self) -> int | None:
-        """How the program ended, 128 + N for signal N; None if it was never started. To be asked at the end."""
+        """The program's exit code, 128 + N for signal N; None if it was never started. Called at the end."""
         return self._field("exit-code")
 
     def _field(self, name: str) -> int | None:

@@ -1,7 +1,7 @@
-"""The process that runs one job: starts the sandbox, watches it, ends it at a limit, and writes down how it ended.
+"""The process that runs one job: starts the sandbox, watches it, ends it at a limit, and records the result.
 
-It is started for each job, goes on when whoever started it is gone, and holds the job's lock as long as it lives. In
-the job's folder it reads task.json, writes groups.json before it makes a control group, sandbox.json before the job's
+One is started for each job. It survives the process that started it, and holds the job's lock as long as it lives. In
+the job's folder it reads task.json, and writes groups.json before it creates a cgroup, sandbox.json before the job's
 first instruction runs, and result.json at the end. It imports little, because it is started often.
 """
 
@@ -41,32 +41,32 @@ TASK, SUPERVISOR, GROUPS, SANDBOX, RESULT = (
     f"{name}.json" for name in ("task", "supervisor", "groups", "sandbox", "result")
 )
 COLLECTED, OUTPUT = "collected.json", "output"
-_LOOK_S = 0.05
-_LOOK_MIN_S = 0.005
-_FILLING_BYTES_S = 4e9  # how fast memory can be filled; the nearer the limit, the sooner the next look
-_OWN_PROCESSES = 2  # bubblewrap's, in the same control group
-_MOST_MESSAGES_BYTES = 819_200  # in POSIX message queues, as most systems have it
-_READY_S = 30.0  # within which a sandbox is made, also on a busy machine
+_CHECK_S = 0.05
+_CHECK_MIN_S = 0.005
+_FILLING_BYTES_S = 4e9  # how fast memory can be filled; the closer to the limit, the sooner the next check
+_OWN_PROCESSES = 2  # bubblewrap's, in the same cgroup
+_MOST_MESSAGES_BYTES = 819_200  # in POSIX message queues, as on most systems
+_READY_S = 30.0  # within which a sandbox starts, even on a busy machine
 
 
 class SandboxError(Exception):
-    """The sandbox could not be made; nothing of the job has run."""
+    """The sandbox could not be started; nothing of the job has run."""
 
 
 def main(folder: Path) -> None:
-    """Runs the job that is described in `folder`."""
-    # The lock was handed to this process. It must not go on to the sandbox, which could let go of it or keep it.
+    """Runs the job described in `folder`."""
+    # The lock was passed to this process. The sandbox must not inherit it, because it could release or keep it.
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
         with suppress(OSError):
             os.set_inheritable(number, False)
     try:
         result = _Supervision(folder).run()
-    except Exception as error:  # noqa: BLE001 - whoever polls has to be told
+    except Exception as error:  # noqa: BLE001 - the polling process must be told
         result = {"fault": str(error) or type(error).__name__}
-    write_whole(folder / RESULT, result)
+    write_atomically(folder / RESULT, result)
 
 
-def write_whole(path: Path, content: object) -> None:
+def write_atomically(path: Path, content: object) -> None:
     """Writes JSON so that a reader sees all of it or nothing."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content))
@@ -82,49 +82,51 @@ class _Supervision:
         self._ending: tuple[End, str] | None = None  # why the job is being ended, if it is
         self._kill_at = math.inf
         self._peak_memory_bytes = self._peak_pids = 0
-        # Signals only set a flag; writing to this pipe is how the flag ends a wait.
+        # Signals only set a flag; writing to this pipe lets the flag end a wait.
         self._stopped = False
         signal.signal(signal.SIGTERM, self._on_stop)
         self._wake, wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_in)
-        write_whole(folder / SUPERVISOR, {"pid": os.getpid(), "started": start_time(os.getpid())})
+        write_atomically(folder / SUPERVISOR, {"pid": os.getpid(), "started": start_time(os.getpid())})
 
     def _on_stop(self, *_: object) -> None:
         self._stopped = True
 
     def run(self) -> dict[str, Any]:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # looking through a deep folder takes many
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # examining a deep folder takes many
         try:
             with LogWriter(Path(self._task["log"])) as log:
                 image = os.open(self._task["image"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 fcntl.flock(image, fcntl.LOCK_SH)  # so that it is not removed meanwhile
                 user = take_user(Path(self._task["locks"]), self._task["users"], lambda: self._stopped)
-                return _never_begun() if user is None else self._run(log, user)
+                return _never_started() if user is None else self._run(log, user)
         finally:
             self._group.remove()
 
     def _run(self, log: LogWriter, user: int) -> dict[str, Any]:
         printed_out, printed = os.pipe()
         status_out, status = os.pipe()
-        gate, gate_in = os.pipe()  # the sandbox waits at it, ready made, until it is written to
+        barrier, barrier_in = os.pipe()  # the sandbox waits here, fully prepared, until something is written
         self._inside, inside = socket.socketpair()
         self._printed, reports = Printed(printed_out, log), Reports(status_out)
-        self._launched = self._launch(user, {"--json-status-fd": status, "--block-fd": gate}, inside.detach(), printed)
+        self._launched = self._launch(
+            user, {"--json-status-fd": status, "--block-fd": barrier}, inside.detach(), printed
+        )
         try:
             self._prepare(_first_process(self._launched.init), user)
         except (ProcessLookupError, SandboxError):
             self._launched.kill()
             os.waitpid(self._launched.guard, 0)
             self._printed.read_to_end()
-            raise SandboxError(self._printed.last_line or "bubblewrap ended without a word") from None
+            raise SandboxError(self._printed.last_line or "bubblewrap ended without output") from None
         started, begin = datetime.now(UTC), time.monotonic()
         self._inside.send(GO)
-        os.write(gate_in, b"\n")
-        os.close(gate_in)
+        os.write(barrier_in, b"\n")
+        os.close(barrier_in)
         self._follow(begin + self._limits.time_s)
         os.waitpid(self._launched.guard, 0)
-        finished = started + timedelta(seconds=time.monotonic() - begin)  # whatever the clock was set to meanwhile
+        finished = started + timedelta(seconds=time.monotonic() - begin)  # whatever the clock is set to meanwhile
         self._printed.read_to_end()
         return {
             **self._verdict(reports.exit_code()),
@@ -166,7 +168,7 @@ class _Supervision:
                 resource.RLIMIT_FSIZE: max(limits.output_bytes, limits.memory_bytes) + MIB,
                 resource.RLIMIT_MSGQUEUE: _MOST_MESSAGES_BYTES,
             },
-            # Others' jobs are pinned too, so that the first CPUs would not do.
+            # Other jobs are pinned too, so taking the first CPUs would not do.
             cpus=frozenset(random.sample(usable, min(len(usable), math.ceil(limits.cpus))) if pinned else ()),
             group=self._group,
             options=options,
@@ -184,37 +186,37 @@ class _Supervision:
         name, limits = self._task["group"], self._limits
         if not name:
             return
-        write_whole(self._folder / GROUPS, list(map(str, cgroup.places(name))))
+        write_atomically(self._folder / GROUPS, list(map(str, cgroup.places(name))))
         self._group = cgroup.make(name)
         self._group.limit(memory_bytes=limits.memory_bytes, pids=limits.pids + _OWN_PROCESSES, cpus=limits.cpus)
 
     def _prepare(self, first: int, user: int) -> None:
-        """What has to be done between the making of the sandbox and the first instruction of the job."""
+        """Does what must happen between the creation of the sandbox and the first instruction of the job."""
         self._first = os.pidfd_open(first)
         self._processes = Processes(first)
         if "memory" not in self._group.folders:
             self._processes.open_in_memory("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
         if "pids" not in self._group.folders:
             limit_processes(first, self._limits.pids, user)
-        write_whole(self._folder / SANDBOX, {"first": first, "started": start_time(first)})
+        write_atomically(self._folder / SANDBOX, {"first": first, "started": start_time(first)})
 
     def _follow(self, deadline: float) -> None:
-        """Until nothing of the sandbox is left."""
+        """Watches until nothing of the sandbox is left."""
         poll = select.poll()
         ended = os.pidfd_open(self._launched.guard)
         for descriptor in (self._printed.descriptor, self._wake, ended):
             poll.register(descriptor, select.POLLIN)
-        look_at = 0.0
+        check_at = 0.0
         while True:
             now = time.monotonic()
-            if now >= look_at:
-                headroom_bytes = self._look(deadline)
-                look_at = now + min(_LOOK_S, max(_LOOK_MIN_S, headroom_bytes / _FILLING_BYTES_S))
+            if now >= check_at:
+                headroom_bytes = self._check(deadline)
+                check_at = now + min(_CHECK_S, max(_CHECK_MIN_S, headroom_bytes / _FILLING_BYTES_S))
             if now >= self._kill_at:
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(self._first, signal.SIGKILL)
                 self._kill_at = math.inf
-            for descriptor, _ in poll.poll(1000 * max(0.0, min(look_at, self._kill_at) - time.monotonic())):
+            for descriptor, _ in poll.poll(1000 * max(0.0, min(check_at, self._kill_at) - time.monotonic())):
                 if descriptor == ended:
                     os.close(ended)
                     return
@@ -223,8 +225,8 @@ class _Supervision:
                 elif not self._printed.read():
                     poll.unregister(descriptor)
 
-    def _look(self, deadline: float) -> float:
-        """Measures, and ends the job if it is past a limit. How much memory it may take until the next look."""
+    def _check(self, deadline: float) -> float:
+        """Measures, and ends the job if it exceeds a limit. Returns the memory it may take until the next check."""
         memory_bytes, pids = self._measure()
         if self._ending:
             return math.inf
@@ -242,7 +244,7 @@ class _Supervision:
         return max(0, limits.memory_bytes - memory_bytes)
 
     def _measure(self) -> tuple[int, int]:
-        """Memory and processes; both go into the peaks."""
+        """Memory and processes; updates the peaks."""
         group, limits = self._group, self._limits
         memory_bytes = pids = 0
         if len(group.folders.keys() & {"memory", "pids"}) < 2:
@@ -265,10 +267,10 @@ class _Supervision:
             self._processes.terminate()
 
     def _verdict(self, exit_code: int | None) -> dict[str, Any]:
-        """How it ended. What was passed in its last moments counts as much as what was seen while it ran."""
+        """How the job ended. Limits exceeded in its last moments count as much as those seen while it ran."""
         if not self._ending and exit_code is None and not self._group_out_of_memory():
-            # Nothing of the job has run, so that this is bubblewrap's own last word.
-            raise SandboxError(self._printed.last_line or "bubblewrap ended without a word")
+            # Nothing of the job has run, so this is bubblewrap's own last message.
+            raise SandboxError(self._printed.last_line or "bubblewrap ended without output")
         excess = self._take_output()
         self._measure_at_end()
         if self._group_out_of_memory():
@@ -281,26 +283,26 @@ class _Supervision:
         return {"end": end, "exit_code": 128 + signal.SIGKILL if exit_code is None else exit_code, "detail": detail}
 
     def _take_output(self) -> tuple[End, str] | None:
-        """Collects what the job has left, before its file system goes. Which limit that passes, and by what."""
+        """Collects the output before its file system disappears. Returns which limit it exceeds, and by how much."""
         limits, output = self._limits, self._launched.output
         excess = output_excess(os.fstatvfs(output), limits)
         if not excess:
-            # A file may be larger than the space that it takes.
+            # A file may be larger than the space it takes.
             size_bytes = folder_usage(f"/proc/self/fd/{output}/.", limits.output_bytes, limits.output_files)[0]
             if size_bytes > limits.output_bytes:
                 excess = End.OUTPUT_SIZE, f"{size_text(size_bytes)} of {size_text(limits.output_bytes)}"
         collected = collect_folder(
             output, self._folder / OUTPUT, max_bytes=limits.output_bytes, max_files=limits.output_files
         )
-        write_whole(self._folder / COLLECTED, asdict(collected))
+        write_atomically(self._folder / COLLECTED, asdict(collected))
         os.close(output)
         return excess
 
     def _measure_at_end(self) -> None:
-        """The kernel's own peaks, which have what was too short to be seen."""
+        """Reads the kernel's own peaks, which include what was too short to be seen."""
         group = self._group
         if "memory" in group.folders:
-            # What is left when all processes are gone are cached files, which were no need of the job's.
+            # What remains after all processes are gone are cached files, which the job did not need.
             self._peak_memory_bytes = max(
                 self._peak_memory_bytes, group.peak_memory_bytes() - group.used_memory_bytes()
             )
@@ -309,9 +311,10 @@ class _Supervision:
 
 
 def _first_process(init: int) -> int:
-    """The first process of the sandbox's own PID namespace, once the sandbox is made; SandboxError if it never is.
+    """The first process of the sandbox's own PID namespace, once the sandbox is ready. Raises SandboxError if it never
+    is.
 
-    It is bubblewrap's child, and the sandbox is made when it has given up its last capability.
+    It is bubblewrap's child, and the sandbox is ready when it has dropped its last capability.
     """
     deadline = time.monotonic() + _READY_S
     while start_time(init) is not None and time.monotonic() < deadline:
@@ -324,6 +327,6 @@ def _first_process(init: int) -> int:
     raise SandboxError
 
 
-def _never_begun() -> dict[str, Any]:
+def _never_started() -> dict[str, Any]:
     now = datetime.now(UTC).isoformat()
     return {"end": End.EXITED, "exit_code": 128 + signal.SIGTERM, "detail": "stopped", "started": now, "finished": now}

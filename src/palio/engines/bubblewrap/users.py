@@ -1,6 +1,7 @@
-"""The user that a job runs as: no other running job has it, so that what the kernel counts by user is never shared.
+"""Assigns each running job a user of its own, so that nothing the kernel counts by user is shared.
 
-Root takes one of a range (engines.job_users) for each job. An ordinary user has one, and so one running job.
+Root takes one from a range (engines.job_users) for each job. An ordinary user has only one, and so only one running
+job.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ _WAIT_S = 0.02
 
 
 def locks(own: Path) -> Path:
-    """Where the locks lie: in one place for all of root's engines, and for an ordinary user in the folder `own`."""
+    """The folder of the locks: shared by all of root's engines, or the folder `own` of an ordinary user."""
     return LOCKS if os.geteuid() == 0 else own
 
 
@@ -28,7 +29,7 @@ def candidates() -> list[int]:
 
 
 def take_user(folder: Path, uids: list[int], given_up: Callable[[], bool]) -> int | None:
-    """One of the uids, which is this process's as long as it and its children live; None once `given_up`."""
+    """Takes one of the uids for as long as this process and its children live. Returns None once `given_up`."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     while not given_up():
         if (
@@ -53,7 +54,7 @@ def _take(lock: Path, uid: int) -> bool:
 
 
 def _is_idle(uid: int) -> bool:
-    """Whether no process at all has this user, as the kernel counts: another engine's jobs may."""
+    """Whether no process has this user according to the kernel; jobs of another engine may."""
     child = os.fork()
     if child == 0:
         code = 1

@@ -1,4 +1,4 @@
-"""Jobs on a Docker engine, through its API (Podman's Docker-compatible socket answers too)."""
+"""The Docker engine, used through its API. Podman's Docker-compatible socket works too."""
 
 from palio.engines.docker.connection import has_image, why_unavailable
 from palio.engines.docker.engine import DockerEngine

@@ -1,4 +1,4 @@
-"""Reaching the Docker engine: a client that answers, or the reason why none does."""
+"""Connects to the Docker engine, or explains why it does not respond."""
 
 import getpass
 import os
@@ -17,12 +17,12 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
 
-ANSWER_S = 60  # how long one call of the API may take before the engine counts as gone
+ANSWER_S = 60  # how long an API call may take before the engine counts as gone
 FIRST_ANSWER_S = 5
 _LONGEST_ANSWER_BYTES = 65_536
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
-_versions: dict[str, str] = {}  # of the API, by the engine's address: asked once, as that takes longer than most calls
+_versions: dict[str, str] = {}  # API version by engine address; cached, because asking takes longer than most calls
 
 
 def connect() -> docker.DockerClient:
@@ -32,9 +32,9 @@ def connect() -> docker.DockerClient:
 
 
 def why_unavailable() -> Unavailable | None:
-    """None if a Docker engine answers, else what is missing and the command that adds it."""
+    """None if a Docker engine responds, else what is missing and the command that adds it."""
     try:
-        _knock()
+        _check_response()
         client = docker.from_env(timeout=FIRST_ANSWER_S)
         client.ping()
         _versions[_address()] = client.api.api_version
@@ -48,38 +48,38 @@ def _address() -> str:
     return os.environ.get("DOCKER_HOST", DEFAULT_ADDRESS)
 
 
-def _knock() -> None:
-    """Raises OSError where nothing responds within FIRST_ANSWER_S, however slowly it sends.
+def _check_response() -> None:
+    """Raises OSError if nothing responds within FIRST_ANSWER_S, however slowly it sends.
 
-    Before the SDK asks, which allows that time for each byte and leaves its socket open where nothing responds.
+    Called before the SDK connects, because the SDK allows that time per byte and leaves its socket open on failure.
     """
     address, deadline = _address(), time.monotonic() + FIRST_ANSWER_S
-    if address.startswith("ssh://"):  # by a program of its own
+    if address.startswith("ssh://"):  # handled by a separate program
         return
-    with _socket_to(address) as knocking:
-        if os.environ.get("DOCKER_TLS_VERIFY"):  # the SDK has the certificates
+    with _socket_to(address) as connection:
+        if os.environ.get("DOCKER_TLS_VERIFY"):  # only the SDK has the certificates
             return
-        knocking.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
         said = b""
         while b"\r\n\r\n" not in said:
-            knocking.settimeout(max(0.001, deadline - time.monotonic()))
-            block = knocking.recv(4096)
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            block = connection.recv(4096)
             said += block
             if not block or len(said) > _LONGEST_ANSWER_BYTES:
-                return  # the SDK says what is wrong with it
+                return  # the SDK reports what is wrong
 
 
 def _socket_to(address: str) -> socket.socket:
-    """Raises ValueError for an address that cannot be read."""
+    """Opens a socket. Raises ValueError for an invalid address."""
     if address.startswith("unix://"):
-        connecting = socket.socket(socket.AF_UNIX)
+        opened = socket.socket(socket.AF_UNIX)
         try:
-            connecting.settimeout(FIRST_ANSWER_S)
-            connecting.connect(address.removeprefix("unix://"))
+            opened.settimeout(FIRST_ANSWER_S)
+            opened.connect(address.removeprefix("unix://"))
         except BaseException:
-            connecting.close()
+            opened.close()
             raise
-        return connecting
+        return opened
     parts = urlsplit(address)
     if parts.scheme not in ("tcp", "http", "https") or not parts.hostname:
         raise ValueError("it is not unix:///PATH or tcp://HOST:PORT")
@@ -102,7 +102,7 @@ def _explain(error: Exception) -> Unavailable:
     text = str(error)
     if "Permission denied" in text or "PermissionError" in text:
         return Unavailable(
-            f"this user may not talk to the Docker engine at {address}",
+            f"this user may not access the Docker engine at {address}",
             f"Run `sudo usermod -aG docker {getpass.getuser()}` and sign in again.",
         )
     if address.startswith("unix://") and not Path(address.removeprefix("unix://")).exists():
@@ -113,17 +113,17 @@ def _explain(error: Exception) -> Unavailable:
             )
         return Unavailable(
             "Docker is not installed",
-            "Install it as https://docs.docker.com/engine/install describes.",
+            "Install it: see https://docs.docker.com/engine/install.",
         )
     return Unavailable(
         f"the Docker engine at {address} does not respond ({_reason(error)})",
-        "Check `docker info`; DOCKER_HOST in the environment says where it is looked for.",
+        "Check `docker info`, and DOCKER_HOST if it is set.",
     )
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return f"nothing came within {FIRST_ANSWER_S} s"
+        return f"no response within {FIRST_ANSWER_S} s"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return str(error) if isinstance(error, ValueError) else type(error).__name__
@@ -131,7 +131,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def faults_named(action: str) -> Iterator[None]:
-    """Whatever the engine or the way to it refuses becomes PalioError("engine-fault")."""
+    """Turns errors of the engine or its connection into PalioError("engine-fault")."""
     try:
         yield
     except APIError as error:

@@ -1,9 +1,8 @@
-"""A build's context as the tar that the engine is sent: what its digest covers, and nothing else of this machine.
+"""Packs a build context into the tar that is sent to the engine: what its digest covers, and nothing else.
 
-Names, kinds, modes, contents and link targets are those of core.tree.entries_as_is, without what .dockerignore leaves
-out. Owners and times are the same for all, and each file is sent as a file, even if it has another name on this machine
-(hard links). In place of the Dockerfile there is its resolved text (core.dockerfile_resolved), which is all that the
-engine reads, and what a COPY of the Dockerfile copies.
+Names, kinds, modes, contents and link targets are those of core.files.tree.entries_as_is, without what .dockerignore
+excludes. Owners and times are uniform, and hard links are sent as separate files. The Dockerfile is replaced by its
+resolved text (core.dockerfile.resolve): the engine reads only that, and COPY of the Dockerfile copies it.
 """
 
 import io
@@ -18,9 +17,9 @@ from palio.core.files.tree import TIME_NS, Entry, entries_as_is
 
 
 def write_context(context: Path, dockerfile: str, text: str, spool: IO[bytes]) -> None:
-    """Writes the tar to `spool` and goes back to its beginning.
+    """Writes the tar to `spool` and rewinds it.
 
-    Raises DockerfileError for patterns that cannot be used, UnfitFile for what is no file, folder or link.
+    Raises DockerfileError for invalid patterns, UnfitFile for anything that is not a file, folder or link.
     """
     ignored = ignored_in(context)
     leaves_out_dockerfile = ignored(dockerfile)
@@ -28,7 +27,7 @@ def write_context(context: Path, dockerfile: str, text: str, spool: IO[bytes]) -
         for entry in sorted(entries_as_is(context), key=lambda entry: entry.name):
             if entry.name == dockerfile:
                 continue
-            # By its .dockerignore the engine knows that it is to leave both out of COPY.
+            # The engine's COPY skips both only if it has the .dockerignore.
             if not ignored(entry.name) or (entry.name == DOCKERIGNORE and leaves_out_dockerfile):
                 _add(archive, entry)
         content = text.encode()

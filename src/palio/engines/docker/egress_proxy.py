@@ -1,15 +1,15 @@
-"""The only way out of a build that may have a network: a proxy, which leads to public addresses and not to the host.
+"""The egress proxy, the only way out of a build with a network. It reaches public addresses, but not the host.
 
-A build's steps run on an internal network of its own, on which the host has no address and nobody is but the gate. The
-gate (gate_program.py) is a container of an image that the operator trusts; it is on the engine's default network too.
-Steps are told of it by the engine's predefined build arguments, which stay out of the image and its history.
+The steps of a build run on an internal network of their own, on which the host has no address and only the proxy is
+reachable. The proxy (egress_proxy_program.py) is a container of an image that the operator trusts, which is also on the
+engine's default network. Steps learn its address from the engine's predefined build arguments, which do not become part
+of the image or its history.
 
-Covered: the host's own services at any of its addresses, its metadata service, private and other special networks,
-ports but 80 and 443, other builds and containers; a step that ignores the proxy, which has no other way; a process
-killed at any moment, as all bears the build's name.
-Frames that a step, which is root in its container, makes by hand: the host may hear them on that network, and has no
-address there to answer from, of IPv4 or IPv6. Not covered: what needs no answer, such as a packet of UDP in such a
-frame. Steps that ignore the proxy (ssh, git://) have no network.
+Covered: the host's own services at any of its addresses, metadata services, private and other special networks, ports
+other than 80 and 443, other builds and containers; steps that ignore the proxy, which have no other way out; a process
+killed at any moment, because everything carries the build's name. A step is root in its container and can craft raw
+frames: the host may receive them on that network, but has no IPv4 or IPv6 address there to respond from. Not covered:
+frames that need no response, such as a UDP packet. Steps that ignore the proxy (ssh, git://) have no network.
 """
 
 import ipaddress
@@ -33,16 +33,16 @@ from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.docker.layers import JOB_LABEL
 
-IMAGE_VARIABLE, REACH_VARIABLE, PORTS_VARIABLE = "PALIO_GATE_IMAGE", "PALIO_BUILD_REACH", "PALIO_BUILD_PORTS"
+IMAGE_VARIABLE, REACH_VARIABLE, PORTS_VARIABLE = "PALIO_EGRESS_PROXY_IMAGE", "PALIO_BUILD_REACH", "PALIO_BUILD_PORTS"
 DEFAULT_IMAGE = "python:3.11-slim"
 _OUTSIDE = "bridge"
 _USER = "10000:10000"  # below those of jobs
 _POLL_S = 0.02
 _BRIDGE_OPTIONS = {
-    "com.docker.network.bridge.inhibit_ipv4": "true",  # the host gets no address on it; the gate sees whether it has
+    "com.docker.network.bridge.inhibit_ipv4": "true",  # the host gets no address on it; the proxy checks that
     "com.docker.network.bridge.enable_icc": "true",
-    # IPv6 needs 1280: with less, Linux gives the bridge no link-local address, at which the host would answer a step
-    # that makes its frames by hand.
+    # IPv6 requires an MTU of 1280. With less, Linux gives the bridge no link-local address, at which the host would
+    # respond to hand-crafted frames.
     "com.docker.network.driver.mtu": "1279",
 }
 _LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\n\s*/32 host LOCAL")
@@ -53,8 +53,8 @@ def _program() -> ModuleType:
     return import_module("palio.engines.docker.egress_proxy_program")
 
 
-def gate_name(name: str) -> str:
-    return f"{name}-gate"
+def proxy_name(name: str) -> str:
+    return f"{name}-egress-proxy"
 
 
 def network_name(name: str) -> str:
@@ -68,8 +68,8 @@ def reach_of(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise PalioError(
             "usage",
-            problem=f"{REACH_VARIABLE} is {text!r}, and {error}.",
-            next_step="Write networks with commas between them, as in 10.1.2.0/24,10.9.0.7/32.",
+            problem=f"{REACH_VARIABLE} is {text!r}, but {error}.",
+            next_step="Write networks separated by commas, such as 10.1.2.0/24,10.9.0.7/32.",
         ) from error
 
 
@@ -80,14 +80,14 @@ def ports_of(text: str) -> tuple[int, ...]:
         if not re.fullmatch(r"[0-9]{1,5}", part) or not 0 < int(part) < 2**16:
             raise PalioError(
                 "usage",
-                problem=f"{PORTS_VARIABLE} is {text!r}, and {part!r} is no port.",
-                next_step="Write numbers from 1 to 65535 with commas between them, as in 8080,3141.",
+                problem=f"{PORTS_VARIABLE} is {text!r}, but {part!r} is not a port.",
+                next_step="Write numbers from 1 to 65535 separated by commas, such as 8080,3141.",
             )
     return (*_program().PORTS, *map(int, more))
 
 
-class Gate:
-    """An open gate: where steps run, and what they are told of it."""
+class EgressProxy:
+    """A running proxy: its network, and the build arguments that tell steps about it."""
 
     def __init__(self, client: docker.DockerClient, name: str, address: str) -> None:
         self._client = client
@@ -97,9 +97,9 @@ class Gate:
         self.arguments = {key: url for word in ("http_proxy", "https_proxy") for key in (word, word.upper())}
 
     def refusals(self) -> list[str]:
-        """What it has refused so far, as sentences."""
+        """What the proxy has refused so far, as sentences."""
         try:
-            said = self._client.api.logs(gate_name(self._name), stdout=True, stderr=False)
+            said = self._client.api.logs(proxy_name(self._name), stdout=True, stderr=False)
         except APIError:
             return []
         lines = bytes(said).decode(errors="replace").splitlines()
@@ -108,39 +108,41 @@ class Gate:
 
 
 @contextmanager
-def open_gate(client: docker.DockerClient, build: Build) -> Iterator[Gate]:
-    """Makes a build's network and its gate, and removes both. Raises PalioError("limit-unavailable") if it cannot, or
-    if the host answers on that network."""
+def open_egress_proxy(client: docker.DockerClient, build: Build) -> Iterator[EgressProxy]:
+    """Creates a build's network and proxy, and removes both at the end.
+
+    Raises PalioError("limit-unavailable") if that fails, or if the host responds on that network.
+    """
     rules = {
         "reach": reach_of(os.environ.get(REACH_VARIABLE, "")),
         "ports": ports_of(os.environ.get(PORTS_VARIABLE, "")),
         "time_s": build.limits.time_s,
     }
     image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
-    remove_gate(client, build.name)  # of a process that was killed
+    remove_egress_proxy(client, build.name)  # left by a killed process
     try:
         try:
-            gate = _open(client, build.name, image, rules)
+            proxy = _open(client, build.name, image, rules)
         except (DockerException, OSError) as error:
             raise _unavailable(str(getattr(error, "explanation", None) or error), image) from error
-        yield gate
+        yield proxy
     finally:
-        remove_gate(client, build.name)
+        remove_egress_proxy(client, build.name)
 
 
-def remove_gate(client: docker.DockerClient, name: str) -> None:
-    """Removes whatever there is of a build's gate."""
-    for container in (gate_name(name), f"{gate_name(name)}-host"):
+def remove_egress_proxy(client: docker.DockerClient, name: str) -> None:
+    """Removes everything that exists of a build's proxy."""
+    for container in (proxy_name(name), f"{proxy_name(name)}-host"):
         with suppress(NotFound):
             client.api.remove_container(container, force=True, v=True)
     with suppress(NotFound):
-        for left in client.api.inspect_network(network_name(name))["Containers"] or {}:  # a step's, as the engine died
+        for left in client.api.inspect_network(network_name(name))["Containers"] or {}:  # of a step, if the engine died
             with suppress(APIError):
                 client.api.remove_container(left, force=True)
         client.api.remove_network(network_name(name))
 
 
-def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, Any]) -> Gate:
+def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, Any]) -> EgressProxy:
     try:
         client.images.get(image)
     except ImageNotFound:
@@ -151,12 +153,12 @@ def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, A
     peers = client.api.inspect_network(network_name(name))["IPAM"]["Config"][0]["Subnet"]
     rules = {"peers": peers, "host": _host_addresses(client, name, image), **given}
     program = Path(str(_program().__file__)).read_text(encoding="utf-8")
-    container = _container(client, gate_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
+    container = _container(client, proxy_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
     client.api.connect_container_to_network(container, network_name(name))
     client.api.start(container)
     _wait_until_ready(client, container, image)
     networks = client.api.inspect_container(container)["NetworkSettings"]["Networks"]
-    return Gate(client, name, networks[network_name(name)]["IPAddress"])
+    return EgressProxy(client, name, networks[network_name(name)]["IPAddress"])
 
 
 def _wait_until_ready(client: docker.DockerClient, container: str, image: str) -> None:
@@ -167,21 +169,21 @@ def _wait_until_ready(client: docker.DockerClient, container: str, image: str) -
         if said.startswith(_program().EXPOSED):
             raise _exposed(said.removeprefix(_program().EXPOSED).strip())
         if ended:
-            raise _unavailable(f"the gate ended at once ({said.strip()[-200:] or 'it says nothing'})", image)
+            raise _unavailable(f"the egress proxy exited immediately ({said.strip()[-200:] or 'no output'})", image)
         time.sleep(_POLL_S)
 
 
 def _host_addresses(client: docker.DockerClient, name: str, image: str) -> list[str]:
-    """All IPv4 addresses of the machine that the engine runs on, which need not be this one."""
+    """All IPv4 addresses of the engine's machine, which may be a different one."""
     command = ["cat", "/proc/net/fib_trie"]
-    container = _container(client, f"{gate_name(name)}-host", image, command, name, network="host")
+    container = _container(client, f"{proxy_name(name)}-host", image, command, name, network="host")
     client.api.start(container)
     client.api.wait(container)
     said = bytes(client.api.logs(container)).decode(errors="replace")
     client.api.remove_container(container, force=True)
     found = sorted(set(_LOCAL_ADDRESS.findall(said)))
     if not found:
-        raise _unavailable("it does not say which addresses its machine has", image)
+        raise _unavailable("it does not report the addresses of its machine", image)
     return found
 
 
@@ -198,7 +200,7 @@ def _container(
         pids_limit=64,
         log_config=LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
     )
-    made = client.api.create_container(
+    created = client.api.create_container(
         image,
         command,
         name=name,
@@ -208,13 +210,13 @@ def _container(
         healthcheck={"test": ["NONE"]},
         host_config=config,
     )
-    return str(made["Id"])
+    return str(created["Id"])
 
 
 def _exposed(address: str) -> PalioError:
     return _refused(
-        f"on the network that it made for the build, its own machine answers at {address}, and steps could reach that",
-        "Use an engine that knows the network option com.docker.network.bridge.inhibit_ipv4, as Docker's own does. Or "
+        f"its machine responds at {address} on the build's network, so steps could reach it",
+        "Use an engine that supports the network option com.docker.network.bridge.inhibit_ipv4, such as Docker. Or "
         "set build.network to false in competition.yaml.",
     )
 
@@ -222,8 +224,8 @@ def _exposed(address: str) -> PalioError:
 def _unavailable(reason: str, image: str) -> PalioError:
     return _refused(
         reason.rstrip("."),
-        f"Builds with a network run behind a gate, which is made of the image {image}: pull it, or name another one "
-        f"that has python3 with {IMAGE_VARIABLE}. Or set build.network to false in competition.yaml.",
+        f"Builds with a network use an egress proxy, which runs in the image {image}: pull it, or set {IMAGE_VARIABLE} "
+        "to another image with python3. Or set build.network to false in competition.yaml.",
     )
 
 

@@ -1,14 +1,14 @@
-"""What runs in a build's gate: an egress proxy for HTTP and HTTPS that leads nowhere but to public addresses.
+"""The program of a build's egress proxy: proxies HTTP and HTTPS to public addresses only.
 
-    python -I gate_program.py RULES       RULES: JSON, see `Rules`
+    python -I egress_proxy_program.py RULES       RULES: JSON, see `Rules`
 
-It is run as text in a container of its own, on a Python without any package. First it asks on the build's network
-whether the host answers there, and if so serves nobody. It looks each name up itself, judges the addresses, and
-connects to one that it has judged, so that no second look-up can lead elsewhere. What it refuses it says on standard
-output, one line each, for the build's log.
+It is run as text in its own container, on a Python without packages. First it checks whether the host responds on the
+build's network, and if so refuses to start. It resolves each name itself, judges the addresses, and connects to an
+address that it has judged, so that no second look-up can lead elsewhere. Refusals go to standard output, one per line,
+for the build's log.
 
-It knows IPv4 alone: it asks for no other addresses of a name, and takes none that is written out. So IPv6 leads
-nowhere, nor do the addresses of it that stand for ones of IPv4 (mapped, 6to4, NAT64).
+It supports only IPv4: it resolves no other addresses and accepts none that are written out. So nothing reaches IPv6,
+nor IPv6 addresses that stand for IPv4 ones (mapped, 6to4, NAT64).
 """
 
 import asyncio
@@ -28,24 +28,24 @@ EXPOSED = "exposed: "
 REFUSED = "refused: "
 HEAD_BYTES = 16 * 1024
 HEAD_S, IDLE_S, LINGER_S = 30.0, 300.0, 2.0
-ARP_S, ARP_POLL_S = 0.3, 0.01  # a kernel answers its own bridge in far less than a millisecond
+ARP_S, ARP_POLL_S = 0.3, 0.01  # a kernel responds on its own bridge in far less than a millisecond
 ARP_TABLE, ARP_COMPLETE = Path("/proc/net/arp"), 0x2
 CONNECTIONS = 128
 REFUSALS_SHOWN = 20
 PIECE_BYTES = 64 * 1024
-PORTS = (80, 443)  # open unless the operator names others besides
-# Written out in full, since what Python says of an address differs between its versions; the program runs on any.
-# Closed whatever an operator opens: the host itself, the services of its cloud, and what is no single machine.
+PORTS = (80, 443)  # open unless the operator adds others
+# Written out in full, because Python versions disagree about addresses, and the program runs on any version. Closed
+# whatever an operator opens: the host itself, its cloud's services, and whatever is not a single machine.
 NEVER = {
     "0.0.0.0/8": "this network",
     "127.0.0.0/8": "the egress proxy itself",
-    "169.254.0.0/16": "link-local, as the metadata service of a cloud",
-    "168.63.129.16/32": "a service of Azure's host",
-    "100.100.100.200/32": "the metadata service of Alibaba's cloud",
-    "192.0.0.192/32": "the metadata service of Oracle's cloud",
+    "169.254.0.0/16": "link-local, such as a cloud's metadata service",
+    "168.63.129.16/32": "an Azure host service",
+    "100.100.100.200/32": "the metadata service of Alibaba Cloud",
+    "192.0.0.192/32": "the metadata service of Oracle Cloud",
     "224.0.0.0/3": "multicast and reserved",
 }
-# Closed unless an operator opens it: what the registries of IANA call special, but for what they call global.
+# Closed unless an operator opens it: what IANA's registries list as special, except what they list as global.
 SPECIAL = {
     "10.0.0.0/8": "a private network",
     "100.64.0.0/10": "a provider's private network",
@@ -61,13 +61,16 @@ SPECIAL = {
 
 
 class RefusedError(Exception):
-    """The connection is not made; the text says to where and why."""
+    """The connection is refused. The text says where to and why."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """`peers`: the network that may ask. `host`: the host's own addresses. `reach`: special networks that are open.
-    `ports`: those that are open everywhere."""
+    """The proxy's rules.
+
+    `peers`: the network that may connect. `host`: the host's own addresses. `reach`: special networks that are open.
+    `ports`: open ports.
+    """
 
     peers: str
     host: tuple[str, ...] = ()
@@ -75,10 +78,10 @@ class Rules:
     ports: tuple[int, ...] = PORTS
 
     def fault_of(self, address: str, port: int) -> str | None:
-        """Why nobody is led to this IPv4 address and port; None where it is open."""
+        """Why this IPv4 address and port are closed, or None if they are open."""
         judged = ipaddress.IPv4Address(address)
         if address in self.host:
-            return "it is the machine that builds"
+            return "it is the build machine"
         if what := _network_of(judged, NEVER):
             return f"it is {what}"
         if not any(judged in ipaddress.IPv4Network(network) for network in self.reach):
@@ -95,7 +98,7 @@ def _network_of(address: ipaddress.IPv4Address, networks: dict[str, str]) -> str
     return next((what for network, what in networks.items() if address in ipaddress.IPv4Network(network)), None)
 
 
-class Gate:
+class EgressProxy:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._peers = ipaddress.IPv4Network(rules.peers)
@@ -115,16 +118,14 @@ class Gate:
             method, host, port, first = parsed(head)
             upstream = await self._connect(host, port)
         except asyncio.LimitOverrunError:
-            return await _say(reader, writer, 431, f"A request's head has at most {HEAD_BYTES} bytes.")
+            return await _respond(reader, writer, 431, f"The request header exceeds {HEAD_BYTES} bytes.")
         except ValueError:
-            return await _say(reader, writer, 400, "This is a proxy for http:// and https:// addresses.")
+            return await _respond(reader, writer, 400, "This is a proxy for http:// and https:// addresses.")
         except RefusedError as refused:
             self._note(str(refused))
-            return await _say(reader, writer, 403, f"Refused by the gate of this build: {refused}.")
+            return await _respond(reader, writer, 403, f"Refused by the egress proxy: {refused}.")
         except (OSError, TimeoutError) as error:
-            return await _say(
-                reader, writer, 502, f"The gate of this build cannot reach {_shown(host)}:{port}: {error}."
-            )
+            return await _respond(reader, writer, 502, f"The egress proxy cannot reach {_shown(host)}:{port}: {error}.")
         if method == "CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
@@ -154,7 +155,7 @@ class Gate:
 
 
 def parsed(head: bytes) -> tuple[str, str, int, bytes]:
-    """(method, host, port, what the server is sent first) of a request's head. Raises ValueError."""
+    """Parses a request's head into (method, host, port, first bytes for the server). Raises ValueError."""
     line, *fields = head.decode("latin-1").split("\r\n")
     method, target, version = line.split(" ")
     if method == "CONNECT":
@@ -162,16 +163,16 @@ def parsed(head: bytes) -> tuple[str, str, int, bytes]:
         return method, _named(host), int(port), b""
     url = urlsplit(target)
     if url.scheme != "http" or not url.hostname:
-        raise ValueError("no http:// address")
+        raise ValueError("not an http:// address")
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    kept = [field for field in fields if field and not field.lower().startswith(("proxy-", "connection:"))]
-    sent = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
+    forwarded = [field for field in fields if field and not field.lower().startswith(("proxy-", "connection:"))]
+    sent = "\r\n".join([f"{method} {path} {version}", *forwarded, "Connection: close", "", ""])
     return method, _named(url.hostname), url.port or 80, sent.encode("latin-1")
 
 
 def _named(host: str) -> str:
     if not host or len(host) > 253 or not host.isascii() or any(letter in "[]:%/@" for letter in host):
-        raise ValueError("no name and no IPv4 address")
+        raise ValueError("neither a name nor an IPv4 address")
     return host
 
 
@@ -179,8 +180,10 @@ def _shown(host: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in host)
 
 
-async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, text: str) -> None:
-    """An answer of the gate's own; what is still being sent is read, as hanging up on it could destroy the answer."""
+async def _respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: int, text: str) -> None:
+    """Sends a response of the proxy itself. Reads the rest of the request, because closing early could destroy the
+    response.
+    """
     reason = text.encode("ascii", "replace").decode()
     body = f"{reason}\n".encode()
     head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
@@ -192,7 +195,7 @@ async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, statu
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Passes on until one side ends; each piece has IDLE_S to come and as long to be taken."""
+    """Copies until one side ends. Each chunk has IDLE_S to arrive and as long to be delivered."""
     with contextlib.suppress(OSError, TimeoutError):
         while True:
             async with asyncio.timeout(IDLE_S):
@@ -205,8 +208,8 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         target.write_eof()
 
 
-def answers(address: str, table: Path = ARP_TABLE) -> bool:
-    """Whether somebody on a network of ours has this IPv4 address. Raises OSError if nobody could be asked."""
+def responds(address: str, table: Path = ARP_TABLE) -> bool:
+    """Whether a machine on one of our networks has this IPv4 address. Raises OSError if that cannot be checked."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"", (address, 9))  # for any packet, the kernel asks by ARP who has the address
     asked, end = False, time.monotonic() + ARP_S
@@ -218,13 +221,13 @@ def answers(address: str, table: Path = ARP_TABLE) -> bool:
         asked = asked or bool(flags)
         time.sleep(ARP_POLL_S)
     if not asked:
-        raise OSError(f"the kernel's table of neighbours says nothing of {address}")
+        raise OSError(f"the kernel's neighbor table has no entry for {address}")
     return False
 
 
 async def main(rules: Rules, time_s: float, port: int = PORT) -> None:
-    """Serves for as long as a build may take, so that no gate stays open whose build nobody watches any more."""
-    server = await asyncio.start_server(Gate(rules).serve, "0.0.0.0", port, limit=HEAD_BYTES)  # noqa: S104 - `peers`
+    """Serves for as long as a build may take, so that no proxy outlives a build that nobody watches."""
+    server = await asyncio.start_server(EgressProxy(rules).serve, "0.0.0.0", port, limit=HEAD_BYTES)  # noqa: S104 - `peers`
     print(READY, flush=True)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(time_s), server:
@@ -233,8 +236,8 @@ async def main(rules: Rules, time_s: float, port: int = PORT) -> None:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    first = str(next(ipaddress.IPv4Network(given["peers"]).hosts()))  # the host's, on a network where it has one
-    if answers(first):
+    first = str(next(ipaddress.IPv4Network(given["peers"]).hosts()))  # the host's address on a network where it has one
+    if responds(first):
         sys.exit(f"{EXPOSED}{first}")
     lists = {name: tuple(given[name]) for name in ("host", "reach", "ports")}
     asyncio.run(main(Rules(given["peers"], **lists), given["time_s"]))

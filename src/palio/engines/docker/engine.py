@@ -1,18 +1,18 @@
 """The Docker engine.
 
-Covered: no network; read-only root; a fresh /tmp in memory; a user of its own for each job that is there, without
-groups, capabilities or new privileges; a filter of system calls (seccomp.py); memory without swap, CPU, process, file
-and core limits by the kernel; inputs read-only; one writable folder, a file system of its own of the size and number of
-files that the job may have (holder.py), counted as the job's memory; wall-clock time enforced from outside, by a clock
-that nobody sets (stopwatch.py); private IPC and PID namespaces; no terminals; the log kept by the engine and bounded
-there.
+Covered: no network; read-only root; a new /tmp in memory; a separate user for each existing job, without groups,
+capabilities or new privileges; a filter of system calls (seccomp.py); kernel limits on memory without swap, CPU,
+processes, files and core dumps; read-only inputs; one writable folder, a separate file system with the size and number
+of files that the job may have (holder.py), counted as the job's memory; wall-clock time enforced from outside by a
+clock that nobody can set (stopwatch.py); private IPC and PID namespaces; no terminals; a log stored and bounded by the
+engine.
 
-Not covered: faults of the kernel that containers share with the host. While no process polls, time: a job beyond its
-limit is ended, and judged by it, once one does. The beginning of more than 32 MiB of log whose follower was killed.
+Not covered: faults of the kernel that containers share with the host. Time while no process polls: a job over its limit
+is ended and judged once one does. The beginning of a log of more than 32 MiB if its follower was killed.
 
-All state is the engine's: containers and volumes are found by the job's name, so a new process goes on with them. An
-image that a process was killed at is made again from the layers that are there; its log says which these are. A job
-that ended when the engine was restarted is the engine's fault (lifetime.py).
+All state is in the engine: containers and volumes are found by the job's name, so a new process can continue. An image
+whose process was killed is built again from the existing layers, which its log names. A job that ended because the
+engine was restarted is the engine's fault (lifetime.py).
 """
 
 import io
@@ -35,13 +35,13 @@ from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
-from palio.engines.docker.egress_proxy import remove_gate
+from palio.engines.docker.egress_proxy import remove_egress_proxy
 from palio.engines.docker.holder import (
     UID_LABEL,
+    create_holder,
     holder_archive,
     holder_starting,
     inspect_holder,
-    make_holder,
     output_space,
     remove_holder,
     start_holder,
@@ -57,13 +57,13 @@ from palio.engines.docker.seccomp import profile
 from palio.engines.docker.startable import why_not_startable
 from palio.engines.docker.stopwatch import Clock, Stopwatch, age_s
 from palio.engines.docker.usage import Usage, volume_folder, volumes_are_in_reach
-from palio.engines.docker.views import bound, can_hide, make_views, remove_links
+from palio.engines.docker.views import bind_mounts, can_hide, make_views, remove_links
 from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_excess
 
 NOT_FOUND_CODES = (126, 127)
-# What the engine hides by itself, which it does no more once a list is given, and the terminals: their buffers are
-# memory that nobody counts, and their number is the whole machine's.
+# The engine's own masked paths, which a list replaces, and the terminals, whose buffers nobody counts and whose number
+# is shared by the whole machine.
 _HIDDEN = (
     *(f"/proc/{name}" for name in ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug")),
     *(f"/proc/{name}" for name in ("scsi", "timer_list", "timer_stats")),
@@ -74,11 +74,11 @@ _HIDDEN = (
 class DockerEngine:
     name = "docker"
     loads_images = True
-    runs_side_by_side = True
+    runs_in_parallel = True
 
     def __init__(self, volumes_in_reach: bool | None = None, clock: Clock = time.monotonic) -> None:
-        """`volumes_in_reach`: whether this process can read volumes itself; found out if not given."""
-        job_uids()  # what is wrong with the setting is said before anything runs
+        """`volumes_in_reach`: whether this process can read volumes directly; detected by default."""
+        job_uids()  # reports a wrong setting before anything runs
         with faults_named("connecting"):
             self._client = connect()
             self._info: dict[str, Any] = self._client.info()
@@ -88,14 +88,14 @@ class DockerEngine:
         self._hides_paths = volumes_in_reach and can_hide()
         self._description: str | None = None
         self._images: dict[str, ImageThread | JobResult] = {}
-        self._refused: dict[str, JobResult] = {}  # containers the engine would not even create
+        self._refused: dict[str, JobResult] = {}  # containers that the engine would not even create
         self._followers: dict[str, LogFollower] = {}
         self._usage: dict[str, Usage] = {}
         self._clock = clock
         self._stopwatches: dict[str, Stopwatch] = {}
 
     def describe(self) -> str:
-        if self._description is None:  # one call of the engine, which takes its time for it
+        if self._description is None:  # asked once, because the call is slow
             product = "Podman" if "podman" in str(self._client.version().get("Components", "")).lower() else "Docker"
             self._description = f"{product} {self._info['ServerVersion']}"
         return self._description
@@ -140,15 +140,15 @@ class DockerEngine:
                 with holder_archive(self._client, int(labels[UID_LABEL])) as (chunks, prefix):
                     stream = io.BufferedReader(_Chunks(chunks))
                     collected = collect_tar(stream, destination, prefix=prefix, **limits)
-            inspect_holder(self._client, job, labels)  # it was there throughout, and the output with it
+            inspect_holder(self._client, job, labels)  # it existed throughout, and so did the output
             return collected
 
     def remove(self, work: Work) -> None:
         self.stop(work)
         if not isinstance(work, Job):
             if self._images.pop(work.name, None) is None and isinstance(work, Build):
-                with faults_named(f"removing {work.name}"):  # what a process that was killed has left
-                    remove_gate(self._client, work.name)
+                with faults_named(f"removing {work.name}"):  # left by a killed process
+                    remove_egress_proxy(self._client, work.name)
                     Layers.of_log(work.log).discard(self._client)
             return
         self._refused.pop(work.name, None)
@@ -166,18 +166,19 @@ class DockerEngine:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
             remove_links(work)
-            remove_gate(self._client, work.name)  # `kept` cannot say of what work something is
+            # A name from `job_names` may also be a build's.
+            remove_egress_proxy(self._client, work.name)
 
     def _remove_container(self, identity: str) -> None:
         with suppress(NotFound):
             self._client.api.remove_container(identity, force=True, v=True)
 
-    def kept(self) -> frozenset[str]:
-        labelled = {"label": JOB_LABEL}
-        with faults_named("listing what is there"):
-            containers = self._client.api.containers(all=True, filters=labelled)
-            volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
-            networks = self._client.api.networks(filters=labelled)
+    def job_names(self) -> frozenset[str]:
+        labeled = {"label": JOB_LABEL}
+        with faults_named("listing jobs"):
+            containers = self._client.api.containers(all=True, filters=labeled)
+            volumes = self._client.api.volumes(filters=labeled)["Volumes"] or []
+            networks = self._client.api.networks(filters=labeled)
         return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes, *networks))
 
     # -- images
@@ -186,7 +187,7 @@ class DockerEngine:
         if work.name in self._images:
             return
         if existing := existing_image(self._client, work):
-            if not work.log.exists():  # else a process that was killed has written down how it was made
+            if not work.log.exists():  # otherwise a killed process has recorded how it was made
                 log_reused(work.log, existing.image or "")
             self._images[work.name] = existing
         elif isinstance(work, Build):
@@ -208,7 +209,7 @@ class DockerEngine:
 
     def _start_job(self, job: Job) -> None:
         declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
-        uid = make_holder(self._client, job, self._info["Architecture"])
+        uid = create_holder(self._client, job, self._info["Architecture"])
         with holder_starting(uid):
             try:
                 self._create_container(job, uid, declared)
@@ -221,13 +222,13 @@ class DockerEngine:
                     self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
                     return
                 if error.response is not None and error.response.status_code == 409:
-                    self._leave_to_others(job, uid)
+                    self._drop_own_holder(job, uid)
                     return
                 raise
             self._run_container(job, uid)
 
-    def _leave_to_others(self, job: Job, uid: int) -> None:
-        """Somebody else has just started it."""
+    def _drop_own_holder(self, job: Job, uid: int) -> None:
+        """Another process has just started the job."""
         container = self._inspect(job.name)
         if container and container["Config"]["Labels"].get(UID_LABEL) != str(uid):
             remove_holder(self._client, uid)
@@ -239,8 +240,8 @@ class DockerEngine:
             job.log.write_text(f"{fault}\n")
             return
         start_holder(self._client, uid)
-        # Looked at again, as a process that was killed may have asked the engine to start it: what has run and ended
-        # since would be run once more. A program that cannot be started leaves its reason in the container's state.
+        # Checked again, because a killed process may have asked the engine to start it: a job that has run and ended
+        # since would run twice. A program that cannot be started leaves its reason in the container's state.
         with suppress(APIError):
             if self._client.api.inspect_container(job.name)["State"]["Status"] == "created":
                 self._client.api.start(job.name)
@@ -252,10 +253,10 @@ class DockerEngine:
 
     def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> None:
         limits = job.limits
-        # A volume that an image declares would be a writable place on disk: memory covers it.
+        # A volume declared by an image would be writable space on disk, so it gets memory instead.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
-        in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108 - the job's
-        mounts = make_views(self._client, job) if self._hides_paths else bound(job)
+        in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108
+        mounts = make_views(self._client, job) if self._hides_paths else bind_mounts(job)
         mounts.append(Mount(job.output, volume_name(job), type="volume", no_copy=True))
         config = self._client.api.create_host_config(
             network_mode="none",
@@ -272,7 +273,7 @@ class DockerEngine:
             ulimits=[
                 Ulimit(name="core", soft=0, hard=0),
                 Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
-                # All that a job can write is memory: a larger file would be one with holes.
+                # All writable space is memory; a larger file would be sparse.
                 Ulimit(name="fsize", soft=limits.memory_bytes, hard=limits.memory_bytes),
             ],
             ipc_mode="private",
@@ -304,17 +305,21 @@ class DockerEngine:
             return refused
         container = self._inspect(job.name)
         if container is None:
-            raise PalioError("engine-fault", engine=self.name, action=f"watching {job.name}", reason="it is gone")
+            raise PalioError(
+                "engine-fault", engine=self.name, action=f"watching {job.name}", reason="its container is gone"
+            )
         state = container["State"]
         if state["Status"] == "created":
             if state["Error"]:
                 now = datetime.now(UTC)
                 return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=_plain(state["Error"]))
-            self._run_container(job, int(container["Config"]["Labels"][UID_LABEL]))  # whoever made it was stopped
+            self._run_container(
+                job, int(container["Config"]["Labels"][UID_LABEL])
+            )  # the process that created it was stopped
             return None
         usage = self._usage.setdefault(job.name, Usage(job.name))
         if state["Running"]:
-            self._follow(job)  # whoever started it may be gone
+            self._follow(job)  # the process that started it may be gone
             usage.sample(container["Id"], state["Pid"])
             self._enforce_time(job, container)
             return None
@@ -326,13 +331,13 @@ class DockerEngine:
         over = self._stopwatches[job.name].elapsed_s() - job.limits.time_s
         if over > 0:
             mark_overtime(self._client, job)
-            with suppress(APIError):  # it may have ended since it was looked at
+            with suppress(APIError):  # it may have exited in the meantime
                 self._client.api.kill(job.name, "SIGKILL" if over > GRACE_S else "SIGTERM")
 
     def _is_overtime(self, job: Job, result: JobResult, holder: dict[str, Any]) -> bool:
-        """Whether it ran for too long: it was ended for that, or ran so long while nobody watched.
+        """Whether the job ran for too long: it was ended for that, or ran that long while nobody watched.
 
-        The engine's times are those of a clock that may be set; what was counted meanwhile bounds their difference.
+        The engine's times are from a clock that may be set, so the time counted meanwhile bounds the difference.
         """
         if has_overtime(self._client, job):
             return True
@@ -367,9 +372,9 @@ class DockerEngine:
         return result
 
     def _output_folder(self, job: Job) -> Path | None:
-        """Where this process finds the output itself; None where it has to ask the holder.
+        """The folder where this process can read the output, or None if it has to ask the holder.
 
-        So has root, if the engine mounts where root does not see it, in a mount namespace of its own.
+        Even root has to if the engine mounts in a mount namespace of its own.
         """
         if not self._volumes_in_reach:
             return None
@@ -377,7 +382,7 @@ class DockerEngine:
         return folder if folder.is_mount() else None
 
     def _output_excess(self, job: Job, uid: int) -> tuple[End, str] | None:
-        """Which limit on the output folder is passed, and by how much."""
+        """Which limit of the output folder is exceeded, and by how much."""
         if folder := self._output_folder(job):
             return output_excess(os.statvfs(folder), job.limits)
         return output_excess(output_space(self._client, uid), job.limits)
@@ -388,12 +393,12 @@ def _time(text: str) -> datetime:
 
 
 def _plain(error: str) -> str:
-    """The end of the runtime's chain of causes, which is the part that says something: `exec: "foo": not found`."""
+    """The end of the runtime's chain of causes, which is the informative part: `exec: "foo": not found`."""
     return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()
 
 
 class _Chunks(io.RawIOBase):
-    """A stream over the pieces that the engine sends."""
+    """A stream over the chunks sent by the engine."""
 
     def __init__(self, chunks: Any) -> None:
         self._chunks = iter(chunks)

@@ -1,15 +1,15 @@
-"""What keeps a job's output from before the job to its end and beyond, and reserves its user: a container that waits.
+"""The holder: a waiting container that keeps a job's output mounted and reserves the job's user.
 
-The output is a tmpfs that the engine mounts as long as a started container uses it; the holder is started before the
-job and removed with it. Its name is made from the job's user (uid), and a name belongs to one container alone. So two
-jobs that are there at the same time never share a user, whichever processes start them.
+The output is a tmpfs that the engine keeps mounted as long as a started container uses it. The holder is started before
+the job and removed with it. It is named after the job's user (uid), and a name belongs to only one container, so two
+jobs that exist at the same time never share a user, whichever processes start them.
 
-The holder's image holds a folder and a program of a hundred bytes, which is given here as bytes for each processor. The
-program waits until it is killed; called with a word, it prints what the kernel says of the file system at /out.
+The holder's image contains a folder and a program of a hundred bytes, given here as bytes for each processor. The
+program waits until it is killed; called with an argument, it prints the kernel's statistics of the file system at /out.
 
-Covered: processes killed at any point, as the holder bears its job's label; two processes that start the same job; a
-holder that ended early, with which the output is lost: the engine's fault. Not covered: users of this range outside of
-this engine, such as sandboxes of bubblewrap's on the same machine: give each a range of its own.
+Covered: processes killed at any point, because the holder carries its job's label; two processes that start the same
+job; a holder that ended early, which loses the output and is the engine's fault. Not covered: users of this range
+outside of this engine, such as bubblewrap sandboxes on the same machine: give each engine its own range.
 """
 
 import hashlib
@@ -36,12 +36,12 @@ from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_inodes, output_size_bytes
 
 IMAGE = "palio-holder:1"
-UID_LABEL = "palio.uid"  # what a job's container and its holder have, with the job's user
+UID_LABEL = "palio.uid"  # label of a job's container and its holder, with the job's user
 _FOLDER, _PROGRAM, _NOBODY = "/out", "/wait", "65534:65534"
 _CONFLICT = 409
 _CHUNK_BYTES = 2 * MIB
 
-# With one argument (its name): ppoll() without end. With more: statfs("/out"), and the answer to standard output.
+# With one argument (its name): ppoll() forever. With more: statfs("/out"), and print the result.
 _CODE = {
     "x86_64": (
         "48833c2401751231ff31f631d24531d2b80f0100000f05ebee488d3d34000000"
@@ -68,20 +68,20 @@ def volume_name(job: Job) -> str:
     return f"{job.name}-out"
 
 
-def make_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
-    """Makes the job's volume and its holder, neither of which is mounted or started; gives the job's user."""
+def create_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
+    """Creates the job's volume and holder, without mounting or starting them; returns the job's user."""
     for left in client.api.containers(all=True, filters={"label": [f"{JOB_LABEL}={job.name}", UID_LABEL]}):
-        return int(left["Labels"][UID_LABEL])  # of a process that was killed
+        return int(left["Labels"][UID_LABEL])  # left by a killed process
     limits = job.limits
     for uid in _free_uids(client, job):
         options = f"size={output_size_bytes(limits)},nr_inodes={output_inodes(limits)},uid={uid},gid={uid}"
-        # Anybody may write: what a uid is called on the engine's machine may differ, and no other job sees the mount.
+        # World-writable: the uid may have another name on the engine's machine, and no other job sees the mount.
         options += ",mode=0777,nosuid,nodev"
         mount = {"type": "tmpfs", "device": "tmpfs", "o": options}
         client.api.create_volume(volume_name(job), driver_opts=mount, labels={JOB_LABEL: job.name})
         if _create(client, job, uid, machine):
             return uid
-    reason = f"all {len(job_uids()):,} users that jobs may have are taken"
+    reason = f"all {len(job_uids()):,} users for jobs are in use"
     raise PalioError("engine-fault", engine="docker", action=f"starting {job.name}", reason=reason)
 
 
@@ -106,7 +106,7 @@ def _start_alone(uid: int) -> None:
 
 
 def start_holder(client: docker.DockerClient, uid: int) -> None:
-    """Mounts the output; a holder that runs already stays as it is."""
+    """Mounts the output. Leaves a running holder unchanged."""
     client.api.start(holder_name(uid))
 
 
@@ -116,22 +116,22 @@ def remove_holder(client: docker.DockerClient, uid: int) -> None:
 
 
 def inspect_holder(client: docker.DockerClient, job: Job, labels: dict[str, str]) -> dict[str, Any]:
-    """What the engine says of the holder of a job whose container has these labels; raises PalioError if it is gone."""
+    """The engine's description of the holder of a job with these container labels. Raises PalioError if it is gone."""
     with suppress(NotFound, KeyError):
         found: dict[str, Any] = client.api.inspect_container(holder_name(int(labels[UID_LABEL])))
         if found["State"]["Running"] and found["Config"]["Labels"][JOB_LABEL] == job.name:
             return found
-    reason = "what held its output has ended, and the output is lost"
+    reason = "the container that held its output ended, so the output is lost"
     raise PalioError("engine-fault", engine="docker", action=f"running {job.name}", reason=reason)
 
 
 def output_space(client: docker.DockerClient, uid: int) -> os.statvfs_result:
-    """What the kernel of the engine's machine says of the output's file system, asked through the holder."""
-    made = client.api.exec_create(holder_name(uid), [_PROGRAM, "statfs"], stderr=False)
-    said = client.api.exec_start(made["Id"])
+    """The output's file system statistics from the kernel of the engine's machine, queried through the holder."""
+    created = client.api.exec_create(holder_name(uid), [_PROGRAM, "statfs"], stderr=False)
+    said = client.api.exec_start(created["Id"])
     if len(said) != _STATFS.size:
         raise PalioError(
-            "engine-fault", engine="docker", action="measuring an output", reason="no answer of the holder"
+            "engine-fault", engine="docker", action="measuring an output", reason="the holder did not respond"
         )
     _, block, blocks, free, available, files, files_free, names, fragment = _STATFS.unpack(said)
     return os.statvfs_result((block, fragment, blocks, free, available, files, files_free, files_free, 0, names))
@@ -139,10 +139,10 @@ def output_space(client: docker.DockerClient, uid: int) -> os.statvfs_result:
 
 @contextmanager
 def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[Iterator[bytes], str]]:
-    """The output as a tar stream, and the folder in it that all is in.
+    """The output as a tar stream, and its top folder.
 
-    Asked for here, as the SDK's own method hides its connection: until that is closed, the engine tells nobody anything
-    of the holder.
+    Requested here, because the SDK's method hides its connection: until that is closed, the engine blocks other calls
+    about the holder.
     """
     url = f"{client.api.base_url}/v{client.api.api_version}/containers/{holder_name(uid)}/archive"
     with client.api.get(url, params={"path": _FOLDER}, stream=True, timeout=ANSWER_S) as response:
@@ -151,7 +151,7 @@ def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[Iter
 
 
 def _free_uids(client: docker.DockerClient, job: Job) -> Iterator[int]:
-    """Users that nobody had a moment ago, from a place on that differs from job to job."""
+    """Users that were free a moment ago, starting at a position that differs between jobs."""
     there = client.api.containers(all=True, filters={"label": UID_LABEL})
     taken = {each["Labels"][UID_LABEL] for each in there}
     uids = job_uids()
@@ -160,7 +160,7 @@ def _free_uids(client: docker.DockerClient, job: Job) -> Iterator[int]:
 
 
 def _create(client: docker.DockerClient, job: Job, uid: int, machine: str) -> bool:
-    """Whether the user was free, and is the job's now."""
+    """Creates the holder. Returns whether the user was free and now belongs to the job."""
     config = client.api.create_host_config(
         mounts=[Mount(_FOLDER, volume_name(job), type="volume", no_copy=True)],
         network_mode="none",
@@ -195,7 +195,7 @@ def _create(client: docker.DockerClient, job: Job, uid: int, machine: str) -> bo
 def _image(machine: str) -> bytes:
     """A tar with the folder and the program."""
     if machine not in _CODE:
-        reason = f"there is no program for the holder of an output on {machine}"
+        reason = f"there is no holder program for {machine}"
         raise PalioError("engine-fault", engine="docker", action="making an image", reason=reason)
     program = executable(machine)
     folder, file = tarfile.TarInfo(_FOLDER[1:]), tarfile.TarInfo(_PROGRAM[1:])
@@ -209,7 +209,7 @@ def _image(machine: str) -> bytes:
 
 
 def executable(machine: str) -> bytes:
-    """The program as a static ELF file: its header, one segment that is loaded, the code."""
+    """The program as a static ELF file: header, one loaded segment, code."""
     code = bytes.fromhex(_CODE[machine])
     size = _HEADERS_BYTES + len(code)
     identity = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")  # 64 bits, little-endian

@@ -1,7 +1,7 @@
-"""An image on its way onto the engine, built or loaded, in a thread that can be stopped by closing its connection.
+"""Builds or loads an image in a thread that can be stopped by closing its connection.
 
-The stream that the engine answers with is its word on what failed and why. What a build's steps print comes through it
-too, as separate events, so that nothing a step prints can be taken for the engine's verdict.
+The response stream is the engine's word on what failed and why. The output of build steps arrives in it as separate
+events, so nothing a step prints can be mistaken for the engine's verdict.
 """
 
 import json
@@ -23,16 +23,16 @@ from palio.core.engine import Build, End, JobResult, Load
 from palio.core.quantities import KIB
 from palio.engines.docker.connection import ANSWER_S, connect
 
-_CHUNK_BYTES = 64 * KIB  # a chunk is never waited for to be full
+_CHUNK_BYTES = 64 * KIB  # the engine never waits for a full chunk
 
 
 def image_tag(work: Build | Load) -> str:
-    """The name of the image that this makes, and that of no other work."""
+    """The name of the image that this work creates. No other work has it."""
     return f"palio-build:{work.image_key}"
 
 
 def existing_image(client: docker.DockerClient, work: Build | Load) -> JobResult | None:
-    """The end of what need not be made, as an image was made of exactly this before."""
+    """The result if an image was already made from exactly this, else None."""
     now = datetime.now(UTC)
     with suppress(ImageNotFound):
         return _judged(client, work, JobResult(End.EXITED, None, now, now))
@@ -40,19 +40,19 @@ def existing_image(client: docker.DockerClient, work: Build | Load) -> JobResult
 
 
 def _judged(client: docker.DockerClient, work: Build | Load, ended: JobResult) -> JobResult:
-    """The end of what went well, unless the image is too large. Raises ImageNotFound."""
+    """The result of a success, unless the image is too large. Raises ImageNotFound."""
     tag = image_tag(work)
     image = client.images.get(tag)
     size = int(image.attrs["Size"])
     if size > work.limits.size_bytes:
-        with suppress(APIError):  # it may be in use where it may be as large
+        with suppress(APIError):  # it may be in use where a larger size is allowed
             client.images.remove(tag)
         return replace(ended, end=End.IMAGE_SIZE, detail=str(size))
     return replace(ended, exit_code=0, image=str(image.id))
 
 
 class ImageThread(ABC):
-    """One image being made. `result` is None until it has ended; `stop` makes the engine give it up."""
+    """One image being made. `result` is None until it finishes; `stop` makes the engine abandon it."""
 
     def __init__(self, work: Build | Load) -> None:
         self.result: JobResult | None = None
@@ -66,7 +66,7 @@ class ImageThread(ABC):
         self._thread.start()
 
     def poll(self) -> JobResult | None:
-        """The result, or None; ends the work when its time is over. Raises what kept the engine from doing it."""
+        """The result, or None. Stops the work at its time limit. Raises whatever prevented the engine from doing it."""
         if self._thread.is_alive() and time.monotonic() > self._deadline:
             self.stop(End.TIME)
         if self._fault:
@@ -74,7 +74,7 @@ class ImageThread(ABC):
         return self.result
 
     def stop(self, why: End) -> None:
-        """Closes the connection, on which the engine ends what it does, and waits until that is so."""
+        """Closes the connection, which makes the engine stop, and waits for that."""
         self._stopped_as = self._stopped_as or why
         if self._stream:
             with suppress(OSError, AttributeError):
@@ -84,19 +84,19 @@ class ImageThread(ABC):
 
     @abstractmethod
     def _follow(self, client: docker.DockerClient) -> JobResult:
-        """The work itself, to its end."""
+        """Does the work and returns its result."""
 
     def _run(self) -> None:
         try:
             with closing(connect()) as client:
                 self.result = self._follow(client)
-        except Exception as error:  # noqa: BLE001 - it is raised again where the work is polled
+        except Exception as error:  # noqa: BLE001 - raised again when the work is polled
             self._fault = error
 
     def _ended(self) -> JobResult:
         return JobResult(self._stopped_as or End.EXITED, None, self._started, datetime.now(UTC))
 
-    def _made(self, client: docker.DockerClient) -> JobResult:
+    def _succeeded(self, client: docker.DockerClient) -> JobResult:
         return _judged(client, self._work, self._ended())
 
     def _events(
@@ -106,7 +106,9 @@ class ImageThread(ABC):
         data: IO[bytes] | Iterable[bytes],
         params: Mapping[str, str | int],
     ) -> Iterator[dict[str, Any]]:
-        """The engine's events, one JSON object a line. Posted here, as the SDK's own methods hide their connection."""
+        """Yields the engine's events, one JSON object per line. Uses its own request, because the SDK's methods hide
+        the connection.
+        """
         with client.api.post(
             f"{client.api.base_url}/v{client.api.api_version}/{path}",
             data=data,

@@ -1,10 +1,10 @@
-"""The layers that a build leaves on the engine when it fails, and their removal.
+"""Removes the layers that a failed build leaves on the engine.
 
-Covered: layers that the engine has named, and the one that it was writing when it was told to stop; also of a build
-whose process was killed, as its log has what the engine said; the container of a step that the engine was killed in.
-What a step prints can look like either; so nothing is removed that has a name, or on which anything is built, and no
-container that runs or is a job's.
-Not covered: the layer being written, on an engine that does not say of which container it is (Docker from 26 on).
+Covered: layers reported by the engine, and the one it was writing when it was stopped; also those of a build whose
+process was killed, because its log has the engine's messages; the container of a step during which the engine was
+killed. A step can print lines that look like such messages, so nothing is removed that has a name or that anything is
+built on, and no container that is running or belongs to a job. Not covered: the layer being written, on an engine that
+does not report its container (Docker 26 and later).
 """
 
 import re
@@ -17,13 +17,13 @@ from typing import Self
 import docker
 from docker.errors import APIError
 
-JOB_LABEL = "palio.job"  # what containers and volumes of jobs have, with the job's name
+JOB_LABEL = "palio.job"  # label of jobs' containers and volumes, with the job's name
 
 _LAYER = re.compile(r" ---> ([0-9a-f]{12})")
 _CONTAINER = re.compile(r" ---> Running in ([0-9a-f]{12})")
 _REMEMBERED = 1000  # an image has far fewer
-# How long an engine may take to let go of a step's container, of which it may be writing a layer on a slow disk: one
-# that has just been told to stop, and one that was told long ago, or was killed since and never will.
+# How long an engine may take to release a step's container while writing its layer to a slow disk: if it has just been
+# stopped, and if it was stopped long ago or killed, and may never release it.
 _STOPS_S, _SETTLES_S = 20.0, 2.0
 
 
@@ -35,7 +35,7 @@ class Layers:
 
     @classmethod
     def of_log(cls, log: Path) -> Self:
-        """What a build has left that a process was killed at; nothing where there was none."""
+        """The layers left by a build whose process was killed, according to its log; none if there is no log."""
         layers = cls()
         layers._patience_s = _SETTLES_S
         with suppress(FileNotFoundError):
@@ -44,7 +44,7 @@ class Layers:
         return layers
 
     def note(self, text: str) -> str | None:
-        """Takes what the engine says; gives back the container in which a step begins to run, if it says that."""
+        """Parses a message of the engine. Returns the container that a step starts in, if it reports one."""
         if match := _LAYER.match(text):
             self._layers.append(match[1])
         if match := _CONTAINER.match(text):
@@ -53,7 +53,7 @@ class Layers:
         return None
 
     def discard(self, client: docker.DockerClient) -> None:
-        """Removes them; each takes those below it along. First of all the engine finishes the layer that it writes."""
+        """Removes the layers, each with those below it. First waits for the layer that the engine is writing."""
         self._wait_for_the_last_step(client)
         self._remove_containers(client)
         for layer in [*self._unnamed(client), *reversed(self._layers)]:
@@ -70,7 +70,7 @@ class Layers:
             time.sleep(0.02)
 
     def _remove_containers(self, client: docker.DockerClient) -> None:
-        """Those of steps that nobody has waited for to their end, as the engine itself had ended."""
+        """Removes containers of steps that nobody waited for, because the engine stopped."""
         if not self._containers:
             return
         for container in client.api.containers(all=True, filters={"status": ["exited", "dead", "created"]}):
@@ -80,12 +80,12 @@ class Layers:
                 client.api.remove_container(container["Id"])
 
     def _unnamed(self, client: docker.DockerClient) -> list[str]:
-        """Layers that were made of this build's containers when nobody was told any more."""
+        """Layers created from this build's containers after nobody was listening any more."""
         if not self._containers:
             return []
         made = []
         for image in client.api.images(filters={"dangling": True}, quiet=True):
-            with suppress(APIError):  # somebody else may be removing it
+            with suppress(APIError):  # another process may be removing it
                 if client.images.get(image).attrs.get("Container", "")[:12] in self._containers:
                     made.append(image)
         return made

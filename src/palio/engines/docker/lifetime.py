@@ -1,12 +1,12 @@
-"""Whether the engine was restarted under a job: its containers then end without having done anything wrong.
+"""Detects whether the engine was restarted under a job, which ends its containers through no fault of their own.
 
-No call of the API says when the engine began. But it makes its default network anew each time it begins, and before
-that, with the containers of its last life, it ends what still runs. So a container that ended earlier than that network
-was made ended in another life of the engine, and nobody can say any more whether by itself.
+The API does not report when the engine started. But it recreates its default network at each start, after ending all
+containers of its previous life that still run. So a container that ended before that network was created ended in a
+previous life of the engine, and nobody can tell whether by itself.
 
-Covered: an engine that was stopped, killed or crashed, and a machine that was. Not a fault, as its jobs go on: a
-restart with live-restore. Not covered: an engine without its default network (`--bridge none`), and Podman, which has
-no process of which its containers depend.
+Covered: an engine or machine that was stopped, killed or crashed. Not a fault, because jobs survive it: a restart with
+live-restore. Not covered: an engine without its default network (`--bridge none`), and Podman, which has no process
+that its containers depend on.
 """
 
 from datetime import UTC, datetime
@@ -20,11 +20,11 @@ _DEFAULT_NETWORK = "bridge"
 
 
 def refuse_end_before(client: docker.DockerClient, name: str, finished: datetime) -> None:
-    """Raises PalioError("engine-fault") if the container ended before the engine that answers now began."""
+    """Raises PalioError("engine-fault") if the container ended before the current engine process started."""
     try:
         made = str(client.api.inspect_network(_DEFAULT_NETWORK)["Created"])
     except NotFound:
         return
     if finished <= datetime.fromisoformat(made).astimezone(UTC):
-        reason = "the engine was restarted, which ends what it runs"
+        reason = "the engine was restarted, which ended the job"
         raise PalioError("engine-fault", engine="docker", action=f"running {name}", reason=reason)

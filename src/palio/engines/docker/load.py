@@ -1,10 +1,10 @@
-"""Loading a saved image so that it can neither replace nor name any image but its own.
+"""Loads a saved image so that it can neither replace nor name any other image.
 
-The engine is never sent the participant's archive. It is sent a new one, written while the old is read: the image's
-configuration and layers under names of ours, and a manifest of ours, which gives the image one name, made from the
-archive's digest. Tags, annotations, parents and addresses of layers elsewhere stay behind, in whatever layout.
+The engine never gets the participant's archive. It gets a new one, written while the old one is read: the image's
+configuration and layers under our names, and our manifest, which gives the image a single name derived from the
+archive's digest. Tags, annotations, parents and external layers are dropped in every layout.
 
-Not covered: an engine that has received the whole archive finishes what it began, even if it is no longer waited for.
+Not covered: an engine that has received the whole archive finishes loading it, even if nobody waits any more.
 """
 
 import json
@@ -20,15 +20,15 @@ from palio.core.errors import PalioError
 from palio.core.files.log import LogWriter
 from palio.core.files.tar_stream import Budget, TarStream
 from palio.core.quantities import size_text
-from palio.core.submission.image_archive import MAX_MEMBERS, SavedImage, look_through
+from palio.core.submission.image_archive import MAX_MEMBERS, SavedImage, inspect_image
 from palio.core.submission.image_manifest import Parts, plain_name
 from palio.engines.docker.image_thread import ImageThread, image_tag
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # as images call them
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # the names used by images
 
 
 def platform_of(info: dict[str, str]) -> str:
-    """What an engine runs, in the words of images, as in linux/amd64; from what it says of itself."""
+    """The platform of an engine in image notation, such as linux/amd64, from its `info`."""
     machine = info["Architecture"]
     return f"{info['OSType']}/{_ARCHITECTURES.get(machine, machine)}"
 
@@ -38,7 +38,7 @@ class _StoppedError(Exception):
 
 
 class LoadThread(ImageThread):
-    """One archive being looked through, then loaded."""
+    """Inspects one archive, then loads it."""
 
     def __init__(self, load: Load, platform: str) -> None:
         self._load = load
@@ -49,17 +49,17 @@ class LoadThread(ImageThread):
         load, error = self._load, ""
         with LogWriter(load.log) as log:
             try:
-                image = look_through(
+                image = inspect_image(
                     load.archive,
                     platform=self._platform,
                     max_bytes=load.limits.size_bytes,
-                    between=self._go_on,
+                    between=self._raise_if_stopped,
                 )
                 log.write(_found(image).encode())
                 content = rewritten(load.archive, image.parts, image_tag(load), self._budget())
                 for event in self._events(client, "images/load", content, {"quiet": 0}):
                     error = event.get("error", error).strip()
-                    log.write(event.get("stream", "").encode())  # and not its progress
+                    log.write(event.get("stream", "").encode())  # without progress messages
             except _StoppedError:
                 return self._ended()
         if self._stopped_as:
@@ -68,18 +68,18 @@ class LoadThread(ImageThread):
             raise PalioError("engine-fault", engine="docker", action="loading an image", reason=error)
         if error:
             return replace(self._ended(), exit_code=1, detail=error)
-        return self._made(client)
+        return self._succeeded(client)
 
     def _budget(self) -> Budget:
-        return Budget(self._load.limits.size_bytes, MAX_MEMBERS, self._go_on)
+        return Budget(self._load.limits.size_bytes, MAX_MEMBERS, self._raise_if_stopped)
 
-    def _go_on(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if self._stopped_as:
             raise _StoppedError
 
 
 def rewritten(archive: Path, parts: Parts, tag: str, budget: Budget) -> Iterator[bytes]:
-    """The archive that the engine is sent, in blocks: the parts of the image, and nothing else of the participant's."""
+    """Yields the archive for the engine in blocks: the image's parts, and nothing else from the participant."""
     names = {parts.config: "config.json"} | {layer: f"{number}.tar" for number, layer in enumerate(parts.layers)}
     layers = [names[layer] for layer in parts.layers]
     manifest = json.dumps([{"Config": "config.json", "RepoTags": [tag], "Layers": layers}]).encode()
@@ -106,4 +106,4 @@ def _padding(size: int) -> bytes:
 
 def _found(image: SavedImage) -> str:
     size, layers = size_text(image.size_bytes), len(image.parts.layers)
-    return f"One image, {layers} layers, {size} unpacked; nothing in it was refused.\n"
+    return f"One image, {layers} layers, {size} unpacked; no problems found.\n"

@@ -1,4 +1,4 @@
-"""What a container prints, written beside the run while it runs and made complete when it has ended."""
+"""Writes a container's log to a file while it runs, and completes it at the end."""
 
 import threading
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _FOLLOWER_ENDS_S = 5
 
 
 class LogFollower:
-    """Copies a running container's log to a file as it comes, until its kept beginning is full."""
+    """Copies a running container's log to a file as it grows, until the kept beginning is full."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.path = path
-        self.complete = False  # everything that was printed is in the file
+        self.complete = False  # whether the file has all output
         self.full = False
         self._name = name
         self._client = connect()
@@ -36,7 +36,7 @@ class LogFollower:
         self._thread.join(_FOLLOWER_ENDS_S)
 
     def _run(self) -> None:
-        # What breaks here is made good by save_log, which asks the engine again.
+        # save_log makes up for errors here by asking the engine again.
         with (
             suppress(APIError, DockerException, requests.RequestException, OSError),
             LogWriter(self.path) as log,
@@ -51,9 +51,9 @@ class LogFollower:
 
 
 def save_log(client: docker.DockerClient, name: str, path: Path, follower: LogFollower | None) -> None:
-    """The log of an ended container: as followed, or asked for again where nobody followed it to its end.
+    """Saves the log of an ended container, asking the engine again if nobody followed it to its end.
 
-    The engine itself keeps the end of a long log and not its beginning, which the follower has by then.
+    The engine keeps the end of a long log, but not its beginning, which the follower has by then.
     """
     if follower:
         follower.join()
@@ -76,10 +76,10 @@ def save_log(client: docker.DockerClient, name: str, path: Path, follower: LogFo
 def _printed(
     client: docker.DockerClient, name: str, *, follow: bool = False, tail: int | None = None
 ) -> Iterator[Iterator[bytes]]:
-    """The pieces of a log; whatever is not read of it, nothing stays open."""
+    """Yields the chunks of a log. Closes everything, even if not all is read."""
     chunks = client.api.logs(name, stream=True, follow=follow, tail="all" if tail is None else tail)
     try:
         yield chunks
     finally:
         chunks.close()
-        chunks._response.close()  # type: ignore[attr-defined] # the SDK closes the socket, of which this holds a part
+        chunks._response.close()  # type: ignore[attr-defined]  # the SDK closes the socket that this holds open

@@ -1,6 +1,6 @@
-"""The mark that a job was ended for its time, left with the engine, where any process finds it.
+"""Records in the engine that a job was ended because of its time limit, for any process to find.
 
-The mark is an empty volume with the job's label, made before the job is told to end and removed with the job.
+The record is an empty volume with the job's label, created before the job is told to end and removed with the job.
 """
 
 import docker

@@ -1,6 +1,6 @@
-"""What the Docker engine on this machine can promise: which property it keeps how, and which limits it can give.
+"""How the Docker engine on this machine enforces each property, and which limits it supports.
 
-Both are read from what the engine says of itself (`docker info`), passed in as `info`.
+Both are derived from the engine's own report (`docker info`), passed in as `info`.
 """
 
 from typing import Any
@@ -15,12 +15,12 @@ _CONTROLLERS = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLim
 
 
 def filters_calls(info: dict[str, Any]) -> bool:
-    """Whether the engine filters system calls, and there is a filter of ours for its processor."""
+    """Whether the engine filters system calls, and Palio has a filter for its processor."""
     return "seccomp" in " ".join(info.get("SecurityOptions") or []) and has_profile(info["Architecture"])
 
 
 def counts_sockets(info: dict[str, Any]) -> bool:
-    """Whether what lies in the queues of TCP and UDP counts as a job's memory."""
+    """Whether the queues of TCP and UDP count as a job's memory."""
     return str(info.get("CgroupVersion")) == "2"
 
 
@@ -33,46 +33,46 @@ def guarantees(info: dict[str, Any], *, hides_paths: bool) -> tuple[Guarantee, .
     return (
         Guarantee("network", kernel, _network(filtered=filtered, counted=counted)),
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
-        Guarantee("user", kernel, f"one of {uids.start}-{uids.stop - 1} for each job that is there, no groups"),
+        Guarantee("user", kernel, f"a separate uid ({uids.start}-{uids.stop - 1}) per existing job, no groups"),
         Guarantee("capabilities", kernel, f"none, no new privileges{', system calls filtered' if filtered else ''}"),
         Guarantee("memory", memory, _memory(info, filtered=filtered, counted=counted)),
         Guarantee("cpus", by["cpus"]),
         Guarantee("pids", by["pids"]),
         Guarantee("shared memory", kernel),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", kernel, "a file system of its own, of that size and number of files, in the job's memory"),
-        Guarantee("time", watching, "from outside, by a clock that nobody sets"),
-        Guarantee("log", kernel, "bounded where the engine keeps it"),
+        Guarantee("output", kernel, "a separate file system with that size and number of files, in the job's memory"),
+        Guarantee("time", watching, "from outside, by a clock that nobody can set"),
+        Guarantee("log", kernel, "bounded where the engine stores it"),
         Guarantee("environment", kernel, "a fixed list"),
-        Guarantee("devices", kernel, "none but GPUs that are declared"),
+        Guarantee("devices", kernel, "none but declared GPUs"),
         Guarantee("host", kernel, f"own process, IPC and host namespaces; {_paths(hides_paths=hides_paths)}"),
         Guarantee("build", watching, "time, disk and number of processes; memory by the kernel"),
-        Guarantee("build network", kernel, "none, or through an egress proxy that leads to public addresses alone"),
+        Guarantee("build network", kernel, "none, or only public addresses through an egress proxy"),
     )
 
 
 def _paths(*, hides_paths: bool) -> str:
     if hides_paths:
-        return "the list of mounts shows the engine's folders and no path of a mount"
+        return "the list of mounts shows the engine's folders, but no mount's path"
     return "/proc/self/mountinfo shows paths of mounts"
 
 
 def _network(*, filtered: bool, counted: bool) -> str:
     if filtered and not counted:
-        return "none, nor sockets for one: this kernel (cgroup v1) does not count their memory"
+        return "none, not even sockets: this kernel (cgroup v1) does not count their memory"
     return "none but loopback"
 
 
 def _memory(info: dict[str, Any], *, filtered: bool, counted: bool) -> str:
     if not info.get("SwapLimit"):
-        return "swap is not counted by this kernel"
+        return "this kernel does not count swap"
     if not (filtered or counted):
-        return "the queues of sockets are not counted by this kernel (cgroup v1), and system calls are not filtered"
-    return "with /tmp, /dev/shm and the output"
+        return "this kernel (cgroup v1) does not count socket queues, and system calls are not filtered"
+    return "including /tmp, /dev/shm and the output"
 
 
 def check(info: dict[str, Any], limits: Limits) -> None:
-    """Raises PalioError("limit-unavailable") for the first limit that this engine cannot give."""
+    """Raises PalioError("limit-unavailable") for the first limit that this engine cannot enforce."""
     lower = "or lower the limit in competition.yaml."
     if limits.cpus > info["NCPU"]:
         raise _unavailable("cpus", f"{limits.cpus:g}", f"it has {info['NCPU']}", f"Give it more CPUs, {lower}")
@@ -84,8 +84,8 @@ def check(info: dict[str, Any], limits: Limits) -> None:
         raise _unavailable("gpus", str(limits.gpus), "it has no NVIDIA runtime", install)
     for limit, key in _CONTROLLERS.items():
         if not info.get(key):
-            enable = "Enable the control group controllers memory, pids and cpu for the engine."
-            raise _unavailable(limit, "any", "this kernel does not let it limit that", enable)
+            enable = "Enable the cgroup controllers memory, pids and cpu for the engine."
+            raise _unavailable(limit, "any", "this kernel does not support it", enable)
 
 
 def _unavailable(setting: str, value: str, reason: str, next_step: str) -> PalioError:

@@ -1,10 +1,10 @@
-"""The filter of system calls that the engine puts on jobs: a profile of ours in the place of the engine's own.
+"""The seccomp profile for jobs, which replaces the engine's own.
 
-Covered: only what is listed may be called, so calls that a newer kernel adds are refused (ENOSYS), as are the calls of
-32-bit programs. At least as strict as the engine's profile for a process without capabilities; refused besides is what
-holds memory that the kernel does not count as the job's: sockets but Unix's and, where they are counted, TCP and UDP;
-filters of sockets and of system calls; huge pages; asynchronous I/O.
-Not covered: processors other than x86-64 and aarch64, for which there is no profile here.
+Covered: only listed calls are allowed, so calls added by newer kernels are refused (ENOSYS), as are those of 32-bit
+programs. It is at least as strict as the engine's profile for a process without capabilities. It also refuses what uses
+memory that the kernel does not count as the job's: sockets other than Unix and, where they are counted, TCP and UDP;
+filters of sockets and system calls; huge pages; asynchronous I/O. Not covered: processors other than x86-64 and
+aarch64, for which there is no profile.
 """
 
 import errno
@@ -25,9 +25,9 @@ from palio.engines.refused_calls import (
 _ARCHITECTURES = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}
 _ALLOW, _REFUSE = "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"
 _UNIX = 1
-_SOL_SOCKET, _LEVELS = 1, (0, 6, 17, 41)  # of setsockopt: IP, TCP, UDP, IPv6
+_SOL_SOCKET, _LEVELS = 1, (0, 6, 17, 41)  # levels of setsockopt: IP, TCP, UDP, IPv6
 
-# Those that a processor lacks are left out by the engine.
+# The engine skips calls that a processor lacks.
 _ALLOWED = """
     accept accept4 access alarm arch_prctl bind brk capget capset chdir chmod chown clock_getres clock_gettime
     clock_nanosleep close close_range connect copy_file_range creat dup dup2 dup3 epoll_create epoll_create1
@@ -64,20 +64,20 @@ def has_profile(machine: str) -> bool:
 
 
 def profile(machine: str, *, inet: bool) -> str | None:
-    """The profile as the engine takes it, or None for a processor without one; `inet`: whether there is TCP and UDP."""
+    """The profile in the engine's format, or None for an unsupported processor. `inet`: allow TCP and UDP."""
     if not has_profile(machine):
         return None
     rules = [
         _rule(_ALLOW, *ALLOWED),
         _rule(_REFUSE, *REFUSED, number=errno.EPERM),
-        # It keeps its flags in memory, where no filter looks: without it, libraries fall back to clone.
+        # Its flags are in memory, where no filter can look. Without it, libraries fall back to clone.
         _rule(_REFUSE, "clone3", number=errno.ENOSYS),
         _rule(_ALLOW, "clone", args=[_without(0, NAMESPACES)]),
         *(_rule(_ALLOW, call, args=[_without(*flag)]) for call, flag in HUGE_PAGES.items()),
         *(_rule(_ALLOW, "personality", args=[_equal(0, value)]) for value in PERSONALITIES),
         *(_rule(_ALLOW, "prctl", args=[_equal(0, value)]) for value in PROCESS_OPTIONS),
         *(_rule(_ALLOW, "setsockopt", args=[_equal(1, _SOL_SOCKET), _equal(2, option)]) for option in SOCKET_OPTIONS),
-        # All rules for a call look at the same arguments: with others, libseccomp 2.5 lets through what no rule allows.
+        # All rules for a call must check the same arguments: otherwise libseccomp 2.5 allows calls that no rule allows.
         *(
             _rule(_ALLOW, "socket", "socketpair", args=[_equal(0, _UNIX), _equal(2, protocol)])
             for protocol in (0, _UNIX)

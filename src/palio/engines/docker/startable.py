@@ -1,8 +1,8 @@
-"""Looks at the program that a container is to start, before it is started: can the kernel start it at all?
+"""Checks whether the kernel can start a container's program, before the container is started.
 
-An engine starts a container whose script has no interpreter, and all that is left of it is a line in its log, which a
-program could have printed as well. So the file itself is looked at, through the engine. Of a path that cannot be looked
-at, the engine says what it finds.
+An engine starts a container even if its script has no interpreter, and all that remains is a line in its log, which a
+program could have printed as well. So this reads the file through the engine. For paths that cannot be read, the engine
+reports what it finds.
 """
 
 import base64
@@ -20,14 +20,14 @@ import requests
 from palio.core.files.entry_point import HEAD_BYTES, StartFault, program_path, start_fault
 from palio.engines.docker.connection import ANSWER_S
 
-_LINK, _KINDS, _PERMISSIONS = 1 << 27, 0x8F280000, 0o777  # of Go's os.FileMode, which the engine answers with
+_LINK, _KINDS, _PERMISSIONS = 1 << 27, 0x8F280000, 0o777  # of Go's os.FileMode, which the engine returns
 _LINKS = 8
 _STAT = "X-Docker-Container-Path-Stat"
 _HEAD_BYTES = 64 * 1024  # of the tar: headers come before the content
 
 
 def why_not_startable(client: docker.DockerClient, container: dict[str, Any]) -> StartFault | None:
-    """What keeps a container, as the engine describes it, from being started, if that can be seen."""
+    """Why a container, as described by the engine, cannot be started, if that can be determined."""
     named = program_path([container["Path"], *container["Args"]])
     if named is None:
         return None
@@ -56,7 +56,7 @@ def _stat(client: docker.DockerClient, identity: str, path: str) -> dict[str, An
 
 
 def _head(client: docker.DockerClient, identity: str, path: str) -> bytes | None:
-    """The beginning of a regular file: of the tar of it that the engine sends, whose rest is not waited for."""
+    """The beginning of a regular file, from the tar that the engine sends. Does not wait for the rest."""
     begin = b""
     with client.api.get(_archive(client, identity, path), stream=True, timeout=ANSWER_S) as answer:
         if answer.status_code != requests.codes.ok:

@@ -1,9 +1,9 @@
-"""Watches the containers in which the steps of a build run: the engine's builder limits neither their disk nor their
-number of processes.
+"""Watches the containers of a build's steps, because the engine's builder limits neither their disk nor their
+processes.
 
-Covered: what a step has written, with the image it began with, against the size an image may have; the number of
-processes and threads. Both are asked of the engine, so a fast step is stopped somewhat above its limit.
-Not covered: what the engine pulls for FROM, which is measured once the image is made.
+Covered: what a step has written, including the image it began with, against the maximum image size; the number of
+processes and threads. Both are queried from the engine, so a fast step is stopped somewhat above its limit. Not
+covered: what the engine pulls for FROM, which is measured when the image is complete.
 """
 
 import threading
@@ -18,13 +18,13 @@ from docker.errors import APIError, DockerException
 from palio.core.engine import BuildLimits, End
 from palio.engines.docker.connection import connect
 
-MAX_PROCESSES = 4096  # more than a compiler on a large machine starts, far fewer than a machine can hold
-MAX_CONTAINERS = 100  # between two looks; a build has one at a time
-_LOOK_S, _LOOK_SHARE = 0.25, 4  # looking takes at most a fifth of the time
+MAX_PROCESSES = 4096  # more than a compiler on a large machine starts, far fewer than a machine can handle
+MAX_CONTAINERS = 100  # between two checks; a build has one at a time
+_LOOK_S, _LOOK_SHARE = 0.25, 4  # checking takes at most a fifth of the time
 
 
 class StepWatch:
-    """`stop` is called, once, with the limit that was passed and by what."""
+    """Calls `stop` once with the exceeded limit and by how much."""
 
     def __init__(self, limits: BuildLimits, stop: Callable[[End, str], None]) -> None:
         self._limits, self._stop = limits, stop
@@ -32,20 +32,21 @@ class StepWatch:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def look_at(self, container: str) -> None:
-        """Adds a container, given by the beginning of its id. One that is not there is soon forgotten.
+    def watch(self, container: str) -> None:
+        """Adds a container by a prefix of its id. Unknown ones are soon forgotten.
 
-        A step can print what the engine says of containers; so many of them that the true one is not found, it cannot.
+        A step can print lines that look like the engine's messages about containers, but not so many that the real one
+        is missed.
         """
         self._containers[container] = None
         if len(self._containers) > MAX_CONTAINERS:
-            self._stop(End.EXITED, "it prints what only the engine may say")
+            self._stop(End.EXITED, "it prints lines that only the engine may print")
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="palio-steps", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
-        """Lets the watch end; not waited for, as it may be waiting for the build that it has stopped."""
+        """Ends the watch without waiting, because it may be waiting for the build it has stopped."""
         self._ended.set()
 
     def _run(self) -> None:
@@ -53,7 +54,7 @@ class StepWatch:
         try:
             while not self._ended.wait(pause):
                 begin = time.monotonic()
-                # A look that fails is made up for by the next.
+                # The next check makes up for one that fails.
                 with suppress(APIError, DockerException, requests.RequestException, OSError):
                     if excess := self._excess(client.api):
                         self._stop(*excess)
@@ -63,9 +64,9 @@ class StepWatch:
             client.close()
 
     def _excess(self, api: docker.APIClient) -> tuple[End, str] | None:
-        looked_at = list(self._containers)
-        listed = api.containers(all=True, size=True, filters={"id": looked_at}) if looked_at else []
-        for container in looked_at:
+        watched = list(self._containers)
+        listed = api.containers(all=True, size=True, filters={"id": watched}) if watched else []
+        for container in watched:
             if not any(entry["Id"].startswith(container) for entry in listed):
                 del self._containers[container]
         for entry in listed:

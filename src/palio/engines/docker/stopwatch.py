@@ -1,9 +1,9 @@
-"""How long a container has run, by clocks that nobody sets.
+"""Measures how long a container has run, by clocks that nobody can set.
 
-A process that watches a container counts with its own monotonic clock from when it first saw it. How old the container
-was by then is said by the kernel where the engine runs on this machine, else by the engine's own clock, at both ends.
+A process that watches a container uses its own monotonic clock from when it first saw it. The container's age by then
+comes from the kernel if the engine runs on this machine, else from the engine's own clock at both ends.
 
-Not covered: the clock of another machine's engine that is set while nobody watches.
+Not covered: a remote engine's clock that is set while nobody watches.
 """
 
 import os
@@ -16,15 +16,15 @@ from typing import Any
 
 import docker
 
-from palio.engines.docker.usage import control_groups
+from palio.engines.docker.usage import cgroups
 
-_START_TIME = 19  # of the fields behind the program's name in /proc/PID/stat: ticks since the machine was started
+_START_TIME = 19  # of the fields after the program's name in /proc/PID/stat: ticks since boot
 
 Clock = Callable[[], float]
 
 
 class Stopwatch:
-    """Counts from when the container was started, given its age in seconds at this moment."""
+    """Counts from the start of the container, given its age in seconds at this moment."""
 
     def __init__(self, age_s: float, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -35,9 +35,9 @@ class Stopwatch:
 
 
 def age_s(client: docker.DockerClient, container: dict[str, Any]) -> float:
-    """For how long a running container has run, given what the engine says of it."""
+    """How long a running container has run, given the engine's description of it."""
     state = container["State"]
-    if control_groups(container["Id"], state["Pid"]):
+    if cgroups(container["Id"], state["Pid"]):
         with suppress(OSError, ValueError, IndexError):
             return process_age_s(state["Pid"])
     now = datetime.fromisoformat(client.info()["SystemTime"])
@@ -45,6 +45,6 @@ def age_s(client: docker.DockerClient, container: dict[str, Any]) -> float:
 
 
 def process_age_s(pid: int) -> float:
-    """For how long a process of this machine has run, as its kernel counts."""
+    """How long a process of this machine has run, according to its kernel."""
     fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")

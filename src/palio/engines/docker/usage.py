@@ -1,7 +1,7 @@
-"""What a running job uses, as far as it can be seen: its container's counters, and its volume.
+"""Measures a running job's resource use: its container's counters and its volume.
 
-The counters are the kernel's own where the engine runs on this machine. Elsewhere (Docker Desktop, another host) the
-engine is asked for them in a thread, as it takes up to a second to answer, and short peaks are missed.
+The counters are the kernel's own if the engine runs on this machine. Otherwise (Docker Desktop, another host) a thread
+asks the engine, which takes up to a second to respond, so short peaks are missed.
 """
 
 import os
@@ -22,7 +22,7 @@ _CPU_FIELD = "usage_usec"
 
 
 class Usage:
-    """The peaks of one container that were seen so far; None where nothing was."""
+    """The peaks of one container observed so far; None if nothing was observed."""
 
     def __init__(self, name: str) -> None:
         self.peak_memory_bytes: int | None = None
@@ -34,8 +34,8 @@ class Usage:
         self._ended = threading.Event()
 
     def sample(self, container_id: str, pid: int) -> None:
-        """Takes the counters of now; `pid` is the container's first process as the engine's machine numbers it."""
-        self._groups = self._groups or control_groups(container_id, pid)
+        """Reads the current counters. `pid` is the container's first process in the engine's numbering."""
+        self._groups = self._groups or cgroups(container_id, pid)
         if self._groups:
             self._take_counters(self._groups)
         elif self._sampler is None:
@@ -49,9 +49,9 @@ class Usage:
         memory, pids, cpu = groups.get("memory"), groups.get("pids"), groups.get("cpuacct")
         if memory:
             self._see_memory(
-                _number(memory / "memory.peak")  # version 2
-                or _number(memory / "memory.max_usage_in_bytes")  # version 1
-                or _number(memory / "memory.current")  # version 2 before Linux 5.19
+                _number(memory / "memory.peak")  # cgroup v2
+                or _number(memory / "memory.max_usage_in_bytes")  # cgroup v1
+                or _number(memory / "memory.current")  # cgroup v2 before Linux 5.19
             )
         if pids:
             self._see_pids(_number(pids / "pids.peak") or _number(pids / "pids.current"))
@@ -67,7 +67,7 @@ class Usage:
         self.peak_pids = max(self.peak_pids or 0, count or 0) or None
 
     def _ask(self) -> None:
-        # A count that is missed is not worth an error.
+        # A missed sample is not worth an error.
         with suppress(APIError, DockerException, requests.RequestException, OSError):
             client = connect()
             while not self._ended.wait(0.2):
@@ -80,8 +80,8 @@ class Usage:
             client.close()
 
 
-def control_groups(container_id: str, pid: int) -> dict[str, Path]:
-    """The container's control groups by controller; empty if `pid` is not a process of it on this machine."""
+def cgroups(container_id: str, pid: int) -> dict[str, Path]:
+    """The container's cgroups by controller, or none if `pid` is not one of its processes on this machine."""
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     except OSError:
@@ -93,7 +93,7 @@ def control_groups(container_id: str, pid: int) -> dict[str, Path]:
             continue
         for controller in controllers.split(","):
             groups[controller] = CGROUPS / controllers / path.lstrip("/")
-    unified = groups.pop("", None)  # version 2 has one group for all; where both versions are mounted, 1 counts
+    unified = groups.pop("", None)  # v2 has one group for all; if both versions are mounted, v1 applies
     return groups or (dict.fromkeys(("memory", "pids", "cpuacct"), unified) if unified else {})
 
 
@@ -108,14 +108,14 @@ def _number(file: Path, field: str | None = None) -> int | None:
 
 
 def volumes_are_in_reach(client: docker.DockerClient, root: Path) -> bool:
-    """Whether this process may read what any job writes to a volume: as root, on the engine's own machine.
+    """Whether this process can read what jobs write to volumes: as root, on the engine's own machine.
 
-    `root` is where the engine keeps all its data.
+    `root` is the engine's data folder.
     """
     on_this_machine = client.api.base_url.startswith("http+docker://")  # a Unix socket
     return on_this_machine and os.geteuid() == 0 and root.is_dir()
 
 
 def volume_folder(client: docker.DockerClient, volume: str) -> Path:
-    """Where the volume's files lie on the engine's machine."""
+    """The folder of the volume's files on the engine's machine."""
     return Path(client.api.inspect_volume(volume)["Mountpoint"])

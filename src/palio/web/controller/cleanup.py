@@ -3,7 +3,7 @@ was killed.
 
 Covered: attempts whose run folder still has `.work`; jobs named `palio-<identity>-<stage>` on the engine that belong
 to inactive attempts of this data folder or database; incomplete copies of inputs. Jobs of other platforms on the same
-engine are left alone. Not covered: containers or images made by hand under other names.
+engine are not touched. Not covered: containers or images made by hand under other names.
 """
 
 import logging
@@ -131,4 +131,4 @@ class Cleanup:
         shutil.rmtree(work, ignore_errors=True)  # its jobs, if any, are found on the engine by name
 
     def _look_at(self, engine: str) -> None:
-        self._kept = sorted(self._engines.open(engine)[0].kept())
+        self._kept = sorted(self._engines.open(engine)[0].job_names())

@@ -45,8 +45,8 @@ class RetryingEngine:
         return self._engine().loads_images
 
     @property
-    def runs_side_by_side(self) -> bool:
-        return self._engine().runs_side_by_side
+    def runs_in_parallel(self) -> bool:
+        return self._engine().runs_in_parallel
 
     def describe(self) -> str:
         return self._engine().describe()
@@ -96,8 +96,8 @@ class RetryingEngine:
         """Does not wait: what cannot be removed now is removed once the engine is reachable."""
         self._at_once().remove(work)
 
-    def kept(self) -> frozenset[str]:
-        return self._at_once().kept()
+    def job_names(self) -> frozenset[str]:
+        return self._at_once().job_names()
 
     # -- helpers
 

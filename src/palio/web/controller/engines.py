@@ -34,7 +34,7 @@ class Found:
     description: str = ""
     trouble: str = ""
     unenforced: tuple[str, ...] = ()
-    runs_side_by_side: bool = True
+    runs_in_parallel: bool = True
 
 
 class EngineWatch:
@@ -78,7 +78,7 @@ class EngineWatch:
                     engine.name,
                     engine.describe(),
                     unenforced=unenforced(engine),
-                    runs_side_by_side=engine.runs_side_by_side,
+                    runs_in_parallel=engine.runs_in_parallel,
                 )
             fault = self._engines.fault(name)
             return replace(self.found, trouble=f"{_sentence(fault.reason)} {fault.next_step}" if fault else "")

@@ -2,7 +2,7 @@
 
     beat        a row says that the controller runs, and why nothing can start if so
     take up     an attempt that should run but is not active belonged to a dead process: a worker continues it
-    advance     an active attempt has reached another stage or has ended: its legal moves are committed one by one
+    advance     an active attempt has reached another stage or is over: its legal moves are committed one by one
     end         a cancelled or overdue attempt is asked to end; a worker that does not obey is killed
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
     start       the next attempts in the queue start while slots are free
@@ -207,7 +207,7 @@ class Controller:
 
     def _attend(self, row: Attempt) -> None:
         active, now = self._active[row.identity], self._clock()
-        # Checked first: what a worker has reported is complete only once it has ended.
+        # Checked first: what a worker has reported is complete only once it is gone.
         has_ended = not active.worker.is_alive
         self._advance(row, active)
         if active.worker.outcome is not None:
@@ -285,7 +285,7 @@ class Controller:
 
     def _start_next(self) -> None:
         found = self.watch.found
-        count = self._slots.count if found.runs_side_by_side else 1
+        count = self._slots.count if found.runs_in_parallel else 1
         if len(self._active) >= count or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
@@ -314,7 +314,7 @@ class Controller:
         if not only_scored:
             refuse_untrusted(row.submission.user, found.name)
             refuse_unenforced(row.submission.user, found.name, found.unenforced)
-        if self._active and not found.runs_side_by_side:
+        if self._active and not found.runs_in_parallel:
             return False
         if not self._slots.has_room(share, [active.share for active in self._active.values()]):
             return False

@@ -1,4 +1,4 @@
-"""The gate's program on loopback, where one address stands for the public ones and another for the closed ones."""
+"""The egress proxy's program on loopback, where one address represents public ones and another closed ones."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from palio.engines.docker import egress_proxy_program
-from palio.engines.docker.egress_proxy_program import Gate, Rules, answers, parsed
+from palio.engines.docker.egress_proxy_program import EgressProxy, Rules, parsed, responds
 
 OPEN, CLOSED = "127.0.0.1", "127.0.0.2"
 
@@ -31,14 +31,14 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def through_gate(request: bytes | Callable[[int], bytes], peers: str = "127.0.0.0/8", parts: int = 1) -> bytes:
-    """All that the gate answers to `request`, which may be made of the port of the server behind it."""
+def through_proxy(request: bytes | Callable[[int], bytes], peers: str = "127.0.0.0/8", parts: int = 1) -> bytes:
+    """The proxy's response to `request`, which may depend on the port of the server behind it."""
 
     async def ask() -> bytes:
-        gate = Gate(LoopbackRules(peers))
+        proxy = EgressProxy(LoopbackRules(peers))
         async with (
             await asyncio.start_server(_echo, OPEN, 0) as server,
-            await asyncio.start_server(gate.serve, OPEN, 0, limit=egress_proxy_program.HEAD_BYTES) as entrance,
+            await asyncio.start_server(proxy.serve, OPEN, 0, limit=egress_proxy_program.HEAD_BYTES) as entrance,
         ):
             port = server.sockets[0].getsockname()[1]
             reader, writer = await asyncio.open_connection(OPEN, entrance.sockets[0].getsockname()[1])
@@ -62,12 +62,12 @@ def through_gate(request: bytes | Callable[[int], bytes], peers: str = "127.0.0.
 
 @pytest.mark.parametrize("parts", [1, 7])
 def test_connect_is_a_tunnel(parts: int) -> None:
-    answer = through_gate(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\nhello".encode(), parts=parts)
+    answer = through_proxy(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\nhello".encode(), parts=parts)
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n<hello>"
 
 
 def test_plain_request_is_passed_on_without_what_concerns_the_proxy() -> None:
-    answer = through_gate(
+    answer = through_proxy(
         lambda port: (
             f"GET http://localhost:{port}/a?b=c HTTP/1.1\r\nHost: localhost\r\nProxy-Connection: keep-alive\r\n"
             "Connection: keep-alive\r\nAccept: */*\r\n\r\n"
@@ -80,17 +80,15 @@ def test_plain_request_is_passed_on_without_what_concerns_the_proxy() -> None:
     "request_", [f"CONNECT {CLOSED}:1 HTTP/1.1\r\n\r\n", f"GET http://{CLOSED}:1/ HTTP/1.1\r\n\r\n"]
 )
 def test_closed_address_is_refused_and_said(request_: str, capfd: pytest.CaptureFixture[str]) -> None:
-    answer = through_gate(request_.encode()).decode()
-    assert answer.startswith(
-        f"HTTP/1.1 403 Refused by the gate of this build: {CLOSED}, port 1: it is closed for a test."
-    )
+    answer = through_proxy(request_.encode()).decode()
+    assert answer.startswith(f"HTTP/1.1 403 Refused by the egress proxy: {CLOSED}, port 1: it is closed for a test.")
     assert capfd.readouterr().out == f"refused: {CLOSED}, port 1: it is closed for a test\n"
 
 
 def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -> None:
-    gate = Gate(Rules("127.0.0.0/8"))
+    proxy = EgressProxy(Rules("127.0.0.0/8"))
     for number in range(100):
-        gate._note(str(number))
+        proxy._note(str(number))
     assert len(capfd.readouterr().out.splitlines()) == egress_proxy_program.REFUSALS_SHOWN
 
 
@@ -114,22 +112,24 @@ def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -
 def test_what_is_no_request_is_said_to_be_none(head: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parsed(f"{head}\r\n\r\n".encode())
-    assert through_gate(f"{head}\r\n\r\n".encode()).startswith(b"HTTP/1.1 400 This is a proxy for http:// and https://")
+    assert through_proxy(f"{head}\r\n\r\n".encode()).startswith(
+        b"HTTP/1.1 400 This is a proxy for http:// and https://"
+    )
 
 
 def test_long_head_is_refused() -> None:
     head = b"GET http://a/ HTTP/1.1\r\nX: " + b"x" * 2 * egress_proxy_program.HEAD_BYTES
-    assert through_gate(head + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
+    assert through_proxy(head + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
 
 
 def test_slow_client_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress_proxy_program, "HEAD_S", 0.05)
-    assert through_gate(b"GET http://a/") == b""
+    assert through_proxy(b"GET http://a/") == b""
 
 
 def test_silent_tunnel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress_proxy_program, "IDLE_S", 0.05)
-    answer = through_gate(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
+    answer = through_proxy(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -137,12 +137,12 @@ def test_server_that_is_not_there() -> None:
     with socket.socket() as unused:
         unused.bind((OPEN, 0))
         port = unused.getsockname()[1]
-    answer = through_gate(f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
-    assert answer.startswith(f"HTTP/1.1 502 The gate of this build cannot reach {OPEN}:{port}: ".encode())
+    answer = through_proxy(f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
+    assert answer.startswith(f"HTTP/1.1 502 The egress proxy cannot reach {OPEN}:{port}: ".encode())
 
 
 def test_strangers_are_not_served() -> None:
-    assert through_gate(b"GET http://a/ HTTP/1.1\r\n\r\n", peers="10.0.0.0/8") == b""
+    assert through_proxy(b"GET http://a/ HTTP/1.1\r\n\r\n", peers="10.0.0.0/8") == b""
 
 
 RULES = Rules(
@@ -157,8 +157,8 @@ RULES = Rules(
         ("192.31.196.1", None),
         ("10.1.2.3", None),
         ("100.64.0.1", None),
-        ("198.51.100.7", "it is the machine that builds"),
-        ("10.1.2.9", "it is the machine that builds"),
+        ("198.51.100.7", "it is the build machine"),
+        ("10.1.2.9", "it is the build machine"),
         ("10.1.3.3", "it is a private network"),
         ("172.16.0.1", "it is a private network"),
         ("172.31.255.255", "it is a private network"),
@@ -171,10 +171,10 @@ RULES = Rules(
         ("192.88.99.1", "it is a relay to IPv6"),
         ("198.18.0.1", "it is a network for benchmarks"),
         ("198.19.255.255", "it is a network for benchmarks"),
-        ("169.254.169.254", "it is link-local, as the metadata service of a cloud"),
-        ("168.63.129.16", "it is a service of Azure's host"),
-        ("100.100.100.200", "it is the metadata service of Alibaba's cloud"),
-        ("192.0.0.192", "it is the metadata service of Oracle's cloud"),
+        ("169.254.169.254", "it is link-local, such as a cloud's metadata service"),
+        ("168.63.129.16", "it is an Azure host service"),
+        ("100.100.100.200", "it is the metadata service of Alibaba Cloud"),
+        ("192.0.0.192", "it is the metadata service of Oracle Cloud"),
         ("127.9.9.9", "it is the egress proxy itself"),
         ("0.0.0.1", "it is this network"),
         ("239.1.1.1", "it is multicast and reserved"),
@@ -218,13 +218,13 @@ def test_somebody_answers_if_the_kernel_knows_where_the_address_is(flags: str, a
     rows = [("127.0.0.30", "0x2"), (CLOSED, flags)]
     lines = [f"{address:<17}0x1         {flag:<12}02:42:ac:11:00:01     *        eth1\n" for address, flag in rows]
     table.write_text(ARP_HEAD + "".join(lines))
-    assert answers(CLOSED, table) is answered
+    assert responds(CLOSED, table) is answered
 
 
 def test_nobody_that_could_be_asked_is_not_taken_for_nobody_that_answers(tmp_path: Path) -> None:
     table = tmp_path / "arp"
     table.write_text(ARP_HEAD)
-    with pytest.raises(OSError, match=rf"says nothing of {CLOSED}"):
-        answers(CLOSED, table)
+    with pytest.raises(OSError, match=rf"has no entry for {CLOSED}"):
+        responds(CLOSED, table)
     with pytest.raises(FileNotFoundError):
-        answers(CLOSED, tmp_path / "none")
+        responds(CLOSED, tmp_path / "none")

@@ -1,4 +1,4 @@
-"""The gate of builds on a real engine: what steps reach through it, what they do not, and what is left of it."""
+"""The egress proxy of builds on a real engine: what steps can and cannot reach, and what remains afterwards."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ from palio.engines.docker.egress_proxy import (
     IMAGE_VARIABLE,
     PORTS_VARIABLE,
     REACH_VARIABLE,
-    open_gate,
+    open_egress_proxy,
     ports_of,
     reach_of,
 )
@@ -33,10 +33,10 @@ import sys, time
 from pathlib import Path
 from palio.core.engine import Build, BuildLimits
 from palio.engines.docker.connection import connect
-from palio.engines.docker.egress_proxy import open_gate
+from palio.engines.docker.egress_proxy import open_egress_proxy
 
 build = Build(sys.argv[1], "", Path(), BuildLimits(60, 2**30, 2**31, network=True), Path("log"))
-with open_gate(connect(), build):
+with open_egress_proxy(connect(), build):
     print("open", flush=True)
     time.sleep(60)
 """
@@ -98,11 +98,11 @@ def test_a_private_address_is_closed_unless_the_operator_opens_it(
     build = build_of(tmp_path, f"COPY fetch.py /\nRUN python /fetch.py http://{mirror}:8000/")
     assert finish(build).exit_code == 1
     log = build.log.read_text()
-    assert "HTTP Error 403: Refused by the gate of this build: " in log
-    assert f"[palio] The gate of this build refused {mirror}, port 8000: it is a private network.\n" in log
+    assert "HTTP Error 403: Refused by the egress proxy: " in log
+    assert f"[palio] The egress proxy refused {mirror}, port 8000: it is a private network.\n" in log
     monkeypatch.setenv(REACH_VARIABLE, f"{mirror}/32")
     assert finish(build).exit_code == 1
-    closed = f"[palio] The gate of this build refused {mirror}, port 8000: only the ports 80, 443 are open.\n"
+    closed = f"[palio] The egress proxy refused {mirror}, port 8000: only the ports 80, 443 are open.\n"
     assert closed in build.log.read_text()
     monkeypatch.setenv(PORTS_VARIABLE, "8000")
     assert finish(build).succeeded
@@ -119,12 +119,12 @@ def test_the_proxy_stays_out_of_the_image(tmp_path: Path) -> None:
     assert ":3128" not in shown + history
 
 
-def test_a_build_without_steps_has_no_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_without_steps_has_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IMAGE_VARIABLE, "palio-test-no-such-image:1")
     assert finish(build_of(tmp_path, "COPY fetch.py /")).succeeded
 
 
-def test_without_its_image_there_is_no_gate_and_no_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_proxy_image_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IMAGE_VARIABLE, "palio-test-no-such-image:1")
     build = build_of(tmp_path, "RUN true")
     with pytest.raises(PalioError) as raised:
@@ -137,7 +137,7 @@ def test_without_its_image_there_is_no_gate_and_no_build(tmp_path: Path, monkeyp
     assert left_of(build.name) == []
 
 
-def test_an_image_without_python_makes_no_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_image_without_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = f"palio-test-empty-{uuid4().hex[:8]}"
     subprocess.run(["docker", "build", "-qt", image, "-"], input=b"FROM scratch\nLABEL palio.test=1", check=True)
     monkeypatch.setenv(IMAGE_VARIABLE, image)
@@ -164,7 +164,7 @@ def test_a_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypa
     assert left_of(build.name) == []
 
 
-def test_a_gate_whose_process_was_killed_is_removed(tmp_path: Path) -> None:
+def test_proxy_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN true")
     with subprocess.Popen([sys.executable, "-c", HOLD, build.name], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -172,18 +172,18 @@ def test_a_gate_whose_process_was_killed_is_removed(tmp_path: Path) -> None:
         process.kill()
     assert len(left_of(build.name)) == 2
     engine = DockerEngine()
-    assert build.name in engine.kept()
+    assert build.name in engine.job_names()
     engine.remove(build)
     assert left_of(build.name) == []
-    assert build.name not in engine.kept()
+    assert build.name not in engine.job_names()
 
 
-def test_a_gate_is_opened_over_what_a_killed_one_left(tmp_path: Path) -> None:
+def test_proxy_replaces_what_a_killed_one_left(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN true")
     client = docker.from_env()
     try:
         client.api.create_network(f"{build.name}-network", internal=True)
-        with open_gate(client, build) as opened:
+        with open_egress_proxy(client, build) as opened:
             assert opened.refusals() == []
     finally:
         client.close()
