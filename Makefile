@@ -57,6 +57,7 @@ fuzz: setup ## run FUZZ_CASES generated Dockerfiles (100,000) through all reader
 	@PALIO_FUZZ_EXAMPLES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/core/test_dockerfile_fuzz.py
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	@$(BIN)/python -m tests.fuzz_dockerfile -runs=$(FUZZ_CASES)
+	@PALIO_API_EXAMPLES=20 $(BIN)/python -m pytest --timeout 0 tests/web/access/test_schema.py
 
 screenshots: setup ## retake the screenshots of docs/tour.md, with Debian's chromium
 	@$(BIN)/python -m tests.web.browser.screenshots

@@ -90,7 +90,7 @@ def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
 def test_a_platform_that_does_not_tidy_up_is_found() -> None:
     line = "    def remove(self, work: Work) -> None:\n"
     forgetful = Planted("engines/bubblewrap/engine.py", line, f"{line}        return\n")
-    with storm(SEED, "bubblewrap", blows=2, seconds=60, planted=forgetful) as report:
+    with storm(SEED, "bubblewrap", blows=0, seconds=60, submissions=2, planted=forgetful) as report:
         assert any(line.startswith("left over: ") and "bubblewrap/jobs" in line for line in report.findings)
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.bundles import write_bundle
 
 from palio.core.attempt.run_folder import Stage, Verdict
-from palio.core.attempt.states import DUTIES, ENDS, MARGIN, MOVES, RUNNING, State, is_later, may_move, table, time_in
+from palio.core.attempt.states import DUTIES, ENDS, MARGIN, MOVES, RUNNING, State, is_later, may_move, time_in
 from palio.core.bundle.read import read_bundle
 
 
@@ -54,7 +54,3 @@ def test_time_in_is_more_than_the_containers_of_a_stage_may_take(tmp_path: Path)
     seconds = {stage: (time_in(stage, rules) - MARGIN).total_seconds() for stage in Stage}
     assert seconds == {Stage.BUILD: 120, Stage.SAMPLE: 160, Stage.PREDICT: 20, Stage.SCORE: 140}
     assert timedelta(minutes=1) <= MARGIN
-
-
-def test_table_has_a_line_for_each_state() -> None:
-    assert [line.split("|")[1].strip(" `") for line in table().splitlines()[2:]] == [*State]

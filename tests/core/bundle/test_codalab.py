@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.defaults import NATIVE
-from palio.core.bundle.model import Bundle, Column, Leaderboard, LogPolicy, Page, Phase, SubmissionKind, Task
+from palio.core.bundle.model import Column, LogPolicy, Page, SubmissionKind, Task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
 
@@ -83,67 +83,41 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
         score=replace(NATIVE.score, time_s=600),
         logs_predict=LogPolicy.TAIL,
     )
-    first = Phase(
-        index=0,
-        name="Development",
-        description="",
-        start=datetime(2024, 1, 1, 6, 30, tzinfo=UTC),
-        end=datetime(2024, 6, 1, tzinfo=UTC),
-        tasks=(development,),
-        max_submissions_per_day=5,
-        max_submissions=50,
-        auto_migrate=False,
-        hide_output=False,
-        hide_prediction_output=False,
-        hide_score_output=False,
-        starting_kit=None,
-        public_data=None,
-        rules=replace(results_only, submissions=(SubmissionKind.CODE, SubmissionKind.RESULTS)),
+    first, second = bundle.phases
+    assert (first.name, first.start, first.end) == (
+        "Development",
+        datetime(2024, 1, 1, 6, 30, tzinfo=UTC),
+        datetime(2024, 6, 1, tzinfo=UTC),
+    )
+    assert (first.tasks, first.max_submissions_per_day, first.max_submissions) == ((development,), 5, 50)
+    assert first.rules == replace(results_only, submissions=(SubmissionKind.CODE, SubmissionKind.RESULTS))
+    assert second == replace(
+        first,
+        index=1,
+        name="Final",
+        start=datetime(2024, 6, 1, tzinfo=UTC),
+        end=datetime(2024, 12, 31, 23, tzinfo=UTC),
+        tasks=(final,),
+        max_submissions_per_day=999,
+        max_submissions=100,
+        auto_migrate=True,
+        rules=results_only,
     )
     mean = Column("mean", "mean", False, 2, False, "avg_rank", ("set1", "set2"))
-    assert bundle == Bundle(
-        root=root,
-        digest=bundle.digest,
-        title="Iris",
-        description="Three flowers",
-        logo=root / "logo.png",
-        terms=root / "pages/terms.md",
-        pages=(
-            Page("Overview", root / "pages/overview.md"),
-            Page("Learn the details", root / "pages/overview.md"),
-        ),
-        docker_image="codalab/codalab-legacy:py3",
-        auto_approve=False,
-        tasks=(development, final),
-        phases=(
-            first,
-            replace(
-                first,
-                index=1,
-                name="Final",
-                start=datetime(2024, 6, 1, tzinfo=UTC),
-                end=datetime(2024, 12, 31, 23, tzinfo=UTC),
-                tasks=(final,),
-                max_submissions_per_day=999,
-                max_submissions=100,
-                auto_migrate=True,
-                rules=results_only,
-            ),
-        ),
-        leaderboard=Leaderboard(
-            title="Results",
-            key="RESULTS",
-            hidden=False,
-            submission_rule="Add",
-            columns=(
-                mean,
-                Column("set1", "Set 1", descending=False, precision=4, hidden=True),
-                Column("set2", "Set 2", descending=True, precision=2, hidden=False),
-            ),
-            primary=mean,
-        ),
-        warnings=bundle.warnings,
+    assert (bundle.leaderboard.key, bundle.leaderboard.title, bundle.leaderboard.primary) == (
+        "RESULTS",
+        "Results",
+        mean,
     )
+    assert bundle.leaderboard.columns == (
+        mean,
+        Column("set1", "Set 1", descending=False, precision=4, hidden=True),
+        Column("set2", "Set 2", descending=True, precision=2, hidden=False),
+    )
+    overview = root / "pages/overview.md"
+    assert bundle.pages == (Page("Overview", overview), Page("Learn the details", overview))
+    assert (bundle.terms, bundle.docker_image) == (root / "pages/terms.md", "codalab/codalab-legacy:py3")
+    assert not bundle.auto_approve
     assert [str(warning) for warning in bundle.warnings] == [
         (
             "competition.yaml:23: phases.1.is_scoring_only: is not used by Palio: kinds of submissions are derived from the "

@@ -11,20 +11,14 @@ import pytest
 from palio.core.bundle.defaults import NATIVE
 from palio.core.bundle.model import (
     BlindPolicy,
-    Bundle,
     Column,
-    Leaderboard,
     LogPolicy,
-    Page,
-    Phase,
     RankingPolicy,
     Restore,
-    Rules,
     SamplePolicy,
     ScorePolicy,
     StatisticsPolicy,
     SubmissionKind,
-    Task,
 )
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import BuildLimits, Limits
@@ -109,19 +103,16 @@ def warnings(path: Path) -> list[str]:
     return [str(warning) for warning in read_bundle(path).warnings]
 
 
-def test_a_whole_bundle_is_read(write_bundle: WriteBundle) -> None:
+def test_a_whole_bundle_differs_from_a_minimal_one_in_what_it_says(write_bundle: WriteBundle) -> None:
+    minimal = read_bundle(write_bundle(MINIMAL))
     root = write_bundle(WHOLE)
-    task = Task(
-        index=0,
-        name="Classify",
-        description="",
-        scoring_program=root / "scoring_program",
-        ingestion_program=None,
-        input_data=root / "input_data/testing-data",
-        reference_data=root / "reference_data",
-        ingestion_only_during_scoring=False,
+    bundle = read_bundle(root)
+    (task,), (plain,) = minimal.tasks, minimal.phases
+    task = replace(
+        task, name="Classify", input_data=root / "input_data/testing-data", reference_data=root / "reference_data"
     )
-    development = Rules(
+    rules = replace(
+        plain.rules,
         data="public",
         submissions=(
             SubmissionKind.CONTEXT,
@@ -150,65 +141,45 @@ def test_a_whole_bundle_is_read(write_bundle: WriteBundle) -> None:
         statistics=StatisticsPolicy("cases.csv", "classification", "f1_weighted"),
         ranking=RankingPolicy("last", "min"),
     )
-    final = replace(development, predict=replace(development.predict, time_s=7200), logs_predict=LogPolicy.NONE)
-    f1 = Column("f1", "F1", descending=True, precision=4, hidden=False)
-    phase = Phase(
-        index=0,
-        name="Development",
-        description="",
-        start=datetime(2025, 1, 1, tzinfo=UTC),
-        end=datetime(2025, 3, 1, 11, 30, tzinfo=UTC),
+    handover = datetime(2025, 3, 1, 11, 30, tzinfo=UTC)
+    development = replace(plain, name="Development", end=handover, tasks=(task,), rules=rules)
+    final = replace(
+        plain,
+        index=1,
+        name="Final",
+        start=handover,
         tasks=(task,),
-        max_submissions_per_day=5,
-        max_submissions=100,
-        auto_migrate=False,
-        hide_output=False,
-        hide_prediction_output=False,
-        hide_score_output=False,
-        starting_kit=None,
-        public_data=None,
-        rules=development,
+        max_submissions_per_day=None,
+        max_submissions=3,
+        auto_migrate=True,
+        rules=replace(rules, predict=replace(rules.predict, time_s=7200), logs_predict=LogPolicy.NONE),
     )
-    bundle = read_bundle(root)
-    assert bundle == Bundle(
-        root=root,
+    assert bundle.phases == (development, final)
+    f1 = Column("f1", "F1", descending=True, precision=4, hidden=False)
+    assert bundle.leaderboard == replace(
+        minimal.leaderboard,
+        title="Results",
+        key="results",
+        columns=(
+            Column("precision", "Precision", descending=True, precision=4, hidden=False),
+            Column("recall", "Recall", descending=True, precision=4, hidden=True),
+            f1,
+            Column("rank", "Rank", False, 2, False, "avg_rank", ("precision", "recall")),
+        ),
+        primary=f1,
+    )
+    assert bundle == replace(
+        minimal,
         digest=bundle.digest,
         title="MedNIST",
         description="Which part of the body?",
         logo=root / "logo.png",
         terms=root / "pages/terms.md",
-        pages=(Page("Overview", root / "pages/overview.md"),),
         docker_image="local/score_image:latest",
         auto_approve=True,
         tasks=(task,),
-        phases=(
-            phase,
-            replace(
-                phase,
-                index=1,
-                name="Final",
-                start=datetime(2025, 3, 1, 11, 30, tzinfo=UTC),
-                end=None,
-                max_submissions_per_day=None,
-                max_submissions=3,
-                auto_migrate=True,
-                rules=final,
-            ),
-        ),
-        leaderboard=Leaderboard(
-            title="Results",
-            key="results",
-            hidden=False,
-            submission_rule="Add",
-            columns=(
-                Column("precision", "Precision", descending=True, precision=4, hidden=False),
-                Column("recall", "Recall", descending=True, precision=4, hidden=True),
-                f1,
-                Column("rank", "Rank", False, 2, False, "avg_rank", ("precision", "recall")),
-            ),
-            primary=f1,
-        ),
-        warnings=(),
+        phases=bundle.phases,
+        leaderboard=bundle.leaderboard,
     )
 
 

@@ -3,6 +3,7 @@
 Schemathesis makes the requests; what is answered has to be a status that the document may have, and fit its schema.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,7 @@ from tests.web.world import World
 import palio.web.api
 
 schemathesis.serializer.alias("application/zip", "application/octet-stream")  # sent as it is
-EXAMPLES = 5  # for each operation, role and mode; more of them is only a matter of patience
+EXAMPLES = int(os.environ.get("PALIO_API_EXAMPLES", "2"))  # for each operation, role and mode; see `make fuzz`
 
 
 @pytest.fixture
