@@ -171,7 +171,7 @@ def test_read_receipt_in_other_digits(run: Path) -> None:
 
 
 def test_read_receipt_missing(tmp_path: Path) -> None:
-    with pytest.raises(PalioError, match=r"holds no receipt\.json") as caught:
+    with pytest.raises(PalioError, match=r"has no receipt\.json") as caught:
         read_receipt(tmp_path)
     assert caught.value.exit_code == 2
 
