@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
-    board,
     collecting,
     controller_tick,
     hashing,
     inference,
+    leaderboard,
     pack,
     run_overhead,
     scoring,
@@ -48,7 +48,7 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "hashing": lambda: [each.line() for each in hashing.measure()],
     "scoring": lambda: [scoring.measure(rows).line(scoring.LIMITS.get(rows, "")) for rows in scoring.ROWS],
     "serving": lambda: serving.measure().lines(),
-    "board": lambda: board.measure(SMALL_LOAD_S).lines(),
+    "leaderboard": lambda: leaderboard.measure(SMALL_LOAD_S).lines(),
     "uploads": lambda: uploads.lines(SMALL_UPLOADS, SMALL_UPLOAD_BYTES, runs=3),
     "until-scored": until_scored.measure,
     "tick": controller_tick.measure,

@@ -68,12 +68,12 @@ def _measure(home: Path) -> list[Line]:
     database = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
     what = f"controller on {database}, {ENDED:,} attempts ended, {WAITING} waiting"
     least = statistics.median(_times(bare))
-    lines = [_line(f"{what}: a tick, no slot free", desk.controller.tick, least)]
+    lines = [_line(f"{what}: a tick without a free slot", desk.controller.tick, least)]
     # As when a slot is free, but without starting one each time.
     desk.controller._slots.count = 2
     desk.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
-    lines.append(_line(f"{what}: a tick that looks whose turn it is", desk.controller.tick, least))
-    lines.append(_line(f"{what}: all places in the queue", places, least))
+    lines.append(_line(f"{what}: a tick that picks the next attempt", desk.controller.tick, least))
+    lines.append(_line(f"{what}: all queue positions", places, least))
     desk.close()
     Attempt.objects.filter(state="queued").update(state="cancelled")
     Attempt.objects.filter(state="build").update(state="cancelled")

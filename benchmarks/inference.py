@@ -139,7 +139,7 @@ def throughput(threads: int = 2, runs: int = 9) -> list[Line]:
     lines = [Line("product of two matrices (sgemm), the peak", peak.median, "GFLOP/s", **peak.spread)]
     for name, seconds in zip(("PyTorch", "onnxruntime"), models_s, strict=True):
         speed = _speeds(gflop, seconds)
-        title = f"the model alone, {name}, {BATCH / statistics.median(seconds):,.0f} images/s"
+        title = f"the model itself, {name}, {BATCH / statistics.median(seconds):,.0f} images/s"
         lines.append(Line(title, speed.median, "GFLOP/s", "sgemm", peak.median, **speed.spread))
     return lines
 

@@ -32,8 +32,7 @@ from benchmarks.participant import SLUG, join_challenge
 from benchmarks.serving import Server
 from palio.client import Connection
 from palio.client.submitting import get_submission, submit
-from palio.client.uploading import Chunk
-from palio.core.files.digest import measure as measure_file
+from palio.client.uploading import Chunk, announce
 
 RUNS = 7
 POLL_S = 0.05  # as often as the API answers one token for a minute
@@ -52,7 +51,7 @@ def measure(runs: int = RUNS) -> list[Line]:
         context = write_context(home / "context")
         server = Server(home)
         connection = Connection(f"http://127.0.0.1:{server.port}", join_challenge(home / "data", bundle))
-        kinds: dict[str, Make] = {"a zip whose image is there": partial(_zip, context), "predictions": _predictions}
+        kinds: dict[str, Make] = {"a zip with a cached image": partial(_zip, context), "predictions": _predictions}
         return [line for kind, make in kinds.items() for line in _compare(home, bundle, connection, kind, make, runs)]
     finally:
         if server is not None:
@@ -88,7 +87,7 @@ def _on_the_platform(connection: Connection, file: Path) -> tuple[float, float]:
     """Seconds from the last chunk's arrival to the score, and those of its stages."""
     upload = _upload(connection, file)
     begin = time.perf_counter()
-    kept = connection.post(f"/uploads/{upload}/complete", again=True)
+    kept = connection.post(f"{upload}/complete", again=True)
     stands = submit(connection, SLUG, kept["id"])
     while not stands["ended"]:
         if time.perf_counter() > begin + PATIENCE_S:
@@ -102,16 +101,11 @@ def _on_the_platform(connection: Connection, file: Path) -> tuple[float, float]:
 
 
 def _upload(connection: Connection, file: Path) -> str:
-    """All of it, in its only chunk; the upload's id."""
-    size_bytes, sha256 = measure_file(file)
-    announced = {"name": file.name, "size_bytes": size_bytes, "sha256": sha256}
-    upload = connection.post(f"/challenges/{SLUG}/uploads", announced)
-    chunk = Chunk(file, 0, size_bytes, lambda _: None)
-    try:
-        connection.put(f"/uploads/{upload['id']}/chunks/0", chunk, {"X-Chunk-SHA256": chunk.digest()})
-    finally:
-        chunk.close()
-    return str(upload["id"])
+    """Sends all of it as one chunk; returns the upload's path in the API."""
+    upload, _ = announce(connection, SLUG, file)
+    chunk = Chunk(file.read_bytes())
+    connection.exchange("PATCH", upload, chunk.headers(0), chunk)
+    return upload
 
 
 def _by_palio_run(home: Path, bundle: Path, file: Path) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.board import Load
+from benchmarks.leaderboard import Load
 from benchmarks.measuring import Comparison, Line, Timing, side_by_side
 from benchmarks.report import BEGIN, END, table, write_page
 

@@ -296,7 +296,7 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> str:
 def test_not_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard(tmp_path / "runs") == 2
     assert refusal(capsys) == (
-        "Failed — the command line.\n"
+        "Failed. Action needed: you.\n"
         f"{tmp_path}/runs is not a run folder: it has no config.json.\n"
         "Next: Name folders that `palio run` wrote, such as runs/*.\n"
         "(usage)\n"
@@ -311,7 +311,7 @@ def test_no_run_has_a_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     ]
     assert leaderboard(*runs) == 2
     assert refusal(capsys) == (
-        "Failed — the command line.\n"
+        "Failed. Action needed: you.\n"
         "No run to rank: 3 runs have no score.\n"
         "  | failed.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "  | cancelled.zip: cancelled\n"
@@ -329,7 +329,7 @@ def test_runs_of_different_phases_and_data(tmp_path: Path, capsys: pytest.Captur
     ]
     assert leaderboard(*runs) == 2
     assert refusal(capsys) == (
-        "Failed — the command line.\n"
+        "Failed. Action needed: you.\n"
         "These runs cannot be ranked together: they differ in phase and reference data.\n"
         "  | phase Final: a.zip, c.zip\n"
         "  | phase Practice: b.zip\n"
@@ -349,7 +349,7 @@ def test_phase_takes_only_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_phase_without_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard(write_run(tmp_path / "a"), "--phase", "final") == 2
     assert refusal(capsys) == (
-        "Failed — the command line.\n"
+        "Failed. Action needed: you.\n"
         "None of these runs is of the phase “final”. Their phases: Final.\n"
         "Next: Name one of these with --phase, or leave it out.\n"
         "(usage)\n"

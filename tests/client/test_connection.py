@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from palio.client import uploading
 from palio.client.connection import Connection
 from palio.client.uploading import Chunk, upload_file
 from palio.core.errors import PalioError
@@ -51,7 +52,7 @@ def server() -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PUT = _any  # noqa: N815
+        do_GET = do_POST = do_HEAD = do_PATCH = _any  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
@@ -116,7 +117,7 @@ def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
 
 
 def test_what_is_being_checked_is_waited_for(server: Server) -> None:
-    server.plan = [(409, body("upload-being-checked")), (200, {"id": "f"})]
+    server.plan = [(423, body("upload-locked")), (200, {"id": "f"})]
     assert Connection(server.url, pauses_s=SOON).post("/x", again=True) == {"id": "f"}
 
 
@@ -155,36 +156,58 @@ def test_all_of_a_list_comes_in_pages(server: Server) -> None:
     ]
 
 
-def test_chunk_is_sent_from_its_beginning_again(tmp_path: Path, server: Server) -> None:
-    path, sent = tmp_path / "f", list[int]()
-    path.write_bytes(b"0123456789")
-    chunk = Chunk(path, 2, 5, sent.append)
-    server.plan = [DROP, (200, {})]
-    Connection(server.url, pauses_s=SOON).put("/x", chunk, {"X-Chunk-SHA256": chunk.digest()})
-    chunk.close()
-    assert [body for *_, body in server.asked] == [b"23456", b"23456"]
-    assert sum(sent) == 5
+def test_chunk_is_sent_from_its_beginning_again(server: Server) -> None:
+    read = list[int]()
+    chunk = Chunk(b"23456", read.append)
+    server.plan = [DROP, (204, b"", {"Upload-Offset": "7"})]
+    answer = Connection(server.url, pauses_s=SOON).exchange("PATCH", "/x", chunk.headers(2), chunk)
+    assert answer["Upload-Offset"] == "7"
+    assert [(headers["Upload-Offset"], body) for _, _, headers, body in server.asked] == [("2", b"23456")] * 2
+    assert read == [5, 5]
 
 
-def test_upload_sends_only_what_is_missing_and_damaged_chunks_again(tmp_path: Path, server: Server) -> None:
+def test_upload_resumes_where_the_platform_is(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a chunk that arrived in part, and after one that was damaged."""
+    monkeypatch.setattr(uploading, "CHUNK_BYTES", 4)
     path = tmp_path / "f.zip"
     path.write_bytes(b"0123456789")
-    upload = {"id": "u", "size_bytes": 10, "chunk_bytes": 4, "chunk_count": 3, "present": [0, 2], "file": None}
-    server.plan = [(201, upload), (422, body("chunk-damaged")), (204, b""), (200, {"id": "f"})]
+    server.plan = [
+        (201, b"", {"Location": "/api/v1/uploads/u"}),
+        (200, b"", {"Upload-Offset": "2"}),
+        (409, body("offset-differs")),
+        (200, b"", {"Upload-Offset": "3"}),
+        (460, body("checksum-differs")),
+        (200, b"", {"Upload-Offset": "3"}),
+        (204, b"", {"Upload-Offset": "7"}),
+        (204, b"", {"Upload-Offset": "10"}),
+        (200, {"id": "f"}),
+    ]
     shown = list[tuple[int, int]]()
     kept = upload_file(Connection(server.url), "c", path, progress=lambda *each: shown.append(each))
     assert kept == {"id": "f"}
-    assert [(method, asked, body) for method, asked, _, body in server.asked][1:] == [
-        ("PUT", "/api/v1/uploads/u/chunks/1", b"4567"),
-        ("PUT", "/api/v1/uploads/u/chunks/1", b"4567"),
-        ("POST", "/api/v1/uploads/u/complete", b'{"kind": null}'),
+    assert [(method, headers.get("Upload-Offset"), body) for method, _, headers, body in server.asked][2:] == [
+        ("PATCH", "2", b"2345"),
+        ("HEAD", None, b""),
+        ("PATCH", "3", b"3456"),
+        ("HEAD", None, b""),
+        ("PATCH", "3", b"3456"),
+        ("PATCH", "7", b"789"),
+        ("POST", None, b'{"kind": null}'),
     ]
-    assert (shown[0], shown[-1]) == ((6, 10), (10, 10))
+    assert shown[-1] == (10, 10)
 
 
 def test_upload_of_what_the_platform_has_sends_no_byte(tmp_path: Path, server: Server) -> None:
     path = tmp_path / "f.zip"
     path.write_bytes(b"0123456789")
-    server.plan = [(201, {"id": "u", "file": {"id": "f"}}), (200, {"id": "f"})]
+    server.plan = [
+        (201, b"", {"Location": f"{server.url}/api/v1/uploads/u"}),
+        (200, b"", {"Upload-Offset": "10"}),
+        (200, {"id": "f"}),
+    ]
     upload_file(Connection(server.url), "c", path)
-    assert [method for method, *_ in server.asked] == ["POST", "POST"]
+    assert [(method, asked) for method, asked, *_ in server.asked] == [
+        ("POST", "/api/v1/challenges/c/uploads"),
+        ("HEAD", "/api/v1/uploads/u"),
+        ("POST", "/api/v1/uploads/u/complete"),
+    ]

@@ -220,7 +220,7 @@ def test_evaluate_image_is_loaded(stage: Stage) -> None:
         (
             ended(End.IMAGE_SIZE, None, detail=str(3 * GIB)),
             "build-image-size",
-            "The built image is 3.00 GiB; at most 20 is allowed.0 GiB.",
+            "The built image is 3.00 GiB; at most 20.0 GiB is allowed.",
         ),
         (
             ended(exit_code=1, detail="no such layer"),

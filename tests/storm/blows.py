@@ -13,6 +13,7 @@ from tests.storm.site import Site
 
 LOCK_S = (3.0, 25.0)
 FULL_S = (2.0, 10.0)
+SOON_S = 10.0
 _BLOCK_BYTES = 1 << 20
 
 
@@ -27,7 +28,7 @@ class Blows:
         kinds: list[tuple[str, int, Callable[[], bool]]] = [
             ("kill the controller", 14, lambda: self._kill(self._controller())),
             ("kill an evaluation", 14, lambda: self._kill(site.evaluations())),
-            ("kill a sandbox's supervisor", 14, lambda: self._kill(site.supervisors())),
+            ("kill a sandbox's supervisor", 14, lambda: self._kill(self._soon(site.supervisors))),
             ("kill a web process", 12, lambda: self._kill(site.web())),
             ("kill the whole platform", 20, self._restart),
             ("lock the database", 10, lambda: self._last("lock", self._lock)),
@@ -63,6 +64,12 @@ class Blows:
     def _controller(self) -> list[int]:
         controller = self._site.controller()
         return [] if controller is None else [controller]
+
+    def _soon(self, find: Callable[[], list[int]]) -> list[int]:
+        """What lives for a moment only is waited for, and is then at any stage of its life."""
+        self._site.wait_until(lambda: find() != [], SOON_S)
+        self._stop.wait(self._chance.uniform(0, 0.5))
+        return find()
 
     def _kill(self, processes: list[int]) -> bool:
         if not processes:

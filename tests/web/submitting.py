@@ -6,27 +6,25 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from tests.bundles import ANSWERS, answers
-from tests.web.submission_files import chunks, digest
+from tests.web.submission_files import digest
 
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.web.models import Attempt, StoredFile, Submission, Team, Upload, User
 from palio.web.verbs.complete_upload import complete_upload, take_whole
-from palio.web.verbs.receive_chunk import put_chunk
-from palio.web.verbs.uploads import begin_upload
-
-CHUNK = 1024
+from palio.web.verbs.receive_chunk import append_chunk
+from palio.web.verbs.uploads import begin_upload, offset_of
 
 
 def announce(team: Team, user: User, content: bytes, name: str = "model.zip") -> Upload:
-    return begin_upload(team, user, name=name, size_bytes=len(content), sha256=digest(content), chunk_bytes=CHUNK)
+    return begin_upload(team, user, name=name, size_bytes=len(content), sha256=digest(content))
 
 
-def send(upload: Upload, content: bytes, *which: int) -> None:
-    """The chunks with these numbers, or all."""
-    for index, chunk in enumerate(chunks(content, upload.chunk_bytes)):
-        if not which or index in which:
-            put_chunk(upload, index, digest(chunk), io.BytesIO(chunk))
+def send(upload: Upload, content: bytes, until: int | None = None) -> None:
+    """Sends what is missing of the first `until` bytes, or of all."""
+    start = offset_of(upload)
+    chunk = content[start:until]
+    append_chunk(upload, start, len(chunk), io.BytesIO(chunk))
 
 
 def upload(team: Team, user: User, content: bytes, name: str = "model.zip") -> StoredFile:

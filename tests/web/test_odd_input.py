@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from django.http import HttpResponseBase
 from django.test import Client
-from tests.web.submission_files import digest
+from tests.web.tus import CHUNK_TYPE, announcing, appending
 from tests.web.world import World
 
 Browser = Callable[..., Client]
@@ -29,14 +29,6 @@ def test_odd_strings_in_json(world: World, browser: Browser, odd: str) -> None:
     bob, alice, ada = browser(world.bob), browser(world.alice), browser(world.ada)
     api = "/api/v1"
     bodies: list[tuple[Client, str, dict[str, object], str]] = [
-        (bob, f"{api}/challenges/mednist/uploads", {"name": odd, "size_bytes": 5, "sha256": "0" * 64}, "post"),
-        (bob, f"{api}/challenges/mednist/uploads", {"name": "a", "size_bytes": 5, "sha256": odd}, "post"),
-        (
-            bob,
-            f"{api}/challenges/mednist/uploads",
-            {"name": "a", "size_bytes": 5, "sha256": "0" * 64, "phase": odd},
-            "post",
-        ),
         (bob, f"{api}/challenges/mednist/submit", {"file": odd, "phase": odd, "note": odd}, "post"),
         (bob, f"{api}/tokens", {"name": odd, "scopes": ["read"]}, "post"),
         (bob, f"{api}/tokens", {"name": "a", "scopes": [odd]}, "post"),
@@ -52,14 +44,45 @@ def test_odd_strings_in_json(world: World, browser: Browser, odd: str) -> None:
     assert {path: status for path, status in found.items() if status >= 500} == {}
 
 
+@pytest.mark.parametrize("odd", ODD, ids=ascii)
+@pytest.mark.parametrize("key", ["filename", "sha256", "phase"])
+def test_odd_strings_in_metadata(world: World, browser: Browser, key: str, odd: str) -> None:
+    bob = browser(world.bob)
+    bob.raise_request_exception = False
+    answer = bob.post("/api/v1/challenges/mednist/uploads", headers=announcing(b"12345", metadata={key: odd}))
+    assert answer.status_code < 500
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Upload-Length": "9" * 5000},
+        {"Upload-Length": "-1"},
+        {"Upload-Length": "1e3"},
+        {"Upload-Metadata": "filename ****"},
+        {"Upload-Metadata": "filename /w=="},  # no UTF-8
+        {"Upload-Metadata": "sha256"},
+        {"Upload-Metadata": ",,,"},
+        {"Tus-Resumable": "0.2.2"},
+        {"Tus-Resumable": ""},
+    ],
+    ids=ascii,
+)
+def test_odd_headers_of_an_upload(world: World, browser: Browser, header: dict[str, str]) -> None:
+    bob = browser(world.bob)
+    bob.raise_request_exception = False
+    answer = bob.post("/api/v1/challenges/mednist/uploads", headers=announcing(b"12345") | header)
+    assert 400 <= answer.status_code < 500
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"[" * 200_000,
         b'{"a":' * 100_000,
-        b'{"name": "a", "sha256": "a", "size_bytes": ' + b"9" * 10_000 + b"}",
-        b'{"name": "a", "sha256": "a", "size_bytes": 1e999}',
-        b'{"name": "a", "sha256": "a", "size_bytes": NaN}',
+        b'{"file": "a", "note": ' + b"9" * 10_000 + b"}",
+        b'{"file": "a", "note": 1e999}',
+        b'{"file": "a", "note": NaN}',
         b"\xff\xfe",
         b"",
         b"null",
@@ -67,7 +90,7 @@ def test_odd_strings_in_json(world: World, browser: Browser, odd: str) -> None:
     ids=lambda body: ascii(body[:20]),
 )
 def test_odd_json(world: World, browser: Browser, body: bytes) -> None:
-    answer = asked(browser(world.bob), "/api/v1/challenges/mednist/uploads", body)
+    answer = asked(browser(world.bob), "/api/v1/challenges/mednist/submit", body)
     assert 400 <= answer.status_code < 500
 
 
@@ -145,15 +168,8 @@ CONTEXTS = {
 def test_odd_submissions(world: World, browser: Browser, name: str) -> None:
     bob = browser(world.bob)
     content = CONTEXTS[name]
-    said = {"name": "odd.zip", "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": 64 * 1024 * 1024}
-    upload = asked(bob, "/api/v1/challenges/mednist/uploads", json.dumps(said)).json()  # type: ignore[attr-defined]
-    sent = bob.put(
-        f"/api/v1/uploads/{upload['id']}/chunks/0",
-        content,
-        content_type="application/octet-stream",
-        headers={"X-Chunk-SHA256": digest(content)},
-    )
-    assert sent.status_code == 204
-    answer = asked(bob, f"/api/v1/uploads/{upload['id']}/complete", "{}")
+    upload = bob.post("/api/v1/challenges/mednist/uploads", headers=announcing(content)).headers["Location"]
+    assert bob.patch(upload, content, CHUNK_TYPE, headers=appending(0)).status_code == 204
+    answer = asked(bob, f"{upload}/complete", "{}")
     assert answer.status_code in (200, 422), answer.content  # type: ignore[attr-defined]
     assert b"/tmp" not in answer.content  # type: ignore[attr-defined]

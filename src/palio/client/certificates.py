@@ -34,7 +34,7 @@ def certificate_fault(error: OSError, url: str) -> PalioError | None:
         return None
     path = Path(os.environ[variable])
     if not path.exists():
-        return PalioError("certificates-unreadable", variable=variable, path=path, reason="it does not exist")
+        return PalioError("certificates-unreadable", variable=variable, path=path, reason="the file does not exist")
     if isinstance(innermost, ssl.SSLError) and innermost.reason in _UNREADABLE:
         return PalioError("certificates-unreadable", variable=variable, path=path, reason="it has no certificates")
     return None

@@ -19,9 +19,9 @@ from palio.core.errors import Failure, PalioError
 API = "/api/v1"
 PAUSES_S = (0.2, 0.5, 1, 2, 4, 8, 15, 30)  # a minute in all: time for a platform to restart
 _CONNECT_S, _ANSWER_S = 10, 120
-_LATER = {429, 502, 503, 504}
+_LATER = {423, 429, 502, 503, 504}
 _BUSY_S = 3600.0  # how long to wait behind other uploads
-_IN_PROGRESS = {"upload-being-checked", "request-in-progress"}  # answered with 409 while the first request runs
+_IN_PROGRESS = {"request-in-progress"}  # answered with 409 while the first request runs
 
 
 class Body(Protocol):
@@ -77,11 +77,12 @@ class Connection:
         answer = self._ask("POST", path, again=again or key is not None, json=content or {}, headers=headers)
         return _json(answer, self.url)
 
-    def put(self, path: str, body: Body, headers: Mapping[str, str]) -> Any:
-        """Sends bytes as they are read."""
-        content = {"Content-Type": "application/octet-stream", **headers}
-        answer = self._ask("PUT", path, again=True, data=body, headers=content, before=body.rewind)
-        return _json(answer, self.url)
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> Mapping[str, str]:
+        """Sends a request of the tus protocol, which is safe to repeat; returns the headers of the response."""
+        before = body.rewind if body else None
+        return self._ask(method, path, again=True, data=body, headers=headers, before=before).headers
 
     def send(self, path: str, body: Body, content_type: str, **parameters: object) -> Any:
         """Posts bytes as they are read, to what may be asked twice without doing harm."""

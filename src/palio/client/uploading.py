@@ -1,12 +1,12 @@
-"""Sends a file to a platform, in chunks, several at a time; what is there already is not sent again.
+"""Uploads a file to a platform by the tus protocol, in chunks; bytes that have arrived are not sent again.
 
-Whoever is interrupted runs the same command again: the platform knows the file by its digest.
+After an interruption, the same call resumes: the platform knows the file by its digest.
 """
 
+import base64
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +14,38 @@ from palio.client.connection import Connection
 from palio.core.errors import PalioError
 from palio.core.files.digest import measure
 from palio.core.files.staging import reading
+from palio.core.quantities import MIB
 
-AT_ONCE = 3
-_AGAIN = {"chunk-damaged", "chunk-incomplete"}  # on its way, so that it is worth another try
-_TRIES = 4
+CHUNK_BYTES = 16 * MIB
+_TUS = {"Tus-Resumable": "1.0.0"}
+_AGAIN = {"offset-differs", "checksum-differs"}  # what a broken connection leaves behind
+_ATTEMPTS = 5  # in a row
 
 Progress = Callable[[int, int], None]
 
 
-class Chunk:
-    """A part of a file, as the body of a request."""
+class Chunk(io.BytesIO):
+    """A part of a file as the body of a request, which reports how much of it was read."""
 
-    def __init__(self, path: Path, start: int, size_bytes: int, sent: Callable[[int], None]) -> None:
-        self._path, self._start, self._size_bytes, self._report = path, start, size_bytes, sent
-        self._file = path.open("rb")
-        self._read = 0
+    def __init__(self, content: bytes, report: Callable[[int], None] = lambda _: None) -> None:
+        super().__init__(content)
+        self._report = report
 
     def __len__(self) -> int:
-        return self._size_bytes
+        return self.getbuffer().nbytes
 
-    def __iter__(self) -> Iterator[bytes]:
-        while block := self.read(1 << 16):
-            yield block
-
-    def read(self, size: int = -1, /) -> bytes:
-        left = self._size_bytes - self._read
-        block = self._file.read(left if size < 0 else min(size, left))
-        self._read += len(block)
-        self._report(len(block))
+    def read(self, size: int | None = -1, /) -> bytes:
+        if block := super().read(size):
+            self._report(self.tell())
         return block
 
     def rewind(self) -> None:
-        self._report(-self._read)
-        self._file.seek(self._start)
-        self._read = 0
+        self.seek(0)
 
-    def digest(self) -> str:
-        self._file.seek(self._start)
-        digest, left = hashlib.sha256(), self._size_bytes
-        while left and (block := self._file.read(min(left, 1 << 20))):
-            digest.update(block)
-            left -= len(block)
-        return digest.hexdigest()
-
-    def close(self) -> None:
-        self._file.close()
+    def headers(self, offset: int) -> dict[str, str]:
+        checksum = _base64(hashlib.sha256(self.getbuffer()).digest())
+        body = {"Content-Type": "application/offset+octet-stream", "Upload-Checksum": f"sha256 {checksum}"}
+        return _TUS | {"Upload-Offset": str(offset)} | body
 
 
 def upload_file(
@@ -70,57 +57,45 @@ def upload_file(
     phase: str | None = None,
     progress: Progress | None = None,
 ) -> Any:
-    """The file as the platform keeps it; `progress` is told how many bytes are there, of how many.
+    """Returns the file as the platform keeps it; `progress` gets the bytes that have arrived, and those in all.
 
     Raises PalioError with what the platform refuses, or "source-unreadable".
     """
+    upload, size_bytes = announce(connection, challenge, path, phase)
+    with reading(path):
+        _send(connection, upload, path, size_bytes, progress or (lambda *_: None))
+    return connection.post(f"{upload}/complete", {"kind": kind}, again=True)
+
+
+def announce(connection: Connection, challenge: str, path: Path, phase: str | None = None) -> tuple[str, int]:
+    """The upload's path in the API and the file's size; an upload of that file that has begun is found again."""
     with reading(path):
         size_bytes, sha256 = measure(path)
-    announced = {"name": path.name, "size_bytes": size_bytes, "sha256": sha256, "phase": phase}
-    upload = connection.post(f"/challenges/{challenge}/uploads", announced, again=True)
-    if not upload["file"]:
-        _send(connection, upload, path, progress or (lambda *_: None))
-    return connection.post(f"/uploads/{upload['id']}/complete", {"kind": kind}, again=True)
+    metadata = {"filename": path.name, "sha256": sha256} | ({"phase": phase} if phase else {})
+    pairs = [f"{key} {_base64(text.encode(errors='replace'))}" for key, text in metadata.items()]
+    headers = _TUS | {"Upload-Length": str(size_bytes), "Upload-Metadata": ",".join(pairs)}
+    answer = connection.exchange("POST", f"/challenges/{challenge}/uploads", headers)
+    return f"/uploads/{answer['Location'].rpartition('/')[2]}", size_bytes
 
 
-def _send(connection: Connection, upload: Any, path: Path, progress: Progress) -> None:
-    size_bytes, chunk_bytes = upload["size_bytes"], upload["chunk_bytes"]
-    present = set(upload["present"])
-    lock, sent = threading.Lock(), sum(min(chunk_bytes, size_bytes - index * chunk_bytes) for index in present)
-
-    def report(more: int) -> None:
-        nonlocal sent
-        with lock:
-            sent += more
-            progress(min(sent, size_bytes), size_bytes)
-
-    def send(index: int) -> None:
-        start = index * chunk_bytes
-        with reading(path):
-            chunk = Chunk(path, start, min(chunk_bytes, size_bytes - start), report)
-        try:
-            _put(connection.another(), f"/uploads/{upload['id']}/chunks/{index}", chunk)
-        finally:
-            chunk.close()
-
-    report(0)
-    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="palio-upload")
-    try:
-        waiting = {pool.submit(send, index) for index in range(upload["chunk_count"]) if index not in present}
-        done, _ = wait(waiting, return_when=FIRST_EXCEPTION)
-        for each in done:
-            each.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _send(connection: Connection, upload: str, path: Path, size_bytes: int, progress: Progress) -> None:
+    offset, failed = _offset(connection, upload), 0
+    with path.open("rb") as file:
+        while offset < size_bytes and file.seek(offset) is not None and (content := file.read(CHUNK_BYTES)):
+            chunk = Chunk(content, lambda read, start=offset: progress(start + read, size_bytes))  # type: ignore[misc]
+            try:
+                answer = connection.exchange("PATCH", upload, chunk.headers(offset), chunk)
+                offset, failed = int(answer["Upload-Offset"]), 0
+            except PalioError as error:
+                failed += 1
+                if error.failure.code not in _AGAIN or failed == _ATTEMPTS:
+                    raise
+                offset = _offset(connection, upload)
 
 
-def _put(connection: Connection, path: str, chunk: Chunk) -> None:
-    headers = {"X-Chunk-SHA256": chunk.digest()}
-    for last in (False,) * (_TRIES - 1) + (True,):
-        try:
-            connection.put(path, chunk, headers)
-        except PalioError as error:
-            if last or error.failure.code not in _AGAIN:
-                raise
-        else:
-            return
+def _offset(connection: Connection, upload: str) -> int:
+    return int(connection.exchange("HEAD", upload, _TUS)["Upload-Offset"])
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -1,6 +1,5 @@
 """A platform where one of everything exists, everybody that it knows, and every address that it answers."""
 
-import hashlib
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from tests.web.full_challenge import Full, make_full
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.submitting import announce
+from tests.web.tus import CHUNK_TYPE, VERSION, announcing
 from tests.web.world import World, make_team
 
 from palio.web.access.tokens import SCOPES
@@ -218,17 +218,16 @@ def _methods(name: str, pattern: URLPattern) -> list[str]:
 
 def send(client: Any, call: Call, where: str, content: Mapping[str, object] | None = None) -> Any:
     """The answer, read to its end."""
-    given: dict[str, Any] = {}
-    if call.method != "GET":
+    given: dict[str, Any] = {"headers": VERSION} if call.name == "api:get-upload" else {}
+    if call.method not in ("GET", "HEAD", "OPTIONS"):
         is_api = call.name.startswith("api:")
         given = {"data": dict(content or {}), **({"content_type": "application/json"} if is_api else {})}
-        if call.name == "api:put-chunk":
-            chunk = b"x" * 1024
-            given = {
-                "data": chunk,
-                "content_type": "application/octet-stream",
-                "headers": {"X-Chunk-SHA256": hashlib.sha256(chunk).hexdigest()},
-            }
+        if call.name == "api:create-upload":
+            given = {"headers": announcing(b"z" * 3000)}
+        if call.name == "api:append-to-upload":
+            given = {"data": b"x" * 1024, "content_type": CHUNK_TYPE, "headers": VERSION | {"Upload-Offset": "0"}}
+        if call.name == "api:delete-upload":
+            given = {"headers": VERSION}
     answer = getattr(client, call.method.lower())(where, **given)
     answer.whole = whole(answer)
     return answer

@@ -16,7 +16,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "challenge-data": ("challenge-phases",),
     "invitation": ("accept-invitation",),
     "accept-terms": ("join", "accept-terms"),
-    "submit": ("list-quotas", "list-files", "begin-upload", "put-chunk", "complete-upload", "submit"),
+    "submit": ("list-quotas", "list-files", "create-upload", "append-to-upload", "complete-upload", "submit"),
     "challenge-settings": ("challenge", "list-roles", "list-challenge-invitations"),
     "challenge-visibility": ("change-challenge",),
     "challenge-joining": ("change-challenge",),

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,9 +13,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.http import parse_http_date
 from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
-from tests.web.submission_files import chunks, context_zip, digest
+from tests.web.submission_files import context_zip, digest
 from tests.web.submitting import end, stored
+from tests.web.tus import CHUNK_TYPE, VERSION, announcing, appending
 from tests.web.world import World
 
 from palio.core.attempt.states import State
@@ -42,17 +45,21 @@ def program(user: User, *scopes: str) -> Client:
     return Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {secret}"}, enforce_csrf_checks=True)
 
 
+def announce(client: Client, content: bytes) -> str:
+    """The address of the upload."""
+    answer = client.post(f"{ONE}/uploads", headers=announcing(content))
+    assert answer.status_code == 201, answer.content
+    return str(answer["Location"])
+
+
 def test_upload_and_submit_with_a_token(world: World) -> None:
     bob = program(world.bob, "read", "submit")
-    asked = {"name": "m.zip", "size_bytes": len(CONTENT), "sha256": digest(CONTENT), "chunk_bytes": 2048}
-    upload = post(bob, f"{ONE}/uploads", asked).json()
-    assert (upload["chunk_count"], upload["present"], upload["file"]) == (3, [], None)
-    for index, chunk in enumerate(chunks(CONTENT, 2048)):
-        headers = {"X-Chunk-SHA256": digest(chunk)}
-        path = f"/api/v1/uploads/{upload['id']}/chunks/{index}"
-        assert bob.put(path, chunk, "application/octet-stream", headers=headers).status_code == 204
-    assert bob.get(f"/api/v1/uploads/{upload['id']}").json()["present"] == [0, 1, 2]
-    file = post(bob, f"/api/v1/uploads/{upload['id']}/complete").json()
+    upload = announce(bob, CONTENT)
+    for start in range(0, len(CONTENT), 2048):
+        chunk = CONTENT[start : start + 2048]
+        answer = bob.patch(upload, chunk, CHUNK_TYPE, headers=appending(start, checked=chunk))
+        assert (answer.status_code, answer["Upload-Offset"]) == (204, str(start + len(chunk)))
+    file = post(bob, f"{upload}/complete").json()
     assert (file["name"], file["kind"], file["sha256"]) == ("m.zip", "context", digest(CONTENT))
     answer = post(bob, f"{ONE}/submit", {"file": file["id"], "note": "n"})
     submission = answer.json()
@@ -85,25 +92,64 @@ def test_cancel_that_counts_has_to_be_said(world: World, browser: Browser, tmp_p
     assert post(bob, f"{address}/cancel", {"counts": True}).json()["cancelling"] is True
 
 
-def test_chunk_refused_says_why(world: World) -> None:
+def test_upload_speaks_tus(world: World) -> None:
     bob = program(world.bob, "submit", "read")
-    asked = {"name": "m.zip", "size_bytes": len(CONTENT), "sha256": digest(CONTENT)}
-    upload = post(bob, f"{ONE}/uploads", asked).json()
-    path = f"/api/v1/uploads/{upload['id']}/chunks/0"
-    wrong = bob.put(path, CONTENT, "application/octet-stream", headers={"X-Chunk-SHA256": "0" * 64})
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "chunk-damaged")
-    nameless = bob.put(path, CONTENT, "application/octet-stream")
-    assert (nameless.status_code, nameless.json()["code"]) == (422, "request-invalid")
+    options = bob.options(f"{ONE}/uploads")
+    assert (options.status_code, options["Tus-Version"]) == (204, "1.0.0")
+    assert options["Tus-Extension"] == "creation,checksum,expiration,termination"
+    upload = announce(bob, CONTENT)
+    bob.patch(upload, CONTENT[:9], CHUNK_TYPE, headers=appending(0))
+    head = bob.head(upload, headers=VERSION)
+    said = {name: head[name] for name in ("Tus-Resumable", "Upload-Offset", "Upload-Length", "Cache-Control")}
+    assert said == {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Offset": "9",
+        "Upload-Length": str(len(CONTENT)),
+        "Cache-Control": "no-store",
+    }
+    assert head["Upload-Metadata"] == announcing(CONTENT)["Upload-Metadata"]
+    assert 86_000 < parse_http_date(head["Upload-Expires"]) - time.time() <= 86_400
+    assert bob.delete(upload, headers=VERSION).status_code == 204
+    assert bob.head(upload, headers=VERSION).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"Tus-Resumable": "0.2.2"}, 412, "tus-version"),
+        ({"Content-Type": "application/octet-stream"}, 415, "chunk-type"),
+        ({"Upload-Offset": "1"}, 409, "offset-differs"),
+        ({"Upload-Offset": ""}, 422, "request-invalid"),
+        ({"Upload-Checksum": "crc32 AAAA"}, 400, "checksum-invalid"),
+        ({"Upload-Checksum": "sha256 AAAA"}, 460, "checksum-differs"),
+    ],
+)
+def test_chunk_that_is_refused_leaves_the_offset(world: World, headers: dict[str, str], status: int, code: str) -> None:
+    bob = program(world.bob, "submit", "read")
+    upload, sent = announce(bob, CONTENT), appending(0) | headers
+    answer = bob.patch(upload, CONTENT, sent.pop("Content-Type"), headers=sent)
+    assert (answer.status_code, answer.json()["code"], answer["Tus-Resumable"]) == (status, code, "1.0.0")
+    assert bob.head(upload, headers=VERSION)["Upload-Offset"] == "0"
+
+
+def test_announcement_that_is_refused(world: World) -> None:
+    bob = program(world.bob, "submit", "read")
+    for headers, code in (
+        (announcing(CONTENT, size_bytes=2**60), "file-too-large"),
+        (announcing(CONTENT, metadata={"sha256": ""}), "digest-invalid"),
+        (announcing(CONTENT, metadata={"phase": "none"}), "phase-unknown"),
+        (announcing(CONTENT) | {"Upload-Metadata": "filename ?"}, "metadata-invalid"),
+    ):
+        answer = bob.post(f"{ONE}/uploads", headers=headers)
+        assert (answer.status_code >= 400, answer.json()["code"]) == (True, code)
 
 
 def test_refused_file_says_what_to_mend(world: World) -> None:
     bob = program(world.bob, "submit")
     content = context_zip(dockerfile="FROM x\nCOPY lost.py /\n")
-    asked = {"name": "m.zip", "size_bytes": len(content), "sha256": digest(content)}
-    upload = post(bob, f"{ONE}/uploads", asked).json()
-    path = f"/api/v1/uploads/{upload['id']}"
-    bob.put(f"{path}/chunks/0", content, "application/octet-stream", headers={"X-Chunk-SHA256": digest(content)})
-    answer = post(bob, f"{path}/complete")
+    upload = announce(bob, content)
+    bob.patch(upload, content, CHUNK_TYPE, headers=appending(0))
+    answer = post(bob, f"{upload}/complete")
     said = answer.json()
     assert (answer.status_code, said["code"], said["responsible"]) == (422, "dockerfile-unfit", "participant")
     assert said["evidence"] == ["the Dockerfile, line 2 (COPY lost.py /): lost.py does not exist"]

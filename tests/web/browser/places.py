@@ -23,7 +23,7 @@ from palio.web.verbs.rescore import begin
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
 _MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
 _TEAMS = ("Sienese", "Contrada", "Onda", "Lupa", "Giraffa", "Torre", "Civetta")
-# As the catalogue words them, with the facts that an engine gives.
+# As the catalog words them, with the facts that an engine gives.
 TOO_SLOW = PalioError(
     "predict-time-limit",
     stage=Stage.PREDICT,
@@ -118,9 +118,9 @@ def places(platform: Platform) -> list[Place]:
         Place("tokens", "/account/tokens/", bob),
         Place("second-factor", "/accounts/2fa/", bob),
         Place("password-reset", "/accounts/password/reset/"),
-        Place("people", "/operate/accounts/", ada),
-        Place("board", f"/c/{slug}/leaderboard/", bob, ".leaderboard tbody tr"),
-        Place("board-organizer", f"/c/{slug}/leaderboard/", alice, ".leaderboard tbody tr"),
+        Place("accounts", "/operate/accounts/", ada),
+        Place("leaderboard", f"/c/{slug}/leaderboard/", bob, ".leaderboard tbody tr"),
+        Place("leaderboard-organizer", f"/c/{slug}/leaderboard/", alice, ".leaderboard tbody tr"),
         Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
         Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),
@@ -129,14 +129,14 @@ def places(platform: Platform) -> list[Place]:
         Place("submit", f"/c/{slug}/submit/", world.carol),
         Place("submit-not-yet", f"/c/{slug}/submit/", bob),
         Place("submissions", f"/c/{slug}/submissions/", bob),
-        Place("desk", f"/c/{slug}/manage/", alice, "#disk dl"),
-        Place("desk-submissions", f"/c/{slug}/manage/submissions/", alice),
-        Place("desk-people", f"/c/{slug}/manage/participants/", alice),
-        Place("desk-rescores", f"/c/{slug}/manage/rescores/", alice),
-        Place("desk-rescore", f"/c/{slug}/manage/rescores/{platform.rescore.pk}/", alice),
-        Place("desk-announcements", f"/c/{slug}/manage/announcements/", alice),
-        Place("desk-events", f"/c/{slug}/manage/audit-log/", alice),
-        Place("desk-export", f"/c/{slug}/manage/export/", alice),
+        Place("dashboard", f"/c/{slug}/manage/", alice, "#disk dl"),
+        Place("dashboard-submissions", f"/c/{slug}/manage/submissions/", alice),
+        Place("participants", f"/c/{slug}/manage/participants/", alice),
+        Place("rescores", f"/c/{slug}/manage/rescores/", alice),
+        Place("rescore", f"/c/{slug}/manage/rescores/{platform.rescore.pk}/", alice),
+        Place("announcements", f"/c/{slug}/manage/announcements/", alice),
+        Place("audit-log", f"/c/{slug}/manage/audit-log/", alice),
+        Place("export", f"/c/{slug}/manage/export/", alice),
     ]
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ALSO = {"board": ("-dark", "-phone"), "submission-scored": ("-dark",)}
+ALSO = {"leaderboard": ("-dark", "-phone"), "submission-scored": ("-dark",)}
 IMG = Path(__file__).resolve().parents[3] / "docs" / "img" / "platform"
 
 

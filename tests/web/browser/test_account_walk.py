@@ -138,7 +138,7 @@ def reset(ada: Walker, bob: Walker, name: str) -> None:
     bob.page.goto("/accounts/password/reset/")
     bob.looks("forgotten")
     ada.page.goto(f"/operate/accounts/?q={name}")
-    ada.press("Create reset link")
+    ada.press("Reset link")
     link = ada.page.inner_text("#link")
     bob.page.goto(link)
     bob.looks("a new password")

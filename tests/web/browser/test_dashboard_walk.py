@@ -30,7 +30,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
     alice = platform.world.alice
     by_name = {place.name: place for place in places(platform)}
     with context(chromium, live_server.url, alice) as opened:
-        seen = look(opened, by_name["desk"])
+        seen = look(opened, by_name["dashboard"])
         seen.page.get_by_role("link", name="Compare the leaderboards").click()
         seen.page.wait_for_load_state()
         moves = seen.page.locator("section[aria-labelledby=boards] tbody tr")
@@ -42,7 +42,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
         seen.page.fill("#reason", "Trained on the test set")
         assert press(seen, "Disqualify", "Disqualify") == "The submission is disqualified and has no rank."
         assert "Trained on the test set" in seen.page.inner_text("main")
-        seen = look(opened, by_name["desk-people"])
+        seen = look(opened, by_name["participants"])
         seen.page.get_by_label("Select olga").check()
         seen.page.locator("section[aria-labelledby=pending]").get_by_role("button", name="Approve").click()
         assert seen.page.locator(".message[role=status]").first.inner_text() == "1 join request approved."
@@ -56,7 +56,7 @@ def test_queue_on_the_dashboard_refreshes_by_itself(
     chromium: "Browser", live_server: "LiveServer", tmp_path: Path
 ) -> None:
     platform = make_platform(tmp_path)
-    place = Place("desk", f"/c/{platform.world.challenge.slug}/manage/", platform.world.vera, "#disk dl")
+    place = Place("dashboard", f"/c/{platform.world.challenge.slug}/manage/", platform.world.vera, "#disk dl")
     with context(chromium, live_server.url, place.user) as opened:
         seen = look(opened, place)
         assert seen.page.locator("#queue .badge.predict").count() == 1

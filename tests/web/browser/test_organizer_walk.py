@@ -97,7 +97,7 @@ def ask_to_join(somebody: Walker, name: str) -> Walker:
 def approve(admin: Walker) -> None:
     admin.follow("Manage")
     admin.page.wait_for_selector("#disk dl")
-    admin.looks("desk, before anything was handed in")
+    admin.looks("dashboard, before the first submission")
     admin.follow("Participants")
     for name in ("bob", "carol"):
         admin.page.get_by_label(f"Select {name}").check()

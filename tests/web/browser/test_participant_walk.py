@@ -103,7 +103,7 @@ def add_submission(bob: Walker, file: Path) -> None:
     said = bob.note("#doing", "noteProgress")
     bob.press("Submit")
     bob.page.wait_for_selector("#live", timeout=EVALUATED_MS)
-    steps = ("Reading model.zip: ", "Sending: ", "Everything has arrived.", "Handing it in")
+    steps = ("Reading model.zip: ", "Sending: ", "The file has arrived", "Submitting")
     assert [step for step in steps if not any(text.startswith(step) for text in said)] == []
 
 

@@ -1,4 +1,4 @@
-"""Flags come as environment, before it nothing counts, after it palio.toml; and all problems are told at once."""
+"""The order of sources, the values they take, and problems, all of them at once."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -24,11 +24,11 @@ def write_toml(folder: Path, text: str) -> Path:
     return folder / "palio.toml"
 
 
-def test_nothing_given_is_the_defaults(tmp_path: Path) -> None:
+def test_defaults(tmp_path: Path) -> None:
     assert read_configuration({}, tmp_path) == Configuration(data=Path("palio-data"))
 
 
-def test_environment_counts_more_than_file(tmp_path: Path) -> None:
+def test_environment_overrides_the_file(tmp_path: Path) -> None:
     write_toml(tmp_path, '[server]\nport = 9000\nslots = 3\nallowed_hosts = ["a.example", "b.example"]\n')
     read = read_configuration({"PALIO_PORT": "9001"}, tmp_path)
     assert read == Configuration(port=9001, slots=3, allowed_hosts=("a.example", "b.example"))
@@ -57,12 +57,12 @@ def test_every_kind_of_value_from_the_environment(tmp_path: Path) -> None:
     )
 
 
-def test_palio_database_url_counts_more_than_database_url(tmp_path: Path) -> None:
+def test_palio_database_url_overrides_database_url(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": "postgresql://other/one", "PALIO_DATABASE_URL": "postgresql://this/one"}
     assert read_configuration(environment, tmp_path).database_url == "postgresql://this/one"
 
 
-def test_value_held_by_a_file(tmp_path: Path) -> None:
+def test_value_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET + "\n")
     assert read_configuration({"PALIO_SECRET_FILE": str(tmp_path / "secret")}, tmp_path).secret == SECRET
     write_toml(tmp_path, f'[server]\nsecret_file = "{tmp_path / "secret"}"\n')
@@ -72,37 +72,37 @@ def test_value_held_by_a_file(tmp_path: Path) -> None:
 def test_value_and_its_file_together_are_refused(tmp_path: Path) -> None:
     write_toml(tmp_path, f'[server]\nsecret = "{SECRET}"\nsecret_file = "secret"\n')
     assert problems({"PALIO_URL": "https://a.example", "PALIO_URL_FILE": "url"}, tmp_path) == (
-        f"{tmp_path / 'palio.toml'}: [server] secret_file: `secret` is given too, and only one of them can count",
-        "PALIO_URL_FILE: PALIO_URL is set too, and only one of them can count",
+        f"{tmp_path / 'palio.toml'}: [server] secret_file: `secret` is set too. Set only one of them",
+        "PALIO_URL_FILE: PALIO_URL is set too. Set only one of them",
     )
 
 
-def test_file_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_file_of_a_value(tmp_path: Path) -> None:
     (problem,) = problems({"PALIO_SECRET_FILE": "/nowhere/secret"}, tmp_path)
-    assert problem.startswith("PALIO_SECRET_FILE: /nowhere/secret cannot be read: ")
+    assert problem.startswith("PALIO_SECRET_FILE: cannot read /nowhere/secret: ")
 
 
 def test_all_problems_at_once(tmp_path: Path) -> None:
     file = write_toml(tmp_path, 'port = 1\n[server]\nslotz = 2\nworkers = true\nthreads = 1.5\nhost = ""\n[other]\n')
     assert problems({"PALIO_PORT": "70000", "PALIO_SIGN_UP": "all", "PALIO_MAX_UPLOAD_GIB": "nan"}, tmp_path) == (
-        f"{file}: `port` stands outside of [server], where all settings belong",
-        f"{file}: `other` stands outside of [server], where all settings belong",
-        f"{file}: [server] slotz: there is no such setting; did you mean `slots`?",
-        f"{file}: [server] workers: True is not allowed; it takes a whole number from 1 to 64",
-        f"{file}: [server] threads: 1.5 is not allowed; it takes a whole number from 1 to 256",
-        f"{file}: [server] host: '' is not allowed; it takes a text that is not empty",
-        "PALIO_MAX_UPLOAD_GIB: 'nan' is not allowed; it takes a number from 0.001 to 1024",
-        "PALIO_PORT: '70000' is not allowed; it takes a whole number from 1 to 65535",
-        "PALIO_SIGN_UP: 'all' is not allowed; it takes `open` or `invitation`",
+        f"{file}: move `port` into the table [server]",
+        f"{file}: move `other` into the table [server]",
+        f"{file}: [server] slotz: unknown setting. Did you mean `slots`?",
+        f"{file}: [server] workers: True is not allowed. Use a whole number from 1 to 64",
+        f"{file}: [server] threads: 1.5 is not allowed. Use a whole number from 1 to 256",
+        f"{file}: [server] host: '' is not allowed. Use non-empty text",
+        "PALIO_MAX_UPLOAD_GIB: 'nan' is not allowed. Use a number from 0.001 to 1024",
+        "PALIO_PORT: '70000' is not allowed. Use a whole number from 1 to 65535",
+        "PALIO_SIGN_UP: 'all' is not allowed. Use `open` or `invitation`",
     )
 
 
 @pytest.mark.parametrize(
     "value", ["palio.example.org", "ftp://a.example", "https://", "https://a.example/palio", "https://u:p@a.example"]
 )
-def test_url_that_is_none(tmp_path: Path, value: str) -> None:
+def test_invalid_url(tmp_path: Path, value: str) -> None:
     (problem,) = problems({"PALIO_URL": value}, tmp_path)
-    assert problem.endswith("https://palio.example.org, with nothing behind the name and port")
+    assert problem.endswith("https://palio.example.org, without a path")
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Configuration) if setting.metadata["secret"]])
@@ -120,30 +120,30 @@ def test_refused_secrets_of_the_right_type_are_not_shown(tmp_path: Path, value: 
     assert value not in "".join(shown)
 
 
-def test_mistyped_variable_is_named_and_others_are_not_ours(tmp_path: Path) -> None:
+def test_mistyped_variable_is_named_and_unrelated_ones_are_ignored(tmp_path: Path) -> None:
     (problem,) = problems({"PALIO_PROT": "80", "PALIO_MEDNIST": "x", "PALIO_HOME": "x", "PALIO_X": "y"}, tmp_path)
-    assert problem == "PALIO_PROT: there is no such setting; did you mean `port`?"
+    assert problem == "PALIO_PROT: unknown setting. Did you mean `port`?"
 
 
-def test_empty_variable_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+def test_empty_variable_is_ignored(tmp_path: Path) -> None:
     assert read_configuration({"PALIO_PORT": "", "PALIO_URL_FILE": ""}, tmp_path) == Configuration()
 
 
-def test_settings_that_need_others(tmp_path: Path) -> None:
+def test_settings_that_require_others(tmp_path: Path) -> None:
     assert problems({"PALIO_OIDC_URL": "https://id.example", "PALIO_MAIL_URL": "smtp://a:b@c:587"}, tmp_path) == (
-        "oidc_url: it needs `oidc_client` and `oidc_secret` too",
-        "mail_url: it needs `mail_from` too",
+        "oidc_url also requires `oidc_client` and `oidc_secret`",
+        "mail_url also requires `mail_from`",
     )
 
 
 @pytest.mark.parametrize("content", [b"[server", b"\xff\xfe", b"server = 1"])
-def test_file_that_is_no_configuration(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_configuration(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "palio.toml").write_bytes(content)
     (problem,) = problems({}, tmp_path)
-    assert problem.startswith(f"{tmp_path / 'palio.toml'}: ")
+    assert problem.startswith(f"{tmp_path / 'palio.toml'}")
 
 
-def test_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+def test_named_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         read_configuration({"PALIO_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
     assert raised.value.failure.code == "source-unreadable"
@@ -164,11 +164,11 @@ def test_file_that_was_named_has_to_be_there(tmp_path: Path) -> None:
         ({"host": "localhost.example.org"}, False),
     ],
 )
-def test_local_is_only_what_no_other_machine_reaches(given: dict[str, object], local: bool) -> None:
+def test_local_means_reached_only_from_this_machine(given: dict[str, object], local: bool) -> None:
     assert Configuration(**given).is_local is local  # type: ignore[arg-type]
 
 
-def test_address_is_what_a_browser_is_given() -> None:
+def test_address_for_a_browser() -> None:
     assert Configuration().address == "http://127.0.0.1:8000"
     assert Configuration(host="::1", port=9000).address == "http://[::1]:9000"
     assert Configuration(url="https://palio.example.org").address == "https://palio.example.org"

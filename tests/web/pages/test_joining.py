@@ -89,10 +89,13 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     bob, bea = browser(world.bob), browser(world.bea)
     base = f"/teams/{world.team.id}"
     assert "“Dots”" in bob.post(f"{base}/rename/", {"name": "Dots"}, follow=True).text
-    assert "there is a team" in bob.post(f"{base}/rename/", {"name": "carolingians"}, follow=True).text.lower()
+    assert (
+        shown("team-name-taken", name="carolingians")
+        in bob.post(f"{base}/rename/", {"name": "carolingians"}, follow=True).text
+    )
     assert "bea is now the captain" in bob.post(f"{base}/captain/", {"username": "bea"}, follow=True).text
     assert "your own team, “bob”" in bob.post(f"{base}/leave/", follow=True).text
-    assert bea.post(f"{base}/leave/", follow=True).text.count("You are in a team of your own") == 1
+    assert bea.post(f"{base}/leave/", follow=True).text.count(shown("team-of-one")) == 1
     made = bea.post(f"{base}/invite/", {"note": "x"})
     invitation = Invitation.objects.get()
     bea.post(f"{base}/invitations/{invitation.id}/take-back/")

@@ -31,7 +31,7 @@ def found(full: Full, **asked: str) -> list[str]:
         ({"q": "EPOCHS"}, ["best", "first"]),
         ({"q": "20 blobs"}, ["first"]),
         ({"q": "100%"}, []),
-        ({"standing": "on a board", "sort": "score"}, ["first", "rival", "best"]),
+        ({"standing": "on the leaderboard", "sort": "score"}, ["first", "rival", "best"]),
         ({"sort": "-score"}, ["best", "rival", "first", "queued", "running", "broken", "failed"]),
         ({"sort": "file"}, ["first", "broken", "running", "best", "failed", "queued", "rival"]),
         ({"sort": "of no such thing", "state": "queued"}, ["queued"]),
@@ -51,7 +51,7 @@ def test_submissions_by_team_and_by_standing(full: Full) -> None:
     assert found(full, team=full.world.rivals.pk) == ["queued", "failed", "rival"]
     assert found(full, standing="hidden") == ["best"]
     assert found(full, standing="disqualified") == found(full, standing="baseline") == ["rival"]
-    assert found(full, standing="on a board") == ["first"]
+    assert found(full, standing="on the leaderboard") == ["first"]
     assert found(full, q=full.broken.pk) == ["broken"]
 
 

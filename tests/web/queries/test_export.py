@@ -30,7 +30,7 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
         "results.csv",
         "attempts.csv",
         "leaderboards/0-practice.csv",
-        "boards/1-final.csv",
+        "leaderboards/1-final.csv",
         "teams.csv",
         "events.csv",
     ]

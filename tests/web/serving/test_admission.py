@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from tests.web.submitting import announce
+from tests.web.submitting import announce, send
 from tests.web.world import World
 
 from palio.web.access.rules import find_rule
 from palio.web.models import Challenge
-from palio.web.serving.admission import ADMITTED, ASKED, TAKE_FILES, TAKES_CHUNKS
-from palio.web.verbs.uploads import MOST_CHUNK
+from palio.web.serving.admission import ADMITTED, APPENDS, ASKED, TAKE_FILES
 
 Browser = Callable[..., Client]
 LARGE = 10_000_000
@@ -24,7 +23,7 @@ def is_admitted(client: Client, path: str, size_bytes: int = LARGE, method: str 
 
 
 def test_operations_that_take_large_bodies_are_those_of_the_access_table() -> None:
-    assert all(find_rule(name) for name in {*TAKE_FILES, TAKES_CHUNKS})
+    assert all(find_rule(name) for name in {*TAKE_FILES, APPENDS})
 
 
 @pytest.mark.parametrize(
@@ -51,13 +50,15 @@ def test_large_body_is_taken_from_those_who_may_send_it(
     assert is_admitted(client, path) == admitted
 
 
-@pytest.mark.parametrize("size_bytes", [LARGE, MOST_CHUNK, MOST_CHUNK + 1, TOO_LARGE_FOR_ANY_DISK])
-def test_chunk_is_taken_from_its_team_if_there_is_room(world: World, browser: Browser, size_bytes: int) -> None:
+@pytest.mark.parametrize(("size_bytes", "admitted"), [(4000, True), (4001, False), (TOO_LARGE_FOR_ANY_DISK, False)])
+def test_chunk_is_admitted_from_its_team_up_to_what_the_upload_lacks(
+    world: World, browser: Browser, size_bytes: int, admitted: bool
+) -> None:
     upload = announce(world.team, world.bob, b"x" * 5000)
-    path = f"/api/v1/uploads/{upload.pk}/chunks/0"
-    bob, carol = browser(world.bob), browser(world.carol)
-    assert is_admitted(bob, path, size_bytes, "PUT") == (size_bytes <= MOST_CHUNK)
-    assert not is_admitted(carol, path, size_bytes, "PUT")
+    send(upload, b"x" * 5000, until=1000)
+    path = f"/api/v1/uploads/{upload.pk}"
+    assert is_admitted(browser(world.bob), path, size_bytes, "PATCH") == admitted
+    assert not is_admitted(browser(world.carol), path, size_bytes, "PATCH")
 
 
 def test_nothing_of_a_view_runs_when_it_is_asked(world: World, browser: Browser) -> None:

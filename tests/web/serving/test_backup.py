@@ -192,7 +192,7 @@ def test_backup_that_reaches_out_of_its_folder_is_refused(
 
 def test_backup_of_what_is_no_platform_is_refused(tmp_path: Path) -> None:
     result = palio("backup", tmp_path / "palio.tar", "--data", tmp_path)
-    assert (result.returncode, "is no data folder of a platform" in result.stderr) == (2, True)
+    assert (result.returncode, "is not the data folder of a platform" in result.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

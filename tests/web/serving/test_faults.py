@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
-from tests.web.submission_files import chunks, context_zip, digest
+from tests.web.submission_files import context_zip
+from tests.web.tus import VERSION, announcing, appending
 
 from palio.client import Connection
 from palio.client.publishing import publish
@@ -56,26 +56,31 @@ class Faults:
         """Which asks nothing twice, so that each answer is seen."""
         return Connection(self.platform.address, self.secrets[name], pauses_s=())
 
-    def put(self, upload: Any, index: int, content: bytes, sha256: str | None = None) -> requests.Response:
-        chunk = chunks(content, CHUNK)[index]
-        return requests.put(
-            f"{self.platform.address}/api/v1/uploads/{upload['id']}/chunks/{index}",
-            chunk,
-            headers={"Authorization": f"Bearer {self.secrets['bob']}", "X-Chunk-SHA256": sha256 or digest(chunk),
-                     "Content-Type": "application/octet-stream"},
-            timeout=60,
-        )  # fmt: skip
+    def send(
+        self, method: str, address: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> requests.Response:
+        signed = {"Authorization": f"Bearer {self.secrets['bob']}", **headers}
+        return requests.request(method, f"{self.platform.address}{address}", headers=signed, data=body, timeout=60)
 
-    def announce(self, challenge: str, content: bytes) -> Any:
-        asked = {"name": "m.zip", "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": CHUNK}
-        return self.connection().post(f"/challenges/{challenge}/uploads", asked)
+    def announce(self, challenge: str, content: bytes) -> str:
+        """The address of the upload."""
+        answer = self.send("POST", f"/api/v1/challenges/{challenge}/uploads", announcing(content))
+        return answer.headers["Location"]
+
+    def offset(self, upload: str) -> int:
+        return int(self.send("HEAD", upload, VERSION).headers["Upload-Offset"])
+
+    def append(self, upload: str, chunk: bytes, checked: bytes | None = None) -> requests.Response:
+        return self.send("PATCH", upload, appending(self.offset(upload), checked), chunk)
+
+    def complete(self, upload: str, content: bytes) -> str:
+        """Sends what is missing; the id of the file that it becomes."""
+        if rest := content[self.offset(upload) :]:
+            assert self.append(upload, rest).status_code == 204
+        return str(self.connection().post(f"{upload.removeprefix('/api/v1')}/complete")["id"])
 
     def upload(self, challenge: str, content: bytes) -> str:
-        """The id of the file that it becomes."""
-        upload = self.announce(challenge, content)
-        for index in range(upload["chunk_count"]):
-            assert self.put(upload, index, content).status_code == 204
-        return str(self.connection().post(f"/uploads/{upload['id']}/complete")["id"])
+        return self.complete(self.announce(challenge, content), content)
 
     def submit(self, challenge: str, file: str) -> str:
         """Its id; or the code of the refusal."""
@@ -116,21 +121,21 @@ def test_wrong_token_is_refused_whatever_is_asked(faults: Faults) -> None:
             assert (answer.status_code, answer.json()["code"]) == (401, "token-refused")
 
 
-def test_chunk_with_a_wrong_hash_costs_that_chunk_alone(faults: Faults) -> None:
+def test_chunk_with_a_wrong_checksum_costs_only_that_chunk(faults: Faults) -> None:
     content = context_zip(extra=b"wrong hash" * 1000)
     upload = faults.announce("open", content)
-    assert faults.put(upload, 0, content).status_code == 204
-    answer = faults.put(upload, 1, content, sha256="0" * 64)
-    assert (answer.status_code, answer.json()["code"]) == (422, "chunk-damaged")
-    assert faults.connection().get(f"/uploads/{upload['id']}")["present"] == [0]
-    assert faults.upload("open", content)
+    assert faults.append(upload, content[:CHUNK]).status_code == 204
+    answer = faults.append(upload, content[CHUNK:], checked=b"something else")
+    assert (answer.status_code, answer.json()["code"]) == (460, "checksum-differs")
+    assert faults.offset(upload) == CHUNK
+    assert faults.complete(upload, content)
 
 
 def test_the_same_zip_twice_is_one_file_and_is_said(faults: Faults) -> None:
     content = context_zip(extra=b"twice" * 1000)
     file = faults.upload("open", content)
     again = faults.announce("open", content)
-    assert (again["file"]["id"], faults.upload("open", content)) == (file, file)
+    assert (faults.offset(again), faults.complete(again, content)) == (len(content), file)
     first = faults.submit("open", file)
     assert faults.submit("open", file) == "submission-running"
     faults.connection().post(f"/submissions/{first}/cancel")
@@ -159,15 +164,13 @@ def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_pat
     """What counts is the moment of submitting; nothing that was sent has to be sent again."""
     content = context_zip(extra=b"deadline" * 1000)
     upload = faults.announce("closing", content)
-    assert faults.put(upload, 0, content).status_code == 204
+    assert faults.append(upload, content[:CHUNK]).status_code == 204
     end = datetime.now(UTC) + timedelta(seconds=3)
     closing = bundle(tmp_path / "closing", f"    end: {end:%Y-%m-%dT%H:%M:%SZ}\n", "second")
     publish(faults.connection("alice"), closing, slug="closing")
     while datetime.now(UTC) < end:
         time.sleep(0.1)
-    for index in range(1, upload["chunk_count"]):
-        assert faults.put(upload, index, content).status_code == 204
-    file = faults.connection().post(f"/uploads/{upload['id']}/complete")["id"]
+    file = faults.complete(upload, content)
     assert faults.submit("closing", file) == "phase-closed"
     assert [each["id"] for each in faults.connection().all_of("/challenges/closing/files")] == [file]
     publish(faults.connection("alice"), bundle(tmp_path / "longer", version="third"), slug="closing")

@@ -270,7 +270,7 @@ def test_first_start_that_was_killed_is_taken_up_by_the_next(tmp_path: Path, aft
 
 def test_admin_link_where_no_platform_is_makes_nothing(tmp_path: Path) -> None:
     result = palio("admin-link", "--data", tmp_path / "data")
-    assert (result.returncode, "is no data folder of a platform" in result.stderr) == (2, True)
+    assert (result.returncode, "is not the data folder of a platform" in result.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

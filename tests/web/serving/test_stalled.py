@@ -1,7 +1,6 @@
 """Nobody stops the site: neither connections that stall, nor files that cost their reader much."""
 
 import io
-import json
 import os
 import socket
 import subprocess
@@ -15,10 +14,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+import requests
 from tests.bundles import YAML, write_bundle
 from tests.web.serving.running import Running, environment, running
 from tests.web.serving.test_upload_restart import SET_UP
-from tests.web.submission_files import digest
+from tests.web.tus import announcing, appending
 
 from palio.web.serving.connections import HEADER_S, MOST_OF_ADDRESS, SLACK_S
 
@@ -50,15 +50,16 @@ class Site:
             connection.close()
 
     def upload(self, content: bytes, name: str = "model.zip") -> tuple[int, bytes]:
-        said = {"name": name, "size_bytes": len(content), "sha256": digest(content), "chunk_bytes": 64 * 1024 * 1024}
-        headers = self.participant | {"Content-Type": "application/json"}
-        status, answer = self.ask("POST", "/api/v1/challenges/vowels/uploads", json.dumps(said).encode(), **headers)
-        assert status == 201, answer
-        upload = json.loads(answer)["id"]
-        sent = {"Content-Type": "application/octet-stream", "X-Chunk-SHA256": digest(content)}
-        status, answer = self.ask("PUT", f"/api/v1/uploads/{upload}/chunks/0", content, **self.participant, **sent)
+        announced = self.participant | announcing(content, name)
+        created = requests.post(
+            f"{self.server.address}/api/v1/challenges/vowels/uploads", headers=announced, timeout=60
+        )
+        assert created.status_code == 201, created.content
+        upload = created.headers["Location"]
+        status, answer = self.ask("PATCH", upload, content, **self.participant, **appending(0))
         assert status == 204, answer
-        return self.ask("POST", f"/api/v1/uploads/{upload}/complete", b"{}", **headers)
+        headers = self.participant | {"Content-Type": "application/json"}
+        return self.ask("POST", f"{upload}/complete", b"{}", **headers)
 
     def open_sockets(self) -> int:
         count = 0

@@ -1,5 +1,6 @@
-"""Files that come in in chunks, whatever goes wrong on the way."""
+"""Uploads: chunks, interruptions, limits, completion and expiry."""
 
+import hashlib
 import io
 import os
 import threading
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.http import UnreadablePostError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from tests.web.submission_files import RESULTS, below, chunks, context_zip, digest
-from tests.web.submitting import CHUNK, announce, send, upload
+from tests.web.submission_files import RESULTS, below, context_zip, digest
+from tests.web.submitting import announce, send, upload
 from tests.web.world import World
 
 from palio.core.bundle.model import SubmissionKind
@@ -20,13 +22,12 @@ from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
 from palio.web.models import StoredFile, Upload
 from palio.web.storage.files import file_path
-from palio.web.storage.upload_folder import plain_name
+from palio.web.storage.upload_folder import UploadFolder, plain_name
 from palio.web.verbs.complete_upload import complete_upload
-from palio.web.verbs.receive_chunk import put_chunk
-from palio.web.verbs.uploads import MOST_UNFINISHED, abandon_upload, begin_upload, present, remove_abandoned
+from palio.web.verbs.receive_chunk import Checksum, append_chunk
+from palio.web.verbs.uploads import MOST_UNFINISHED, abandon_upload, begin_upload, offset_of, remove_abandoned
 
 CONTENT = context_zip(extra=bytes(range(256)) * 40)
-COUNT = len(chunks(CONTENT, CHUNK))
 
 
 @pytest.fixture(autouse=True)
@@ -49,19 +50,11 @@ def test_upload_becomes_a_file_of_the_team(world: World, folders: Folders) -> No
     assert below(folders.uploads) == []
 
 
-def test_upload_takes_chunks_in_any_order_and_twice(world: World) -> None:
-    coming = announce(world.team, world.bob, CONTENT)
-    for index in (*reversed(range(COUNT)), 0, 3):
-        send(coming, CONTENT, index)
-    assert present(coming) == list(range(COUNT))
-    assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
-
-
 def test_upload_announced_again_goes_on(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    send(coming, CONTENT, 0, 2)
+    send(coming, CONTENT, until=3000)
     again = announce(world.team, world.bea, CONTENT)  # a team mate, elsewhere
-    assert (again.pk, present(again)) == (coming.pk, [0, 2])
+    assert (again.pk, offset_of(again)) == (coming.pk, 3000)
     assert announce(world.rivals, world.carol, CONTENT).pk != coming.pk
 
 
@@ -71,72 +64,82 @@ def test_upload_of_a_file_that_the_team_has_needs_no_byte(world: World) -> None:
     assert announce(world.rivals, world.carol, CONTENT).file is None  # knowing a digest is not having the file
 
 
-def test_chunk_with_a_wrong_hash_leaves_nothing(world: World, folders: Folders) -> None:
+def test_chunk_with_a_wrong_checksum_is_not_kept(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    chunk = chunks(CONTENT, CHUNK)[1]
+    send(coming, CONTENT, until=1000)
+    right = Checksum("sha1", hashlib.sha1(CONTENT[1000:3000], usedforsecurity=False).digest())
     with pytest.raises(PalioError) as error:
-        put_chunk(coming, 1, digest(chunk), io.BytesIO(chunk[:-1] + b"?"))
-    assert refusal(error) == ("chunk-damaged", 422)
-    assert (present(coming), below(folders.uploads)) == ([], [])
+        append_chunk(coming, 1000, 2000, io.BytesIO(CONTENT[1000:2999] + b"?"), right)
+    assert refusal(error) == ("checksum-differs", 460)
+    assert offset_of(coming) == 1000
+    append_chunk(coming, 1000, 2000, io.BytesIO(CONTENT[1000:3000]), right)
     send(coming, CONTENT)
     assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
 
 
-@pytest.mark.parametrize("change", [-1, 1])
-def test_chunk_of_a_wrong_length_leaves_nothing(world: World, folders: Folders, change: int) -> None:
-    coming = announce(world.team, world.bob, CONTENT)
-    body = CONTENT[: CHUNK + change]
-    with pytest.raises(PalioError) as error:
-        put_chunk(coming, 0, digest(body), io.BytesIO(body))
-    assert refusal(error) == ("chunk-incomplete", 422)
-    assert (present(coming), below(folders.uploads)) == ([], [])
-
-
 class _Dropped(io.BytesIO):
-    """A connection that breaks off after its first bytes."""
+    """A connection that breaks after its first bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self.tell():
-            raise ConnectionResetError("gone")
+            raise UnreadablePostError("gone")
         return super().read(100)
 
 
-def test_chunk_whose_connection_drops_leaves_nothing(world: World, folders: Folders) -> None:
+def test_chunk_whose_connection_breaks_keeps_what_arrived(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
+    append_chunk(coming, 0, 1000, _Dropped(CONTENT))
+    assert offset_of(coming) == 100
     with pytest.raises(PalioError) as error:
-        put_chunk(coming, 0, digest(CONTENT[:CHUNK]), _Dropped(CONTENT[:CHUNK]))
-    assert refusal(error) == ("chunk-incomplete", 400)
-    assert (present(coming), below(folders.uploads)) == ([], [])
+        append_chunk(coming, 100, 1000, _Dropped(CONTENT[100:]), Checksum("sha256", bytes.fromhex(digest(CONTENT))))
+    assert (refusal(error), offset_of(coming)) == (("checksum-differs", 460), 100)
 
 
-def test_chunk_that_is_there_with_another_content_is_refused(world: World) -> None:
+@pytest.mark.parametrize("offset", [0, 999, 1001, len(CONTENT)])
+def test_chunk_at_another_offset_is_refused(world: World, offset: int) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    send(coming, CONTENT, 0)
-    other = b"?" * CHUNK
+    send(coming, CONTENT, until=1000)
     with pytest.raises(PalioError) as error:
-        put_chunk(coming, 0, digest(other), io.BytesIO(other))
-    assert refusal(error) == ("chunk-differs", 409)
+        append_chunk(coming, offset, 10, io.BytesIO(bytes(10)))
+    assert refusal(error) == ("offset-differs", 409)
+    assert offset_of(coming) == 1000
 
 
-@pytest.mark.parametrize("index", [-1, COUNT])
-def test_chunk_out_of_range_is_refused(world: World, index: int) -> None:
+def test_chunk_beyond_what_was_announced_is_refused_unread(world: World) -> None:
+    coming, stream = announce(world.team, world.bob, CONTENT), io.BytesIO(bytes(20))
+    send(coming, CONTENT, until=len(CONTENT) - 10)
     with pytest.raises(PalioError) as error:
-        put_chunk(announce(world.team, world.bob, CONTENT), index, digest(b""), io.BytesIO())
-    assert refusal(error) == ("chunk-unknown", 422)
+        append_chunk(coming, len(CONTENT) - 10, 11, stream)
+    assert refusal(error) == ("upload-exceeded", 413)
+    assert stream.tell() == 0
 
 
-def test_complete_names_what_is_missing(world: World) -> None:
+def test_stream_is_read_no_further_than_its_length(world: World) -> None:
+    coming, stream = announce(world.team, world.bob, CONTENT), io.BytesIO(CONTENT + b"more")
+    append_chunk(coming, 0, 10, stream)
+    assert (stream.tell(), offset_of(coming)) == (10, 10)
+
+
+def test_chunk_while_another_is_being_appended_is_refused(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
-    send(coming, CONTENT, *range(1, COUNT))
+    with UploadFolder.of(coming).alone(), pytest.raises(PalioError) as error:
+        send(coming, CONTENT)
+    assert refusal(error) == ("upload-locked", 423)
+
+
+def test_complete_with_bytes_missing_is_refused(world: World) -> None:
+    coming = announce(world.team, world.bob, CONTENT)
+    send(coming, CONTENT, until=len(CONTENT) - 1)
     with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
-    assert (*refusal(error), error.value.failure.evidence) == ("upload-incomplete", 409, ("chunk 0",))
+    assert refusal(error) == ("upload-incomplete", 409)
+    assert f"{len(CONTENT) - 1:,} of {len(CONTENT):,} bytes" in error.value.failure.message
+    send(coming, CONTENT)
+    assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
 
 
 def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folders) -> None:
-    coming = begin_upload(
-        world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64, chunk_bytes=CHUNK
-    )
+    coming = begin_upload(world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64)
     send(coming, CONTENT)
     with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
@@ -220,7 +223,7 @@ def test_announcement_of_more_than_the_disk_has_is_refused(world: World, setting
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
     with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=2**49, sha256="0" * 64)
-    assert refusal(error) == ("storage-full", 507)
+    assert refusal(error) == ("disk-full", 507)
 
 
 @pytest.mark.parametrize(
@@ -248,8 +251,8 @@ def test_plain_name_that_is_too_long_keeps_its_suffix() -> None:
 
 def test_abandoned_uploads_are_removed_after_a_day(world: World, folders: Folders) -> None:
     old, new = announce(world.team, world.bob, CONTENT), announce(world.rivals, world.carol, CONTENT)
-    send(old, CONTENT, 0)
-    send(new, CONTENT, 0)
+    send(old, CONTENT, until=10)
+    send(new, CONTENT, until=10)
     (folders.uploads / "form-left").mkdir()
     later = timezone.now() + timedelta(hours=25)
     Upload.objects.filter(pk=old.pk).update(created=timezone.now() - timedelta(days=3))
@@ -304,5 +307,5 @@ def test_complete_at_the_same_time_makes_one_file(world: World) -> None:
     for thread in threads:
         thread.join()
     file = StoredFile.objects.get()
-    assert set(ended) <= {file.pk, "upload-being-checked"}
+    assert set(ended) <= {file.pk, "upload-locked"}
     assert file.pk in ended

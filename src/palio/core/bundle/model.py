@@ -115,7 +115,7 @@ class StatisticsPolicy:
 
 @dataclass(frozen=True)
 class RankingPolicy:
-    choose: str  # which submission of a team counts on the leaderboard: "best" or "last"
+    choose: str  # which submission of a team is ranked: "best" or "last"
     ties: str  # "min": equal scores share the better rank
 
 

@@ -1,4 +1,4 @@
-"""Chooses the phase and task that is meant, by one rule for command line, pages and API."""
+"""Chooses the phase and the task of a challenge: by one rule for command line, pages and API."""
 
 from datetime import UTC, datetime
 

@@ -6,7 +6,7 @@ _NO_COUNTERPART = "it has no equivalent here and does not affect scores"
 _ON_A_PAGE = "mention it on a page"
 _QUEUE = "the operator decides where submissions run"
 _RESULTS = "palio.logs.score sets who may read the scoring program's output"
-_CHOICE = "palio.ranking.choose sets which submission counts on the leaderboard"
+_CHOICE = "palio.ranking.choose sets which submission is ranked"
 _LIMITS = "palio.limits sets what a submission may use"
 
 _BOTH = {
@@ -107,6 +107,6 @@ CODALAB_PART = dict.fromkeys(
 )
 CODALAB_COLUMN = {
     "column_group": "columns are not grouped",
-    "selection_default": "the first column by rank determines the ranking",
+    "selection_default": "the first column by rank determines the order of the leaderboard",
 }
 CODALAB_COMPUTED = {"weights": "all columns have equal weight"}

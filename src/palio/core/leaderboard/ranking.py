@@ -6,7 +6,7 @@ without a score in a column has no rank in it and comes last.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -33,10 +33,6 @@ class Entry:
     attempt: str = ""
     baseline: bool = False
     disqualified: str = ""
-
-    @property
-    def competes_for(self) -> str | None:
-        return None if self.baseline else self.team
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,12 @@ def rank_entries(
     are those among the chosen entries.
     """
     eligible = [entry for entry in entries if not entry.disqualified]
-    chosen = eligible if policy is None else _choose(eligible, columns, primary, policy)
-    rows = _rows(chosen, columns, primary, {} if policy is None else _by_team(eligible))
+    if policy is None:
+        chosen, groups = eligible, [[entry] for entry in eligible]
+    else:
+        groups = _by_team(eligible)
+        chosen = _choose(groups, columns, primary, policy)
+    rows = _rows(chosen, columns, primary, groups)
     return [*rows, *(_unranked(entry, columns) for entry in entries if entry.disqualified)]
 
 
@@ -78,24 +78,16 @@ def rank_text(rank: int | None, rank_range: tuple[int, int] | None, dash: str = 
     return str(first) if first == last else f"{first}{dash}{last}"
 
 
-def _choose(entries: Sequence[Entry], columns: Sequence[Column], primary: Column, policy: RankingPolicy) -> list[Entry]:
-    """One entry of each team."""
-    if primary.computation is None:
-        return _chosen(entries, primary, policy)
-    rows = _rows(entries, _needed(columns, primary), primary, {})
-    if policy.choose == "last":
-        rows = sorted(rows, key=lambda row: (row.rank is not None, row.entry.submitted), reverse=True)
-    return _first_of_each_team(row.entry for row in rows)
-
-
-def _by_team(entries: Sequence[Entry]) -> dict[str, tuple[int, datetime]]:
-    """For each team the number of its entries, and when the latest was submitted."""
-    found: dict[str, tuple[int, datetime]] = {}
-    for entry in entries:
-        if (team := entry.competes_for) is not None:
-            number, last = found.get(team, (0, entry.submitted))
-            found[team] = (number + 1, max(last, entry.submitted))
-    return found
+def _by_team(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries that share a row."""
+    groups: dict[object, list[Entry]] = {}
+    for index, entry in enumerate(entries):
+        key = index if entry.baseline or entry.team is None else entry.team
+        if (group := groups.get(key)) is None:
+            groups[key] = [entry]
+        else:
+            group.append(entry)
+    return [*groups.values()]
 
 
 def _unranked(entry: Entry, columns: Sequence[Column]) -> Row:
@@ -103,63 +95,46 @@ def _unranked(entry: Entry, columns: Sequence[Column]) -> Row:
     return Row(entry, None, scores, {}, entry.label, 1, entry.submitted)
 
 
-def _chosen(entries: Sequence[Entry], primary: Column, policy: RankingPolicy) -> list[Entry]:
-    """One entry of each team, by a column that is not computed.
-
-    The result is that of ranking all entries and taking each team's first, without making a row for every entry.
-    """
-    is_last = policy.choose == "last"
-    if not is_last and (best := _clearly_best(entries, primary)) is not None:
+def _choose(
+    groups: Sequence[Sequence[Entry]], columns: Sequence[Column], primary: Column, policy: RankingPolicy
+) -> list[Entry]:
+    """One entry of each group."""
+    if policy.choose == "best" and primary.computation is None and (best := _clearly_best(groups, primary)) is not None:
         return best
-    ranks = _ranks(primary, [entry.scores for entry in entries])
-    chosen: dict[object, tuple[float, Entry]] = {}
-    for index, entry in enumerate(entries):
-        rank = ranks.get(index, math.inf)
-        key = index if (team := entry.competes_for) is None else team
-        found = chosen.get(key)
-        if found is None or (_is_later if is_last else _is_better)(rank, entry, *found):
-            chosen[key] = (rank, entry)
-    return [entry for _, entry in chosen.values()]
+    entries = [entry for group in groups for entry in group]
+    rows = _rows(entries, _needed(columns, primary), primary, [[entry] for entry in entries])
+    ranks = {id(row.entry): row.rank or math.inf for row in rows}
+
+    def best_first(entry: Entry) -> tuple[object, ...]:
+        return ranks[id(entry)], entry.submitted, entry.label
+
+    def last_first(entry: Entry) -> tuple[object, ...]:
+        rank = ranks[id(entry)]
+        return rank == math.inf, -entry.submitted.timestamp(), rank, entry.label
+
+    return [min(group, key=last_first if policy.choose == "last" else best_first) for group in groups]
 
 
-def _clearly_best(entries: Sequence[Entry], primary: Column) -> list[Entry] | None:
-    """The best of each team by score; None if scores of a team are so close that only ranks can tell."""
-    sign, primary_key = -1 if primary.descending else 1, primary.key
-    best: dict[object, tuple[float, Entry]] = {}
-    for index, entry in enumerate(entries):
-        score = sign * entry.scores.get(primary_key, sign * math.inf)
-        key = index if (team := entry.competes_for) is None else team
-        found = best.get(key)
-        if found is None:
-            best[key] = (score, entry)
-        elif score == found[0]:
-            if (entry.submitted, entry.label) < (found[1].submitted, found[1].label):
-                best[key] = (score, entry)
-        elif math.isclose(score, found[0], rel_tol=2 * EQUAL, abs_tol=2 * EQUAL):
+def _clearly_best(groups: Sequence[Sequence[Entry]], primary: Column) -> list[Entry] | None:
+    """The best entry of each group by score; None if scores are so close that only ranks can tell.
+
+    This spares ranking all entries, which are many more than teams.
+    """
+    sign, key, chosen = -1 if primary.descending else 1, primary.key, []
+    for group in groups:
+        scores = [sign * entry.scores.get(key, sign * math.inf) for entry in group]
+        best = min(scores)
+        if any(score != best and math.isclose(score, best, rel_tol=2 * EQUAL, abs_tol=2 * EQUAL) for score in scores):
             return None
-        elif score < found[0]:
-            best[key] = (score, entry)
-    return [entry for _, entry in best.values()]
-
-
-def _is_better(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
-    if rank != other_rank:
-        return rank < other_rank
-    return (entry.submitted, entry.label) < (other.submitted, other.label)
-
-
-def _is_later(rank: float, entry: Entry, other_rank: float, other: Entry) -> bool:
-    """An entry with a score beats any without one."""
-    if (rank < math.inf) != (other_rank < math.inf):
-        return rank < math.inf
-    if entry.submitted != other.submitted:
-        return entry.submitted > other.submitted
-    return (rank, entry.label) < (other_rank, other.label)
+        equal = [entry for score, entry in zip(scores, group, strict=True) if score == best]
+        chosen.append(min(equal, key=lambda entry: (entry.submitted, entry.label)))
+    return chosen
 
 
 def _rows(
-    entries: Sequence[Entry], columns: Sequence[Column], primary: Column, teams: Mapping[str, tuple[int, datetime]]
+    entries: Sequence[Entry], columns: Sequence[Column], primary: Column, groups: Sequence[Sequence[Entry]]
 ) -> list[Row]:
+    """A row for each entry; `groups` are the entries that it stands for."""
     values: list[dict[str, float]] = [{} for _ in entries]
     ranks: list[dict[str, int]] = [{} for _ in entries]
     for column in _in_order_of_need(columns):
@@ -176,9 +151,10 @@ def _rows(
             values[index],
             ranks[index],
             entry.label,
-            *teams.get(entry.competes_for or "", (1, entry.submitted)),
+            len(group),
+            max(other.submitted for other in group),
         )
-        for index, entry in enumerate(entries)
+        for index, (entry, group) in enumerate(zip(entries, groups, strict=True))
     ]
     return sorted(rows, key=lambda row: (row.rank or math.inf, row.entry.submitted, row.entry.label))
 
@@ -240,10 +216,3 @@ def _ranks(column: Column, values: Sequence[Values]) -> dict[int, int]:
             leader, rank = scores[index], place
         ranks[index] = rank
     return ranks
-
-
-def _first_of_each_team(entries: Iterable[Entry]) -> list[Entry]:
-    chosen: dict[object, Entry] = {}
-    for entry in entries:
-        chosen.setdefault(id(entry) if (team := entry.competes_for) is None else team, entry)
-    return list(chosen.values())

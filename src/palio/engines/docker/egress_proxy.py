@@ -19,7 +19,9 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import docker
@@ -29,7 +31,6 @@ from docker.types import LogConfig
 from palio.core.engine import Build
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.engines.docker import egress_proxy_program
 from palio.engines.docker.layers import JOB_LABEL
 
 IMAGE_VARIABLE, REACH_VARIABLE, PORTS_VARIABLE = "PALIO_EGRESS_PROXY_IMAGE", "PALIO_BUILD_REACH", "PALIO_BUILD_PORTS"
@@ -45,6 +46,11 @@ _BRIDGE_OPTIONS = {
     "com.docker.network.driver.mtu": "1279",
 }
 _LOCAL_ADDRESS = re.compile(r"\|-- ([0-9.]+)\n\s*/32 host LOCAL")
+
+
+def _program() -> ModuleType:
+    """Imported by builds with a network only, as asyncio takes longer to import than most calls of the engine."""
+    return import_module("palio.engines.docker.egress_proxy_program")
 
 
 def proxy_name(name: str) -> str:
@@ -77,7 +83,7 @@ def ports_of(text: str) -> tuple[int, ...]:
                 problem=f"{PORTS_VARIABLE} is {text!r}, but {part!r} is not a port.",
                 next_step="Write numbers from 1 to 65535 separated by commas, such as 8080,3141.",
             )
-    return (*egress_proxy_program.PORTS, *map(int, more))
+    return (*_program().PORTS, *map(int, more))
 
 
 class EgressProxy:
@@ -87,7 +93,7 @@ class EgressProxy:
         self._client = client
         self._name = name
         self.network = network_name(name)
-        url = f"http://{address}:{egress_proxy_program.PORT}"
+        url = f"http://{address}:{_program().PORT}"
         self.arguments = {key: url for word in ("http_proxy", "https_proxy") for key in (word, word.upper())}
 
     def refusals(self) -> list[str]:
@@ -97,7 +103,7 @@ class EgressProxy:
         except APIError:
             return []
         lines = bytes(said).decode(errors="replace").splitlines()
-        begin = egress_proxy_program.REFUSED
+        begin = _program().REFUSED
         return [line.removeprefix(begin) for line in lines if line.startswith(begin)]
 
 
@@ -146,7 +152,7 @@ def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, A
     )
     peers = client.api.inspect_network(network_name(name))["IPAM"]["Config"][0]["Subnet"]
     rules = {"peers": peers, "host": _host_addresses(client, name, image), **given}
-    program = Path(egress_proxy_program.__file__).read_text(encoding="utf-8")
+    program = Path(str(_program().__file__)).read_text(encoding="utf-8")
     container = _container(client, proxy_name(name), image, ["python3", "-I", "-c", program, json.dumps(rules)], name)
     client.api.connect_container_to_network(container, network_name(name))
     client.api.start(container)
@@ -157,11 +163,11 @@ def _open(client: docker.DockerClient, name: str, image: str, given: dict[str, A
 
 def _wait_until_ready(client: docker.DockerClient, container: str, image: str) -> None:
     said = ""
-    while egress_proxy_program.READY not in said.splitlines():
+    while _program().READY not in said.splitlines():
         ended = not client.api.inspect_container(container)["State"]["Running"]
         said = bytes(client.api.logs(container)).decode(errors="replace")
-        if said.startswith(egress_proxy_program.EXPOSED):
-            raise _exposed(said.removeprefix(egress_proxy_program.EXPOSED).strip())
+        if said.startswith(_program().EXPOSED):
+            raise _exposed(said.removeprefix(_program().EXPOSED).strip())
         if ended:
             raise _unavailable(f"the egress proxy exited immediately ({said.strip()[-200:] or 'no output'})", image)
         time.sleep(_POLL_S)

@@ -19,6 +19,7 @@ import io
 import os
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ from palio.engines.docker.holder import (
     UID_LABEL,
     create_holder,
     holder_archive,
+    holder_starting,
     inspect_holder,
     output_space,
     remove_holder,
@@ -157,23 +159,26 @@ class DockerEngine:
             follower.close()
         with faults_named(f"removing {work.name}"):
             of_it = {"label": f"{JOB_LABEL}={work.name}"}
-            for container in self._client.api.containers(all=True, filters=of_it):
-                with suppress(NotFound):
-                    self._client.api.remove_container(container["Id"], force=True, v=True)
+            found = [container["Id"] for container in self._client.api.containers(all=True, filters=of_it)]
+            with ThreadPoolExecutor(max(1, len(found))) as pool:  # the job and what held its output, at once
+                list(pool.map(self._remove_container, found))
             for volume in self._client.api.volumes(filters=of_it)["Volumes"] or []:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
             remove_links(work)
-            remove_egress_proxy(
-                self._client, work.name
-            )  # `job_names` does not tell what kind of work a name belongs to
+            # A name from `job_names` may also be a build's.
+            remove_egress_proxy(self._client, work.name)
+
+    def _remove_container(self, identity: str) -> None:
+        with suppress(NotFound):
+            self._client.api.remove_container(identity, force=True, v=True)
 
     def job_names(self) -> frozenset[str]:
-        labelled = {"label": JOB_LABEL}
+        labeled = {"label": JOB_LABEL}
         with faults_named("listing jobs"):
-            containers = self._client.api.containers(all=True, filters=labelled)
-            volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
-            networks = self._client.api.networks(filters=labelled)
+            containers = self._client.api.containers(all=True, filters=labeled)
+            volumes = self._client.api.volumes(filters=labeled)["Volumes"] or []
+            networks = self._client.api.networks(filters=labeled)
         return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes, *networks))
 
     # -- images
@@ -205,21 +210,22 @@ class DockerEngine:
     def _start_job(self, job: Job) -> None:
         declared = self._client.images.get(job.image).attrs["Config"].get("Volumes") or {}
         uid = create_holder(self._client, job, self._info["Architecture"])
-        try:
-            self._create_container(job, uid, declared)
-        except ImageNotFound:
-            raise
-        except APIError as error:
-            if error.response is not None and error.response.status_code == 400:
-                now = datetime.now(UTC)
-                reason = str(error.explanation)
-                self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
-                return
-            if error.response is not None and error.response.status_code == 409:
-                self._drop_own_holder(job, uid)
-                return
-            raise
-        self._run_container(job, uid)
+        with holder_starting(uid):
+            try:
+                self._create_container(job, uid, declared)
+            except ImageNotFound:
+                raise
+            except APIError as error:
+                if error.response is not None and error.response.status_code == 400:
+                    now = datetime.now(UTC)
+                    reason = str(error.explanation)
+                    self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=reason)
+                    return
+                if error.response is not None and error.response.status_code == 409:
+                    self._drop_own_holder(job, uid)
+                    return
+                raise
+            self._run_container(job, uid)
 
     def _drop_own_holder(self, job: Job, uid: int) -> None:
         """Another process has just started the job."""
@@ -325,7 +331,7 @@ class DockerEngine:
         over = self._stopwatches[job.name].elapsed_s() - job.limits.time_s
         if over > 0:
             mark_overtime(self._client, job)
-            with suppress(APIError):  # it may have ended in the meantime
+            with suppress(APIError):  # it may have exited in the meantime
                 self._client.api.kill(job.name, "SIGKILL" if over > GRACE_S else "SIGTERM")
 
     def _is_overtime(self, job: Job, result: JobResult, holder: dict[str, Any]) -> bool:

@@ -17,18 +17,20 @@ import io
 import os
 import struct
 import tarfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
-from docker.errors import APIError, ImageNotFound, NotFound
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig, Mount
 
 from palio.core.engine import Job
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.engines.docker.connection import ANSWER_S
+from palio.engines.docker.connection import ANSWER_S, connect
 from palio.engines.docker.layers import JOB_LABEL
 from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_inodes, output_size_bytes
@@ -81,6 +83,26 @@ def create_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
             return uid
     reason = f"all {len(job_uids()):,} users for jobs are in use"
     raise PalioError("engine-fault", engine="docker", action=f"starting {job.name}", reason=reason)
+
+
+@contextmanager
+def holder_starting(uid: int) -> Iterator[None]:
+    """Starts the holder beside what is done inside, as both mostly wait. A fault is left to `start_holder`."""
+    thread = threading.Thread(target=_start_alone, args=[uid], name=holder_name(uid))
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _start_alone(uid: int) -> None:
+    with suppress(DockerException, requests.RequestException):
+        client = connect()
+        try:
+            start_holder(client, uid)
+        finally:
+            client.close()
 
 
 def start_holder(client: docker.DockerClient, uid: int) -> None:

@@ -1,7 +1,7 @@
 """Finds the API operation of a request.
 
-In Django, a URL with several methods has one pattern, named after its first operation; by that name alone, somebody
-could change what they may only see. So the API registers its operations here.
+In Django, a URL with several methods has one pattern, named after its first operation. If only that name counted,
+somebody could change what they may only see. So the API registers its operations here.
 """
 
 from collections.abc import Mapping

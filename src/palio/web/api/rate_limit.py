@@ -12,19 +12,20 @@ from django.http import HttpRequest
 from ninja.throttling import BaseThrottle
 
 from palio.core.errors import PalioError
+from palio.web.access.operations import operation_name
 from palio.web.http.request import Request
 from palio.web.models import User
 
 WINDOW_S = 60
 READS, CHANGES, ANONYMOUS = 1200, 300, 6000  # per window
-_FREE = {"api:put-chunk"}
+_FREE = {"api:append-to-upload"}
 
 
 class Rate(BaseThrottle):
     """A window of one minute; requests above the limit wait for the next one."""
 
     def allow_request(self, request: HttpRequest) -> bool:
-        if request.resolver_match and request.resolver_match.view_name in _FREE:
+        if request.resolver_match and operation_name(request.resolver_match.view_name, request.method) in _FREE:
             return True
         who, most = _counted(cast(Request[object], request))
         key = f"rate:{who}:{int(time.time()) // WINDOW_S}"

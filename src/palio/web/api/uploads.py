@@ -1,4 +1,4 @@
-"""Files on their way in, in hashed chunks; see docs/submitting.md for the whole conversation."""
+"""Files on their way in, by the tus protocol; docs/submitting.md has the whole conversation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,107 +6,108 @@ from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from django.conf import settings
-from ninja import Header, Router, Schema, Status
+from django.http import HttpResponse
+from django.urls import reverse
+from ninja import Header, Router, Schema
+from ninja.decorators import decorate_view
 from pydantic import Field
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import PalioError
+from palio.web.api import tus
 from palio.web.api.files import FileOut
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload as completing
-from palio.web.verbs import receive_chunk, uploads
+from palio.web.verbs import uploads
+from palio.web.verbs.receive_chunk import append_chunk
 from palio.web.verbs.teams import require_team
 
 router = Router(tags=["uploads"])
 
-# Whoever sends slowly, or has a large file checked, holds a thread for as long; some are left for everything else.
+# Checking a large file holds a thread; some are left for everything else.
 _at_once = BoundedSemaphore(max(1, settings.CONFIGURATION.threads - 4))
 
-
-class UploadIn(Schema):
-    name: str = Field(min_length=1, max_length=1000)
-    size_bytes: int = Field(ge=0, le=2**63 - 1)
-    sha256: str
-    chunk_bytes: int = Field(uploads.CHUNK_BYTES, ge=1, le=2**31 - 1)
-    phase: str | None = None  # whose limit of size it is for
-
-
-class UploadOut(Schema):
-    """`present` are the chunks that are there; `file` what became of it."""
-
-    id: str
-    name: str
-    size_bytes: int
-    sha256: str
-    chunk_bytes: int
-    chunk_count: int
-    present: list[int]
-    file: FileOut | None
+Bytes = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_CHUNK = {"requestBody": {"content": {tus.CHUNK_TYPE: {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 class CompleteIn(Schema):
     kind: SubmissionKind | None = None
 
 
-@router.post("/challenges/{challenge}/uploads", response={201: UploadOut}, url_name="begin-upload")
-def begin_upload(request: Request[Challenge], challenge: str, content: UploadIn) -> Status[Any]:
-    """Announces a file, or goes on with one that was announced; what is there already need not be sent."""
+@router.api_operation(["OPTIONS"], "/challenges/{challenge}/uploads", response={204: None}, url_name="upload-options")
+@decorate_view(tus.speaks_tus)
+def upload_options(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Returns the tus versions, extensions and limits of this platform as headers."""
+    return HttpResponse(status=204, headers=tus.abilities())
+
+
+@router.post("/challenges/{challenge}/uploads", response={201: None}, url_name="create-upload")
+@decorate_view(tus.speaks_tus)
+def create_upload(
+    request: Request[Challenge],
+    challenge: str,
+    upload_length: Annotated[Bytes, Header()],
+    upload_metadata: Annotated[str, Header()] = "",
+) -> HttpResponse:
+    """Announces a file with its `filename` and `sha256`; announced again, it finds the same upload."""
     subject, user = request.subject, signed_in(request)
-    phase = pick_phase(current_bundle(subject), content.phase) if content.phase else None
+    metadata = tus.read_metadata(upload_metadata)
+    phase = pick_phase(current_bundle(subject), metadata["phase"]) if metadata.get("phase") else None
     upload = uploads.begin_upload(
         require_team(subject, user),
         user,
-        name=content.name,
-        size_bytes=content.size_bytes,
-        sha256=content.sha256,
-        chunk_bytes=content.chunk_bytes,
+        name=metadata.get("filename", ""),
+        size_bytes=upload_length,
+        sha256=metadata.get("sha256", ""),
         phase=phase,
     )
-    return Status(201, _shown(upload))
+    location = reverse("api:get-upload", args=[upload.pk])
+    return HttpResponse(status=201, headers={"Location": location, **tus.state(upload)})
 
 
-@router.get("/uploads/{upload}", response=UploadOut, url_name="get-upload")
-def get_upload(request: Request[Upload], upload: str) -> dict[str, Any]:
-    """Which chunks are there."""
-    return _shown(request.subject)
+@router.api_operation(["HEAD"], "/uploads/{upload}", response={200: None}, url_name="get-upload")
+@decorate_view(tus.speaks_tus)
+def get_upload(request: Request[Upload], upload: str) -> HttpResponse:
+    """Returns the number of bytes that have arrived, as `Upload-Offset`."""
+    return HttpResponse(headers=tus.state(request.subject))
 
 
-@router.put(
-    "/uploads/{upload}/chunks/{index}",
-    response={204: None},
-    url_name="put-chunk",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    },
-)
-def put_chunk(
-    request: Request[Upload], upload: str, index: int, x_chunk_sha256: Annotated[str, Header(pattern="^[0-9a-f]{64}$")]
-) -> Status[None]:
-    """Sends one chunk as it is, in any order and several at a time; sent again, it does no harm."""
+@router.patch("/uploads/{upload}", response={204: None}, url_name="append-to-upload", openapi_extra=_CHUNK)
+@decorate_view(tus.speaks_tus)
+def append_to_upload(
+    request: Request[Upload],
+    upload: str,
+    upload_offset: Annotated[Bytes, Header()],
+    upload_checksum: Annotated[str | None, Header()] = None,
+) -> HttpResponse:
+    """Appends the body, which starts at `Upload-Offset`."""
+    tus.refuse_other_type(request)
+    checksum = tus.read_checksum(upload_checksum) if upload_checksum else None
     with _one_of_few():
-        receive_chunk.put_chunk(request.subject, index, x_chunk_sha256, request)
-    return Status(204, None)
+        size_bytes = int(request.META.get("CONTENT_LENGTH") or 0)
+        append_chunk(request.subject, upload_offset, size_bytes, request, checksum)
+    return HttpResponse(status=204, headers=tus.state(request.subject))
+
+
+@router.delete("/uploads/{upload}", response={204: None}, url_name="delete-upload")
+@decorate_view(tus.speaks_tus)
+def delete_upload(request: Request[Upload], upload: str) -> HttpResponse:
+    """Removes the upload and its bytes. A file that was made from it stays."""
+    uploads.abandon_upload(request.subject)
+    return HttpResponse(status=204)
 
 
 @router.post("/uploads/{upload}/complete", response=FileOut, url_name="complete-upload")
 def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) -> dict[str, Any]:
-    """Checks the whole and keeps it as a file of the team. Asked again, it answers the same."""
+    """Checks the whole file and keeps it as a file of the team. Repeating the call returns the same file."""
     user = signed_in(request)
     with _one_of_few():
         return shown_file(completing.complete_upload(request.subject, user, content.kind))
-
-
-@router.post("/uploads/{upload}/abandon", response={204: None}, url_name="abandon-upload")
-def abandon_upload(request: Request[Upload], upload: str) -> Status[None]:
-    uploads.abandon_upload(request.subject)
-    return Status(204, None)
 
 
 @contextmanager
@@ -117,16 +118,3 @@ def _one_of_few() -> Iterator[None]:
         yield
     finally:
         _at_once.release()
-
-
-def _shown(upload: Upload) -> dict[str, Any]:
-    return {
-        "id": upload.pk,
-        "name": upload.name,
-        "size_bytes": upload.size_bytes,
-        "sha256": upload.sha256,
-        "chunk_bytes": upload.chunk_bytes,
-        "chunk_count": upload.chunk_count,
-        "present": uploads.present(upload),
-        "file": shown_file(upload.file) if upload.file else None,
-    }

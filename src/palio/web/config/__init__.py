@@ -1,1 +1,1 @@
-"""How this platform is configured, and where its data folder keeps what."""
+"""The platform's configuration, and the layout of its data folder."""

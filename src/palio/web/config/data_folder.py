@@ -1,4 +1,4 @@
-"""What lies where in the platform's data folder."""
+"""The layout of the platform's data folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from palio.core.errors import PalioError
 
 @dataclass(frozen=True)
 class Folders:
-    """Everything of one platform. `store` and `bundles` are known by digest and never changed once there."""
+    """The folders of one platform. Files in `store` and `bundles` are named by digest and never change."""
 
     root: Path
 
@@ -22,45 +22,45 @@ class Folders:
 
     @property
     def store(self) -> Path:
-        """Files that were handed in, by SHA-256."""
+        """Submitted files, by SHA-256."""
         return self.root / "store"
 
     @property
     def bundles(self) -> Path:
-        """Challenges as folders, by the digest of all their files."""
+        """Bundles as folders, by digest."""
         return self.root / "bundles"
 
     @property
     def uploads(self) -> Path:
-        """Chunks of files on their way in, by the upload's id."""
+        """Unfinished uploads, by id."""
         return self.root / "uploads"
 
     @property
     def runs(self) -> Path:
-        """Run folders, by the attempt's identity."""
+        """Run folders, by attempt identity."""
         return self.root / "runs"
 
     @property
     def inputs(self) -> Path:
-        """Blind copies of hidden inputs, which runs link to; can be removed while nothing is evaluated."""
+        """Copies of hidden inputs under opaque names, linked into runs; safe to remove while nothing is evaluated."""
         return self.root / "inputs"
 
     @property
     def static(self) -> Path:
-        """The pages' own files, collected at the start."""
+        """Static files of the pages, collected at the start."""
         return self.root / "static"
 
     def refuse_others(self) -> None:
-        """Raises PalioError "usage" where no platform has ever been started."""
+        """Raises PalioError "usage" if no platform was ever started in this folder."""
         if not self.keys.is_dir():
             raise PalioError(
                 "usage",
-                problem=f"{self.root} is no data folder of a platform.",
-                next_step="Name the folder that `palio serve` runs on with --data.",
+                problem=f"{self.root} is not the data folder of a platform.",
+                next_step="Pass the data folder of `palio serve` with --data.",
             )
 
     def make(self) -> None:
-        """Makes what is missing; for this user alone, as hidden data lies there."""
+        """Creates missing folders, readable only by this user, as they contain hidden data."""
         for folder in (
             self.root,
             self.keys,

@@ -1,4 +1,4 @@
-"""What sessions and links are signed with: made at the first start, readable by the platform's user alone."""
+"""The key that signs sessions and links: generated at the first start, readable only by the platform's user."""
 
 import os
 import secrets
@@ -9,7 +9,7 @@ FILE = "session-secret"
 
 
 def read_secret(folder: Path) -> str:
-    """The secret in `folder`; the first call makes both. Two processes that start at once get the same one."""
+    """Returns the secret in `folder`, creating both if needed. Processes that start at once get the same one."""
     path = folder / FILE
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -18,8 +18,8 @@ def read_secret(folder: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(64))
             file.flush()
-            os.fsync(descriptor)  # so that not even a loss of power leaves an empty one
+            os.fsync(descriptor)  # a loss of power must not leave an empty file
         with suppress(FileExistsError):
-            os.link(part, path)  # unlike a rename, it replaces nothing
+            os.link(part, path)  # unlike a rename, a link replaces nothing
         part.unlink()
     return path.read_text()

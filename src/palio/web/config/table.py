@@ -7,11 +7,11 @@ from palio.web.config.configuration import Configuration
 
 
 def configuration_table() -> str:
-    """One row for each field of Configuration, in Markdown."""
-    lines = ["| setting | if not given | what it is |", "|---|---|---|"]
+    """Returns a Markdown table with one row for each field of Configuration."""
+    lines = ["| Setting | Default | Description |", "|---|---|---|"]
     for setting in fields(Configuration):
         says = setting.metadata["says"]
-        secret = "; secret, and so best in a file" if setting.metadata["secret"] else ""
+        secret = "; secret: keep it in a file" if setting.metadata["secret"] else ""
         lines.append(f"| `{setting.name}` | {_shown(setting.default)} | {says}{secret} |")
     return "\n".join(lines) + "\n"
 

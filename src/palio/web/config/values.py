@@ -1,4 +1,4 @@
-"""How each kind of value in the configuration is read, from the text of the environment or a value of palio.toml."""
+"""Readers of the values in the configuration, from the text of a variable or a value in palio.toml."""
 
 import ipaddress
 import math
@@ -14,14 +14,14 @@ _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
 
 
 class ValueRefusedError(ValueError):
-    """The text says what is allowed, and nothing of what was given, which may be a secret."""
+    """The message says what is allowed. It does not repeat the value, which may be a secret."""
 
 
 def text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueRefusedError("a text that is not empty")
+        raise ValueRefusedError("non-empty text")
     if "\0" in value or "\n" in value.strip():
-        raise ValueRefusedError("a text of one line")
+        raise ValueRefusedError("a single line of text")
     return value.strip()
 
 
@@ -63,13 +63,13 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 
 
 def names(value: object) -> tuple[str, ...]:
-    """Names of hosts."""
+    """Reads host names."""
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise ValueRefusedError("names of hosts, in the environment with commas between them")
+        raise ValueRefusedError("host names (in the environment, separated by commas)")
     found = tuple(part.strip() for part in parts if part.strip())
     if any("/" in name or " " in name for name in found):
-        raise ValueRefusedError("names of hosts, without http:// and path")
+        raise ValueRefusedError("host names without http:// and path")
     return found
 
 
@@ -83,15 +83,15 @@ def one_of(*words: str) -> Callable[[object], str]:
 
 
 def url(value: object) -> str:
-    """An address without path, query or password."""
+    """Reads an address without path, query or password."""
     parts = _split(value, {"http", "https"})
     if parts is None or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
-        raise ValueRefusedError("an address such as https://palio.example.org, with nothing behind the name and port")
+        raise ValueRefusedError("an address such as https://palio.example.org, without a path")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def issuer(value: object) -> str:
-    """The address of an identity provider, which often has a path."""
+    """Reads the address of an identity provider, which often has a path."""
     parts = _split(value, {"http", "https"})
     if parts is None or parts.username:
         raise ValueRefusedError("an address that starts with https://")
@@ -101,25 +101,25 @@ def issuer(value: object) -> str:
 def database(value: object) -> str:
     parts = _split(value, {"postgresql", "postgres"}, host=False)
     if parts is None or not parts.path.strip("/"):
-        raise ValueRefusedError("postgresql://user:password@host/name; for SQLite it is left out")
+        raise ValueRefusedError("postgresql://user:password@host/name, or leave it out for SQLite")
     return parts.geturl()
 
 
 def mail(value: object) -> str:
     parts = _split(value, {"smtp", "smtps"})
     if parts is None:
-        raise ValueRefusedError("smtp://user:password@host:587, or smtps:// and port 465")
+        raise ValueRefusedError("smtp://user:password@host:587, or smtps:// with port 465")
     return parts.geturl()
 
 
 def secret(value: object) -> str:
     if not isinstance(value, str) or len(value.strip()) < SECRET_CHARACTERS or len(set(value)) < 5:
-        raise ValueRefusedError(f"a text of {SECRET_CHARACTERS} characters or more that nobody can guess")
+        raise ValueRefusedError(f"at least {SECRET_CHARACTERS} random characters")
     return value.strip()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine is reached under that name or address."""
+    """Whether the name or address is this machine's loopback."""
     bare = host.strip("[]").lower()
     try:
         return ipaddress.ip_address(bare).is_loopback

@@ -3,7 +3,7 @@ was killed.
 
 Covered: attempts whose run folder still has `.work`; jobs named `palio-<identity>-<stage>` on the engine that belong
 to inactive attempts of this data folder or database; incomplete copies of inputs. Jobs of other platforms on the same
-engine are left alone. Not covered: containers or images made by hand under other names.
+engine are not touched. Not covered: containers or images made by hand under other names.
 """
 
 import logging

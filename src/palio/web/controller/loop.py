@@ -2,7 +2,7 @@
 
     beat        a row says that the controller runs, and why nothing can start if so
     take up     an attempt that should run but is not active belonged to a dead process: a worker continues it
-    advance     an active attempt has reached another stage or has ended: its legal moves are committed one by one
+    advance     an active attempt has reached another stage or is over: its legal moves are committed one by one
     end         a cancelled or overdue attempt is asked to end; a worker that does not obey is killed
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
     start       the next attempts in the queue start while slots are free
@@ -207,7 +207,7 @@ class Controller:
 
     def _attend(self, row: Attempt) -> None:
         active, now = self._active[row.identity], self._clock()
-        # Checked first: what a worker has reported is complete only once it has ended.
+        # Checked first: what a worker has reported is complete only once it is gone.
         has_ended = not active.worker.is_alive
         self._advance(row, active)
         if active.worker.outcome is not None:

@@ -57,7 +57,7 @@ def evaluate(
     *,
     before_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Return when the attempt has ended and its resources are removed, or when it was let go.
+    """Return when the attempt is over and its resources are removed, or when it was let go.
 
     `before_step` is called before each step that may take long.
     """

@@ -93,7 +93,7 @@ class Worker(Protocol):
     def is_alive(self) -> bool: ...
 
     def order(self, order: Order | Failure) -> None:
-        """Ask it to end, unless it has ended by itself. The first order counts, except LET_GO."""
+        """Ask it to end, unless it ended by itself. The first order counts, except LET_GO."""
 
     def kill(self) -> None:
         """End it wherever it is; what it has written stays."""

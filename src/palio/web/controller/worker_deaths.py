@@ -1,8 +1,8 @@
 """What happens to an attempt whose worker ended without a result: another worker continues it, or it fails.
 
 Only deaths of the attempt's own workers count, and only with a cause: exceeding a limit or crashing because of what was
-read (the second death ends the attempt, and its files' owner is at fault), and being killed from outside (by the
-machine or an operator), which becomes a platform error after MAX_KILLS in one stage.
+read (the second death ends the attempt, as a fault of the owner of the files that it read), and being killed from
+outside (by the machine or an operator), which becomes a platform error after MAX_KILLS in one stage.
 """
 
 from dataclasses import replace

@@ -6,6 +6,7 @@ in none. Disqualified entries are only in those for organizers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.models import F
 
@@ -31,7 +32,7 @@ class Leaderboard:
     def shows_primary(self) -> bool:
         return self.primary in self.columns
 
-    @property
+    @cached_property
     def teams(self) -> int:
         return len({row.entry.team for row in self.rows if not row.entry.baseline and not row.entry.disqualified})
 

@@ -4,7 +4,7 @@ from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, Us
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import LeaderboardStatistics
 from palio.web.models.platform import ControllerBeat, Event, IdempotentAnswer
-from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload, UploadedChunk
+from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
 
 __all__ = [
     "Announcement",
@@ -27,6 +27,5 @@ __all__ = [
     "Submission",
     "Team",
     "Upload",
-    "UploadedChunk",
     "User",
 ]

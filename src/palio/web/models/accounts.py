@@ -22,7 +22,7 @@ class User(AbstractUser):
 
 
 class Team(models.Model):
-    """A team of a challenge, to which limits and ranks apply. A person who joins alone is a team of one."""
+    """A team of a challenge, to which limits and ranks apply. A person who joins on their own is a team of one."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     challenge = models.ForeignKey("palio.Challenge", models.PROTECT, related_name="teams")

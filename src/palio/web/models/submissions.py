@@ -32,7 +32,7 @@ class StoredFile(models.Model):
 
 
 class Upload(models.Model):
-    """An unfinished upload, in chunks. It becomes a StoredFile once its digest matches the announced one."""
+    """A file on its way in. It becomes a StoredFile once it is complete and has the announced digest."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     team = models.ForeignKey(Team, models.CASCADE, related_name="uploads")
@@ -40,22 +40,8 @@ class Upload(models.Model):
     name = models.CharField(max_length=255)
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
-    chunk_bytes = models.PositiveIntegerField()
     created = models.DateTimeField(default=timezone.now)
     file = models.ForeignKey(StoredFile, models.SET_NULL, null=True, related_name="+")  # the resulting file
-
-    @property
-    def chunk_count(self) -> int:
-        return -(-self.size_bytes // self.chunk_bytes)
-
-
-class UploadedChunk(models.Model):
-    upload = models.ForeignKey(Upload, models.CASCADE, related_name="chunks")
-    index = models.PositiveIntegerField()
-    sha256 = models.CharField(max_length=64)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["upload", "index"], name="a_chunk_once")]
 
 
 class Submission(models.Model):

@@ -17,7 +17,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return settings.CONFIGURATION.sign_up == "open" or _is_invited(request)
 
     def save_user(self, request: HttpRequest, user: Any, form: Any, commit: bool = True) -> Any:
-        """Create the account and use up the invitation in one transaction."""
+        """Create the account and consume the invitation in one transaction."""
         from palio.web.verbs.invitations import take_for_account
 
         invited = request.session.get(INVITED)

@@ -164,8 +164,8 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
 
 KINDS = {
     SubmissionKind.CONTEXT: "a zip with a Dockerfile at its root",
-    SubmissionKind.IMAGE: "a saved image, .tar or .tar.gz",
-    SubmissionKind.RESULTS: "predictions, as a .csv or a zip",
+    SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
+    SubmissionKind.RESULTS: "predictions (.csv or .zip)",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],

@@ -81,8 +81,11 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
     """Columns of the current leaderboard first, then those of earlier versions."""
-    boards = [bundle.leaderboard, *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number"))]
-    return [*dict.fromkeys(column.key for board in boards for column in board.columns)]
+    leaderboards = [
+        bundle.leaderboard,
+        *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number")),
+    ]
+    return [*dict.fromkeys(column.key for leaderboard in leaderboards for column in leaderboard.columns)]
 
 
 def _leaderboard_row(row: Row, keys: Sequence[str]) -> list[object]:

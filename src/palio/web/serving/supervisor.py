@@ -84,7 +84,7 @@ class Supervisor:
             os.set_blocking(end, False)
 
     def run(self, once_started: Callable[[], None]) -> None:
-        """Return when told to stop and everything has ended."""
+        """Return when told to stop and all processes are gone."""
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in _ENDING:
             signal.signal(number, self._end)

@@ -1,21 +1,19 @@
-"""Where the bytes of an upload lie until they are a file: uploads/<id>/.
+"""The folder of one upload, uploads/<id>/, until the upload is a file in the store.
 
-    file/<name>     the file, in which each chunk is written at its place once its digest agrees
-    parts/          chunks on their way in; one that broke off leaves nothing
-    lock            held by whoever makes a file of it
+    file/<name>     the bytes that have arrived, from the first on: the size of this file is the offset
+    lock            held by the one request that writes to it or makes a file of it
 
-Covered: a process killed at any moment, and a disk that fills: what was there stays, and a part of the disk is left to
-the database. Not covered: loss of power.
+Covered: a process killed at any moment, and a disk that fills: what has arrived stays, and a part of the disk is left
+to the database. Not covered: loss of power, after which the digest of the whole file shows the damage.
 """
 
 import errno
 import fcntl
-import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +26,7 @@ from palio.core.files.staging import writing
 from palio.core.quantities import MIB
 from palio.web.models import Upload
 
-BLOCK_BYTES = 64 * 1024  # what is in memory of a chunk at a time
+BLOCK_BYTES = 256 * 1024  # of a chunk in memory at a time
 NAME_BYTES = 200
 _RESERVE_BYTES, _RESERVE_SHARE = 256 * MIB, 20  # left free: that much, or a twentieth of a small disk
 _UNFIT = re.compile(r"[\x00-\x1f\x7f/\\]")
@@ -63,41 +61,32 @@ class UploadFolder:
         return self.root / "file" / self.name
 
     @property
-    def parts(self) -> Path:
-        return self.root / "parts"
+    def arrived_bytes(self) -> int:
+        return self.content.stat().st_size if self.content.exists() else 0
 
     def make(self) -> None:
         self.content.parent.mkdir(parents=True, exist_ok=True)
-        self.parts.mkdir(exist_ok=True)
-
-    def place(self, part: Path, offset: int) -> None:
-        """Writes a chunk that is complete at its place in the file."""
-        descriptor = os.open(self.content, os.O_WRONLY | os.O_CREAT, 0o600)
-        with part.open("rb", buffering=0) as source, os.fdopen(descriptor, "wb", buffering=0) as target:
-            target.seek(offset)
-            shutil.copyfileobj(source, target, 1 * MIB)
 
     def touched(self) -> datetime | None:
-        """When something last came in."""
+        """When bytes last arrived; None if none ever did."""
         try:
-            newest = max(path.stat().st_mtime for path in (self.root, self.content, self.parts) if path.exists())
-        except (ValueError, OSError):
+            return datetime.fromtimestamp(self.content.stat().st_mtime, UTC)
+        except OSError:
             return None
-        return datetime.fromtimestamp(newest, UTC)
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """For one at a time, in all processes. Raises PalioError "upload-being-checked" while another is there."""
+        """Locks the folder, in all processes. Raises PalioError "upload-locked" while another request has it."""
         with room():
             self.make()
         with (self.root / "lock").open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise PalioError("upload-being-checked") from None
+                raise PalioError("upload-locked") from None
             yield
 
     @staticmethod
@@ -124,16 +113,3 @@ def room() -> Iterator[None]:
 
 def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-@contextmanager
-def part_of(folder: UploadFolder) -> Iterator[Path]:
-    """A place for a chunk on its way in, of which nothing stays."""
-    with room():
-        folder.make()
-    part = folder.parts / secrets.token_hex(8)
-    try:
-        yield part
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Makes a team's file of what came in: whole, checked as far as that goes without a container, and in the store."""
+"""Turns an upload into a file of the team: digest and content are checked, and the bytes move into the store."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from palio.core.bundle.model import Phase, SubmissionKind
-from palio.core.errors import PalioError, counted
+from palio.core.errors import PalioError
 from palio.core.files.digest import digest_file
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
@@ -19,16 +19,16 @@ from palio.web.reading.readers import check_submission
 from palio.web.storage.files import file_path, keep_file, store_changing
 from palio.web.storage.upload_folder import UploadFolder, room
 from palio.web.verbs import events
-from palio.web.verbs.uploads import abandon_upload, present, refuse_size
+from palio.web.verbs.uploads import abandon_upload, offset_of, refuse_size
 
-_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # another kind may be asked for, and the bytes are good
+_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # the bytes are good, and may be completed as another kind
 
 
 def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
-    """The file that came in. Asked again, it answers the same.
+    """Returns the team's file. Repeating the call returns the same file.
 
-    Raises PalioError: "upload-incomplete", "upload-damaged", "upload-being-checked", "file-kind-differs"; and
-    PalioError, with whatever core.submission finds wrong with it.
+    Raises PalioError: "upload-incomplete", "upload-damaged", "upload-locked", "file-kind-differs"; and PalioError
+    with whatever core.submission finds wrong with the file.
     """
     folder = UploadFolder.of(upload)
     with folder.alone():
@@ -36,14 +36,8 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
         if upload.file is not None:
             folder.remove()
             return _of_kind(upload.file, kind)
-        there = present(upload)
-        if len(there) < upload.chunk_count:
-            missing = sorted(set(range(upload.chunk_count)) - set(there))
-            raise PalioError(
-                "upload-incomplete",
-                count=f"{len(missing)} of {counted(upload.chunk_count, 'chunk')}",
-                evidence=[f"chunk {index}" for index in missing[:20]],
-            )
+        if (offset := offset_of(upload)) < upload.size_bytes:
+            raise PalioError("upload-incomplete", arrived=f"{offset:,}", size=f"{upload.size_bytes:,}")
         if digest_file(folder.content) != upload.sha256:
             abandon_upload(upload)
             raise PalioError("upload-damaged", name=upload.name, evidence=[f"announced: {upload.sha256}"])
@@ -60,7 +54,7 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
 def take_whole(
     team: Team, user: User, given: "UploadedFile[Any]", kind: SubmissionKind | None = None, phase: Phase | None = None
 ) -> StoredFile:
-    """The same for a file that a form has sent in one piece, and that lies where Django has put it."""
+    """The same for a file that a form has sent in one piece."""
     folder = UploadFolder.of_form(given.name or "")
     refuse_size(folder.name, given.size or 0, phase)
     try:
@@ -100,7 +94,6 @@ def _keep(
         if upload is not None:
             upload.file = file
             upload.save(update_fields=["file"])
-            upload.chunks.all().delete()
     return _of_kind(file, kind)
 
 
@@ -120,7 +113,7 @@ def _checked(team: Team, content: Path, sha256: str, kind: SubmissionKind | None
 
 
 def _move_in(content: Path, sha256: str) -> None:
-    """A second name first, so that whoever is killed before the row is written finds the upload as it was."""
+    """Moves a second link, so that a process killed before the row is written leaves the upload as it was."""
     if file_path(settings.FOLDERS, sha256).exists():
         return
     second = settings.FOLDERS.store / f".{sha256}"
@@ -130,7 +123,7 @@ def _move_in(content: Path, sha256: str) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.copyfile(content, second)  # uploads lie on a disk of their own
+        shutil.copyfile(content, second)  # the uploads are on another file system
     keep_file(settings.FOLDERS, second, sha256)
 
 

@@ -16,9 +16,7 @@ from palio.engines import WITHOUT_IMAGES
 from palio.web.models import ControllerBeat, User
 
 _SHARED = "bubblewrap"
-_NO_IMAGES = (
-    "The engine of this platform has no images, so that none can be loaded. Hand in what the image was built from."
-)
+_NO_IMAGES = "The engine of this platform cannot load saved images. Submit the files that the image was built from."
 
 
 def refuse_untrusted(user: User, engine: str) -> None:

@@ -1,8 +1,8 @@
 """Order of the queue: round robin over challenges, then over teams; first come, first served within a team.
 
-The one started last comes last, and starts are in the database: so the order is the same for the controller, which
-follows it, and for pages, which show it, and survives restarts. The re-score of a phase counts as one more team of its
-challenge, so that new submissions do not wait for all of it.
+The team that was started last comes last, and starts are in the database: so the order is the same for the controller,
+which follows it, and for pages, which show it, and survives restarts. The re-score of a phase counts as one more team
+of its challenge, so that new submissions do not wait for all of it.
 """
 
 import statistics

@@ -1,73 +1,67 @@
-"""Takes one chunk: written in small blocks as it comes, and kept only if its digest agrees."""
+"""Appends a chunk to an upload, in small blocks as it arrives.
+
+The bytes that arrive before a connection breaks are kept. A chunk sent with a checksum is kept only if that agrees.
+"""
 
 import hashlib
+from dataclasses import dataclass
 from typing import Protocol
 
-from django.db import IntegrityError, transaction
+from django.http import UnreadablePostError
 
-from palio.core.errors import PalioError, counted
-from palio.core.quantities import size_text
-from palio.web.models import Upload, UploadedChunk
-from palio.web.storage.upload_folder import BLOCK_BYTES, UploadFolder, part_of, room
+from palio.core.errors import PalioError
+from palio.web.models import Upload
+from palio.web.storage.upload_folder import BLOCK_BYTES, UploadFolder, room
+from palio.web.verbs.uploads import offset_of
+
+ALGORITHMS = ("sha256", "sha1")  # tus requires SHA-1
 
 
 class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def put_chunk(upload: Upload, index: int, sha256: str, stream: Stream) -> None:
-    """Keeps the chunk; does nothing if it is there. Any order, and several at a time.
+@dataclass(frozen=True)
+class Checksum:
+    algorithm: str  # one of ALGORITHMS
+    digest: bytes
 
-    Raises PalioError: "chunk-unknown", "chunk-differs", "chunk-incomplete", "chunk-damaged", "storage-full".
+
+def append_chunk(
+    upload: Upload, offset: int, size_bytes: int, stream: Stream, checksum: Checksum | None = None
+) -> None:
+    """Appends at most `size_bytes` from the stream, which has to start at the upload's offset.
+
+    Raises PalioError: "upload-locked", "offset-differs", "upload-exceeded", "checksum-differs", "storage-full".
     """
-    if not 0 <= index < upload.chunk_count:
-        raise PalioError("chunk-unknown", index=index, count=counted(upload.chunk_count, "chunk"))
-    if upload.file_id is not None or _is_there(upload, index, sha256):
-        while stream.read(BLOCK_BYTES):  # read to its end, so that the connection can be used again
-            pass
-        return
     folder = UploadFolder.of(upload)
-    size_bytes = chunk_size(upload, index)
-    UploadFolder.refuse_full(2 * size_bytes)
-    with part_of(folder) as part:
-        with room(), part.open("wb", buffering=0) as file:
-            digest, received = hashlib.sha256(), 0
-            while block := _read(stream):
-                received += len(block)
-                if received > size_bytes:
-                    raise _incomplete(index, size_bytes, "more bytes")
-                digest.update(block)
+    with folder.alone():
+        upload.refresh_from_db(fields=["file"])
+        _refuse_unfit(upload, offset, size_bytes)
+        if not size_bytes:
+            return
+        UploadFolder.refuse_full(size_bytes)
+        digest = hashlib.new(checksum.algorithm if checksum else "sha256", usedforsecurity=False)
+        with room(), folder.content.open("ab") as file:
+            while size_bytes and (block := _read(stream, min(size_bytes, BLOCK_BYTES))):
+                size_bytes -= len(block)
                 file.write(block)
-        if received != size_bytes:
-            raise _incomplete(index, size_bytes, size_text(received))
-        if digest.hexdigest() != sha256:
-            raise PalioError("chunk-damaged", index=index)
-        with room():
-            folder.place(part, index * upload.chunk_bytes)
+                if checksum:
+                    digest.update(block)
+            if checksum and digest.digest() != checksum.digest:
+                file.truncate(offset)
+                raise PalioError("checksum-differs")
+
+
+def _refuse_unfit(upload: Upload, offset: int, size_bytes: int) -> None:
+    if offset != (present := offset_of(upload)):
+        raise PalioError("offset-differs", offset=f"{offset:,}", arrived=f"{present:,}")
+    if offset + size_bytes > upload.size_bytes:
+        raise PalioError("upload-exceeded", size=f"{upload.size_bytes:,}", end=f"{offset + size_bytes:,}")
+
+
+def _read(stream: Stream, size: int) -> bytes:
     try:
-        with transaction.atomic():
-            UploadedChunk.objects.create(upload=upload, index=index, sha256=sha256)
-    except IntegrityError:  # it came twice at a time
-        _is_there(upload, index, sha256)
-
-
-def chunk_size(upload: Upload, index: int) -> int:
-    return min(upload.chunk_bytes, upload.size_bytes - index * upload.chunk_bytes)
-
-
-def _is_there(upload: Upload, index: int, sha256: str) -> bool:
-    kept = UploadedChunk.objects.filter(upload=upload, index=index).values_list("sha256", flat=True).first()
-    if kept is not None and kept != sha256:
-        raise PalioError("chunk-differs", index=index)
-    return kept is not None
-
-
-def _read(stream: Stream) -> bytes:
-    try:
-        return stream.read(BLOCK_BYTES)
-    except OSError as error:  # the sender is gone; what it is told is for the log of a proxy
-        raise PalioError("chunk-interrupted") from error
-
-
-def _incomplete(index: int, expected: int, received: str) -> PalioError:
-    return PalioError("chunk-incomplete", index=index, size=size_text(expected), received=received)
+        return stream.read(size)
+    except UnreadablePostError:  # the sender is gone, and what it has sent is kept
+        return b""

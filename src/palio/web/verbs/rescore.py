@@ -35,7 +35,7 @@ class RankChange:
     @property
     def row(self) -> Row:
         row = self.new or self.old
-        assert row is not None  # noqa: S101 - it is on one of the leaderboards
+        assert row is not None  # noqa: S101 - one of the leaderboards has it
         return row
 
 

@@ -1,8 +1,8 @@
-"""Submission limits: whether a team can submit to a phase now, and how often; the only place for dates, numbers and
+"""Submission limits: whether a team can submit to a phase now, and how often. The only place for dates, numbers and
 kinds.
 
-The time of submission decides, not that of the upload. Submissions that are charged (`Submission.charged`, decided by
-verbs.quota) or unfinished count toward the limits. Failed builds, failures on sample cases and platform errors never
+The time of submission decides, not that of the upload. Submissions count toward the limits if `Submission.charged` says
+so (see verbs.quota), or while they are unfinished. Failed builds, failures on sample cases and platform errors never
 count. Days are in UTC.
 """
 

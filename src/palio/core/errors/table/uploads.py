@@ -3,7 +3,6 @@
 from palio.core.errors.kinds import Cause, FailureKind
 
 _P, _S = Cause.PARTICIPANT, Cause.PLATFORM
-_NOTHING_KEPT = "Send it again. Nothing of it was kept; all other chunks are unchanged."
 
 KINDS: dict[str, FailureKind] = {
     "file-missing": FailureKind(_P, "The form was sent without a file.", "Choose a file and send the form again."),
@@ -46,35 +45,52 @@ KINDS: dict[str, FailureKind] = {
     "digest-invalid": FailureKind(
         _P,
         "The digest is not a SHA-256: 64 hexadecimal digits in lower case.",
-        "Send what `sha256sum FILE` prints.",
+        "Send what `sha256sum FILE` prints, as `sha256` in the header `Upload-Metadata`.",
     ),
-    "chunk-unknown": FailureKind(
-        _P,
-        "There is no chunk {index}: this upload has {count}, numbered from 0.",
-        "Get the upload first; it lists the size of its chunks and which of them have arrived.",
+    "tus-version": FailureKind(
+        Cause.USAGE,
+        "The request does not use tus {version}.",
+        "Send the header `Tus-Resumable: {version}`.",
+        status=412,
     ),
-    "chunk-incomplete": FailureKind(_P, "Chunk {index} has {size}, but {received} arrived.", _NOTHING_KEPT),
-    "chunk-interrupted": FailureKind(
-        _P,
-        "The connection was closed in the middle of a chunk.",
-        _NOTHING_KEPT,
-        status=400,
+    "metadata-invalid": FailureKind(
+        Cause.USAGE,
+        "The header `Upload-Metadata` is not a list of keys with values in Base64.",
+        "Send `filename` and `sha256`, as in `filename bW9kZWwuemlw,sha256 ZTNi…`.",
     ),
-    "chunk-damaged": FailureKind(
-        _P,
-        "Chunk {index} was damaged on its way: its SHA-256 differs from the announced one.",
-        _NOTHING_KEPT,
+    "chunk-type": FailureKind(
+        Cause.USAGE,
+        "The content type of the chunk is not {type}.",
+        "Send `Content-Type: {type}`.",
+        status=415,
     ),
-    "chunk-differs": FailureKind(
+    "checksum-invalid": FailureKind(
+        Cause.USAGE,
+        "The header `Upload-Checksum` is not an algorithm ({algorithms}) and a digest in Base64.",
+        "Correct the header, or send the chunk without it.",
+    ),
+    "checksum-differs": FailureKind(
         _P,
-        "Chunk {index} has already arrived, with different content.",
-        "The file was changed after the upload began. Abandon this upload and start again.",
+        "The chunk does not have the checksum that was sent with it, so nothing of it was kept.",
+        "Send the chunk again.",
+        status=460,
+    ),
+    "offset-differs": FailureKind(
+        _P,
+        "The chunk starts at byte {offset}, but {arrived} bytes of the upload have arrived.",
+        "Get the offset with HEAD and continue there.",
         status=409,
+    ),
+    "upload-exceeded": FailureKind(
+        _P,
+        "The chunk ends at byte {end}, but the upload was announced with {size} bytes.",
+        "The file was changed after the upload began. Delete this upload and start again.",
+        status=413,
     ),
     "upload-incomplete": FailureKind(
         _P,
-        "The upload lacks {count}.",
-        "Send the missing chunks, then complete the upload again.",
+        "Only {arrived} of {size} bytes have arrived.",
+        "Send the rest, then complete the upload again.",
         status=409,
     ),
     "upload-damaged": FailureKind(
@@ -82,16 +98,16 @@ KINDS: dict[str, FailureKind] = {
         "The content of {name} does not have the announced SHA-256, so nothing was kept.",
         "The file was probably changed during the upload. Submit it again.",
     ),
-    "upload-being-checked": FailureKind(
+    "upload-locked": FailureKind(
         _P,
-        "The file is complete and is being checked.",
-        "Ask again in a few seconds.",
-        status=409,
+        "Another request is sending or checking this upload.",
+        "Repeat the request in a few seconds.",
+        status=423,
     ),
     "uploads-unfinished": FailureKind(
         _P,
         "Your team has {count}; no more can be started.",
-        "Finish or abandon some of them. Unfinished uploads are removed after a day.",
+        "Finish or delete some of them. Unfinished uploads are removed after a day.",
         status=429,
     ),
     "uploads-busy": FailureKind(

@@ -1,19 +1,19 @@
 "use strict";
-// Sends a file in chunks, goes on after anything, and hands it in. Without this script the form sends it in one piece.
-// What is there already is not sent again: to go on after a closed tab, the same file is chosen once more.
+// Sends a file by the tus protocol, resumes after an interruption, and submits it. Without this script the form sends
+// the file in one piece. The platform knows a file by its digest: after a closed tab, choose the same file again.
 
 (() => {
   const form = document.getElementById("upload");
   if (!form || !window.Worker || !window.fetch) return;
   const input = form.elements.file;
   const byId = (id) => document.getElementById(id);
-  const [button, pause, progress, doing, refused] = ["hand-in", "pause", "progress", "doing", "refused"].map(byId);
+  const [button, pause, progress, doing, refused] = ["submit-file", "pause", "progress", "doing", "refused"].map(byId);
   const drop = form.querySelector(".drop");
   const { api, challenge, worker: workerAddress, most, mostShown, chunk: chunkBytes } = form.dataset;
-  const AT_ONCE = 3;
   const PAUSES_S = [0.5, 1, 2, 4, 8, 15, 30];
-  const LATER = new Set(["upload-being-checked", "request-in-progress"]);
-  let stop = null; // an AbortController while something is going on
+  const TUS = { "Tus-Resumable": "1.0.0" };
+  const INTERRUPTED = new Set(["offset-differs", "checksum-differs"]); // the platform says where to continue
+  let stop = null; // an AbortController while something is running
   let known = null; // the last file that was hashed, and its digest
 
   class Refused extends Error {
@@ -23,7 +23,7 @@
     }
   }
 
-  // -- asking
+  // -- requests
 
   const sleep = (seconds, signal) => new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, seconds * 1000);
@@ -35,76 +35,63 @@
       const said = JSON.parse(text);
       if (said.code && said.message) return said;
     } catch { /* a proxy's page, or nothing */ }
-    return { code: "", message: `The platform answered with the status ${status}.`, next_step: "Load this page again, and hand the file in again: what was sent already is kept." };
+    return { code: "", message: `The platform responded with status ${status}.`, next_step: "Reload this page and submit the file again. What has arrived is not sent again." };
   }
 
   function once(method, path, body, headers, signal, progressed) {
     return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
+      const request = new XMLHttpRequest(); // fetch does not report how much of a body was sent
       request.open(method, `${api}${path}`);
       request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
       for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       if (progressed) request.upload.onprogress = (event) => progressed(event.loaded);
       const abort = () => request.abort();
       signal.addEventListener("abort", abort, { once: true });
-      request.onload = () => resolve({ status: request.status, text: request.responseText });
-      request.onerror = () => resolve({ status: 0, text: "" });
+      request.onload = () => resolve(request);
+      request.onerror = () => resolve(request);
       request.onabort = () => reject(signal.reason);
       request.onloadend = () => signal.removeEventListener("abort", abort);
       request.send(body);
     });
   }
 
-  // Asks until there is an answer: through dropped connections, a platform that starts anew, and "come back later".
+  // Repeats a request until it is answered: through broken connections, a restart of the platform, and "try later".
   async function ask(method, path, body, headers, signal, progressed) {
-    for (let tried = 0, damaged = 0; ; tried++) {
-      const { status, text } = await once(method, path, body, headers, signal, progressed);
-      if (status >= 200 && status < 300) return text ? JSON.parse(text) : null;
-      const said = refusal(status, text);
-      const brokeOff = status === 0 || status === 429 || (status >= 502 && status <= 504);
-      if (said.code === "chunk-damaged" || said.code === "chunk-incomplete") damaged++;
-      const goesOn = brokeOff || LATER.has(said.code) || (damaged > 0 && damaged < 4);
-      if (!goesOn) throw new Refused(said);
-      const seconds = PAUSES_S[Math.min(tried, PAUSES_S.length - 1)];
-      if (brokeOff && tried > 0) doing.textContent = `The platform does not answer. Going on by itself in ${Math.ceil(seconds)} s …`;
-      if (progressed) progressed(0);
+    for (let attempt = 0; ; attempt++) {
+      const request = await once(method, path, body, headers, signal, progressed);
+      const { status, responseText } = request;
+      if (status >= 200 && status < 300) return request;
+      const said = refusal(status, responseText);
+      const unreachable = status === 0 || status === 429 || (status >= 502 && status <= 504);
+      if (!unreachable && status !== 423 && said.code !== "request-in-progress") throw new Refused(said);
+      const seconds = PAUSES_S[Math.min(attempt, PAUSES_S.length - 1)];
+      if (unreachable && attempt > 0) doing.textContent = `The platform does not respond. Trying again in ${Math.ceil(seconds)} s …`;
       await sleep(seconds, signal);
     }
   }
 
-  const post = (path, content, signal, headers = {}) =>
-    ask("POST", path, JSON.stringify(content), { "Content-Type": "application/json", ...headers }, signal);
+  const post = async (path, content, signal, headers = {}) =>
+    JSON.parse((await ask("POST", path, JSON.stringify(content), { "Content-Type": "application/json", ...headers }, signal)).responseText);
 
-  // -- hashing
+  // -- the digest
 
-  function hashing(signal) {
-    const worker = new Worker(workerAddress);
-    const waiting = new Map();
-    let last = 0;
-    worker.onmessage = ({ data }) => {
-      const { resolve, reject, progressed } = waiting.get(data.id);
-      if (data.done !== undefined) return progressed?.(data.done);
-      waiting.delete(data.id);
-      if (data.digest) resolve(data.digest);
-      else reject(new Refused({ code: "file-unreadable", message: "The file cannot be read any more.", next_step: "It was probably changed or moved. Choose it again." }));
-    };
-    signal.addEventListener("abort", () => worker.terminate(), { once: true });
-    const hash = (blob, progressed) => new Promise((resolve, reject) => {
-      last += 1;
-      waiting.set(last, { resolve, reject, progressed });
+  function digest(file, signal, progressed) {
+    const worker = new Worker(workerAddress, { type: "module" });
+    const hashed = new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      worker.postMessage({ id: last, blob });
+      const unreadable = () => reject(new Refused({ code: "file-unreadable", message: `${file.name} cannot be read.`, next_step: "Check that it was not changed or moved, and choose it again." }));
+      worker.onmessage = ({ data }) => {
+        if (data.digest) resolve(data.digest);
+        else if (data.error) unreadable();
+        else progressed(data.done);
+      };
+      worker.onerror = unreadable;
     });
-    return { hash, end: () => worker.terminate() };
+    worker.postMessage(file);
+    return hashed.finally(() => worker.terminate());
   }
 
-  async function chunkDigest(blob, hash) {
-    if (!crypto.subtle) return hash(blob); // plain http from another machine
-    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
-    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-
-  // -- the whole story
+  // -- the upload
 
   const size = (bytes) => {
     const units = ["B", "KiB", "MiB", "GiB"];
@@ -119,61 +106,55 @@
     if (doing.textContent !== text) doing.textContent = text;
   }
 
-  async function send(file, upload, hash, signal) {
-    const there = new Set(upload.present);
-    const missing = [...Array(upload.chunk_count).keys()].filter((index) => !there.has(index));
-    const length = (index) => Math.min(upload.chunk_bytes, file.size - index * upload.chunk_bytes);
-    let sent = [...there].reduce((sum, index) => sum + length(index), 0);
-    const underway = new Map();
-    const began = performance.now();
-    const before = sent;
-    const report = () => {
-      const now = sent + [...underway.values()].reduce((sum, bytes) => sum + bytes, 0);
-      const speed = (now - before) / ((performance.now() - began) / 1000);
-      const left = speed > 0 && performance.now() - began > 3000 ? Math.ceil((file.size - now) / speed) : null;
-      const time = left === null ? "" : left < 100 ? `, ${left} s left` : `, ${Math.ceil(left / 60)} min left`;
-      show(now / file.size, `Sending: ${size(now)} of ${size(file.size)}${time}. If it is interrupted, it goes on from here.`);
-    };
-    report();
-    const lane = async () => {
-      for (let index = missing.shift(); index !== undefined; index = missing.shift()) {
-        const start = index * upload.chunk_bytes;
-        const blob = file.slice(start, start + upload.chunk_bytes);
-        const headers = { "Content-Type": "application/octet-stream", "X-Chunk-SHA256": await chunkDigest(blob, hash) };
-        await ask("PUT", `/uploads/${upload.id}/chunks/${index}`, blob, headers, signal, (bytes) => {
-          underway.set(index, Math.min(bytes, blob.size));
-          report();
-        });
-        underway.delete(index);
-        sent += blob.size;
-        report();
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  async function announce(file, phase, sha256, signal) {
+    const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+    const metadata = Object.entries({ filename: file.name, sha256, phase }).map(([key, text]) => `${key} ${base64(text)}`);
+    const headers = { ...TUS, "Upload-Length": file.size, "Upload-Metadata": metadata.join(",") };
+    const created = await ask("POST", `/challenges/${challenge}/uploads`, null, headers, signal);
+    return `/uploads/${created.getResponseHeader("Location").split("/").pop()}`;
   }
 
-  async function handIn(file, signal) {
-    const { hash, end } = hashing(signal);
-    try {
-      const phase = form.elements.phase.value;
-      if (known?.file !== file) {
-        const digest = await hash(file, (done) => show(done / file.size, `Reading ${file.name}: ${size(done)} of ${size(file.size)}`));
-        known = { file, digest };
+  async function send(file, upload, signal) {
+    const offsetOf = (request) => Number(request.getResponseHeader("Upload-Offset"));
+    const head = async () => offsetOf(await ask("HEAD", upload, null, TUS, signal));
+    let offset = await head();
+    const [began, before] = [performance.now(), offset];
+    const report = (sent) => {
+      const seconds = (performance.now() - began) / 1000;
+      const left = seconds > 3 && sent > before ? Math.ceil(((file.size - sent) * seconds) / (sent - before)) : null;
+      const time = left === null ? "" : left < 100 ? `, ${left} s left` : `, ${Math.ceil(left / 60)} min left`;
+      show(sent / file.size, `Sending: ${size(sent)} of ${size(file.size)}${time}. After an interruption it resumes here.`);
+    };
+    for (let interrupted = 0; offset < file.size;) {
+      report(offset);
+      const start = offset;
+      const headers = { ...TUS, "Upload-Offset": start, "Content-Type": "application/offset+octet-stream" };
+      const chunk = file.slice(start, start + Number(chunkBytes));
+      try {
+        offset = offsetOf(await ask("PATCH", upload, chunk, headers, signal, (bytes) => report(start + Math.min(bytes, chunk.size))));
+        interrupted = 0;
+      } catch (error) {
+        if (!INTERRUPTED.has(error.said?.code) || ++interrupted > 4) throw error;
+        offset = await head();
       }
-      const announced = { name: file.name, size_bytes: file.size, sha256: known.digest, chunk_bytes: Number(chunkBytes), phase };
-      const upload = await post(`/challenges/${challenge}/uploads`, announced, signal);
-      if (!upload.file) await send(file, upload, hash, signal);
-      show(1, "Everything has arrived. It is being checked …");
-      const kept = await post(`/uploads/${upload.id}/complete`, { kind: form.elements.kind.value || null }, signal);
-      show(1, "Handing it in …");
-      const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-      const content = { file: kept.id, phase, note: form.elements.note.value };
-      const submission = await post(`/challenges/${challenge}/submit`, content, signal, { "Idempotency-Key": key });
-      location.assign(`/s/${submission.id}/`);
-      return true;
-    } finally {
-      end();
     }
+  }
+
+  async function submit(file, signal) {
+    const phase = form.elements.phase.value;
+    if (known?.file !== file) {
+      const sha256 = await digest(file, signal, (done) => show(done / file.size, `Reading ${file.name}: ${size(done)} of ${size(file.size)}`));
+      known = { file, sha256 };
+    }
+    const upload = await announce(file, phase, known.sha256, signal);
+    await send(file, upload, signal);
+    show(1, "The file has arrived and is being checked …");
+    const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null }, signal);
+    show(1, "Submitting …");
+    const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const content = { file: kept.id, phase, note: form.elements.note.value };
+    const submission = await post(`/challenges/${challenge}/submit`, content, signal, { "Idempotency-Key": key });
+    location.assign(`/s/${submission.id}/`);
   }
 
   // -- the form
@@ -181,7 +162,7 @@
   function refuse(said) {
     const line = (tag, text) => {
       const element = document.createElement(tag);
-      const parts = text.split("`"); // what stands between backticks is code, as on the other pages
+      const parts = text.split("`"); // text between backticks is code, as on the other pages
       const code = (part) => Object.assign(document.createElement("code"), { textContent: part });
       if (parts.length % 2 === 0) element.textContent = text;
       else element.append(...parts.map((part, place) => (place % 2 ? code(part) : part)));
@@ -204,8 +185,8 @@
 
   function fits(file) {
     if (file.size > 0 && file.size <= Number(most)) return true;
-    const message = file.size ? `${file.name} has ${size(file.size)}, and files of up to ${mostShown} are taken here.` : `${file.name} is empty.`;
-    refuse({ message, next_step: file.size ? "Leave out what is not needed to run it." : "Check how the file was made." });
+    const message = file.size ? `${file.name} has ${size(file.size)}; the limit is ${mostShown}.` : `${file.name} is empty.`;
+    refuse({ message, next_step: file.size ? "Remove files that are not needed to run it." : "Check how the file was made." });
     return false;
   }
 
@@ -219,10 +200,11 @@
     pause.hidden = false;
     let leaves = false;
     try {
-      leaves = await handIn(file, stop.signal);
+      await submit(file, stop.signal);
+      leaves = true;
     } catch (error) {
-      if (stop.signal.aborted) show(progress.firstElementChild.value, "Paused. Hand it in again to go on from here.");
-      else refuse(error.said ?? { message: "Something broke in this page.", next_step: `Load it again, and hand the file in again: what was sent already is kept. (${error})` });
+      if (stop.signal.aborted) show(progress.firstElementChild.value, "Paused. Submit again to resume.");
+      else refuse(error.said ?? { message: "An error occurred in this page.", next_step: `Reload it and submit the file again. What has arrived is not sent again. (${error})` });
     } finally {
       stop = null;
       pause.hidden = true;

@@ -1,15 +1,16 @@
-"""The leaderboard under load: 10,000 submissions of 500 teams, page and API asked 50 times a second.
+"""The leaderboard under load: 10,000 submissions of 500 teams, page and API requested 50 times a second.
 
-`python -m benchmarks.board [SECONDS]` fills a database in a folder of its own, starts `palio serve` on it, and asks at
-a steady rate, however long answers take, so that a slow answer does not spare the next; each request is a connection of
-its own. Teams are asked for in turn, by their own sessions. Meanwhile a new score comes in every two seconds, so that
-boards are made anew. Printed are median, 99th percentile and slowest, from when an answer was due, not from when it
-could be asked; before them the same of /health, which is what server, client and machine take for an answer of nothing.
-Each is asked for in ROUNDS rounds of so many seconds, in turn with the others; the 99th percentile is the median of
-theirs.
+`python -m benchmarks.leaderboard [SECONDS]` fills a database in a temporary folder, starts `palio serve` on it and
+sends requests at a steady rate. The rate does not depend on the answers, so a slow answer does not spare the next
+ones. Each request has its own connection; teams take turns, with their own sessions. A new score every two seconds
+makes the leaderboard change.
 
-Then a change is made and the page asked for until it shows, TIMES times, beside what the database alone takes to read
-the rows that a board is made of.
+Times are counted from when a request was due. The median, the 99th percentile and the slowest are printed, and first
+the same for /health, which is what server, client and machine need for an empty answer. Each address is measured in
+ROUNDS rounds of SECONDS, in turn with the others; the 99th percentile is the median of the rounds.
+
+Finally, a change is made and the page requested until it shows, TIMES times. The baseline is the time in which the
+database reads the rows of the leaderboard.
 """
 
 import json
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
 
 TEAMS, SUBMISSIONS, RATE, NEWS_S, TIMES, ROUNDS = 500, 10_000, 50, 2.0, 20, 3
 LIMIT_P99_MS, LIMIT_SHOWN_S = 100, 1.0
-BASELINE = "an answer of nothing (/health)"
+BASELINE = "an empty response (/health)"
 ROWS = (
     "SELECT s.id, a.scores FROM palio_submission s JOIN palio_attempt a ON a.identity = s.counted_id"
     " WHERE s.withdrawn IS NULL AND s.hidden IS NULL ORDER BY s.created"
 )
-BOARD_PATH = "/c/bench/leaderboard/"
+PAGE = "/c/bench/leaderboard/"
 REVISION = "SELECT leaderboard_revision FROM palio_challenge WHERE slug = 'bench'"
-BOARD = """\
+COLUMNS = """\
     columns:
       - {title: F1, key: f1, index: 0, sorting: desc, precision: 4}
       - {title: Recall, key: recall, index: 1, sorting: desc, precision: 4}
@@ -56,9 +57,9 @@ BOARD = """\
 
 @dataclass(frozen=True)
 class Load:
-    """Of one address, asked RATE times a second: milliseconds from when an answer was due until it was there.
+    """One address, requested RATE times a second: milliseconds from when a request was due until it was answered.
 
-    Of several rounds, `p99_ms` has one each, from low to high.
+    `p99_ms` has one value for each round, from low to high.
     """
 
     name: str
@@ -87,17 +88,17 @@ class Load:
 
 
 @dataclass(frozen=True)
-class BoardUnderLoad:
+class LeaderboardUnderLoad:
     baseline: Load
     loads: tuple[Load, ...]
-    change: Comparison  # until a change shows on the page, beside reading the rows from the database
+    change: Comparison  # until the page shows a change; the baseline is reading the rows from the database
 
     def as_json(self) -> dict[str, object]:
         limits = {"p99_ms": LIMIT_P99_MS, "shown_s": LIMIT_SHOWN_S}
         return asdict(self) | {"change": self.change.as_json(), "rate": RATE, "limits": limits}
 
     def lines(self) -> list[Line]:
-        what, base = f"board, {SUBMISSIONS:,} submissions, {RATE} requests/s", self.baseline
+        what, base = f"leaderboard, {SUBMISSIONS:,} submissions, {RATE} requests/s", self.baseline
         loads = [
             Line(
                 f"{what}, p99: {load.name}",
@@ -116,7 +117,8 @@ class BoardUnderLoad:
 
     def shown(self) -> str:
         lines = [
-            f"the board of {TEAMS} teams, {SUBMISSIONS:,} submissions, {RATE} requests/s (limit p99 {LIMIT_P99_MS} ms)"
+            f"the leaderboard of {TEAMS} teams, {SUBMISSIONS:,} submissions, {RATE} requests/s, "
+            f"limit p99 {LIMIT_P99_MS} ms"
         ]
         lines += [each.shown() for each in (self.baseline, *self.loads)]
         for timing in (self.change.baseline, self.change.palio):
@@ -125,10 +127,10 @@ class BoardUnderLoad:
         return "\n".join(lines)
 
 
-def measure(seconds: float = 10) -> BoardUnderLoad:
+def measure(seconds: float = 10) -> LeaderboardUnderLoad:
     home = Path(tempfile.mkdtemp(prefix="palio-benchmark-"))
     setting = os.environ | {"PALIO_DATA": str(home / "data"), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
-    command = [sys.executable, "-m", "benchmarks.board"]
+    command = [sys.executable, "-m", "benchmarks.leaderboard"]
     try:
         subprocess.run([*command, "fill", str(home)], env=setting, check=True)
         server = Server(home)
@@ -138,19 +140,21 @@ def measure(seconds: float = 10) -> BoardUnderLoad:
             site = f"http://127.0.0.1:{server.port}"
             asked = {
                 BASELINE: ("/health", [""]),
-                "page, not signed in": (BOARD_PATH, [""]),
-                "page, of each team in turn": (BOARD_PATH, sessions),
+                "page, not signed in": (PAGE, [""]),
+                "page, of each team in turn": (PAGE, sessions),
                 "page, by another column": ("/c/bench/leaderboard/Final/?sort=seconds", [""]),
                 "API": ("/api/v1/challenges/bench/leaderboard", [""]),
             }
             baseline, *loads = _ask_in_turn(site, asked, seconds)
             if news.poll() is not None:
-                raise RuntimeError("no new scores came in, so that no board was made anew")
+                raise RuntimeError("no new scores came in, so the leaderboard did not change")
         finally:
             news.send_signal(signal.SIGTERM)
             news.wait()
         try:
-            return BoardUnderLoad(baseline, tuple(loads), _change(home, site, [*command, "change", str(home)], setting))
+            return LeaderboardUnderLoad(
+                baseline, tuple(loads), _change(home, site, [*command, "change", str(home)], setting)
+            )
         finally:
             server.stop()
     finally:
@@ -169,7 +173,7 @@ def _ask_in_turn(site: str, asked: Mapping[str, tuple[str, Sequence[str]]], seco
 
 def _ask(url: str, sessions: Sequence[str], seconds: float, *, least_bytes: int) -> tuple[list[float], int]:
     """Milliseconds of each answer, and the bytes of one."""
-    _get(url, sessions[0])  # the first to ask waits until the board is made
+    _get(url, sessions[0])  # the first request renders the leaderboard
     count = int(RATE * seconds)
     begin = time.perf_counter() + 0.2
 
@@ -211,20 +215,20 @@ def _change(home: Path, site: str, command: list[str], setting: dict[str, str]) 
             changer.stdin.flush()
             score = changer.stdout.readline().strip()
             begin = time.perf_counter()
-            while score.encode() not in _get(f"{site}{BOARD_PATH}"):
+            while score.encode() not in _get(f"{site}{PAGE}"):
                 time.sleep(0.01)
             shown.append(time.perf_counter() - begin)
     finally:
         changer.stdin.close()
         changer.wait()
         database.close()
-    baseline = Timing.of("its rows read from the database", rows)
+    baseline = Timing.of("reading its rows from the database", rows)
     differences = sorted(ours - theirs for theirs, ours in zip(rows, shown, strict=True))
     told = "a change until the page shows it"
-    return Comparison("the board after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
+    return Comparison("the leaderboard after a change", baseline, Timing.of(told, shown), differences[TIMES // 2])
 
 
-# -- inside the platform: what follows runs in processes of its own
+# -- inside the platform, in processes of their own
 
 
 def _fill(home: Path) -> None:
@@ -243,7 +247,7 @@ def _fill(home: Path) -> None:
     call_command("createcachetable", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     before, after = YAML.split("leaderboards:")[0], YAML.split("palio:\n")[1]
-    text = f"{before}leaderboards:\n  - title: Results\n    key: main\n{BOARD}palio:\n{after}"
+    text = f"{before}leaderboards:\n  - title: Results\n    key: main\n{COLUMNS}palio:\n{after}"
     challenge = Challenge.objects.create(slug="bench", visibility=Challenge.Visibility.PUBLISHED)
     digest = keep_bundle(settings.FOLDERS, write_bundle(home / "bundle", yaml=text))
     version = ChallengeVersion.objects.create(challenge=challenge, number=1, digest=digest, title="Bench")
@@ -284,7 +288,7 @@ def _fill(home: Path) -> None:
 
 
 def _news() -> None:
-    """A submission is scored again, every NEWS_S seconds."""
+    """Scores a submission again every NEWS_S seconds."""
     from palio.web.models import Submission
 
     submissions = list(Submission.objects.select_related("challenge__current")[:1000])
@@ -294,7 +298,7 @@ def _news() -> None:
 
 
 def _changes() -> None:
-    """A submission is scored again for each line that is read; told is how the page will show its score."""
+    """Scores a submission again for each line of input, and prints the score as the page will show it."""
     from palio.web.models import Submission
 
     submissions = list(Submission.objects.select_related("challenge__current")[2000 : 2000 + TIMES])
