@@ -82,7 +82,7 @@ def test_verify_changed(palio: Palio, run: Path) -> None:
     assert err.splitlines()[:4] == [
         "Failed. Action needed: the operator.",
         "run/receipt.json, or a file beside it, differs from what was signed: 3 differences.",
-        '  | receipt.json: signature: expected "one of this statement by this key", found "another"',
+        '  | receipt.json: signature: expected "a signature of this statement by this key", found "another one"',
         "  | receipt.json: statement.result.scores.accuracy: expected 1.0, found 1.1",
     ]
     assert err.splitlines()[4].startswith("  | predictions/answers.csv: expected ")

@@ -123,7 +123,7 @@ def test_split_folder_refuses_more_than_there_is(folder: Path, tmp_path: Path) -
 def test_split_folder_refuses_groups_that_do_not_fit_and_names_the_nearest(folder: Path, tmp_path: Path) -> None:
     error = refusal(folder, tmp_path / "out", {"training": 15, "validation": 6, "testing": 6}, r"(p\d+)_")
     assert str(error) == (
-        f"{folder} cannot be split as requested: no split of 1 with exactly these numbers was found5 whole groups."
+        f"{folder} cannot be split as requested: no split of 15 whole groups with exactly these numbers was found."
     )
     nearest = re.fullmatch(r"The closest split found: --train (\d+) --validation 6 --test 6\.", error.failure.next_step)
     nearest = re.fullmatch(r"The closest split found: --train (\d+) --validation 6 --test 6\.", error.failure.next_step)
@@ -139,8 +139,8 @@ def test_split_folder_lists_images_whose_group_is_unknown(folder: Path, tmp_path
     (folder / "dog" / "stray2.png").write_bytes(b"2")
     error = refusal(folder, tmp_path / "out", COUNTS, r"(p\d+)_")
     assert str(error) == (
-        f"{folder} cannot be split as requested: the group is unknown of 2 images of 32, "
-        r"because --group-by (p\d+)_ finds nothing in their paths."
+        f"{folder} cannot be split as requested: the group of 2 images of 32 is unknown, "
+        r"because --group-by (p\d+)_ matches nothing in their paths."
     )
     assert error.failure.evidence == ("dog/stray1.png", "dog/stray2.png")
 
@@ -148,7 +148,7 @@ def test_split_folder_lists_images_whose_group_is_unknown(folder: Path, tmp_path
 def test_split_folder_refuses_a_folder_without_classes(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     error = refusal(tmp_path / "empty", tmp_path / "out", COUNTS)
-    assert str(error) == f"{tmp_path}/empty cannot be split as requested: it has no sub-folders with images."
+    assert str(error) == f"{tmp_path}/empty cannot be split as requested: it has no subfolders with images."
     error = refusal(tmp_path / "absent", tmp_path / "out", COUNTS)
     assert str(error) == f"{tmp_path}/absent cannot be read: no such file or directory."
 
