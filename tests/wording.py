@@ -34,13 +34,10 @@ READ = (
 )
 # Not rewritten yet. To be shrunk to nothing: remove a line once its files pass.
 PENDING: tuple[str, ...] = (
-    "docs/queue.md",  # the table of states
     "src/palio/cli/*",
-    "src/palio/client/*",
     "src/palio/core/*",
     "src/palio/data/*",
     "src/palio/engines/*",
-    "src/palio/web/verbs/*",
 )
 
 
