@@ -2,18 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 import pytest
 from tests.conftest import ROOT
 from tests.submissions.attacks import read_attacks
-from tests.wording import GLOSSARY, PENDING, Finding, findings, is_pending, paths, read_rules
+from tests.wording import GLOSSARY, Finding, findings, paths, read_rules
 
 from palio.cli import palio
 from palio.core.attempt import states
-from palio.core.failure_reference import catalogue
+from palio.core.failure_reference import catalog
 from palio.web.config.table import configuration_table
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
@@ -83,7 +82,7 @@ def test_generated_table_is_current(page: str, mark: str) -> None:
 
 
 def test_failures_page_is_current() -> None:
-    assert text_of(ROOT / "docs/failures.md") == catalogue(), (
+    assert text_of(ROOT / "docs/failures.md") == catalog(), (
         "run: python -m palio.core.failure_reference > docs/failures.md"
     )
 
@@ -131,12 +130,7 @@ def is_made(path: str) -> bool:
 
 
 def test_wording_follows_the_glossary() -> None:
-    assert [str(finding) for path in paths() if not is_pending(path) for finding in findings_in(path)] == []
-
-
-@pytest.mark.parametrize("pattern", PENDING)
-def test_pending_path_is_needed(pattern: str) -> None:
-    assert any(findings_in(path) for path in paths() if fnmatchcase(path, pattern)), f"remove {pattern} from PENDING"
+    assert [str(finding) for path in paths() for finding in findings_in(path)] == []
 
 
 def findings_in(path: str) -> list[Finding]:

@@ -81,8 +81,8 @@ def test_get_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert captured.err == (
         "Failed. Action needed: the operator.\n"
         "The archive of images could not be downloaded from http://127.0.0.1:9/MedNIST.tar.gz: connection refused.\n"
-        "Next: Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
-        "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`.\n"
+        "Next: Download it on another machine, copy the file here and run `palio data get mednist --from "
+        "MedNIST.tar.gz`. Or draw synthetic pictures instead: `palio data get mednist --phantom`.\n"
         "(network-unavailable)\n"
     )
     assert not (tmp_path / "challenge").exists()

@@ -94,7 +94,7 @@ def test_certificate_of_ones_own_is_taken_where_its_file_is_named(
     [
         ("localhost", 1, False, "it is not signed by an authority that this machine trusts"),
         ("localhost", -1, True, "it has expired"),
-        ("palio.example.org", 1, True, "it is for another name"),
+        ("palio.example.org", 1, True, "it is for another host name"),
     ],
 )
 def test_certificate_that_is_not_taken(

@@ -110,7 +110,7 @@ def test_fetch_where_nobody_listens_says_so(tmp_path: Path) -> None:
 
 def test_fetch_takes_web_addresses_only(tmp_path: Path) -> None:
     message, _, code = failure(Server(url="file:///etc/passwd"), tmp_path / "file")
-    assert (message, code) == ("file:///etc/passwd is no web address.", 2)
+    assert (message, code) == ("file:///etc/passwd is not a web address.", 2)
 
 
 def test_fetch_leaves_a_download_of_another_process_alone(server: Server, tmp_path: Path) -> None:

@@ -188,8 +188,8 @@ def test_get_mednist_offline_says_what_to_do(
         f"The archive of images could not be downloaded from {server.url}: the server returned 503 Service Unavailable."
     )
     assert error.failure.next_step == (
-        "Download that address on a machine that can, copy the file here and run `palio data get mednist --from "
-        "MedNIST.tar.gz`; or have synthetic pictures drawn instead with `palio data get mednist --phantom`."
+        "Download it on another machine, copy the file here and run `palio data get mednist --from "
+        "MedNIST.tar.gz`. Or draw synthetic pictures instead: `palio data get mednist --phantom`."
     )
     assert error.exit_code == 12
 

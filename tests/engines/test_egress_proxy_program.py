@@ -171,7 +171,7 @@ RULES = Rules(
         ("192.88.99.1", "it is a relay to IPv6"),
         ("198.18.0.1", "it is a network for benchmarks"),
         ("198.19.255.255", "it is a network for benchmarks"),
-        ("169.254.169.254", "it is link-local, as the metadata service of a cloud"),
+        ("169.254.169.254", "it is link-local, such as a cloud's metadata service"),
         ("168.63.129.16", "it is an Azure host service"),
         ("100.100.100.200", "it is the metadata service of Alibaba Cloud"),
         ("192.0.0.192", "it is the metadata service of Oracle Cloud"),

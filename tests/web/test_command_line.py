@@ -186,7 +186,7 @@ def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> No
     said = palio("submit", path, "-c", "mednist")
     assert said.exit_code == 10
     assert said.err.splitlines()[0] == "Failed. Action needed: you."
-    assert "  | the Dockerfile, line 2 (COPY lost.py /): there is no lost.py" in said.err
+    assert "  | the Dockerfile, line 2 (COPY lost.py /): lost.py does not exist" in said.err
     assert StoredFile.objects.count() == 0
 
 

@@ -45,7 +45,7 @@ def verify(
     """Verify that RECEIPT is genuine and that the files next to it match.
 
     RECEIPT is a receipt.json or a run folder. Every file or field that differs is named. With --challenge, the
-    predictions are scored again and the scores compared.
+    predictions are re-scored and the scores compared.
 
     Exits with 0 if everything matches and the signature is by the expected key.
     """
@@ -101,7 +101,7 @@ def _rederive(
     if not folder.is_dir() and receipt.statement.result.get("scores") is not None:
         raise PalioError(
             "usage",
-            problem=f"No predictions were found next to {receipt.path}, so they cannot be scored again.",
+            problem=f"No predictions were found next to {receipt.path}, so they cannot be re-scored.",
             next_step="Name their folder with --predictions.",
         )
     engine, why = open_engine(engine_name)

@@ -137,7 +137,7 @@ def environment(job: Job) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # so that the log has everything printed before a kill
         "PYTHONHASHSEED": "0",  # so that the same input gives the same output
         "OMP_NUM_THREADS": str(cpus),  # libraries count the host's CPUs, not the job's
-        "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads would use up the job's CPU limit
+        "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads would exhaust the job's CPU limit
         "PALIO_OUTPUT": job.output,
         "PALIO_CPUS": f"{job.limits.cpus:g}",
         "PALIO_MEMORY_BYTES": str(job.limits.memory_bytes),
@@ -265,4 +265,4 @@ class Engine(Protocol):
         """Removes the work's container and output folder, but no built images. Ignores unknown names."""
 
     def job_names(self) -> frozenset[str]:
-        """Names of all jobs on the engine, running or not, whoever started them."""
+        """Names of all jobs on the engine, running or not, regardless of who started them."""

@@ -91,7 +91,7 @@ class Evaluation:
         self._moves = self._evaluate()
 
     def step(self) -> bool:
-        """Makes one move. Returns False once the attempt has ended and `result` has its verdict."""
+        """Makes one move. Returns False once the attempt is over and `result` has its verdict."""
         return next(self._moves, None) is not None
 
     def finish(self) -> Result:
@@ -100,11 +100,11 @@ class Evaluation:
             while self.step():
                 time.sleep(_POLL_S)
         finally:
-            self.cancel()  # does nothing once the attempt has ended
+            self.cancel()  # does nothing once the attempt is over
         return self.result
 
     def cancel(self) -> None:
-        """Ends the attempt as cancelled unless it has ended; stops and removes its jobs."""
+        """Ends the attempt as cancelled unless it is over; stops and removes its jobs."""
         self._moves.close()
         if self.result.verdict is None:
             with suppress(OSError):

@@ -14,7 +14,7 @@ _MARKS: dict[str, Callable[[FailureKind], bool]] = {
 }
 
 
-def catalogue() -> str:
+def catalog() -> str:
     """All errors in Markdown, by what they are about; `…` stands for what is filled in."""
     lines = [
         "# Errors",
@@ -75,4 +75,4 @@ def _dotted(template: str) -> str:
 
 
 if __name__ == "__main__":
-    print(catalogue(), end="")
+    print(catalog(), end="")

@@ -1,4 +1,4 @@
-"""Draws one synthetic picture: 64x64, greyscale, one of six structures.
+"""Draws one synthetic picture: 64x64, grayscale, one of six structures.
 
 The structures are stripes, rings, checks, spokes, a zigzag and discs. Position, rotation, scale, phase, contrast,
 polarity, brightness, shading and noise are random, so that neither the mean brightness nor any single pixel reveals the

@@ -79,8 +79,10 @@ def get_mednist(
 
     A challenge without a manifest gets the one shipped with Palio. Without a `source` (a folder, .tar.gz or .zip), the
     archive at `url` is downloaded and cached (`url` defaults to the environment's PALIO_MEDNIST_URL, then MEDNIST_URL).
-    Data that is already correct is left alone; partial or changed data is replaced completely. Raises `data-mismatch`
-    if the source lacks images, `target-not-empty` if foreign files are in the way, and the errors of `fetch` and
+    Data that is already correct is left untouched; partial or changed data is replaced completely. Raises
+    `data-mismatch`
+    if the source lacks images, `target-not-empty` if foreign files are in the way, and the errors of
+    `fetch` and
     `staged`.
     """
     settle(challenge)

@@ -22,10 +22,10 @@ CLASSES = ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
 
 
 def draw_phantom(challenge: Path, per_split_class: int = 100) -> Report:
-    """Fills `challenge`/input_data and /reference_data with synthetic pictures, 64x64 greyscale JPEG.
+    """Fills `challenge`/input_data and /reference_data with synthetic pictures, 64x64 grayscale JPEG.
 
     Six classes of `per_split_class` pictures per split, under opaque names. The pixels before compression depend only
-    on split, class and number; the JPEG files also on the version of libjpeg. A complete phantom is left alone, a
+    on split, class and number; the JPEG files also on the version of libjpeg. A complete phantom is left as it is, a
     broken one replaced; anything else in these folders is refused (`target-not-empty`), above all real images.
     """
     settle(challenge)

@@ -155,15 +155,12 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
             "leaderboard, as on Codabench"
         ),
         (
-            "competition.yaml:38: leaderboard.columns.set2: does not say `sort`, so larger counts as better; write "
+            "competition.yaml:38: leaderboard.columns.set2: has no `sort`, so larger is better; write "
             "sort: desc or sort: asc"
         ),
+        ("competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns are not grouped"),
         (
-            "competition.yaml:38: leaderboard.columns.set2.column_group: is not used by Palio: columns stand side by side, "
-            "without groups"
-        ),
-        (
-            "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, and only the first "
+            "competition.yaml:41: leaderboard.columns.time: is not used: it belongs to `Other`, but only the first "
             "leaderboard is shown"
         ),
     ]

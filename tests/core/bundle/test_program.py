@@ -84,7 +84,8 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
         read_program(tmp_path / "program.zip")
     assert str(raised.value) == (
         "program.zip does not say how to start it: "
-        "it cannot be read as a zip (File is not a zip file); create it again."
+        "it cannot be read as a zip (File is not a zip file); create it "
+        "again."
     )
 
 

@@ -23,7 +23,7 @@ from palio.web.verbs.rescore import begin
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
 _MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
 _TEAMS = ("Sienese", "Contrada", "Onda", "Lupa", "Giraffa", "Torre", "Civetta")
-# As the catalogue words them, with the facts that an engine gives.
+# As the catalog words them, with the facts that an engine gives.
 TOO_SLOW = PalioError(
     "predict-time-limit",
     stage=Stage.PREDICT,

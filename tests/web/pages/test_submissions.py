@@ -51,7 +51,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
     )
     said = words(answer.text)
     assert answer.status_code == 422
-    assert "line 2 (COPY lost.py /): there is no lost.py" in said
+    assert "line 2 (COPY lost.py /): lost.py does not exist" in said
     assert "Next step: Fix what is listed" in said
     assert 'value="n"' in answer.text  # the note need not be typed again
     assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)

@@ -54,7 +54,7 @@ def test_what_a_reader_gives_is_given() -> None:
     [
         (sleep, "it took longer than 2 s"),
         (fill, "it needed more than 256.0 MiB of memory"),
-        (answer_much, "it comes to more than 1000 B"),
+        (answer_much, "its result is larger than 1000 B"),
         (break_down, "it crashed the program that reads it; the operator can see details in the log"),
     ],
 )

@@ -73,7 +73,7 @@ def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
         supervisor.terminate()
         said, log = supervisor.communicate(timeout=10)
     assert 3 <= said.count("crashing\n") <= 5  # after 0.2, 0.4, 0.8 and 1.6 s
-    assert "crashing ended with exit code 3; it is started again in 0.4 s" in log
+    assert "crashing ended with exit code 3; restarting it in 0.4 s" in log
     assert said.endswith("ended\n")
 
 
@@ -85,7 +85,7 @@ def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
         _, log = supervisor.communicate(timeout=20)
     assert sorted(lines) == ["hanging after ''\n", "hanging after 'abcdefghijklmnop'\n", "started\n"]
     assert "hanging has no heartbeat; killing it" in log
-    assert "hanging was killed by SIGKILL; it is started again" in log
+    assert "hanging was killed by SIGKILL; restarting it" in log
 
 
 def test_one_that_beats_or_waits_for_its_database_is_left_alone() -> None:

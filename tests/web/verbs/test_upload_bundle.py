@@ -37,7 +37,8 @@ def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
     assert error.failure.message == "bundle has 1 problem."
     assert error.failure.next_step == "Fix what is listed, then run `palio check bundle` again."
     assert error.failure.evidence == (
-        "overview.md: is empty, and it is the page “Overview”; write it or remove it from competition.yaml",
+        "overview.md: is empty, but competition.yaml names it as the page “Overview”; write it or remove it from "
+        "competition.yaml",
     )
 
 
@@ -52,7 +53,7 @@ def test_publish_archive_that_climbs_out_is_refused_with_its_entries(world: Worl
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("../up.txt", "x")
     error = failure(tmp_path / "x.zip", world)
-    assert error.failure.evidence == ("../up.txt: climbs out of the folder",)
+    assert error.failure.evidence == ("../up.txt: leaves the folder (..)",)
 
 
 def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path: Path) -> None:

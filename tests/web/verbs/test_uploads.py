@@ -170,7 +170,9 @@ def test_complete_refuses_what_cannot_be_built(world: World, folders: Folders) -
     with pytest.raises(PalioError) as error:
         upload(world.team, world.bob, content)
     assert error.value.failure.code == "dockerfile-unfit"
-    assert error.value.failure.evidence == ("the Dockerfile, line 2 (COPY weights.pt /opt/): there is no weights.pt",)
+    assert error.value.failure.evidence == (
+        "the Dockerfile, line 2 (COPY weights.pt /opt/): weights.pt does not exist",
+    )
     assert (StoredFile.objects.count(), below(folders.uploads), below(folders.store)) == (0, [], [])
 
 

@@ -1,7 +1,7 @@
 """Records an attempt's progress in the run folder's .work, so that a new process can continue.
 
     <folder>/        prepared for a container, complete; <folder>.half/ while in preparation
-    <job>.json       the job was started; once it has ended, its result
+    <job>.json       the job was started; once it finishes, its result
     <step>.done      a step that must not be repeated, because a container may be reading its output
 
 Covered: a process killed at any moment. Each entry appears atomically, by a rename, after what it records. Not covered:

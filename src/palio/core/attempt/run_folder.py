@@ -6,7 +6,7 @@ result.json   verdict, failure, scores, and the start, duration and end of each 
 predictions/  scores/  report.html     the collected files; sample/ has the same for the public cases
 participant/  what a participant may read; see core/redaction/participant_view
 receipt.json  files.json               signed digests of all of it; see core/receipt
-.work/        what a new process needs to continue; removed once the attempt has ended and the engine is clean
+.work/        what a new process needs to continue; removed once the attempt is over and the engine is clean
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Chooses the phase and the task of a challenge: the one rule for command line, pages and API."""
+"""Chooses the phase and the task of a challenge: by one rule for command line, pages and API."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ SOON, OPEN, CLOSED = "soon", "open", "closed"
 def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
     """Returns the named phase; without a name, the open phase, else the next to open, else the last.
 
-    Phases do not overlap. Only the platform enforces dates: on one's own machine, anybody may evaluate for any phase.
+    Phases do not overlap. Only the platform enforces dates: on their own machine, anyone may evaluate for any phase.
     Raises PalioError "phase-unknown".
     """
     if name is not None:

@@ -22,7 +22,7 @@ def _shown(text: str) -> str:
     return _CONTROL.sub(lambda match: _visible(match[0]), text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-# Colours, as builders print them. Other sequences are kept visible.
+# Colors, as builders print them. Other sequences are kept visible.
 _COLOUR = re.compile("\u241b\\[[0-9;]*m")
 
 
@@ -102,6 +102,6 @@ def last_lines(path: Path, count: int = 12, width: int = 300) -> tuple[str, ...]
 
 
 def lines_at_end(text: str, count: int = 12, width: int = 300) -> tuple[str, ...]:
-    """The last `count` non-empty lines of a harmless text, without colours, each cut to `width` characters."""
+    """The last `count` non-empty lines of a harmless text, without colors, each cut to `width` characters."""
     lines = [line.rstrip() for line in _COLOUR.sub("", text).split("\n") if line.strip()]
     return tuple(line if len(line) <= width else line[: width - 1] + "…" for line in lines[-count:])

@@ -52,7 +52,7 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
 
 
 def settle(folder: Path) -> None:
-    """Finishes or removes what killed processes have left in `folder`. Leaves the work of running ones alone."""
+    """Finishes or removes what killed processes have left in `folder`. Leaves the work of running ones untouched."""
     for stage in folder.glob(_PREFIX + "*"):
         with suppress(OSError):  # still locked, or not ours
             try:

@@ -103,7 +103,7 @@ class TarStream:
         return block
 
     def sha256(self) -> str:
-        """The digest of the whole unpacked archive after `members` has ended, if the stream is `hashed`."""
+        """The digest of the whole unpacked archive after `members` is exhausted, if the stream is `hashed`."""
         return self._hash.hexdigest() if self._hash else ""
 
     # -- called by tarfile

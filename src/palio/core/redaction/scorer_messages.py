@@ -55,7 +55,7 @@ def _hidden_names(
         return None
     texts = reference_texts(prepared.unzipped("reference_data", task.reference_data))
     opaque = {real: name for name, real in names.real.items() if real != name} if names else {}
-    if task.input_data is None:  # whoever predicts must have received the inputs with their names
+    if task.input_data is None:  # participants must have received the inputs with their names
         said = dict.fromkeys(first_words(texts or []), ITSELF)
     else:
         real = names.real.values() if names else contents_of(task.input_data).names

@@ -53,10 +53,10 @@ def wilson_interval(right: int, cases: int, *, confidence: float = CONFIDENCE) -
     """Wilson's score interval (1927, JASA 22:209) of a proportion, such as an accuracy or one class's recall."""
     z = NormalDist().inv_cdf(_tails(confidence)[1])
     share = right / cases
-    centre = (share + z * z / (2 * cases)) / (1 + z * z / cases)
+    center = (share + z * z / (2 * cases)) / (1 + z * z / cases)
     half = z / (1 + z * z / cases) * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
     # Rounding must not move an end past the value that it equals exactly.
-    return Interval(0.0 if right == 0 else centre - half, 1.0 if right == cases else centre + half)
+    return Interval(0.0 if right == 0 else center - half, 1.0 if right == cases else center + half)
 
 
 def mean_interval(

@@ -286,7 +286,7 @@ def _supervise(folder: Path, lock: int, module: str) -> None:
 
 
 def _signal_supervisor(folder: Path, number: int) -> bool:
-    """Whether the supervisor could be signalled; in its first moments it is unknown."""
+    """Whether the supervisor could be signaled; in its first moments it is unknown."""
     try:
         known = json.loads((folder / SUPERVISOR).read_text())
     except FileNotFoundError:

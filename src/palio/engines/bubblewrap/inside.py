@@ -41,7 +41,7 @@ def inside_command(interpreter: str, socket: int, file: int) -> list[str]:
 
 
 def failure(socket: Socket) -> str:
-    """Why it did not become the job's program; empty if it did. Called after the sandbox has ended."""
+    """Why it did not become the job's program; empty if it did. Called after the sandbox exits."""
     socket.setblocking(False)
     try:
         return printable(socket.recv(4096).decode(errors="replace"))

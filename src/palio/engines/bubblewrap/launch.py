@@ -96,7 +96,7 @@ class Launched:
             os.write(self.alive, b".")
 
     def cpu_s(self) -> float | None:
-        """The CPU time of everything in the sandbox. Called after the guard has ended."""
+        """The CPU time of everything in the sandbox. Called after the guard exits."""
         with suppress(OSError, ValueError):
             return float(json.loads(self.reports.recv(1024))["cpu_s"])
         return None  # it was killed by another process

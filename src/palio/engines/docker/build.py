@@ -39,7 +39,7 @@ _KILLED = 137
 # participants read.
 _MISSING = "[palio] This image does not exist here and could not be pulled."
 _TAIL_PIECES = 200
-_THROTTLE_S = 0.001  # per chunk beyond what is kept: the engine waits, so a chatty step does not use up a CPU
+_THROTTLE_S = 0.001  # per chunk beyond what is kept: the engine waits, so a chatty step does not occupy a CPU
 
 
 class BuildThread(ImageThread):

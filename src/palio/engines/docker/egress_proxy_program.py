@@ -221,7 +221,7 @@ def responds(address: str, table: Path = ARP_TABLE) -> bool:
         asked = asked or bool(flags)
         time.sleep(ARP_POLL_S)
     if not asked:
-        raise OSError(f"the kernel's neighbour table has no entry for {address}")
+        raise OSError(f"the kernel's neighbor table has no entry for {address}")
     return False
 
 

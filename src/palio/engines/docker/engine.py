@@ -166,20 +166,19 @@ class DockerEngine:
                 with suppress(NotFound):
                     self._client.api.remove_volume(volume["Name"], force=True)
             remove_links(work)
-            remove_egress_proxy(
-                self._client, work.name
-            )  # `job_names` does not tell what kind of work a name belongs to
+            # A name from `job_names` may also be a build's.
+            remove_egress_proxy(self._client, work.name)
 
     def _remove_container(self, identity: str) -> None:
         with suppress(NotFound):
             self._client.api.remove_container(identity, force=True, v=True)
 
     def job_names(self) -> frozenset[str]:
-        labelled = {"label": JOB_LABEL}
+        labeled = {"label": JOB_LABEL}
         with faults_named("listing jobs"):
-            containers = self._client.api.containers(all=True, filters=labelled)
-            volumes = self._client.api.volumes(filters=labelled)["Volumes"] or []
-            networks = self._client.api.networks(filters=labelled)
+            containers = self._client.api.containers(all=True, filters=labeled)
+            volumes = self._client.api.volumes(filters=labeled)["Volumes"] or []
+            networks = self._client.api.networks(filters=labeled)
         return frozenset(each["Labels"][JOB_LABEL] for each in (*containers, *volumes, *networks))
 
     # -- images
@@ -332,7 +331,7 @@ class DockerEngine:
         over = self._stopwatches[job.name].elapsed_s() - job.limits.time_s
         if over > 0:
             mark_overtime(self._client, job)
-            with suppress(APIError):  # it may have ended in the meantime
+            with suppress(APIError):  # it may have exited in the meantime
                 self._client.api.kill(job.name, "SIGKILL" if over > GRACE_S else "SIGTERM")
 
     def _is_overtime(self, job: Job, result: JobResult, holder: dict[str, Any]) -> bool:

@@ -52,7 +52,7 @@ def _judged(client: docker.DockerClient, work: Build | Load, ended: JobResult) -
 
 
 class ImageThread(ABC):
-    """One image being made. `result` is None until it has ended; `stop` makes the engine abandon it."""
+    """One image being made. `result` is None until it finishes; `stop` makes the engine abandon it."""
 
     def __init__(self, work: Build | Load) -> None:
         self.result: JobResult | None = None

@@ -70,7 +70,7 @@ class Layers:
             time.sleep(0.02)
 
     def _remove_containers(self, client: docker.DockerClient) -> None:
-        """Removes containers of steps that nobody waited for, because the engine had ended."""
+        """Removes containers of steps that nobody waited for, because the engine stopped."""
         if not self._containers:
             return
         for container in client.api.containers(all=True, filters={"status": ["exited", "dead", "created"]}):

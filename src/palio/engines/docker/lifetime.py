@@ -1,6 +1,6 @@
 """Detects whether the engine was restarted under a job, which ends its containers through no fault of their own.
 
-The API does not report when the engine started. But it creates its default network anew at each start, after ending all
+The API does not report when the engine started. But it recreates its default network at each start, after ending all
 containers of its previous life that still run. So a container that ended before that network was created ended in a
 previous life of the engine, and nobody can tell whether by itself.
 

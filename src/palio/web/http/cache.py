@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar, cast
 
-SECONDS = 60  # after which it is recomputed in any case, in case a change was not signalled
+SECONDS = 60  # after which it is recomputed in any case, in case a change was not signaled
 OLDEST_S = 2 * SECONDS  # how old a result may be while another thread recomputes it
 _REMOVED_AT_ONCE = 8
 MOST = 5_000  # entries, the most recent ones

@@ -299,7 +299,7 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
         "|---|---|",
         "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores |",
         "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",
-        "| `leaderboards/*.csv` | each phase's leaderboard as organizers see it; disqualified entries have no rank |",
+        "| `leaderboards/*.csv` | each phase as organizers see it; disqualified entries have no rank |",
         "| `teams.csv` | one line per member: team, captain, member since, accepted terms |",
         "| `events.csv` | the audit log: who did what, when and why; without a name it was the platform |",
         "| `versions.csv` | every published version, with the digest of its files and its changes |",

@@ -290,7 +290,7 @@ def _end_most_silent(connections: Iterable[Channel]) -> None:
 
 
 def _network(address: str) -> str:
-    """The network of an address: an IPv6 user has 2⁶⁴ neighbouring addresses."""
+    """The network of an address: an IPv6 user has 2⁶⁴ neighboring addresses."""
     with suppress(ValueError):
         if (found := ipaddress.ip_address(address.partition("%")[0])).version == 6:
             return str(ipaddress.ip_network((found, 64), strict=False))
