@@ -251,7 +251,7 @@ def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
     assert palio("cancel", submission.pk).out == "Cancelled.\n"
     assert palio("status", submission.pk).exit_code == 130
     said = palio("cancel", submission.pk)
-    assert (said.exit_code, "This submission has ended" in said.err) == (10, True)
+    assert (said.exit_code, "(submission-finished)" in said.err) == (10, True)
     assert palio("logs", submission.pk).err == "No logs available yet.\n"
     assert submission.attempts.get().state == State.CANCELLED
     listed = palio("status", "-c", "mednist").out.splitlines()
