@@ -9,9 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from palio.core.errors import PalioError
-from palio.core.files.staging import writing
 from palio.core.quantities import size_text
-from palio.web.storage.upload_folder import UploadFolder
+from palio.web.storage.upload_folder import UploadFolder, room
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -24,7 +23,7 @@ def received(request: HttpRequest) -> Iterator[Path]:
     if announced > most:
         raise _too_large(most)
     UploadFolder.refuse_full(announced)
-    with writing(folder), NamedTemporaryFile(prefix=".body-", dir=folder) as file:
+    with room(), NamedTemporaryFile(prefix=".body-", dir=folder) as file:
         size_bytes = 0
         while block := request.read(_BLOCK_BYTES):
             size_bytes += len(block)
