@@ -62,7 +62,7 @@ def test_publish_of_changed_content_is_a_version_with_its_difference(write: Writ
     version = publish(write(changed), actor=alice)
     assert version.number == 2
     assert version.changes == [
-        {"what": "registration", "old": "approved at once", "new": "approved by an organizer"},
+        {"what": "registration", "old": "approved automatically", "new": "approved by an organizer"},
         {"what": "column “accuracy”: precision", "old": "3", "new": "2"},
     ]
     challenge = Challenge.objects.get()
