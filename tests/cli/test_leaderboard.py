@@ -75,7 +75,7 @@ def test_run_named_twice_is_ranked_once(
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
         "  1      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
         "\n"
-        "Only one run has a score, so the file does not exist to compare it with.\n"
+        "Only one run has a score, so there is nothing to compare it with.\n"
     )
 
 

@@ -143,7 +143,7 @@ def test_run_saved_image(palio: Callable[..., Outcome], image: Path) -> None:
     assert (outcome.exit_code, result["verdict"], result["scores"]) == (0, "scored", {"accuracy": 1.0})
     assert list(result["stages"]) == ["build", "predict", "score"]
     log = Path("run/build.log").read_text().splitlines()
-    assert log[0].endswith("nothing in it was refused.")
+    assert log[0].endswith("no problems found.")
     assert log[1] == f"Loaded image: palio-build:{digest_file(image)}"
 
 
@@ -152,7 +152,7 @@ def test_run_damaged_image(palio: Callable[..., Outcome], image: Path) -> None:
     image.write_bytes(image.read_bytes()[:-1000])
     outcome = palio("run", image, "--challenge", "bundle", "--engine", "docker", "-o", "run")
     assert outcome.exit_code == 10
-    assert "image.tar.gz cannot be used as a saved image: it breaks off." in outcome.err
+    assert "image.tar.gz cannot be used as a saved image: it is truncated." in outcome.err
 
 
 @pytest.mark.bubblewrap
@@ -162,7 +162,7 @@ def test_run_saved_image_without_docker(palio: Callable[..., Outcome], bundle: P
     write(Path("image.tar"), classic([tar({"a": b"x"})]))
     outcome = palio("run", "image.tar", "--challenge", bundle, "--engine", "bubblewrap", "-o", "run")
     assert outcome.exit_code == 12
-    assert "It runs programs on this machine's own system and has no images." in outcome.err
+    assert "This engine runs programs on the machine's own system and cannot load images." in outcome.err
 
 
 # -- the participant's mistakes
@@ -283,7 +283,7 @@ def test_run_no_competition_yaml(palio: Callable[..., Outcome], tmp_path: Path) 
     Path("empty").mkdir()
     outcome = palio("score", "s.csv", "--challenge", "empty")
     assert outcome.exit_code == 11
-    assert "empty is not a challenge: it holds no competition.yaml." in outcome.err
+    assert "empty is not a challenge: it has no competition.yaml." in outcome.err
 
 
 def test_run_broken_competition_yaml(palio: Callable[..., Outcome], bundle: Path) -> None:

@@ -334,7 +334,7 @@ def test_an_image_is_used_again_only_for_the_same_context(
     assert before.image
     assert after.image
     assert reused.image == before.image
-    assert "used again" in again.log.read_text()
+    assert "Reusing an image" in again.log.read_text()
     for image, context in ((before.image, first), (after.image, second)):
         result, log = trial.run(SHOW, image=image, command=("python", "/mnt/in/program.py"))
         assert result.succeeded, log
@@ -659,7 +659,7 @@ def test_there_is_no_network_but_loopback(trial: Trial) -> None:
                     socket.create_connection(own.getsockname()).close()
                 print("none but loopback")
             except OSError:
-                print("none, nor sockets for one")
+                print("none, not even sockets")
         """
         result, log = trial.run(program)
     promised = trial.engine.guarantees()[0].detail.partition(":")[0]
@@ -1095,7 +1095,7 @@ def test_the_same_digest_is_not_built_twice(trial: Trial) -> None:
     again = replace(first, name=f"{first.name}-again", log=trial.folder / "again.log")
     repeated = trial.wait(again)
     assert (repeated.succeeded, repeated.image) == (True, result.image)
-    assert "used again" in again.log.read_text()
+    assert "Reusing an image" in again.log.read_text()
 
 
 def test_a_build_that_fails_says_which_step(trial: Trial) -> None:

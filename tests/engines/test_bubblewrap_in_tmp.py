@@ -15,7 +15,8 @@ pytestmark = pytest.mark.bubblewrap
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from palio.core.engine import GIB, MIB, Build, BuildLimits, Job, Limits
+from palio.core.engine import Build, BuildLimits, Job, Limits
+from palio.core.quantities import GIB, MIB
 from palio.engines.bubblewrap import BubblewrapEngine
 
 home = Path(sys.argv[1])

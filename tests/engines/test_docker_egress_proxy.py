@@ -133,7 +133,7 @@ def test_missing_proxy_image_fails_the_build(tmp_path: Path, monkeypatch: pytest
     assert raised.value.failure.message.startswith(
         "The challenge asks for build.network = true, which docker cannot provide on this machine: "
     )
-    assert "palio-test-no-such-image:1: pull it, or name another one" in raised.value.failure.next_step
+    assert "palio-test-no-such-image:1: pull it, or set " in raised.value.failure.next_step
     assert left_of(build.name) == []
 
 
@@ -156,9 +156,7 @@ def test_a_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypa
         finish(build)
     failure = raised.value.failure
     assert (failure.code, failure.cause) == ("limit-unavailable", Cause.PLATFORM)
-    assert re.search(
-        r": on the network that it made for the build, its own machine answers at [0-9.]+\.1, ", failure.message
-    )
+    assert re.search(r": its machine responds at [0-9.]+\.1 on the build's network, ", failure.message)
     assert "com.docker.network.bridge.inhibit_ipv4" in failure.next_step
     assert "a step ran" not in build.log.read_text()
     assert left_of(build.name) == []

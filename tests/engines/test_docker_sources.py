@@ -120,9 +120,9 @@ RUN [ "$(cat /one /two /three)" = "$(printf 'one\\ntwo\\none')" ]
 @pytest.mark.parametrize(
     ("instruction", "reason"),
     [
-        ('CMD ["a\\u0000b"]', "a string of the list is refused, as it holds NUL (U+0000)"),
+        ('CMD ["a\\u0000b"]', "a string of the list is invalid: it contains NUL (U+0000)"),
         ("ENV =x", "a variable needs a name; write ENV NAME=value"),
-        ("FROM 770e", "an image's name is needed here"),
+        ("FROM 770e", "an image name is required"),
     ],
 )
 def test_odd_words_are_refused_with_their_line(far: Far, instruction: str, reason: str) -> None:

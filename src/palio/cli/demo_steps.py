@@ -148,9 +148,8 @@ class Demo:
         runs = sorted(path for path in (self.folder / "runs").iterdir() if _evaluated(path) == now)
         page = self.folder / "leaderboard.html"
         click.get_current_context().invoke(leaderboard, names=[str(run) for run in runs], html=page)
-        click.echo(f"  report       {self._run_folder / 'report.html'}")
-        click.echo(f"  leaderboard  {page}")
-        click.echo(f"  run folder   {self._run_folder} (readable without Palio)")
+        click.echo(f"Report: {self._run_folder / 'report.html'}")
+        click.echo(f"Run folder: {self._run_folder} (readable without Palio)")
 
     def _submit(self, engine: str) -> int:
         """Submits to a local platform, which stays up until Ctrl-C if this is a terminal."""
