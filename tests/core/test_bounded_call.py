@@ -100,7 +100,7 @@ def test_breakdown_of_the_parser_ends_it(function: Callable[[], None], says: str
 
 
 def test_large_answer_is_refused() -> None:
-    with pytest.raises(BoundsError, match=r"comes to more than 1\.00 MiB"):
+    with pytest.raises(BoundsError, match=r"is larger than 1\.00 MiB"):
         call_bounded(answer, 2 * MIB, bounds=Bounds(answer_bytes=MIB))
 
 

@@ -20,7 +20,7 @@ def test_home_shows_published_challenges_and_no_draft(world: World, browser: Bro
 def test_unknown_address_is_a_readable_404(world: World, browser: Browser, path: str) -> None:
     answer = browser().get(path)
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.text
+    assert "This does not exist, or you may not see it" in answer.text
 
 
 def test_health_without_a_controller_says_so(db: None, browser: Browser) -> None:

@@ -23,7 +23,7 @@ def test_operation_name_is_that_of_the_method() -> None:
 def test_method_that_no_operation_is_for_is_refused_in_words(world: World, browser: Callable[..., Client]) -> None:
     answer = browser(world.bob).get(f"/api/v1/teams/{world.team.pk}/captain")
     assert (answer.status_code, answer["Allow"], answer.json()["code"]) == (405, "POST", "method-not-allowed")
-    assert answer.json()["message"] == "This address does not answer GET."
+    assert answer.json()["message"] == "This address does not support GET."
     assert browser(world.carol).get(f"/api/v1/teams/{world.team.pk}/captain").status_code == 404  # not hers to know
 
 

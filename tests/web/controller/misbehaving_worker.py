@@ -22,6 +22,7 @@ from palio.web.controller.worker import WorkerProcesses
 
 CPU_S = 2.0
 MARK = "# please: "
+GO_ON = "go-on"  # a submission that waits does so for this file
 
 
 def workers(folder: Path) -> WorkerProcesses:
@@ -55,7 +56,7 @@ def main(folder: str) -> None:
 
     def predicting(job: Job, output: Path) -> None:
         (Path(folder) / f"{job.name}.pid").write_text(f"{os.getpid()} {'PALIO_SECRET' in os.environ}")
-        misbehave(wish)
+        misbehave(wish, Path(folder))
         predict(job, output)
 
     engine = ProgrammedEngine(Path(folder), {"predict": predicting, "score": score})
@@ -71,7 +72,7 @@ def wished(request: str) -> str:
     return text.partition(MARK)[2].partition("\n")[0]
 
 
-def misbehave(wish: str) -> None:
+def misbehave(wish: str, folder: Path) -> None:
     match wish:
         case "hang":
             re.match("(a*)*b", "a" * 64)  # never lets another thread of its process run
@@ -90,6 +91,9 @@ def misbehave(wish: str) -> None:
             sys.stdout.write("x" * 100_000)
         case "slow":
             time.sleep(1)
+        case "wait":
+            while not (folder / GO_ON).exists():
+                time.sleep(0.05)
 
 
 def start_one(home: Path, in_thread: bool) -> int:

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import connection, connections
 from tests.web.controller import controller_processes
-from tests.web.controller.misbehaving_worker import please, workers
+from tests.web.controller.misbehaving_worker import GO_ON, please, workers
 from tests.web.controller.programmed_engine import ProgrammedEngine
 from tests.web.controller.stepped_controller import add_submission, moves
 from tests.web.world import World
@@ -29,7 +29,7 @@ COUNT = 6
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="PostgreSQL has no one lock for all writes")
 @pytest.mark.parametrize(("timeout_s", "locked_s"), [(20, 4.0), (1, 4.0)], ids=["waits", "gives up"])
 def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked_s: float) -> None:
-    attempts = [add_submission(world.team, world.bob, extra=b"%d" % n, predict=please("slow")) for n in range(COUNT)]
+    attempts = [add_submission(world.team, world.bob, extra=b"%d" % n, predict=please("wait")) for n in range(COUNT)]
     engine = ProgrammedEngine(tmp_path / "engine")
     controller = partial(
         Controller, engines=Engines(lambda _: (engine, ""), lambda _: None), workers=workers(tmp_path / "engine")
@@ -42,6 +42,7 @@ def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked
     controller_processes.wait_until(lambda: Attempt.objects.filter(state="predict").count() == COUNT, child)
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+        (tmp_path / "engine" / GO_ON).touch()
         time.sleep(locked_s)
         written = [attempt for attempt in attempts if has_verdict(attempt)]
         other.execute("ROLLBACK")

@@ -32,7 +32,8 @@ call_command("createcachetable", verbosity=0)
 from django.test import Client
 from tests.bundles import write_bundle
 from tests.web.world import make_world
-from tests.web.submission_files import context_zip, digest
+from tests.web.submission_files import context_zip
+from tests.web.tus import announcing
 from palio.web.verbs.tokens import make_token
 
 world = make_world(write_bundle(data / "vowels"))
@@ -41,11 +42,11 @@ program = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False, headers
 browser = Client(SERVER_NAME="127.0.0.1", raise_request_exception=False)
 browser.force_login(world.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
 content = context_zip()
-asked = {"name": "m.zip", "size_bytes": len(content), "sha256": digest(content)}
 
 def announce():
-    answer = program.post("/api/v1/challenges/mednist/uploads", asked, content_type="application/json")
-    return [answer.status_code, answer.json().get("code"), answer.headers.get("Retry-After")]
+    answer = program.post("/api/v1/challenges/mednist/uploads", headers=announcing(content))
+    code = answer.json()["code"] if answer.content else None
+    return [answer.status_code, code, answer.headers.get("Retry-After")]
 
 def rename():
     answer = browser.post(f"/teams/{world.team.pk}/rename/", {"name": "Blobs and more"})

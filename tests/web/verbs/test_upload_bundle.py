@@ -60,7 +60,7 @@ def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("readme.txt", "x")
     assert failure(tmp_path / "x.zip", world).failure.message == (
-        "bundle is not a challenge: it holds no competition.yaml."
+        "bundle is not a challenge: it has no competition.yaml."
     )
 
 
