@@ -43,7 +43,7 @@ def test_export_writes_a_folder_and_never_over_another(
 ) -> None:
     assert main(["export", "mednist", "--runs"]) == 0
     folder = tmp_path / "mednist-export"
-    assert capsys.readouterr().out == f"mednist is in {folder}; README.md there names every file.\n"
+    assert capsys.readouterr().out == f"mednist was exported to {folder}. README.md there describes every file.\n"
     assert (folder / f"runs/{full.best.pk}/scores/cases.csv").is_file()
     assert (folder / "results.csv").read_text().count("\n") == 8
     assert main(["export", "mednist"]) == 2
@@ -62,8 +62,11 @@ def test_export_is_refused_to_whom_it_is_not_for(
     full: Full, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = sorted(tmp_path.iterdir())
-    for user, scopes in ((full.world.bob, ["read", "organize"]), (full.world.alice, ["read"])):
+    for user, scopes, code in (
+        (full.world.bob, ["read", "organize"], "not-allowed"),
+        (full.world.alice, ["read"], "token-scope-missing"),
+    ):
         sign_in(user, monkeypatch, *scopes)
         assert main(["export", "mednist"]) == 2
-        assert "(not-allowed)" in capsys.readouterr().err
+        assert f"({code})" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before

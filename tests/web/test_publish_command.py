@@ -44,7 +44,7 @@ def test_publish_makes_a_draft_then_shows_it_then_does_nothing(
     url = f"{live_server.url}/c/vowels/"
     assert said(capsys, str(small_bundle), "--draft") == (0, ["Vowels, version 1: draft.", url])
     assert said(capsys, str(small_bundle)) == (0, ["Vowels, version 1: published.", url])
-    nothing = "This is version 1 of Vowels, as it was. Nothing was changed."
+    nothing = "Nothing to do: version 1 of Vowels already has this content."
     assert said(capsys, str(small_bundle)) == (0, [nothing, url])
 
 
@@ -54,7 +54,7 @@ def test_publish_of_a_zip_is_publishing_what_it_holds(
     url = f"{live_server.url}/c/vowels/"
     archive = shutil.make_archive(str(tmp_path / "vowels"), "zip", small_bundle)
     assert said(capsys, archive) == (0, ["Vowels, version 1: published.", url])
-    nothing = "This is version 1 of Vowels, as it was. Nothing was changed."
+    nothing = "Nothing to do: version 1 of Vowels already has this content."
     assert said(capsys, str(small_bundle)) == (0, [nothing, url])
 
 
@@ -78,7 +78,7 @@ def test_publish_of_a_new_version_says_what_it_changes(
         0,
         [
             "Vowels, version 2: published.",
-            "  terms: 0 lines gone, 1 new",
+            "  terms: 0 lines removed, 1 added",
             "  column “accuracy”: precision: 3 → 2",
             f"{live_server.url}/c/letters/",
         ],
