@@ -87,7 +87,10 @@ class UploadFolder:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise PalioError("upload-locked") from None
-            yield
+            try:
+                yield
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)  # at once: a child that is just being forked still has the file open
 
     @staticmethod
     def refuse_full(size_bytes: int) -> None:
