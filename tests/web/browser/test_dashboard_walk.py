@@ -33,7 +33,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
         seen = look(opened, by_name["dashboard"])
         seen.page.get_by_role("link", name="Compare the leaderboards").click()
         seen.page.wait_for_load_state()
-        moves = seen.page.locator("section[aria-labelledby=boards] tbody tr")
+        moves = seen.page.locator("section[aria-labelledby=comparison] tbody tr")
         assert moves.count() > 5
         assert press(seen, "Apply", "Apply") == "New scores applied."
         assert seen.page.locator("h2 .badge").inner_text() == "applied"
