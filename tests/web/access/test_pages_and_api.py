@@ -9,7 +9,7 @@ from tests.web.access.test_matrix import ANSWERED, WRITTEN
 # For each page whose name is no operation's of the API, or that does more, the operations that show or do the same.
 BY_API: Mapping[str, tuple[str, ...]] = {
     "home": ("list-challenges",),
-    "health": (),  # JSON itself, and for whoever watches the server
+    "health": (),  # already JSON, for monitoring
     "challenge-page": ("challenge-pages",),
     "challenge-terms": ("challenge",),
     "challenge-file": (),  # pictures in the pages of a challenge

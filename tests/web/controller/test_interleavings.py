@@ -67,7 +67,7 @@ def happen(stepped: SteppedController, world: World, happening: str, number: int
         case "exit":
             engine.programs = {"predict": exits, "score": score}
         case "mend":
-            mend(stepped)
+            repair(stepped)
         case "overdue":
             stepped.ahead_s += 400
         case "away":
@@ -83,14 +83,14 @@ def happen(stepped: SteppedController, world: World, happening: str, number: int
         stepped.controller.changed.wait(0.01)
 
 
-def mend(stepped: SteppedController) -> None:
+def repair(stepped: SteppedController) -> None:
     stepped.engine.faults.clear()
     stepped.engine.lasting.clear()
     stepped.engine.programs = {"predict": predict, "score": score}
 
 
 def bring_to_its_end(stepped: SteppedController) -> None:
-    mend(stepped)
+    repair(stepped)
     stepped.engine.away = False
     stepped.controller.watch.look()
 
