@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import docker
 import pytest
@@ -92,6 +93,7 @@ def test_the_proxy_does_not_choose_the_base(far: Far, client: docker.DockerClien
     context.mkdir()
     lines = ["ARG http_proxy", f"ARG A=${{http_proxy:+{digits}}}", f"FROM ${{A:-{BASE}}}", "RUN test ! -e /secret"]
     (context / "Dockerfile").write_text("\n".join(lines))
+    (context / "new").write_text(str(uuid4()))  # or an image of an earlier run is reused
     limits = type(BUILD_LIMITS)(**(vars(BUILD_LIMITS) | {"network": True}))
     build = Build(f"palio-test-{far.home.name}-attack", digest_tree(context), context, limits, far.home / "attack.log")
     result = far.finish(build)

@@ -141,7 +141,7 @@ def test_the_same_zip_twice_is_one_file_and_is_said(faults: Faults) -> None:
     faults.connection().post(f"/submissions/{first}/cancel")
     second = faults.connection().post("/challenges/open/submit", {"file": file})
     assert second["id"] != first
-    assert [note.partition(",")[0] for note in second["notes"]] == ["this file was handed in for this phase before"]
+    assert [note.partition(",")[0] for note in second["notes"]] == ["this file was submitted to this phase before"]
     faults.connection().post(f"/submissions/{second['id']}/cancel")
 
 

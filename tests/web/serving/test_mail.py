@@ -99,7 +99,7 @@ def test_mail_confirms_an_address_and_sets_a_new_password(tmp_path: Path, mail_s
         assert link(confirms).startswith(f"{platform.address}/accounts/confirm-email/")
         where, page = bob.get(link(confirms))
         bob.post(where, page)
-        assert ">confirmed<" in bob.get(f"{platform.address}/accounts/email/")[1]
+        assert ">verified<" in bob.get(f"{platform.address}/accounts/email/")[1]
 
         stranger = Browser()
         form = f"{platform.address}/accounts/password/reset/"
@@ -110,4 +110,4 @@ def test_mail_confirms_an_address_and_sets_a_new_password(tmp_path: Path, mail_s
         where, page = stranger.get(link(resets))
         _, page = stranger.post(where, page, password1=OTHER, password2=OTHER)
         assert ">bob</a>" in page  # and is signed in
-        assert "This link is over" in Browser().get(link(resets))[1]
+        assert "This link has expired" in Browser().get(link(resets))[1]

@@ -128,7 +128,7 @@ def test_told_to_end_it_ends_with_all_its_processes(tmp_path: Path, number: sign
         assert started.process.wait(20) == 0
         assert time.monotonic() - begin < 12
         assert [process for process in family if is_running(process)] == []
-        assert "nothing of it is running" in started.said
+        assert "none of its processes are running" in started.said
 
 
 def test_killed_supervisor_takes_its_children_along_and_the_next_one_starts(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_killed_children_are_started_again(tmp_path: Path) -> None:
                 f"another {victim}",
                 lambda victim=victim, old=old: children(started).get(victim, old) != old and started.health(),
             )
-        assert started.said.count("was killed by SIGKILL; it is started again in 0.2 s") == 2
+        assert started.said.count("was killed by SIGKILL; restarting it in 0.2 s") == 2
 
 
 def test_several_processes_answer_at_one_address(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_database_of_a_newer_version_is_refused_and_not_touched(tmp_path: Path) 
         database.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('palio', '0999_later', 0)")
     result = palio("serve", "--data", started.data)
     assert result.returncode == 12
-    assert "  | unknown here: palio.0999_later" in result.stderr
+    assert "  | unknown migration: palio.0999_later" in result.stderr
     assert "(database-newer)" in result.stderr
 
 
