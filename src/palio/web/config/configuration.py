@@ -22,6 +22,7 @@ from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
 FILE = "palio.toml"
 TABLE = "server"
+MOST_WORKERS = 2  # unless more are asked for; each takes about 60 MiB
 _FROM_FILE = "_file"  # at the end of a setting's name: the value is the content of that file
 
 
@@ -47,7 +48,7 @@ class Configuration:
     database_url: str = _setting(
         takes.database, "", "postgresql://user:password@host/name; SQLite in `data` if not set", secret=True
     )
-    workers: int = _setting(takes.whole(1, 64), 1, "web processes")
+    workers: int = _setting(takes.whole(0, 64), 0, f"web processes; 0: one per CPU, {MOST_WORKERS} at most")
     threads: int = _setting(takes.whole(1, 256), 32, "requests that each web process answers at a time")
     request_log: bool = _setting(takes.flag, False, "log every request; slow and failed ones are always logged")
     sign_up: str = _setting(

@@ -1,33 +1,47 @@
 """A cache of this process for results that are slow to compute and often needed.
 
-While one thread recomputes a result, the others get the old one. All get the same object, which nobody may change.
+While one thread recomputes a result, the others get the old one. A result that takes long is recomputed in the
+background if the old one was right a moment ago: then nobody waits, and a change is hidden for a moment at most.
+All get the same object, which nobody may change.
 """
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, TypeVar, cast
 
 SECONDS = 60  # after which it is recomputed in any case, in case a change was not signaled
 OLDEST_S = 2 * SECONDS  # how old a result may be while another thread recomputes it
+SLOW_S = 0.05  # to compute: longer than a reader should wait
+MOMENT_S = 0.7  # how long a change may be hidden, beside the time to compute it
 _REMOVED_AT_ONCE = 8
 MOST = 5_000  # entries, the most recent ones
 
 _Made = TypeVar("_Made")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Entry:
     stamp: Any
     made: Any
-    time: float
+    seconds: float  # that it took
+    made_at: float
+    right_at: float  # when it was last known to be right
 
     def is_old(self) -> bool:
-        return time.monotonic() > self.time + OLDEST_S
+        return time.monotonic() > self.made_at + OLDEST_S
 
     def is_right(self, stamp: Any) -> bool:
-        return self.stamp >= stamp and time.monotonic() < self.time + SECONDS
+        if self.stamp >= stamp and time.monotonic() < self.made_at + SECONDS:
+            self.right_at = time.monotonic()
+            return True
+        return False
+
+    def may_be_shown(self) -> bool:
+        """Although it is no longer right."""
+        return self.seconds > SLOW_S and time.monotonic() < self.right_at + MOMENT_S
 
 
 # No lock here, because many threads would wait whenever its holder is preempted: each line is one step for the
@@ -35,6 +49,8 @@ class _Entry:
 _all: dict[str, _Entry] = {}  # in the order of creation
 _making: dict[str, Lock] = {}
 _removing = Lock()
+
+_background: ThreadPoolExecutor | None = None
 
 
 def cached(key: str, stamp: Any, make: Callable[[], _Made]) -> _Made:
@@ -60,16 +76,33 @@ def clear() -> None:
     _all.clear()
 
 
+def recompute_in_background() -> None:
+    """Slow results are recomputed in a thread of their own from now on. Call this in a process that serves pages."""
+    global _background
+    _background = ThreadPoolExecutor(1, "palio-cache")
+
+
 def _renewed(key: str, stamp: Any, make: Callable[[], Any], old: _Entry | None) -> _Entry:
     lock = _lock(key)
     if old is None:
         lock.acquire()
     elif not lock.acquire(blocking=False):
         return old
+    elif _background and old.may_be_shown():
+        _background.submit(_made, key, stamp, make, lock)
+        return old
+    return _made(key, stamp, make, lock)
+
+
+def _made(key: str, stamp: Any, make: Callable[[], Any], lock: Lock) -> _Entry:
+    """Releases the lock. If `make` fails in the background, so it will for the request that then has to wait for it."""
     try:
         entry = _find(key)
         if entry is None or not entry.is_right(stamp):
-            entry = _Entry(stamp, make(), time.monotonic())
+            begin = time.monotonic()
+            made = make()
+            end = time.monotonic()
+            entry = _Entry(stamp, made, end - begin, end, end)
             _store(key, entry)
         return entry
     finally:

@@ -12,7 +12,7 @@ from socket import socket
 
 from palio import __version__
 from palio.core.quantities import size_text
-from palio.web.config.configuration import Configuration
+from palio.web.config.configuration import MOST_WORKERS, Configuration
 from palio.web.config.data_folder import Folders
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.serving.child_process import fork
@@ -58,7 +58,7 @@ class Platform:
             self._set_up()
             if self._pages:
                 answer, name = self._answerer(listening), "The web process"
-                charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._configuration.workers)]
+                charges += [Charge(name, answer, signal.SIGTERM) for _ in range(self._workers())]
             if self._controller:
                 # Killed at once if the supervisor was: it may be waiting for an engine, and a kill does no harm.
                 charges.append(
@@ -68,6 +68,9 @@ class Platform:
             Supervisor(charges).run(once_started=partial(self._tell, engine))
         say("Palio has stopped; none of its processes are running.")
         return 0
+
+    def _workers(self) -> int:
+        return self._configuration.workers or min(os.cpu_count() or 1, MOST_WORKERS)
 
     def _set_up(self) -> None:
         import django

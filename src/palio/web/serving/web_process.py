@@ -14,6 +14,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from palio.web.config.configuration import Configuration
+from palio.web.http.cache import recompute_in_background
 from palio.web.http.request_log import shown_path
 from palio.web.pages.file_forms import FORM_BYTES
 from palio.web.serving.admission import ASKED
@@ -27,6 +28,7 @@ _log = logging.getLogger("palio.requests")
 def answer_requests(configuration: Configuration, listening: socket.socket, application: WSGIHandler) -> None:
     """Serve until SIGTERM; runs in a process of its own."""
     tempfile.tempdir = str(settings.FOLDERS.uploads)  # for request bodies, which have no name there
+    recompute_in_background()
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(configuration.threads)
     adjustments = Adjustments(
