@@ -6,7 +6,8 @@ from threading import Event
 
 import pytest
 
-from palio.web.http.cache import cached, clear
+from palio.web.http import cache
+from palio.web.http.cache import cached, clear, recompute_in_background
 
 Fetch = Callable[[int], "Future[str]"]
 
@@ -74,3 +75,44 @@ def test_others_wait_where_nothing_was_there(slowly: tuple[Fetch, Event, Event])
     assert not ended
     may_end.set()
     assert (maker.result(30), other.result(30)) == ("new", "new")
+
+
+@pytest.fixture
+def background(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    recompute_in_background()
+    monkeypatch.setattr(cache, "SLOW_S", -1.0)
+    yield
+    assert cache._background
+    cache._background.shutdown()
+    cache._background = None
+
+
+@pytest.mark.usefixtures("background")
+def test_nobody_waits_for_a_slow_result_that_was_right_a_moment_ago(slowly: tuple[Fetch, Event, Event]) -> None:
+    cached("key", 1, lambda: "old")
+    ask, begun, may_end = slowly
+    assert ask(2).result(30) == "old"
+    assert begun.wait(30)
+    assert cached("key", 2, refuse) == "old"
+    may_end.set()
+    assert cache._background
+    cache._background.submit(lambda: None).result(30)
+    assert cached("key", 2, refuse) == "new"
+
+
+@pytest.mark.usefixtures("background")
+def test_slow_result_that_was_not_asked_for_a_while_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cached("key", 1, lambda: "old")
+    monkeypatch.setattr(cache, "MOMENT_S", 0.0)
+    assert cached("key", 2, lambda: "new") == "new"
+
+
+@pytest.mark.usefixtures("background")
+def test_failure_in_the_background_reaches_the_request_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    cached("key", 1, lambda: "old")
+    assert cached("key", 2, refuse) == "old"
+    assert cache._background
+    cache._background.submit(lambda: None).result(30)
+    monkeypatch.setattr(cache, "MOMENT_S", 0.0)
+    with pytest.raises(AssertionError, match="once more"):
+        cached("key", 2, refuse)

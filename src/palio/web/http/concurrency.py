@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 from django.http import HttpRequest, HttpResponse
 
-AT_ONCE = 3
+AT_ONCE = 2
 PATIENCE_S = 0.5
 
 _slots: SimpleQueue[None] = SimpleQueue()  # its lock is never held by a preempted thread

@@ -5,6 +5,7 @@ docs/design-notes.md has the measurements. While a new revision is rendered, oth
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from palio.core.bundle.model import Phase
@@ -35,10 +36,16 @@ class Snapshot:
     leaderboard: Leaderboard
     statistics: Statistics
     axis: Axis | None  # of the drawn intervals, if there are any
-    html: tuple[str, ...]
-    json: tuple[str, ...]
     orders: Mapping[str, tuple[int, ...]]
     entries: Sequence[Entry]
+
+    @cached_property
+    def html(self) -> tuple[str, ...]:
+        return tuple(rows_html(self.leaderboard, self.statistics, self.axis))
+
+    @cached_property
+    def json(self) -> tuple[str, ...]:
+        return tuple(json_rows(self.leaderboard, self.statistics))
 
     def order(self, sort: str) -> tuple[int, ...]:
         return self.orders[self.sort_key(sort)]
@@ -83,8 +90,6 @@ def _render(
         leaderboard=leaderboard,
         statistics=statistics,
         axis=axis,
-        html=tuple(rows_html(leaderboard, statistics, axis)),
-        json=tuple(json_rows(leaderboard, statistics)),
         orders=_orders(leaderboard),
         entries=entries,
     )
