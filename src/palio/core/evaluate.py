@@ -15,10 +15,11 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from palio.core.attempt import verdicts
-from palio.core.attempt.blind import restore_names
+from palio.core.attempt.blind import Names, restore_names
+from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import Attempt
 from palio.core.attempt.lock import lock
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 __all__ = ["Attempt", "Evaluation"]
+
+JobOn: TypeAlias = Callable[[Path | None], Job]  # the job of the current stage on a folder of inputs
 
 REPORT = "detailed_results.html"
 _POLL_S = 0.02
@@ -88,6 +91,7 @@ class Evaluation:
         self._prepared = Prepared(attempt.bundle, self._progress, copies)
         works = attempt.all_work(folder) if has_begun else ()
         self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed yet
+        self._ingests = False  # whether the ingestion program runs the submission
         self._moves = self._evaluate()
 
     def step(self) -> bool:
@@ -143,7 +147,9 @@ class Evaluation:
     def _stages(self) -> Generator[Stage, None, None]:
         attempt = self.attempt
         self._write_config()
-        self._write_lock()
+        is_code = attempt.submission.kind is SubmissionKind.CODE and self._collected is None
+        run = self._code_run() if is_code else None
+        self._write_lock(run)
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
         self._engine.check(attempt.phase.rules.score)
@@ -151,9 +157,9 @@ class Evaluation:
             self._take_predictions()
         else:
             self._engine.check(attempt.phase.rules.predict)
-            image = yield from self._image()
-            yield from self._sample(image)
-            yield from self._predict(image)
+            job_on = yield from (self._code(run) if run else self._container())
+            yield from self._sample(job_on)
+            yield from self._predict(job_on)
         yield from self._score()
 
     def _take_predictions(self) -> None:
@@ -170,10 +176,42 @@ class Evaluation:
             self._write_metadata(target, exit_code=0, wall_s=0)
         self._progress.note_done("predictions")
 
-    def _image(self) -> Generator[Stage, None, str]:
+    def _container(self) -> Generator[Stage, None, JobOn]:
+        """Builds or loads the submission's image."""
         self._reach(Stage.BUILD, Cause.PARTICIPANT)
-        is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
-        return (yield from self._load() if is_saved else self._build())
+        attempt, is_saved = self.attempt, self.attempt.submission.kind is SubmissionKind.IMAGE
+        image = yield from (self._load() if is_saved else self._build())
+
+        def job_on(inputs: Path | None) -> Job:
+            assert inputs is not None  # noqa: S101 - `_predict` has refused
+            return attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
+
+        return job_on
+
+    def _code_run(self) -> CodeRun:
+        self._reach(Stage.BUILD, Cause.PARTICIPANT)
+        attempt, program = self.attempt, self.attempt.task.ingestion_program
+        submitted = self._prepared.code(attempt.submission, attempt.phase.rules.build.size_bytes)
+        if program is None:
+            return code_run(submitted, None, attempt.task)
+        self._reach(Stage.BUILD, Cause.ORGANIZER)
+        return code_run(
+            submitted, self._copied("ingestion", "ingestion_program", program, executable=True), attempt.task
+        )
+
+    def _code(self, run: CodeRun) -> Generator[Stage, None, JobOn]:
+        """Builds the image that runs the submission's code."""
+        self._reach(Stage.BUILD, Cause.ORGANIZER)
+        attempt = self.attempt
+        build = attempt.code_image(self.folder, run.context or self._prepared.image_context())
+        result = yield from self._run(build)
+        verdicts.raise_if_code_image_failed(result, build, attempt.task.ingestion_program if run.context else None)
+        self._ingests = run.ingestion is not None
+
+        def job_on(inputs: Path | None) -> Job:
+            return attempt.code_job(self.folder, self.stage, image=result.image or "", run=run, inputs=inputs)
+
+        return job_on
 
     def _load(self) -> Generator[Stage, None, str]:
         verdicts.refuse_unloadable(self._engine)
@@ -190,7 +228,7 @@ class Evaluation:
         verdicts.raise_if_build_failed(result, build)
         return result.image or ""
 
-    def _sample(self, image: str) -> Generator[Stage, None, None]:
+    def _sample(self, job_on: JobOn) -> Generator[Stage, None, None]:
         """Runs the public cases first, so that failures here have touched no hidden data."""
         policy = self.attempt.phase.rules.sample
         if policy is None:
@@ -199,7 +237,7 @@ class Evaluation:
         predictions = self.folder.sample / "predictions"
         try:
             yield from self._run_submission(
-                image, self._prepared.unzipped("palio.sample.input", policy.input), predictions
+                job_on, self._prepared.unzipped("palio.sample.input", policy.input), predictions
             )
             if policy.expect:
                 expected = self._copied("expected", "palio.sample.expect", policy.expect)
@@ -208,11 +246,13 @@ class Evaluation:
             error.happened_on_sample()
             raise
 
-    def _predict(self, image: str) -> Generator[Stage, None, None]:
+    def _predict(self, job_on: JobOn) -> Generator[Stage, None, None]:
         self._reach(Stage.PREDICT, Cause.ORGANIZER)
-        inputs = self._prepared.unzipped("input_data", self.attempt.task.input_data)
-        digest = self.folder.read_json("lock.json")["input_data"]["digest"]
-        yield from self._run_submission(image, inputs, self.folder.predictions, digest)
+        data, inputs, digest = self.attempt.task.input_data, None, None
+        if data is not None or self.attempt.submission.kind is not SubmissionKind.CODE:
+            inputs = self._prepared.unzipped("input_data", data)
+            digest = self.folder.read_json("lock.json")["input_data"]["digest"]
+        yield from self._run_submission(job_on, inputs, self.folder.predictions, digest)
 
     def _score(self) -> Generator[Stage, None, None]:
         self._reach(Stage.SCORE, Cause.ORGANIZER)
@@ -225,15 +265,17 @@ class Evaluation:
     # -- parts of the stages
 
     def _run_submission(
-        self, image: str, source: Path, target: Path, digest: str | None = None
+        self, job_on: JobOn, source: Path | None, target: Path, digest: str | None = None
     ) -> Generator[Stage, None, None]:
-        """Runs the submission's image on `source` and collects its predictions, with real names, in `target`."""
-        blind = self.attempt.phase.rules.blind
-        inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
-        job = self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
+        """Runs the submission on `source` and collects its predictions, with real names, in `target`."""
+        blind = self.attempt.phase.rules.blind if source else None
+        inputs, names = None, Names({})
+        if source:
+            inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
+        job = job_on(inputs)
         self._reach(self.stage, Cause.PARTICIPANT)
         result = yield from self._run(job)
-        verdicts.raise_if_predict_failed(result, job)
+        verdicts.raise_if_predict_failed(result, job, ingestion=self._ingests)
         if self._progress.is_done(f"{self.stage}-collected"):
             return  # the scoring program may be reading it
         clear(target)
@@ -250,6 +292,8 @@ class Evaluation:
     def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
         """Writes the file that older scoring programs read. Written last, so that a submission cannot replace it."""
         text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
+        if self._ingests:
+            text += f"ingestionExitCode: {exit_code}\ningestionElapsedTime: {wall_s:.3f}\n"
         (target / "metadata").write_text(text)
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
@@ -351,7 +395,7 @@ class Evaluation:
             },
         )
 
-    def _write_lock(self) -> None:
+    def _write_lock(self, run: CodeRun | None) -> None:
         attempt = self.attempt
         if self.folder.has("lock.json"):
             return
@@ -361,5 +405,6 @@ class Evaluation:
             task=attempt.task,
             submission=attempt.submission,
             engine=self._engine,
+            code=run.way if run else None,
         )
         self.folder.write_json("lock.json", resolved)

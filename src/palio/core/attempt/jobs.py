@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from palio.core.attempt.code import CodeRun
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.engine import Build, Job, Load, Mount, Work
@@ -12,6 +13,7 @@ from palio.core.submission.kinds import SubmissionFile
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
+SUBMITTED, INPUT_DATA = "/app/ingested_program", "/app/input_data"
 SAMPLE_SCORE, SCORE_IMAGE = "sample-score", "score-image"
 
 
@@ -59,14 +61,35 @@ class Attempt:
             environment={"PALIO_INPUT": INPUT},
         )
 
-    def scoring_image(self, folder: RunFolder, context: Path) -> Build:
-        return Build(
-            name=self.job_name(SCORE_IMAGE),
-            digest=digest_tree(context),
-            context=context,
-            limits=self.phase.rules.build,
-            log=folder.log(Stage.SCORE),
+    def code_image(self, folder: RunFolder, context: Path) -> Build:
+        """The image in which code runs: the ingestion program's, or the one that the bundle names."""
+        return self._program_image(Stage.BUILD, folder.root / "code-image.log", context)
+
+    def code_job(self, folder: RunFolder, stage: Stage, *, image: str, run: CodeRun, inputs: Path | None) -> Job:
+        """Runs a code submission in the layout of Codabench's prediction step."""
+        mounts = [Mount(run.ingestion, PROGRAM), Mount(run.submitted, SUBMITTED)] if run.ingestion else []
+        mounts = mounts or [Mount(run.submitted, PROGRAM)]
+        if inputs:
+            mounts.append(Mount(inputs, INPUT_DATA))
+            if run.ingestion is None:  # where a program of CodaLab 1.5 finds its `$input`
+                mounts.append(Mount(inputs, "/app/input"))
+        return Job(
+            name=self.job_name(stage),
+            image=image,
+            limits=self.phase.rules.predict,
+            log=folder.log(stage),
+            mounts=tuple(mounts),
+            output=SCORES,
+            command=run.command,
+            workdir=PROGRAM,
+            environment={"PALIO_INPUT": INPUT_DATA},
         )
+
+    def scoring_image(self, folder: RunFolder, context: Path) -> Build:
+        return self._program_image(SCORE_IMAGE, folder.log(Stage.SCORE), context)
+
+    def _program_image(self, name: str, log: Path, context: Path) -> Build:
+        return Build(self.job_name(name), digest_tree(context), context, self.phase.rules.build, log)
 
     def scoring_job(
         self,

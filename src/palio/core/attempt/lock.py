@@ -15,8 +15,12 @@ from palio.core.submission.kinds import SubmissionFile
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to synthetic images
 
 
-def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine) -> dict[str, object]:
+def lock(
+    *, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine, code: str | None = None
+) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
+
+    `code` says how a code submission starts (core.attempt.code).
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
@@ -25,10 +29,12 @@ def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile
         "bundle": {"title": bundle.title, "digest": bundle.digest},
         "phase": phase.name,
         "task": task.name,
-        "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name},
+        "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
+        | ({"runs": code} if code else {}),
         "input_data": _digest(task.input_data),
         "reference_data": _digest(task.reference_data),
         "scoring_program": _digest(task.scoring_program, executable=True),
+        "ingestion_program": _digest(task.ingestion_program, executable=True),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,

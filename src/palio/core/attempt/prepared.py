@@ -29,10 +29,14 @@ class Prepared:
         """The build context of a submission with a Dockerfile."""
         return self._folder("context", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
 
+    def code(self, submission: SubmissionFile, max_bytes: int) -> Path:
+        """The files of a code submission, as its container sees them."""
+        return self._folder("code", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
+
     def image_context(self) -> Path:
         """A build context that produces the image named by the bundle, unchanged."""
         text = f"FROM {self._bundle.docker_image}\n"
-        return self._folder("scoring-image", lambda half: (half / "Dockerfile").write_text(text))
+        return self._folder("bundle-image", lambda half: (half / "Dockerfile").write_text(text))
 
     def inputs(
         self, name: str, source: Path, policy: BlindPolicy | None, digest: str | None = None

@@ -16,7 +16,7 @@ from palio.core.submission.kinds import SubmissionFile
 
 PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames the predictions
 PROBLEMS_FILE = "problems.txt"
-EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
+EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS, SubmissionKind.CODE)
 _SHOWN = 20
 
 
@@ -96,7 +96,25 @@ def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path
         raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
 
 
-def raise_if_predict_failed(result: JobResult, job: Job) -> None:
+def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | None) -> None:
+    """`program` is the ingestion program with a Dockerfile; None if the image is the one that the bundle names."""
+    if result.succeeded:
+        return
+    facts, log = _failed_step(result), last_lines(build.log)
+    if result.end is End.BASE_MISSING and program is None:
+        reason = result.detail.partition("\n")[2]
+        raise PalioError(
+            "bundle-image-missing",
+            stage=Stage.BUILD,
+            image=result.detail.partition("\n")[0],
+            evidence=[reason],
+            log=log,
+        )
+    raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+
+
+def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:
+    """`ingestion`: the job runs the ingestion program, which runs the submission."""
     if result.succeeded:
         return
     limits, log = job.limits, last_lines(job.log)
@@ -113,11 +131,18 @@ def raise_if_predict_failed(result: JobResult, job: Job) -> None:
         case End.OUTPUT_SIZE:
             limit = size_text(limits.output_bytes)
             used = f"output: {result.detail}"
-            raise PalioError("predict-output-size", stage=Stage.PREDICT, limit=limit, evidence=[used], log=log)
+            raise PalioError(
+                "predict-output-size", stage=Stage.PREDICT, limit=limit, folder=job.output, evidence=[used], log=log
+            )
         case End.OUTPUT_FILES:
             used = f"output: {result.detail}"
             count = f"{limits.output_files:,}"
-            raise PalioError("predict-output-files", stage=Stage.PREDICT, limit=count, evidence=[used], log=log)
+            raise PalioError(
+                "predict-output-files", stage=Stage.PREDICT, limit=count, folder=job.output, evidence=[used], log=log
+            )
+        case End.NOT_STARTED if ingestion:
+            facts = _not_started(result, "Check the `command` in its metadata.yaml and the image it runs in.")
+            raise PalioError("ingestion-not-started", stage=Stage.PREDICT, **facts, log=log)
         case End.NOT_STARTED:
             facts = _not_started(
                 result, "Check the CMD or ENTRYPOINT of the Dockerfile: it must name a program in the image."
@@ -126,6 +151,8 @@ def raise_if_predict_failed(result: JobResult, job: Job) -> None:
         case _ if result.peak_pids is not None and result.peak_pids >= limits.pids:
             facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
             raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, log=log)
+        case _ if ingestion:
+            raise PalioError("ingestion-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
         case _:
             raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
 
@@ -137,7 +164,7 @@ def raise_if_output_unfit(collected: Collected, job: Job) -> None:
             "predict-output-refused", stage=Stage.PREDICT, count=count, evidence=collected.refused[:_SHOWN]
         )
     if not collected.files:
-        raise PalioError("predict-no-output", stage=Stage.PREDICT, log=last_lines(job.log))
+        raise PalioError("predict-no-output", stage=Stage.PREDICT, folder=job.output, log=last_lines(job.log))
 
 
 def raise_if_score_stopped(result: JobResult, job: Job) -> None:

@@ -52,6 +52,27 @@ def read_program(path: Path) -> Program:
     return Program(command, has_dockerfile)
 
 
+def own_command(submission: Path) -> tuple[str, ...] | None:
+    """The command in the metadata of a code submission, an unpacked folder; None if it has none.
+
+    The file may be any text: on CodaLab, its presence says that the zip is code. Raises
+    PalioError("code-command-invalid").
+    """
+    contents = contents_of(submission)
+    name = next((name for name in METADATA if name in contents.names), None)
+    if name is None:
+        return None
+    findings = Findings(name)
+    document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)
+    if document is None or not isinstance(document.content, dict):
+        return None
+    findings = Findings(name)
+    command: tuple[str, ...] | None = document.section().read("command", _split, None)
+    if problems := [problem for problem in findings.errors if problem.field == "command"]:
+        raise PalioError("code-command-invalid", reason="; ".join(map(str, problems)))
+    return command
+
+
 def _starts(dockerfile: bytes) -> bool:
     """Whether a Dockerfile sets a command or entry point."""
     return any(instruction.keyword in ("CMD", "ENTRYPOINT") for instruction in parse(decoded(dockerfile)))

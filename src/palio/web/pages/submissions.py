@@ -166,11 +166,13 @@ KINDS = {
     SubmissionKind.CONTEXT: "a zip with a Dockerfile at its root",
     SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
     SubmissionKind.RESULTS: "predictions (.csv or .zip)",
+    SubmissionKind.CODE: "code that this challenge runs (.zip)",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],
     SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
     SubmissionKind.RESULTS: [".csv", ".zip"],
+    SubmissionKind.CODE: [".zip"],
 }
 assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
 

@@ -74,13 +74,13 @@ KINDS: dict[str, FailureKind] = {
     "predict-output-size": FailureKind(
         _P,
         "The container filled its output folder, which holds at most {limit}.",
-        "Write only the predictions to /mnt/out; put scratch files in /tmp.",
+        "Write only the predictions to {folder}; put scratch files in /tmp.",
         charged=True,
     ),
     "predict-output-files": FailureKind(
         _P,
         "The container filled its output folder, which holds at most {limit} files.",
-        "Write only the predictions to /mnt/out; put scratch files in /tmp.",
+        "Write only the predictions to {folder}; put scratch files in /tmp.",
         charged=True,
     ),
     "predict-output-refused": FailureKind(
@@ -91,14 +91,63 @@ KINDS: dict[str, FailureKind] = {
     ),
     "predict-no-output": FailureKind(
         _P,
-        "The container exited with code 0 but wrote no file to its output folder, /mnt/out.",
-        "Write the predictions to /mnt/out, not to the working directory.",
+        "The container exited with code 0 but wrote no file to its output folder, {folder}.",
+        "Write the predictions to {folder}, not to the working directory.",
         charged=True,
     ),
     "predict-not-started": FailureKind(
         _P,
         "The container could not be started: {reason}.",
         "{next_step}",
+    ),
+    "code-command-invalid": FailureKind(
+        _P,
+        "The submission's `command` cannot be used: {reason}.",
+        "Write one command without a shell, such as `command: python $program/predict.py $input $output`, or remove it "
+        "if the challenge's ingestion program runs your code.",
+    ),
+    "code-not-runnable": FailureKind(
+        _P,
+        "Nothing says how to run this code: the task “{task}” has no ingestion program, and the submission's metadata "
+        "has no `command`.",
+        "Add a file `metadata.yaml` at the top level of the zip with a line such as "
+        "`command: python $program/predict.py $input $output`, or submit predictions.",
+    ),
+    "ingestion-exit": FailureKind(
+        _P,
+        "The challenge's ingestion program, which runs your code, exited with code {exit_code}, so the predictions "
+        "were not used.",
+        "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
+        "them to the organizer; otherwise fix your code. `palio run` does the same on your own machine.",
+        charged=True,
+    ),
+    "ingestion-not-started": FailureKind(
+        _O,
+        "The ingestion program could not be started: {reason}.",
+        "{next_step}",
+        participant="The challenge's ingestion program could not be started.",
+    ),
+    "ingestion-image-failed": FailureKind(
+        _O,
+        "The image for the ingestion program did not build: {step} failed{reason}.",
+        "Run `docker build {program}`, which fails in the same way. The whole log is code-image.log in the run folder.",
+        participant="The challenge's ingestion program could not be started.",
+    ),
+    "ingestion-during-scoring": FailureKind(
+        _O,
+        "The task “{task}” runs its ingestion program during scoring, where participants' code would be able to read "
+        "the reference data. Palio does not run it.",
+        "Remove `ingestion_only_during_scoring`: the ingestion program then runs before scoring, without the reference "
+        "data, and the scoring program finds its output in input/res.",
+        participant="The challenge asks for a step that this platform does not run.",
+    ),
+    "bundle-image-missing": FailureKind(
+        _O,
+        "The challenge's image `{image}` is not on this machine and could not be pulled.",
+        "Check `docker_image` in competition.yaml, or have the operator run `docker pull {image}` on this machine or "
+        "name a stand-in in the setting `images`.",
+        participant="The image in which this challenge runs code is not on this platform.",
+        engines_words=True,
     ),
     "predictions-missing": FailureKind(
         _P,
