@@ -14,7 +14,10 @@ from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
-    from palio.core.self_test import Check
+    from palio.core.self_test.run import Check
+
+
+_LABELS = {True: "ok", False: "FAILED", None: "note"}
 
 
 @click.command()
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     "--run",
     "with_self_test",
     is_flag=True,
-    help="Also run the scoring program: twice on correct answers, and once on an empty file.",
+    help="Also run the scoring program, on correct answers and on answers that are wrong in known ways.",
 )
 @engine_option
 @rendering.as_json_option
@@ -41,7 +44,7 @@ def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int
     if not as_json:
         _show(found.title, errors, warnings)
     checks = _self_test(found, engine, quiet=as_json) if with_self_test and not errors else []
-    sound = not errors and all(check.passed for check in checks)
+    sound = not errors and all(check.passed is not False for check in checks)
     if as_json:
         rendering.echo_json(
             {
@@ -70,7 +73,7 @@ def _show(title: str, errors: Sequence["Problem"], warnings: Sequence["Problem"]
 
 def _self_test(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Check"]:
     from palio.core.bundle.pick_phase import pick_phase
-    from palio.core.self_test import run_self_test
+    from palio.core.self_test.run import run_self_test
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)
@@ -78,6 +81,8 @@ def _self_test(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Chec
     checks = []
     with TemporaryDirectory(prefix="palio-check-") as work:
         for check in run_self_test(bundle, pick_phase(bundle, None), engine, Path(work)):
-            click.echo(f"  {'ok' if check.passed else 'FAILED':<6}  {check.name}: {check.outcome}", err=quiet)
+            click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
+            for line in check.log if not check.passed else ():
+                click.echo(f"          | {line}", err=quiet)
             checks.append(check)
     return checks

@@ -21,7 +21,7 @@ from palio.core.attempt import verdicts
 from palio.core.attempt.blind import Names, restore_names
 from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
-from palio.core.attempt.jobs import Attempt
+from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
@@ -294,7 +294,7 @@ class Evaluation:
         text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
         if self._ingests:
             text += f"ingestionExitCode: {exit_code}\ningestionElapsedTime: {wall_s:.3f}\n"
-        (target / "metadata").write_text(text)
+        (target / METADATA).write_text(text)
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
         """Runs the scoring program on `results` and collects its output in `target`."""

@@ -1,7 +1,7 @@
 """An attempt and the builds and jobs it runs. Their names are derived from the attempt only."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from palio.core.attempt.code import CodeRun
@@ -14,6 +14,7 @@ from palio.core.submission.kinds import SubmissionFile
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
 SUBMITTED, INPUT_DATA = "/app/ingested_program", "/app/input_data"
+METADATA = "metadata"  # in the predictions, for scoring programs: exit code and time
 SAMPLE_SCORE, SCORE_IMAGE = "sample-score", "score-image"
 
 
@@ -27,6 +28,7 @@ class Attempt:
     phase: Phase
     task: Task
     label: str
+    scoring_environment: Mapping[str, str] = field(default_factory=dict)  # for experiments; otherwise empty
 
     def job_name(self, stage: Stage | str) -> str:
         return f"palio-{self.identity}-{stage}"
@@ -113,7 +115,7 @@ class Attempt:
             output=SCORES,
             command=command,
             workdir=PROGRAM if command else "/app",  # the image's own command finds `input` and `output` there
-            environment={"PALIO_INPUT": "/app/input"},
+            environment={"PALIO_INPUT": "/app/input", **self.scoring_environment},
         )
 
     def all_work(self, folder: RunFolder) -> Iterator[Work]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from palio.core.bundle.codabench_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
-from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
+from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
@@ -42,6 +42,7 @@ def read_codabench(top: Section, root: Path) -> Bundle:
         phases=phases,
         leaderboard=leaderboard,
         warnings=(),
+        solutions=_solutions(top, paths, tasks),
     )
     top.drop(CODABENCH)
     return bundle
@@ -78,6 +79,18 @@ def _tasks(top: Section, paths: Paths) -> dict[int, Task]:
     return tasks
 
 
+def _solutions(top: Section, paths: Paths, tasks: dict[int, Task]) -> tuple[Solution, ...]:
+    solutions = []
+    for section in top.sections("solutions"):
+        path = section.read("path", paths.data, None)
+        named = _tasks_of(section, tasks)
+        for key in ("index", "name", "description", "key"):
+            section.take(key)
+        if path is not None:
+            solutions.append(Solution(path, tuple(task.index for task in named)))
+    return tuple(solutions)
+
+
 def _no_task(index: int, paths: Paths) -> Task:
     return Task(index, "", "", paths.root, None, None, None, False)
 
@@ -97,7 +110,7 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
     for index, section in enumerate(in_order):
         section.drop(CODABENCH_PHASE)
         end = section.read("end", moment, None)
-        own = _tasks_of_phase(section, tasks)
+        own = _tasks_of(section, tasks)
         read.append((section, read_phase(section, context, index=index, end=end, tasks=own)))
     for section, phase in read[:-1]:
         if section.take("end") is None:
@@ -106,7 +119,7 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
     return tuple(phase for _, phase in read)
 
 
-def _tasks_of_phase(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:
+def _tasks_of(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:
     def known(value: Value) -> Task:
         index = integer(0, MAX_INDEX)(value)
         if index not in tasks:

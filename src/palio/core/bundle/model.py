@@ -181,6 +181,14 @@ class Leaderboard:
 
 
 @dataclass(frozen=True)
+class Solution:
+    """A sample submission: a folder or file, and the indexes of the tasks that it solves."""
+
+    path: Path
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A challenge. `digest` is the SHA-256 of competition.yaml and the files it names, without hidden data."""
 
@@ -197,3 +205,4 @@ class Bundle:
     phases: tuple[Phase, ...]
     leaderboard: Leaderboard
     warnings: tuple[Problem, ...]
+    solutions: tuple[Solution, ...] = ()

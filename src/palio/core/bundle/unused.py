@@ -26,7 +26,6 @@ CODABENCH = _BOTH | {
     "fact_sheet": "participants only provide their submission",
     "contact_email": _ON_A_PAGE,
     "forum_enabled": "there is no forum",
-    "solutions": "offer an example submission in a starting_kit",
 }
 CODABENCH_PHASE = {
     "accepts_only_result_submissions": "write `submissions: [results]` under `palio:` instead",

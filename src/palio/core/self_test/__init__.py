@@ -1,0 +1,1 @@
+"""Tests a bundle by experiment: `palio check --run`."""

@@ -1,0 +1,210 @@
+"""Runs a bundle's scoring program on answers whose outcome is known, and on answers that are wrong in known ways.
+
+The first answers are the bundle's own solution, if it has one, else the reference data. Many scoring programs want
+predictions in another form than the reference data, so a refusal of those proves nothing unless the program cannot run
+at all. From answers that were scored, wrong ones are made (`variations`).
+"""
+
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
+from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
+from palio.core.bundle.pick_phase import pick_task
+from palio.core.engine import Engine
+from palio.core.errors import PalioError
+from palio.core.evaluate import Attempt, Evaluation
+from palio.core.files.log import last_lines
+from palio.core.quantities import duration_text, size_text
+from palio.core.self_test.answers import Answers, zipped
+from palio.core.self_test.variations import Expected, Variation, variations
+from palio.core.submission.kinds import read_submission
+
+_WANTED = re.compile(r"""['"]?/app/input/res/([^'"\n]+?)['"]?(?:\n|$)""")
+# What no predictions can cause.
+_OWN_FAULTS = re.compile(
+    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError)\b"
+    r"|No such file or directory: '/app/(?:input/ref|program)",
+    re.MULTILINE,
+)
+_AGAIN: Mapping[str, Mapping[str, str]] = {
+    "the same predictions again": {},
+    "the same predictions with another hash seed": {"PYTHONHASHSEED": "1"},
+    "the same predictions in another time zone and locale": {"TZ": "Pacific/Auckland", "LANG": "C", "LC_ALL": "C"},
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """`passed` is None where nothing could be found out, which is no fault. `log` is the scoring program's."""
+
+    name: str
+    passed: bool | None
+    outcome: str
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Tried:
+    result: Result
+    log: tuple[str, ...]
+    predictions: Path
+
+    @property
+    def scored(self) -> bool:
+        return self.result.verdict is Verdict.SCORED
+
+    @property
+    def outcome(self) -> str:
+        if self.result.failure:
+            return f"{self.result.failure.message} ({self.result.failure.code})"
+        return ", ".join(f"{key} {value:g}" for key, value in (self.result.scores or {}).items())
+
+    def check(self, name: str, *, passed: bool | None) -> Check:
+        return Check(name, passed, self.outcome, () if self.scored else self.log)
+
+
+def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Check]:
+    """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
+    yield from _Tests(bundle, phase, engine, work).run()
+
+
+class _Tests:
+    def __init__(self, bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> None:
+        self._bundle, self._phase, self._engine, self._work = bundle, phase, engine, work
+        self._count = 0
+
+    def run(self) -> Iterator[Check]:
+        perfect: _Tried | None = None
+        for name, path in self._solutions():
+            tried = self._try(path)
+            perfect = perfect or (tried if tried.scored else None)
+            yield tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
+        if perfect is None:
+            perfect = yield from self._reference()
+        if perfect is None:
+            return
+        yield self._costs(perfect)
+        answers = Answers.of(perfect.predictions)
+        yield from self._same_again(perfect, answers)
+        for variation in variations(answers):
+            yield self._varied(perfect, answers, variation)
+
+    def _solutions(self) -> Iterator[tuple[str, Path]]:
+        task = pick_task(self._phase)
+        for solution in self._bundle.solutions:
+            if task.index in solution.tasks:
+                packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
+                yield solution.path.relative_to(self._bundle.root).as_posix(), packed
+
+    def _reference(self) -> Generator[Check, None, "_Tried | None"]:
+        """Yields a check, and returns what was scored."""
+        reference = pick_task(self._phase).reference_data
+        name = "the reference data as predictions"
+        if reference is None or not reference.exists():
+            yield Check(name, None, "there is none; add a sample submission under `solutions:` to try the scoring")
+            return None
+        answers = Answers.read(reference, self._work / "reference")
+        tried = self._score(answers)
+        if not tried.scored and (other := self._renamed(answers, tried)):
+            answers, name = other, f"{name}, named {' and '.join(other.names)}"
+            tried = self._score(answers)
+        if tried.scored:
+            yield tried.check(name, passed=True)
+            return tried
+        fault = tried.result.failure
+        asked = fault is not None and fault.code in {"score-exit", "predictions-invalid", "scores-invalid"}
+        if not asked or _OWN_FAULTS.search("\n".join(tried.log)):
+            yield tried.check(name, passed=False)
+        else:
+            yield Check(
+                name,
+                None,
+                "not accepted, so predictions have another form here; add a sample submission under `solutions:` to "
+                "try the scoring",
+                tried.log,
+            )
+        return None
+
+    def _renamed(self, answers: Answers, tried: _Tried) -> Answers | None:
+        """The same answers under the name that the scoring program looked for, if its log tells."""
+        wanted = [name.strip() for name in _WANTED.findall("\n".join(tried.log))]
+        files = [name for name in answers.names if not name.startswith(".")]
+        if len(files) == 1 and wanted and wanted[-1] not in files:
+            return answers.renamed(files[0], wanted[-1])
+        return None
+
+    def _same_again(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+        for name, environment in _AGAIN.items():
+            tried = self._score(answers, environment)
+            same = tried.result.scores == perfect.result.scores
+            yield Check(name, same, "the same scores" if same else f"different scores: {tried.outcome}", tried.log)
+
+    def _varied(self, perfect: _Tried, answers: Answers, variation: Variation) -> Check:
+        tried = self._score(variation.made_from(answers))
+        failure = tried.result.failure
+        if failure and failure.code == "predictions-invalid":
+            return tried.check(variation.name, passed=variation.expected is not Expected.SAME)
+        if failure and failure.code != "score-exit":
+            return tried.check(variation.name, passed=False)
+        if failure:
+            passed = None if variation.expected is not Expected.SAME else False
+            advice = "; better name the problem in problems.txt and exit with code 10, so that participants can fix it"
+            return Check(variation.name, passed, f"the scoring program stops with an error{advice}", tried.log)
+        as_good = self._as_good(tried.result.scores or {}, perfect.result.scores or {})
+        match variation.expected:
+            case Expected.SAME if not as_good:
+                return Check(variation.name, None, f"other scores: {tried.outcome}; does the order of rows count?")
+            case Expected.WORSE if as_good:
+                return Check(variation.name, False, f"scored as high as the right answers: {tried.outcome}")
+        return tried.check(variation.name, passed=True)
+
+    def _as_good(self, scores: Mapping[str, float], perfect: Mapping[str, float]) -> bool:
+        primary: Column = self._bundle.leaderboard.primary
+        if primary.key not in scores or primary.key not in perfect:
+            return False
+        sign = 1 if primary.descending else -1
+        return sign * scores[primary.key] >= sign * perfect[primary.key]
+
+    def _costs(self, perfect: _Tried) -> Check:
+        record, limits = perfect.result.stages[Stage.SCORE], self._phase.rules.score
+        parts = [f"{duration_text(record.wall_s or 0)} of {duration_text(limits.time_s)}"]
+        if record.peak_memory_bytes:
+            parts.append(f"{size_text(record.peak_memory_bytes)} of {size_text(limits.memory_bytes)}")
+        high = (record.wall_s or 0) > limits.time_s / 2 or (record.peak_memory_bytes or 0) > limits.memory_bytes / 2
+        return Check("time and memory of the scoring", None if high else True, ", ".join(parts))
+
+    def _score(self, answers: Answers, environment: Mapping[str, str] | None = None) -> _Tried:
+        self._count += 1
+        packed = answers.pack(self._work / f"answers-{self._count}.zip")
+        return self._try(packed, SubmissionKind.RESULTS, environment)
+
+    def _try(
+        self, path: Path, kind: SubmissionKind | None = None, environment: Mapping[str, str] | None = None
+    ) -> _Tried:
+        self._count += 1
+        identity = new_identity()
+        folder = RunFolder.create(self._work / f"run-{self._count}", identity)
+        try:
+            submission = read_submission(path, kind)
+        except PalioError as error:
+            return _Tried(_refused(error), (), folder.predictions)
+        task = pick_task(self._phase)
+        attempt = Attempt(identity, submission, self._bundle, self._phase, task, label=path.name)
+        attempt = replace(attempt, scoring_environment=environment or {})
+        result = Evaluation(attempt, self._engine, folder, any_kind=True).finish()
+        stage = result.failure.stage if result.failure else Stage.SCORE
+        log = folder.log(Stage(stage)) if stage in set(Stage) else folder.log(Stage.SCORE)
+        return _Tried(result, tuple(_lines(log)), folder.predictions)
+
+
+def _lines(log: Path) -> Sequence[str]:
+    return last_lines(log) if log.is_file() else ()
+
+
+def _refused(error: PalioError) -> Result:
+    from datetime import UTC, datetime
+
+    return Result(datetime.now(UTC), {}, Verdict.FAILED, error.failure)

@@ -1,0 +1,30 @@
+"""`palio check --run` on real engines; core/self_test has the single experiments."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.bundles import write_bundle
+
+from palio.cli import main
+
+ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "b")
+    assert main(["check", str(bundle), "--run", "--engine", engine, "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["self_test"]}
+    assert checks["the reference data as predictions"]["outcome"] == "accuracy 1"
+    tried = {"an empty answers.csv", "rows in another order", "only the first half of the rows", "every answer `nan`"}
+    assert tried <= checks.keys()
+    assert all(check["passed"] for check in checks.values())
+
+
+@pytest.mark.bubblewrap
+def test_failing_program_is_an_error_and_its_log_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(write_bundle(tmp_path / "b", score="import no_such_library\n")), "--run"]) == 11
+    shown = capsys.readouterr().out
+    assert "| ModuleNotFoundError: No module named 'no_such_library'" in shown
+    assert "This bundle cannot be used yet." in shown

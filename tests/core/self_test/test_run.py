@@ -1,0 +1,114 @@
+"""What experiments find out about a scoring program, which runs here as a plain process."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.bundles import ANSWERS, SCORE, YAML, answers, write_bundle
+from tests.fakes import FakeEngine, ended
+
+from palio.core.bundle.read import read_bundle
+from palio.core.engine import Job, JobResult
+from palio.core.self_test.run import Check, run_self_test
+
+FIRST = "the reference data as predictions"
+MISSING_ARE_LEFT_OUT = SCORE.replace("if missing:", "if False:").replace(
+    "right = sum(given[name] == answer for name, answer in truth.items())",
+    "truth = {name: answer for name, answer in truth.items() if name in given} or {'': ''}\n"
+    "right = sum(given.get(name) == answer for name, answer in truth.items())",
+)
+HEAD = SCORE.split("truth =")[0]
+
+
+def scoring(job: Job, output: Path) -> JobResult:
+    """Runs the job's command with the folders of /app in a folder of this test."""
+    app = output.parent / "app"
+    for mount in job.mounts:
+        place = app / mount.target.removeprefix("/app/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.symlink_to(mount.source)
+    place = app / "output"
+    place.unlink(missing_ok=True)
+    place.symlink_to(output)
+    words = [word.replace("/app", str(app)) for word in job.command or ()]
+    environment = {"PYTHONHASHSEED": "0", **job.environment}
+    ran = subprocess.run(
+        [sys.executable, *words[1:]], cwd=app / "program", env=environment, capture_output=True, text=True
+    )
+    job.log.write_text((ran.stdout + ran.stderr).replace(str(app), "/app"))
+    return ended(exit_code=ran.returncode)
+
+
+def experiments(bundle: Path, work: Path) -> dict[str, Check]:
+    work.mkdir()
+    engine = FakeEngine(work / "engine", {"score": scoring})
+    found = read_bundle(bundle)
+    return {check.name: check for check in run_self_test(found, found.phases[0], engine, work)}
+
+
+def failed(checks: dict[str, Check]) -> list[str]:
+    return [name for name, check in checks.items() if check.passed is False]
+
+
+def test_scores_that_change(tmp_path: Path) -> None:
+    lucky = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": __import__("random").random()}}))\n'
+    report = experiments(write_bundle(tmp_path / "b", score=lucky), tmp_path / "work")
+    assert "the same predictions again" in failed(report)
+
+
+def test_scores_that_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    hashed = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": hash("a") % 1000 / 1000}}))\n'
+    report = experiments(write_bundle(tmp_path / "b", score=hashed), tmp_path / "work")
+    assert report["the same predictions again"].passed
+    assert "the same predictions with another hash seed" in failed(report)
+
+
+def test_leaving_out_the_difficult_cases_must_not_help(tmp_path: Path) -> None:
+    report = experiments(write_bundle(tmp_path / "b", score=MISSING_ARE_LEFT_OUT), tmp_path / "work")
+    assert failed(report) == ["only the first half of the rows"]
+
+
+@pytest.mark.parametrize("fault", ["import no_such_library\n", "(\n", "open('/app/input/ref/no-such-file')\n"])
+def test_program_that_cannot_run_shows_its_log(fault: str, tmp_path: Path) -> None:
+    report = experiments(write_bundle(tmp_path / "b", score=HEAD + fault), tmp_path / "work")
+    assert failed(report) == [FIRST]
+    assert any("Error" in line for line in report[FIRST].log)
+
+
+def test_predictions_of_another_form_than_the_reference_prove_nothing(tmp_path: Path) -> None:
+    other = f'{HEAD}scores = [float(line) for line in (source / "res" / "answers.csv").open()]\n'
+    report = experiments(write_bundle(tmp_path / "b", score=other), tmp_path / "work")
+    assert ([*report], report[FIRST].passed) == ([FIRST], None)
+    assert any("ValueError" in line for line in report[FIRST].log)
+
+
+def test_reference_data_gets_the_name_that_the_program_looks_for(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", score=SCORE.replace('"ref" / "answers.csv"', '"ref" / "truth.csv"'))
+    (bundle / "reference_data/answers.csv").rename(bundle / "reference_data/truth.csv")
+    report = experiments(bundle, tmp_path / "work")
+    assert report[f"{FIRST}, named answers.csv"].outcome == "accuracy 1"
+
+
+@pytest.mark.parametrize("form", ["zip", "file"])
+def test_reference_data_in_every_form(form: str, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", yaml=YAML.replace(": reference_data", ": truth.zip"))
+    with zipfile.ZipFile(bundle / "truth.zip", "w") as archive:
+        archive.write(bundle / "reference_data/answers.csv", "top/answers.csv" if form == "file" else "answers.csv")
+    report = experiments(bundle, tmp_path / "work")
+    assert report[FIRST].outcome == "accuracy 1"
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    (bundle / "solution").mkdir()
+    given = ANSWERS if right else {"one.txt": "yes"}
+    (bundle / "solution" / "answers.csv").write_text(answers(given))
+    report = experiments(bundle, tmp_path / "work")
+    name = "the bundle's own solution, solution"
+    assert report[name].passed is right
+    assert (FIRST in report) is not right  # tried instead
