@@ -144,8 +144,8 @@ KINDS: dict[str, FailureKind] = {
     "bundle-image-missing": FailureKind(
         _O,
         "The challenge's image `{image}` is not on this machine and could not be pulled.",
-        "Check `docker_image` in competition.yaml, or have the operator run `docker pull {image}` on this machine or "
-        "name a stand-in in the setting `images`.",
+        "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or give "
+        "that name to a similar image with `docker tag`.",
         participant="The image in which this challenge runs code is not on this platform.",
         engines_words=True,
     ),
