@@ -207,3 +207,11 @@ def test_predictions_skip_the_ingestion_program(
     command = ["run", tmp_path / "answers.zip", "--challenge", bundle, "--engine", engine, "-o", tmp_path / "run"]
     assert main([*map(str, command), "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["scores"] == {"accuracy": 1.0}
+
+
+def test_package_that_the_image_lacks_is_named(run: Run, bundle: Path) -> None:
+    (bundle / "ingestion" / "run.py").write_text("import no_such_package\n")
+    code, result, _ = run({"model.py": MODEL})
+    assert (code, result["failure"]["code"]) == (10, "ingestion-exit")
+    assert "`no_such_package`" in result["failure"]["next_step"]
+    assert "organizer" in result["failure"]["next_step"]

@@ -45,7 +45,11 @@ def test_a_participants_texts_are_without_facts(code: str) -> None:
 
 
 def test_score_exit() -> None:
-    told = for_participant(PalioError("score-exit", stage="score", exit_code=3, log=["KeyError: '000028.jpg'"]).failure)
+    told = for_participant(
+        PalioError(
+            "score-exit", stage="score", exit_code=3, next_step="Read it.", log=["KeyError: '000028.jpg'"]
+        ).failure
+    )
     assert told.as_json() == {
         "code": "score-exit",
         "cause": "organizer",

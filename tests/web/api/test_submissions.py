@@ -243,7 +243,9 @@ def test_keys_are_a_persons_own_and_kept_for_a_day(world: World, browser: Browse
 def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     attempt = end(submission, State.FAILED)
-    own = PalioError("score-exit", stage="score", exit_code=1, evidence=["label of 17.jpg"]).failure
+    own = PalioError(
+        "score-exit", stage="score", exit_code=1, next_step="Read it.", evidence=["label of 17.jpg"]
+    ).failure
     attempt.failure, attempt.failure_shown = own.as_json(), for_participant(own).as_json()
     attempt.save()
     for reader in (world.bob, world.alice):

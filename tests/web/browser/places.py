@@ -32,7 +32,11 @@ TOO_SLOW = PalioError(
     evidence=["time: 8 min 20 s of 8 min 20 s"],
 )
 BROKEN_PROGRAM = PalioError(
-    "score-exit", stage=Stage.SCORE, exit_code=1, log=["KeyError: 'class'", "ended with exit code 1"]
+    "score-exit",
+    stage=Stage.SCORE,
+    exit_code=1,
+    next_step="Read the last lines of its log.",
+    log=["KeyError: 'class'", "ended with exit code 1"],
 )
 
 

@@ -4,6 +4,8 @@ The evidence is the limit and the measured value; the end of the stage's log is 
 fails counts, because later stages are not reached.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from palio.core.attempt.run_folder import Stage
@@ -18,6 +20,18 @@ PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames th
 PROBLEMS_FILE = "problems.txt"
 EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS, SubmissionKind.CODE)
 _SHOWN = 20
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_LACKS = "Python in the image has no package `{}`."
+_INSTALL = (
+    "Install it in a Dockerfile of the scoring program, or name a `docker_image` that has it. The engine `bubblewrap` "
+    "uses this machine's Python: there, run `python -m pip install {}`."
+)
+_WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
+_SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
+_INGESTION_NEXT = (
+    "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
+    "them to the organizer; otherwise fix your code."
+)
 
 
 def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
@@ -152,7 +166,10 @@ def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = Fa
             facts = {"limit": f"{limits.pids:,}", "exit_code": str(result.exit_code)}
             raise PalioError("predict-pids-limit", stage=Stage.PREDICT, **facts, log=log)
         case _ if ingestion:
-            raise PalioError("ingestion-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
+            package = _missing_package(log)
+            next_step = f"{_LACKS.format(package)} {_WHOSE}" if package else _INGESTION_NEXT
+            facts = {"exit_code": result.exit_code, "next_step": next_step}
+            raise PalioError("ingestion-exit", stage=Stage.PREDICT, **facts, log=log)
         case _:
             raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
 
@@ -190,7 +207,10 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
         lines = last_lines(problems, count=_SHOWN, width=500)
         raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
     if result.exit_code != 0:
-        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, log=last_lines(job.log))
+        log = last_lines(job.log)
+        package = _missing_package(log)
+        next_step = f"{_LACKS.format(package)} {_INSTALL.format(package)}" if package else _SCORE_NEXT
+        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=next_step, log=log)
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"
         raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
@@ -214,6 +234,12 @@ def _not_started(result: JobResult, next_step: str) -> dict[str, str]:
     """An engine may add advice on a second line of its reason (core.files.entry_point)."""
     reason, _, advice = result.detail.partition("\n")
     return {"reason": reason, "next_step": advice or next_step}
+
+
+def _missing_package(log: Sequence[str]) -> str | None:
+    """The package that Python did not find, if that ended the program."""
+    found = _NO_MODULE.fullmatch(log[-1].strip()) if log else None
+    return found.group(1) if found else None
 
 
 def _memory(result: JobResult, job: Job) -> str:

@@ -117,8 +117,7 @@ KINDS: dict[str, FailureKind] = {
         _P,
         "The challenge's ingestion program, which runs your code, exited with code {exit_code}, so the predictions "
         "were not used.",
-        "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
-        "them to the organizer; otherwise fix your code. `palio run` does the same on your own machine.",
+        "{next_step} `palio run` does the same on your own machine.",
         charged=True,
     ),
     "ingestion-not-started": FailureKind(
@@ -188,7 +187,7 @@ KINDS: dict[str, FailureKind] = {
     "score-exit": FailureKind(
         _O,
         "The scoring program exited with code {exit_code}.",
-        "Read the last lines of its log; `palio score` runs only this stage.",
+        "{next_step}",
     ),
     "score-time-limit": FailureKind(
         _O,
