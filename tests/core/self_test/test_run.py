@@ -112,3 +112,10 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     name = "the bundle's own solution, solution"
     assert report[name].passed is right
     assert (FIRST in report) is not right  # tried instead
+
+
+def test_reference_data_that_scores_like_nothing_is_no_perfect_answer(tmp_path: Path) -> None:
+    zero = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": 0}}))\n'
+    report = experiments(write_bundle(tmp_path / "b", score=zero), tmp_path / "work")
+    assert failed(report) == []
+    assert report["an empty answers.csv"].passed is None

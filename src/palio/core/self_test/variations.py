@@ -24,12 +24,15 @@ class Variation:
     name: str
     expected: Expected
     made_from: Callable[[Answers], Answers]
+    is_empty: bool = False
 
 
 def variations(answers: Answers) -> Iterator[Variation]:
     names = answers.names
     if len(names) == 1:
-        yield Variation(f"an empty {names[0]}", Expected.WORSE, lambda given: given.replaced(names[0], b""))
+        yield Variation(
+            f"an empty {names[0]}", Expected.WORSE, lambda given: given.replaced(names[0], b""), is_empty=True
+        )
     table = _table(answers)
     if table is None:
         return
