@@ -51,7 +51,7 @@ def test_comments_may_hold_anything() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): here-documents (<<EOF) are not supported; use a file instead"),
+        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): Palio does not support here-documents (<<EOF)"),
         ("COPY <<-'EOF' /a\nx\nEOF", "here-documents"),
         ("RUN cat 10<<1 > x", "here-documents"),
         ("# a comment\n# Escape = `\nFROM x", "line 2 sets another escape character, but only \\ is supported"),
