@@ -101,6 +101,13 @@ def test_text_that_is_not_utf_8_is_refused_with_its_line() -> None:
         decoded(b"FROM x\nRUN \xff")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_decoded_names_utf16(encoding: str) -> None:
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    with pytest.raises(DockerfileError, match="UTF-16"):
+        decoded(mark + "FROM x\n".encode(encoding))
+
+
 def test_a_file_is_read_within_its_folder_only(tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.mkdir()

@@ -96,7 +96,7 @@ def _for_platform(images: list[object], platform: str) -> object:
         return images[0]
     platforms = [_platform(image) for image in images]
     if not platforms or None in platforms or platforms.count(platform) > 1:
-        raise ManifestError(f"it has {len(images):,} images; save exactly one")
+        raise ManifestError(f"it has {len(images):,} images; save exactly one, for one platform")
     if platform not in platforms:
         there = ", ".join(sorted({each for each in platforms if each}))
         raise ManifestError(

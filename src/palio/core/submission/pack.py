@@ -58,7 +58,7 @@ def pack(folder: Path, target: Path) -> Packed:
         raise _unfit(folder, [str(fault)]) from fault
     copied = copied_files(text, here, problems)
     wanted = here if dockerfile.parent == folder else copied
-    entries = {name: here[name] for name in wanted if folder / name != dockerfile}
+    entries = {name: here[name] for name in wanted if name != dockerfile.name or dockerfile.parent != folder}
     entries[DOCKERFILE] = replace(file_entry(dockerfile), name=DOCKERFILE)
     files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
     size = sum(path.stat().st_size for path in files.values())
