@@ -7,6 +7,7 @@ from pathlib import Path
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.dockerfile.file_name import DOCKERFILE, find_dockerfile
+from palio.core.dockerfile.read import MOST_BYTES
 from palio.core.dockerfile.sources import check_context
 from palio.core.errors import PalioError, counted
 from palio.core.files.archive import Archive, open_archive, unpack
@@ -16,6 +17,7 @@ from palio.core.files.lfs import lfs_pointers, pointers_in
 from palio.core.files.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT
 from palio.core.quantities import size_text
 from palio.core.submission.candidates import dockerfile_missing, is_program, kind_of_zip
+from palio.core.submission.start_notes import start_notes
 from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 
 ALL_KINDS = tuple(SubmissionKind)
@@ -140,8 +142,17 @@ def _kind_of_archive(
         found = find_dockerfile(archive.files)
         if found is None:
             raise dockerfile_missing(name, archive.files)
-        notes += (found.note,) if found.note else ()
+        notes += (*([found.note] if found.note else []), *_start_notes(archive, found.name))
     return kind, notes
+
+
+def _start_notes(archive: Archive, dockerfile: str) -> list[str]:
+    files = {member.name: member for member in archive.members if not member.is_folder}
+
+    def read(name: str, size_bytes: int) -> tuple[int, bytes]:
+        return 0o755 if files[name].is_executable else 0o644, archive.head(files[name], size_bytes)
+
+    return start_notes(archive.head(files[dockerfile], MOST_BYTES + 1), files, read)
 
 
 def _kind_of_tar(path: Path, name: str, wanted: SubmissionKind | None) -> SubmissionKind:

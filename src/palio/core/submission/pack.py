@@ -26,6 +26,7 @@ from palio.core.files.lfs import pointers_among
 from palio.core.files.staging import reading, staged
 from palio.core.files.tree import Entry, entries_to_copy, file_entry
 from palio.core.quantities import GIB, size_text
+from palio.core.submission.start_notes import start_notes
 
 INFERENCE_CODE = "docker_code_inference"
 MAX_BYTES = 20 * GIB
@@ -71,7 +72,10 @@ def pack(folder: Path, target: Path) -> Packed:
     with staged(target.absolute()) as (fresh,):
         _write(fresh, entries)
         inspect_archive(fresh, target.name)
-    notes = (*renamed, *_notes(files, left_out))
+    starting = start_notes(
+        text.encode(), files, lambda name, most: (entries[name].permissions, _head(files[name], most))
+    )
+    notes = (*renamed, *starting, *_notes(files, left_out))
     return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
 
 
@@ -119,6 +123,11 @@ def _write(target: Path, entries: Mapping[str, Entry]) -> None:
             info.file_size = entry.path.stat().st_size  # so that large files get the large-file format
             with reading(entry.path), entry.path.open("rb") as source, archive.open(info, "w") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _head(path: Path, size_bytes: int) -> bytes:
+    with reading(path), path.open("rb") as file:
+        return file.read(size_bytes)
 
 
 def _notes(files: Mapping[str, Path], left_out: set[str]) -> Iterator[str]:
