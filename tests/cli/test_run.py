@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import zipfile
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -213,13 +214,13 @@ def test_run_over_memory(submitter: Submitter) -> None:
 
 def test_run_copies_missing_file(submitter: Submitter) -> None:
     failure = submitter.failure(dockerfile="FROM python:3.11-slim\nCOPY model.pth /opt/\n")
-    assert failure["code"] == "build-failed"
-    assert "COPY model.pth /opt/" in str(failure["message"])
+    assert failure["code"] == "dockerfile-unfit"
+    assert "COPY model.pth /opt/" in str(failure["evidence"])
 
 
 def test_run_misspelt_instruction(submitter: Submitter) -> None:
     failure = submitter.failure(dockerfile="FROM python:3.11-slim\nCOPPY predict.py /opt/\n")
-    assert failure["code"] == "build-failed"
+    assert failure["code"] == "dockerfile-unfit"
     assert "COPPY" in json.dumps(failure)
 
 
@@ -271,8 +272,33 @@ def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
     subprocess.run(["zip", "-q", "-r", "../s.zip", "."], cwd="context", check=True)
     outcome = palio("run", "s.zip", "--challenge", bundle, "--json")
     assert outcome.exit_code == 10
-    assert json.loads(outcome.out)["failure"]["message"] == "s.zip has no Dockerfile at its root."
-    assert "The zip has inner/Dockerfile, which is not at its root." in outcome.err
+    assert json.loads(outcome.out)["failure"]["code"] == "submission-fits-none"
+    assert "context: inner/Dockerfile is not at its root" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("names", "notes"),
+    [
+        (["answers.csv", "._answers.csv", "__MACOSX/._answers.csv"], 1),
+        (["out\\answers.csv"], 2),
+        (["submission.zip"], 1),
+    ],
+)
+def test_run_results_zipped_on_a_desktop(
+    palio: Callable[..., Outcome], bundle: Path, names: list[str], notes: int
+) -> None:
+    whole = answers(ANSWERS).encode()
+    with zipfile.ZipFile("inner.zip", "w") as archive:
+        archive.writestr("answers.csv", whole)
+    with zipfile.ZipFile("s.zip", "w") as archive:
+        for name in names:
+            content = Path("inner.zip").read_bytes() if name.endswith(".zip") else whole
+            archive.writestr(name, b"\0\x05\x16\x07" if "._" in name else content)
+    outcome = palio("run", "s.zip", "--challenge", bundle, "--engine", "bubblewrap", "-o", "run")
+    assert outcome.exit_code == 0
+    assert "1.000" in outcome.out
+    assert sum(line.startswith("  note") for line in outcome.out.splitlines()) == notes
+    assert [path.name for path in Path("run/predictions").iterdir() if path.name != "metadata"] == ["answers.csv"]
 
 
 # -- the organizer's mistakes

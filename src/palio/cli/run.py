@@ -110,13 +110,15 @@ def evaluate(
     from palio.core.engine import Enforcement
     from palio.core.evaluate import Attempt, Evaluation
     from palio.core.receipt.key import machine_key
-    from palio.core.submission.kinds import read_submission
+    from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     task = pick_task(phase)
-    submission = read_submission(path, SubmissionKind(kind) if kind else None)
+    wanted = SubmissionKind(kind) if kind else None
+    submission = read_submission(path, wanted, accepted=phase.rules.submissions)
+    check_submission(submission)
     engine, why = open_engine(engine_name)
     key = machine_key()
     identity = new_identity()

@@ -64,7 +64,7 @@ def upload_file(
     upload, size_bytes = announce(connection, challenge, path, phase)
     with reading(path):
         _send(connection, upload, path, size_bytes, progress or (lambda *_: None))
-    return connection.post(f"{upload}/complete", {"kind": kind}, again=True)
+    return connection.post(f"{upload}/complete", {"kind": kind, "phase": phase}, again=True)
 
 
 def announce(connection: Connection, challenge: str, path: Path, phase: str | None = None) -> tuple[str, int]:

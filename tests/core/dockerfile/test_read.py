@@ -51,7 +51,7 @@ def test_comments_may_hold_anything() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): here-documents (<<EOF) are not supported; use a file instead"),
+        ("RUN <<EOF\necho\nEOF", "line 1 (RUN <<EOF): Palio does not support here-documents (<<EOF)"),
         ("COPY <<-'EOF' /a\nx\nEOF", "here-documents"),
         ("RUN cat 10<<1 > x", "here-documents"),
         ("# a comment\n# Escape = `\nFROM x", "line 2 sets another escape character, but only \\ is supported"),
@@ -99,6 +99,13 @@ def test_the_size_of_everything_is_bounded() -> None:
 def test_text_that_is_not_utf_8_is_refused_with_its_line() -> None:
     with pytest.raises(DockerfileError, match="line 2 is not UTF-8 text; save the file as UTF-8"):
         decoded(b"FROM x\nRUN \xff")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_decoded_names_utf16(encoding: str) -> None:
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    with pytest.raises(DockerfileError, match="UTF-16"):
+        decoded(mark + "FROM x\n".encode(encoding))
 
 
 def test_a_file_is_read_within_its_folder_only(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.fuzzing import fuzzed, mutated
 from palio.core.errors import PalioError
 from palio.core.files import archive
 from palio.core.files.archive import Content, inspect_archive, unpack
+from palio.core.files.archive_names import OLD_CODE_PAGE, WINDOWS
 
 
 def make_zip(path: Path, entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> Path:
@@ -101,7 +102,9 @@ def test_unpack_modes(tmp_path: Path) -> None:
     [
         ("/etc/passwd", "an absolute or Windows path"),
         ("C:/x", "an absolute or Windows path"),
-        ("a\\b", "an absolute or Windows path"),
+        ("..\\x", "leaves the folder (..)"),
+        ("\\\\server\\x", "an absolute or Windows path"),
+        ("\\x", "an absolute or Windows path"),
         ("../x", "leaves the folder (..)"),
         ("a/../../x", "leaves the folder (..)"),
         ("a//b", "an empty part in its name"),
@@ -115,6 +118,7 @@ def test_inspect_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
     source = make_zip(tmp_path / "s.zip", {name: b"x"})
     with pytest.raises(PalioError) as refusal:
         inspect_archive(source)
+    name = name.replace("\\", "/")
     shown = name.encode("unicode_escape").decode() if "\n" in name else name
     shown = shown if len(shown) <= 80 else f"{shown[:77]}…"
     assert refusal.value.failure.message == ("s.zip was not unpacked: 1 entry could be unsafe.")
@@ -176,7 +180,17 @@ def test_unpack_too_large_a_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "it is empty"), (b"hello", "it does not begin like a zip"), (b"PK\x03\x04abc", "File is not a zip file")],
+    [
+        (b"", "it is empty"),
+        (b"hello", "it does not begin like a zip"),
+        (
+            b"PK\x03\x04abc",
+            "its list of contents is missing, which stands at the end, so it is probably incomplete",
+        ),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(100), "it is a 7z archive"),
+        (b"Rar!\x1a\x07\x01\x00" + bytes(100), "it is a RAR archive"),
+        (b"\xfd7zXZ\x00" + bytes(100), "it is an xz file, such as a .tar.xz"),
+    ],
 )
 def test_inspect_no_zip(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "s.zip").write_bytes(content)
@@ -205,7 +219,105 @@ def test_inspect_name_not_utf8(tmp_path: Path) -> None:
     )
     make_zip(tmp_path / "s.zip", {"hell.csv": b"x"})
     (tmp_path / "s.zip").write_bytes((tmp_path / "s.zip").read_bytes().replace(b"hell", b"h\x84ll"))
-    assert inspect_archive(tmp_path / "s.zip").files == ("häll.csv",)
+    content = inspect_archive(tmp_path / "s.zip")
+    assert content.files == ("häll.csv",)
+    assert content.notes == (f"{OLD_CODE_PAGE}, such as häll.csv",)
+
+
+def with_raw_name(path: Path, name: bytes, content: bytes = b"x") -> Path:
+    """A zip whose only entry has these bytes as its name, not marked as UTF-8."""
+    stand_in = b"x" * len(name)
+    make_zip(path, {stand_in.decode(): content})
+    path.write_bytes(path.read_bytes().replace(stand_in, name))
+    return path
+
+
+def test_inspect_name_utf8_without_the_mark(tmp_path: Path) -> None:
+    content = inspect_archive(with_raw_name(tmp_path / "s.zip", "häll.csv".encode()))
+    assert (content.files, content.notes) == (("häll.csv",), ())
+
+
+def test_inspect_back_slash_that_is_half_of_a_character(tmp_path: Path) -> None:
+    with pytest.raises(PalioError) as refusal:
+        inspect_archive(with_raw_name(tmp_path / "s.zip", "表.csv".encode("shift_jis")))
+    assert refusal.value.failure.code == "archive-unsafe"
+
+
+def test_unpack_windows_back_slashes(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", {"out\\a.csv": b"1", "out\\deep\\b.csv": b"2", "out\\empty\\": b""})
+    content = unpack(source, tmp_path / "out")
+    assert content == Content(
+        ("a.csv", "deep/b.csv"),
+        ("the extra top folder out/ was removed", f"{WINDOWS}, such as out/a.csv"),
+        "out/",
+    )
+    assert files_below(tmp_path / "out") == {"a.csv": b"1", "deep/b.csv": b"2"}
+    assert (tmp_path / "out/empty").is_dir()
+
+
+def test_unpack_names_that_are_equal_once_read(tmp_path: Path) -> None:
+    with pytest.raises(PalioError) as refusal:
+        unpack(make_zip(tmp_path / "s.zip", {"a\\b": b"1", "a/b": b"2"}), tmp_path / "out")
+    assert refusal.value.failure.evidence == ("a/b: appears more than once",)
+
+
+def test_unpack_skips_apple_double_files_only(tmp_path: Path) -> None:
+    entries = {"a.csv": b"1", "._a.csv": b"\0\x05\x16\x07rest", "._mine": b"mine", "d/._e": b"\0\x05\x16\x07"}
+    content = unpack(make_zip(tmp_path / "s.zip", entries), tmp_path / "out")
+    assert content.notes == ("2 entries added by macOS or Windows were skipped",)
+    assert files_below(tmp_path / "out") == {"a.csv": b"1", "._mine": b"mine"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_unpack_zip_in_zip(tmp_path: Path, method: int) -> None:
+    inner = make_zip(tmp_path / "i.zip", {"a.csv": b"1" * 100_000, "b/c.csv": b"2"}, method).read_bytes()
+    source = make_zip(tmp_path / "s.zip", {"mine/i.zip": inner, "__MACOSX/i.zip": b"x"}, method)
+    content = unpack(source, tmp_path / "out", inner=True)
+    assert (content.files, content.notes[-1]) == (
+        ("a.csv", "b/c.csv"),
+        "the only file in s.zip is another zip, i.zip, which was used instead",
+    )
+    assert files_below(tmp_path / "out") == {"a.csv": b"1" * 100_000, "b/c.csv": b"2"}
+    assert unpack(source, tmp_path / "plain").files == ("i.zip",)  # unless it is asked for
+
+
+def test_open_zip_in_zip_that_is_not_safe(tmp_path: Path) -> None:
+    inner = make_zip(tmp_path / "i.zip", {"../x": b"1"}).read_bytes()
+    with pytest.raises(PalioError) as refusal:
+        unpack(make_zip(tmp_path / "s.zip", {"i.zip": inner}), tmp_path / "out", inner=True)
+    assert (refusal.value.failure.code, refusal.value.failure.evidence) == (
+        "archive-unsafe",
+        ("../x: leaves the folder (..)",),
+    )
+
+
+def test_open_zip_in_zip_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_INNER_BYTES", 10)
+    source = make_zip(tmp_path / "s.zip", {"i.zip": make_zip(tmp_path / "i.zip", {"a": b"1"}).read_bytes()})
+    with pytest.raises(PalioError) as refusal, archive.open_archive(source, inner=True):
+        pass
+    assert refusal.value.failure.code == "archive-nested"
+
+
+def test_inspect_encrypted(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", {"a": b"1"})
+    content = bytearray(source.read_bytes())
+    content[content.find(b"PK\x01\x02") + 8] |= 1
+    source.write_bytes(content)
+    with pytest.raises(PalioError) as refusal:
+        inspect_archive(source)
+    assert (refusal.value.failure.code, refusal.value.failure.evidence) == ("archive-encrypted", ("a",))
+
+
+@pytest.mark.parametrize("method", [9, 93, 98, 200])
+def test_inspect_compression_that_cannot_be_read(tmp_path: Path, method: int) -> None:
+    source = make_zip(tmp_path / "s.zip", {"a": b"1"})
+    content = bytearray(source.read_bytes())
+    content[content.find(b"PK\x01\x02") + 10] = method
+    source.write_bytes(content)
+    with pytest.raises(PalioError) as refusal:
+        inspect_archive(source)
+    assert (refusal.value.failure.code, refusal.value.failure.evidence) == ("archive-compression", ("a",))
 
 
 @fuzzed
@@ -216,16 +328,19 @@ def test_unpack_mutated_zip(tmp_path: Path, seed: int) -> None:
     home = tmp_path / str(seed)
     home.mkdir(exist_ok=True)
     entries = {"Dockerfile": b"FROM x\n" * 50, "a/b.py": bytes(300)}
-    source = make_zip(home / "s.zip", entries, chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    source = make_zip(home / "s.zip", entries, chance.choice(methods))
     content = source.read_bytes()
+    if chance.random() < 0.3:
+        content = make_zip(source, {"i.zip": mutated(content, chance)}, chance.choice(methods)).read_bytes()
     if chance.random() < 0.5:
         content = with_mutated_names(content, chance)
     source.write_bytes(mutated(content, chance) if chance.random() < 0.7 else content)
     before = {path for path in tmp_path.rglob("*") if home not in path.parents}
     try:
-        unpack(source, home / "out", max_bytes=100_000)
+        unpack(source, home / "out", max_bytes=100_000, inner=True)
     except PalioError as refusal:
-        assert refusal.failure.code in ("archive-invalid", "archive-unsafe")
+        assert refusal.failure.code.startswith("archive-")
         str(refusal.failure.as_json()).encode()
     assert {path for path in tmp_path.rglob("*") if home not in path.parents} == before
     assert sum(path.stat().st_size for path in (home / "out").rglob("*")) <= 200_000

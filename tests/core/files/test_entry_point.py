@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from palio.core.files.entry_point import program_path, start_fault
+from palio.core.files.entry_point import late_advice, program_path, start_fault
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,17 @@ def test_a_fault_is_one_line_and_its_advice_another() -> None:
         "/a\\x0a\\x1b[2J/run.sh is not executable\n"
         "Set the bit before you pack (`chmod +x`), or add `RUN chmod +x /a\\x0a\\x1b[2J/run.sh` to the Dockerfile."
     )
+
+
+@pytest.mark.parametrize(
+    ("reported", "word"),
+    [
+        ("run.sh: Permission denied", "chmod +x"),
+        ('exec: "run.sh": permission denied: unknown', "chmod +x"),
+        ("run.sh: No such file or directory", "CR LF"),
+        ("exec /app/run: exec format error", "#!/bin/sh"),
+    ],
+)
+def test_late_advice(reported: str, word: str) -> None:
+    assert word in late_advice(reported)
+    assert late_advice("out of memory") == ""

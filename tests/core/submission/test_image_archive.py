@@ -180,6 +180,54 @@ def test_inspect_refuses_index(tmp_path: Path, index: bytes, reason: str) -> Non
     assert invalid(tmp_path / "s.tar", oci(LAYERS, manifest_json=False) | {"index.json": index}) == reason
 
 
+def several_platforms(*platforms: str, nested: bool = False) -> Members:
+    """One image for several platforms, as buildx writes it, each of its own layer."""
+    members: Members = {}
+    described = []
+    for platform in platforms:
+        layers = [tar({"a": platform.encode()})]
+        one = oci(layers, image=config(layers, platform), manifest_json=False)
+        index = one.pop("index.json")
+        assert isinstance(index, bytes)
+        os, architecture = platform.split("/")
+        described.append(json.loads(index)["manifests"][0] | {"platform": {"os": os, "architecture": architecture}})
+        members |= one
+    whole = json.dumps({"schemaVersion": 2, "manifests": described}).encode()
+    if nested:
+        members[f"blobs/sha256/{sha256(whole)}"] = whole
+        whole = json.dumps({"manifests": [{"digest": f"sha256:{sha256(whole)}"}]}).encode()
+    return members | {"index.json": whole}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_inspect_index_of_several_platforms(tmp_path: Path, nested: bool) -> None:
+    path = write(tmp_path / "s.tar", several_platforms("linux/amd64", "linux/arm64", nested=nested))
+    chosen = {
+        platform: inspect_image(path, platform=platform, max_bytes=10**6).parts
+        for platform in ("linux/amd64", "linux/arm64")
+    }
+    for platform, parts in chosen.items():
+        alone = oci(layers := [tar({"a": platform.encode()})], image=config(layers, platform))
+        assert parts.config in alone
+        assert set(parts.layers) <= set(alone)
+    with pytest.raises(PalioError) as refusal:
+        inspect_image(path, platform="linux/s390x", max_bytes=10**6)
+    assert refusal.value.failure.code == "image-invalid"
+    assert "linux/amd64, linux/arm64" in refusal.value.failure.message
+
+
+def test_inspect_index_that_lies_about_the_platform(tmp_path: Path) -> None:
+    members = several_platforms("linux/amd64", "linux/arm64")
+    index = members["index.json"]
+    assert isinstance(index, bytes)
+    swapped = index.replace(b"amd64", b"-").replace(b"arm64", b"amd64").replace(b'"-"', b'"arm64"')
+    with pytest.raises(PalioError) as refusal:
+        inspect_image(
+            write(tmp_path / "s.tar", members | {"index.json": swapped}), platform="linux/amd64", max_bytes=10**6
+        )
+    assert "it is for linux/arm64" in refusal.value.failure.message
+
+
 @pytest.mark.parametrize(
     ("image", "reason"),
     [

@@ -1,15 +1,27 @@
 import gzip
+import io
+import random
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzzing import fuzzed, mutated
 from tests.images import Members, classic, entry, oci, tar, write
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
-from palio.core.submission.kinds import SubmissionFile, read_submission, unpack_results
+from palio.core.submission.kinds import (
+    SubmissionFile,
+    check_submission,
+    read_submission,
+    unpack_context,
+    unpack_results,
+)
 
 LAYERS = [tar({"a": b"1"})]
 
@@ -65,7 +77,7 @@ def test_read_submission_other_tar(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s.tar.gz").write_bytes(content)
     code, message, _ = refusal(tmp_path / "s.tar.gz")
     assert code == "submission-unknown"
-    assert message.endswith("Palio knows: a tar or gzip file, but not an image from `docker save`.")
+    assert "not an image from `docker save`" in message
 
 
 def test_read_submission_kind_is_given(tmp_path: Path) -> None:
@@ -91,23 +103,203 @@ def test_read_submission_zip(tmp_path: Path, names: list[str], kind: SubmissionK
     assert read_submission(zipped(tmp_path / "s.zip", *names)).kind is kind
 
 
+CONTEXT, IMAGE, RESULTS, CODE, MONAI = (
+    SubmissionKind.CONTEXT,
+    SubmissionKind.IMAGE,
+    SubmissionKind.RESULTS,
+    SubmissionKind.CODE,
+    SubmissionKind.MONAI,
+)
+NATIVE = (CONTEXT, IMAGE, RESULTS)
+
+
 @pytest.mark.parametrize(
-    ("names", "hint"),
+    ("names", "accepted", "kind"),
     [
-        (["a/Dockerfile", "b.py"], " The zip has a/Dockerfile, which is not at its root."),
-        (["program.py", "answers.csv"], ""),
+        *[([f"case/{name}", f"{name}"], NATIVE, RESULTS) for name in ("a.npy", "a.nii.gz", "a.png", "a.json", "a.txt")],
+        (["out\\a.npy", "out\\b.npy"], NATIVE, RESULTS),
+        (["a.npz"], NATIVE, RESULTS),
+        (["answer.txt"], (RESULTS,), RESULTS),
+        (["answer.csv", "how.py"], (RESULTS,), RESULTS),  # nothing else is possible
+        (["metadata", "answer.csv"], (CONTEXT, RESULTS), RESULTS),
+        (["answer.csv", "a/Dockerfile"], NATIVE, RESULTS),
+        (["dockerfile", "answer.csv"], (RESULTS,), RESULTS),
+        (["Dockerfile", "answer.csv"], (RESULTS,), CONTEXT),  # which is refused as such
+        (["Dockerfile", "model.py"], (CODE, RESULTS), CODE),
+        (["model.py"], (CODE, RESULTS), CODE),
+        (["model.pt"], (CODE, RESULTS), CODE),
+        (["s/model.py", "s/metadata.yaml", "__MACOSX/s/._model.py"], (CODE, RESULTS), CODE),
+        (["answer.txt"], (CODE, RESULTS), RESULTS),
+        (["table.txt"], (CODE,), CODE),  # a data set, which the ingestion program reads
+        (["configs/metadata.json", "models/model.pt"], (MONAI, CONTEXT), MONAI),
+        (["configs/metadata.json", "models/model.pt"], (RESULTS,), MONAI),
+        (["dockerfile", "a.py"], NATIVE, CONTEXT),
+        (["Dockerfile.txt", "a.py"], NATIVE, CONTEXT),
+    ],
+)
+def test_read_submission_by_what_the_phase_takes(
+    tmp_path: Path, names: list[str], accepted: tuple[SubmissionKind, ...], kind: SubmissionKind
+) -> None:
+    assert read_submission(zipped(tmp_path / "s.zip", *names), accepted=accepted).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("names", "accepted", "reasons"),
+    [
         (
-            ["answers.txt"],
-            " Predictions need no Dockerfile, but must include a .csv file; otherwise set the kind to `results`.",
+            ["program.py", "answers.csv"],
+            NATIVE,
+            {
+                CONTEXT: "it has no Dockerfile at its root",
+                RESULTS: "program.py is a program, not a prediction",
+                IMAGE: "it is a zip, not a .tar or .tar.gz from `docker save`",
+            },
+        ),
+        (
+            ["a/Dockerfile", "model.onnx"],
+            (CONTEXT, RESULTS),
+            {CONTEXT: "a/Dockerfile is not at its root", RESULTS: "model.onnx is a model, not a prediction"},
+        ),
+        (
+            ["dockerfile", "Containerfile", "a.py"],
+            (CONTEXT, MONAI),
+            {
+                CONTEXT: "Containerfile and dockerfile could be the Dockerfile; rename one of them",
+                MONAI: "it has no configs/metadata.json",
+            },
         ),
     ],
 )
+def test_read_submission_that_fits_none(
+    tmp_path: Path, names: list[str], accepted: tuple[SubmissionKind, ...], reasons: dict[SubmissionKind, str]
+) -> None:
+    with pytest.raises(PalioError) as refused:
+        read_submission(zipped(tmp_path / "s.zip", *names), accepted=accepted)
+    assert refused.value.failure.code == "submission-fits-none"
+    assert dict(line.split(": ", 1) for line in refused.value.failure.evidence) == reasons
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"), [(["a/Dockerfile", "b.py"], " In this zip, a/Dockerfile is not at its root."), (["b.py"], "")]
+)
 def test_read_submission_no_dockerfile(tmp_path: Path, names: list[str], hint: str) -> None:
-    assert refusal(zipped(tmp_path / "s.zip", *names)) == (
-        "dockerfile-missing",
-        "s.zip has no Dockerfile at its root.",
-        f"Put a file named exactly `Dockerfile` at the top level of the zip, not inside a folder.{hint}",
-    )
+    with pytest.raises(PalioError) as refused:
+        read_submission(zipped(tmp_path / "s.zip", *names), accepted=(CONTEXT, IMAGE))
+    assert refused.value.failure.code == "dockerfile-missing"
+    assert refused.value.failure.next_step.endswith(f"not inside a folder.{hint}")
+    assert refusal(zipped(tmp_path / "s.zip", *names), CONTEXT)[0] == "dockerfile-missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("answers.json", b"{}", RESULTS),
+        ("mask.nii.gz", gzip.compress(b"x"), RESULTS),
+        ("answers.npz", b"PK\3\4", RESULTS),
+        ("answers.csv", b"", RESULTS),
+    ],
+)
+def test_read_submission_single_file(tmp_path: Path, name: str, content: bytes, kind: SubmissionKind) -> None:
+    (tmp_path / name).write_bytes(content)
+    submission = read_submission(tmp_path / name, accepted=(RESULTS,))
+    assert submission.kind is kind
+    unpack_results(submission, tmp_path / "out", 1000)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("s.zip", b"", "archive-invalid"),
+        ("s.zip", b"7z\xbc\xaf\x27\x1c", "archive-invalid"),
+        ("s.zip", b"PK\5\6" + bytes(18), "archive-empty"),
+        ("s.zip", gzip.compress(tar({"a.csv": b"1"})), "submission-unknown"),
+        ("s.bin", b"\x7fELF", "submission-unknown"),
+        ("s.bin", b"", "submission-unknown"),
+        ("Dockerfile", b"FROM x", "submission-unknown"),
+        ("Dockerfile.txt", b"FROM x", "submission-unknown"),
+        ("predict.py", b"print()", "submission-unknown"),
+        ("s.tar", tar({"bin/": entry("bin/", tarfile.DIRTYPE), "etc/passwd": b"x", "app/a.py": b""}), "image-exported"),
+        ("s.tar", tar({".dockerenv": b"", "app/a.py": b""}), "image-exported"),
+    ],
+)
+def test_read_submission_refused(tmp_path: Path, name: str, content: bytes, code: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert refusal(tmp_path / name)[0] == code
+
+
+def test_read_submission_saved_image_in_a_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("image.tar", tar(oci(LAYERS)))
+    assert refusal(tmp_path / "s.zip")[0] == "image-zipped"
+    assert read_submission(tmp_path / "s.zip", accepted=(RESULTS,)).kind is RESULTS
+
+
+def pointer(size: int = 12345) -> bytes:
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize {size}\n".encode()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_read_submission_with_lfs_pointers(tmp_path: Path, wrapped: bool) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("s/Dockerfile", "FROM x\n" * 30)
+        archive.writestr("s/model/best.pth", pointer())
+    if wrapped:
+        with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+            archive.write(tmp_path / "s.zip", "s.zip")
+    with pytest.raises(PalioError) as refused:
+        read_submission(tmp_path / ("outer.zip" if wrapped else "s.zip"))
+    assert (refused.value.failure.code, refused.value.failure.evidence) == ("lfs-pointers", ("model/best.pth",))
+
+
+def test_unpack_context_with_a_dockerfile_of_another_name(tmp_path: Path) -> None:
+    submission = read_submission(zipped(tmp_path / "s.zip", "s/dockerfile", "s/a.py"))
+    assert (submission.kind, len(submission.notes)) == (CONTEXT, 2)
+    unpack_context(submission, tmp_path / "out", 1000)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Dockerfile", "a.py", "dockerfile"]
+
+
+def test_check_submission_reads_the_dockerfile_of_another_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("Dockerfile.txt", "FROM python:3.11-slim\nCOPY lost.py /\n")
+    with pytest.raises(PalioError) as refused:
+        check_submission(read_submission(tmp_path / "s.zip"))
+    assert refused.value.failure.code == "dockerfile-unfit"
+
+
+@fuzzed
+@given(seed=st.integers(0, 2**64))
+def test_read_submission_any_bytes(tmp_path: Path, seed: int) -> None:
+    """Any bytes under any name are a submission of some kind, or are refused with a sentence."""
+    chance = random.Random(seed)
+    name = chance.choice(["s.zip", "s.tar", "s.tar.gz", "s.csv", "s.npz", "s", "Dockerfile", "s.nii.gz"])
+    content = mutated(chance.choice(SEEDS), chance) if chance.random() < 0.9 else chance.randbytes(1000)
+    (tmp_path / name).write_bytes(content)
+    try:
+        submission = read_submission(
+            tmp_path / name, accepted=chance.sample(list(SubmissionKind), chance.randint(1, 5))
+        )
+        check_submission(submission)
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        unpack_results(submission, tmp_path / "out", 100_000)
+    except PalioError as refused:
+        str(refused.failure.as_json()).encode()
+
+
+def _seeds() -> list[bytes]:
+    zips = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        for names in (["Dockerfile", "a.py", "._a.py"], ["out\\a.csv", "häll.csv"], ["i.zip"], ["image.tar"]):
+            file = io.BytesIO()
+            with zipfile.ZipFile(file, "w", method) as archive:
+                for name in names:
+                    content = {"i.zip": zips[-1] if zips else b"x", "image.tar": tar(oci(LAYERS))}.get(name, pointer())
+                    archive.writestr(name, content)
+            zips.append(file.getvalue())
+    return [*zips, tar(oci(LAYERS)), gzip.compress(tar(classic(LAYERS))), b"file,answer\n", pointer()]
+
+
+SEEDS = _seeds()
 
 
 def test_unpack_results_broken_zip(tmp_path: Path) -> None:

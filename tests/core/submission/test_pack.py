@@ -142,3 +142,44 @@ def test_pack_keeps_the_old_zip_when_it_fails(tmp_path: Path) -> None:
     with pytest.raises(PalioError):
         pack(folder, tmp_path / "s.zip")
     assert zipfile.ZipFile(tmp_path / "s.zip").namelist() == list(before.files)
+
+
+@pytest.mark.parametrize("name", ["dockerfile", "Dockerfile.txt", "Containerfile"])
+def test_pack_dockerfile_of_another_name(tmp_path: Path, name: str) -> None:
+    folder = write_context(tmp_path / "f")
+    expected = pack(folder, tmp_path / "a.zip").digest
+    (folder / "Dockerfile").rename(folder / name)
+    packed = pack(folder, tmp_path / "b.zip")
+    assert (packed.digest, packed.files, len(packed.notes)) == (expected, ("Dockerfile", "predict.py"), 1)
+
+
+def test_pack_keeps_a_dockerfile_that_is_copied(tmp_path: Path) -> None:
+    folder = published_shape(tmp_path / "f")
+    (folder / "docker_code_inference/Dockerfile").write_text("FROM x\nCOPY docker_code_inference /opt/\n")
+    assert "docker_code_inference/Dockerfile" in pack(folder, tmp_path / "s.zip").files
+
+
+def test_pack_lfs_pointers(tmp_path: Path) -> None:
+    folder = write_context(tmp_path / "f")
+    (folder / "best.pth").write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 9\n")
+    assert problems(folder, tmp_path) == ("best.pth is a Git LFS pointer, not the file itself; run `git lfs pull`",)
+    (folder / ".dockerignore").write_text("*.pth\n")
+    pack(folder, tmp_path / "s.zip")
+
+
+@pytest.mark.parametrize(
+    "image", ["UPPER/case", "http://x.org/image", "python:3.11-slim:x", "./image.tar", "python slim"]
+)
+def test_pack_image_name_that_cannot_be_one(tmp_path: Path, image: str) -> None:
+    found = problems(write_context(tmp_path / "f", dockerfile=f"FROM {image}\nCOPY predict.py /\n"), tmp_path)
+    assert len(found) == 1
+    assert found[0].startswith(f"the Dockerfile, line 1 (FROM {image}): ")
+
+
+def test_pack_says_where_a_missing_file_is(tmp_path: Path) -> None:
+    folder = write_context(tmp_path / "f")
+    (folder / "src").mkdir()
+    (folder / "predict.py").rename(folder / "src/predict.py")
+    assert problems(folder, tmp_path) == (
+        "the Dockerfile, line 3 (COPY predict.py ./): predict.py does not exist; do you mean src/predict.py?",
+    )

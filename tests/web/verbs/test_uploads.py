@@ -182,7 +182,7 @@ def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
     send(coming, content)
     with pytest.raises(PalioError) as error:
         complete_upload(coming, world.bob)
-    assert error.value.failure.code == "dockerfile-missing"
+    assert error.value.failure.code == "submission-fits-none"
     assert complete_upload(coming, world.bob, SubmissionKind.RESULTS).kind == "results"
 
 

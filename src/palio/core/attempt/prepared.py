@@ -15,7 +15,7 @@ from palio.core.errors import Cause, PalioError
 from palio.core.files.archive import unpack
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import copy_tree
-from palio.core.submission.kinds import SubmissionFile
+from palio.core.submission.kinds import SubmissionFile, unpack_context
 
 
 class Prepared:
@@ -27,7 +27,7 @@ class Prepared:
 
     def context(self, submission: SubmissionFile, max_bytes: int) -> Path:
         """The build context of a submission with a Dockerfile."""
-        return self._folder("context", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
+        return self._folder("context", lambda half: unpack_context(submission, half, max_bytes))
 
     def code(self, submission: SubmissionFile, max_bytes: int) -> Path:
         """The files of a code submission, as its container sees them."""

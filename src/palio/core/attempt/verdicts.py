@@ -12,6 +12,7 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Load
 from palio.core.errors import PalioError, counted
+from palio.core.files.entry_point import late_advice
 from palio.core.files.log import last_lines
 from palio.core.quantities import duration_text, size_text
 from palio.core.submission.kinds import SubmissionFile
@@ -171,7 +172,7 @@ def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = Fa
             facts = {"exit_code": result.exit_code, "next_step": next_step}
             raise PalioError("ingestion-exit", stage=Stage.PREDICT, **facts, log=log)
         case _:
-            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=result.exit_code, log=log)
+            raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=_exit_code(result.exit_code), log=log)
 
 
 def raise_if_output_unfit(collected: Collected, job: Job) -> None:
@@ -233,7 +234,16 @@ def _failed_step(result: JobResult) -> dict[str, str]:
 def _not_started(result: JobResult, next_step: str) -> dict[str, str]:
     """An engine may add advice on a second line of its reason (core.files.entry_point)."""
     reason, _, advice = result.detail.partition("\n")
-    return {"reason": reason, "next_step": advice or next_step}
+    return {"reason": reason, "next_step": advice or late_advice(reason) or next_step}
+
+
+def _exit_code(code: int | None) -> str:
+    """The code, with what shells mean by it."""
+    meaning = {
+        126: " (from a shell: a file is not executable; set its execute bit with `chmod +x`)",
+        127: " (from a shell: a program was not found; a script's lines must not end in CR LF)",
+    }
+    return f"{code}{meaning.get(code or 0, '')}"
 
 
 def _missing_package(log: Sequence[str]) -> str | None:

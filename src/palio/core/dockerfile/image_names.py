@@ -41,7 +41,7 @@ class ImageName:
         if _PERHAPS_AN_ID.fullmatch(text):
             raise ImageNameError("an image name is required, because ids could belong to other submissions")
         if name is None:
-            raise ImageNameError(f"`{text[:80]}` is not an image name")
+            raise ImageNameError(f"`{text[:80]}` is not an image name; write one like python:3.11-slim, in lower case")
         path = name.path.removeprefix("library/")
         if name.registry.split(":")[0] in (_HUB, _LOCAL) and path.startswith(_OWN) and "/" not in path:
             raise ImageNameError("images of other submissions cannot be used")

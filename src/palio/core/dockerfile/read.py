@@ -21,6 +21,7 @@ MOST_BYTES = MIB  # of a Dockerfile or .dockerignore
 MOST_INSTRUCTIONS = 1000
 MOST_LINE_BYTES = 65_535  # of an instruction with its continuation lines; Docker's own limit
 _SHOWN = 120
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 _ESCAPE_DIRECTIVE = re.compile(r"#[ \t]*escape[ \t]*=(?![ \t]*\\[ \t]*$)", re.IGNORECASE)
 _KEYWORD = re.compile(r"[A-Za-z]+(?=[ \t]|$)")
@@ -84,6 +85,11 @@ def decoded(data: bytes, name: str = "Dockerfile") -> str:
     """Decodes `data`. One byte more than the limit is enough to refuse it. Raises DockerfileError."""
     if len(data) > MOST_BYTES:
         raise DockerfileError(f"it is larger than the limit of {MOST_BYTES // MIB} MiB", where=name)
+    if data.startswith(_UTF16):
+        raise DockerfileError(
+            "it is UTF-16 text, as some Windows programs write it, but builders read UTF-8; save it again as UTF-8",
+            where=name,
+        )
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -149,7 +155,11 @@ def instruction_of(line: int, text: str) -> Instruction:
     if rest.startswith("--"):
         raise DockerfileError("its flags cannot be read; write --name=value, without quotes", instruction)
     if keyword in ("RUN", "COPY", "ADD") and _HEREDOC.search(rest):
-        raise DockerfileError("here-documents (<<EOF) are not supported; use a file instead", instruction)
+        raise DockerfileError(
+            "Palio does not support here-documents (<<EOF), which only BuildKit reads; COPY a script and RUN it, or "
+            "join the commands with &&",
+            instruction,
+        )
     return instruction
 
 

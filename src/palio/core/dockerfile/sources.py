@@ -4,16 +4,16 @@ Not covered: sources with variables in their names, which may have other values 
 """
 
 import posixpath
-import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from palio.core.dockerfile.dockerignore import NAME as DOCKERIGNORE
 from palio.core.dockerfile.dockerignore import ignored_by
+from palio.core.dockerfile.file_name import find_dockerfile
 from palio.core.dockerfile.instruction_words import check, sources_and_target
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, Instruction, decoded, parse
+from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
-from palio.core.files.archive import inspect_archive
+from palio.core.files.archive import Archive
 from palio.core.files.globs import Globs, PathMatcher, PatternError, TooMuchWorkError, literal
 
 _SHOWN = 20
@@ -38,42 +38,40 @@ def copied_files(dockerfile: str, here: Iterable[str], problems: list[str]) -> s
                     raise DockerfileError(
                         f"more than {most} sources have been copied up to this line; copy folders instead", instruction
                     )
-        return _matched(sources, here, problems)
+        taken = _matched(sources, here, problems)
+        if not problems:
+            resolve(dockerfile, {})  # for what is wrong with its images and stages
+        return taken
     except DockerfileError as fault:
         where = f"the Dockerfile, {fault.where}" if fault.instruction else fault.where
         problems.append(f"{where}: {fault.reason}")
         return set()
 
 
-def check_context(path: Path) -> None:
-    """Checks that the Dockerfile of a zip finds the files it copies, as `pack` does for a folder.
+def check_context(archive: Archive, name: str) -> None:
+    """Checks that the Dockerfile of a zip finds the files it copies, as `pack` does for a folder. `name` is the zip's.
 
-    The zip must have been inspected already. Raises PalioError "dockerfile-unfit" with all problems, or
-    "archive-invalid".
+    Raises PalioError "dockerfile-missing", "dockerfile-unfit" with all problems, or "archive-invalid".
     """
-    top = inspect_archive(path).top
-    with zipfile.ZipFile(path) as archive:
-        names = [entry.filename.removeprefix(top).rstrip("/") for entry in archive.infolist()]
-        try:
-            dockerfile = _read(archive, f"{top}Dockerfile")
-            ignore = _read(archive, f"{top}{DOCKERIGNORE}") if DOCKERIGNORE in names else b""
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
-            raise PalioError("archive-invalid", name=path.name, reason=reason) from error
+    found = find_dockerfile(archive.files)
+    if found is None:
+        raise PalioError("dockerfile-missing", name=name, hint="")
+    dockerfile, ignore = _read(archive, found.name), _read(archive, DOCKERIGNORE)
+    names = [member.name.rstrip("/") for member in archive.members]
     problems: list[str] = []
     try:
         ignored = ignored_by(decoded(ignore, DOCKERIGNORE))
-        copied_files(decoded(dockerfile), [name for name in names if name and not ignored(name)], problems)
+        copied_files(decoded(dockerfile), [each for each in names if not ignored(each)], problems)
     except DockerfileError as fault:
         problems.append(str(fault))
     if problems:
         count = counted(len(problems), "problem was", "problems were")
-        raise PalioError("dockerfile-unfit", name=path.name, count=count, evidence=problems[:_SHOWN])
+        raise PalioError("dockerfile-unfit", name=name, count=count, evidence=problems[:_SHOWN])
 
 
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as file:
-        return file.read(MOST_BYTES + 1)
+def _read(archive: Archive, name: str) -> bytes:
+    member = next((member for member in archive.members if member.name == name), None)
+    return archive.head(member, MOST_BYTES + 1) if member else b""
 
 
 def _matched(sources: list[tuple[Instruction, str]], here: Iterable[str], problems: list[str]) -> set[str]:
@@ -94,7 +92,7 @@ def _matched(sources: list[tuple[Instruction, str]], here: Iterable[str], proble
     fit = set(globs.numbers_of(met))
     for number, (instruction, source) in enumerate(sources):
         if number not in fit and patterns[number]:
-            _report_missing(instruction, source, problems)
+            _report_missing(instruction, source, names, problems)
     return set(names) if everything else taken
 
 
@@ -106,7 +104,10 @@ def source_pattern(source: str) -> str:
     return relative if any(character in relative for character in "*?[") else literal(relative)
 
 
-def _report_missing(instruction: Instruction, source: str, problems: list[str]) -> None:
-    hint = "; `palio train` creates it" if source.removeprefix("./").startswith("model_output/") else ""
+def _report_missing(instruction: Instruction, source: str, names: list[str], problems: list[str]) -> None:
+    base = posixpath.basename(source)
+    elsewhere = next((name for name in names if posixpath.basename(name) == base), None) if base else None
+    hint = f"; do you mean {elsewhere}?" if elsewhere else ""
+    hint = "; `palio train` creates it" if source.removeprefix("./").startswith("model_output/") else hint
     outside = " inside the folder" if ".." in source.split("/") or source.startswith("/") else ""
     problems.append(f"the Dockerfile, {instruction}: {source} does not exist{outside}{hint}")

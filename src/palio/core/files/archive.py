@@ -1,32 +1,48 @@
 """Untrusted zip archives: inspected before anything is written, and unpacked without trusting what they claim.
 
-Covered: absolute paths and `..`, links and other special entries, encryption, duplicate names and names that differ
-only in case, too many entries, too much content (no entry unpacks to more than it claims), names that no file system
-should hold. Accepted with a note: `__MACOSX` and `.DS_Store` (skipped), one extra top folder (removed). Not covered:
-zips inside the zip; they stay files.
+Covered: absolute paths and `..`, links and other special entries, encryption, compression that Python cannot read,
+duplicate names and names that differ only in case, too many entries, too much content (no entry unpacks to more than it
+claims), names that no file system should hold. Accepted with a note: files that macOS and Windows add (`__MACOSX`,
+`.DS_Store`, and AppleDouble files `._NAME`, known by their content; skipped), one extra top folder (removed),
+back-slashes in names, and on request a zip that holds nothing but another zip. Not covered: other zips inside the zip;
+they stay files.
 """
 
 import errno
 import io
 import shutil
-import stat
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from palio.core.errors import PalioError, counted
+from palio.core.files.archive_formats import READABLE, described_start, method_name
+from palio.core.files.archive_names import entry_fault, entry_name
 from palio.core.quantities import GIB, MIB, size_text
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 20 * GIB
+MAX_INNER_BYTES = GIB  # of a zip that is read inside another one
 MAX_LIST_BYTES = 32 * MIB  # about 300 bytes per entry
-MAX_NAME_BYTES = 255
-MAX_DEPTH = 32
 _SHOWN = 5
 LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
-_READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError)
+_APPLE_DOUBLE = b"\x00\x05\x16\x07"
+_READ_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    RuntimeError,
+)
 
 
 @dataclass(frozen=True)
@@ -38,62 +54,138 @@ class Content:
     top: str  # the extra top folder with its slash, or ""
 
 
+@dataclass(frozen=True)
+class Member:
+    """A file or folder of a safe archive, by the name under which it is unpacked; folders end in a slash."""
+
+    name: str
+    entry: zipfile.ZipInfo
+
+    @property
+    def is_folder(self) -> bool:
+        return self.name.endswith("/")
+
+    @property
+    def is_executable(self) -> bool:
+        return bool((self.entry.external_attr >> 16) & 0o111)
+
+
+class Archive:
+    """An inspected archive that is open. Its methods raise PalioError "archive-invalid" where its bytes are broken."""
+
+    def __init__(self, opened: "_Opened", content: Content, members: Sequence[Member]) -> None:
+        self._opened = opened
+        self.files, self.notes, self.top = content.files, content.notes, content.top
+        self.content = content
+        self.members = members
+
+    @contextmanager
+    def read(self, member: Member) -> Iterator[IO[bytes]]:
+        """The content of a file. zipfile itself stops at the size that the entry claims, and checks its CRC."""
+        with self._opened.errors(), self._opened.archive.open(member.entry) as file:
+            yield file
+
+    def head(self, member: Member, size_bytes: int) -> bytes:
+        """At most the first bytes of a file."""
+        with self.read(member) as file:
+            return file.read(size_bytes)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A zip whose list of entries has been read; `name` is for messages."""
+
+    archive: zipfile.ZipFile
+    path: Path
+    name: str
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns whatever broken bytes raise into a sentence."""
+        with _errors(self.path, self.name):
+            yield
+
+
 class _Guarded(io.FileIO):
     """The archive's file, which refuses to read a directory that would exhaust memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_LIST_BYTES:
-            raise zipfile.BadZipFile(f"its directory is larger than {size_text(MAX_LIST_BYTES)}")
+        _refuse_long_list(size)
         return super().read(size)
 
 
-def inspect_archive(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
-    """Inspects an archive. Raises PalioError "archive-invalid" or "archive-unsafe", which names each refused entry."""
+class _GuardedInner:
+    """The same for a zip inside a zip."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
+
+    def read(self, size: int = -1) -> bytes:
+        _refuse_long_list(size)
+        return self._file.read(size)
+
+
+def _refuse_long_list(size: int | None) -> None:
+    if size is not None and size > MAX_LIST_BYTES:
+        raise zipfile.BadZipFile(f"its directory is larger than {size_text(MAX_LIST_BYTES)}")
+
+
+@contextmanager
+def open_archive(
+    path: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, inner: bool = False
+) -> Iterator[Archive]:
+    """Inspects an archive and keeps it open. With `inner`, opens the zip inside it if it holds nothing else.
+
+    Raises PalioError "archive-invalid", "archive-encrypted", "archive-compression", or "archive-unsafe", which names
+    each refused entry.
+    """
     name = name or path.name
-    try:
-        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not _is_left_out(entry.filename)]
-            left_out = len(archive.infolist()) - len(entries)
-    except _READ_ERRORS as error:
-        raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
-    faults = _faults(entries, max_bytes)
-    if faults:
-        shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
-        raise PalioError("archive-unsafe", name=name, count=counted(len(faults), "entry", "entries"), evidence=shown)
-    files = [entry.filename for entry in entries if not entry.is_dir()]
-    top = _extra_top_folder(files)
-    notes = [f"{left_out} entries added by macOS or Windows were skipped"] if left_out else []
-    if top:
-        notes.append(f"the extra top folder {top} was removed")
-    return Content(tuple(sorted(file.removeprefix(top) for file in files)), tuple(notes), top)
+    with _zip_file(path, name) as opened:
+        archive = _inspected(opened, max_bytes)
+        nested = _only_zip(archive) if inner else None
+        if nested is None:
+            yield archive
+            return
+        if nested.entry.file_size > MAX_INNER_BYTES:
+            raise PalioError("archive-nested", name=name, inner=_shown(nested.name))
+        inside = f"{nested.name} in {name}"
+        with archive.read(nested) as file, _zip_inside(file, path, inside) as opened_inside:
+            found = _inspected(opened_inside, max_bytes)
+            note = f"the only file in {name} is another zip, {_shown(nested.name)}, which was used instead"
+            notes = (*archive.notes, note, *found.notes)
+            yield Archive(opened_inside, Content(found.files, notes, found.top), found.members)
+
+
+def inspect_archive(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
+    """Inspects an archive. Raises the errors of `open_archive`."""
+    with open_archive(path, name, max_bytes) as archive:
+        return archive.content
 
 
 def unpack(
-    path: Path, destination: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, plain: bool = False
+    path: Path,
+    destination: Path,
+    name: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    *,
+    plain: bool = False,
+    inner: bool = False,
 ) -> Content:
     """Writes the archive's files and folders to the new folder `destination`.
 
     Modes are 0755 for folders and executable files, else 0644. With `plain`, no file is executable, and no empty
-    folders are created.
+    folders are created. With `inner`, unpacks the zip inside it if it holds nothing else.
     """
-    name = name or path.name
-    content = inspect_archive(path, name, max_bytes)
-    try:
-        with _Guarded(path) as file, zipfile.ZipFile(file) as archive:
-            for entry in archive.infolist():
-                if _is_left_out(entry.filename) or not entry.filename.startswith(content.top):
-                    continue  # next to an extra top folder there are only empty ones
-                target = destination / entry.filename.removeprefix(content.top)
-                if not entry.is_dir():
-                    _make_folder(target.parent)
-                    _write(archive, entry, target, plain=plain)
-                elif not plain:
-                    _make_folder(target)
-    except _READ_ERRORS as error:
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # the disk's fault, not the archive's; EINVAL is an offset before the start of the file
-        raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
-    return content
+    with open_archive(path, name, max_bytes, inner=inner) as archive:
+        for member in archive.members:
+            target = destination / member.name
+            if not member.is_folder:
+                _make_folder(target.parent)
+                _write(archive, member, target, plain=plain)
+            elif not plain:
+                _make_folder(target)
+        return archive.content
 
 
 def _make_folder(folder: Path) -> None:
@@ -103,54 +195,131 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o755)  # regardless of the umask
 
 
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, *, plain: bool) -> None:
-    with archive.open(entry) as source, target.open("wb") as copy:
-        # zipfile itself stops at the size that the entry claims, and checks its CRC
+def _write(archive: Archive, member: Member, target: Path, *, plain: bool) -> None:
+    with archive.read(member) as source, target.open("wb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
-    executable = (entry.external_attr >> 16) & 0o111
-    target.chmod(0o755 if executable and not plain else 0o644)
+    target.chmod(0o755 if member.is_executable and not plain else 0o644)
 
 
-def _faults(entries: list[zipfile.ZipInfo], max_bytes: int) -> list[str]:
+@contextmanager
+def _zip_file(path: Path, name: str) -> Iterator[_Opened]:
+    with _errors(path, name):
+        file = _Guarded(path)
+    with file:
+        with _errors(path, name):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield _Opened(archive, path, name)
+
+
+@contextmanager
+def _zip_inside(file: IO[bytes], path: Path, name: str) -> Iterator[_Opened]:
+    try:
+        archive = zipfile.ZipFile(cast(IO[bytes], _GuardedInner(file)))
+    except _READ_ERRORS as error:
+        raise PalioError("archive-invalid", name=name, reason=_words(error)) from error
+    with archive:
+        yield _Opened(archive, path, name)
+
+
+@contextmanager
+def _errors(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except _READ_ERRORS as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault, not the archive's; EINVAL is an offset before the start of the file
+        raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
+
+
+def _inspected(opened: _Opened, max_bytes: int) -> Archive:
+    entries = opened.archive.infolist()
     if len(entries) > MAX_ENTRIES:
-        return [f"it has {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"]
-    faults = [f"{_shown(entry.filename)}: {fault}" for entry in entries if (fault := _fault(entry))]
-    if (size := sum(entry.file_size for entry in entries)) > max_bytes:
+        _refuse(opened.name, [f"it has {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"])
+    named = [(name, entry) for entry in entries if not _is_left_out(opened, (name := entry_name(entry)).text, entry)]
+    members = [Member(name.text, entry) for name, entry in named]
+    _refuse_unreadable(opened.name, members)
+    if faults := _faults(members, max_bytes):
+        _refuse(opened.name, faults)
+    files = [member.name for member in members if not member.is_folder]
+    top = _extra_top_folder(files)
+    notes = [_skipped(len(entries) - len(named))] if len(named) < len(entries) else []
+    if top:
+        notes.append(f"the extra top folder {_shown(top)} was removed")
+    for odd in sorted({name.odd for name, _ in named} - {""}):
+        example = next(name.text for name, _ in named if name.odd == odd)
+        notes.append(f"{odd}, such as {_shown(example)}")
+    # Next to an extra top folder there are only empty ones.
+    kept = [Member(member.name.removeprefix(top), member.entry) for member in members if member.name.startswith(top)]
+    kept = [member for member in kept if member.name]
+    names = sorted(member.name for member in kept if not member.is_folder)
+    return Archive(opened, Content(tuple(names), tuple(notes), top), kept)
+
+
+def _refuse(name: str, faults: list[str]) -> None:
+    shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
+    raise PalioError("archive-unsafe", name=name, count=counted(len(faults), "entry", "entries"), evidence=shown)
+
+
+def _refuse_unreadable(name: str, members: Sequence[Member]) -> None:
+    """Encryption and compression are no danger: the same files only have to be zipped in another way."""
+    locked = [member.name for member in members if member.entry.flag_bits & 0x1]
+    if locked:
+        count = counted(len(locked), "entry needs", "entries need")
+        raise PalioError("archive-encrypted", name=name, count=count, evidence=_listed(locked))
+    odd = [member for member in members if member.entry.compress_type not in READABLE]
+    if odd:
+        method = odd[0].entry.compress_type
+        files = [member.name for member in odd if member.entry.compress_type == method]
+        facts = {"count": counted(len(files), "file is", "files are"), "method": method_name(method)}
+        raise PalioError("archive-compression", name=name, **facts, evidence=_listed(files))
+
+
+def _listed(names: list[str]) -> list[str]:
+    more = [f"and {len(names) - _SHOWN:,} more"] if len(names) > _SHOWN else []
+    return [_shown(name) for name in names[:_SHOWN]] + more
+
+
+def _faults(members: Sequence[Member], max_bytes: int) -> list[str]:
+    faults = [
+        f"{_shown(member.name)}: {fault}" for member in members if (fault := entry_fault(member.entry, member.name))
+    ]
+    if (size := sum(member.entry.file_size for member in members)) > max_bytes:
         faults.append(f"all files: {size_text(size)} unpacked; at most {size_text(max_bytes)} is allowed")
-    files = [entry.filename for entry in entries if not entry.filename.endswith("/")]  # a name may be empty here
+    files = [member.name for member in members if not member.is_folder]  # a name may be empty here
     twice = [file for file, count in Counter(files).items() if count > 1]
     faults += [f"{_shown(file)}: appears more than once" for file in twice]
     folded = Counter(file.casefold() for file in set(files))
     collide = sorted(file for file in set(files) if folded[file.casefold()] > 1)
     faults += [f"{_shown(file)}: differs from another name only in case" for file in collide]
-    folders = {entry.filename.rstrip("/") for entry in entries if entry.filename.endswith("/")}
+    folders = {member.name.rstrip("/") for member in members if member.is_folder}
     folders |= {str(parent) for name in (*files, *folders) for parent in PurePosixPath(name).parents}
     faults += [f"{_shown(file)}: is both a file and a folder" for file in files if file in folders]
     return faults
 
 
-def _fault(entry: zipfile.ZipInfo) -> str | None:
-    name, mode = entry.filename, entry.external_attr >> 16
-    parts = name.rstrip("/").split("/")
-    if name.startswith("/") or (len(name) > 1 and name[1] == ":") or "\\" in name:
-        return "an absolute or Windows path"
-    if ".." in parts:
-        return "leaves the folder (..)"
-    if any(part in ("", ".") for part in parts):
-        return "an empty part in its name"
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in name):
-        return "control characters in its name"
-    if len(parts) > MAX_DEPTH or any(len(part.encode(errors="replace")) > MAX_NAME_BYTES for part in parts):
-        return "nested too deeply, or a name that is too long"
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-    if entry.flag_bits & 0x1:
-        return "encrypted"
-    return None
+def _is_left_out(opened: _Opened, name: str, entry: zipfile.ZipInfo) -> bool:
+    parts = name.split("/")
+    if not LEFT_OUT.isdisjoint(parts):
+        return True
+    if not parts[-1].startswith("._") or entry.file_size < len(_APPLE_DOUBLE):
+        return False
+    try:
+        with opened.archive.open(entry) as file:
+            return file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
+    except _READ_ERRORS:  # judged with all other entries
+        return False
 
 
-def _is_left_out(name: str) -> bool:
-    return not LEFT_OUT.isdisjoint(name.split("/"))
+def _skipped(count: int) -> str:
+    were = "was" if count == 1 else "were"
+    return f"{counted(count, 'entry', 'entries')} added by macOS or Windows {were} skipped"
+
+
+def _only_zip(archive: Archive) -> Member | None:
+    """The only file, if it is a zip by its name; formats such as .npz are zips too and stay as they are."""
+    files = [member for member in archive.members if not member.is_folder]
+    return files[0] if len(files) == 1 and files[0].name.lower().endswith(".zip") else None
 
 
 def _extra_top_folder(files: list[str]) -> str:
@@ -164,10 +333,19 @@ def _reason(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "it is empty"
     with path.open("rb") as file:
-        start = file.read(2)
+        start = file.read(32)
     if isinstance(error, UnicodeDecodeError):
         return "it contains a name that is marked as UTF-8 but is not"
-    return str(error).strip().rstrip(".") or type(error).__name__ if start == b"PK" else "it does not begin like a zip"
+    if not start.startswith(b"PK"):
+        what = described_start(start)
+        return f"it is {what}" if what else "it does not begin like a zip"
+    if str(error) == "File is not a zip file":
+        return "its list of contents is missing, which stands at the end, so it is probably incomplete"
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def _shown(name: str) -> str:

@@ -2,8 +2,8 @@
 
 Covered: a file without execute permission; a script whose first line ends in CR LF, follows a byte order mark or is
 missing; a script whose interpreter is not in the image. The program is the first word of a command, or of the text of
-`sh -c` if that is a plain command. Not covered: words without a slash, which are looked up in PATH; for these the
-engine reports what it finds.
+`sh -c` if that is a plain command. Not covered: words without a slash, which are looked up in PATH; for these
+`late_advice` explains what the engine reports.
 """
 
 import os
@@ -41,6 +41,21 @@ def program_path(command: Sequence[str]) -> str | None:
         words = shlex.split(command[2]) if _PLAIN.fullmatch(command[2].strip()) else []
         first = next((word for word in words if word != "exec"), "")
     return first if "/" in first and "\0" not in first and "=" not in first else None
+
+
+def late_advice(reported: str) -> str:
+    """What to do about the kernel's words for a program that it could not start, or "" if they are others."""
+    reported = reported.lower()
+    if "permission denied" in reported:
+        return "The file is not executable: set the bit before you pack (`chmod +x`)."
+    if "no such file or directory" in reported:
+        return (
+            "Either the image has no such program, or it is a script whose first line names an interpreter that is not "
+            "in the image, or ends in CR LF; save it with LF line endings."
+        )
+    if "exec format error" in reported:
+        return "Begin a script with a line such as `#!/bin/sh`, and build programs for this machine's processor."
+    return ""
 
 
 def start_fault(path: str, permissions: int, head: bytes, is_there: Callable[[str], bool]) -> StartFault | None:

@@ -136,7 +136,7 @@ class _Reading:
             self._documents[name] = file.read()
 
     def _judge_image(self, platform: str) -> Parts:
-        found = find_parts(self._documents)
+        found = find_parts(self._documents, platform)
         config = read_config(found.config, self._documents)
         parts = Parts(found.config, tuple(self._links.get(name, name) for name in found.layers))
         if config.platform != platform:

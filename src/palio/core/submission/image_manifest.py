@@ -1,8 +1,9 @@
 """Reads a saved image's manifest: which members of the archive are its configuration and layers.
 
 There are two layouts: `manifest.json`, written by every version of `docker save`, else OCI, from `index.json` through
-the image's manifest. All of it is untrusted: sizes are limited before, types are checked, and objects whose keys differ
-only in case are refused where JSON parsers disagree about them.
+the image's manifest; an index of one image for several platforms is read for the engine's. All of it is untrusted:
+sizes are limited before, types are checked, and objects whose keys differ only in case are refused where JSON parsers
+disagree about them.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 MANIFEST, INDEX = "manifest.json", "index.json"
+_SHOWN = 200  # characters of a list
 _DIGEST = re.compile(r"(sha256:)([0-9a-f]{64})")
 _NAMED_BY_DIGEST = re.compile(r"(?:blobs/sha256/|sha256:|)([0-9a-f]{64})(?:\.json)?")
 
@@ -37,12 +39,15 @@ class Config:
     diff_ids: tuple[str, ...]  # SHA-256 of each unpacked layer, in hex
 
 
-def find_parts(documents: Mapping[str, bytes]) -> Parts:
-    """Finds the parts from the archive's JSON documents by name. Raises ManifestError."""
+def find_parts(documents: Mapping[str, bytes], platform: str) -> Parts:
+    """Finds the parts for `platform`, such as linux/amd64, from the archive's JSON documents by name.
+
+    Raises ManifestError.
+    """
     if MANIFEST in documents:
         return _parts_of_manifest(_parsed(MANIFEST, documents))
     if INDEX in documents:
-        return _parts_of_index(documents)
+        return _parts_of_index(documents, platform)
     raise ManifestError(f"it has neither {MANIFEST} nor {INDEX}, so it is not a saved image")
 
 
@@ -72,19 +77,42 @@ def _parts_of_manifest(images: object) -> Parts:
     return Parts(plain_name(config), tuple(plain_name(layer) for layer in layers))
 
 
-def _parts_of_index(documents: Mapping[str, bytes]) -> Parts:
+def _parts_of_index(documents: Mapping[str, bytes], platform: str) -> Parts:
     name = INDEX
     for _ in range(3):  # an index may contain an index, which contains the image's manifest
         document = _parsed(name, documents)
         if not isinstance(document, dict) or "manifests" not in document:
             break
         images = [image for image in _member(name, document, "manifests", list) if not _is_attestation(image)]
-        if len(images) != 1:
-            raise ManifestError(f"it has {len(images):,} images; save exactly one, for one platform")
-        name = _blob(name, images[0])
+        name = _blob(name, _for_platform(images, platform))
     manifest = _parsed(name, documents)
     layers = _member(name, manifest, "layers", list)
     return Parts(_blob(name, _member(name, manifest, "config", dict)), tuple(_blob(name, layer) for layer in layers))
+
+
+def _for_platform(images: list[object], platform: str) -> object:
+    """The only image of an index, or the one for the platform if they are for different platforms."""
+    if len(images) == 1:
+        return images[0]
+    platforms = [_platform(image) for image in images]
+    if not platforms or None in platforms or platforms.count(platform) > 1:
+        raise ManifestError(f"it has {len(images):,} images; save exactly one, for one platform")
+    if platform not in platforms:
+        there = ", ".join(sorted({each for each in platforms if each}))
+        raise ManifestError(
+            f"it is for the platforms {there[:_SHOWN]}, but this engine runs {platform}; "
+            f"build it with `docker build --platform {platform}`"
+        )
+    return images[platforms.index(platform)]
+
+
+def _platform(image: object) -> str | None:
+    """The platform that an index states for an image. Its configuration is compared with the engine's later."""
+    platform = image.get("platform") if isinstance(image, dict) else None
+    if not isinstance(platform, dict):
+        return None
+    parts = [platform.get("os"), platform.get("architecture")]
+    return "/".join(map(str, parts)) if all(isinstance(part, str) for part in parts) else None
 
 
 def _is_attestation(image: object) -> bool:

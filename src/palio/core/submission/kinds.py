@@ -1,33 +1,34 @@
-"""Identifies submissions: the kind from the content, the identity by SHA-256."""
+"""Identifies submissions: the kind from the content and from what the phase takes, the identity by SHA-256."""
 
-import re
 import shutil
-import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.errors import PalioError
-from palio.core.files.archive import inspect_archive, unpack
+from palio.core.dockerfile.file_name import DOCKERFILE, find_dockerfile
+from palio.core.dockerfile.read import MOST_BYTES
+from palio.core.dockerfile.sources import check_context
+from palio.core.errors import PalioError, counted
+from palio.core.files.archive import Archive, open_archive, unpack
+from palio.core.files.archive_formats import described_start
 from palio.core.files.digest import digest_file
-from palio.core.files.tar_stream import (
-    GZIP_MAGIC,
-    TAR_MAGIC,
-    TAR_MAGIC_AT,
-    BrokenTarError,
-    Budget,
-    BudgetError,
-    TarStream,
-)
-from palio.core.quantities import MIB, size_text
-from palio.core.submission.image_manifest import plain_name
+from palio.core.files.lfs import lfs_pointers, pointers_in
+from palio.core.files.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT
+from palio.core.quantities import size_text
+from palio.core.submission.candidates import dockerfile_missing, is_program, kind_of_zip
+from palio.core.submission.start_notes import start_notes
+from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 
-_PROGRAM_SUFFIXES = {".py", ".sh", ".r", ".jl", ".ipynb", ".pth", ".pt", ".onnx"}
-# The first entries that tools write when saving images (docker, podman, skopeo, crane, buildx).
-_SAVED_IMAGE = re.compile(
-    r"(?:sha256:)?[0-9a-f]{64}\b.*|blobs(?:/.*)?|manifest\.json|index\.json|oci-layout|repositories"
+ALL_KINDS = tuple(SubmissionKind)
+_ZIP_MAGIC = b"PK"
+_SHOWN = 5
+# Files that are predictions without being zipped. Those that are PACKED are zips or gzip files themselves.
+_PLAIN = (
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".yaml", ".npy", ".mat", ".h5", ".parquet"),
+    *(".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff"),
 )
+_PACKED = (".npz", ".xlsx", ".nii.gz", ".csv.gz", ".tsv.gz", ".json.gz")
 
 
 @dataclass(frozen=True)
@@ -43,60 +44,39 @@ class SubmissionFile:
         return self.called or self.path.name
 
 
-def read_submission(path: Path, kind: SubmissionKind | None = None, digest: str | None = None) -> SubmissionFile:
+def read_submission(
+    path: Path,
+    kind: SubmissionKind | None = None,
+    digest: str | None = None,
+    *,
+    accepted: Collection[SubmissionKind] = ALL_KINDS,
+    called: str = "",
+) -> SubmissionFile:
     """Reads a submission and detects its kind unless given. `digest` is its digest, if already known.
 
-    Raises PalioError "archive-invalid", "archive-unsafe", "dockerfile-missing" or "submission-unknown".
+    `accepted` are the kinds that its phase takes; the result may still be another kind, if the file is plainly that.
+    Raises PalioError for what makes it unusable, such as "archive-invalid", "lfs-pointers" or "submission-fits-none".
     """
-    found, notes = _find_kind(path, kind)
-    return SubmissionFile(path, found, digest or digest_file(path), notes)
+    found, notes = _find_kind(path, called or path.name, kind, accepted)
+    return SubmissionFile(path, found, digest or digest_file(path), notes, called)
 
 
-def _find_kind(path: Path, wanted: SubmissionKind | None) -> tuple[SubmissionKind, tuple[str, ...]]:
-    with path.open("rb") as file:
-        start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
-    if start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC:
-        if wanted is not SubmissionKind.IMAGE and not _is_saved_image(path):
-            reason = "a tar or gzip file, but not an image from `docker save`"
-            raise PalioError("submission-unknown", name=path.name, reason=reason)
-        if wanted not in (None, SubmissionKind.IMAGE):
-            raise PalioError(
-                "submission-unknown", name=path.name, reason=f"a saved image, but its kind was given as `{wanted}`"
-            )
-        return SubmissionKind.IMAGE, ()
-    if path.suffix.lower() == ".csv" and not start.startswith(b"PK"):
-        return SubmissionKind.RESULTS, ()
-    if not start.startswith(b"PK") and path.suffix.lower() != ".zip":
-        raise PalioError("submission-unknown", name=path.name, reason="not a zip, a saved image or a .csv file")
-    content = inspect_archive(path)
-    return wanted or _kind_of_zip(path.name, content.files), content.notes
+def check_submission(submission: SubmissionFile) -> None:
+    """Checks what can be checked without a container. Raises PalioError "dockerfile-unfit" with all problems."""
+    if submission.kind is SubmissionKind.CONTEXT:
+        with open_archive(submission.path, submission.name, inner=True) as archive:
+            check_context(archive, submission.name)
 
 
-def _kind_of_zip(name: str, files: tuple[str, ...]) -> SubmissionKind:
-    if "Dockerfile" in files:
-        return SubmissionKind.CONTEXT
-    if "configs/metadata.json" in files:
-        return SubmissionKind.MONAI
-    if "metadata" in files or "metadata.yaml" in files:
-        return SubmissionKind.CODE
-    suffixes = {PurePosixPath(file).suffix.lower() for file in files}
-    if ".csv" in suffixes and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
-        return SubmissionKind.RESULTS
-    deeper = [file for file in files if PurePosixPath(file).name.lower() == "dockerfile"]
-    hint = f"The zip has {deeper[0]}, which is not at its root." if deeper else ""
-    if not deeper and _PROGRAM_SUFFIXES.isdisjoint(suffixes):
-        hint = "Predictions need no Dockerfile, but must include a .csv file; otherwise set the kind to `results`."
-    raise PalioError("dockerfile-missing", name=name, hint=hint)
+def unpack_context(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:
+    """Writes a submitted build context to the new folder `destination`, with its Dockerfile under the usual name too.
 
-
-def _is_saved_image(path: Path) -> bool:
-    """Decides by the first names; submission.image_archive judges whether the image can be loaded."""
-    try:
-        with path.open("rb") as file:
-            first = islice(TarStream(file, Budget(MIB, 2)).members(), 2)
-            return any(_SAVED_IMAGE.fullmatch(plain_name(member.name)) for member in first)
-    except (BrokenTarError, BudgetError):
-        return False
+    Raises the errors of files.archive.
+    """
+    content = unpack(submission.path, destination, submission.name, max_bytes, inner=True)
+    found = find_dockerfile(content.files)
+    if found and found.name != DOCKERFILE:
+        shutil.copy(destination / found.name, destination / DOCKERFILE)
 
 
 def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:
@@ -105,18 +85,114 @@ def unpack_results(submission: SubmissionFile, destination: Path, max_bytes: int
     Raises PalioError "predictions-too-large", and the errors of files.archive for a zip.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    is_zip = zipfile.is_zipfile(submission.path)
-    size = _claimed_bytes(submission.path) if is_zip else submission.path.stat().st_size
+    is_zip = _is_zip(submission.name, _start_of(submission.path))
+    size = _claimed_bytes(submission) if is_zip else submission.path.stat().st_size
     if size > max_bytes:
         sizes = {"size": size_text(size), "limit": size_text(max_bytes)}
         raise PalioError("predictions-too-large", name=submission.name, **sizes)
-    if is_zip:
-        unpack(submission.path, destination, plain=True)  # which does not trust a claim that is too low
+    if is_zip:  # whose claim is not trusted if it is too low
+        unpack(submission.path, destination, submission.name, plain=True, inner=True)
     else:
         shutil.copyfile(submission.path, destination / submission.name)
 
 
-def _claimed_bytes(path: Path) -> int:
-    inspect_archive(path)  # so that a broken zip gets its usual error
-    with zipfile.ZipFile(path) as archive:
-        return sum(entry.file_size for entry in archive.infolist())
+def _claimed_bytes(submission: SubmissionFile) -> int:
+    with open_archive(submission.path, submission.name, inner=True) as archive:
+        return sum(member.entry.file_size for member in archive.members)
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
+
+
+def _is_zip(name: str, start: bytes) -> bool:
+    name = name.lower()
+    return name.endswith(".zip") or (start.startswith(_ZIP_MAGIC) and not name.endswith(_PACKED))
+
+
+def _find_kind(
+    path: Path, name: str, wanted: SubmissionKind | None, accepted: Collection[SubmissionKind]
+) -> tuple[SubmissionKind, tuple[str, ...]]:
+    start = _start_of(path)
+    is_tar = start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC
+    is_data = name.lower().endswith(_PLAIN + _PACKED) and not find_dockerfile([name])
+    if is_tar and not (is_data and name.lower().endswith(_PACKED)):
+        return _kind_of_tar(path, name, wanted), ()
+    if _is_zip(name, start):
+        with open_archive(path, name, inner=True) as archive:
+            return _kind_of_archive(archive, name, wanted, accepted)
+    if wanted in (None, SubmissionKind.RESULTS) and (is_data or (wanted and not described_start(start))):
+        _refuse_pointers(name, lfs_pointers(path))
+        return SubmissionKind.RESULTS, ()
+    raise PalioError("submission-unknown", name=name, reason=_reason(name, start))
+
+
+def _kind_of_archive(
+    archive: Archive, name: str, wanted: SubmissionKind | None, accepted: Collection[SubmissionKind]
+) -> tuple[SubmissionKind, tuple[str, ...]]:
+    if not archive.files:
+        raise PalioError("archive-empty", name=name)
+    _refuse_pointers(name, list(pointers_in(archive)))
+    if wanted is None and SubmissionKind.IMAGE in accepted:
+        _refuse_zipped_image(archive, name)
+    kind = wanted or kind_of_zip(name, archive.files, accepted)
+    notes = archive.notes
+    if kind is SubmissionKind.CONTEXT:
+        found = find_dockerfile(archive.files)
+        if found is None:
+            raise dockerfile_missing(name, archive.files)
+        notes += (*([found.note] if found.note else []), *_start_notes(archive, found.name))
+    return kind, notes
+
+
+def _start_notes(archive: Archive, dockerfile: str) -> list[str]:
+    files = {member.name: member for member in archive.members if not member.is_folder}
+
+    def read(name: str, size_bytes: int) -> tuple[int, bytes]:
+        return 0o755 if files[name].is_executable else 0o644, archive.head(files[name], size_bytes)
+
+    return start_notes(archive.head(files[dockerfile], MOST_BYTES + 1), files, read)
+
+
+def _kind_of_tar(path: Path, name: str, wanted: SubmissionKind | None) -> SubmissionKind:
+    with path.open("rb") as file:
+        kind = kind_of_tar(file)
+    if wanted in (None, SubmissionKind.IMAGE) and kind is TarKind.EXPORTED:
+        raise PalioError("image-exported", name=name)
+    if wanted is not SubmissionKind.IMAGE and kind is not TarKind.IMAGE:
+        reason = "a tar or gzip file, but not an image from `docker save`; put files into a zip instead"
+        raise PalioError("submission-unknown", name=name, reason=reason)
+    if wanted not in (None, SubmissionKind.IMAGE):
+        reason = f"a saved image, but its kind was given as `{wanted}`"
+        raise PalioError("submission-unknown", name=name, reason=reason)
+    return SubmissionKind.IMAGE
+
+
+def _refuse_zipped_image(archive: Archive, name: str) -> None:
+    files = [member for member in archive.members if not member.is_folder]
+    if len(files) == 1 and files[0].name.lower().endswith((".tar", ".tar.gz", ".tgz")):
+        with archive.read(files[0]) as file:
+            kind = kind_of_tar(file)
+        if kind is TarKind.EXPORTED:
+            raise PalioError("image-exported", name=files[0].name)
+        if kind is TarKind.IMAGE:
+            raise PalioError("image-zipped", name=name, inner=files[0].name)
+
+
+def _refuse_pointers(name: str, pointers: list[str]) -> None:
+    if pointers:
+        more = [f"and {len(pointers) - _SHOWN:,} more"] if len(pointers) > _SHOWN else []
+        files = {"count": counted(len(pointers), "Git LFS pointer"), "them": "file" if len(pointers) == 1 else "files"}
+        raise PalioError("lfs-pointers", name=name, **files, evidence=[*pointers[:_SHOWN], *more])
+
+
+def _reason(name: str, start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if find_dockerfile([name]):
+        return "a Dockerfile without its zip; `palio pack FOLDER` puts it into one, with the files that it copies"
+    if is_program(name):
+        return "a program without its zip; put it into one, with a Dockerfile or as the challenge asks"
+    what = described_start(start)
+    return what or "not a zip, a saved image, or a file of predictions such as a .csv"

@@ -16,14 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from palio.core.dockerfile.dockerignore import ignored_in
+from palio.core.dockerfile.file_name import DOCKERFILE, find_dockerfile
 from palio.core.dockerfile.read import DockerfileError, read_text
 from palio.core.dockerfile.sources import copied_files
 from palio.core.errors import PalioError, counted
 from palio.core.files.archive import LEFT_OUT, inspect_archive
 from palio.core.files.digest import UnfitFile, digest_file
+from palio.core.files.lfs import pointers_among
 from palio.core.files.staging import reading, staged
 from palio.core.files.tree import Entry, entries_to_copy, file_entry
 from palio.core.quantities import GIB, size_text
+from palio.core.submission.start_notes import start_notes
 
 INFERENCE_CODE = "docker_code_inference"
 MAX_BYTES = 20 * GIB
@@ -46,7 +49,7 @@ def pack(folder: Path, target: Path) -> Packed:
 
     Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
     """
-    dockerfile = _find_dockerfile(folder)
+    dockerfile, renamed = _find_dockerfile(folder)
     left_out: set[str] = set()
     problems: list[str] = []
     try:
@@ -56,27 +59,32 @@ def pack(folder: Path, target: Path) -> Packed:
         raise _unfit(folder, [str(fault)]) from fault
     copied = copied_files(text, here, problems)
     wanted = here if dockerfile.parent == folder else copied
-    entries = {
-        **{name: here[name] for name in wanted},
-        "Dockerfile": replace(file_entry(dockerfile), name="Dockerfile"),
-    }
+    entries = {name: here[name] for name in wanted if name != dockerfile.name or dockerfile.parent != folder}
+    entries[DOCKERFILE] = replace(file_entry(dockerfile), name=DOCKERFILE)
     files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
     size = sum(path.stat().st_size for path in files.values())
     if size > MAX_BYTES:
         problems.append(f"the files have {size_text(size)}; at most {size_text(MAX_BYTES)} is allowed")
+    pointers = pointers_among(sorted(files.items()))
+    problems += [f"{name} is a Git LFS pointer, not the file itself; run `git lfs pull`" for name in pointers]
     if problems:
         raise _unfit(folder, problems)
     with staged(target.absolute()) as (fresh,):
         _write(fresh, entries)
         inspect_archive(fresh, target.name)
-    notes = tuple(_notes(files, left_out))
+    starting = start_notes(
+        text.encode(), files, lambda name, most: (entries[name].permissions, _head(files[name], most))
+    )
+    notes = (*renamed, *starting, *_notes(files, left_out))
     return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
 
 
-def _find_dockerfile(folder: Path) -> Path:
-    for candidate in (folder / "Dockerfile", folder / INFERENCE_CODE / "Dockerfile"):
-        if candidate.is_file():
-            return candidate
+def _find_dockerfile(folder: Path) -> tuple[Path, list[str]]:
+    """The Dockerfile, and a note if it has another name."""
+    for place in (folder, folder / INFERENCE_CODE):
+        names = [path.name for path in place.iterdir() if path.is_file()] if place.is_dir() else []
+        if found := find_dockerfile(names):
+            return place / found.name, [found.note] if found.note else []
     raise _unfit(folder, [f"there is no Dockerfile, neither here nor in {INFERENCE_CODE}/"])
 
 
@@ -115,6 +123,11 @@ def _write(target: Path, entries: Mapping[str, Entry]) -> None:
             info.file_size = entry.path.stat().st_size  # so that large files get the large-file format
             with reading(entry.path), entry.path.open("rb") as source, archive.open(info, "w") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _head(path: Path, size_bytes: int) -> bytes:
+    with reading(path), path.open("rb") as file:
+        return file.read(size_bytes)
 
 
 def _notes(files: Mapping[str, Path], left_out: set[str]) -> Iterator[str]:

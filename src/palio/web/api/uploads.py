@@ -36,7 +36,10 @@ _CHUNK = {"requestBody": {"content": {tus.CHUNK_TYPE: {"schema": {"type": "strin
 
 
 class CompleteIn(Schema):
+    """`kind`: by default detected from the content and from what the phase takes. `phase`: its name, if known."""
+
     kind: SubmissionKind | None = None
+    phase: str | None = None
 
 
 @router.api_operation(["OPTIONS"], "/challenges/{challenge}/uploads", response={204: None}, url_name="upload-options")
@@ -106,8 +109,9 @@ def delete_upload(request: Request[Upload], upload: str) -> HttpResponse:
 def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) -> dict[str, Any]:
     """Checks the whole file and keeps it as a file of the team. Repeating the call returns the same file."""
     user = signed_in(request)
+    phase = pick_phase(current_bundle(request.subject.team.challenge), content.phase) if content.phase else None
     with _one_of_few():
-        return shown_file(completing.complete_upload(request.subject, user, content.kind))
+        return shown_file(completing.complete_upload(request.subject, user, content.kind, phase))
 
 
 @contextmanager

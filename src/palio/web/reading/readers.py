@@ -14,20 +14,19 @@ from urllib.parse import quote
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle, SubmissionKind
 from palio.core.bundle.read import read_bundle
-from palio.core.dockerfile.sources import check_context
 from palio.core.errors import PalioError, counted
 from palio.core.files.archive import unpack
-from palio.core.submission.kinds import read_submission
+from palio.core.submission.kinds import check_submission, read_submission
 from palio.web.reading.markdown import is_picture, render_file, render_text
 
 PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
 
 
-def check_submission(path: str, kind: str | None, digest: str) -> list[Any]:
+def read_submitted(path: str, called: str, kind: str | None, digest: str, accepted: list[str]) -> list[Any]:
     """The kind of a submission and notes on it; raises PalioError for problems found without a container."""
-    submission = read_submission(Path(path), SubmissionKind(kind) if kind else None, digest)
-    if submission.kind is SubmissionKind.CONTEXT:
-        check_context(Path(path))
+    wanted, kinds = SubmissionKind(kind) if kind else None, tuple(map(SubmissionKind, accepted))
+    submission = read_submission(Path(path), wanted, digest, accepted=kinds, called=called)
+    check_submission(submission)
     return [submission.kind.value, list(submission.notes)]
 
 

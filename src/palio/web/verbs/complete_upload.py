@@ -9,23 +9,31 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.utils import timezone
 
 from palio.core.bundle.model import Phase, SubmissionKind
+from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import PalioError
 from palio.core.files.digest import digest_file
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
-from palio.web.reading.readers import check_submission
+from palio.web.reading.readers import read_submitted
+from palio.web.storage.bundles import current_bundle
 from palio.web.storage.files import file_path, keep_file, store_changing
 from palio.web.storage.upload_folder import UploadFolder, room
 from palio.web.verbs import events
 from palio.web.verbs.uploads import abandon_upload, offset_of, refuse_size
 
-_ABOUT_KIND = {"submission-unknown", "dockerfile-missing"}  # the bytes are good, and may be completed as another kind
+# The bytes are good, and may be completed as another kind.
+_ABOUT_KIND = {"submission-unknown", "submission-fits-none", "dockerfile-missing"}
 
 
-def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = None) -> StoredFile:
+def complete_upload(
+    upload: Upload, user: User, kind: SubmissionKind | None = None, phase: Phase | None = None
+) -> StoredFile:
     """Returns the team's file. Repeating the call returns the same file.
+
+    Its kind is the given one, or is detected from the content and from what the phase takes; by default the open phase.
 
     Raises PalioError: "upload-incomplete", "upload-damaged", "upload-locked", "file-kind-differs"; and PalioError
     with whatever core.submission finds wrong with the file.
@@ -35,14 +43,14 @@ def complete_upload(upload: Upload, user: User, kind: SubmissionKind | None = No
         upload.refresh_from_db()
         if upload.file is not None:
             folder.remove()
-            return _of_kind(upload.file, kind)
+            return _of_kind(upload.file, kind, phase)
         if (offset := offset_of(upload)) < upload.size_bytes:
             raise PalioError("upload-incomplete", arrived=f"{offset:,}", size=f"{upload.size_bytes:,}")
         if digest_file(folder.content) != upload.sha256:
             abandon_upload(upload)
             raise PalioError("upload-damaged", name=upload.name, evidence=[f"announced: {upload.sha256}"])
         try:
-            file = _keep(upload.team, user, folder.content, upload.sha256, kind, upload)
+            file = _keep(upload.team, user, folder.content, upload.sha256, kind, phase, upload)
         except PalioError as error:
             if error.failure.code not in _ABOUT_KIND:
                 abandon_upload(upload)
@@ -65,15 +73,21 @@ def take_whole(
             else:
                 with folder.content.open("wb") as target:
                     shutil.copyfileobj(given, target)
-        return _keep(team, user, folder.content, digest_file(folder.content), kind, None)
+        return _keep(team, user, folder.content, digest_file(folder.content), kind, phase, None)
     finally:
         folder.remove()
 
 
 def _keep(
-    team: Team, user: User, content: Path, sha256: str, kind: SubmissionKind | None, upload: Upload | None
+    team: Team,
+    user: User,
+    content: Path,
+    sha256: str,
+    kind: SubmissionKind | None,
+    phase: Phase | None,
+    upload: Upload | None,
 ) -> StoredFile:
-    found, notes = _checked(team, content, sha256, kind)
+    found, notes = _checked(team, content, content.name, sha256, kind, phase)
     with room(), store_changing(settings.FOLDERS), transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
         file = StoredFile.objects.filter(team=team, sha256=sha256, deleted=None).first()
@@ -94,22 +108,32 @@ def _keep(
         if upload is not None:
             upload.file = file
             upload.save(update_fields=["file"])
-    return _of_kind(file, kind)
+    return _of_kind(file, kind, phase)
 
 
-def _checked(team: Team, content: Path, sha256: str, kind: SubmissionKind | None) -> tuple[SubmissionKind, list[str]]:
+def _checked(
+    team: Team, content: Path, name: str, sha256: str, kind: SubmissionKind | None, phase: Phase | None
+) -> tuple[SubmissionKind, list[str]]:
     with SUBMISSIONS.taken_by(team.pk):
         found, notes = read_bounded(
-            check_submission,
+            read_submitted,
             str(content),
+            name,
             kind,
             sha256,
+            list(_accepted(team, phase)),
             bounds=SUBMISSION,
             code="submission-unreadable",
-            name=content.name,
+            name=name,
             folder=content.parent,
         )
     return SubmissionKind(found), notes
+
+
+def _accepted(team: Team, phase: Phase | None) -> tuple[SubmissionKind, ...]:
+    """The kinds that the phase takes; without one, the phase to which `submit` would submit now."""
+    phase = phase or pick_phase(current_bundle(team.challenge), None, timezone.now())
+    return phase.rules.submissions
 
 
 def _move_in(content: Path, sha256: str) -> None:
@@ -127,7 +151,17 @@ def _move_in(content: Path, sha256: str) -> None:
     keep_file(settings.FOLDERS, second, sha256)
 
 
-def _of_kind(file: StoredFile, kind: SubmissionKind | None) -> StoredFile:
+def _of_kind(file: StoredFile, kind: SubmissionKind | None, phase: Phase | None) -> StoredFile:
+    """The file, if it is of the wanted kind. Its kind is detected again for a phase that does not take the present one,
+    unless a submission depends on it.
+    """
     if kind is not None and file.kind != kind:
         raise PalioError("file-kind-differs", kind=file.kind, wanted=kind)
+    accepted = _accepted(file.team, phase)
+    if kind is None and file.kind not in accepted and not file.submissions.exists():
+        content = file_path(settings.FOLDERS, file.sha256)
+        found, notes = _checked(file.team, content, file.name, file.sha256, None, phase)
+        if found in accepted:
+            file.kind, file.notes = found, notes
+            file.save(update_fields=["kind", "notes"])
     return file

@@ -9,7 +9,12 @@ KINDS: dict[str, FailureKind] = {
         _P,
         "{name} is not a submission of a kind that Palio knows: {reason}.",
         "Submit a zip with a Dockerfile at its root (create one with `palio pack FOLDER`), or predictions as a .csv or "
-        "a zip of it.",
+        "a zip of them.",
+    ),
+    "submission-fits-none": FailureKind(
+        _P,
+        "{name} fits none of the kinds of submission that are accepted: {allowed}.",
+        "Change what rules out the kind that you mean, or choose the kind yourself (`--kind` on the command line).",
     ),
     "submission-unreadable": FailureKind(
         _P,
@@ -39,6 +44,43 @@ KINDS: dict[str, FailureKind] = {
         _P,
         "{name} was not unpacked: {count} could be unsafe.",
         "Create it again from an ordinary folder with `palio pack FOLDER`.",
+    ),
+    "archive-empty": FailureKind(
+        _P,
+        "{name} contains no files.",
+        "Put the files of your submission into it.",
+    ),
+    "archive-encrypted": FailureKind(
+        _P,
+        "{name} is encrypted: {count} a password.",
+        "Create the zip again without a password.",
+    ),
+    "archive-compression": FailureKind(
+        _P,
+        "{name} was not unpacked: {count} compressed with {method}.",
+        "Create the zip again with the compression method Deflate or none: with `palio pack FOLDER`, with `zip -r`, or "
+        "in 7-Zip.",
+    ),
+    "archive-nested": FailureKind(
+        _P,
+        "{name} contains only another zip, {inner}, which is too large to be read inside it.",
+        "Submit {inner} itself.",
+    ),
+    "lfs-pointers": FailureKind(
+        _P,
+        "{name} has {count} instead of the {them}.",
+        "Run `git lfs pull` in the repository, then create the file again. Leave out files that you do not need.",
+    ),
+    "image-zipped": FailureKind(
+        _P,
+        "{name} contains only {inner}, a saved image.",
+        "Submit {inner} itself, without a zip around it.",
+    ),
+    "image-exported": FailureKind(
+        _P,
+        "{name} is the file system of a container from `docker export`, not an image.",
+        "Submit the image: `docker save IMAGE | gzip > image.tar.gz`. If you only have the container, make an image of "
+        "it first with `docker commit CONTAINER IMAGE`.",
     ),
     "image-invalid": FailureKind(
         _P,

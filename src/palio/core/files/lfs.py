@@ -1,0 +1,49 @@
+"""Notices Git LFS pointers: small text files that stand for large ones until `git lfs pull` gets these.
+
+Covered: files, folders and zips, also a zip inside a zip where it is read. Not covered: pointers of git-annex.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from palio.core.files.archive import Archive, open_archive
+from palio.core.files.digest import files_below
+from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+
+_START = b"version https://git-lfs.github.com/spec/v1\n"
+_SIZES = range(100, 1025)  # of a pointer, in bytes: the specification has less than 1,024, and two lines need 120
+
+
+def lfs_pointers(path: Path) -> list[str]:
+    """The names of Git LFS pointers in a file, folder or zip, relative to it.
+
+    Raises UnfitFile as `files_below` does, OSError, and the PalioErrors of a zip that cannot be read.
+    """
+    if path.is_dir():
+        return list(pointers_among(files_below(path)))
+    if path.suffix.lower() == ".zip" and not _is_pointer(path):
+        with open_archive(path) as archive:
+            return list(pointers_in(archive))
+    return list(pointers_among([(path.name, path)]))
+
+
+def pointers_among(files: Iterable[tuple[str, Path]]) -> Iterator[str]:
+    """The names of those files, given as (name, path), that are pointers."""
+    return (name for name, path in files if _is_pointer(path))
+
+
+def pointers_in(archive: Archive) -> Iterator[str]:
+    for member in archive.members:
+        is_small_file = not member.is_folder and member.entry.file_size in _SIZES
+        if is_small_file and archive.head(member, len(_START)) == _START:
+            yield member.name
+
+
+def _is_pointer(path: Path) -> bool:
+    if path.stat().st_size not in _SIZES:
+        return False
+    try:
+        with open_untrusted(path.resolve()) as file:
+            return file.read(len(_START)) == _START
+    except UnreadableFileError:
+        return False
