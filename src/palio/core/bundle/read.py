@@ -58,8 +58,8 @@ def _read_document(document: Value, root: Path) -> Bundle | None:
 def _is_codabench(top: Section) -> bool:
     """Detects the dialect: by the version, or by the file's shape if the version is unknown."""
     version = top.read("version", text, "")
-    html, phases = top.take("html"), top.take("phases")
-    older = html is not None or (phases is not None and isinstance(phases.content, dict))
+    html, phases, tasks = top.take("html"), top.take("phases"), top.take("tasks")
+    older = tasks is None and (html is not None or (phases is not None and isinstance(phases.content, dict)))
     if not version:
         if not older:
             top.value.findings.add(
@@ -138,5 +138,7 @@ def _invalid(path: Path, findings: Findings) -> PalioError:
         path=path,
         count=counted(len(errors), "problem"),
         folder=path.parent if path.name == NAME else path,
-        evidence=[str(problem) for problem in errors],
+        evidence=[
+            str(problem) if problem.severity is Severity.ERROR else f"warning: {problem}" for problem in findings.all
+        ],
     )

@@ -5,12 +5,14 @@ themselves endlessly, excessive nesting and size, control characters. YAML tags 
 produces texts, lists and mappings and nothing else.
 """
 
+import codecs
 import re
 from pathlib import Path
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from palio.core.bundle.model import Severity
 from palio.core.bundle.values import Findings, Scalar, Value
 from palio.core.bundle.wording import joined, quoted
 from palio.core.errors import PalioError
@@ -38,6 +40,9 @@ def read_yaml(path: Path, findings: Findings) -> Value | None:
 def parse_bytes(data: bytes, findings: Findings) -> Value | None:
     if len(data) > MAX_BYTES:
         findings.add(None, "", f"is larger than {size_text(MAX_BYTES)}; put long texts into pages")
+        return None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        findings.add(None, "", "is saved as UTF-16; save it as UTF-8")
         return None
     try:
         written = data.decode("utf-8-sig")
@@ -129,11 +134,12 @@ class _Tree:
             value = self.value(value_node, field if key == "<<" else name, line, depth + 1)
             if key == "<<":
                 self._inherit(value, inherited)
-            elif key in content:
+                continue
+            if key in content:
                 first = content[key].line
-                self._findings.add(line, name, f"is a duplicate of line {first}; keep one of them")
-            else:
-                content[key] = value
+                message = f"is written again after line {first}, and only this one counts; remove one of them"
+                self._findings.add(line, name, message, Severity.WARNING)
+            content[key] = value
         return inherited | content
 
     def _inherit(self, value: Value, inherited: dict[str, Value]) -> None:
