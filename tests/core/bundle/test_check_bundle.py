@@ -60,13 +60,13 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
     )
     assert found(root) == [
         "pages/terms.md: is empty, but competition.yaml names it as the terms; write it or remove it from competition.yaml",
-        "competition.yaml: scoring_program: is `spare.zip`, but it cannot be read as a zip (File is not a zip file); create it again",
+        "competition.yaml: scoring_program: is `spare.zip`, but it cannot be unpacked: spare.zip cannot be read as a zip archive: it does not begin like a zip",
         "competition.yaml: reference_data: is `truth.csv`, which is empty; put the data there",
         "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, but scoring_program has no `score.py`; correct the command or add the file",
         "competition.yaml: palio.sample.input: is `sample`, which does not exist; put the data there, or correct the path",
         "competition.yaml: palio.blind.inputs: is `*.png`, but matches no input of the task “Classify” (it has 1 file, the first is `1.jpg`); correct the pattern",
         "warning: competition.yaml: palio.data: says public, but no page does; tell participants that data and labels are public",
-        "warning: competition.yaml: phases: all ended by 2025-02-01 00:00 UTC, so nobody can submit; set a later end",
+        "warning: competition.yaml: phases: all ended by 2025-02-02 00:00 UTC, so nobody can submit; set a later end",
         "warning: competition.yaml: tasks: has the task “Spare”, which no phase uses; name it in a phase or remove it",
         "warning: competition.yaml: leaderboards: has the column `dice`, but no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
         "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may keep a machine busy for days",

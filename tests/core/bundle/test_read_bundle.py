@@ -500,15 +500,31 @@ def test_links_that_leave_the_bundle_are_refused(write_bundle: WriteBundle, tmp_
     ]
 
 
-def test_a_link_inside_a_program_that_leaves_it_is_refused(write_bundle: WriteBundle) -> None:
+def test_link_in_a_program_to_another_part_of_the_bundle_is_followed(write_bundle: WriteBundle) -> None:
     root = write_bundle(MINIMAL)
-    (root / "scoring_program/truth").symlink_to(root / "pages/overview.md")
-    assert problems(root) == [
-        (
-            "competition.yaml: names a program that cannot be used: truth is a link to the outside; put the file "
-            "itself there"
-        )
-    ]
+    plain = read_bundle(root).digest
+    (root / "shared").mkdir()
+    (root / "shared/metric.py").write_text("one")
+    (root / "scoring_program/shared").symlink_to("../shared")
+    (root / "scoring_program/metric.py").symlink_to("../shared/metric.py")
+    linked = read_bundle(root).digest
+    (root / "shared/metric.py").write_text("two")
+    assert len({plain, linked, read_bundle(root).digest}) == 3
+
+
+@pytest.mark.parametrize("target", ["../..", "..", ".", "missing", "/etc/hostname", "score-loop"])
+def test_link_in_a_program_that_cannot_be_followed_is_refused(write_bundle: WriteBundle, target: str) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "scoring_program/score-loop").symlink_to(target)
+    assert len(problems(root)) == 1
+
+
+def test_links_between_folders_that_contain_each_other_are_refused(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "shared").mkdir()
+    (root / "scoring_program/shared").symlink_to("../shared")
+    (root / "shared/program").symlink_to("../scoring_program")
+    assert len(problems(root)) == 1
 
 
 def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:

@@ -26,9 +26,9 @@ def lock(*, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile
         "phase": phase.name,
         "task": task.name,
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name},
-        "input_data": _digest(task.input_data),
-        "reference_data": _digest(task.reference_data),
-        "scoring_program": _digest(task.scoring_program, executable=True),
+        "input_data": _digest(bundle, task.input_data),
+        "reference_data": _digest(bundle, task.reference_data),
+        "scoring_program": _digest(bundle, task.scoring_program, executable=True),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
@@ -56,12 +56,12 @@ def is_phantom(task: Task) -> bool:
     return data is not None and data.is_dir() and (data / PHANTOM_NOTICE).is_file()
 
 
-def _digest(path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
+def _digest(bundle: Bundle, path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
     """Digests what a job sees of `path`, which is what attempt.prepared copies."""
     if path is None or not path.exists():
         return None
     try:
-        return {"digest": digest_copy(path, executable=executable)}
+        return {"digest": digest_copy(path, executable=executable, within=bundle.root)}
     except UnfitFile as fault:
         raise PalioError("folder-unreadable", path=path, reason=fault) from fault
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
+from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
@@ -78,7 +78,7 @@ def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
     for field, path in (("scoring_program", task.scoring_program), ("ingestion_program", task.ingestion_program)):
         if path is not None:
             yield from _program(bundle, field, path)
-    texts = _texts(task.scoring_program)
+    texts = _texts(task.scoring_program, bundle.root)
     for column in bundle.leaderboard.columns:
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             yield _warning(
@@ -154,7 +154,7 @@ def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
         yield _error(field, f"is {quoted(name)}, which does not exist; put the data there, or correct the path")
         return
     try:
-        empty = not contents_of(path).names or (path.is_file() and path.stat().st_size == 0)
+        empty = not contents_of(path, bundle.root).names or (path.is_file() and path.stat().st_size == 0)
     except (UnfitFile, OSError) as fault:
         yield _error(field, f"is {quoted(name)}, which cannot be read: {fault}")
         return
@@ -164,8 +164,8 @@ def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     try:
-        contents = contents_of(path)
-        names, program = contents.names, read_program(path)
+        contents = program_contents(path, bundle.root)
+        names, program = contents.names, read_program(path, bundle.root)
         if program.has_dockerfile:
             resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
     except DockerfileError as fault:
@@ -198,17 +198,17 @@ def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
             yield PurePosixPath(word).as_posix()
 
 
-def _contents(path: Path) -> Contents | None:
+def _contents(path: Path, within: Path | None = None) -> Contents | None:
     """Returns None if the contents cannot be read, which another check reports."""
     try:
-        return contents_of(path)
+        return contents_of(path, within)
     except (UnfitFile, OSError):
         return None
 
 
-def _texts(path: Path) -> Sequence[bytes]:
+def _texts(path: Path, within: Path | None = None) -> Sequence[bytes]:
     """The contents of a program's files, or nothing if it cannot be read."""
-    contents = _contents(path)
+    contents = _contents(path, within)
     if contents is None:
         return []
     try:

@@ -159,7 +159,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the leaderboard. `key` is its key in scores.json; `precision` only affects display."""
+    """A column of the leaderboard. `key` is its key in scores.json; `precision` only affects display.
+
+    A scoring program that writes no score for a `required` column has failed.
+    """
 
     key: str
     title: str
@@ -168,6 +171,7 @@ class Column:
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
     computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
+    required: bool = False
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def named_paths(bundle: Bundle) -> Mapping[str, Path]:
 def _named_entries(bundle: Bundle) -> Iterable[Entry]:
     entries: dict[str, Entry] = {}  # by name, because a named folder may contain another one
     for name, path in named_paths(bundle).items():
-        found = entries_to_copy(path, executable=True) if path.is_dir() else [file_entry(path)]
+        found = entries_to_copy(path, executable=True, within=bundle.root) if path.is_dir() else [file_entry(path)]
         for entry in found:
             below = f"{name}/{entry.name}" if path.is_dir() else name
             entries[below] = replace(entry, name=below)
