@@ -80,7 +80,7 @@ class Prepared:
         "folder-unreadable".
         """
         if path is None and field == "reference_data":
-            return self._folder("no-reference", lambda half: None)
+            return self._folder("no-reference", Path)  # makes nothing in it
         if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
             raise verdicts.data_missing(self._bundle, field, path)
         if path.is_dir():
@@ -97,8 +97,10 @@ class Prepared:
             raise PalioError("folder-unreadable", path=path, reason=why, evidence=error.failure.evidence) from error
 
     def _without_links(self, field: str, folder: Path) -> Path:
-        """The folder, or a copy if it has links, which may lead to other parts of the bundle."""
-        if not any((Path(at) / name).is_symlink() for at, folders, files in os.walk(folder) for name in folders + files):
+        """The folder, or a copy if it has links, because they may point to other parts of the bundle."""
+        if not any(
+            (Path(at) / name).is_symlink() for at, folders, files in os.walk(folder) for name in folders + files
+        ):
             return folder
         try:
             return self._folder(

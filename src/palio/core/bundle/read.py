@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palio.core.bundle.codabench import read_codabench
 from palio.core.bundle.codalab import read_codalab
-from palio.core.bundle.model import Bundle, Severity
+from palio.core.bundle.model import Bundle, Problem, Severity
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Section, Value
 from palio.core.bundle.yaml_source import read_yaml
@@ -31,11 +31,11 @@ def read_bundle(path: Path) -> Bundle:
         document = read_yaml(root / NAME, findings)
         bundle = _read_document(document, root) if document else None
         if bundle is None or findings.errors:
-            raise _invalid(path, findings)
+            raise bundle_invalid(path, findings.all)
         digest = named_digest(bundle)
     except UnfitFile as fault:
         findings.add(None, "", f"names a program that cannot be used: {fault}")
-        raise _invalid(path, findings) from None
+        raise bundle_invalid(path, findings.all) from None
     except OSError as error:
         raise PalioError("source-unreadable", path=error.filename, reason=error.strerror or error) from error
     return replace(bundle, digest=digest, warnings=findings.warnings)
@@ -131,14 +131,13 @@ def _named_entries(bundle: Bundle) -> Iterable[Entry]:
     return entries.values()
 
 
-def _invalid(path: Path, findings: Findings) -> PalioError:
-    errors = findings.errors
+def bundle_invalid(path: Path, problems: Iterable[Problem]) -> PalioError:
+    """The error for a bundle with errors among its problems. Its evidence is each problem, warnings marked as such."""
+    listed = list(problems)
     return PalioError(
         "bundle-invalid",
         path=path,
-        count=counted(len(errors), "problem"),
+        count=counted(sum(problem.severity is Severity.ERROR for problem in listed), "problem"),
         folder=path.parent if path.name == NAME else path,
-        evidence=[
-            str(problem) if problem.severity is Severity.ERROR else f"warning: {problem}" for problem in findings.all
-        ],
+        evidence=[str(each) if each.severity is Severity.ERROR else f"warning: {each}" for each in listed],
     )

@@ -173,7 +173,7 @@ def _walk(
     waiting: list[tuple[str, str, tuple[Path, ...]]] = [("", str(folder), ())]
     linked = 0
     while waiting:
-        prefix, at, through = waiting.pop()  # `through`: the folders that links on the way have led to
+        prefix, at, through = waiting.pop()  # `through`: the targets of the links on the way
         with os.scandir(at) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
