@@ -266,6 +266,9 @@ palio:
     [
         ("", ["competition.yaml: is empty; write a mapping here: lines of `key: value`"]),
         ("- a\n", ["competition.yaml:1: is a list; write a mapping here: lines of `key: value`"]),
+        ("title: x\n".encode("utf-16"), ["competition.yaml: is saved as UTF-16; save it as UTF-8"]),
+        ("title: x\n".encode("utf-16-be"), ["competition.yaml: is saved as UTF-16; save it as UTF-8"]),
+        ("title: x\n".encode("utf-32"), ["competition.yaml: is saved as UTF-32; save it as UTF-8"]),
         (b"title: caf\xe9\n", ["competition.yaml:1: has a byte that is not UTF-8 (0xe9); save it as UTF-8"]),
         ("a: 1\nb: \0", ["competition.yaml:2: has the character U+0000, which YAML forbids; remove it"]),
         (
@@ -309,6 +312,10 @@ def test_a_file_that_is_not_usable_yaml_is_refused(
     write_bundle: WriteBundle, competition: str | bytes, expected: list[str]
 ) -> None:
     assert problems(write_bundle(competition)) == expected
+
+
+def test_more_values_than_a_bundle_has_are_refused(write_bundle: WriteBundle) -> None:
+    assert len(problems(write_bundle("- a\n" * 30_000))) == 1
 
 
 def test_key_written_twice_counts_as_written_last(write_bundle: WriteBundle) -> None:

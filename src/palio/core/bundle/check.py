@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from palio.core.bundle.contents import Contents, contents_of
+from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.pick_phase import unsupported
 from palio.core.bundle.places import Places
@@ -166,9 +166,26 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
 
 def _data(bundle: Bundle, places: Places, field: str, path: Path | None) -> Iterator[Problem]:
     """Checks that data exists and is not empty."""
-    if path is not None and (fault := _data_fault(bundle, path)):
-        name = _name(bundle, path)
+    if path is None:
+        return
+    name = _name(bundle, path)
+    if fault := _data_fault(bundle, path):
         yield places.located(_error(field, f"is {quoted(name)}, which {fault}"), name)
+    elif path.is_file() and is_zip(path) and (note := _layout_note(contents_of(path).names)):
+        yield places.located(_warning(field, f"is {quoted(name)}, which {note}"), name)
+
+
+def _layout_note(names: Sequence[str]) -> str | None:
+    """What programs may not expect of a zip, which is unpacked as it is, as on Codabench."""
+    tops = {name.partition("/")[0] for name in names}
+    if len(tops) > 1:
+        return None
+    if len(names) == 1 and names[0].lower().endswith(".zip"):
+        return f"holds only another zip, {quoted(names[0])}; programs see that zip, so zip the files themselves"
+    if all("/" in name for name in names):
+        top = f"{tops.pop()}/"
+        return f"holds everything in the folder {quoted(top)}, which programs see too; zip the files without it unless they expect it"
+    return None
 
 
 def _data_fault(bundle: Bundle, path: Path) -> str | None:

@@ -15,6 +15,7 @@ from palio.core.files.digest import IGNORED_NAMES, UnfitFile
 from palio.core.files.tree import Entry, digest_of, entries_to_copy, file_entry
 
 NAME = "competition.yaml"
+SHOWN_PROBLEMS = 500  # a file of nothing but mistakes has thousands
 OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")
 NEWER_VERSIONS = ("2", "2.0")
 
@@ -134,10 +135,13 @@ def _named_entries(bundle: Bundle) -> Iterable[Entry]:
 def bundle_invalid(path: Path, problems: Iterable[Problem]) -> PalioError:
     """The error for a bundle with errors among its problems. Its evidence is each problem, warnings marked as such."""
     listed = list(problems)
+    evidence = [str(each) if each.is_error else f"warning: {each}" for each in listed]
+    if len(evidence) > SHOWN_PROBLEMS:
+        evidence[SHOWN_PROBLEMS:] = [f"and {len(evidence) - SHOWN_PROBLEMS:,} more"]
     return PalioError(
         "bundle-invalid",
         path=path,
-        count=counted(sum(problem.severity is Severity.ERROR for problem in listed), "problem"),
+        count=counted(sum(problem.is_error for problem in listed), "problem"),
         folder=path.parent if path.name == NAME else path,
-        evidence=[str(each) if each.severity is Severity.ERROR else f"warning: {each}" for each in listed],
+        evidence=evidence,
     )
