@@ -233,7 +233,6 @@ palio:
         "11: tasks[2].index: says `one`; write a whole number from 0 to 10,000",
         "13: phases[0].start: says `2025-02-30`, but there is no such day or time; write a date or time such as 2025-01-31, 2025-01-31 23:59:00+01:00 or 2025-01-31 23:59 Europe/Berlin (UTC if it names no zone)",
         "13: phases[0].end: is missing; only the last phase may be open-ended; write when “A” ends",
-        "14: phases[1].tasks[1]: says `7`, but no task has that index (defined: 0)",
         "14: phases[1].max_submissions: says `many`; write a whole number from 0 to 1,000,000",
         "15: phases[2].tasks: is missing; write the indexes of its tasks as a list, such as [0]",
         "15: phases[2]: “C” ends at 2025-01-11 00:00 UTC, before it starts at 2025-01-15 00:00 UTC; write an end after the start",
@@ -316,6 +315,97 @@ def test_a_file_that_is_not_usable_yaml_is_refused(
 
 def test_more_values_than_a_bundle_has_are_refused(write_bundle: WriteBundle) -> None:
     assert len(problems(write_bundle("- a\n" * 30_000))) == 1
+
+
+FORTY = """\
+version: 2
+title: [a, b]  # 1
+descripton: x  # 2
+image: {a: b}  # 3
+terms: pages/nope.md  # 4
+registration_auto_approve: perhaps  # 5
+docker_image: 'bad name'  # 6
+pages:
+- {title: Overview, file: pages/overveiw.md}  # 7
+- {titel: Two, file: pages/terms.md}  # 8
+- text  # 9
+tasks:
+- index: [0]  # 10
+  name: {a: 1}  # 11
+  scoring_program: scoring_programm  # 12
+  input_data: /etc  # 13
+  reference_data: [1]  # 14
+  ingestion_only_during_scoring: maybe  # 15
+- index: 1
+  scoring_program: scoring_program
+  input_data: https://example.org/data.zip  # 16
+phases:
+- index: zero  # 17
+  name: A
+  start: [2024]  # 18
+  end: soon  # 19
+  tasks: [1]
+  max_submissions: [3]  # 20
+  max_submissions_per_day: ten  # 21
+  execution_time_limit: {a: 1}  # 22
+  hide_output: 2  # 23
+  auto_migrate_to_this_phase: true  # 24
+- index: 1
+  name: B
+  start: 2025-01-01
+  tasks: 1  # 25
+leaderboards:
+- title: x
+  submission_rule: [Add]  # 26
+  primary_index: 9  # 27
+  columns:
+  - {index: 0, key: [a], sorting: asc}  # 28
+  - {index: 1, key: b, sorting: [asc]}  # 29
+  - {index: 2, key: c, sorting: up}  # 30
+  - {index: 3, key: d, sorting: asc, precision: many}  # 31
+  - {index: 4, key: e, sorting: asc, computation: median, computation_indexes: [1]}  # 32
+palio:
+  data: [public]  # 33
+  submissions: context  # 34
+  limits: [1]  # 35
+  logs: {predict: [full]}  # 36
+  blind: {inputs: [a]}  # 37
+  ranking: {choose: worst}  # 38
+  sample: sample  # 39
+  scores: hide  # 40
+"""
+
+
+def test_each_of_forty_mistakes_is_found_once_in_file_order(write_bundle: WriteBundle) -> None:
+    with pytest.raises(PalioError) as raised:
+        read_bundle(write_bundle(FORTY))
+    marked = [number for number, line in enumerate(FORTY.splitlines(), start=1) if "  # " in line]
+    found = [line.removeprefix("warning: ").split(": ")[0] for line in raised.value.failure.evidence]
+    assert found == [f"competition.yaml:{number}" for number in marked]
+    assert len(marked) == 40
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("max_submissions", "[3]", "write a whole number"),
+        ("hide_output", "[yes]", "write true or false"),
+        ("execution_time_limit", "{}", "write a duration"),
+        ("start", "[2025]", "write a date or time"),
+        ("starting_kit", "[a]", "write the path"),
+    ],
+)
+def test_list_or_mapping_is_refused_with_what_is_allowed(
+    write_bundle: WriteBundle, key: str, value: str, allowed: str
+) -> None:
+    text = MINIMAL.replace("start: 2025-01-01", f"{key}: {value}" + (", start: 2025-01-01" if key != "start" else ""))
+    (problem,) = problems(write_bundle(text))
+    assert allowed in problem
+
+
+def test_phase_with_a_task_that_is_not_defined_is_refused(write_bundle: WriteBundle) -> None:
+    (problem,) = problems(write_bundle(MINIMAL.replace("tasks: [0]", "tasks: [0, 7]")))
+    assert problem.startswith("competition.yaml:5: phases[0].tasks[1]: ")
 
 
 def test_key_written_twice_counts_as_written_last(write_bundle: WriteBundle) -> None:

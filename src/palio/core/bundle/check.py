@@ -184,7 +184,7 @@ def _layout_note(names: Sequence[str]) -> str | None:
         return f"holds only another zip, {quoted(names[0])}; programs see that zip, so zip the files themselves"
     if all("/" in name for name in names):
         top = f"{tops.pop()}/"
-        return f"holds everything in the folder {quoted(top)}, which programs see too; zip the files without it unless they expect it"
+        return f"holds everything in the folder {quoted(top)}; if programs do not expect it, zip the files without it"
     return None
 
 

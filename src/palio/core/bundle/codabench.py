@@ -23,6 +23,7 @@ KEYS = Keys(
     zero_closes=False,
 )
 MAX_INDEX = 10_000
+NO_INDEX = -1  # placeholder for an index that could not be read
 
 
 def read_codabench(top: Section, root: Path) -> Bundle:
@@ -64,7 +65,9 @@ def _pages(top: Section, paths: Paths) -> tuple[Page, ...]:
 def _tasks(top: Section, paths: Paths) -> dict[int, Task]:
     tasks: dict[int, Task] = {}
     for section in top.require_sections("tasks", "name at least one task, with its index and scoring_program"):
-        index = section.require("index", integer(0, MAX_INDEX), -1, "number the tasks from 0; phases name them so")
+        index = section.require(
+            "index", integer(0, MAX_INDEX), NO_INDEX, "number the tasks from 0; phases name them so"
+        )
         name = section.read("name", text_up_to(MAX_NAME), f"Task {index + 1}")
         section.drop(CODABENCH_TASK)
         if section.take("key") and not section.take("scoring_program"):
@@ -138,8 +141,10 @@ def _end(section: Section, next_start: datetime | None) -> datetime | None:
 
 
 def _tasks_of_phase(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:
-    def known(value: Value) -> Task:
+    def known(value: Value) -> Task | None:
         index = integer(0, MAX_INDEX)(value)
+        if index not in tasks and NO_INDEX in tasks:  # it may be the one whose index could not be read
+            return None
         if index not in tasks:
             there = ", ".join(str(number) for number in sorted(tasks) if number >= 0) or "none"
             raise Refused(f"{value.found}, but no task has that index (defined: {there})")

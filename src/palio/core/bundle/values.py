@@ -107,7 +107,7 @@ class Value:
         if isinstance(self.content, dict):
             return Section(self, self.content)
         self.error(f"{self.found}; write a mapping here: lines of `key: value`")
-        return Section(self, {})
+        return Section(self, {}, is_unread=True)
 
     def items(self) -> "tuple[Value, ...]":
         """The elements of a list, or the values of a mapping, because older files number their lists."""
@@ -122,11 +122,14 @@ class Value:
 class Section:
     """A mapping that remembers which keys were read."""
 
-    def __init__(self, value: Value, entries: Mapping[str, Value]) -> None:
+    def __init__(self, value: Value, entries: Mapping[str, Value], *, is_unread: bool = False) -> None:
+        """`is_unread`: the value is no mapping, which was reported, so that no key of it is missing."""
         self.value = value
+        self._is_unread = is_unread
         self._entries = entries
         self._read_keys: dict[str, None] = {}
         self._dropped: dict[str, str] = {}
+        self._named: set[str] = set()  # unknown keys that were named as the likely spelling of a missing one
         self._parts: list[Section] = []
 
     def __contains__(self, key: str) -> bool:
@@ -158,7 +161,11 @@ class Section:
         return self.read(key, reader, instead)
 
     def missing(self, key: str, advice: str) -> None:
+        if self._is_unread:
+            return
         near = nearest(key, (other for other in self._entries if other not in self._read_keys), cutoff=0.75)
+        if near:
+            self._named.add(near)
         unless = f" (did you mean {quoted(near)} in line {self._entries[near].line}?)" if near else ""
         self.value.findings.add(self.value.line, joined(self.value.field, key), f"is missing{unless}; {advice}")
 
@@ -196,7 +203,7 @@ class Section:
             if key in self._dropped:
                 if not value.is_null and not value.is_empty_text:
                     value.findings.add_unused(value.line, value.field, self._dropped[key])
-            elif key not in self._read_keys:
+            elif key not in self._read_keys and key not in self._named:
                 known = [*self._read_keys, *self._dropped]
                 value.warn(f"is an unknown key and is ignored{suggestion(key, known)}")
         for part in self._parts:
