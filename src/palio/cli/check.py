@@ -31,18 +31,25 @@ _LABELS = {True: "ok", False: "FAILED", None: "note"}
 @engine_option
 @rendering.as_json_option
 def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int:
-    """Validate BUNDLE and list every problem, with file and line.
+    """Validate BUNDLE, a folder or a zip, and list every problem, with file and line.
 
     Exits with 0 if the bundle can be used, even with warnings, and with 11 if not.
     """
-    from palio.core.bundle.check import check_bundle
+    from palio.core.bundle.zipped import bundle_folder
+
+    with bundle_folder(bundle) as (folder, notes):
+        return _check(folder, notes, engine, with_self_test=with_self_test, as_json=as_json)
+
+
+def _check(folder: Path, notes: Sequence["Problem"], engine: str, *, with_self_test: bool, as_json: bool) -> int:
+    from palio.core.bundle.check import check_bundle, in_file_order
     from palio.core.bundle.read import read_bundle
 
-    found = read_bundle(bundle)
+    found = read_bundle(folder)
     errors, warnings = check_bundle(found)
-    warnings = (*found.warnings, *warnings)
+    warnings = in_file_order((*notes, *found.warnings, *warnings))
     if not as_json:
-        _show(found.title, errors, warnings)
+        _show(found.title, in_file_order((*errors, *warnings)))
     checks = _self_test(found, engine, quiet=as_json) if with_self_test and not errors else []
     sound = not errors and all(check.passed is not False for check in checks)
     if as_json:
@@ -61,13 +68,12 @@ def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int
     return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
 
 
-def _show(title: str, errors: Sequence["Problem"], warnings: Sequence["Problem"]) -> None:
+def _show(title: str, problems: Sequence["Problem"]) -> None:
     click.echo(title)
-    for problem in errors:
-        click.echo(f"  {click.style('error', fg='red')}    {problem}")
-    for problem in warnings:
-        click.echo(f"  {click.style('warning', fg='yellow')}  {problem}")
-    if not errors and not warnings:
+    for problem in problems:
+        label = click.style("error", fg="red") if problem.is_error else click.style("warning", fg="yellow")
+        click.echo(f"  {label}{'    ' if problem.is_error else '  '}{problem}")
+    if not problems:
         click.echo("  No problems found.")
 
 

@@ -148,8 +148,9 @@ def evaluate(
     if as_json:
         rendering.echo_json({**result.as_json(), "run_folder": str(folder.root)})
     if result.scores is not None:
-        shown = [column for column in bundle.leaderboard.columns if column.key in result.scores]
-        cells = [f"{result.scores[column.key]:.{column.precision}f}" for column in shown]
+        scores = result.scores
+        shown = [column for column in bundle.leaderboard.columns if column.computation is None]
+        cells = [f"{scores[column.key]:.{column.precision}f}" if column.key in scores else "–" for column in shown]
         say("\n" + rendering.table([column.title for column in shown], [cells]))
     if result.failure:
         rendering.failure(result.failure)

@@ -100,7 +100,8 @@ def _packed(bundle: Bundle) -> Iterator[_File]:
     with writing(folder), tempfile.TemporaryFile(dir=folder) as file:
         try:
             with reading(bundle.root), zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for entry in sorted(entries_to_copy(bundle.root, executable=True), key=lambda entry: entry.name):
+                entries = entries_to_copy(bundle.root, executable=True, within=bundle.root)
+                for entry in sorted(entries, key=lambda entry: entry.name):
                     info = zipfile.ZipInfo(f"{entry.name}/" if entry.is_folder else entry.name, _TIME)
                     info.external_attr = entry.mode << 16
                     if entry.is_folder:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.check import check_bundle
+from palio.core.bundle.pick_phase import unsupported
 from palio.core.bundle.read import read_bundle
 
 WriteBundle = Callable[..., Path]
@@ -58,29 +59,39 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
             "spare.zip": "no zip",
         },
     )
-    assert found(root) == [
-        "pages/terms.md: is empty, but competition.yaml names it as the terms; write it or remove it from competition.yaml",
-        "competition.yaml: scoring_program: is `spare.zip`, but it cannot be read as a zip (File is not a zip file); create it again",
-        "competition.yaml: reference_data: is `truth.csv`, which is empty; put the data there",
-        "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, but scoring_program has no `score.py`; correct the command or add the file",
-        "competition.yaml: palio.sample.input: is `sample`, which does not exist; put the data there, or correct the path",
-        "competition.yaml: palio.blind.inputs: is `*.png`, but matches no input of the task “Classify” (it has 1 file, the first is `1.jpg`); correct the pattern",
-        "warning: competition.yaml: palio.data: says public, but no page does; tell participants that data and labels are public",
-        "warning: competition.yaml: phases: all ended by 2025-02-01 00:00 UTC, so nobody can submit; set a later end",
-        "warning: competition.yaml: tasks: has the task “Spare”, which no phase uses; name it in a phase or remove it",
-        "warning: competition.yaml: leaderboards: has the column `dice`, but no file of scoring_program mentions that key; let the scoring program write it, or correct the key",
-        "warning: competition.yaml: palio.limits.predict.time: is 48 h 00 min in “Only”; one submission may keep a machine busy for days",
-        "warning: competition.yaml: palio.limits.predict.output: is 2.00 GiB in “Only”, more than the memory of 1.00 GiB; output counts as memory, so raise memory or lower output",
-        "warning: competition.yaml: palio.statistics.cases: is `cases.csv`, but no file of the scoring program mentions it; let the scoring program write it to its output folder",
+    errors, warnings = check_bundle(read_bundle(root), NOW)
+    assert [(problem.file, problem.line, problem.field) for problem in errors] == [
+        ("competition.yaml", 6, "tasks[0].scoring_program"),
+        ("competition.yaml", 7, "tasks[1].reference_data"),
+        ("competition.yaml", 7, "tasks[1].scoring_program"),
+        ("competition.yaml", 12, "palio.blind.inputs"),
+        ("competition.yaml", 15, "palio.sample.input"),
+        ("pages/terms.md", None, ""),
     ]
+    assert [(problem.line, problem.field) for problem in warnings] == [
+        (5, "tasks"),
+        (8, "phases"),
+        (9, "leaderboards[0].columns[0].key"),
+        (11, "palio.data"),
+        (13, "palio.statistics.cases"),
+        (14, "palio.limits.predict.time"),
+        (14, "palio.limits.predict.output"),
+    ]
+
+
+def test_tasks_that_cannot_be_evaluated_are_refused(write_bundle: WriteBundle) -> None:
+    text = SOUND.replace("phases:", "  - {index: 1, scoring_program: scoring_program}\nphases:")
+    bundle = read_bundle(write_bundle(text.replace("tasks: [0]", "tasks: [0, 1]"), DATA))
+    refusals = [unsupported(phase) for phase in bundle.phases]
+    assert ("tasks" in {problem.field.rpartition(".")[2] for problem in check_bundle(bundle, NOW)[0]}) == any(refusals)
 
 
 def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> None:
     root = write_bundle(SOUND)
     (root / "hidden").mkdir()
     assert found(root) == [
-        "competition.yaml: input_data: is `hidden`, which is empty; put the data there",
-        "competition.yaml: reference_data: is `truth.csv`, which does not exist; put the data there, or correct the path",
+        "competition.yaml:6: tasks[0].input_data: is `hidden`, which is empty; put the data there",
+        "competition.yaml:6: tasks[0].reference_data: is `truth.csv`, which does not exist; put the data there, or correct the path",
     ]
 
 
@@ -101,7 +112,7 @@ def test_the_file_that_a_command_names_must_be_there(
     root = write_bundle(SOUND, DATA | {"scoring_program/metadata.yaml": f"command: {command}\n"})
     expected = [
         (
-            f"competition.yaml: scoring_program: is started with `{command}`, but scoring_program has no `{missing}`; "
+            f"competition.yaml:6: tasks[0].scoring_program: is started with `{command}`, but scoring_program has no `{missing}`; "
             "correct the command or add the file"
         )
     ]

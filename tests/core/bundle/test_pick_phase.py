@@ -12,8 +12,8 @@ from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
 
 PHASES = """\
-  - {index: 0, name: Practice, start: 2026-01-01, end: 2026-02-01, tasks: [0]}
-  - {index: 1, name: Final, start: 2026-03-01, end: 2026-04-01, tasks: [0]}
+  - {index: 0, name: Practice, start: 2026-01-01, end: 2026-02-01 00:00, tasks: [0]}
+  - {index: 1, name: Final, start: 2026-03-01, end: 2026-04-01 00:00, tasks: [0]}
   - {index: 2, name: Open end, start: 2026-04-01, tasks: [0]}
 """
 

@@ -56,7 +56,7 @@ def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
         ),
         ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command that starts it"),
         ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
-        ({"metadata": "command: ''\n"}, "metadata:1: command: is empty; write a text here, or remove the key"),
+        ({"metadata": "command: ''\n"}, "metadata:1: command: is missing; write the command that starts it"),
         (
             {"metadata": "command: \"''\"\n"},
             "metadata:1: command: says `''`, which names no program; write the program to start",
@@ -82,11 +82,13 @@ def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "program.zip").write_text("no zip")
     with pytest.raises(PalioError) as raised:
         read_program(tmp_path / "program.zip")
-    assert str(raised.value) == (
-        "program.zip does not say how to start it: "
-        "it cannot be read as a zip (File is not a zip file); create it "
-        "again."
-    )
+    assert raised.value.failure.code == "program-command-missing"
+
+
+def test_an_extra_top_folder_of_a_zip_is_left_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
+        archive.writestr("program/metadata", "command: python score.py")
+    assert read_program(tmp_path / "program.zip").command == ("python", "score.py")
 
 
 LEGACY = (

@@ -96,7 +96,7 @@ def problems(path: Path) -> list[str]:
     with pytest.raises(PalioError) as raised:
         read_bundle(path)
     assert raised.value.failure.code == "bundle-invalid"
-    return list(raised.value.failure.evidence)
+    return [line for line in raised.value.failure.evidence if not line.startswith("warning: ")]
 
 
 def warnings(path: Path) -> list[str]:
@@ -225,19 +225,18 @@ palio:
         "3: image: names the folder `pages`; name a file",
         "5: pages[0].file: is `pages/overveiw.md`, which is not in the bundle; did you mean `pages/overview.md`?",
         "6: pages[1].file: is `../secret.md`; write a path inside the bundle, without a leading / and without ..",
-        "7: pages[2].title: is missing (did you mean `file` in line 7?); give the page a title",
+        "7: pages[2].title: is missing; give the page a title",
         "7: pages[2].file: is `/etc/passwd`; write a path inside the bundle, without a leading / and without ..",
         "9: tasks[0].scoring_program: is `8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f`, the key of a dataset on another platform; download that dataset, put it into the bundle and write its path here",
         "10: tasks[1].ingestion_program: names the file `logo.png`; name a folder or a .zip",
         "10: tasks[1]: has the index 0, like another task above; give each task its own",
         "11: tasks[2].index: says `one`; write a whole number from 0 to 10,000",
-        "13: phases[0].start: says `2025-02-30`, but there is no such day or time; write a date or time such as 2025-01-31 or 2025-01-31 23:59:00+01:00 (UTC if it names no offset)",
+        "13: phases[0].start: says `2025-02-30`, but there is no such day or time; write a date or time such as 2025-01-31, 2025-01-31 23:59:00+01:00 or 2025-01-31 23:59 Europe/Berlin (UTC if it names no zone)",
         "13: phases[0].end: is missing; only the last phase may be open-ended; write when “A” ends",
-        "14: phases[1].tasks[1]: says `7`, but no task has that index (defined: 0)",
         "14: phases[1].max_submissions: says `many`; write a whole number from 0 to 1,000,000",
         "15: phases[2].tasks: is missing; write the indexes of its tasks as a list, such as [0]",
-        "15: phases[2]: “C” ends at 2025-01-10 00:00 UTC, not after its start at 2025-01-15 00:00 UTC; a phase ends after it starts",
-        "15: phases[2].start: “C” starts at 2025-01-15 00:00 UTC, before “B” ends at 2025-02-01 00:00 UTC; phases follow each other",
+        "15: phases[2]: “C” ends at 2025-01-11 00:00 UTC, before it starts at 2025-01-15 00:00 UTC; write an end after the start",
+        "15: phases[2].start: “C” starts at 2025-01-15 00:00 UTC, before “B” ends at 2025-02-02 00:00 UTC; phases follow each other",
         "17: leaderboards[0].primary_index: says `9`, but no column has that index (defined: 0, 1, 2, 3)",
         "18: leaderboards[0].submission_rule: says `Force_best`; write Add, Add_And_Delete, Add_And_Delete_Multiple, Force_Last, Force_Latest_Multiple or Force_Best; did you mean `Force_Best`?",
         "20: leaderboards[0].columns[0].sorting: says `descending`; write asc or desc",
@@ -266,6 +265,9 @@ palio:
     [
         ("", ["competition.yaml: is empty; write a mapping here: lines of `key: value`"]),
         ("- a\n", ["competition.yaml:1: is a list; write a mapping here: lines of `key: value`"]),
+        ("title: x\n".encode("utf-16"), ["competition.yaml: is saved as UTF-16; save it as UTF-8"]),
+        ("title: x\n".encode("utf-16-be"), ["competition.yaml: is saved as UTF-16; save it as UTF-8"]),
+        ("title: x\n".encode("utf-32"), ["competition.yaml: is saved as UTF-32; save it as UTF-8"]),
         (b"title: caf\xe9\n", ["competition.yaml:1: has a byte that is not UTF-8 (0xe9); save it as UTF-8"]),
         ("a: 1\nb: \0", ["competition.yaml:2: has the character U+0000, which YAML forbids; remove it"]),
         (
@@ -311,12 +313,176 @@ def test_a_file_that_is_not_usable_yaml_is_refused(
     assert problems(write_bundle(competition)) == expected
 
 
-def test_a_key_that_stands_twice_is_an_error_beside_all_others(write_bundle: WriteBundle) -> None:
-    text = MINIMAL.replace("title: Small", "titel: Small") + "tasks: []\n"
-    assert problems(write_bundle(text)) == [
-        "competition.yaml:1: title: is missing (did you mean `titel` in line 2?); give the challenge a title",
-        "competition.yaml:7: tasks: is a duplicate of line 4; keep one of them",
+def test_more_values_than_a_bundle_has_are_refused(write_bundle: WriteBundle) -> None:
+    assert len(problems(write_bundle("- a\n" * 30_000))) == 1
+
+
+FORTY = """\
+version: 2
+title: [a, b]  # 1
+descripton: x  # 2
+image: {a: b}  # 3
+terms: pages/nope.md  # 4
+registration_auto_approve: perhaps  # 5
+docker_image: 'bad name'  # 6
+pages:
+- {title: Overview, file: pages/overveiw.md}  # 7
+- {titel: Two, file: pages/terms.md}  # 8
+- text  # 9
+tasks:
+- index: [0]  # 10
+  name: {a: 1}  # 11
+  scoring_program: scoring_programm  # 12
+  input_data: /etc  # 13
+  reference_data: [1]  # 14
+  ingestion_only_during_scoring: maybe  # 15
+- index: 1
+  scoring_program: scoring_program
+  input_data: https://example.org/data.zip  # 16
+phases:
+- index: zero  # 17
+  name: A
+  start: [2024]  # 18
+  end: soon  # 19
+  tasks: [1]
+  max_submissions: [3]  # 20
+  max_submissions_per_day: ten  # 21
+  execution_time_limit: {a: 1}  # 22
+  hide_output: 2  # 23
+  auto_migrate_to_this_phase: true  # 24
+- index: 1
+  name: B
+  start: 2025-01-01
+  tasks: 1  # 25
+leaderboards:
+- title: x
+  submission_rule: [Add]  # 26
+  primary_index: 9  # 27
+  columns:
+  - {index: 0, key: [a], sorting: asc}  # 28
+  - {index: 1, key: b, sorting: [asc]}  # 29
+  - {index: 2, key: c, sorting: up}  # 30
+  - {index: 3, key: d, sorting: asc, precision: many}  # 31
+  - {index: 4, key: e, sorting: asc, computation: median, computation_indexes: [1]}  # 32
+palio:
+  data: [public]  # 33
+  submissions: context  # 34
+  limits: [1]  # 35
+  logs: {predict: [full]}  # 36
+  blind: {inputs: [a]}  # 37
+  ranking: {choose: worst}  # 38
+  sample: sample  # 39
+  scores: hide  # 40
+"""
+
+
+def test_each_of_forty_mistakes_is_found_once_in_file_order(write_bundle: WriteBundle) -> None:
+    with pytest.raises(PalioError) as raised:
+        read_bundle(write_bundle(FORTY))
+    marked = [number for number, line in enumerate(FORTY.splitlines(), start=1) if "  # " in line]
+    found = [line.removeprefix("warning: ").split(": ")[0] for line in raised.value.failure.evidence]
+    assert found == [f"competition.yaml:{number}" for number in marked]
+    assert len(marked) == 40
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("max_submissions", "[3]", "write a whole number"),
+        ("hide_output", "[yes]", "write true or false"),
+        ("execution_time_limit", "{}", "write a duration"),
+        ("start", "[2025]", "write a date or time"),
+        ("starting_kit", "[a]", "write the path"),
+    ],
+)
+def test_list_or_mapping_is_refused_with_what_is_allowed(
+    write_bundle: WriteBundle, key: str, value: str, allowed: str
+) -> None:
+    text = MINIMAL.replace("start: 2025-01-01", f"{key}: {value}" + (", start: 2025-01-01" if key != "start" else ""))
+    (problem,) = problems(write_bundle(text))
+    assert allowed in problem
+
+
+def test_phase_with_a_task_that_is_not_defined_is_refused(write_bundle: WriteBundle) -> None:
+    (problem,) = problems(write_bundle(MINIMAL.replace("tasks: [0]", "tasks: [0, 7]")))
+    assert problem.startswith("competition.yaml:5: phases[0].tasks[1]: ")
+
+
+def test_key_written_twice_counts_as_written_last(write_bundle: WriteBundle) -> None:
+    bundle = read_bundle(write_bundle(MINIMAL + "title: Large\n"))
+    assert bundle.title == "Large"
+    assert [(warning.line, warning.field) for warning in bundle.warnings] == [(7, "title")]
+
+
+def test_errors_and_warnings_are_listed_together_in_file_order(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace("start: 2025-01-01", "start: 10-07-2026, end: 03-09-2026").replace(
+        "title: Small", "title: []"
+    )
+    with pytest.raises(PalioError) as raised:
+        read_bundle(write_bundle(text))
+    found = [line.removeprefix("warning: ") for line in raised.value.failure.evidence]
+    assert [line.split(": ")[:2] for line in found] == [
+        ["competition.yaml:2", "title"],
+        ["competition.yaml:5", "phases[0].start"],
+        ["competition.yaml:5", "phases[0].end"],
+        ["competition.yaml:5", "phases[0].end"],
+        ["competition.yaml:5", "phases[0]"],
     ]
+    assert [line.startswith("warning: ") for line in raised.value.failure.evidence] == [False, True, True, True, False]
+
+
+def test_empty_text_is_read_as_absent(write_bundle: WriteBundle) -> None:
+    text = MINIMAL.replace(
+        "scoring_program: scoring", 'ingestion_program: "", input_data: " ", scoring_program: scoring'
+    )
+    bundle = read_bundle(write_bundle(text + 'docker_image: ""\n'))
+    assert (bundle.tasks[0].ingestion_program, bundle.tasks[0].input_data) == (None, None)
+    assert bundle.docker_image == "codalab/codalab-legacy:py37"
+    assert [warning.field for warning in bundle.warnings] == [
+        "tasks[0].ingestion_program",
+        "tasks[0].input_data",
+        "docker_image",
+    ]
+
+
+def test_required_text_that_is_empty_is_missing(write_bundle: WriteBundle) -> None:
+    assert [line.split(": ")[1] for line in problems(write_bundle(MINIMAL.replace("Small", '""')))] == ["title"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "end", "warned"),
+    [
+        ("start: 2027-01-18, end: 2027-01-18", datetime(2027, 1, 19, tzinfo=UTC), ["phases[0].end"]),
+        ("start: 2027-01-18, end: 2027-01-18 00:00", datetime(2027, 1, 18, tzinfo=UTC), ["phases[0]"]),
+        ("start: 2027-01-18, end: 2027-01-18 AoE", datetime(2027, 1, 19, 12, tzinfo=UTC), ["phases[0].end"]),
+    ],
+)
+def test_phase_of_one_day_or_less_is_warned_of(
+    write_bundle: WriteBundle, dates: str, end: datetime, warned: list[str]
+) -> None:
+    bundle = read_bundle(write_bundle(MINIMAL.replace("start: 2025-01-01", dates)))
+    assert bundle.phases[0].end == end
+    assert [warning.field for warning in bundle.warnings] == warned
+
+
+def test_day_on_which_the_next_phase_starts_ends_with_that_start(write_bundle: WriteBundle) -> None:
+    phases = (
+        "[{name: A, start: 2025-01-01, end: 2025-02-01, tasks: [0]}, "
+        "{name: B, start: 2025-02-01 09:00, index: 1, tasks: [0]}]"
+    )
+    text = MINIMAL.replace("[{name: Only, start: 2025-01-01, tasks: [0]}]", phases)
+    first, second = read_bundle(write_bundle(text)).phases
+    assert first.end == second.start == datetime(2025, 2, 1, 9, tzinfo=UTC)
+
+
+def test_keys_without_effect_are_grouped_by_reason(write_bundle: WriteBundle) -> None:
+    text = (
+        MINIMAL.replace("tasks: [0]", "tasks: [0], solutions: []")
+        + "forum_enabled: true\nreward: x\ncontact_email: y\n"
+    )
+    bundle = read_bundle(write_bundle(text))
+    assert [warning.line for warning in bundle.warnings] == [5, 7, None]
+    assert "`reward` (line 8), `contact_email` (line 9)" in bundle.warnings[-1].message
 
 
 def test_what_is_left_out_has_the_documented_defaults(write_bundle: WriteBundle) -> None:
@@ -380,17 +546,15 @@ def test_unknown_and_unused_keys_are_warned_of(write_bundle: WriteBundle) -> Non
     text = text.replace("version: 2\n", "") + (
         "queue: 8d3a\nforum_enabled:\nphasess: 3\npalio:\n  limts: {}\n  limits: {predict: {mem: 3}}\n"
     )
-    assert warnings(write_bundle(text)) == [
-        ("competition.yaml:1: version: is missing, so 2 is assumed; add version: 2, because Codabench assumes 1.5"),
-        "competition.yaml:5: leaderboard: is read as `leaderboards`; write `leaderboards`, the only name that Codabench accepts",
-        (
-            "competition.yaml:5: leaderboard[0].columns[0]: has no `sorting`, so larger is better; write sorting: "
-            "desc or sorting: asc"
-        ),
-        "competition.yaml:6: queue: is not used by Palio: the operator decides where submissions run",
-        "competition.yaml:8: phasess: is an unknown key and is ignored; did you mean `phases`?",
-        "competition.yaml:10: palio.limts: is an unknown key and is ignored; did you mean `limits`?",
-        ("competition.yaml:11: palio.limits.predict.mem: is an unknown key and is ignored; did you mean `memory`?"),
+    found = [(warning.line, warning.field) for warning in read_bundle(write_bundle(text)).warnings]
+    assert found == [
+        (1, "version"),
+        (5, "leaderboard"),
+        (5, "leaderboard[0].columns[0]"),
+        (8, "phasess"),
+        (10, "palio.limts"),
+        (11, "palio.limits.predict.mem"),
+        (6, "queue"),  # what has no effect comes last
     ]
 
 
@@ -433,15 +597,31 @@ def test_links_that_leave_the_bundle_are_refused(write_bundle: WriteBundle, tmp_
     ]
 
 
-def test_a_link_inside_a_program_that_leaves_it_is_refused(write_bundle: WriteBundle) -> None:
+def test_link_in_a_program_to_another_part_of_the_bundle_is_followed(write_bundle: WriteBundle) -> None:
     root = write_bundle(MINIMAL)
-    (root / "scoring_program/truth").symlink_to(root / "pages/overview.md")
-    assert problems(root) == [
-        (
-            "competition.yaml: names a program that cannot be used: truth is a link to the outside; put the file "
-            "itself there"
-        )
-    ]
+    plain = read_bundle(root).digest
+    (root / "shared").mkdir()
+    (root / "shared/metric.py").write_text("one")
+    (root / "scoring_program/shared").symlink_to("../shared")
+    (root / "scoring_program/metric.py").symlink_to("../shared/metric.py")
+    linked = read_bundle(root).digest
+    (root / "shared/metric.py").write_text("two")
+    assert len({plain, linked, read_bundle(root).digest}) == 3
+
+
+@pytest.mark.parametrize("target", ["../..", "..", ".", "missing", "/etc/hostname", "score-loop"])
+def test_link_in_a_program_that_cannot_be_followed_is_refused(write_bundle: WriteBundle, target: str) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "scoring_program/score-loop").symlink_to(target)
+    assert len(problems(root)) == 1
+
+
+def test_links_between_folders_that_contain_each_other_are_refused(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "shared").mkdir()
+    (root / "scoring_program/shared").symlink_to("../shared")
+    (root / "shared/program").symlink_to("../scoring_program")
+    assert len(problems(root)) == 1
 
 
 def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:

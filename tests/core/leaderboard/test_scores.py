@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,25 @@ def test_scores_json_refuses_what_is_no_finite_number(tmp_path: Path, value: str
     assert refused(tmp_path) == (f"`f1`: {shown} is not a finite number",)
 
 
+def test_a_missing_column_has_no_score(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"recall": 1}')
+    assert read_scores(tmp_path, COLUMNS) == {"recall": 1.0}
+
+
+def test_a_missing_column_that_is_required_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"recall": 1, "F1": 0.5}')
+    with pytest.raises(PalioError) as caught:
+        read_scores(tmp_path, [replace(COLUMNS[0], required=True), *COLUMNS[1:]])
+    assert caught.value.failure.code == "scores-invalid"
+    assert caught.value.failure.evidence == ("`f1`: missing; did you mean `F1`?",)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"F1": 0.5}', '{"mean": 1}'])
+def test_scores_without_any_column_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "scores.json").write_text(content)
+    assert [line.partition(":")[0] for line in refused(tmp_path)] == ["`f1`", "`recall`"]
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"F1": 0.5, "x": 1, "x": 2, "recall": true}')
     with pytest.raises(PalioError) as caught:
@@ -104,10 +124,9 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     failure = caught.value.failure
     assert failure.code == "scores-invalid"
     assert failure.stage == "score"
-    assert failure.message == "scores.json, written by the scoring program, cannot be used: 3 problems."
+    assert failure.message == "scores.json, written by the scoring program, cannot be used: 2 problems."
     assert failure.evidence == (
         "`x`: repeated 2 times",
-        "`f1`: missing; did you mean `F1`?",
         "`recall`: `true` is not a finite number",
     )
     assert failure.next_step == (

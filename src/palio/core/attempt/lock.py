@@ -31,10 +31,10 @@ def lock(
         "task": task.name,
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
         | ({"runs": code} if code else {}),
-        "input_data": _digest(task.input_data),
-        "reference_data": _digest(task.reference_data),
-        "scoring_program": _digest(task.scoring_program, executable=True),
-        "ingestion_program": _digest(task.ingestion_program, executable=True),
+        "input_data": _digest(bundle, task.input_data),
+        "reference_data": _digest(bundle, task.reference_data),
+        "scoring_program": _digest(bundle, task.scoring_program, executable=True),
+        "ingestion_program": _digest(bundle, task.ingestion_program, executable=True),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
@@ -62,12 +62,12 @@ def is_phantom(task: Task) -> bool:
     return data is not None and data.is_dir() and (data / PHANTOM_NOTICE).is_file()
 
 
-def _digest(path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
+def _digest(bundle: Bundle, path: Path | None, *, executable: bool = False) -> dict[str, str] | None:
     """Digests what a job sees of `path`, which is what attempt.prepared copies."""
     if path is None or not path.exists():
         return None
     try:
-        return {"digest": digest_copy(path, executable=executable)}
+        return {"digest": digest_copy(path, executable=executable, within=bundle.root)}
     except UnfitFile as fault:
         raise PalioError("folder-unreadable", path=path, reason=fault) from fault
 

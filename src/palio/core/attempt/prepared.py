@@ -4,17 +4,20 @@ Each is created once in .work and only ever visible when complete, so that a con
 same content as one started by the process before it.
 """
 
+import os
+import shutil
 from pathlib import Path
 
 from palio.core.attempt import verdicts
 from palio.core.attempt.blind import Names, stage_inputs
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.progress import Progress
+from palio.core.bundle.contents import is_zip
 from palio.core.bundle.model import BlindPolicy, Bundle
 from palio.core.errors import Cause, PalioError
-from palio.core.files.archive import unpack
+from palio.core.files.archive import inspect_archive, unpack
 from palio.core.files.digest import UnfitFile
-from palio.core.files.tree import copy_tree
+from palio.core.files.tree import TIME_NS, copy_tree
 from palio.core.submission.kinds import SubmissionFile, unpack_context
 
 
@@ -74,17 +77,45 @@ class Prepared:
             raise PalioError("folder-unreadable", path=source, reason=fault) from fault
 
     def unzipped(self, field: str, path: Path | None) -> Path:
-        """The data that the bundle names in `field`, as a folder. Raises PalioError "data-missing" or
+        """The data that the bundle names in `field`, as a folder: a zip is unpacked, any other file put into one.
+
+        Reference data may be absent; then the folder is empty. A zip of data keeps its layout, because programs depend
+        on it; an extra top folder is removed from a zip of a program. Raises PalioError "data-missing" or
         "folder-unreadable".
         """
+        if path is None and field == "reference_data":
+            return self._folder("no-reference", Path)  # makes nothing in it
         if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
             raise verdicts.data_missing(self._bundle, field, path)
         if path.is_dir():
-            return path
+            return self._without_links(field, path)
+        if not is_zip(path):
+            return self._folder(f"{field}-file", lambda half: _copy_into(half, path))
         try:
-            return self._folder(f"{field}-unzipped", lambda half: unpack(path, half))
+            top = "" if field.endswith("_program") else inspect_archive(path).top
+            return self._folder(f"{field}-unzipped", lambda half: unpack(path, half / top))
         except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise
             why = error.failure.message.rstrip(".")
             raise PalioError("folder-unreadable", path=path, reason=why, evidence=error.failure.evidence) from error
+
+    def _without_links(self, field: str, folder: Path) -> Path:
+        """The folder, or a copy if it has links, because they may point to other parts of the bundle."""
+        if not any(
+            (Path(at) / name).is_symlink() for at, folders, files in os.walk(folder) for name in folders + files
+        ):
+            return folder
+        try:
+            return self._folder(
+                f"{field}-copied", lambda half: copy_tree(folder, half, executable=True, within=self._bundle.root)
+            )
+        except UnfitFile as fault:
+            raise PalioError("folder-unreadable", path=folder, reason=fault) from fault
+
+
+def _copy_into(folder: Path, file: Path) -> None:
+    copy = folder / file.name
+    shutil.copyfile(file, copy)
+    copy.chmod(0o644)
+    os.utime(copy, ns=(TIME_NS, TIME_NS))

@@ -169,7 +169,7 @@ def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = Fa
         case _ if ingestion:
             package = _missing_package(log)
             next_step = f"{_LACKS.format(package)} {_WHOSE}" if package else _INGESTION_NEXT
-            facts = {"exit_code": result.exit_code, "next_step": next_step}
+            facts = {"exit_code": str(result.exit_code), "next_step": next_step}
             raise PalioError("ingestion-exit", stage=Stage.PREDICT, **facts, log=log)
         case _:
             raise PalioError("predict-exit", stage=Stage.PREDICT, exit_code=_exit_code(result.exit_code), log=log)

@@ -4,13 +4,16 @@ Whether a scoring program works is tested by running it (core.self_test).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from palio.core.bundle.contents import Contents, contents_of
+from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
+from palio.core.bundle.pick_phase import unsupported
+from palio.core.bundle.places import Places
+from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
@@ -26,19 +29,29 @@ _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
 def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Returns errors and warnings, each once. Both are empty for a sound bundle. `now` is aware; defaults to the
-    present.
+    """Returns errors and warnings, each once and in file order. Both are empty for a sound bundle.
+
+    `palio check`, publishing and the server use this one verdict. `now` is aware; defaults to the present.
     """
-    found = dict.fromkeys(
-        (
-            *_pages(bundle),
-            *_schedule(bundle, now or datetime.now(UTC)),
-            *(problem for task in bundle.tasks for problem in _task(bundle, task)),
-            *(problem for phase in bundle.phases for problem in _phase(bundle, phase)),
-        )
+    places = Places(bundle.root / NAME)
+    listed = (
+        *_pages(bundle),
+        *_schedule(bundle, now or datetime.now(UTC)),
+        *(problem for task in bundle.tasks for problem in _task(bundle, task, places)),
+        *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places)),
     )
-    errors = tuple(problem for problem in found if problem.severity is Severity.ERROR)
-    return errors, tuple(problem for problem in found if problem.severity is Severity.WARNING)
+    found = in_file_order(dict.fromkeys(places.located(problem) for problem in listed))
+    errors = tuple(problem for problem in found if problem.is_error)
+    return errors, tuple(problem for problem in found if not problem.is_error)
+
+
+def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems of competition.yaml by line, then those without a line, then those of other files."""
+
+    def place(problem: Problem) -> tuple[bool, bool, int]:
+        return problem.file != NAME, problem.line is None, problem.line or 0
+
+    return tuple(sorted(problems, key=place))
 
 
 def _error(field: str, message: str, file: str = NAME) -> Problem:
@@ -72,23 +85,27 @@ def _schedule(bundle: Bundle, now: datetime) -> Iterator[Problem]:
             yield _warning("tasks", f"has {_title(task)}, which no phase uses; name it in a phase or remove it")
 
 
-def _task(bundle: Bundle, task: Task) -> Iterator[Problem]:
-    yield from _data(bundle, "input_data", task.input_data)
-    yield from _data(bundle, "reference_data", task.reference_data)
+def _task(bundle: Bundle, task: Task, places: Places) -> Iterator[Problem]:
+    yield from _data(bundle, places, "input_data", task.input_data)
+    yield from _data(bundle, places, "reference_data", task.reference_data)
     for field, path in (("scoring_program", task.scoring_program), ("ingestion_program", task.ingestion_program)):
         if path is not None:
-            yield from _program(bundle, field, path)
-    texts = _texts(task.scoring_program)
+            yield from (places.located(problem, _name(bundle, path)) for problem in _program(bundle, field, path))
+    texts = _texts(task.scoring_program, bundle.root)
     for column in bundle.leaderboard.columns:
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
-            yield _warning(
+            problem = _warning(
                 "leaderboards",
                 f"has the column `{column.key}`, but no file of {_name(bundle, task.scoring_program)} mentions that "
                 "key; let the scoring program write it, or correct the key",
             )
+            there = places.located(replace(problem, field="key"), column.key)
+            if there.line is None:  # CodaLab's dialect
+                there = places.located(replace(problem, field=f"columns.{column.key}"))
+            yield there if there.line else problem
 
 
-def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
+def _phase(bundle: Bundle, phase: Phase, places: Places) -> Iterator[Problem]:
     rules = phase.rules
     for stage, time_s in (
         ("build", rules.build.time_s),
@@ -108,10 +125,12 @@ def _phase(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
                 f"{size_text(limits.memory_bytes)}; output counts as memory, so raise memory or lower output",
             )
     if rules.sample:
-        yield from _data(bundle, "palio.sample.input", rules.sample.input)
-        yield from _data(bundle, "palio.sample.expect", rules.sample.expect)
-    yield from _data(bundle, "starting_kit", phase.starting_kit)
-    yield from _data(bundle, "public_data", phase.public_data)
+        yield from _data(bundle, places, "palio.sample.input", rules.sample.input)
+        yield from _data(bundle, places, "palio.sample.expect", rules.sample.expect)
+    yield from _data(bundle, places, "starting_kit", phase.starting_kit)
+    yield from _data(bundle, places, "public_data", phase.public_data)
+    if (refusal := unsupported(phase)) is not None:
+        yield _error("tasks", f"{refusal.failure.message} {refusal.failure.next_step}")
     for task in phase.tasks:
         yield from _fit(phase, task)
 
@@ -145,27 +164,44 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
             )
 
 
-def _data(bundle: Bundle, field: str, path: Path | None) -> Iterator[Problem]:
+def _data(bundle: Bundle, places: Places, field: str, path: Path | None) -> Iterator[Problem]:
     """Checks that data exists and is not empty."""
     if path is None:
         return
     name = _name(bundle, path)
+    if fault := _data_fault(bundle, path):
+        yield places.located(_error(field, f"is {quoted(name)}, which {fault}"), name)
+    elif path.is_file() and is_zip(path) and (note := _layout_note(contents_of(path).names)):
+        yield places.located(_warning(field, f"is {quoted(name)}, which {note}"), name)
+
+
+def _layout_note(names: Sequence[str]) -> str | None:
+    """What programs may not expect of a zip, which is unpacked as it is, as on Codabench."""
+    tops = {name.partition("/")[0] for name in names}
+    if len(tops) > 1:
+        return None
+    if len(names) == 1 and names[0].lower().endswith(".zip"):
+        return f"holds only another zip, {quoted(names[0])}; programs see that zip, so zip the files themselves"
+    if all("/" in name for name in names):
+        top = f"{tops.pop()}/"
+        return f"holds everything in the folder {quoted(top)}; if programs do not expect it, zip the files without it"
+    return None
+
+
+def _data_fault(bundle: Bundle, path: Path) -> str | None:
     if not path.exists():
-        yield _error(field, f"is {quoted(name)}, which does not exist; put the data there, or correct the path")
-        return
+        return "does not exist; put the data there, or correct the path"
     try:
-        empty = not contents_of(path).names or (path.is_file() and path.stat().st_size == 0)
+        empty = not contents_of(path, bundle.root).names or (path.is_file() and path.stat().st_size == 0)
     except (UnfitFile, OSError) as fault:
-        yield _error(field, f"is {quoted(name)}, which cannot be read: {fault}")
-        return
-    if empty:
-        yield _error(field, f"is {quoted(name)}, which is empty; put the data there")
+        return f"cannot be read: {fault}"
+    return "is empty; put the data there" if empty else None
 
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     try:
-        contents = contents_of(path)
-        names, program = contents.names, read_program(path)
+        contents = program_contents(path, bundle.root)
+        names, program = contents.names, read_program(path, bundle.root)
         if program.has_dockerfile:
             resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
     except DockerfileError as fault:
@@ -198,17 +234,17 @@ def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
             yield PurePosixPath(word).as_posix()
 
 
-def _contents(path: Path) -> Contents | None:
+def _contents(path: Path, within: Path | None = None) -> Contents | None:
     """Returns None if the contents cannot be read, which another check reports."""
     try:
-        return contents_of(path)
+        return contents_of(path, within)
     except (UnfitFile, OSError):
         return None
 
 
-def _texts(path: Path) -> Sequence[bytes]:
+def _texts(path: Path, within: Path | None = None) -> Sequence[bytes]:
     """The contents of a program's files, or nothing if it cannot be read."""
-    contents = _contents(path)
+    contents = _contents(path, within)
     if contents is None:
         return []
     try:

@@ -1,14 +1,16 @@
 """Reads Codabench's dialect, `version: 2`, which is also Palio's own."""
 
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from palio.core.bundle.codabench_leaderboard import read_leaderboard
 from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, Task
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.phases import MAX_NAME, Context, Keys, check_sequence, read_phase, read_task
+from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
-from palio.core.bundle.times import moment
+from palio.core.bundle.times import Moment, end_moment, moment, shown
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
 from palio.core.bundle.values import Refused, Section, Value, accept
 
@@ -18,8 +20,10 @@ KEYS = Keys(
     auto_migrate="auto_migrate_to_this_phase",
     ingestion_only_during_scoring="ingestion_only_during_scoring",
     max_submissions_per_day=MAX_SUBMISSIONS_PER_DAY,
+    zero_closes=False,
 )
 MAX_INDEX = 10_000
+NO_INDEX = -1  # placeholder for an index that could not be read
 
 
 def read_codabench(top: Section, root: Path) -> Bundle:
@@ -62,7 +66,9 @@ def _pages(top: Section, paths: Paths) -> tuple[Page, ...]:
 def _tasks(top: Section, paths: Paths) -> dict[int, Task]:
     tasks: dict[int, Task] = {}
     for section in top.require_sections("tasks", "name at least one task, with its index and scoring_program"):
-        index = section.require("index", integer(0, MAX_INDEX), -1, "number the tasks from 0; phases name them so")
+        index = section.require(
+            "index", integer(0, MAX_INDEX), NO_INDEX, "number the tasks from 0; phases name them so"
+        )
         name = section.read("name", text_up_to(MAX_NAME), f"Task {index + 1}")
         section.drop(CODABENCH_TASK)
         if section.take("key") and not section.take("scoring_program"):
@@ -107,21 +113,51 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
     )
     in_order = sorted(sections, key=lambda section: section.read("index", integer(0, MAX_INDEX), 0))
     read = []
+    starts = [section.read("start", moment, UNKNOWN) for section in in_order]
     for index, section in enumerate(in_order):
         section.drop(CODABENCH_PHASE)
-        end = section.read("end", moment, None)
+        end = _end(section, starts[index + 1] if index + 1 < len(starts) else None)
         own = _tasks_of(section, tasks)
         read.append((section, read_phase(section, context, index=index, end=end, tasks=own)))
     for section, phase in read[:-1]:
         if section.take("end") is None:
             section.missing("end", f"only the last phase may be open-ended; write when “{phase.name}” ends")
     check_sequence(read, KEYS)
+    for (_, phase), (section, following) in pairwise(read):
+        start = section.take("start")
+        if phase.end is not None and start is not None and UNKNOWN < following.start < phase.end:
+            start.error(
+                f"“{following.name}” starts at {shown(following.start)}, before “{phase.name}” ends at "
+                f"{shown(phase.end)}; phases follow each other"
+            )
     return tuple(phase for _, phase in read)
 
 
+def _end(section: Section, next_start: datetime | None) -> datetime | None:
+    """When a phase ends. A day without a time counts as a whole, unless the next phase starts on it."""
+    end = section.read("end", end_moment, None)
+    if end is None:
+        return None
+    if not end.whole_day:
+        return end.instant
+    if next_start is not None and end.instant - timedelta(days=1) <= next_start < end.instant:
+        end = Moment(next_start, whole_day=True)
+    if value := section.take("end"):
+        value.warn(
+            f"{value.found} without a time of day, so the phase ends when that day does, at {shown(end.instant)}; "
+            "write a time to be sure"
+            if end.instant != next_start
+            else f"{value.found} without a time of day, so the phase ends when the next one starts, at "
+            f"{shown(end.instant)}; write a time to be sure"
+        )
+    return end.instant
+
+
 def _tasks_of(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:
-    def known(value: Value) -> Task:
+    def known(value: Value) -> Task | None:
         index = integer(0, MAX_INDEX)(value)
+        if index not in tasks and NO_INDEX in tasks:  # it may be the one whose index could not be read
+            return None
         if index not in tasks:
             there = ", ".join(str(number) for number in sorted(tasks) if number >= 0) or "none"
             raise Refused(f"{value.found}, but no task has that index (defined: {there})")

@@ -79,6 +79,7 @@ def _column(section: Section) -> Column:
         descending=read_direction(section, "sorting"),
         precision=section.read("precision", integer(0, MAX_PRECISION), 2),
         hidden=section.read("hidden", boolean, False),
+        required=section.read("required", boolean, False),
     )
 
 

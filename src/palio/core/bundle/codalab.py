@@ -8,7 +8,7 @@ five, and the parallel datasets of 1.8 become the tasks of one phase.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby, pairwise
 from pathlib import Path
 
 from palio.core.bundle.codalab_leaderboard import read_leaderboard
@@ -17,7 +17,7 @@ from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
-from palio.core.bundle.times import moment
+from palio.core.bundle.times import Moment, end_moment, shown
 from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
 from palio.core.bundle.values import Section, Value
 
@@ -27,6 +27,7 @@ KEYS = Keys(
     auto_migrate="auto_migration",
     ingestion_only_during_scoring="ingestion_program_only_during_scoring",
     max_submissions_per_day=999,
+    zero_closes=True,
 )
 MAX_NUMBER = 10_000
 
@@ -121,13 +122,44 @@ def _unused_in(section: Section) -> dict[str, str]:
 
 
 def _end_of_challenge(top: Section) -> datetime | None:
-    def never_or_moment(value: Value) -> datetime | None:
-        return None if text(value) == "null" else moment(value)  # a quoted null, which some exports contain
+    """The end of the challenge. A day without a time counts as a whole."""
 
-    return top.read("end_date", never_or_moment, None)
+    def never_or_moment(value: Value) -> Moment | None:
+        return None if text(value) == "null" else end_moment(value)  # a quoted null, which some exports contain
+
+    end = top.read("end_date", never_or_moment, None)
+    if end is not None and end.whole_day and (value := top.take("end_date")):
+        value.warn(
+            f"{value.found} without a time of day, so the challenge ends when that day does, at {shown(end.instant)}; "
+            "write a time to be sure"
+        )
+    return end.instant if end else None
 
 
 def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[tuple[Section, Phase]]:
-    """Ends each phase when the next one starts, and the last one at the end of the challenge."""
-    following = [phase.start if phase.start > UNKNOWN else None for _, phase in read[1:]]
-    return [(section, replace(phase, end=end)) for (section, phase), end in zip(read, [*following, end], strict=False)]
+    """Ends each phase when the next one starts, and the last one at the end of the challenge.
+
+    Phases that start together run in parallel, and a phase with `phase_never_ends` runs until the challenge ends.
+    """
+    ended = []
+    starts = [phase.start for _, phase in read]
+    for section, phase in read:
+        later = [start for start in starts if start > max(phase.start, UNKNOWN)]
+        never = section.read("phase_never_ends", boolean, False)
+        ends = end if never or not later else min(later)
+        ended.append((section, replace(phase, end=ends)))
+    for start, group in groupby(sorted(ended, key=_start), key=_start):
+        together = list(group)
+        if len(together) > 1 and start > UNKNOWN:
+            names = " and ".join(f"“{phase.name}”" for _, phase in together)
+            together[0][0].value.warn(f"{names} start together, so they run in parallel")
+    for (_, phase), (section, following) in pairwise(ended):
+        if UNKNOWN < following.start < phase.start:
+            section.value.warn(
+                f"“{following.name}” starts before “{phase.name}”, which has a smaller phasenumber; check both dates"
+            )
+    return ended
+
+
+def _start(entry: tuple[Section, Phase]) -> datetime:
+    return entry[1].start

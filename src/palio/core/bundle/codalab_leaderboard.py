@@ -87,6 +87,7 @@ def _column(section: Section, key: str) -> Column:
         descending=read_direction(section, "sort"),
         precision=section.read("numeric_format", integer(0, MAX_PRECISION), 2),
         hidden=section.read("hidden", boolean, False),
+        required=section.read("required", boolean, False),
     )
 
 

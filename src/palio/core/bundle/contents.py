@@ -4,9 +4,12 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from palio.core.files.digest import IGNORED_NAMES, UnfitFile, files_below
+from palio.core.errors import PalioError
+from palio.core.files.archive import inspect_archive
+from palio.core.files.digest import UnfitFile
+from palio.core.files.tree import entries_to_copy
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,23 @@ class Contents:
     head: Callable[[str, int], bytes]
 
 
-def contents_of(path: Path) -> Contents:
-    """The contents of a folder, a .zip or a single file. Raises UnfitFile if unreadable, and OSError."""
+def contents_of(path: Path, within: Path | None = None) -> Contents:
+    """The contents of a folder, a .zip or a single file, as an evaluation sees them.
+
+    Links in a folder are followed to what is `within` a folder above, such as the bundle's. Raises UnfitFile if
+    unreadable, and OSError.
+    """
     if path.is_dir():
-        return _of_files(dict(files_below(path)))
-    if path.suffix.lower() == ".zip":
+        entries = entries_to_copy(path, executable=False, within=within)
+        return _of_files({entry.name: entry.path for entry in entries if not entry.is_folder})
+    if is_zip(path):
         return _of_zip(path)
     return _of_files({path.name: path})
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file that a bundle names is unpacked before use. Any other file is used as it is."""
+    return path.suffix.lower() == ".zip"
 
 
 def _of_files(files: dict[str, Path]) -> Contents:
@@ -44,9 +57,8 @@ def _of_zip(path: Path) -> Contents:
             raise UnfitFile(f"{name} cannot be read from the zip ({error}); create the zip again") from None
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name for name in archive.namelist() if not name.endswith("/")}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise UnfitFile(f"it cannot be read as a zip ({error}); create it again") from None
-    found = sorted(name for name in names if IGNORED_NAMES.isdisjoint(PurePosixPath(name).parts))
-    return Contents(tuple(found), head)
+        content = inspect_archive(path)
+    except PalioError as error:
+        faults = "; ".join(error.failure.evidence)
+        raise UnfitFile(f"it cannot be unpacked: {faults or error.failure.message.rstrip('.')}") from None
+    return Contents(tuple(sorted(content.top + name for name in content.files)), head)

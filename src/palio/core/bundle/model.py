@@ -50,6 +50,10 @@ class Problem:
     message: str  # what was found, what is allowed, what to do
     severity: Severity = Severity.ERROR
 
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
@@ -159,7 +163,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the leaderboard. `key` is its key in scores.json; `precision` only affects display."""
+    """A column of the leaderboard. `key` is its key in scores.json; `precision` only affects display.
+
+    A scoring program that writes no score for a `required` column has failed.
+    """
 
     key: str
     title: str
@@ -168,6 +175,7 @@ class Column:
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
     computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
+    required: bool = False
 
 
 @dataclass(frozen=True)

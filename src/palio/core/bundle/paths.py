@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from palio.core.bundle.readers import text
+from palio.core.bundle.readers import scalar
 from palio.core.bundle.values import Refused, Value
 from palio.core.bundle.wording import quoted, suggestion
 
+_ADVICE = "write the path of a file or folder in the bundle"
 _DATASET_KEY = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -21,19 +22,19 @@ class Paths:
         """An existing file."""
         path = self._existing(value)
         if not path.is_file():
-            raise Refused(f"names the folder {quoted(text(value))}; name a file")
+            raise Refused(f"names the folder {quoted(scalar(value, _ADVICE))}; name a file")
         return path
 
     def program(self, value: Value) -> Path:
         """An existing folder, or a zip of one."""
         path = self._existing(value)
         if not path.is_dir() and path.suffix.lower() != ".zip":
-            raise Refused(f"names the file {quoted(text(value))}; name a folder or a .zip")
+            raise Refused(f"names the file {quoted(scalar(value, _ADVICE))}; name a folder or a .zip")
         return path
 
     def data(self, value: Value) -> Path:
         """A folder or file that may not exist yet, because hidden data is often stored elsewhere until it is needed."""
-        written = text(value)
+        written = scalar(value, _ADVICE)
         if _DATASET_KEY.fullmatch(written):
             raise Refused(
                 f"is {quoted(written)}, the key of a dataset on another platform; download that dataset, put it into "
@@ -62,8 +63,8 @@ class Paths:
                 return path
             near = self._near(path)
         except OSError as error:  # a name too long for the file system, or a folder without permission
-            raise Refused(f"is {quoted(text(value))}, which cannot be read ({error.strerror})") from None
-        raise Refused(f"is {quoted(text(value))}, which is not in the bundle{near}")
+            raise Refused(f"is {quoted(scalar(value, _ADVICE))}, which cannot be read ({error.strerror})") from None
+        raise Refused(f"is {quoted(scalar(value, _ADVICE))}, which is not in the bundle{near}")
 
     def _near(self, path: Path) -> str:
         """The most similar name in the deepest folder that exists."""

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from palio.core.bundle.defaults import MAX_SUBMISSIONS, default_rules
 from palio.core.bundle.model import Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import boolean, integer, text, text_up_to
 from palio.core.bundle.rules import read_rules, without_output
-from palio.core.bundle.times import ADVICE, moment
+from palio.core.bundle.times import ADVICE, moment, shown
 from palio.core.bundle.units import duration
 from palio.core.bundle.values import Section, Value, merged
 
@@ -27,6 +26,7 @@ class Keys:
     auto_migrate: str
     ingestion_only_during_scoring: str
     max_submissions_per_day: int
+    zero_closes: bool  # whether `max_submissions: 0` means none; else it means any number
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ def read_phase(
         start=section.require(keys.start, moment, UNKNOWN, ADVICE),
         end=end,
         tasks=tasks,
-        max_submissions_per_day=_quota(section, "max_submissions_per_day", keys.max_submissions_per_day),
-        max_submissions=_quota(section, "max_submissions", MAX_SUBMISSIONS),
+        max_submissions_per_day=_quota(section, keys, "max_submissions_per_day", keys.max_submissions_per_day),
+        max_submissions=_quota(section, keys, "max_submissions", MAX_SUBMISSIONS),
         auto_migrate=section.read(keys.auto_migrate, boolean, False),
         hide_output=hide_output,
         hide_prediction_output=section.read("hide_prediction_output", boolean, False),
@@ -88,29 +88,30 @@ def read_phase(
 
 
 def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
-    """Checks that each phase ends after it starts, and no later than the next one starts."""
+    """Checks that no phase ends before it starts, and that the first one takes over no submissions."""
     for section, phase in read:
-        if phase.start > UNKNOWN and phase.end is not None and phase.end <= phase.start:
-            section.value.error(
-                f"“{phase.name}” ends at {_shown(phase.end)}, not after its start at {_shown(phase.start)}; "
-                "a phase ends after it starts"
+        if phase.start == UNKNOWN or phase.end is None or phase.end > phase.start:
+            continue
+        if phase.end == phase.start:
+            section.value.warn(
+                f"“{phase.name}” ends when it starts, at {shown(phase.start)}, so nobody can submit to it; "
+                "write a later end"
             )
-    for (_, phase), (next_section, following) in pairwise(read):
-        start = next_section.take(keys.start)
-        if phase.end is not None and start is not None and UNKNOWN < following.start < phase.end:
-            start.error(
-                f"“{following.name}” starts at {_shown(following.start)}, before “{phase.name}” ends at "
-                f"{_shown(phase.end)}; phases follow each other"
+        else:
+            section.value.error(
+                f"“{phase.name}” ends at {shown(phase.end)}, before it starts at {shown(phase.start)}; "
+                "write an end after the start"
             )
     if read and read[0][1].auto_migrate and (value := read[0][0].take(keys.auto_migrate)):
         value.error("says true, but there is no phase before the first; remove it")
 
 
-def _quota(section: Section, key: str, default: int) -> int | None:
-    """The number of submissions; None (0 and null in the file) is unlimited."""
+def _quota(section: Section, keys: Keys, key: str, default: int) -> int | None:
+    """The number of submissions; None is unlimited."""
     number = section.read(key, integer(0, 1_000_000), default)
-    return None if section.is_null(key) else number or None
-
-
-def _shown(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"
+    if number or section.is_null(key):
+        return number if not section.is_null(key) else None
+    if keys.zero_closes and (value := section.take(key)):
+        value.warn("says `0`, so nobody can submit to this phase, as on CodaLab; write a number to open it")
+        return 0
+    return None

@@ -11,7 +11,8 @@ SOON, OPEN, CLOSED = "soon", "open", "closed"
 def pick_phase(bundle: Bundle, name: str | None, now: datetime | None = None) -> Phase:
     """Returns the named phase; without a name, the open phase, else the next to open, else the last.
 
-    Phases do not overlap. Only the platform enforces dates: on their own machine, anyone may evaluate for any phase.
+    Of phases that run in parallel, the first is taken. Only the platform enforces dates: on their own machine, anyone
+    may evaluate for any phase.
     Raises PalioError "phase-unknown".
     """
     if name is not None:
@@ -36,8 +37,15 @@ def phase_state(phase: Phase, now: datetime) -> str:
     return CLOSED if phase.end is not None and phase.end <= now else OPEN
 
 
+def unsupported(phase: Phase) -> PalioError | None:
+    """Why this version cannot evaluate for the phase, or None. `palio check` and every evaluation ask this."""
+    if len(phase.tasks) != 1:
+        return PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
+    return None
+
+
 def pick_task(phase: Phase) -> Task:
     """Returns the phase's only task. Raises PalioError "tasks-several" if it has more, which is not supported yet."""
-    if len(phase.tasks) != 1:
-        raise PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
+    if (refusal := unsupported(phase)) is not None:
+        raise refusal
     return phase.tasks[0]

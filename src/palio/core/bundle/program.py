@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from palio.core.bundle.contents import Contents, contents_of
+from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Refused, Value
 from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
@@ -31,10 +31,13 @@ class Program:
     has_dockerfile: bool
 
 
-def read_program(path: Path) -> Program:
-    """Reads the program in a folder or zip. Raises PalioError("program-command-missing") with the reason."""
+def read_program(path: Path, within: Path | None = None) -> Program:
+    """Reads the program in a folder or zip. Links are followed to what is `within` a folder above.
+
+    Raises PalioError("program-command-missing") with the reason.
+    """
     try:
-        contents = contents_of(path)
+        contents = program_contents(path, within)
         command, reason = _command(contents)
         has_dockerfile = DOCKERFILE in contents.names
         image_starts = command is None and has_dockerfile and _starts(contents.head(DOCKERFILE, MOST_BYTES + 1))
@@ -71,6 +74,17 @@ def own_command(submission: Path) -> tuple[str, ...] | None:
     if problems := [problem for problem in findings.errors if problem.field == "command"]:
         raise PalioError("code-command-invalid", reason="; ".join(map(str, problems)))
     return command
+
+
+def program_contents(path: Path, within: Path | None = None) -> Contents:
+    """Like `contents_of`, but without the extra top folder of a zip, which is removed from programs."""
+    contents = contents_of(path, within)
+    top, slash, _ = contents.names[0].partition("/") if contents.names else ("", "", "")
+    prefix = top + slash
+    if not is_zip(path) or not slash or not all(name.startswith(prefix) for name in contents.names):
+        return contents
+    names = tuple(name.removeprefix(prefix) for name in contents.names)
+    return Contents(names, lambda name, size_bytes: contents.head(prefix + name, size_bytes))
 
 
 def _starts(dockerfile: bytes) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palio.core.bundle.codabench import read_codabench
 from palio.core.bundle.codalab import read_codalab
-from palio.core.bundle.model import Bundle, Severity
+from palio.core.bundle.model import Bundle, Problem, Severity
 from palio.core.bundle.readers import text
 from palio.core.bundle.values import Findings, Section, Value
 from palio.core.bundle.yaml_source import read_yaml
@@ -15,6 +15,7 @@ from palio.core.files.digest import IGNORED_NAMES, UnfitFile
 from palio.core.files.tree import Entry, digest_of, entries_to_copy, file_entry
 
 NAME = "competition.yaml"
+SHOWN_PROBLEMS = 500  # a file of nothing but mistakes has thousands
 OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")
 NEWER_VERSIONS = ("2", "2.0")
 
@@ -31,11 +32,11 @@ def read_bundle(path: Path) -> Bundle:
         document = read_yaml(root / NAME, findings)
         bundle = _read_document(document, root) if document else None
         if bundle is None or findings.errors:
-            raise _invalid(path, findings)
+            raise bundle_invalid(path, findings.all)
         digest = named_digest(bundle)
     except UnfitFile as fault:
         findings.add(None, "", f"names a program that cannot be used: {fault}")
-        raise _invalid(path, findings) from None
+        raise bundle_invalid(path, findings.all) from None
     except OSError as error:
         raise PalioError("source-unreadable", path=error.filename, reason=error.strerror or error) from error
     return replace(bundle, digest=digest, warnings=findings.warnings)
@@ -58,8 +59,8 @@ def _read_document(document: Value, root: Path) -> Bundle | None:
 def _is_codabench(top: Section) -> bool:
     """Detects the dialect: by the version, or by the file's shape if the version is unknown."""
     version = top.read("version", text, "")
-    html, phases = top.take("html"), top.take("phases")
-    older = html is not None or (phases is not None and isinstance(phases.content, dict))
+    html, phases, tasks = top.take("html"), top.take("phases"), top.take("tasks")
+    older = tasks is None and (html is not None or (phases is not None and isinstance(phases.content, dict)))
     if not version:
         if not older:
             top.value.findings.add(
@@ -124,19 +125,23 @@ def named_paths(bundle: Bundle) -> Mapping[str, Path]:
 def _named_entries(bundle: Bundle) -> Iterable[Entry]:
     entries: dict[str, Entry] = {}  # by name, because a named folder may contain another one
     for name, path in named_paths(bundle).items():
-        found = entries_to_copy(path, executable=True) if path.is_dir() else [file_entry(path)]
+        found = entries_to_copy(path, executable=True, within=bundle.root) if path.is_dir() else [file_entry(path)]
         for entry in found:
             below = f"{name}/{entry.name}" if path.is_dir() else name
             entries[below] = replace(entry, name=below)
     return entries.values()
 
 
-def _invalid(path: Path, findings: Findings) -> PalioError:
-    errors = findings.errors
+def bundle_invalid(path: Path, problems: Iterable[Problem]) -> PalioError:
+    """The error for a bundle with errors among its problems. Its evidence is each problem, warnings marked as such."""
+    listed = list(problems)
+    evidence = [str(each) if each.is_error else f"warning: {each}" for each in listed]
+    if len(evidence) > SHOWN_PROBLEMS:
+        evidence[SHOWN_PROBLEMS:] = [f"and {len(evidence) - SHOWN_PROBLEMS:,} more"]
     return PalioError(
         "bundle-invalid",
         path=path,
-        count=counted(len(errors), "problem"),
+        count=counted(sum(problem.is_error for problem in listed), "problem"),
         folder=path.parent if path.name == NAME else path,
-        evidence=[str(problem) for problem in errors],
+        evidence=evidence,
     )

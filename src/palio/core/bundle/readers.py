@@ -8,13 +8,18 @@ from palio.core.bundle.wording import suggestion
 from palio.core.dockerfile.image_names import ImageName, ImageNameError
 
 
-def text(value: Value) -> str:
+def scalar(value: Value, allowed: str) -> str:
+    """The words of a single value. `allowed` says what to write instead of anything else."""
     if not isinstance(value.content, Scalar):
-        raise Refused(f"{value.found}; write a text here")
+        raise Refused(f"{value.found}; {allowed}")
     written = value.content.text.strip()
     if not written:
-        raise Refused("is empty; write a text here, or remove the key")
+        raise Refused(f"is empty; {allowed}")
     return written
+
+
+def text(value: Value) -> str:
+    return scalar(value, "write a text here")
 
 
 def text_up_to(characters: int) -> Callable[[Value], str]:
@@ -29,7 +34,7 @@ def text_up_to(characters: int) -> Callable[[Value], str]:
 
 def image_name(value: Value) -> str:
     """An image name as accepted by FROM."""
-    written = text(value)
+    written = scalar(value, "write the name of an image, such as python:3.11-slim")
     try:
         ImageName.read(written)
     except ImageNameError as error:
@@ -38,7 +43,7 @@ def image_name(value: Value) -> str:
 
 
 def boolean(value: Value) -> bool:
-    written = text(value).lower()
+    written = scalar(value, "write true or false").lower()
     if written in {"true", "yes", "on", "1"}:
         return True
     if written in {"false", "no", "off", "0"}:
@@ -49,7 +54,7 @@ def boolean(value: Value) -> bool:
 def integer(minimum: int, maximum: int) -> Callable[[Value], int]:
     def read(value: Value) -> int:
         allowed = f"write a whole number from {minimum:,} to {maximum:,}"
-        written = text(value)
+        written = scalar(value, allowed)
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", written):
             raise Refused(f"{value.found}; {allowed}")
         if not minimum <= int(written) <= maximum:
@@ -60,11 +65,12 @@ def integer(minimum: int, maximum: int) -> Callable[[Value], int]:
 
 
 def choice(*options: str) -> Callable[[Value], str]:
+    allowed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+
     def read(value: Value) -> str:
-        written = text(value)
+        written = scalar(value, f"write {allowed}")
         if written in options:
             return written
-        allowed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
         raise Refused(f"{value.found}; write {allowed}{suggestion(written, options)}")
 
     return read

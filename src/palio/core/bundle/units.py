@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from palio.core.bundle.readers import text
+from palio.core.bundle.readers import scalar
 from palio.core.bundle.values import Refused, Value
 from palio.core.bundle.wording import suggestion
 
@@ -39,13 +39,14 @@ DURATIONS_S = {
 }
 MAX_SIZE_BYTES = 1024**5
 MAX_DURATION_S = 30 * 86400
+_SIZE_ADVICE = "write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes"
+_DURATION_ADVICE = "write a duration such as 500 s, 30 min or 2 h, or a number of seconds"
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 
 
 def parse_size(written: str) -> int:
     """Bytes of `8 GiB`, `64MiB`, `500 MB` or a plain number of bytes. Raises ValueError with a clause."""
-    advice = "write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes"
-    size_bytes = round(_quantity(written, SIZES, "B", advice))
+    size_bytes = round(_quantity(written, SIZES, "B", _SIZE_ADVICE))
     if not 1 <= size_bytes <= MAX_SIZE_BYTES:
         raise ValueError("is out of range; write a size from 1 B to 1024 TiB")
     return size_bytes
@@ -53,19 +54,18 @@ def parse_size(written: str) -> int:
 
 def parse_duration(written: str) -> float:
     """Seconds of `500 s`, `30 min`, `2 h`, `1 d` or a plain number of seconds. Raises ValueError with a clause."""
-    advice = "write a duration such as 500 s, 30 min or 2 h, or a number of seconds"
-    seconds = _quantity(written, DURATIONS_S, "s", advice)
+    seconds = _quantity(written, DURATIONS_S, "s", _DURATION_ADVICE)
     if not 0 < seconds <= MAX_DURATION_S:
         raise ValueError("is out of range; write a duration of more than 0 s and at most 30 days")
     return seconds
 
 
 def size(value: Value) -> int:
-    return _read(value, parse_size)
+    return _read(value, parse_size, _SIZE_ADVICE)
 
 
 def duration(value: Value) -> float:
-    return _read(value, parse_duration)
+    return _read(value, parse_duration, _DURATION_ADVICE)
 
 
 def number(minimum: float, maximum: float) -> Callable[[Value], float]:
@@ -73,7 +73,7 @@ def number(minimum: float, maximum: float) -> Callable[[Value], float]:
 
     def read(value: Value) -> float:
         allowed = f"write a number from {minimum:g} to {maximum:g}"
-        written = text(value)
+        written = scalar(value, allowed)
         if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", written):
             raise Refused(f"{value.found}; {allowed}")
         if not minimum <= float(written) <= maximum:
@@ -83,8 +83,8 @@ def number(minimum: float, maximum: float) -> Callable[[Value], float]:
     return read
 
 
-def _read(value: Value, parse: Callable[[str], T]) -> T:
-    written = text(value)
+def _read(value: Value, parse: Callable[[str], T], advice: str) -> T:
+    written = scalar(value, advice)
     try:
         return parse(written)
     except ValueError as refusal:

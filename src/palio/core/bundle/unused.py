@@ -69,7 +69,6 @@ CODALAB_PHASE = {
     "is_scoring_only": "kinds of submissions are derived from the programs, or set in palio.submissions",
     "leaderboard_management_mode": "palio.ranking sets how the leaderboard is ranked",
     "force_best_submission_to_leaderboard": _CHOICE,
-    "phase_never_ends": "a phase ends when the next one starts, the last one at end_date",
     "datasets": "put files for participants into public_data",
     "max_submission_size": _LIMITS,
     "participant_max_storage_use": _LIMITS,

@@ -12,6 +12,8 @@ from typing import TypeVar
 from palio.core.bundle.model import Problem, Severity
 from palio.core.bundle.wording import joined, nearest, quoted, suggestion
 
+SHOWN_LINES = 8  # of a key that stands in many places
+
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -21,26 +23,46 @@ class Refused(Exception):  # noqa: N818 - names what happened to the value
 
 
 class Findings:
-    """The problems of one file, each once, in line order."""
+    """The problems of one file, each once, in line order. Keys without effect are grouped at the end."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self._problems: dict[Problem, None] = {}  # an ordered set
+        self._unused: dict[str, dict[tuple[int, str], None]] = {}  # reason -> where
 
     def add(self, line: int | None, field_name: str, message: str, severity: Severity = Severity.ERROR) -> None:
         self._problems[Problem(self.file, line, field_name, message, severity)] = None
 
-    def of(self, severity: Severity) -> tuple[Problem, ...]:
-        found = (problem for problem in self._problems if problem.severity is severity)
-        return tuple(sorted(found, key=lambda problem: problem.line or 0))
+    def add_unused(self, line: int, field_name: str, reason: str) -> None:
+        """Notes a key that the format has but Palio does not use."""
+        self._unused.setdefault(reason, {})[line, field_name] = None
+
+    @property
+    def all(self) -> tuple[Problem, ...]:
+        """Errors and warnings in line order, then what has no effect."""
+        return (*sorted(self._problems, key=lambda problem: problem.line or 0), *self._grouped())
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        return self.of(Severity.ERROR)
+        return tuple(problem for problem in self.all if problem.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        return self.of(Severity.WARNING)
+        return tuple(problem for problem in self.all if problem.severity is Severity.WARNING)
+
+    def _grouped(self) -> Iterator[Problem]:
+        """One warning for all keys that are unused for the same reason."""
+        for reason, places in sorted(self._unused.items(), key=lambda entry: min(entry[1])):
+            (line, field), *others = sorted(places)
+            if not others:
+                yield Problem(self.file, line, field, f"is not used by Palio: {reason}", Severity.WARNING)
+                continue
+            named: dict[str, list[str]] = {}
+            for at, name in sorted(places):
+                named.setdefault(name.rpartition(".")[2], []).append(str(at))
+            shown = [f"`{name}` (line {', '.join(lines[:SHOWN_LINES])})" for name, lines in named.items()]
+            message = f"{len(places)} keys are not used by Palio: {reason}: {', '.join(shown)}"
+            yield Problem(self.file, None, "", message, Severity.WARNING)
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,10 @@ class Value:
         return isinstance(self.content, Scalar) and self.content.kind == "null"
 
     @property
+    def is_empty_text(self) -> bool:
+        return isinstance(self.content, Scalar) and self.content.kind != "null" and not self.content.text.strip()
+
+    @property
     def found(self) -> str:
         """Describes the value for the beginning of a sentence about it."""
         if isinstance(self.content, Scalar):
@@ -81,7 +107,7 @@ class Value:
         if isinstance(self.content, dict):
             return Section(self, self.content)
         self.error(f"{self.found}; write a mapping here: lines of `key: value`")
-        return Section(self, {})
+        return Section(self, {}, is_unread=True)
 
     def items(self) -> "tuple[Value, ...]":
         """The elements of a list, or the values of a mapping, because older files number their lists."""
@@ -94,13 +120,16 @@ class Value:
 
 
 class Section:
-    """A mapping that remembers which keys were read. A null counts as absent."""
+    """A mapping that remembers which keys were read."""
 
-    def __init__(self, value: Value, entries: Mapping[str, Value]) -> None:
+    def __init__(self, value: Value, entries: Mapping[str, Value], *, is_unread: bool = False) -> None:
+        """`is_unread`: the value is no mapping, which was reported, so that no key of it is missing."""
         self.value = value
+        self._is_unread = is_unread
         self._entries = entries
         self._read_keys: dict[str, None] = {}
         self._dropped: dict[str, str] = {}
+        self._named: set[str] = set()  # unknown keys that were named as the likely spelling of a missing one
         self._parts: list[Section] = []
 
     def __contains__(self, key: str) -> bool:
@@ -110,8 +139,12 @@ class Section:
         return iter(self._entries)
 
     def take(self, key: str) -> Value | None:
+        """The value under `key`. Null and empty text count as absent, as on the platforms that files were made for."""
         self._read_keys[key] = None
         value = self._entries.get(key)
+        if value is not None and value.is_empty_text:
+            value.warn("is empty, so it is read as absent; write a value, or remove the key")
+            return None
         return None if value is None or value.is_null else value
 
     def is_null(self, key: str) -> bool:
@@ -128,7 +161,11 @@ class Section:
         return self.read(key, reader, instead)
 
     def missing(self, key: str, advice: str) -> None:
-        near = nearest(key, (other for other in self._entries if other not in self._read_keys))
+        if self._is_unread:
+            return
+        near = nearest(key, (other for other in self._entries if other not in self._read_keys), cutoff=0.75)
+        if near:
+            self._named.add(near)
         unless = f" (did you mean {quoted(near)} in line {self._entries[near].line}?)" if near else ""
         self.value.findings.add(self.value.line, joined(self.value.field, key), f"is missing{unless}; {advice}")
 
@@ -164,9 +201,9 @@ class Section:
         """Warns about every key that was not read, here and in nested sections."""
         for key, value in self._entries.items():
             if key in self._dropped:
-                if not value.is_null:
-                    value.warn(f"is not used by Palio: {self._dropped[key]}")
-            elif key not in self._read_keys:
+                if not value.is_null and not value.is_empty_text:
+                    value.findings.add_unused(value.line, value.field, self._dropped[key])
+            elif key not in self._read_keys and key not in self._named:
                 known = [*self._read_keys, *self._dropped]
                 value.warn(f"is an unknown key and is ignored{suggestion(key, known)}")
         for part in self._parts:

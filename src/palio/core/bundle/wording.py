@@ -11,11 +11,11 @@ def quoted(written: str) -> str:
     return f"`{line if len(line) <= SHOWN_CHARACTERS else line[: SHOWN_CHARACTERS - 1] + '…'}`"
 
 
-def nearest(written: str, known: Iterable[str]) -> str | None:
+def nearest(written: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The most similar of the known words, if any is similar."""
     if len(written) > SHOWN_CHARACTERS:  # the comparison is quadratic in the length
         return None
-    near = difflib.get_close_matches(written, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(written, list(known), n=1, cutoff=cutoff)
     return near[0] if near else None
 
 

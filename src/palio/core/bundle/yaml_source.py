@@ -5,12 +5,14 @@ themselves endlessly, excessive nesting and size, control characters. YAML tags 
 produces texts, lists and mappings and nothing else.
 """
 
+import codecs
 import re
 from pathlib import Path
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from palio.core.bundle.model import Severity
 from palio.core.bundle.values import Findings, Scalar, Value
 from palio.core.bundle.wording import joined, quoted
 from palio.core.errors import PalioError
@@ -39,6 +41,9 @@ def parse_bytes(data: bytes, findings: Findings) -> Value | None:
     if len(data) > MAX_BYTES:
         findings.add(None, "", f"is larger than {size_text(MAX_BYTES)}; put long texts into pages")
         return None
+    if encoding := _other_encoding(data[:4]):
+        findings.add(None, "", f"is saved as {encoding}; save it as UTF-8")
+        return None
     try:
         written = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -46,6 +51,16 @@ def parse_bytes(data: bytes, findings: Findings) -> Value | None:
         findings.add(line, "", f"has a byte that is not UTF-8 (0x{data[error.start]:02x}); save it as UTF-8")
         return None
     return _parse(written, findings)
+
+
+def _other_encoding(start: bytes) -> str | None:
+    """The encoding that a byte order mark names, or that NUL bytes between letters show."""
+    if start in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE) or start.count(0) == 3:
+        return "UTF-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    is_zero = [byte == 0 for byte in start]
+    return "UTF-16" if is_zero in ([True, False, True, False], [False, True, False, True]) else None
 
 
 def _parse(written: str, findings: Findings) -> Value | None:
@@ -72,11 +87,15 @@ class _Unbounded(Exception):  # noqa: N818 - describes the file
 
 
 class _BoundedLoader(yaml.SafeLoader):
-    """Stops at nesting that would exhaust the interpreter's stack."""
+    """Stops at nesting that would exhaust the interpreter's stack, and at more values than a bundle has."""
 
     depth = 0
+    nodes = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        self.nodes += 1
+        if self.nodes > 2 * MAX_VALUES:  # keys are nodes too
+            raise _Unbounded(self.line + 1, f"has more than {MAX_VALUES:,} values; shorten it")
         if self.depth > MAX_DEPTH:
             raise _Unbounded(self.line + 1, f"is nested more than {MAX_DEPTH} levels deep; make it flatter")
         self.depth += 1
@@ -129,11 +148,12 @@ class _Tree:
             value = self.value(value_node, field if key == "<<" else name, line, depth + 1)
             if key == "<<":
                 self._inherit(value, inherited)
-            elif key in content:
+                continue
+            if key in content:
                 first = content[key].line
-                self._findings.add(line, name, f"is a duplicate of line {first}; keep one of them")
-            else:
-                content[key] = value
+                message = f"is written again after line {first}, and only this one counts; remove one of them"
+                self._findings.add(line, name, message, Severity.WARNING)
+            content[key] = value
         return inherited | content
 
     def _inherit(self, value: Value, inherited: dict[str, Value]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from palio.core.files.parallel import for_each_parallel
 
 IGNORED_NAMES = frozenset({"__pycache__", ".git", ".DS_Store", "__MACOSX"})
+MAX_LINKED = 100_000  # files behind links to folders, which may multiply
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -66,14 +67,19 @@ def check_link(name: str, link: Path, root: Path) -> None:
     """Raises UnfitFile for a link that is broken or points outside `root` or to a folder. `root` has no link in its
     path.
     """
+    if link_target(name, link, root).is_dir():
+        raise UnfitFile(f"{name} is a link to a folder; put the folder itself there")
+
+
+def link_target(name: str, link: Path, root: Path) -> Path:
+    """The target of a link. Raises UnfitFile if it is broken or outside `root`, which has no link in its path."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError: a link to itself
         raise UnfitFile(f"{name} is a broken link; put the file itself there") from None
     if not target.is_relative_to(root):
         raise UnfitFile(f"{name} is a link to the outside; put the file itself there")
-    if target.is_dir():
-        raise UnfitFile(f"{name} is a link to a folder; put the folder itself there")
+    return target
 
 
 def measure_all(entries: Iterable[tuple[str, Path]]) -> list[tuple[str, int, str]]:

@@ -3,8 +3,9 @@
 There are two lists of the same folder:
 
     entries_as_is      everything in it, with links as links and original modes: what a builder sees of a context
-    entries_to_copy    what Palio copies of someone's folder for a job: without IGNORED_NAMES, links to files inside as
-                       those files, 0755 for folders and (in programs) executable files, else 0644
+    entries_to_copy    what Palio copies of someone's folder for a job: without IGNORED_NAMES, links to files inside (in
+                       a bundle also to files and folders elsewhere in it) as what they point to, 0755 for folders and
+                       (in programs) executable files, else 0644
 
 A digest covers the name, kind and mode of every entry, including empty folders; a file's bytes; a link's target; and
 RULE, so that results of different rules never compare equal. The entries_as_is digest of a copy equals the
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.files.collect import copy_content
-from palio.core.files.digest import IGNORED_NAMES, UnfitFile, check_link, measure
+from palio.core.files.digest import IGNORED_NAMES, MAX_LINKED, UnfitFile, check_link, link_target, measure
 from palio.core.files.parallel import for_each_parallel
 
 RULE = 2  # rule 1 was `digest_entries` over files only; increase with every change of what a digest covers
@@ -71,17 +72,19 @@ def entries_to_copy(
     executable: bool,
     leave_out: Set[str] = IGNORED_NAMES,
     skip: Callable[[str], bool] | None = None,
+    within: Path | None = None,
 ) -> Iterator[Entry]:
     """Yields what `copy_tree` copies of a folder. Files keep their execute bit if `executable`, which programs need.
 
     `leave_out`: names that are skipped with everything below. `skip`: tells whether to skip the entry at a relative
-    path, but not what is below it. Raises UnfitFile for a link that is broken or points outside or to a folder, and for
-    pipes, devices and sockets.
+    path, but not what is below it. `within`: a folder above, such as a bundle's, in which links to files and folders
+    are followed. Raises UnfitFile for a link that is broken or points outside (without `within`, also to a folder), and
+    for pipes, devices and sockets.
     """
     root = folder.resolve()
-    for name, found in _walk(root, leave_out, skip):
+    for name, found in _walk(root, leave_out, skip, within.resolve() if within else None):
         path = Path(found.path)
-        if found.is_symlink():
+        if found.is_symlink() and not within:
             check_link(name, path, root)
         mode = found.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -97,14 +100,14 @@ def file_entry(path: Path) -> Entry:
     return Entry(path.name, path, _FILE)
 
 
-def copy_tree(source: Path, target: Path, *, executable: bool) -> None:
+def copy_tree(source: Path, target: Path, *, executable: bool, within: Path | None = None) -> None:
     """Copies `entries_to_copy` to `target`, a new or empty folder, with their listed modes.
 
     Raises UnfitFile as `entries_to_copy` does, and OSError.
     """
     target.mkdir(parents=True, exist_ok=True)
     folders = [target]
-    for entry in entries_to_copy(source, executable=executable):
+    for entry in entries_to_copy(source, executable=executable, within=within):
         copy = target / entry.name
         if entry.is_folder:
             copy.mkdir()
@@ -121,10 +124,10 @@ def digest_tree(folder: Path) -> str:
     return digest_of(entries_as_is(folder))
 
 
-def digest_copy(path: Path, *, executable: bool) -> str:
+def digest_copy(path: Path, *, executable: bool, within: Path | None = None) -> str:
     """The SHA-256 (hex) of what `copy_tree` copies, or of a single file, such as a zip, by its name."""
     if path.is_dir():
-        return digest_of(entries_to_copy(path, executable=executable))
+        return digest_of(entries_to_copy(path, executable=executable, within=within))
     return digest_of([file_entry(path)])
 
 
@@ -158,20 +161,36 @@ def _content(entry: Entry) -> tuple[int, str]:
 
 
 def _walk(
-    folder: Path, leave_out: Set[str] = frozenset(), skip: Callable[[str], bool] | None = None
+    folder: Path,
+    leave_out: Set[str] = frozenset(),
+    skip: Callable[[str], bool] | None = None,
+    within: Path | None = None,
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yields each entry with its name, following no links. Raises UnfitFile for pipes, devices and sockets."""
-    waiting = [("", str(folder))]
+    """Yields each entry with its name. Follows links only to what is `within` a folder.
+
+    Raises UnfitFile for pipes, devices and sockets.
+    """
+    waiting: list[tuple[str, str, tuple[Path, ...]]] = [("", str(folder), ())]
+    linked = 0
     while waiting:
-        prefix, at = waiting.pop()
+        prefix, at, through = waiting.pop()  # `through`: the targets of the links on the way
         with os.scandir(at) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         for entry in entries:
             if entry.name in leave_out:
                 continue
             name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append((f"{name}/", entry.path))
+            linked += bool(through)
+            if linked > MAX_LINKED:
+                raise UnfitFile(f"{name} is one of more than {MAX_LINKED:,} files behind links; copy them instead")
+            if within and entry.is_symlink():
+                target = link_target(name, Path(entry.path), within)
+                if target.is_dir():
+                    if target in through or Path(at).resolve().is_relative_to(target):
+                        raise UnfitFile(f"{name} is a link to a folder that contains the link; remove it")
+                    waiting.append((f"{name}/", entry.path, (*through, target)))
+            elif entry.is_dir(follow_symlinks=False):
+                waiting.append((f"{name}/", entry.path, through))
             if skip and skip(name):
                 continue
             if stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) not in _KINDS:

@@ -1,4 +1,4 @@
-"""Reads what a scoring program wrote: one finite number for each column, or every reason why there is none.
+"""Reads what a scoring program wrote: finite numbers for the columns, or every reason why they cannot be used.
 
 `scores.json` (an object) is preferred to `scores.txt` (lines of `key: value`). Programs written for CodaLab and
 Codabench run unmodified, so every plain decimal number counts:
@@ -7,6 +7,8 @@ Codabench run unmodified, so every plain decimal number counts:
   refused, while YAML would read a string, fifteen and true.
 - true, null, nan, inf and 1_000 are not finite numbers, in either file.
 - Values under keys that are not columns, nested ones included, are ignored and named in `Scores.ignored`.
+- A column may be missing, because phases share columns and not every phase fills each of them. It then has no rank.
+  At least one column is needed, and every one that the bundle declares `required`.
 """
 
 import difflib
@@ -32,7 +34,7 @@ _SHOWN = 60  # characters quoted in a problem
 
 @dataclass(frozen=True, eq=False)  # compares like any mapping
 class Scores(Mapping[str, float]):
-    """A finite number for each column that is not computed; `ignored` are the other keys of the file."""
+    """Finite numbers for columns that are not computed; `ignored` are the other keys of the file."""
 
     numbers: Mapping[str, float]
     ignored: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ def read_scores(folder: Path, columns: Sequence[Column]) -> Scores:
 
     Raises PalioError "scores-missing" without either file, "scores-invalid" with all problems at once.
     """
-    wanted = [column.key for column in columns if column.computation is None]
+    wanted = {column.key: column.required for column in columns if column.computation is None}
     for name in FILES:
         try:
             text = read_untrusted(folder / name, LIMIT_BYTES)
@@ -71,14 +73,17 @@ def read_scores(folder: Path, columns: Sequence[Column]) -> Scores:
     raise PalioError("scores-missing", stage="score")
 
 
-def _checked(name: str, pairs: Sequence[tuple[str, object]], wanted: Sequence[str]) -> Scores:
+def _checked(name: str, pairs: Sequence[tuple[str, object]], wanted: Mapping[str, bool]) -> Scores:
+    """`wanted` tells for the key of each column whether it is required."""
     found = dict(pairs)
+    has_none = found.keys().isdisjoint(wanted)
     counts = Counter(key for key, _ in pairs)
     problems = [f"{_shown(key)}: repeated {count:,} times" for key, count in counts.items() if count > 1]
     numbers: dict[str, float] = {}
-    for key in wanted:
+    for key, required in wanted.items():
         if key not in found:
-            problems.append(f"`{key}`: missing{_hint(key, found)}")
+            if required or has_none:
+                problems.append(f"`{key}`: missing{_hint(key, found)}")
         elif (number := _number(found[key])) is None:
             problems.append(f"`{key}`: {_shown(found[key])} is not a finite number")
         else:

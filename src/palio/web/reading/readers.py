@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle, SubmissionKind
-from palio.core.bundle.read import read_bundle
-from palio.core.errors import PalioError, counted
+from palio.core.bundle.read import bundle_invalid, read_bundle
 from palio.core.files.archive import unpack
 from palio.core.submission.kinds import check_submission, read_submission
 from palio.web.reading.markdown import is_picture, render_file, render_text
@@ -44,8 +43,7 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
     if checked:
         errors, more = check_bundle(bundle)
         if errors:
-            count, evidence = counted(len(errors), "problem"), [str(problem) for problem in errors]
-            raise PalioError("bundle-invalid", path=folder, folder=folder, count=count, evidence=evidence)
+            raise bundle_invalid(Path(folder), (*errors, *warnings, *more))
         warnings = (*warnings, *more)
     token = f"/-{secrets.token_hex(16)}"  # no page can contain it, because it is drawn after the page was written
     pictures = (

@@ -47,7 +47,7 @@ def keep_bundle(folders: Folders, source: Path) -> str:
     part = folders.bundles / f".{secrets.token_hex(8)}"
     with writing(folders.bundles):
         try:
-            copy_tree(source, part, executable=True)
+            copy_tree(source, part, executable=True, within=source)
             digest = digest_tree(part)
             with suppress(OSError):  # it already exists
                 os.rename(part, bundle_path(folders, digest))  # noqa: PTH104 - which a folder with files withstands
