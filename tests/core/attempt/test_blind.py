@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from palio.core.attempt.blind import Names, restore_names, stage_inputs, stage_links
+from palio.core.attempt.blind import Names, stage_inputs, stage_links
+from palio.core.attempt.restore import restore_all
 from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.errors import PalioError
 
@@ -33,7 +34,7 @@ def answers(folder: Path, content: bytes) -> Path:
 
 def refusal(folder: Path, restore: Restore = RESTORE) -> PalioError:
     with pytest.raises(PalioError) as caught:
-        restore_names(folder, restore, NAMES)
+        restore_all(folder, BlindPolicy("*", (restore,)), NAMES)
     assert caught.value.exit_code == 10
     return caught.value
 
@@ -43,12 +44,14 @@ def test_stage_inputs_blind(inputs: Path, tmp_path: Path) -> None:
     assert sorted(names.real.values()) == ["deep/one.jpg", "notes.txt", "two.JPG"]
     for opaque, real in names.real.items():
         assert (tmp_path / "in" / opaque).read_bytes() == (inputs / real).read_bytes()
-        assert opaque == "notes.txt" or re.fullmatch(r"[0-9a-f]{32}\.jpg", opaque)
+        assert opaque == "notes.txt" or re.fullmatch(r"([0-9a-f]{32}/)?[0-9a-f]{32}\.jpg", opaque)
 
 
 def test_stage_inputs_uniform(inputs: Path, tmp_path: Path) -> None:
     stage_inputs(inputs, tmp_path / "in", POLICY)
-    facts = {(path.stat().st_mtime, oct(path.stat().st_mode)) for path in (tmp_path / "in").iterdir()}
+    facts = {
+        (path.stat().st_mtime, oct(path.stat().st_mode)) for path in (tmp_path / "in").rglob("*") if path.is_file()
+    }
     assert facts == {(946684800.0, "0o100644")}
 
 
@@ -135,13 +138,13 @@ def test_stage_inputs_without_policy(inputs: Path, tmp_path: Path) -> None:
 
 def test_restore_names_sorted_by_real_name(tmp_path: Path) -> None:
     folder = answers(tmp_path / "p", b"file,class\nbb.jpg,Hand\naa.jpg,CXR\n")
-    restore_names(folder, RESTORE, NAMES)
+    restore_all(folder, POLICY, NAMES)
     assert (folder / "answers.csv").read_bytes() == b"file,class\none.jpg,CXR\ntwo.jpg,Hand\n"
 
 
 def test_restore_names_with_folders_bom_and_crlf(tmp_path: Path) -> None:
     folder = answers(tmp_path / "p", "\ufefffile,class\r\n/mnt/in/bb.jpg,Hand\r\n\r\n".encode())
-    restore_names(folder, RESTORE, NAMES)
+    restore_all(folder, POLICY, NAMES)
     assert (folder / "answers.csv").read_bytes() == b"file,class\ntwo.jpg,Hand\n"
 
 

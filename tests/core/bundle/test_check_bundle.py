@@ -64,7 +64,7 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
         "competition.yaml: reference_data: is `truth.csv`, which is empty; put the data there",
         "competition.yaml: scoring_program: is started with `python3 $program/score.py $input $output`, but scoring_program has no `score.py`; correct the command or add the file",
         "competition.yaml: palio.sample.input: is `sample`, which does not exist; put the data there, or correct the path",
-        "competition.yaml: palio.blind.inputs: is `*.png`, but matches no input of the task “Classify” (it has 1 file, the first is `1.jpg`); correct the pattern",
+        "competition.yaml: palio.blind.inputs: is `*.png`, but matches no input (1 file, the first is `1.jpg`); correct the pattern (in the task “Classify”)",
         "warning: competition.yaml: palio.data: says public, but no page does; tell participants that data and labels are public",
         "warning: competition.yaml: phases: all ended by 2025-02-01 00:00 UTC, so nobody can submit; set a later end",
         "warning: competition.yaml: tasks: has the task “Spare”, which no phase uses; name it in a phase or remove it",
