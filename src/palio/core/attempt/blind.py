@@ -108,8 +108,8 @@ def refuse_unfit(source: Path, policy: BlindPolicy) -> None:
     when it is read.
     """
     with suppress(UnfitFile, OSError):
-        contents = contents_of(source)
-        draw_names(contents.names, policy, contents.head)
+        if source.exists() and (contents := contents_of(source)).names:
+            draw_names(contents.names, policy, contents.head)
 
 
 def _with_lower_suffix(opaque: str, parts: Parts) -> str:
