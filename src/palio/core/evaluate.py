@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from palio.core.attempt import verdicts
-from palio.core.attempt.blind import Names, restore_names
+from palio.core.attempt.blind import Names, refuse_unfit
 from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
+from palio.core.attempt.restore import restore_all
 from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.bundle.model import SubmissionKind
@@ -152,6 +153,8 @@ class Evaluation:
         self._write_lock(run)
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
+        if attempt.phase.rules.blind and attempt.task.input_data:
+            refuse_unfit(attempt.task.input_data, attempt.phase.rules.blind)
         self._engine.check(attempt.phase.rules.score)
         if self._collected is not None or attempt.submission.kind is SubmissionKind.RESULTS:
             self._take_predictions()
@@ -280,8 +283,8 @@ class Evaluation:
             return  # the scoring program may be reading it
         clear(target)
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
-        for restore in blind.restore if blind else ():
-            restore_names(target, restore, names)
+        if blind:
+            restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
         self._progress.note_done(f"{self.stage}-collected")
 

@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from palio.core.attempt.blind import Names, restore_names, stage_inputs, stage_links
+from palio.core.attempt.blind import Names, stage_inputs, stage_links
 from palio.core.bundle.model import BlindPolicy, Restore
 from palio.core.errors import PalioError
 
 RESTORE = Restore("answers.csv", "file")
 POLICY = BlindPolicy("*.jpg", (RESTORE,))
-NAMES = Names({"aa.jpg": "deep/one.jpg", "bb.jpg": "two.jpg", "notes.txt": "notes.txt"})
+NAMES = Names({"aa.jpg": "deep/one.jpg", "notes.txt": "notes.txt"}, {"aa": "one"})
 
 
 @pytest.fixture
@@ -25,30 +25,19 @@ def inputs(tmp_path: Path) -> Path:
     return folder
 
 
-def answers(folder: Path, content: bytes) -> Path:
-    folder.mkdir()
-    (folder / "answers.csv").write_bytes(content)
-    return folder
-
-
-def refusal(folder: Path, restore: Restore = RESTORE) -> PalioError:
-    with pytest.raises(PalioError) as caught:
-        restore_names(folder, restore, NAMES)
-    assert caught.value.exit_code == 10
-    return caught.value
-
-
 def test_stage_inputs_blind(inputs: Path, tmp_path: Path) -> None:
     names = stage_inputs(inputs, tmp_path / "in", POLICY)
     assert sorted(names.real.values()) == ["deep/one.jpg", "notes.txt", "two.JPG"]
     for opaque, real in names.real.items():
         assert (tmp_path / "in" / opaque).read_bytes() == (inputs / real).read_bytes()
-        assert opaque == "notes.txt" or re.fullmatch(r"[0-9a-f]{32}\.jpg", opaque)
+        assert opaque == "notes.txt" or re.fullmatch(r"([0-9a-f]{32}/)?[0-9a-f]{32}\.jpg", opaque)
 
 
 def test_stage_inputs_uniform(inputs: Path, tmp_path: Path) -> None:
     stage_inputs(inputs, tmp_path / "in", POLICY)
-    facts = {(path.stat().st_mtime, oct(path.stat().st_mode)) for path in (tmp_path / "in").iterdir()}
+    facts = {
+        (path.stat().st_mtime, oct(path.stat().st_mode)) for path in (tmp_path / "in").rglob("*") if path.is_file()
+    }
     assert facts == {(946684800.0, "0o100644")}
 
 
@@ -133,52 +122,28 @@ def test_stage_inputs_without_policy(inputs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "in/deep/one.jpg").read_text() == "1"
 
 
-def test_restore_names_sorted_by_real_name(tmp_path: Path) -> None:
-    folder = answers(tmp_path / "p", b"file,class\nbb.jpg,Hand\naa.jpg,CXR\n")
-    restore_names(folder, RESTORE, NAMES)
-    assert (folder / "answers.csv").read_bytes() == b"file,class\none.jpg,CXR\ntwo.jpg,Hand\n"
-
-
-def test_restore_names_with_folders_bom_and_crlf(tmp_path: Path) -> None:
-    folder = answers(tmp_path / "p", "\ufefffile,class\r\n/mnt/in/bb.jpg,Hand\r\n\r\n".encode())
-    restore_names(folder, RESTORE, NAMES)
-    assert (folder / "answers.csv").read_bytes() == b"file,class\ntwo.jpg,Hand\n"
-
-
-def test_restore_names_unknown_name(tmp_path: Path) -> None:
-    failure = refusal(answers(tmp_path / "p", b"file,class\none.jpg,CXR\naa.jpg,CXR\ncc.jpg\n")).failure
-    assert failure.message == "answers.csv could not be read as predictions: 2 rows name no input file."
-    assert failure.evidence == (
-        "answers.csv, line 2: 'one.jpg' is not an input",
-        "answers.csv, line 4: 'cc.jpg' is not an input",
-        "inputs have names such as 'aa.jpg'",
-    )
-
-
-def test_restore_names_missing_file(tmp_path: Path) -> None:
-    folder = answers(tmp_path / "p", b"")
-    assert refusal(folder, Restore("other.csv", "file")).failure.message == (
-        "The predictions lack the file other.csv, which this challenge requires; there is answers.csv."
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "message", "evidence"),
-    [
-        (b"", "it has no column `file`", "it is empty"),
-        (b"name,class\n", "it has no column `file`", "its first line is 'name,class'"),
-        ("file\nä".encode("latin-1"), "it is not a CSV file in UTF-8", "'utf-8' codec can't decode byte"),
-        ("file,class".encode("utf-16"), "it is not a CSV file in UTF-8", "'utf-8' codec can't decode byte"),
-        (b'file\n"a', "it is not a CSV file in UTF-8", "unexpected end of data"),
-    ],
-)
-def test_restore_names_unreadable(tmp_path: Path, content: bytes, message: str, evidence: str) -> None:
-    failure = refusal(answers(tmp_path / "p", content)).failure
-    assert failure.message == f"answers.csv could not be read as predictions: {message}."
-    assert failure.evidence[0].startswith(evidence)
-
-
 def test_names_saved_and_loaded(tmp_path: Path) -> None:
     NAMES.save(tmp_path / "names.json")
     assert Names.load(tmp_path / "names.json") == NAMES
-    assert list(tmp_path.iterdir()) == [tmp_path / "names.json"]
+    (tmp_path / "names.json").write_text('{"aa.jpg": "one.jpg"}')
+    assert Names.load(tmp_path / "names.json") == Names({"aa.jpg": "one.jpg"})  # of release 0.1
+
+
+def test_stage_links_renames_cases(tmp_path: Path) -> None:
+    for name in ("p1/flair.nii", "p1/t1.nii", "p2/flair.nii", "p2/t1.nii"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text(name)
+    first = stage_inputs(tmp_path / "in", tmp_path / "first", BlindPolicy("*", ()))
+    second = stage_links(tmp_path / "first", first, tmp_path / "second")
+    assert set(first.hidden).isdisjoint(second.hidden)
+    assert sorted(first.hidden.values()) == sorted(second.hidden.values()) == ["p1", "p2"]
+    for opaque, real in second.real.items():
+        assert (tmp_path / "second" / opaque).read_text() == real
+        assert opaque == f"{opaque[:32]}/{real.partition('/')[2]}"
+
+
+def test_stage_inputs_pattern_that_matches_nothing(inputs: Path, tmp_path: Path) -> None:
+    with pytest.raises(PalioError) as caught:
+        stage_inputs(inputs, tmp_path / "in", BlindPolicy("case*", ()))
+    assert (caught.value.failure.code, caught.value.exit_code) == ("blind-unfit", 11)
+    assert not (tmp_path / "in").exists()

@@ -1,65 +1,121 @@
-"""Hides the names of hidden inputs from submissions and maps predictions back to the real names.
+"""Hides the names of hidden inputs from submissions. `restore` maps predictions back to the real names.
 
-A submission sees randomly named files in random order, all with the same times, owner and permissions, so that only
-their content tells them apart. Only the platform keeps the mapping.
+A submission sees randomly named cases in random order, all files with the same times, owner and permissions, so that
+only their content tells them apart. Only the platform keeps the mapping.
 """
 
-import csv
 import errno
-import io
 import json
 import os
+import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from palio.core.bundle.model import BlindPolicy, Restore
-from palio.core.errors import PalioError, counted
+from palio.core.bundle.case_names import CasesUnclearError, Hidden, Parts, name_parts
+from palio.core.bundle.contents import contents_of
+from palio.core.bundle.model import BlindPolicy
+from palio.core.errors import PalioError
 from palio.core.files.collect import copy_content
 from palio.core.files.digest import UnfitFile, files_below
 from palio.core.files.parallel import for_each_parallel
 from palio.core.files.staging import reading
 from palio.core.files.tree import TIME_NS
 
-_SHOWN = 5
+TOKEN_LENGTH = 32
+_TOKEN = re.compile(rf"[0-9a-f]{{{TOKEN_LENGTH},}}")
 
 
 @dataclass(frozen=True)
 class Names:
-    """Maps opaque names to real names, both as paths relative to the input folder."""
+    """Maps opaque names to real names, both as paths relative to the input folder.
+
+    `hidden` maps each token, the opaque part of a name (32 hex digits), to the text in its place.
+    """
 
     real: Mapping[str, str]
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(dict(self.real)))
+        path.write_text(json.dumps({"files": dict(self.real), "hidden": dict(self.hidden)}))
 
     @classmethod
     def load(cls, path: Path) -> "Names":
-        return cls(json.loads(path.read_text()))
+        saved = json.loads(path.read_text())
+        if set(saved) == {"files", "hidden"} and not isinstance(saved["files"], str):
+            return cls(saved["files"], saved["hidden"])
+        return cls(saved)  # a run of release 0.1, resumed
+
+
+def replace_tokens(text: str, replacement: Mapping[str, str]) -> str:
+    """Replaces each known token in the text."""
+
+    def of_run(match: re.Match[str]) -> str:
+        run, at, said = match[0], 0, ""
+        while at < len(run):
+            token = run[at : at + TOKEN_LENGTH]
+            said += replacement.get(token, run[at])
+            at += TOKEN_LENGTH if token in replacement else 1
+        return said
+
+    return _TOKEN.sub(of_run, text)
 
 
 def stage_inputs(source: Path, destination: Path, policy: BlindPolicy | None) -> Names:
     """Copies the input folder to the new folder `destination`, with uniform times and permissions.
 
-    With a policy, files that match its glob get opaque names: 32 hex digits and the extension in lower case. Other
-    files keep their names. Files are copied in the order of their new names so that inode numbers reveal nothing; links
-    to the originals would. Files in digest.IGNORED_NAMES are skipped, as they are in the folder's digest. Raises
-    PalioError "source-unreadable" or "folder-unreadable".
+    With a policy, files that match its glob get opaque names; files of one case stay together
+    (bundle/case_names.py). Other files keep their names unless they are in the folder of a case. Files are copied in
+    the order of their new names so that inode numbers reveal nothing; links to the originals would. Files in
+    digest.IGNORED_NAMES are skipped, as they are in the folder's digest. Raises PalioError "source-unreadable",
+    "folder-unreadable" or "blind-unfit".
     """
-    names: dict[str, str] = {}
-    hides = policy.hides() if policy else lambda _: False
     try:
         with reading(source):
-            found = [name for name, _ in files_below(source)]
+            found = dict(files_below(source))
     except UnfitFile as fault:
         raise PalioError("folder-unreadable", path=source, reason=fault) from fault
-    for real in found:
-        file = real.rpartition("/")[2]
-        names[_opaque(file) if hides(file) else real] = real
-    _fill(destination, source, names, _copy)
-    return Names(names)
+
+    def head(name: str, size_bytes: int) -> bytes:
+        with reading(source), found[name].open("rb") as file:
+            return file.read(size_bytes)
+
+    names = draw_names(list(found), policy, head) if policy else Names({name: name for name in found})
+    _fill(destination, source, names.real, _copy)
+    return names
+
+
+def draw_names(found: Sequence[str], policy: BlindPolicy, head: Callable[[str, int], bytes]) -> Names:
+    """Draws opaque names for files. Raises PalioError "blind-unfit"."""
+    try:
+        planned = name_parts(found, policy, head)
+    except CasesUnclearError as fault:
+        raise PalioError("blind-unfit", reason=fault) from fault
+    tokens: dict[Hidden, str] = defaultdict(lambda: secrets.token_hex(TOKEN_LENGTH // 2))
+    names: dict[str, str] = {}
+    for real, parts in planned.items():
+        opaque = "".join(part if isinstance(part, str) else tokens[part] for part in parts)
+        lower = _with_lower_suffix(opaque, parts)
+        names[opaque if lower in names else lower] = real
+    return Names(names, {token: part.text for part, token in tokens.items()})
+
+
+def refuse_unfit(source: Path, policy: BlindPolicy) -> None:
+    """Raises PalioError "blind-unfit" if the policy does not fit the folder or zip. Faults of other kinds show later,
+    when it is read.
+    """
+    with suppress(UnfitFile, OSError):
+        if source.exists() and (contents := contents_of(source)).names:
+            draw_names(contents.names, policy, contents.head)
+
+
+def _with_lower_suffix(opaque: str, parts: Parts) -> str:
+    if len(parts) > 1 and isinstance(parts[-2], Hidden) and str(parts[-1]).startswith("."):
+        return opaque[: -len(str(parts[-1]))] + str(parts[-1]).lower()
+    return opaque
 
 
 def stage_links(staged: Path, names: Names, destination: Path) -> Names:
@@ -68,13 +124,11 @@ def stage_links(staged: Path, names: Names, destination: Path) -> Names:
     The links reveal no more than copies would: inode numbers are in that folder's random order. Two runs that compare
     them only learn which files are equal, which the content tells them anyway.
     """
-    fresh = {_opaque(name) if name != real else real: name for name, real in names.real.items()}
+    new = {token: secrets.token_hex(TOKEN_LENGTH // 2) for token in names.hidden}
+    fresh = {replace_tokens(name, new) if name != real else real: name for name, real in names.real.items()}
     _fill(destination, staged, fresh, _link)
-    return Names({name: names.real[old] for name, old in fresh.items()})
-
-
-def _opaque(file: str) -> str:
-    return f"{secrets.token_hex(16)}{PurePosixPath(file).suffix.lower()}"
+    hidden = {new[token]: text for token, text in names.hidden.items()}
+    return Names({name: names.real[old] for name, old in fresh.items()}, hidden)
 
 
 def _fill(
@@ -124,55 +178,3 @@ def _link(source: int, real: str, destination: int, name: str) -> None:
         if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP}:
             raise
         _copy(source, real, destination, name)
-
-
-def restore_names(predictions: Path, restore: Restore, names: Names) -> None:
-    """Restores the real names in one column of a CSV file in `predictions` and sorts the rows by it.
-
-    Raises PalioError "predictions-missing" if there is no such file, and "predictions-unmapped", listing all problems,
-    if the file is unreadable or names files that are not inputs.
-    """
-    path = predictions / restore.csv
-    if not path.is_file():
-        found = sorted(entry.name for entry in predictions.iterdir())[:_SHOWN]
-        listing = f"there is {', '.join(found)}" if found else "there is nothing"
-        raise PalioError("predictions-missing", stage="predict", file=restore.csv, found=listing)
-    header, rows = _read(path, restore)
-    column = header.index(restore.column)
-    by_name = {PurePosixPath(opaque).name: PurePosixPath(real).name for opaque, real in names.real.items()}
-    unknown: list[str] = []
-    for number, row in enumerate(rows, 2):
-        name = row[column].strip().replace("\\", "/").rsplit("/", 1)[-1] if len(row) > column else ""
-        if name in by_name:
-            row[column] = by_name[name]
-        else:
-            unknown.append(
-                f"{restore.csv}, line {number}: {row[column] if len(row) > column else ''!r} is not an input"
-            )
-    if unknown:
-        count = counted(len(unknown), "row names", "rows name") + " no input file"
-        raise _unmapped(restore, count, unknown, example=f"inputs have names such as {min(by_name, default='')!r}")
-    rows.sort(key=lambda row: row[column])
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    path.write_text(text.getvalue(), encoding="utf-8")
-
-
-def _read(path: Path, restore: Restore) -> tuple[list[str], list[list[str]]]:
-    try:
-        table = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _unmapped(restore, "it is not a CSV file in UTF-8", [str(error)]) from error
-    header, rows = (table[0], [row for row in table[1:] if row]) if table else ([], [])
-    if restore.column not in header:
-        found = f"its first line is {','.join(header)!r}" if header else "it is empty"
-        raise _unmapped(restore, f"it has no column `{restore.column}`", [found])
-    return header, rows
-
-
-def _unmapped(restore: Restore, count: str, faults: list[str], example: str = "") -> PalioError:
-    shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
-    shown += [example] if example else []
-    return PalioError(
-        "predictions-unmapped", stage="predict", file=restore.csv, column=restore.column, count=count, evidence=shown
-    )

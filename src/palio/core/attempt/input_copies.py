@@ -21,7 +21,7 @@ from palio.core.attempt.blind import Names, stage_inputs, stage_links
 from palio.core.bundle.model import BlindPolicy
 from palio.core.files.staging import staged
 
-_RULE = 2  # increase whenever `stage_inputs` changes what it produces from the same data
+_RULE = 3  # increase whenever `stage_inputs` changes what it produces from the same data
 _UNUSED_S = 7 * 24 * 3600.0  # after the last use
 
 
@@ -32,7 +32,7 @@ class InputCopies:
 
     def stage(self, source: Path, digest: str, destination: Path, policy: BlindPolicy | None) -> Names:
         """Stages `source` like `stage_inputs`. `digest` is any text that identifies the content of `source`."""
-        made_of = json.dumps([_RULE, digest, policy.inputs if policy else None])
+        made_of = json.dumps([_RULE, digest, [policy.inputs, *policy.case] if policy else None])
         key = hashlib.sha256(made_of.encode()).hexdigest()[:32]
         with self._locked(key):
             copy = self._root / key

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.pick_phase import unsupported
@@ -18,7 +19,7 @@ from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
-from palio.core.errors import PalioError, counted
+from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.quantities import duration_text, size_text
 
@@ -146,14 +147,14 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
             "palio.submissions",
             f"accepts code in “{phase.name}”, but {_title(task)} has neither an ingestion_program nor input_data",
         )
-    if rules.blind and task.input_data and (inputs := _contents(task.input_data)) and inputs.names:
-        names = [PurePosixPath(name).name for name in inputs.names]
-        if not any(map(rules.blind.hides(), names)):
-            yield _error(
-                "palio.blind.inputs",
-                f"is {quoted(rules.blind.inputs)}, but matches no input of {_title(task)} (it has "
-                f"{counted(len(names), 'file')}, the first is {quoted(names[0])}); correct the pattern",
-            )
+    sources = [(f"in {_title(task)}", task.input_data), ("in the sample", rules.sample and rules.sample.input)]
+    for where, source in sources if rules.blind else ():
+        if source and source.exists() and (inputs := _contents(source)) and inputs.names and rules.blind:
+            try:
+                name_parts(inputs.names, rules.blind, inputs.head)
+            except CasesUnclearError as fault:
+                field, _, what = str(fault).partition(" ")
+                yield _error(f"palio.blind{field}", f"{what} ({where})")
     if rules.statistics:
         cases, texts = rules.statistics.cases.encode(), _texts(task.scoring_program)
         if texts and not any(cases in text for text in texts):

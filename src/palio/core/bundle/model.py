@@ -97,15 +97,21 @@ class Restore:
 
 @dataclass(frozen=True)
 class BlindPolicy:
-    """Which hidden inputs get opaque names (a glob over file names), and where predictions name them."""
+    """Which hidden inputs get opaque names (a glob over file names), and where predictions name them.
+
+    `case` are patterns over paths that say which files are one case (bundle/case_names.py); without any, the layout of
+    the folder tells. `restore_json` are the JSON files in which predictions name inputs.
+    """
 
     inputs: str
     restore: tuple[Restore, ...]
+    case: tuple[str, ...] = ()
+    restore_json: tuple[str, ...] = ()
 
     def hides(self) -> Callable[[str], bool]:
-        """Returns a function that tells whether a file name (without folders, in any case) is hidden."""
+        """Returns a function that tells whether a file, of which it looks at the name only, in any case, is hidden."""
         pattern = glob(re.sub(r"\*+", "*", self.inputs.lower()), negations="!^")  # raises PatternError
-        return lambda name: pattern.match(name.lower())
+        return lambda name: pattern.match(name.rpartition("/")[2].lower())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from palio.core.bundle.case_names import case_pattern
 from palio.core.bundle.model import (
     BlindPolicy,
     LogPolicy,
@@ -116,13 +117,16 @@ def _sample(section: Section, paths: Paths) -> SamplePolicy:
 
 
 def _blind(section: Section) -> BlindPolicy:
-    restore = []
+    restore, json = [], []
     for part in section.sections("restore"):
+        if "json" in part and "csv" not in part:
+            json.append(part.require("json", _json_name, "", "name the predictions file, such as predictions.json"))
+            continue
         csv = part.require("csv", _file_name, "", "name the predictions file, such as predictions.csv")
         column = part.require("column", text, "", "name the column with the names of inputs")
         restore.append(Restore(csv, column))
     inputs = section.require("inputs", _pattern, "*", 'write which inputs to rename, such as "*.jpg"')
-    return BlindPolicy(inputs, tuple(restore))
+    return BlindPolicy(inputs, tuple(restore), section.read("case", _case_patterns, ()), tuple(json))
 
 
 def _statistics(section: Section) -> StatisticsPolicy:
@@ -146,6 +150,33 @@ def _file_name(value: Value) -> str:
     if "/" in name or "\\" in name or not PurePosixPath(name).stem or PurePosixPath(name).suffix.lower() != ".csv":
         raise Refused(f"{value.found}; write the plain name of a CSV file, such as cases.csv, without folders")
     return name
+
+
+def _json_name(value: Value) -> str:
+    """The name of a JSON file, without folders."""
+    name = text(value)
+    if "/" in name or "\\" in name or not PurePosixPath(name).stem or PurePosixPath(name).suffix.lower() != ".json":
+        raise Refused(f"{value.found}; write the plain name of a JSON file, such as predictions.json, without folders")
+    return name
+
+
+def _case_patterns(value: Value) -> tuple[str, ...]:
+    """One pattern over paths, or a list of them."""
+    items = value.items() if isinstance(value.content, tuple) else (value,)
+    if not items:
+        raise Refused('is an empty list; write a pattern such as "{case}_*.nii.gz"')
+    return tuple(pattern for item in items if (pattern := accept(item, _case_pattern, None)))
+
+
+def _case_pattern(value: Value) -> str:
+    if isinstance(value.content, dict):  # {case}_* without quotes is a mapping
+        raise Refused('is a mapping; write the pattern in quotes, such as "{case}_*.nii.gz"')
+    pattern = text(value)
+    try:
+        case_pattern(pattern)
+    except ValueError as error:
+        raise Refused(f"is {quoted(pattern)}, which {error}") from None
+    return pattern
 
 
 def _pattern(value: Value) -> str:

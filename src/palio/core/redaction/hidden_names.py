@@ -1,15 +1,16 @@
 """Removes the names of hidden files, and their labels, from messages written by a scoring program.
 
-Covered: the path, base name and stem of each hidden input as spelled, in any case, unless adjacent to letters or
-digits; and in a sentence that has one, every word that appears in the reference data next to any hidden name. Not only
-next to that file's name: a gap in a list of all classes would reveal which one is right. If names are blind, line and
-row numbers too, because rows are sorted by real names.
+Covered: the path, folders, base name and stem of each hidden input, and the name of its case, as spelled, in any case,
+unless adjacent to letters or digits; and in a sentence that has one, every word that appears in the reference data next
+to any hidden name. Not only next to that file's name: a gap in a list of all classes would reveal which one is right.
+If names are blind, line and row numbers too, because rows are sorted by real names.
 
 Not covered: sentences with labels that name no file; names that a program shortens, escapes or composes; labels in
 files that are not text; the order of lists in a sentence. Careful scoring programs name no hidden files.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,22 +76,46 @@ def names_in(sentences: Sequence[str], names: Iterable[str]) -> list[str]:
     return [name for name in names if name in text]
 
 
-def replacements(real: Iterable[str], said: Callable[[str], tuple[str, str, str]]) -> dict[str, str]:
+def replacements(
+    real: Iterable[str], said: Callable[[str], tuple[str, str, str]], tokens: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Maps each spelling of each hidden path to its replacement. `said` returns those of path, base name and stem.
 
-    A spelling shared by two files gets a replacement that fits both. A stem that is a plain number is always masked,
-    because a count that turned into an opaque name would reveal whose it is.
+    `tokens` maps opaque texts to the parts of names in whose place they stand, such as the names of cases; these are
+    replaced, too. Without tokens, folders are, unless all files are in them. A spelling shared by two files gets a
+    replacement that fits both. A name that is a plain number is always masked, because a count that turned into an
+    opaque name would reveal whose it is.
     """
     names: dict[str, str] = {}
-    for path in real:
+
+    def add(spelling: str, replacement: str) -> None:
+        key = spelling.lower()
+        new = MASK if key.isdecimal() and not key.startswith("0") else replacement
+        names[key] = new if names.setdefault(key, new) == new else SOME_FILE
+
+    paths = list(real)
+    for token, text in (tokens or {}).items():
+        add(text, token)
+    hidden = frozenset(names)
+    for path in paths:
         for_path, for_base, for_stem = said(path)
         base = PurePosixPath(path).name
-        spellings = dict.fromkeys(_stems(base), for_stem) | {base: for_base} | {path: for_path}
-        for spelling, replacement in spellings.items():
-            key = spelling.lower()
-            new = MASK if key.isdecimal() and not key.startswith("0") else replacement
-            names[key] = new if names.setdefault(key, new) == new else SOME_FILE
+        for spelling, replacement in (
+            dict.fromkeys(_stems(base), for_stem) | {base: for_base} | {path: for_path}
+        ).items():
+            if spelling.lower() not in hidden:
+                add(spelling, replacement)
+    if not tokens:
+        for folder in _own_folders(paths):
+            add(folder, NUMBERED + folder)
+            add(PurePosixPath(folder).name, NUMBERED + folder)
     return names
+
+
+def _own_folders(paths: Sequence[str]) -> set[str]:
+    """The folders that some of the files are in, but not all."""
+    counts = Counter(str(above) for path in paths for above in PurePosixPath(path).parents)
+    return {folder for folder, count in counts.items() if count < len(paths)}
 
 
 def reference_texts(reference: Path) -> list[list[str]] | None:

@@ -59,7 +59,7 @@ def _hidden_names(
         said = dict.fromkeys(first_words(texts or []), ITSELF)
     else:
         real = names.real.values() if names else contents_of(task.input_data).names
-        said = replacements(real, lambda path: _said(path, opaque))
+        said = replacements(real, lambda path: _said(path, opaque), names.hidden if names else {})
     labels = None if texts is None else label_words(texts, said)
     found = names_in(sentences, said)
     if names is not None or attempt.submission.kind is SubmissionKind.RESULTS:
@@ -74,7 +74,7 @@ def _said(real: str, opaque: Mapping[str, str]) -> tuple[str, str, str]:
     """How to refer to a hidden file, as path, base name and stem: by its opaque name, else a number."""
     if real in opaque:
         name = PurePosixPath(opaque[real])
-        return str(name), name.name, name.stem
+        return str(name), name.name, name.name.partition(".")[0] or name.name
     return (NUMBERED + real,) * 3
 
 

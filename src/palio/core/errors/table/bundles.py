@@ -46,6 +46,12 @@ KINDS: dict[str, FailureKind] = {
         "{next_step}",
         participant="Data of the challenge is missing, so nothing could be evaluated.",
     ),
+    "blind-unfit": FailureKind(
+        _O,
+        "The inputs of the challenge cannot be renamed: palio.blind{reason}.",
+        "Correct `palio.blind` in competition.yaml; `palio check` shows the same.",
+        participant="The challenge's settings do not fit its data, so nothing could be evaluated.",
+    ),
     "folder-unreadable": FailureKind(
         _O,
         "{path} cannot be used: {reason}.",

@@ -160,6 +160,12 @@ KINDS: dict[str, FailureKind] = {
         "Name each input in the column `{column}` as it is named in the input folder.",
         charged=True,
     ),
+    "predictions-collide": FailureKind(
+        _P,
+        "Two predictions are for the same input: {first} and {second}.",
+        "Write one file for each input, or give files of different content different names.",
+        charged=True,
+    ),
     "predictions-invalid": FailureKind(
         _P,
         "The scoring program refused the predictions: {count}.",
