@@ -145,7 +145,9 @@ def _read_table(folder: Path, columns: Columns, wanted: Collection[str] | None, 
             if not file or (wanted is not None and file not in wanted):
                 problems.add("for unknown files", "Use the names of the input files.", f"{_shown(file)} ({where})")
             elif file in seen and not repeated:
-                problems.add("for files named in an earlier row", "Write one row for each file.", f"{_shown(file)} ({where})")
+                problems.add(
+                    "for files named in an earlier row", "Write one row for each file.", f"{_shown(file)} ({where})"
+                )
             seen.add(file)
             rows.append({"file": file, **_read_fields(given, columns, problems, where)})
     except UnicodeDecodeError:
