@@ -5,16 +5,18 @@ example data, which the new challenge's own program draws.
 import errno
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from palio.core.errors import PalioError
-from palio.core.files.staging import settle, staged, writing
+from palio.core.files.staging import settle, staged, why, writing
 
 TASKS = ("classification", "segmentation", "detection", "regression", "multi-label")
 _COMMON = "common"
@@ -41,16 +43,18 @@ def create_challenge(target: Path, task: str, title: str | None = None) -> Creat
     "target-unwritable" or "disk-full".
     """
     target = target.absolute()
+    is_new = not os.path.lexists(target)
     with writing(target):
-        is_new = not os.path.lexists(target)
-        if not is_new:
+        if is_new:
+            _make(target)
+        else:
             settle(target)
-        if not is_new and any(target.iterdir()):
+        if any(target.iterdir()):
             raise PalioError("target-not-empty", path=target)
     name = os.path.realpath(target).rpartition("/")[2].encode(errors="replace").decode()
     words = {
         "title": _title(title or name.replace("-", " ").replace("_", " ")),
-        "folder": name,
+        "folder": shlex.quote(name),
         "start": f"{datetime.now(UTC):%Y-%m-%d} 00:00:00",
     }
     try:
@@ -61,10 +65,18 @@ def create_challenge(target: Path, task: str, title: str | None = None) -> Creat
             _draw(first.parent)
             files = sum(path.is_file() for path in first.parent.rglob("*"))
     except BaseException:
-        if is_new and target.is_dir() and not any(target.iterdir()):
-            target.rmdir()
+        if is_new:
+            with suppress(OSError):
+                target.rmdir()  # `staged` leaves it empty
         raise
     return Created(target, task, words["title"], files)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True)
+    except FileNotFoundError as error:  # /proc and the like hold no folders of users
+        raise PalioError("target-unwritable", path=folder, reason=why(error)) from error
 
 
 def _title(text: str) -> str:

@@ -70,11 +70,12 @@ def read_mask(path: Path, expected: nibabel.Nifti1Image) -> np.ndarray:
         raise InvalidPredictionsError("has another affine than its image. Copy the affine of the image.")
     try:
         voxels = np.asarray(image.dataobj)
+        is_mask = np.isin(voxels, (0, 1)).all()
     except Exception:  # noqa: BLE001
         raise InvalidPredictionsError("ends before its last voxel, or is damaged.") from None
-    if not np.isin(voxels, (0, 1)).all():
+    if not is_mask:
         raise InvalidPredictionsError("has values other than 0 (background) and 1 (lesion).")
-    return voxels > 0
+    return voxels == 1
 
 
 if __name__ == "__main__":
