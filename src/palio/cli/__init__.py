@@ -17,6 +17,7 @@ from palio.cli.demo import demo
 from palio.cli.doctor import doctor
 from palio.cli.export import export
 from palio.cli.leaderboard import leaderboard
+from palio.cli.new import new
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
@@ -48,7 +49,7 @@ def palio() -> None:
 
 
 for _command in (
-    *(demo, doctor, data, train, pack, run, score, leaderboard, check, verify),
+    *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
     *(login, join, submit, status, logs, cancel),
     *(serve, controller, backup, restore, admin_link),
     *(publish, export),
