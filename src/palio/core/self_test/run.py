@@ -198,7 +198,7 @@ class _Tests:
         identity = new_identity()
         folder = RunFolder.create(self._work / f"run-{self._count}", identity)
         try:
-            submission = read_submission(path, kind)
+            submission = read_submission(path, kind, accepted=self._phase.rules.submissions)
         except PalioError as error:
             return _Tried(_refused(error), (), folder.predictions)
         task = pick_task(self._phase)
