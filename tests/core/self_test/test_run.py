@@ -92,11 +92,11 @@ def test_reference_data_gets_the_name_that_the_program_looks_for(tmp_path: Path)
     assert report[f"{FIRST}, named answers.csv"].outcome == "accuracy 1"
 
 
-@pytest.mark.parametrize("form", ["zip", "file"])
-def test_reference_data_in_every_form(form: str, tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "b", yaml=YAML.replace(": reference_data", ": truth.zip"))
+@pytest.mark.parametrize("data", ["truth.zip", "reference_data/answers.csv"])
+def test_reference_data_in_every_form(data: str, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "b", yaml=YAML.replace(": reference_data", f": {data}"))
     with zipfile.ZipFile(bundle / "truth.zip", "w") as archive:
-        archive.write(bundle / "reference_data/answers.csv", "top/answers.csv" if form == "file" else "answers.csv")
+        archive.write(bundle / "reference_data/answers.csv", "answers.csv")
     report = experiments(bundle, tmp_path / "work")
     assert report[FIRST].outcome == "accuracy 1"
 
