@@ -54,7 +54,7 @@ def evaluate(spawned: float, archive: Path, challenge: Path, target: Path) -> di
     begin = time.perf_counter()
     import palio.cli.run  # noqa: F401
     from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
-    from palio.core.bundle.pick_phase import pick_phase, pick_task
+    from palio.core.bundle.pick_phase import pick_phase
     from palio.core.bundle.read import read_bundle
     from palio.core.evaluate import Attempt, Evaluation
     from palio.core.receipt.key import machine_key
@@ -68,7 +68,7 @@ def evaluate(spawned: float, archive: Path, challenge: Path, target: Path) -> di
     seconds["reach"] = time.perf_counter() - begin
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, None)
-    attempt = Attempt(new_identity(), read_submission(archive, None), bundle, phase, pick_task(phase), "profile")
+    attempt = Attempt(new_identity(), read_submission(archive, None), bundle, phase, phase.tasks[0], "profile")
     folder = RunFolder.create(target, attempt.identity)
     evaluation = Evaluation(attempt, TimedEngine(engine, seconds), folder, key=machine_key())
     wait = _timed(time.sleep, "wait", seconds)

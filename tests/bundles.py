@@ -94,6 +94,13 @@ def write_bundle(folder: Path, *, yaml: str = YAML, score: str = SCORE) -> Path:
     return folder
 
 
+def two_tasks(yaml: str = YAML) -> str:
+    """The same challenge with a second task, `Again`, on the same data."""
+    first = yaml[yaml.index("  - index: 0\n    name: Vowels") : yaml.index("phases:")]
+    second = first.replace("index: 0", "index: 1").replace("name: Vowels", "name: Again")
+    return yaml.replace(first, first + second).replace("tasks: [0]", "tasks: [0, 1]")
+
+
 def answers(given: dict[str, str]) -> str:
     return "file,answer\n" + "".join(f"{name},{answer}\n" for name, answer in given.items())
 

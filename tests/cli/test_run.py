@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle, write_context
+from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, two_tasks, write_bundle, write_context
 from tests.conftest import lacking
 from tests.docker_command import docker, docker_if_any, remove_images
 from tests.images import classic, tar, write
@@ -417,3 +418,22 @@ def left_over(identity: str) -> list[str]:
     for kind in (["ps", "-a"], ["volume", "ls"]):
         found += docker_if_any(*kind, "-q", "--filter", f"name={identity}")
     return found
+
+
+def test_several_tasks_are_one_row(palio: Callable[..., Outcome], tmp_path: Path, engine: str) -> None:
+    bundle = write_bundle(tmp_path / "bundle", yaml=two_tasks())
+    other = tmp_path / "bundle" / "other_answers"
+    other.mkdir()
+    (other / "answers.csv").write_text(answers(ANSWERS | {"two.txt": "yes"}))
+    yaml = (bundle / "competition.yaml").read_text()
+    before, again, after = yaml.partition("name: Again")
+    after = after.replace("reference_data: reference_data", "reference_data: other_answers", 1)
+    (bundle / "competition.yaml").write_text(before + again + after)
+    submitter = Submitter(palio, bundle, tmp_path, engine)
+    outcome = submitter.run()
+    assert outcome.exit_code == 0
+    scores = json.loads(outcome.out)["scores"]
+    assert scores == {"accuracy": pytest.approx(5 / 6), "accuracy@0": 1.0, "accuracy@1": pytest.approx(2 / 3)}
+    assert re.search(r"Again +0.667\n +Mean +0.833", outcome.err)
+    assert (tmp_path / "run" / "predictions" / "1" / "answers.csv").is_file()
+    assert palio("verify", tmp_path / "run" / "receipt.json", "--challenge", bundle, "--engine", engine).exit_code == 0

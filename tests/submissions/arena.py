@@ -18,7 +18,7 @@ from tests.submissions.attacks import SCORED, Attack
 from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
 from palio.core.attempt.run_folder import RunFolder, new_identity
-from palio.core.bundle.pick_phase import pick_phase, pick_task
+from palio.core.bundle.pick_phase import pick_phase
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import LOG_HEAD_BYTES, LOG_TAIL_BYTES, Engine, Job, Work
 from palio.core.errors import Failure, PalioError
@@ -97,7 +97,7 @@ class Arena:
             bundle = read_bundle(challenge)
             phase = pick_phase(bundle, None)
             submission = read_submission(path)
-            attempt = Attempt(identity, submission, bundle, phase, pick_task(phase), path.name)
+            attempt = Attempt(identity, submission, bundle, phase, phase.tasks[0], path.name)
             result = Evaluation(attempt, self.engine, folder).finish()
             failure, scores = result.failure, result.scores
         except PalioError as error:  # refused before there was an attempt

@@ -1,7 +1,8 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from palio.engines import ENGINES
 
 if TYPE_CHECKING:
     from palio.core.attempt.run_folder import Stage
+    from palio.core.bundle.model import Bundle, Phase
     from palio.core.evaluate import Evaluation
 
 POLL_S = 0.02
@@ -105,7 +107,7 @@ def evaluate(
     # Imported here to keep `palio --help` fast.
     from palio.core.attempt.lock import is_phantom
     from palio.core.attempt.run_folder import RunFolder, Verdict, new_identity
-    from palio.core.bundle.pick_phase import pick_phase, pick_task
+    from palio.core.bundle.pick_phase import pick_phase
     from palio.core.bundle.read import read_bundle
     from palio.core.engine import Enforcement
     from palio.core.evaluate import Attempt, Evaluation
@@ -115,7 +117,6 @@ def evaluate(
 
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
-    task = pick_task(phase)
     wanted = SubmissionKind(kind) if kind else None
     submission = read_submission(path, wanted, accepted=phase.rules.submissions)
     check_submission(submission)
@@ -123,12 +124,12 @@ def evaluate(
     key = machine_key()
     identity = new_identity()
     folder = RunFolder.create(output, identity)
-    attempt = Attempt(identity, submission, bundle, phase, task, label or submission.name)
+    attempt = Attempt(identity, submission, bundle, phase, phase.tasks[0], label or submission.name)
 
     def say(text: str, *, newline: bool = True) -> None:
         click.echo(text, nl=newline, err=as_json)
 
-    heading = rendering.ON_PHANTOM if is_phantom(task) else ""
+    heading = rendering.ON_PHANTOM if any(map(is_phantom, phase.tasks)) else ""
     say(f"{bundle.title}, phase {phase.name}{heading}")
     say(f"  submission  {submission.name} ({submission.kind}, sha256 {submission.digest[:12]})")
     for note in submission.notes:
@@ -148,16 +149,30 @@ def evaluate(
     if as_json:
         rendering.echo_json({**result.as_json(), "run_folder": str(folder.root)})
     if result.scores is not None:
-        scores = result.scores
-        shown = [column for column in bundle.leaderboard.columns if column.computation is None]
-        cells = [f"{scores[column.key]:.{column.precision}f}" if column.key in scores else "–" for column in shown]
-        say("\n" + rendering.table([column.title for column in shown], [cells]))
+        say("\n" + _scores(result.scores, bundle, phase))
     if result.failure:
         rendering.failure(result.failure)
     say(f"\nRun folder: {folder.root}")
     if result.verdict is Verdict.CANCELLED:
         return EXIT_CANCELLED
     return EXIT_CODES[result.failure.cause] if result.failure else 0
+
+
+def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> str:
+    """A table of one row, or of one for each task and their mean."""
+    from palio.core.bundle.task_columns import own_columns, task_key
+
+    shown = [column for column in own_columns(bundle.leaderboard.columns) if column.computation is None]
+
+    def row(key_of: Callable[[str], str]) -> list[str]:
+        keys = [(column, key_of(column.key)) for column in shown]
+        return [f"{scores[key]:.{column.precision}f}" if key in scores else "–" for column, key in keys]
+
+    titles = [column.title for column in shown]
+    if len(phase.tasks) == 1:
+        return rendering.table(titles, [row(lambda key: key)])
+    rows = [[task.name, *row(partial(task_key, task=task.index))] for task in phase.tasks]
+    return rendering.table(["Task", *titles], [*rows, ["Mean", *row(lambda key: key)]])
 
 
 def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:

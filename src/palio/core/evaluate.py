@@ -11,8 +11,9 @@ process counts are those observed by the processes that watched a job.
 
 import shutil
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,10 +31,11 @@ from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
+from palio.core.bundle.task_columns import combined, own_columns
 from palio.core.engine import Engine, Job, JobResult, Work
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.files.staging import writing
-from palio.core.leaderboard.scores import read_scores
+from palio.core.leaderboard.scores import Scores, read_scores
 from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
 from palio.core.submission.kinds import unpack_results
@@ -92,6 +94,7 @@ class Evaluation:
         self._prepared = Prepared(attempt.bundle, self._progress, copies)
         works = attempt.all_work(folder) if has_begun else ()
         self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed yet
+        self._tasks = attempt.tasks()
         self._ingests = False  # whether the ingestion program runs the submission
         self._moves = self._evaluate()
 
@@ -149,45 +152,63 @@ class Evaluation:
         attempt = self.attempt
         self._write_config()
         is_code = attempt.submission.kind is SubmissionKind.CODE and self._collected is None
-        run = self._code_run() if is_code else None
-        self._write_lock(run)
+        runs = [self._code_run() for _ in self._each_task()] if is_code else []
+        self._write_lock(runs[0] if runs else None)
         if not self._any_kind:
             verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
-        if attempt.phase.rules.blind and attempt.task.input_data:
-            refuse_unfit(attempt.task.input_data, attempt.phase.rules.blind)
+        for task in attempt.phase.tasks:
+            if attempt.phase.rules.blind and task.input_data:
+                refuse_unfit(task.input_data, attempt.phase.rules.blind)
         self._engine.check(attempt.phase.rules.score)
         if self._collected is not None or attempt.submission.kind is SubmissionKind.RESULTS:
             self._take_predictions()
         else:
             self._engine.check(attempt.phase.rules.predict)
-            job_on = yield from (self._code(run) if run else self._container())
-            yield from self._sample(job_on)
-            yield from self._predict(job_on)
-        yield from self._score()
+            if runs:
+                jobs = []
+                for number, _ in enumerate(self._each_task()):
+                    jobs.append((yield from self._code(runs[number])))
+            else:
+                jobs = [(yield from self._container())] * len(self._tasks)
+            self.attempt = self._tasks[0]
+            yield from self._sample(jobs[0])
+            for number, _ in enumerate(self._each_task()):
+                yield from self._predict(jobs[number])
+        scores = {}
+        for each in self._each_task():
+            scores[each.task.index] = yield from self._score()
+        self.result.scores = scores[attempt.task.index] if len(scores) == 1 else combined(scores)
+
+    def _each_task(self) -> Iterator[Attempt]:
+        """Makes each task the current one, in turn."""
+        for attempt in self._tasks:
+            self.attempt = attempt
+            yield attempt
 
     def _take_predictions(self) -> None:
         """Takes the submitted predictions, or those that another attempt left."""
         self._reach(self.stage, Cause.PARTICIPANT)
-        target = self.folder.predictions
         if self._progress.is_done("predictions"):
             return
-        clear(target)
+        clear(self.folder.predictions)
         if self._collected is not None:
-            shutil.copytree(self._collected, target, copy_function=shutil.copyfile)
+            shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
         else:
-            unpack_results(self.attempt.submission, target, self.attempt.phase.rules.predict.output_bytes)
-            self._write_metadata(target, exit_code=0, wall_s=0)
+            for attempt in self._tasks:
+                target = attempt.predictions(self.folder)
+                unpack_results(attempt.submission, target, attempt.phase.rules.predict.output_bytes)
+                self._write_metadata(target, exit_code=0, wall_s=0)
         self._progress.note_done("predictions")
 
     def _container(self) -> Generator[Stage, None, JobOn]:
         """Builds or loads the submission's image."""
         self._reach(Stage.BUILD, Cause.PARTICIPANT)
-        attempt, is_saved = self.attempt, self.attempt.submission.kind is SubmissionKind.IMAGE
+        is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
         image = yield from (self._load() if is_saved else self._build())
 
         def job_on(inputs: Path | None) -> Job:
             assert inputs is not None  # noqa: S101 - `_predict` has refused
-            return attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
+            return self.attempt.submission_job(self.folder, self.stage, image=image, inputs=inputs)
 
         return job_on
 
@@ -253,17 +274,21 @@ class Evaluation:
         self._reach(Stage.PREDICT, Cause.ORGANIZER)
         data, inputs, digest = self.attempt.task.input_data, None, None
         if data is not None or self.attempt.submission.kind is not SubmissionKind.CODE:
-            inputs = self._prepared.unzipped("input_data", data)
-            digest = self.folder.read_json("lock.json")["input_data"]["digest"]
-        yield from self._run_submission(job_on, inputs, self.folder.predictions, digest)
+            inputs = self._prepared.unzipped("input_data", data, self.attempt.part)
+            locked = self.folder.read_json("lock.json")
+            if self.attempt.part:
+                locked = locked["tasks"][self._tasks.index(self.attempt)]
+            digest = locked["input_data"]["digest"]
+        yield from self._run_submission(job_on, inputs, self.attempt.predictions(self.folder), digest)
 
-    def _score(self) -> Generator[Stage, None, None]:
+    def _score(self) -> Generator[Stage, None, Scores]:
         self._reach(Stage.SCORE, Cause.ORGANIZER)
-        reference = self._copied("ref", "reference_data", self.attempt.task.reference_data)
-        yield from self._run_scoring(reference, self.folder.predictions, self.folder.scores)
-        if (report := self.folder.scores / REPORT).is_file():
+        attempt, scores = self.attempt, self.attempt.scores(self.folder)
+        reference = self._copied("ref", "reference_data", attempt.task.reference_data)
+        yield from self._run_scoring(reference, attempt.predictions(self.folder), scores)
+        if (report := scores / REPORT).is_file() and attempt is self._tasks[0]:
             shutil.copyfile(report, self.folder.report)
-        self.result.scores = read_scores(self.folder.scores, self.attempt.bundle.leaderboard.columns)
+        return read_scores(scores, own_columns(attempt.bundle.leaderboard.columns))
 
     # -- parts of the stages
 
@@ -274,19 +299,19 @@ class Evaluation:
         blind = self.attempt.phase.rules.blind if source else None
         inputs, names = None, Names({})
         if source:
-            inputs, names = self._prepared.inputs(f"{self.stage}-in", source, blind, digest)
+            inputs, names = self._prepared.inputs(f"{self.stage}-in{self.attempt.part}", source, blind, digest)
         job = job_on(inputs)
         self._reach(self.stage, Cause.PARTICIPANT)
         result = yield from self._run(job)
         verdicts.raise_if_predict_failed(result, job, ingestion=self._ingests)
-        if self._progress.is_done(f"{self.stage}-collected"):
+        if self._progress.is_done(f"{self.stage}-collected{self.attempt.part}"):
             return  # the scoring program may be reading it
         clear(target)
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
-        self._progress.note_done(f"{self.stage}-collected")
+        self._progress.note_done(f"{self.stage}-collected{self.attempt.part}")
 
     def _reach(self, stage: Stage, files_of: Cause) -> None:
         self.stage, self.files_of = stage, files_of
@@ -328,13 +353,15 @@ class Evaluation:
         return result.image or ""
 
     def _copied(self, name: str, field: str, path: Path | None, *, executable: bool = False) -> Path:
-        return self._prepared.copied(name, self._prepared.unzipped(field, path), executable=executable)
+        part = self.attempt.part
+        return self._prepared.copied(name + part, self._prepared.unzipped(field, path, part), executable=executable)
 
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
         """Starts the work, waits for its end and records the result. Skips what an earlier process has done."""
         self._started[work.name] = work
         if (result := self._progress.result(work)) is None:
             record = self.result.stages.get(self.stage) or StageRecord(started=datetime.now(UTC))
+            record = replace(record, finished=None)  # of an earlier task
             if recorded:
                 self.result.stages[self.stage] = record
             if not self._was_started(work, recorded=recorded):
@@ -348,7 +375,9 @@ class Evaluation:
                 yield self.stage
             self._progress.note_end(work, result)
         if recorded and self.result.stages[self.stage].finished is None:
-            self.result.stages[self.stage] = StageRecord.of(result, self.result.stages[self.stage].started)
+            self.result.stages[self.stage] = self.result.stages[self.stage].with_end(result)
+            if self.attempt.part:
+                self._join_logs()
             self._save()
         return result
 
@@ -356,8 +385,15 @@ class Evaluation:
         """Whether an earlier process started this job. Images are always requested again, as only their process builds
         them.
         """
-        was_recorded = recorded and self.stage in self._recorded_stages
+        was_recorded = recorded and self.stage in self._recorded_stages and len(self._tasks) == 1
         return isinstance(work, Job) and (was_recorded or self._progress.is_started(work))
+
+    def _join_logs(self) -> None:
+        """Puts the logs of all tasks so far into the log of the stage."""
+        logs = [(attempt.task.name, attempt.log(self.folder, self.stage)) for attempt in self._tasks]
+        texts = [f"[palio: {name}]\n{log.read_text(encoding='utf-8')}\n" for name, log in logs if log.is_file()]
+        if texts:
+            self.folder.log(self.stage).write_text("".join(texts), encoding="utf-8")
 
     def _clean_up(self) -> None:
         """Removes what this attempt started. If that fails, .work stays, and the next process tries again."""

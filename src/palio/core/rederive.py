@@ -8,13 +8,14 @@ vary, which show up as different scores.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from palio.core.attempt.lock import lock
 from palio.core.attempt.run_folder import Result, RunFolder, new_identity
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
-from palio.core.bundle.pick_phase import pick_phase, pick_task
+from palio.core.bundle.pick_phase import pick_phase
 from palio.core.engine import Engine
 from palio.core.errors import Failure, PalioError, counted
 from palio.core.evaluate import Attempt, Evaluation
@@ -25,7 +26,7 @@ from palio.core.receipt.statement import FORMAT
 from palio.core.submission.kinds import SubmissionFile
 
 # The part of lock.json about the challenge. The bundle's digest covers the rules, which are in competition.yaml.
-_CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule")
+_CHALLENGE = ("bundle", "phase", "task", "input_data", "reference_data", "scoring_program", "digest_rule", "tasks")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path
         raise PalioError("receipt-invalid", path=receipt.path, format=FORMAT, evidence=[str(error)]) from error
     submission = SubmissionFile(Path(locked.submission.name), locked.submission.kind, locked.submission.digest)
     phase = _phase(bundle, locked.phase)
-    attempt = Attempt(new_identity(), submission, bundle, phase, pick_task(phase), submission.name)
+    attempt = Attempt(new_identity(), submission, bundle, phase, phase.tasks[0], submission.name)
     unlike, missing = _compare(receipt, attempt, engine)
     stated = receipt.statement.result.get("scores")
     if unlike or stated is None:
@@ -102,10 +103,18 @@ def _compare(receipt: Receipt, attempt: Attempt, engine: Engine) -> tuple[tuple[
         now |= {**first_rule_digests(attempt.bundle, attempt.task), "digest_rule": None}
     missing = [name for name in ("input_data",) if now[name] is None and stated.get(name) is not None]
     compared = [name for name in _CHALLENGE if name not in missing]
+    stated, now = (content | {"tasks": _without_inputs(content.get("tasks"))} for content in (stated, now))
     unlike = differences(
         "challenge", {name: stated.get(name) for name in compared}, {name: now[name] for name in compared}
     )
     return tuple(unlike), tuple(missing)
+
+
+def _without_inputs(tasks: Any) -> Any:
+    """The tasks of a phase that has several, each without its inputs, which scoring does not need."""
+    if not isinstance(tasks, list):
+        return None
+    return [{key: value for key, value in dict(task).items() if key != "input_data"} for task in tasks]
 
 
 def _score(attempt: Attempt, engine: Engine, predictions: Path, folder: Path) -> Result:

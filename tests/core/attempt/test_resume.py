@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, write_bundle
+from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, two_tasks, write_bundle
 from tests.fakes import LastingEngine, ended, killed_at
 
 from palio.core.attempt.run_folder import RunFolder, Stage, Verdict
@@ -49,6 +49,12 @@ def link(job: Job, output: Path) -> None:
     (output / "answers.csv").symlink_to("/etc/passwd")
 
 
+TASKS = {
+    "sample-0": predict,
+    "sample-score-0": score,
+    **{f"predict-{number}": predict for number in (0, 1)},
+    **{f"score-{number}": score for number in (0, 1)},
+}
 GOOD = {"sample": predict, "sample-score": score, "predict": predict, "score": score}
 
 
@@ -158,6 +164,21 @@ def test_results_killed_at_every_moment(ground: Ground) -> None:
         check(ground, f"run{moment}", whole)
         moment += 1
     assert moment > 40
+
+
+def test_several_tasks_killed_at_many_moments(tmp_path: Path) -> None:
+    ground = Ground(tmp_path, TASKS)
+    yaml = ground.bundle.root / "competition.yaml"
+    yaml.write_text(two_tasks(yaml.read_text()))
+    ground.bundle = read_bundle(yaml.parent)
+    whole_run = ground.finish("whole")
+    assert whole_run.result.scores == {"accuracy": 1.0, "accuracy@0": 1.0, "accuracy@1": 1.0}
+    whole, moment = ground.folder("whole"), 1
+    while killed_at(moment, lambda: ground.finish(f"run{moment}")):  # noqa: B023
+        ground.finish(f"run{moment}")
+        check(ground, f"run{moment}", whole)
+        moment += 7
+    assert moment > 200
 
 
 def test_killed_again_and_again(ground: Ground) -> None:

@@ -50,7 +50,7 @@ def test_is_later(stage: str, than: str, later: bool) -> None:
 
 
 def test_time_in_is_more_than_the_containers_of_a_stage_may_take(tmp_path: Path) -> None:
-    rules = read_bundle(write_bundle(tmp_path / "bundle")).phases[0].rules
-    seconds = {stage: (time_in(stage, rules) - MARGIN).total_seconds() for stage in Stage}
+    phase = read_bundle(write_bundle(tmp_path / "bundle")).phases[0]
+    seconds = {stage: (time_in(stage, phase) - MARGIN).total_seconds() for stage in Stage}
     assert seconds == {Stage.BUILD: 120, Stage.SAMPLE: 160, Stage.PREDICT: 20, Stage.SCORE: 140}
     assert timedelta(minutes=1) <= MARGIN

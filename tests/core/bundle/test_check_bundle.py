@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.check import check_bundle
-from palio.core.bundle.pick_phase import unsupported
 from palio.core.bundle.read import read_bundle
 
 WriteBundle = Callable[..., Path]
@@ -77,13 +76,6 @@ def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> Non
         (14, "palio.limits.predict.time"),
         (14, "palio.limits.predict.output"),
     ]
-
-
-def test_tasks_that_cannot_be_evaluated_are_refused(write_bundle: WriteBundle) -> None:
-    text = SOUND.replace("phases:", "  - {index: 1, scoring_program: scoring_program}\nphases:")
-    bundle = read_bundle(write_bundle(text.replace("tasks: [0]", "tasks: [0, 1]"), DATA))
-    refusals = [unsupported(phase) for phase in bundle.phases]
-    assert ("tasks" in {problem.field.rpartition(".")[2] for problem in check_bundle(bundle, NOW)[0]}) == any(refusals)
 
 
 def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> None:

@@ -1,7 +1,7 @@
 """An attempt and the builds and jobs it runs. Their names are derived from the attempt only."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palio.core.attempt.code import CodeRun
@@ -28,10 +28,26 @@ class Attempt:
     phase: Phase
     task: Task
     label: str
+    part: str = ""  # at the end of all names, where the phase has several tasks: `-` and the task's index
     scoring_environment: Mapping[str, str] = field(default_factory=dict)  # for experiments; otherwise empty
 
     def job_name(self, stage: Stage | str) -> str:
-        return f"palio-{self.identity}-{stage}"
+        return f"palio-{self.identity}-{stage}{self.part}"
+
+    def tasks(self) -> "list[Attempt]":
+        """The attempt at each task of its phase."""
+        if len(self.phase.tasks) == 1:
+            return [self]
+        return [replace(self, task=task, part=f"-{task.index}") for task in self.phase.tasks]
+
+    def predictions(self, folder: RunFolder) -> Path:
+        return folder.predictions / str(self.task.index) if self.part else folder.predictions
+
+    def scores(self, folder: RunFolder) -> Path:
+        return folder.scores / str(self.task.index) if self.part else folder.scores
+
+    def log(self, folder: RunFolder, stage: Stage) -> Path:
+        return folder.root / f"{stage}{self.part}.log" if self.part else folder.log(stage)
 
     def load(self, folder: RunFolder) -> Load:
         return Load(
@@ -57,7 +73,7 @@ class Attempt:
             name=self.job_name(stage),
             image=image,
             limits=self.phase.rules.predict,
-            log=folder.log(stage),
+            log=self.log(folder, stage),
             mounts=(Mount(inputs, INPUT),),
             output=OUTPUT,
             environment={"PALIO_INPUT": INPUT},
@@ -65,7 +81,7 @@ class Attempt:
 
     def code_image(self, folder: RunFolder, context: Path) -> Build:
         """The image in which code runs: the ingestion program's, or the one that the bundle names."""
-        return self._program_image(Stage.BUILD, folder.root / "code-image.log", context)
+        return self._program_image(Stage.BUILD, folder.root / f"code-image{self.part}.log", context)
 
     def code_job(self, folder: RunFolder, stage: Stage, *, image: str, run: CodeRun, inputs: Path | None) -> Job:
         """Runs a code submission in the layout of Codabench's prediction step."""
@@ -79,7 +95,7 @@ class Attempt:
             name=self.job_name(stage),
             image=image,
             limits=self.phase.rules.predict,
-            log=folder.log(stage),
+            log=self.log(folder, stage),
             mounts=tuple(mounts),
             output=SCORES,
             command=run.command,
@@ -88,7 +104,7 @@ class Attempt:
         )
 
     def scoring_image(self, folder: RunFolder, context: Path) -> Build:
-        return self._program_image(SCORE_IMAGE, folder.log(Stage.SCORE), context)
+        return self._program_image(SCORE_IMAGE, self.log(folder, Stage.SCORE), context)
 
     def _program_image(self, name: str, log: Path, context: Path) -> Build:
         return Build(self.job_name(name), digest_tree(context), context, self.phase.rules.build, log)
@@ -110,7 +126,7 @@ class Attempt:
             name=self.job_name(SAMPLE_SCORE if is_sample else Stage.SCORE),
             image=image,
             limits=self.phase.rules.score,
-            log=folder.sample / "score.log" if is_sample else folder.log(Stage.SCORE),
+            log=folder.sample / "score.log" if is_sample else self.log(folder, Stage.SCORE),
             mounts=(Mount(program, PROGRAM), Mount(reference, REFERENCE), Mount(results, RESULTS)),
             output=SCORES,
             command=command,
@@ -125,10 +141,13 @@ class Attempt:
             yield self.load(folder)
         else:
             yield Build(self.job_name(Stage.BUILD), "", folder.work, limits, folder.log(Stage.BUILD))
-        yield self._named(folder, Stage.SAMPLE)
-        yield Build(self.job_name(SCORE_IMAGE), "", folder.work, limits, folder.log(Stage.SCORE))
-        for name in (SAMPLE_SCORE, Stage.PREDICT, Stage.SCORE):
-            yield self._named(folder, name)
+        for attempt in self.tasks():
+            if attempt.part:
+                yield Build(attempt.job_name(Stage.BUILD), "", folder.work, limits, folder.log(Stage.BUILD))
+            yield attempt._named(folder, Stage.SAMPLE)
+            yield Build(attempt.job_name(SCORE_IMAGE), "", folder.work, limits, folder.log(Stage.SCORE))
+            for name in (SAMPLE_SCORE, Stage.PREDICT, Stage.SCORE):
+                yield attempt._named(folder, name)
 
     def _named(self, folder: RunFolder, name: str) -> Job:
         return Job(self.job_name(name), "", self.phase.rules.predict, folder.root / f"{name}.log", OUTPUT)

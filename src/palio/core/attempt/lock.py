@@ -20,21 +20,21 @@ def lock(
 ) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
-    `code` says how a code submission starts (core.attempt.code).
+    `task` is the phase's first task; `tasks` is only there if it has several. `code` says how a code submission starts
+    (core.attempt.code).
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
     """
+    several = phase.tasks if len(phase.tasks) > 1 else ()
     return {
         "bundle": {"title": bundle.title, "digest": bundle.digest},
         "phase": phase.name,
         "task": task.name,
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
         | ({"runs": code} if code else {}),
-        "input_data": _digest(bundle, task.input_data),
-        "reference_data": _digest(bundle, task.reference_data),
-        "scoring_program": _digest(bundle, task.scoring_program, executable=True),
-        "ingestion_program": _digest(bundle, task.ingestion_program, executable=True),
+        **_digests(bundle, task),
+        **({"tasks": [{"task": each.name, **_digests(bundle, each)} for each in several]} if several else {}),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
@@ -45,7 +45,7 @@ def lock(
         },
         "statistics": asdict(phase.rules.statistics) if phase.rules.statistics else None,
         "ranking": asdict(phase.rules.ranking),
-        "phantom": is_phantom(task),
+        "phantom": any(map(is_phantom, phase.tasks)),
         "palio": palio.__version__,
         "engine": {
             "name": engine.name,
@@ -53,6 +53,15 @@ def lock(
             "guarantees": [asdict(guarantee) for guarantee in engine.guarantees()],
         },
         "host": {"platform": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
+    }
+
+
+def _digests(bundle: Bundle, task: Task) -> dict[str, object]:
+    return {
+        "input_data": _digest(bundle, task.input_data),
+        "reference_data": _digest(bundle, task.reference_data),
+        "scoring_program": _digest(bundle, task.scoring_program, executable=True),
+        "ingestion_program": _digest(bundle, task.ingestion_program, executable=True),
     }
 
 

@@ -76,24 +76,24 @@ class Prepared:
         except UnfitFile as fault:
             raise PalioError("folder-unreadable", path=source, reason=fault) from fault
 
-    def unzipped(self, field: str, path: Path | None) -> Path:
+    def unzipped(self, field: str, path: Path | None, part: str = "") -> Path:
         """The data that the bundle names in `field`, as a folder: a zip is unpacked, any other file put into one.
 
         Reference data may be absent; then the folder is empty. A zip of data keeps its layout, because programs depend
-        on it; an extra top folder is removed from a zip of a program. Raises PalioError "data-missing" or
-        "folder-unreadable".
+        on it; an extra top folder is removed from a zip of a program. `part` tells tasks apart. Raises PalioError
+        "data-missing" or "folder-unreadable".
         """
         if path is None and field == "reference_data":
             return self._folder("no-reference", Path)  # makes nothing in it
         if path is None or not path.exists() or (path.is_dir() and not any(path.iterdir())):
             raise verdicts.data_missing(self._bundle, field, path)
         if path.is_dir():
-            return self._without_links(field, path)
+            return self._without_links(field + part, path)
         if not is_zip(path):
-            return self._folder(f"{field}-file", lambda half: _copy_into(half, path))
+            return self._folder(f"{field}{part}-file", lambda half: _copy_into(half, path))
         try:
             top = "" if field.endswith("_program") else inspect_archive(path).top
-            return self._folder(f"{field}-unzipped", lambda half: unpack(path, half / top))
+            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top))
         except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise

@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -53,17 +53,17 @@ class StageRecord:
     cpu_s: float | None = None
     image: str | None = None  # of a build: the engine's id of the image
 
-    @classmethod
-    def of(cls, result: JobResult, started: datetime) -> Self:
-        return cls(
-            started=started,
+    def with_end(self, result: JobResult) -> Self:
+        """With how the container ended; if it is the next task's, with the peaks and CPU time of all."""
+        return replace(
+            self,
             finished=datetime.now(UTC),
             end=result.end.value,
             exit_code=result.exit_code,
-            peak_memory_bytes=result.peak_memory_bytes,
-            peak_pids=result.peak_pids,
-            cpu_s=result.cpu_s,
-            image=result.image,
+            peak_memory_bytes=_most(self.peak_memory_bytes, result.peak_memory_bytes),
+            peak_pids=_most(self.peak_pids, result.peak_pids),
+            cpu_s=result.cpu_s if self.cpu_s is None else self.cpu_s + (result.cpu_s or 0),
+            image=result.image or self.image,
         )
 
     @property
@@ -185,6 +185,10 @@ def json_text(value: object) -> str:
 
 def new_identity() -> str:
     return secrets.token_hex(4)
+
+
+def _most(first: int | None, second: int | None) -> int | None:
+    return max((value for value in (first, second) if value is not None), default=None)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from palio.core.attempt.run_folder import Stage
-from palio.core.bundle.model import Rules
+from palio.core.bundle.model import Phase
 
 
 class State(StrEnum):
@@ -78,14 +78,15 @@ def is_later(stage: State, than: State) -> bool:
     return order.index(stage) > order.index(than)
 
 
-def time_in(stage: Stage, rules: Rules) -> timedelta:
-    """The longest time an attempt may stay in a stage before it is overdue."""
+def time_in(stage: Stage, phase: Phase) -> timedelta:
+    """The longest time an attempt may stay in a stage before it is overdue. Tasks run one after another."""
+    rules, tasks = phase.rules, len(phase.tasks)
     seconds = {
         # The scoring program's image is built in the first stage that needs it, within the build limit.
-        Stage.BUILD: rules.build.time_s,
+        Stage.BUILD: rules.build.time_s * tasks,
         Stage.SAMPLE: rules.predict.time_s + rules.build.time_s + rules.score.time_s,
-        Stage.PREDICT: rules.predict.time_s,
-        Stage.SCORE: rules.build.time_s + rules.score.time_s,
+        Stage.PREDICT: rules.predict.time_s * tasks,
+        Stage.SCORE: (rules.build.time_s + rules.score.time_s) * tasks,
     }[stage]
     return timedelta(seconds=seconds) + MARGIN
 

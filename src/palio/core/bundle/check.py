@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.pick_phase import unsupported
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
+from palio.core.bundle.task_columns import own_columns
 from palio.core.bundle.wording import quoted
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
@@ -93,7 +93,7 @@ def _task(bundle: Bundle, task: Task, places: Places) -> Iterator[Problem]:
         if path is not None:
             yield from (places.located(problem, _name(bundle, path)) for problem in _program(bundle, field, path))
     texts = _texts(task.scoring_program, bundle.root)
-    for column in bundle.leaderboard.columns:
+    for column in own_columns(bundle.leaderboard.columns):
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             problem = _warning(
                 "leaderboards",
@@ -130,8 +130,6 @@ def _phase(bundle: Bundle, phase: Phase, places: Places) -> Iterator[Problem]:
         yield from _data(bundle, places, "palio.sample.expect", rules.sample.expect)
     yield from _data(bundle, places, "starting_kit", phase.starting_kit)
     yield from _data(bundle, places, "public_data", phase.public_data)
-    if (refusal := unsupported(phase)) is not None:
-        yield _error("tasks", f"{refusal.failure.message} {refusal.failure.next_step}")
     for task in phase.tasks:
         yield from _fit(phase, task)
 

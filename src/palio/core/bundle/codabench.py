@@ -10,6 +10,7 @@ from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, 
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
+from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import Moment, end_moment, moment, shown
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
 from palio.core.bundle.values import Refused, Section, Value, accept
@@ -44,7 +45,7 @@ def read_codabench(top: Section, root: Path) -> Bundle:
         auto_approve=top.read("registration_auto_approve", boolean, False),
         tasks=tuple(tasks.values()),
         phases=phases,
-        leaderboard=leaderboard,
+        leaderboard=with_task_columns(leaderboard, phases),
         warnings=(),
         solutions=_solutions(top, paths, tasks),
     )

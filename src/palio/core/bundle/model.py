@@ -181,6 +181,7 @@ class Column:
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
     computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
+    task: int | None = None  # the index of the task whose score it shows (bundle.task_columns)
     required: bool = False
 
 

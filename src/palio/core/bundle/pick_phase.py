@@ -1,8 +1,8 @@
-"""Chooses the phase and the task of a challenge: by one rule for command line, pages and API."""
+"""Chooses the phase of a challenge: by one rule for command line, pages and API."""
 
 from datetime import UTC, datetime
 
-from palio.core.bundle.model import Bundle, Phase, Task
+from palio.core.bundle.model import Bundle, Phase
 from palio.core.errors import PalioError
 
 SOON, OPEN, CLOSED = "soon", "open", "closed"
@@ -35,17 +35,3 @@ def phase_state(phase: Phase, now: datetime) -> str:
     if now < phase.start:
         return SOON
     return CLOSED if phase.end is not None and phase.end <= now else OPEN
-
-
-def unsupported(phase: Phase) -> PalioError | None:
-    """Why this version cannot evaluate for the phase, or None. `palio check` and every evaluation ask this."""
-    if len(phase.tasks) != 1:
-        return PalioError("tasks-several", phase=phase.name, count=len(phase.tasks))
-    return None
-
-
-def pick_task(phase: Phase) -> Task:
-    """Returns the phase's only task. Raises PalioError "tasks-several" if it has more, which is not supported yet."""
-    if (refusal := unsupported(phase)) is not None:
-        raise refusal
-    return phase.tasks[0]

@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from palio.core.attempt.jobs import Attempt
+from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.run_folder import RunFolder
 from palio.core.bundle.contents import contents_of
@@ -50,10 +50,10 @@ def _hidden_names(
     sentences: Sequence[str], attempt: Attempt, folder: RunFolder, prepared: Prepared
 ) -> HiddenNames | None:
     rules, task = attempt.phase.rules, attempt.task
-    names = prepared.names("predict-in") if rules.blind else None
+    names = prepared.names(f"predict-in{attempt.part}") if rules.blind else None
     if rules.data == "public" and names is None:
         return None
-    texts = reference_texts(prepared.unzipped("reference_data", task.reference_data))
+    texts = reference_texts(prepared.unzipped("reference_data", task.reference_data, attempt.part))
     opaque = {real: name for name, real in names.real.items() if real != name} if names else {}
     if task.input_data is None:  # participants must have received the inputs with their names
         said = dict.fromkeys(first_words(texts or []), ITSELF)
@@ -83,14 +83,15 @@ def _written(folder: RunFolder, attempt: Attempt, *, is_blind: bool) -> Iterator
     policy = attempt.phase.rules.blind
     restored: Mapping[str, str] = {restore.csv: restore.column for restore in policy.restore} if policy else {}
     room = _OWN_BYTES
-    for path in sorted(folder.predictions.rglob("*")):
-        if not path.is_file() or path == folder.predictions / "metadata":
+    predictions = attempt.predictions(folder)
+    for path in sorted(predictions.rglob("*")):
+        if not path.is_file() or path == predictions / METADATA:
             continue
         with open_untrusted(path) as file:
             content = file.read(room)
         room -= len(content)
         text = content.decode("utf-8-sig", "replace")
-        column = restored.get(path.relative_to(folder.predictions).as_posix()) if is_blind else None
+        column = restored.get(path.relative_to(predictions).as_posix()) if is_blind else None
         yield (text if column is None else _other_columns(text, column)).lower()
 
 

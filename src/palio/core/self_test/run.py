@@ -12,7 +12,6 @@ from pathlib import Path
 
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
 from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
-from palio.core.bundle.pick_phase import pick_task
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
@@ -68,7 +67,11 @@ class _Tried:
 
 def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Check]:
     """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
-    yield from _Tests(bundle, phase, engine, work).run()
+    for task in phase.tasks:
+        folder = work / f"task-{task.index}"
+        folder.mkdir()
+        for check in _Tests(bundle, replace(phase, tasks=(task,)), engine, folder).run():
+            yield check if len(phase.tasks) == 1 else replace(check, name=f"{task.name}: {check.name}")
 
 
 class _Tests:
@@ -103,7 +106,7 @@ class _Tests:
             yield check
 
     def _solutions(self) -> Iterator[tuple[str, Path]]:
-        task = pick_task(self._phase)
+        task = self._phase.tasks[0]
         for solution in self._bundle.solutions:
             if task.index in solution.tasks:
                 packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
@@ -111,7 +114,7 @@ class _Tests:
 
     def _reference(self) -> Generator[Check, None, "_Tried | None"]:
         """Yields a check, and returns what was scored."""
-        reference = pick_task(self._phase).reference_data
+        reference = self._phase.tasks[0].reference_data
         name = "the reference data as predictions"
         if reference is None or not reference.exists():
             yield Check(name, None, "there is none; add a sample submission under `solutions:` to try the scoring")
@@ -201,7 +204,7 @@ class _Tests:
             submission = read_submission(path, kind, accepted=self._phase.rules.submissions)
         except PalioError as error:
             return _Tried(_refused(error), (), folder.predictions)
-        task = pick_task(self._phase)
+        task = self._phase.tasks[0]
         attempt = Attempt(identity, submission, self._bundle, self._phase, task, label=path.name)
         attempt = replace(attempt, scoring_environment=environment or {})
         result = Evaluation(attempt, self._engine, folder, any_kind=True).finish()

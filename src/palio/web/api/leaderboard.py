@@ -78,7 +78,7 @@ def history(request: Request[Challenge], challenge: str, phase: str | None = Non
     wanted = leaderboard_request(request, phase)
     if wanted.team is None or wanted.visibility is Visibility.NONE:
         return []
-    keys = [column.key for column in visible_columns(wanted.bundle)]
+    keys = [column.key for column in visible_columns(wanted.bundle, wanted.phase)]
     return [
         {
             "submission": submission,

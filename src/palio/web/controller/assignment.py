@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from palio.core.attempt.jobs import Attempt
 from palio.core.bundle.model import SubmissionKind
-from palio.core.bundle.pick_phase import pick_phase, pick_task
+from palio.core.bundle.pick_phase import pick_phase
 from palio.core.bundle.read import read_bundle
 from palio.core.submission.kinds import SubmissionFile
 
@@ -30,7 +30,7 @@ class Assignment:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
         bundle = read_bundle(self.bundle)
         phase = pick_phase(bundle, self.phase)
-        return Attempt(self.identity, self.submission, bundle, phase, pick_task(phase), self.label)
+        return Attempt(self.identity, self.submission, bundle, phase, phase.tasks[0], self.label)
 
     def as_json(self) -> dict[str, object]:
         submission = self.submission

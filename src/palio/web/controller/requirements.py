@@ -15,7 +15,7 @@ from typing import Any
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import time_in
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
-from palio.core.bundle.pick_phase import pick_phase, pick_task
+from palio.core.bundle.pick_phase import pick_phase
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
 from palio.web.controller.slots import Share, share_of
@@ -37,11 +37,10 @@ class Requirements:
 def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
     """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""
     phase = pick_phase(read_bundle(Path(bundle)), phase_name)
-    pick_task(phase)
     return {
         "evaluated": asdict(share_of(phase.rules, scored_only=False)),
         "scored": asdict(share_of(phase.rules, scored_only=True)),
-        "times": {stage: time_in(stage, phase.rules).total_seconds() for stage in Stage},
+        "times": {stage: time_in(stage, phase).total_seconds() for stage in Stage},
     }
 
 

@@ -57,7 +57,7 @@ def build_leaderboard(
 ) -> Leaderboard:
     """`names` are the teams' current names, by id. For OWN, `entries` are only those of the reader's team."""
     columns, primary = bundle.leaderboard.columns, bundle.leaderboard.primary
-    shown = visible_columns(bundle)
+    shown = visible_columns(bundle, phase)
     keys = ranked_keys = [column.key for column in shown]
     rows = rank_entries(entries, columns, primary, phase.rules.ranking)
     if visibility is Visibility.OWN:  # ranks among the team's own entries mean nothing

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from palio.core.bundle.model import Bundle, Column, Phase, ScorePolicy
+from palio.core.bundle.task_columns import columns_of
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 
@@ -29,5 +30,7 @@ def hides_scores(phase: Phase) -> bool:
     return phase.rules.scores is ScorePolicy.HIDDEN
 
 
-def visible_columns(bundle: Bundle) -> tuple[Column, ...]:
-    return tuple(column for column in bundle.leaderboard.columns if not column.hidden)
+def visible_columns(bundle: Bundle, phase: Phase | None) -> tuple[Column, ...]:
+    """Those of a phase; without one, of all phases."""
+    columns = bundle.leaderboard.columns if phase is None else columns_of(bundle.leaderboard.columns, phase)
+    return tuple(column for column in columns if not column.hidden)

@@ -112,7 +112,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
                 "descending": column.descending,
                 "precision": column.precision,
             }
-            for column in visible_columns(bundle)
+            for column in visible_columns(bundle, find_phase(bundle, submission.phase))
         ],
     }
 
@@ -171,7 +171,8 @@ def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, f
     standing = submission.counted or attempt
     if standing is None or standing.scores is None or scores_hidden(standing):
         return None
-    columns = visible_columns(bundle_of(standing.version))
+    bundle = bundle_of(standing.version)
+    columns = visible_columns(bundle, find_phase(bundle, submission.phase))
     scores: Mapping[str, float] = standing.scores
     return {column.key: scores[column.key] for column in columns if column.key in scores}
 

@@ -109,8 +109,6 @@ def _in_the_way(
         return PalioError("phase-not-open", phase=phase.name, time=_time(phase.start)), phase.start
     if phase.end is not None and now >= phase.end:
         return PalioError("phase-closed", phase=phase.name, time=_time(phase.end)), None
-    if len(phase.tasks) != 1:
-        return PalioError("tasks-several", phase=phase.name, count=len(phase.tasks)), None
     if phase.max_submissions is not None and quota.used >= phase.max_submissions:
         return PalioError("quota-exhausted", phase=phase.name, limit=counted(phase.max_submissions, "submission")), None
     if phase.max_submissions_per_day is not None and quota.used_today >= phase.max_submissions_per_day:

@@ -34,12 +34,6 @@ KINDS: dict[str, FailureKind] = {
         "Choose one of these; on the command line, with --phase.",
         status=422,
     ),
-    "tasks-several": FailureKind(
-        _S,
-        "The phase “{phase}” has {count} tasks; this version of Palio evaluates only phases with one task.",
-        "The organizer has to give each task its own phase in competition.yaml.",
-        status=409,
-    ),
     "data-missing": FailureKind(
         _O,
         "{path}, which competition.yaml names as {field}, is missing or empty.",
