@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from tests.bundles import YAML, write_bundle
+from tests.bundles import YAML, two_tasks, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
 from tests.web.controller.programmed_engine import exits, fault, predict, score
@@ -25,12 +25,16 @@ from palio.core.errors import PalioError
 from palio.core.redaction.failure import PLATFORM_NEXT, RETRIED_NEXT
 from palio.web.controller import active_attempt, loop
 from palio.web.controller import moves as moves_made
+from palio.web.leaderboard.snapshot import snapshot
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
+from palio.web.storage.bundles import current_bundle
 from palio.web.storage.files import bundle_path
 from palio.web.verbs.engine_support import left_out, refuse_now
 from palio.web.verbs.submit import cancel
 
 pytestmark = pytest.mark.django_db
+STAGES = {"predict": predict, "score": score}
 
 
 def latest(submission: Submission) -> Attempt:
@@ -583,3 +587,18 @@ def test_a_full_disk_starts_nothing_and_says_so(
     stepped.controller.tick()
     assert latest(submission).state == "queued"
     assert "Free some space" in ControllerBeat.objects.get().trouble
+
+
+def test_several_tasks_are_one_attempt_and_one_row(stepped: SteppedController, world: World, tmp_path: Path) -> None:
+    stepped.engine.programs = {f"{name}-{task}": run for task in (0, 1) for name, run in STAGES.items()}
+    publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=two_tasks()))
+    attempt = add_submission(world.team, world.bob)
+    stepped.finish()
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.failure_code) == ("scored", "")
+    assert attempt.scores == {"accuracy": 1.0, "accuracy@0": 1.0, "accuracy@1": 1.0}
+    assert moves(attempt) == ["build", "predict", "score", "scored"]
+    assert stepped.engine.left == []
+    found = snapshot(world.challenge, current_bundle(world.challenge).phases[0], Visibility.PUBLIC)
+    assert [column.key for column in found.leaderboard.columns] == ["accuracy", "accuracy@0", "accuracy@1"]
+    assert [row.values for row in found.leaderboard.rows] == [attempt.scores]
