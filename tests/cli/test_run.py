@@ -6,9 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
-import zipfile
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
