@@ -3,7 +3,7 @@
 There are two kinds of folders: one with a Dockerfile at its root, packed completely except for what .dockerignore
 excludes; and a challenge, whose Dockerfile is in docker_code_inference/ and is built from the folder: that Dockerfile
 is put at the zip's root, with only the files that it copies. Nothing that a build sees is left out, except for what
-every zip leaves out (archive.LEFT_OUT): not empty folders, nor .git and __pycache__.
+every zip leaves out (archive.LEFT_OUT and AppleDouble files): not empty folders, nor .git and __pycache__.
 
 The zip is byte-identical for identical content and execute bits on every machine: sorted entries, uniform times, modes
 0755 or 0644, no compression (compressors differ, and weights hardly shrink).
