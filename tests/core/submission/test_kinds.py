@@ -304,7 +304,7 @@ def test_read_submission_any_bytes(tmp_path: Path, seed: int) -> None:
 
 
 def _seeds() -> list[bytes]:
-    zips = []
+    zips: list[bytes] = []
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         for names in (["Dockerfile", "a.py", "._a.py"], ["out\\a.csv", "häll.csv"], ["i.zip"], ["image.tar"]):
             file = io.BytesIO()

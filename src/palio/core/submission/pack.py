@@ -103,7 +103,7 @@ def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]
             return True
         found = LEFT_OUT.intersection(name.split("/"))
         if not found and _is_apple_double(folder / name):
-            found = {"._* of macOS"}
+            found = frozenset({"._* of macOS"})
         left_out.update(found)
         return bool(found)
 
