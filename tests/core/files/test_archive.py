@@ -128,7 +128,10 @@ def test_inspect_refuses_name(tmp_path: Path, name: str, fault: str) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "fault"),
-    [(stat.S_IFLNK | 0o777, "a link"), (stat.S_IFIFO | 0o666, "neither a file nor a folder")],
+    [
+        (stat.S_IFLNK | 0o777, "a link; put the file itself there"),
+        (stat.S_IFIFO | 0o666, "neither a file nor a folder"),
+    ],
 )
 def test_inspect_refuses_special_entry(tmp_path: Path, mode: int, fault: str) -> None:
     with pytest.raises(PalioError) as refusal:

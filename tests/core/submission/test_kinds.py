@@ -235,6 +235,23 @@ def test_read_submission_saved_image_in_a_zip(tmp_path: Path) -> None:
     assert read_submission(tmp_path / "s.zip", accepted=(RESULTS,)).kind is RESULTS
 
 
+@pytest.mark.parametrize(
+    ("metadata", "kind"),
+    [
+        ("command: ./run $input $output\n", CODE),
+        ("{'command': 'run'}", CODE),
+        ("elapsedTime: 3\nexitCode: 0\n", RESULTS),
+    ],
+)
+def test_read_submission_with_metadata_and_no_program(tmp_path: Path, metadata: str, kind: SubmissionKind) -> None:
+    """Platforms write a file `metadata` into predictions, which a participant may submit again."""
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        archive.writestr("metadata", metadata)
+        archive.writestr("run", "x")
+    assert read_submission(tmp_path / "s.zip", accepted=(CODE, RESULTS)).kind is kind
+    assert read_submission(tmp_path / "s.zip", accepted=(RESULTS,)).kind is RESULTS
+
+
 def pointer(size: int = 12345) -> bytes:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize {size}\n".encode()
 

@@ -50,19 +50,21 @@ def test_pack_folder_with_dockerfile(tmp_path: Path) -> None:
 
 def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
-    for name in ("__pycache__/predict.pyc", ".git/HEAD", ".git/config", "lib/.DS_Store", "lib/a.py"):
+    for name in ("__pycache__/predict.pyc", ".git/HEAD", ".git/config", "lib/.DS_Store", "lib/a.py", "lib/._mine"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
+    (folder / "lib/._a.py").write_bytes(b"\0\5\x16\7")
     (folder / "data/empty").mkdir(parents=True)
     (folder / "link.py").symlink_to("predict.py")
     packed = pack(folder, tmp_path / "s.zip")
-    files = (".git/HEAD", ".git/config", "Dockerfile", "__pycache__/predict.pyc", "lib/a.py", "link.py", "predict.py")
+    git, lib = (".git/HEAD", ".git/config"), ("lib/._mine", "lib/a.py")
+    files = (*git, "Dockerfile", "__pycache__/predict.pyc", *lib, "link.py", "predict.py")
     assert packed.files == files
     assert zipfile.ZipFile(packed.path).namelist() == sorted([*files, "data/empty/"])
     assert packed.notes == (
         "2 files are in .git and part of the build; list it in .dockerignore if the image does not need it",
         "1 file is in __pycache__ and part of the build; list it in .dockerignore if the image does not need it",
-        "left out, as in every zip: .DS_Store",
+        "left out, as in every zip: .DS_Store, ._* of macOS",
     )
 
 
@@ -122,7 +124,8 @@ def test_pack_lists_all_problems(tmp_path: Path) -> None:
 
 def test_pack_without_dockerfile(tmp_path: Path) -> None:
     (tmp_path / "f").mkdir()
-    assert problems(tmp_path / "f", tmp_path) == ("there is no Dockerfile, neither here nor in docker_code_inference/",)
+    (found,) = problems(tmp_path / "f", tmp_path)
+    assert found.startswith("there is no Dockerfile, neither here nor in docker_code_inference/")
 
 
 def test_pack_without_base(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import hashlib
 import io
 import os
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,9 +23,10 @@ from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
 from palio.web.models import StoredFile, Upload
+from palio.web.storage.bundles import current_bundle
 from palio.web.storage.files import file_path
 from palio.web.storage.upload_folder import UploadFolder, plain_name
-from palio.web.verbs.complete_upload import complete_upload
+from palio.web.verbs.complete_upload import complete_upload, for_phase
 from palio.web.verbs.receive_chunk import Checksum, append_chunk
 from palio.web.verbs.uploads import MOST_UNFINISHED, abandon_upload, begin_upload, offset_of, remove_abandoned
 
@@ -191,6 +194,44 @@ def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> 
     with pytest.raises(PalioError) as error:
         complete_upload(announce(world.team, world.bob, CONTENT), world.bob, SubmissionKind.RESULTS)
     assert refusal(error) == ("file-kind-differs", 409)
+
+
+def zipped(**content: bytes) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name.replace("_", "."), data)
+    return whole.getvalue()
+
+
+def test_complete_decides_the_kind_by_what_the_phase_takes(world: World) -> None:
+    phase = current_bundle(world.challenge).phases[0]
+    only_results = replace(phase, rules=replace(phase.rules, submissions=(SubmissionKind.RESULTS,)))
+    content = zipped(answers_csv=RESULTS, how_py=b"print()")
+    coming = announce(world.team, world.bob, content)
+    send(coming, content)
+    with pytest.raises(PalioError) as error:
+        complete_upload(coming, world.bob)
+    assert error.value.failure.code == "submission-fits-none"
+    assert complete_upload(coming, world.bob, phase=only_results).kind == "results"
+
+
+def test_complete_detects_the_kind_again_for_another_phase(world: World) -> None:
+    phase = current_bundle(world.challenge).phases[0]
+    of_code = replace(phase, rules=replace(phase.rules, submissions=(SubmissionKind.CODE,)))
+    content = zipped(answers_txt=RESULTS)
+    file = upload(world.team, world.bob, content)
+    assert file.kind == "results"
+    assert for_phase(file, of_code).kind == "code"
+    assert StoredFile.objects.get().kind == "code"
+    assert for_phase(file, phase).kind == "results"
+
+
+def test_complete_notices_lfs_pointers(world: World) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
+    with pytest.raises(PalioError) as error:
+        upload(world.team, world.bob, context_zip(extra=pointer.encode()))
+    assert (error.value.failure.code, error.value.failure.evidence) == ("lfs-pointers", ("extra.bin",))
 
 
 @pytest.mark.parametrize(

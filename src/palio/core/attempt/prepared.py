@@ -34,7 +34,9 @@ class Prepared:
 
     def code(self, submission: SubmissionFile, max_bytes: int) -> Path:
         """The files of a code submission, as its container sees them."""
-        return self._folder("code", lambda half: unpack(submission.path, half, max_bytes=max_bytes))
+        return self._folder(
+            "code", lambda half: unpack(submission.path, half, submission.name, max_bytes=max_bytes, inner=True)
+        )
 
     def image_context(self) -> Path:
         """A build context that produces the image named by the bundle, unchanged."""

@@ -32,7 +32,7 @@ MAX_INNER_BYTES = GIB  # of a zip that is read inside another one
 MAX_LIST_BYTES = 32 * MIB  # about 300 bytes per entry
 _SHOWN = 5
 LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
-_APPLE_DOUBLE = b"\x00\x05\x16\x07"
+APPLE_DOUBLE = b"\x00\x05\x16\x07"  # the first bytes of a file `._NAME` in which macOS keeps attributes of NAME
 _READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -302,11 +302,11 @@ def _is_left_out(opened: _Opened, name: str, entry: zipfile.ZipInfo) -> bool:
     parts = name.split("/")
     if not LEFT_OUT.isdisjoint(parts):
         return True
-    if not parts[-1].startswith("._") or entry.file_size < len(_APPLE_DOUBLE):
+    if not parts[-1].startswith("._") or entry.file_size < len(APPLE_DOUBLE):
         return False
     try:
         with opened.archive.open(entry) as file:
-            return file.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE
+            return file.read(len(APPLE_DOUBLE)) == APPLE_DOUBLE
     except _READ_ERRORS:  # judged with all other entries
         return False
 
@@ -339,12 +339,12 @@ def _reason(path: Path, error: Exception) -> str:
     if not start.startswith(b"PK"):
         what = described_start(start)
         return f"it is {what}" if what else "it does not begin like a zip"
-    if str(error) == "File is not a zip file":
-        return "its list of contents is missing, which stands at the end, so it is probably incomplete"
     return _words(error)
 
 
 def _words(error: Exception) -> str:
+    if str(error) == "File is not a zip file":
+        return "its list of contents is missing, which stands at the end, so it is probably incomplete"
     return str(error).strip().rstrip(".") or type(error).__name__
 
 

@@ -59,5 +59,5 @@ def entry_fault(entry: zipfile.ZipInfo, name: str) -> str | None:
         return "nested too deeply, or a name that is too long"
     mode = entry.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+        return "a link; put the file itself there" if stat.S_ISLNK(mode) else "neither a file nor a folder"
     return None

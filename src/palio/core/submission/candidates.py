@@ -14,36 +14,26 @@ from palio.core.errors import PalioError
 
 MONAI_METADATA = "configs/metadata.json"
 ORDER = (SubmissionKind.CONTEXT, SubmissionKind.MONAI, SubmissionKind.CODE, SubmissionKind.RESULTS)
-_CODE_METADATA = frozenset({"metadata", "metadata.yaml"})
+CODE_METADATA = ("metadata.yaml", "metadata")
 _PROGRAMS = frozenset(
-    {
-        ".py",
-        ".pyc",
-        ".ipynb",
-        ".sh",
-        ".r",
-        ".jl",
-        ".m",
-        ".java",
-        ".jar",
-        ".c",
-        ".cpp",
-        ".rs",
-        ".go",
-        ".js",
-        ".so",
-        ".whl",
-    }
+    {".py", ".pyc", ".ipynb", ".whl", ".sh", ".r", ".jl", ".m", ".java", ".jar"}
+    | {".c", ".cpp", ".rs", ".go", ".js", ".so"}
 )
 _WEIGHTS = frozenset({".pth", ".pt", ".onnx", ".safetensors", ".ckpt", ".keras", ".tflite"})
 
 
-def kind_of_zip(name: str, files: Sequence[str], accepted: Collection[SubmissionKind]) -> SubmissionKind:
+def kind_of_zip(
+    name: str, files: Sequence[str], accepted: Collection[SubmissionKind], *, has_command: bool = False
+) -> SubmissionKind:
     """The kind of a zip of `files`, which may be one that is not accepted if it is plainly that.
+
+    `has_command`: its CODE_METADATA has a command. Platforms write a file of that name into predictions too.
 
     Raises PalioError "dockerfile-missing" or "submission-fits-none", which says for each accepted kind why.
     """
     against = {kind: _RULES[kind](files) for kind in ORDER if kind in accepted}
+    if has_command and SubmissionKind.CODE in against:
+        against[SubmissionKind.CODE] = None
     for kind, reason in against.items():
         if reason is None:
             return kind
@@ -89,9 +79,9 @@ def _no_monai_bundle(files: Sequence[str]) -> str | None:
 
 
 def _no_code(files: Sequence[str]) -> str | None:
-    if not _CODE_METADATA.isdisjoint(files) or any(is_program(file) or _is_weights(file) for file in files):
+    if any(is_program(file) or _is_weights(file) for file in files):
         return None
-    return "it has no program, such as a .py file, and no metadata.yaml"
+    return "it has no program, such as a .py file, and no metadata.yaml with a command"
 
 
 def _no_results(files: Sequence[str]) -> str | None:

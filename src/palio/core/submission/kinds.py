@@ -1,5 +1,6 @@
 """Identifies submissions: the kind from the content and from what the phase takes, the identity by SHA-256."""
 
+import re
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from palio.core.files.archive_formats import described_start
 from palio.core.files.digest import digest_file
 from palio.core.files.lfs import lfs_pointers, pointers_in
 from palio.core.files.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT
-from palio.core.quantities import size_text
-from palio.core.submission.candidates import dockerfile_missing, is_program, kind_of_zip
+from palio.core.quantities import KIB, size_text
+from palio.core.submission.candidates import CODE_METADATA, dockerfile_missing, is_program, kind_of_zip
 from palio.core.submission.start_notes import start_notes
 from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 
 ALL_KINDS = tuple(SubmissionKind)
 _ZIP_MAGIC = b"PK"
+_COMMAND = re.compile(rb"^[ \t{]*[\"']?command[\"']?[ \t]*:", re.MULTILINE)
+_METADATA_BYTES = 64 * KIB
 _SHOWN = 5
 # Files that are predictions without being zipped. Those that are PACKED are zips or gzip files themselves.
 _PLAIN = (
@@ -136,7 +139,7 @@ def _kind_of_archive(
     _refuse_pointers(name, list(pointers_in(archive)))
     if wanted is None and SubmissionKind.IMAGE in accepted:
         _refuse_zipped_image(archive, name)
-    kind = wanted or kind_of_zip(name, archive.files, accepted)
+    kind = wanted or kind_of_zip(name, archive.files, accepted, has_command=_has_command(archive))
     notes = archive.notes
     if kind is SubmissionKind.CONTEXT:
         found = find_dockerfile(archive.files)
@@ -144,6 +147,11 @@ def _kind_of_archive(
             raise dockerfile_missing(name, archive.files)
         notes += (*([found.note] if found.note else []), *_start_notes(archive, found.name))
     return kind, notes
+
+
+def _has_command(archive: Archive) -> bool:
+    metadata = [member for member in archive.members if member.name in CODE_METADATA]
+    return any(_COMMAND.search(archive.head(member, _METADATA_BYTES)) for member in metadata)
 
 
 def _start_notes(archive: Archive, dockerfile: str) -> list[str]:

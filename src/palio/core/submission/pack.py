@@ -3,7 +3,7 @@
 There are two kinds of folders: one with a Dockerfile at its root, packed completely except for what .dockerignore
 excludes; and a challenge, whose Dockerfile is in docker_code_inference/ and is built from the folder: that Dockerfile
 is put at the zip's root, with only the files that it copies. Nothing that a build sees is left out, except for what
-every zip leaves out (archive.LEFT_OUT): not empty folders, nor .git and __pycache__.
+every zip leaves out (archive.LEFT_OUT and AppleDouble files): not empty folders, nor .git and __pycache__.
 
 The zip is byte-identical for identical content and execute bits on every machine: sorted entries, uniform times, modes
 0755 or 0644, no compression (compressors differ, and weights hardly shrink).
@@ -20,7 +20,7 @@ from palio.core.dockerfile.file_name import DOCKERFILE, find_dockerfile
 from palio.core.dockerfile.read import DockerfileError, read_text
 from palio.core.dockerfile.sources import copied_files
 from palio.core.errors import PalioError, counted
-from palio.core.files.archive import LEFT_OUT, inspect_archive
+from palio.core.files.archive import APPLE_DOUBLE, LEFT_OUT, inspect_archive
 from palio.core.files.digest import UnfitFile, digest_file
 from palio.core.files.lfs import pointers_among
 from palio.core.files.staging import reading, staged
@@ -85,7 +85,10 @@ def _find_dockerfile(folder: Path) -> tuple[Path, list[str]]:
         names = [path.name for path in place.iterdir() if path.is_file()] if place.is_dir() else []
         if found := find_dockerfile(names):
             return place / found.name, [found.note] if found.note else []
-    raise _unfit(folder, [f"there is no Dockerfile, neither here nor in {INFERENCE_CODE}/"])
+    raise _unfit(
+        folder,
+        [f"there is no Dockerfile, neither here nor in {INFERENCE_CODE}/; zip predictions or code without it by hand"],
+    )
 
 
 def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]:
@@ -99,6 +102,8 @@ def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]
         if ignored(name):
             return True
         found = LEFT_OUT.intersection(name.split("/"))
+        if not found and _is_apple_double(folder / name):
+            found = frozenset({"._* of macOS"})
         left_out.update(found)
         return bool(found)
 
@@ -123,6 +128,10 @@ def _write(target: Path, entries: Mapping[str, Entry]) -> None:
             info.file_size = entry.path.stat().st_size  # so that large files get the large-file format
             with reading(entry.path), entry.path.open("rb") as source, archive.open(info, "w") as copy:
                 shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def _is_apple_double(path: Path) -> bool:
+    return path.name.startswith("._") and path.is_file() and _head(path, len(APPLE_DOUBLE)) == APPLE_DOUBLE
 
 
 def _head(path: Path, size_bytes: int) -> bytes:

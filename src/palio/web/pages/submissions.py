@@ -46,7 +46,7 @@ def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
 @require_POST
 def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Submit a file that the team uploaded before."""
-    return _submit(request, request.subject, lambda team, _: _chosen(request, team))
+    return _submit(request, request.subject, lambda team, phase: _chosen(request, team, phase))
 
 
 def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -122,12 +122,12 @@ def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
     return complete_upload.take_whole(team, signed_in(request), given, wanted, phase)
 
 
-def _chosen(request: HttpRequest, team: Team) -> StoredFile:
+def _chosen(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
     wanted = request.POST.get("file", "")
     file = next((file for file in files_of(team) if file.pk == wanted), None)
     if file is None:
         raise PalioError("file-unknown")
-    return file
+    return complete_upload.for_phase(file, phase)
 
 
 def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None = None) -> HttpResponse:

@@ -151,6 +151,11 @@ def _move_in(content: Path, sha256: str) -> None:
     keep_file(settings.FOLDERS, second, sha256)
 
 
+def for_phase(file: StoredFile, phase: Phase) -> StoredFile:
+    """The same file for another phase, whose kinds may decide what it is."""
+    return _of_kind(file, None, phase)
+
+
 def _of_kind(file: StoredFile, kind: SubmissionKind | None, phase: Phase | None) -> StoredFile:
     """The file, if it is of the wanted kind. Its kind is detected again for a phase that does not take the present one,
     unless a submission depends on it.

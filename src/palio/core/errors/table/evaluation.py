@@ -10,10 +10,10 @@ KINDS: dict[str, FailureKind] = {
     "build-failed": FailureKind(
         _P,
         "The Dockerfile did not build: {step} failed{reason}.",
-        "Fix that line; `docker build .` in the unpacked folder fails in the same way. The whole log is build.log in "
-        "the run folder.",
-        participant_next="Fix that line; `docker build .` in the unpacked folder fails in the same way. You can read "
-        "the whole build log.",
+        "Fix that line. `docker build .` in the unpacked folder fails in the same way, unless the message says that "
+        "the line is not supported here. The whole log is build.log in the run folder.",
+        participant_next="Fix that line. `docker build .` in the unpacked folder fails in the same way, unless the "
+        "message says that the line is not supported here. You can read the whole build log.",
     ),
     "base-image-missing": FailureKind(
         _P,

@@ -149,7 +149,7 @@
     const upload = await announce(file, phase, known.sha256, signal);
     await send(file, upload, signal);
     show(1, "The file has arrived and is being checked …");
-    const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null }, signal);
+    const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null, phase }, signal);
     show(1, "Submitting …");
     const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const content = { file: kept.id, phase, note: form.elements.note.value };
