@@ -28,6 +28,7 @@ _OWN_FAULTS = re.compile(
     r"|No such file or directory: '/app/(?:input/ref|program)",
     re.MULTILINE,
 )
+_ASKED = frozenset({"score-exit", "scores-invalid", "scores-missing"})  # what unfit predictions may cause
 _AGAIN: Mapping[str, Mapping[str, str]] = {
     "the same predictions again": {},
     "the same predictions with another hash seed": {"PYTHONHASHSEED": "1"},
@@ -128,7 +129,7 @@ class _Tests:
             yield tried.check(name, passed=True)
             return tried
         fault = tried.result.failure
-        asked = fault is not None and fault.code in {"score-exit", "predictions-invalid", "scores-invalid"}
+        asked = fault is not None and fault.code in _ASKED | {"predictions-invalid"}
         if not asked or _OWN_FAULTS.search("\n".join(tried.log)):
             yield tried.check(name, passed=False)
         else:
@@ -160,12 +161,12 @@ class _Tests:
         failure = tried.result.failure
         if failure and failure.code == "predictions-invalid":
             return tried.check(variation.name, passed=variation.expected is not Expected.SAME)
-        if failure and failure.code != "score-exit":
+        if failure and failure.code not in _ASKED:
             return tried.check(variation.name, passed=False)
         if failure:
             passed = None if variation.expected is not Expected.SAME else False
-            advice = "; better name the problem in problems.txt and exit with code 10, so that participants can fix it"
-            return Check(variation.name, passed, f"the scoring program stops with an error{advice}", tried.log)
+            advice = "better name the problem in problems.txt and exit with code 10, so that participants can fix it"
+            return Check(variation.name, passed, f"{tried.outcome} For the organizer to fix; {advice}", tried.log)
         as_good = self._as_good(tried.result.scores or {}, perfect.result.scores or {})
         match variation.expected:
             case Expected.SAME if not as_good:
