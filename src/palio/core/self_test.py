@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from palio.core.attempt.renaming import renamed_and_restored
 from palio.core.attempt.run_folder import Result, RunFolder, Verdict, new_identity
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import pick_task
 from palio.core.engine import Engine
+from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.submission.kinds import SubmissionFile, read_submission
 
@@ -31,11 +33,31 @@ def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> I
         yield Check(
             "the same predictions again", same, "the same scores" if same else f"different scores: {_outcome(again)}"
         )
+        yield from _through_opaque_names(bundle, phase, engine, first, work)
     nothing = work / "nothing.csv"
     nothing.write_text("")
     refused = _score(bundle, phase, engine, nothing, work / "nothing")
     passed = refused.verdict is Verdict.FAILED and refused.failure is not None and refused.failure.stage == "score"
     yield Check("an empty file, which must be refused", passed, _outcome(refused))
+
+
+def _through_opaque_names(bundle: Bundle, phase: Phase, engine: Engine, scored: Result, work: Path) -> Iterator[Check]:
+    """Whether predictions with the right names still score as much when inputs have opaque names."""
+    policy, task = phase.rules.blind, pick_task(phase)
+    if policy is None or task.input_data is None:
+        return
+    name = "the same predictions from a submission that sees opaque names"
+    try:
+        same = renamed_and_restored(RunFolder.open(work / "first").predictions, task, policy, work / "restored")
+    except PalioError as error:
+        yield Check(name, False, f"{error.failure.message} ({error.failure.code})")
+        return
+    if same:
+        yield Check(name, True, "the same predictions")
+        return
+    restored = _score(bundle, phase, engine, _zipped(work / "restored", work / "restored.zip"), work / "restored-run")
+    passed = restored.scores == scored.scores
+    yield Check(name, passed, "the same scores" if passed else f"names got lost, so {_outcome(restored)}")
 
 
 def _score(bundle: Bundle, phase: Phase, engine: Engine, answers: Path, folder: Path) -> Result:
@@ -50,10 +72,14 @@ def _reference_as_answers(phase: Phase, target: Path) -> Path:
     reference = pick_task(phase).reference_data
     if reference is None or reference.is_file():
         return reference or target
+    return _zipped(reference, target)
+
+
+def _zipped(folder: Path, target: Path) -> Path:
     with zipfile.ZipFile(target, "w") as archive:
-        for path in sorted(reference.rglob("*")):
+        for path in sorted(folder.rglob("*")):
             if path.is_file():
-                archive.write(path, path.relative_to(reference))
+                archive.write(path, path.relative_to(folder))
     return target
 
 
