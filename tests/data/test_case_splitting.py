@@ -1,11 +1,13 @@
 """Splits of cases that labels or masks name."""
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from palio.core.errors import PalioError
 from palio.data.cases import Sources
@@ -58,7 +60,7 @@ def test_labels_in_a_table(tmp_path: Path) -> None:
     report = split(folder, tmp_path / "out", Sources(rows))
     assert report.images == COUNTS
     assert {label: sum(row.values()) for label, row in report.classes.items()} == {"a": 6, "b": 6}
-    assert {row["training"] for row in report.classes.values()} == {3}
+    assert all(2 <= row["training"] <= 4 for row in report.classes.values())
     for row in manifest(tmp_path / "out"):
         assert row["class"] == "ab"[int(row["source"][1:-4]) % 2]
     assert not (tmp_path / "out/input_data/testing_solution.csv").exists()
@@ -207,3 +209,31 @@ def test_masks_without_images(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as caught:
         split_folder(folder, tmp_path / "out", COUNTS, sources=Sources(masks=masks))
     assert "c has no file" in caught.value.failure.evidence
+
+
+def test_no_masks(tmp_path: Path) -> None:
+    folder = written(tmp_path / "in", ["a.png", "b.png"])
+    with pytest.raises(PalioError, match="no name of a file ends with _mask"):
+        split_folder(folder, tmp_path / "out", COUNTS, sources=Sources(mask_suffix="_mask"))
+
+
+def test_warnings_of_what_images_reveal(tmp_path: Path) -> None:
+    """Sizes and texts; the copies have no texts, unless these are to be kept."""
+    for label, size in (("a", 8), ("b", 9)):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for number in range(9):
+            info = PngImagePlugin.PngInfo()
+            info.add_text("PatientName", f"Smith {number}")
+            Image.new("L", (size, size), number).save(tmp_path / f"in/{label}/{number}.png", pnginfo=info)
+    for keep in (False, True):
+        to = tmp_path / f"out-{keep}"
+        report = split_folder(tmp_path / "in", to, COUNTS, keep_metadata=keep)
+        metadata, sizes = report.warnings
+        assert metadata.startswith("12 files had metadata, which was " + ("kept" if keep else "removed"))
+        assert "no two classes share 8x8, 9x9" in sizes
+        images = [path.read_bytes() for path in (to / "input_data/testing-data").iterdir()]
+        assert all((b"Smith" in image) is keep for image in images)
+        assert all(
+            sha256 == hashlib.sha256((to / "input_data" / f"{split}-data" / name).read_bytes()).hexdigest()
+            for split, name, _, sha256, _ in [row.values() for row in manifest(to)]
+        )

@@ -15,6 +15,7 @@ from palio.core.errors import PalioError, counted
 
 if TYPE_CHECKING:
     from palio.data.cases import Sources
+    from palio.data.splitting import Percent
 
 
 @click.group()
@@ -80,30 +81,28 @@ def get(source: Path | None, to: Path | None, phantom: bool, as_json: bool) -> N
     click.echo(PHANTOM_SENTENCE if phantom else ATTRIBUTION)
 
 
-class _Count(click.ParamType):
+def _count(_: click.Context, param: click.Parameter, value: str | None) -> "int | Percent | None":
     """A number of cases, or a percentage of them."""
+    from palio.data.splitting import Percent
 
-    name = "N|P%"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from palio.data.splitting import Percent
-
-        if not isinstance(value, str):
-            return value
-        match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?) ?%", value.strip())
-        if match is None or float(match[1] or match[2]) <= 0:
-            self.fail(
-                f"{value!r} is neither a number of cases, such as 600, nor a percentage, such as 80%.", param, ctx
-            )
-        return int(match[1]) if match[1] else Percent(float(match[2]))
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d+)?) ?%", value.strip(), re.ASCII)
+    if match is None or float(match[1] or match[2]) <= 0:
+        raise click.BadParameter(
+            f"{value!r} is neither a number of cases, such as 600, nor a percentage, such as 80%.", param=param
+        )
+    return int(match[1]) if match[1] else Percent(float(match[2]))
 
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write, new or empty.")
-@click.option("--train", type=_Count(), help="Number or percentage of training cases, such as 600 or 80%.")
-@click.option("--validation", type=_Count(), help="Number or percentage of validation cases.")
-@click.option("--test", type=_Count(), help="Number or percentage of testing cases.")
+@click.option(
+    "--train", metavar="N|P%", callback=_count, help="Number or percentage of training cases, such as 600 or 80%."
+)
+@click.option("--validation", metavar="N|P%", callback=_count, help="Number or percentage of validation cases.")
+@click.option("--test", metavar="N|P%", callback=_count, help="Number or percentage of testing cases.")
 @click.option("--seed", help="Seed of an earlier split, to repeat it. Keep it secret. [default: random, recorded]")
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="CSV with a row for each case, instead of class folders."
@@ -127,9 +126,9 @@ class _Count(click.ParamType):
 def split(
     folder: Path,
     to: Path,
-    train: Any,
-    validation: Any,
-    test: Any,
+    train: "int | Percent | None",
+    validation: "int | Percent | None",
+    test: "int | Percent | None",
     seed: str | None,
     group_by: str | None,
     keep_metadata: bool,
@@ -153,9 +152,10 @@ def split(
             problem=f"--group-by {group_by} is not a regular expression: {error}.",
             next_step="For names such as p07_3.png, write --group-by '(p\\d+)_'.",
         ) from error
-    counts = {"training": train, "validation": validation, "testing": test}
+    asked = {"training": train, "validation": validation, "testing": test}
+    counts = {split: count for split, count in asked.items() if count is not None}
     keeps = options["split_column"] is not None
-    if keeps != all(count is None for count in counts.values()) or (not keeps and None in counts.values()):
+    if len(counts) != (0 if keeps else len(asked)):
         raise PalioError(
             "usage",
             problem="--split-column keeps an existing split, so it excludes --train, --validation and --test."

@@ -56,11 +56,11 @@ def write_cases(
                 place(source, f"{INPUTS}/{SAMPLE}/{target}", copy)
             for source, target in masks.items():
                 place(source, f"{INPUTS}/{Path(SAMPLE_SOLUTION).parent}/masks/{target}", copy_mask)
-    for split, found in answers.items():
-        if any(label for _, label in found):
+    for split, listed in answers.items():
+        if any(label for _, label in listed):
             top = REFERENCE if split == "testing" else INPUTS
             name = SAMPLE_SOLUTION if split == "sample" else f"{split}_solution.csv"
-            _write(new / top / name, ("file", "class"), found)
+            _write(new / top / name, ("file", "class"), listed)
     _write(new / MANIFEST, ("split", "case", "file", "class", "sha256", "source"), rows)
     for path in new.rglob("*"):
         if path.is_dir():

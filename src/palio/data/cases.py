@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.suffixes import Suffixes
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
-from palio.core.quantities import MIB
 from palio.data.case_files import CaseFiles, by_pattern, split_masks
 from palio.data.label_table import Row, classes
 from palio.data.sources import files_below
@@ -76,6 +75,14 @@ def find_cases(folder: Path, sources: Sources) -> tuple[list[Case], tuple[str, .
         every, masks = split_masks(every, sources.mask_suffix)
     images = [name for name in every if _is_image(name)]
     names = [row.name for row in sources.labels] if sources.labels is not None else sorted(set(masks.values()))
+    if not names:
+        end = f"no name of a file ends with {sources.mask_suffix}" if sources.masks is None else "there are no masks"
+        raise PalioError(
+            "split-impossible",
+            source=folder,
+            reason=end,
+            next_step="Correct --mask-suffix: it is the end of a mask's name before the file type, as in p1_mask.png.",
+        )
     files, problems = _files_of(images, names, sources)
     of_case, without = _masks_of(masks, files, sources)
     problems += without
@@ -188,7 +195,7 @@ def digest_of(folder: Path, files: Sequence[str]) -> str:
     """The SHA-256 of a file; of several, that of their digests."""
     digests = []
     for name in files:
-        with reading(folder / name), (folder / name).open("rb", buffering=MIB) as file:
+        with reading(folder / name), (folder / name).open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 

@@ -23,7 +23,7 @@ from palio.data.allotment import Allotment, allot, obstacles
 from palio.data.case_layout import write_cases
 from palio.data.cases import Case, Sources, find_cases
 from palio.data.layout import INPUTS, MANIFEST, REFERENCE, SPLITS, Image, lay_out, manifest_csv, seal
-from palio.data.traces import size_of, telling, without_traces
+from palio.data.traces import DICOM_STAYS, size_of, telling, without_traces
 
 RECORD = "split.json"
 _FLAGS = {"training": "train", "validation": "validation", "testing": "test"}
@@ -212,18 +212,18 @@ class _Traces:
 
     def warnings(self, strata: Mapping[Path, str]) -> tuple[str, ...]:
         """Sentences about what images reveal. `strata` has the class of each image."""
-        found = {name: what for name, what in self._found.items() if what}
         said = []
+        found = [what for what in self._found.values() if what and not what[0].startswith(DICOM_STAYS)]
         if found:
-            kinds = [kind for kind, _ in Counter(kind for what in found.values() for kind in set(what)).most_common(5)]
+            kinds = [kind for kind, _ in Counter(kind for what in found for kind in set(what)).most_common(5)]
             action = "kept, as asked" if self._keep else "removed"
             said.append(f"{counted(len(found), 'file')} had metadata, which was {action}: {', '.join(kinds)}")
-            stays = [name for name, what in found.items() if any("which stay" in kind for kind in what)]
-            if stays and not self._keep:
-                said[-1] = (
-                    f"{counted(len(stays), 'file')} have DICOM tags, which stay, because pydicom is not installed; "
-                    "install it and split again, or remove names and dates yourself"
-                )
+        stays = [what[0] for what in self._found.values() if what and what[0].startswith(DICOM_STAYS)]
+        if stays:
+            said.append(
+                f"{counted(len(stays), 'file')} with {stays[0]}. Install pydicom and split again, or remove names and "
+                "dates yourself"
+            )
         suffixes: dict[Path, str | None] = {name: name.suffix.lower() for name in strata}
         for what, values in (("size", self._sizes), ("suffix", suffixes)):
             by_class: dict[str, list[str | None]] = defaultdict(list)

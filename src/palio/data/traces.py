@@ -11,7 +11,7 @@ import importlib.util
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
@@ -25,6 +25,8 @@ AccessionNumber StudyID StudyDescription SeriesDescription ProtocolName ImageCom
 InstitutionName InstitutionAddress ReferringPhysicianName PhysiciansOfRecord PerformingPhysicianName OperatorsName
 StationName DeviceSerialNumber AdmittingDiagnosesDescription
 """.split()  # noqa: SIM905
+
+DICOM_STAYS = "DICOM tags, which stay,"  # begins what is found in files that could not be cleaned
 
 Stripped = tuple[bytes, list[str]]  # the file without traces, and what was found
 
@@ -166,18 +168,21 @@ def _is_nifti1(content: bytes) -> bool:
 
 def _dicom(content: bytes, _: str) -> Stripped:
     if importlib.util.find_spec("pydicom") is None:
-        return content, ["DICOM tags, which stay, because pydicom is not installed"]
+        return content, [f"{DICOM_STAYS} because pydicom is not installed"]
     import pydicom
 
-    dataset = pydicom.dcmread(io.BytesIO(content))
     found = []
-    for keyword in _DICOM_KEYWORDS:
-        if getattr(dataset, keyword, None):
-            found.append(f"DICOM tag {keyword}")
-            setattr(dataset, keyword, "")
-    dataset.remove_private_tags()
     target = io.BytesIO()
-    dataset.save_as(target)
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        for keyword in _DICOM_KEYWORDS:
+            if getattr(dataset, keyword, None):
+                found.append(f"DICOM tag {keyword}")
+                setattr(dataset, keyword, "")
+        dataset.remove_private_tags()
+        dataset.save_as(target)
+    except (pydicom.errors.InvalidDicomError, AttributeError, KeyError, TypeError, NotImplementedError, ValueError):
+        return content, [f"{DICOM_STAYS} because pydicom cannot read the file"]
     return target.getvalue(), found
 
 
@@ -206,7 +211,7 @@ def size_of(content: bytes) -> str | None:
         return None
 
 
-def telling(values: dict[str, list[str | None]]) -> Iterator[str]:
+def telling(values: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
     """Yields the values (of size or suffix) that occur in only one class, if they tell most of the files' classes.
 
     `values` has those of each class.
