@@ -173,7 +173,7 @@ class _Layout:
             first, slash, _ = name[len(above) :].partition("/")
             folders[above + first + slash if slash else ""].append(name)
         files = folders.pop("", [])
-        if len(folders) == 1 and not files and not self._is_one_case(*folders, names, above):
+        if len(folders) == 1 and not files and not self._is_one_case(next(iter(folders)), names, above):
             ((folder, inside),) = folders.items()
             own = folder[len(above) : -1]
             part = own if own.lower() in _CONTAINERS else Hidden(folder[:-1], own)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.contents import Contents, contents_of
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.program import DOCKERFILE, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.wording import quoted
@@ -132,7 +133,15 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
     for where, source in sources if rules.blind else ():
         if source and source.exists() and (inputs := _contents(source)) and inputs.names and rules.blind:
             try:
-                name_parts(inputs.names, rules.blind, inputs.head)
+                parts = name_parts(inputs.names, rules.blind, inputs.head)
+                if telling := file_with_own_name(inputs, parts):
+                    yield _warning(
+                        "palio.blind",
+                        f"hides the name of {quoted(telling)}, but the file contains it, perhaps in its metadata; "
+                        f"remove it from all inputs ({where}), as `palio data split` does",
+                    )
+            except (UnfitFile, OSError):
+                continue  # reported by another check
             except CasesUnclearError as fault:
                 field, _, what = str(fault).partition(" ")
                 yield _error(f"palio.blind{field}", f"{what} ({where})")
