@@ -98,8 +98,8 @@ LAYOUTS = {
 
 @pytest.fixture
 def palio(capfd: pytest.CaptureFixture[str]) -> Callable[..., dict[str, object]]:
-    def run(*arguments: str | Path) -> dict[str, object]:
-        main([*map(str, arguments), "--engine", "bubblewrap", "--json"])
+    def run(*arguments: str | Path, engine: str = "bubblewrap") -> dict[str, object]:
+        main([*map(str, arguments), "--engine", engine, "--json"])
         return dict(json.loads(capfd.readouterr().out))
 
     return run
@@ -122,13 +122,22 @@ def write_layout(home: Path, layout: Layout) -> tuple[Path, Path]:
     return bundle, home / "s.zip"
 
 
-@pytest.mark.bubblewrap
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_perfect_answer(layout: Layout, tmp_path: Path, palio: Callable[..., dict[str, object]]) -> None:
+@pytest.mark.parametrize(
+    ("name", "engine"),
+    [
+        *(pytest.param(name, "bubblewrap", marks=pytest.mark.bubblewrap) for name in LAYOUTS),
+        pytest.param("case folders", "docker", marks=pytest.mark.docker),
+    ],
+)
+def test_perfect_answer(name: str, engine: str, tmp_path: Path, palio: Callable[..., dict[str, object]]) -> None:
+    layout = LAYOUTS[name]
     bundle, submission = write_layout(tmp_path, layout)
-    result = palio("run", submission, "--challenge", bundle, "-o", tmp_path / "run")
+    result = palio("run", submission, "--challenge", bundle, "-o", tmp_path / "run", engine=engine)
     assert result["failure"] is None
     assert result["scores"] == {"accuracy": 1.0}
+    told = b"".join(path.read_bytes() for path in (tmp_path / "run/participant").rglob("*") if path.is_file())
+    real = {part for file in layout.inputs for part in file.split("/") if part not in {"flair.nii.gz", "t1c.nii.gz"}}
+    assert not any(part.encode() in told for part in real if len(part) > 4 and not part.startswith(("slide", "IM")))
 
 
 @pytest.mark.bubblewrap
