@@ -237,3 +237,14 @@ def test_warnings_of_what_images_reveal(tmp_path: Path) -> None:
             sha256 == hashlib.sha256((to / "input_data" / f"{split}-data" / name).read_bytes()).hexdigest()
             for split, name, _, sha256, _ in [row.values() for row in manifest(to)]
         )
+
+
+def test_large_files_are_copied_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("palio.data.splitting.LARGEST_BYTES", 3)
+    folder = written(tmp_path / "in", (f"{label}/{number}.png" for label in "ab" for number in NUMBERS))
+    report = split_folder(folder, tmp_path / "out", COUNTS)
+    assert report.warnings == ("12 files larger than 3 B may have metadata, which stays",)
+    for row in manifest(tmp_path / "out"):
+        copy = tmp_path / "out/input_data" / f"{row['split']}-data" / row["file"]
+        assert copy.read_text() == row["source"]
+        assert row["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()

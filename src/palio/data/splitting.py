@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import secrets
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,9 @@ from random import Random
 
 from palio.core.bundle.suffixes import Suffixes
 from palio.core.errors import PalioError, counted
+from palio.core.files.digest import digest_file
 from palio.core.files.staging import reading, staged
+from palio.core.quantities import MIB, size_text
 from palio.data.allotment import Allotment, allot, obstacles
 from palio.data.case_layout import write_cases
 from palio.data.cases import Case, Sources, find_cases
@@ -26,6 +29,7 @@ from palio.data.layout import INPUTS, MANIFEST, REFERENCE, SPLITS, Image, lay_ou
 from palio.data.traces import DICOM_STAYS, size_of, telling, without_traces
 
 RECORD = "split.json"
+LARGEST_BYTES = 1024 * MIB  # of a file that is searched for metadata, which takes several times its size of memory
 _FLAGS = {"training": "train", "validation": "validation", "testing": "test"}
 
 
@@ -197,10 +201,16 @@ class _Traces:
         self._keep = keep
         self._found: dict[Path, list[str]] = {}
         self._sizes: dict[Path, str | None] = {}
+        self._large: list[Path] = []
 
     def copy(self, source: Path, target: Path, sha256: str | None = None) -> str:
         """Returns the SHA-256 of the copy. `sha256` is that of the source as it was read before."""
         with reading(source):
+            if source.stat().st_size > LARGEST_BYTES:
+                self._large.append(source)
+                with source.open("rb") as reader, target.open("wb") as writer:
+                    shutil.copyfileobj(reader, writer, MIB)
+                return digest_file(target)
             content = source.read_bytes()
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise PalioError("source-unreadable", path=source, reason="it changed while being copied")
@@ -223,6 +233,11 @@ class _Traces:
             said.append(
                 f"{counted(len(stays), 'file')} with {stays[0]}. Install pydicom and split again, or remove names and "
                 "dates yourself"
+            )
+        if self._large and not self._keep:
+            said.append(
+                f"{counted(len(set(self._large)), 'file')} larger than {size_text(LARGEST_BYTES)} may have metadata, "
+                "which stays"
             )
         suffixes: dict[Path, str | None] = {name: name.suffix.lower() for name in strata}
         for what, values in (("size", self._sizes), ("suffix", suffixes)):
