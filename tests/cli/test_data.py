@@ -136,6 +136,7 @@ def test_split_prints_one_json_object(folder: Path, tmp_path: Path, capsys: pyte
         "groups": 6,
         "copies": [],
         "ignored": [],
+        "warnings": [],
     }
 
 

@@ -6,12 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from palio.cli import rendering
 from palio.core.errors import PalioError, counted
+
+if TYPE_CHECKING:
+    from palio.data.cases import Sources
+    from palio.data.splitting import Percent
 
 
 @click.group()
@@ -77,33 +81,66 @@ def get(source: Path | None, to: Path | None, phantom: bool, as_json: bool) -> N
     click.echo(PHANTOM_SENTENCE if phantom else ATTRIBUTION)
 
 
+def _count(_: click.Context, param: click.Parameter, value: str | None) -> "int | Percent | None":
+    """A number of cases, or a percentage of them."""
+    from palio.data.splitting import Percent
+
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d+)?) ?%", value.strip(), re.ASCII)
+    if match is None or float(match[1] or match[2]) <= 0:
+        raise click.BadParameter(
+            f"{value!r} is neither a number of cases, such as 600, nor a percentage, such as 80%.", param=param
+        )
+    return int(match[1]) if match[1] else Percent(float(match[2]))
+
+
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write, new or empty.")
-@click.option("--train", type=click.IntRange(min=1), required=True, help="Number of training images.")
-@click.option("--validation", type=click.IntRange(min=1), required=True, help="Number of validation images.")
-@click.option("--test", type=click.IntRange(min=1), required=True, help="Number of testing images.")
+@click.option(
+    "--train", metavar="N|P%", callback=_count, help="Number or percentage of training cases, such as 600 or 80%."
+)
+@click.option("--validation", metavar="N|P%", callback=_count, help="Number or percentage of validation cases.")
+@click.option("--test", metavar="N|P%", callback=_count, help="Number or percentage of testing cases.")
 @click.option("--seed", help="Seed of an earlier split, to repeat it. Keep it secret. [default: random, recorded]")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="CSV with a row for each case, instead of class folders."
+)
+@click.option("--file-column", help="Column of --labels that names the file or case. [default: file]")
+@click.option("--label-column", help="Column of --labels with the label, a class or a number. [default: class, if any]")
+@click.option("--group-column", help="Column of --labels with what stays in one split, such as the patient.")
+@click.option("--split-column", help="Column of --labels with an existing split to keep: train, validation or test.")
+@click.option(
+    "--stratify-by", multiple=True, help="Column of --labels to balance as well, such as the site. Repeatable."
+)
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder of masks, named as the images or cases.")
+@click.option("--mask-suffix", help="End of the names of masks before the suffix, such as _mask.")
+@click.option("--case", help="Pattern for the files of one case, such as '{case}_*.nii.gz' or '{case}/'.")
 @click.option(
     "--group-by",
     help="Regular expression on paths below FOLDER. Images whose first group matches alike stay in one split.",
 )
+@click.option("--keep-metadata", is_flag=True, help="Copy files as they are, with EXIF, texts and tags.")
 @rendering.as_json_option
 def split(
     folder: Path,
     to: Path,
-    train: int,
-    validation: int,
-    test: int,
+    train: "int | Percent | None",
+    validation: "int | Percent | None",
+    test: "int | Percent | None",
     seed: str | None,
     group_by: str | None,
+    keep_metadata: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Split FOLDER into training, validation and testing images.
+    """Split FOLDER into training, validation and testing cases.
 
-    FOLDER has one subfolder of images per class. Each split gets exactly the number of images that you ask for, with
-    classes in proportion. A group (such as a patient) and identical copies of an image never span two splits. Images
-    get opaque names; manifest.csv and split.json say which image is which, so keep them private.
+    FOLDER has one subfolder of images per class, or --labels or --masks name its cases. Each split gets exactly the
+    number of cases that you ask for, with classes in proportion. A group (such as a patient) and identical copies of an
+    image never span two splits. Images get opaque names and lose their metadata; manifest.csv and split.json say which
+    image is which, so keep them private.
     """
     from palio.data.splitting import split_folder
 
@@ -115,23 +152,86 @@ def split(
             problem=f"--group-by {group_by} is not a regular expression: {error}.",
             next_step="For names such as p07_3.png, write --group-by '(p\\d+)_'.",
         ) from error
-    counts = {"training": train, "validation": validation, "testing": test}
-    report = split_folder(folder, to, counts, seed=seed, group_by=pattern)
+    asked = {"training": train, "validation": validation, "testing": test}
+    counts = {split: count for split, count in asked.items() if count is not None}
+    keeps = options["split_column"] is not None
+    if len(counts) != (0 if keeps else len(asked)):
+        raise PalioError(
+            "usage",
+            problem="--split-column keeps an existing split, so it excludes --train, --validation and --test."
+            if keeps
+            else "The sizes of the splits are not known.",
+            next_step="Leave out one or the other."
+            if keeps
+            else "Use all of --train, --validation and --test, or --split-column to keep an existing split.",
+        )
+    sources = _sources(**options)
+    report = split_folder(
+        folder, to, None if keeps else counts, seed=seed, group_by=pattern, sources=sources, keep_metadata=keep_metadata
+    )
     if as_json:
         rendering.echo_json(report.as_json())
         return
-    groups = f" of {counted(report.groups, 'group')}" if pattern else ""
-    click.echo(f"{counted(train + validation + test, 'image')}{groups} from {folder} are now in {to}.")
+    thing = "image" if sources.labels is None and not sources.has_masks else "case"
+    groups = f" of {counted(report.groups, 'group')}" if pattern or options["group_column"] else ""
+    click.echo(f"{counted(sum(report.images.values()), thing)}{groups} from {folder} are now in {to}.")
     rows = [*report.classes.items(), ("total", report.images)]
     click.echo(rendering.table(("class", *report.images), [(name, *map(str, row.values())) for name, row in rows]))
+    for warning in report.warnings:
+        click.echo(f"{click.style('warning', fg='yellow')}  {warning}.")
     for paths in report.copies[:5]:
         click.echo(f"Kept in one split because they are identical: {', '.join(paths)}")
     if len(report.copies) > 5:
         click.echo(f"and {len(report.copies) - 5:,} more sets of identical files (--json lists all of them).")
     if report.ignored:
-        click.echo(f"Ignored, because they are not images in a class folder: {', '.join(report.ignored[:5])}", nl=False)
+        why = "not images in a class folder" if thing == "image" else "of no case"
+        click.echo(f"Ignored, because they are {why}: {', '.join(report.ignored[:5])}", nl=False)
         click.echo(f" and {len(report.ignored) - 5:,} more" if len(report.ignored) > 5 else "")
     click.echo(f"Seed {report.seed}. Keep it, split.json and manifest.csv private: they reveal every label.")
+
+
+def _sources(
+    *,
+    labels: Path | None,
+    file_column: str | None,
+    label_column: str | None,
+    group_column: str | None,
+    split_column: str | None,
+    stratify_by: tuple[str, ...],
+    masks: Path | None,
+    mask_suffix: str | None,
+    case: str | None,
+) -> "Sources":
+    """Where the cases come from. Raises PalioError "usage", "labels-invalid" or "source-unreadable"."""
+    from palio.core.bundle.case_names import case_pattern
+    from palio.data.cases import Sources
+    from palio.data.label_table import columns_of, read_labels
+
+    columns = (file_column, label_column, group_column, split_column, *stratify_by)
+    if labels is None and any(columns):
+        raise PalioError(
+            "usage",
+            problem="The options that name columns need a CSV file of labels.",
+            next_step="Name it with --labels.",
+        )
+    try:
+        if case is not None:
+            case_pattern(case)
+    except ValueError as error:
+        raise PalioError(
+            "usage", problem=f"--case is {case!r}, which {error}.", next_step="See `palio data split --help`."
+        ) from error
+    rows = None
+    if labels is not None:
+        rows = read_labels(
+            labels,
+            file_column=file_column or "file",
+            label_column=label_column or ("class" if "class" in columns_of(labels) else None),
+            group_column=group_column,
+            split_column=split_column,
+            stratify_by=stratify_by,
+        )
+    return Sources(rows, masks, mask_suffix, case)
 
 
 @contextmanager

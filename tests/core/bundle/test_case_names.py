@@ -120,6 +120,13 @@ def test_sites_with_patients() -> None:
     assert said(*names, case=["*/{case}/"])[:2] == ["<1>/<2>/flair.nii", "<3>/<4>/flair.nii"]
 
 
+def test_a_single_case() -> None:
+    """As in a sample: the same roles as among many cases."""
+    assert said("p1/flair.nii.gz", "p1/p1_t1c.nii.gz") == ["<1>/flair.nii.gz", "<1>/<1>_t1c.nii.gz"]
+    assert said("images/p1/t1.nii", "images/p1/t2.nii") == ["images/<1>/t1.nii", "images/<1>/t2.nii"]
+    assert said("p1_flair.nii.gz", "p1_t1c.nii.gz") == ["<1>_flair.nii.gz", "<1>_t1c.nii.gz"]
+
+
 def test_siblings() -> None:
     names = ("p1_left.png", "p1_right.png", "p2_left.png", "p2_right.png")
     assert said(*names) == ["<1>_left.png", "<1>_right.png", "<2>_left.png", "<2>_right.png"]

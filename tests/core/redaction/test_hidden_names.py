@@ -120,3 +120,21 @@ def test_first_words() -> None:
 @pytest.mark.parametrize(("text", "there"), [("x,1.jpg", True), ("11.jpg 1.jpgs", False), ("1.jpg" * 3000, False)])
 def test_stands_in(text: str, there: bool) -> None:
     assert stands_in("1.jpg", text) is there
+
+
+def test_replacements_with_tokens() -> None:
+    """The names of cases are replaced wherever they stand, the roles of files are not."""
+    token = "0" * 32
+    opaque = {"case7/flair.nii.gz": f"{token}/flair.nii.gz"}
+    names = replacements(opaque, lambda path: (opaque[path], "flair.nii.gz", "flair"), {token: "case7"})
+    hidden = HiddenNames(names, frozenset())
+    assert hidden.masked(["case7.nii.gz and Case7/flair.nii.gz lack flair", "case71 is another"]) == (
+        f"{token}.nii.gz and {token}/flair.nii.gz lack flair",
+        "case71 is another",
+    )
+
+
+def test_replacements_of_folders() -> None:
+    assert words("images/p7/s7.png", "images/p8/s8.png").masked(["images: p7 lacks a mask, s8.png, images/p7"]) == (
+        "images: (hidden file 1) lacks a mask, (hidden file 2), (hidden file 1)",
+    )

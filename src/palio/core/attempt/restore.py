@@ -21,8 +21,8 @@ from palio.core.errors import PalioError, counted
 _SHOWN = 5
 _LONGEST = 4096  # characters of a path
 _LONGEST_PART = 255  # bytes
-_RUN = re.compile(rf"[0-9a-f]{{{TOKEN_LENGTH}}}")
-_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
+RUN = re.compile(rf"[0-9a-f]{{{TOKEN_LENGTH}}}")
+JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def restore_all(predictions: Path, policy: BlindPolicy, names: Names) -> None:
@@ -72,7 +72,7 @@ class Lookup:
                 self._paths.setdefault(str(above), str(was))
         parts, names = opaque.split("/"), real.split("/")
         for depth, part in enumerate(parts):
-            for token in filter(self._repeated.__contains__, _RUN.findall(part)):
+            for token in filter(self._repeated.__contains__, RUN.findall(part)):
                 self._places[token] = "/".join(parts[:depth]), "/".join(names[:depth])
 
     def real(self, name: str) -> str | None:
@@ -103,7 +103,7 @@ class Lookup:
         alone = (
             {
                 token: f"{self._places[token][1]}/{self._hidden[token]}"
-                for token in _RUN.findall(parts[depth])
+                for token in RUN.findall(parts[depth])
                 if token in self._places
                 and (opaque := self._places[token][0])
                 and not f"/{above}".endswith(f"/{opaque}")
@@ -160,7 +160,7 @@ def _restore_json(path: Path, lookup: Lookup) -> None:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         return  # the scoring program says what is wrong with it
-    path.write_text(_JSON_TEXT.sub(of_text, text), encoding="utf-8")
+    path.write_text(JSON_TEXT.sub(of_text, text), encoding="utf-8")
 
 
 def _restore_files(predictions: Path, lookup: Lookup) -> None:

@@ -8,7 +8,7 @@ refuses where folders may be classes, because opaque folder names would still sh
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -20,11 +20,17 @@ from palio.core.errors import counted
 
 _CASE = "{case}"
 _MOST_WILDCARDS = 4  # matching takes time that is exponential in them
+_MOST_HEADS = 50  # folders whose files are looked into
 _MOST_ROLES = 4  # more files of a case that differ only by a number are a series
 # Folders that say nothing about their files. Their names stay if all inputs are in them.
 _CONTAINERS = frozenset(
     "cases data dcm dicom dicoms files image images imagests imagestr img imgs input inputs nifti patients png raw "  # noqa: SIM905
     "scans series slides subjects test testing volumes".split()
+)
+# Files of a case that are named so tell nothing about it. Needed only where there is one case to look at.
+_ROLES = frozenset(
+    "adc bold bval bvec cine ct dwi ed es flair image img label labels mask mr mri pd pet seg swi t1 t1c t1ce t1gd t1n "  # noqa: SIM905
+    "t1w t2 t2f t2w us".split()
 )
 _NUMBER = re.compile(r"\d+")
 _NUMBER_ALONE = re.compile(r"(?<![A-Za-z])\d+|\d{2,}")  # not the one of t1
@@ -167,8 +173,7 @@ class _Layout:
             first, slash, _ = name[len(above) :].partition("/")
             folders[above + first + slash if slash else ""].append(name)
         files = folders.pop("", [])
-        nested = any("/" in name[len(folder) :] for folder, inside in folders.items() for name in inside)
-        if len(folders) == 1 and not files and (nested or not self._is_series(names)):
+        if len(folders) == 1 and not files and not self._is_one_case(next(iter(folders)), names, above):
             ((folder, inside),) = folders.items()
             own = folder[len(above) : -1]
             part = own if own.lower() in _CONTAINERS else Hidden(folder[:-1], own)
@@ -177,6 +182,13 @@ class _Layout:
             **self._side_by_side(files, above, shown),
             **(self._in_folders(folders, above, shown) if folders else {}),
         }
+
+    def _is_one_case(self, folder: str, names: Sequence[str], above: str) -> bool:
+        """Whether the only folder is a case, and not what contains all cases."""
+        nested = any("/" in name[len(folder) :] for name in names)
+        if not nested and self._is_series(names):
+            return True
+        return folder[len(above) : -1].lower() not in _CONTAINERS and any(map(self._has_role, names))
 
     def _side_by_side(self, names: Sequence[str], above: str, shown: Parts) -> dict[str, Parts]:
         """Each file is a case, unless each case has files of the same roles: `p1_left.png` and `p1_right.png`."""
@@ -187,7 +199,12 @@ class _Layout:
             if match:
                 roles[match["case"]].add(match["role"])
         sets = {frozenset(own) for own in roles.values()}
-        if len(roles) > 1 and len(sets) == 1 and len(*sets) > 1 and all(matches.values()):
+        if (
+            (len(roles) > 1 or all(map(self._has_role, names)))
+            and len(sets) == 1
+            and len(*sets) > 1
+            and all(matches.values())
+        ):
             return {
                 name: (*shown, Hidden(above + match["case"], match["case"]), name[len(above) + match.end("case") :])
                 for name, match in matches.items()
@@ -204,6 +221,8 @@ class _Layout:
             for name, rest in files.items()
         }
         recurring = Counter(key for names in folders.values() for key in {_key(templates[name]) for name in names})
+        if len(folders) == 1:
+            recurring.update(_key(parts) for name, parts in templates.items() if self._has_role(name))
         is_case = sum(recurring[_key(parts)] > 1 for parts in templates.values()) * 2 > len(templates)
         everything = [name for names in folders.values() for name in names]
         longest = max((_run(names, folder) for folder, names in folders.items()), default=0)
@@ -256,16 +275,21 @@ class _Layout:
         stem, suffix = self._suffixes.split(file)
         return (*parts, Hidden(name, stem), *([suffix] if suffix else []))
 
+    def _has_role(self, name: str) -> bool:
+        stem = self._suffixes.split(name.rpartition("/")[2])[0]
+        return not _ROLES.isdisjoint(re.split(r"[^a-z0-9]+", stem.lower()))
+
     # -- DICOM: the files of one series in one folder
 
     def _is_series(self, names: Sequence[str]) -> bool:
-        """Whether each folder with files contains one DICOM series. Reads the first and last file of each."""
+        """Whether each folder with files contains one DICOM series. Reads the first and last file of some folders."""
         by_folder: dict[str, list[str]] = defaultdict(list)
         for name in names:
             by_folder[name.rpartition("/")[0]].append(name)
         if "" in by_folder:
             return False
-        for files in by_folder.values():
+        step = len(by_folder) // _MOST_HEADS + 1
+        for files in list(by_folder.values())[::step]:
             first, last = (series_of(self._head(name, HEAD_BYTES)) for name in (min(files), max(files)))
             if first is None or first != last:
                 return False
@@ -314,13 +338,30 @@ def _run(names: Iterable[str], folder: str, number: re.Pattern[str] = _NUMBER) -
     return max(kinds.values(), default=0)
 
 
-def _without(text: str, hidden: Sequence["str | Hidden"]) -> Parts:
-    """Splits text so that the words of `hidden` in it, in any case, are hidden."""
-    words = [part for part in hidden if isinstance(part, Hidden)]
-    pattern = "|".join(rf"(?<![A-Za-z0-9]){re.escape(word.text)}(?![A-Za-z0-9])" for word in words)
-    parts: list[str | Hidden] = []
-    at = 0
-    for match in re.finditer(pattern, text, re.IGNORECASE) if pattern else ():
-        parts += [text[at : match.start()], Hidden(words[0].of, match[0])]
-        at = match.end()
-    return tuple(part for part in (*parts, text[at:]) if part != "")
+def _without(text: str, hidden: Sequence[str | Hidden]) -> Parts:
+    """Splits text so that the words of `hidden` in it, in any case, are hidden. The first of several words wins.
+
+    Without regular expressions, because compiling one for each case would take seconds.
+    """
+    parts: list[str | Hidden] = [text]
+    for word in hidden:
+        if isinstance(word, Hidden):
+            parts = [new for part in parts for new in (_cut(part, word) if isinstance(part, str) else (part,))]
+    return tuple(part for part in parts if part != "")
+
+
+def _cut(text: str, word: Hidden) -> Iterator[str | Hidden]:
+    low, wanted, start, at = text.lower(), word.text.lower(), 0, 0
+    while wanted and len(low) == len(text) and (at := low.find(wanted, at)) >= 0:
+        end = at + len(wanted)
+        if _is_word(text[at - 1 : at]) or _is_word(text[end : end + 1]):
+            at += 1
+            continue
+        yield text[start:at]
+        yield Hidden(word.of, text[at:end])
+        start = at = end
+    yield text[start:]
+
+
+def _is_word(character: str) -> bool:
+    return character.isascii() and character.isalnum()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
@@ -19,8 +20,9 @@ from palio.core.bundle.task_columns import own_columns
 from palio.core.bundle.wording import quoted
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, counted
 from palio.core.files.digest import UnfitFile
+from palio.core.files.lfs import lfs_pointers
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
@@ -149,7 +151,15 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
     for where, source in sources if rules.blind else ():
         if source and source.exists() and (inputs := _contents(source)) and inputs.names and rules.blind:
             try:
-                name_parts(inputs.names, rules.blind, inputs.head)
+                parts = name_parts(inputs.names, rules.blind, inputs.head)
+                if telling := file_with_own_name(inputs, parts):
+                    yield _warning(
+                        "palio.blind",
+                        f"hides the name of {quoted(telling)}, but the file contains it, perhaps in its metadata; "
+                        f"remove it from all inputs ({where}), as `palio data split` does",
+                    )
+            except (UnfitFile, OSError):
+                continue  # reported by another check
             except CasesUnclearError as fault:
                 field, _, what = str(fault).partition(" ")
                 yield _error(f"palio.blind{field}", f"{what} ({where})")
@@ -191,10 +201,16 @@ def _data_fault(bundle: Bundle, path: Path) -> str | None:
     if not path.exists():
         return "does not exist; put the data there, or correct the path"
     try:
-        empty = not contents_of(path, bundle.root).names or (path.is_file() and path.stat().st_size == 0)
+        if not contents_of(path, bundle.root).names or (path.is_file() and path.stat().st_size == 0):
+            return "is empty; put the data there"
+        if pointers := lfs_pointers(path):
+            count = counted(len(pointers), "Git LFS pointer")
+            return f"has {count} instead of data, such as {quoted(pointers[0])}; run `git lfs pull` in the repository"
     except (UnfitFile, OSError) as fault:
         return f"cannot be read: {fault}"
-    return "is empty; put the data there" if empty else None
+    except PalioError as error:
+        return f"cannot be read: {error.failure.message}"
+    return None
 
 
 def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:

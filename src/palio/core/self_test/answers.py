@@ -48,6 +48,13 @@ class Answers:
     def replaced(self, name: str, content: bytes) -> "Answers":
         return Answers(self.folder, self.changed | {name: content})
 
+    def copied(self, target: Path) -> Path:
+        """The files in the new folder `target`."""
+        for name in self.names:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(self.content(name))
+        return target
+
     def pack(self, target: Path) -> Path:
         with zipfile.ZipFile(target, "w") as archive:
             for name in self.names:

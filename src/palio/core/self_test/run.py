@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from palio.core.attempt.renaming import renamed_and_restored
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
 from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
 from palio.core.engine import Engine
@@ -94,6 +95,7 @@ class _Tests:
         yield self._costs(perfect)
         answers = Answers.of(perfect.predictions)
         yield from self._same_again(perfect, answers)
+        yield from self._through_opaque_names(perfect, answers)
         for variation in variations(answers):
             check = self._varied(perfect, answers, variation)
             if check.passed is False and variation.is_empty and not certain:
@@ -155,6 +157,24 @@ class _Tests:
             tried = self._score(answers, environment)
             same = tried.result.scores == perfect.result.scores
             yield Check(name, same, "the same scores" if same else f"different scores: {tried.outcome}", tried.log)
+
+    def _through_opaque_names(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+        """Whether the same predictions score as much when inputs have opaque names."""
+        policy, task = self._phase.rules.blind, self._phase.tasks[0]
+        if policy is None or task.input_data is None:
+            return
+        name = "the same predictions from a submission that sees opaque names"
+        try:
+            same = renamed_and_restored(answers.copied(self._work / "named"), task, policy, self._work / "restored")
+        except PalioError as error:
+            yield Check(name, False, f"{error.failure.message} ({error.failure.code})")
+            return
+        if same:
+            yield Check(name, True, "the same predictions")
+            return
+        restored = self._score(Answers(self._work / "restored", {}))
+        passed = restored.result.scores == perfect.result.scores
+        yield Check(name, passed, "the same scores" if passed else f"names got lost: {restored.outcome}")
 
     def _varied(self, perfect: _Tried, answers: Answers, variation: Variation) -> Check:
         tried = self._score(variation.made_from(answers))

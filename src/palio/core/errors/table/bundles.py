@@ -56,6 +56,11 @@ KINDS: dict[str, FailureKind] = {
         "The images in {source} are not the ones in {manifest}: {count}.",
         "Get the data from its original source, or omit --from to download it.",
     ),
+    "labels-invalid": FailureKind(
+        _O,
+        "{path} cannot be used as labels: {count}.",
+        "Fix the lines that are listed. The file needs a header and one row for each case.",
+    ),
     "split-impossible": FailureKind(
         _O,
         "{source} cannot be split as requested: {reason}.",
