@@ -2,10 +2,12 @@ import csv
 import gzip
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import tomllib
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -167,12 +169,19 @@ def scored(challenge: Path, work: Path, predictions: dict[str, bytes]) -> tuple[
     for name, content in predictions.items():
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_bytes(content)
-    program = [sys.executable, "-B", challenge / "scoring_program/score.py", work / "input", output]
-    done = subprocess.run(program, capture_output=True, text=True)
+    program = challenge / "scoring_program/score.py"
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():  # in this process, to load libraries once
+        warnings.simplefilter("ignore", DeprecationWarning)  # surface-distance uses a module that SciPy 2 drops
+        patch.setattr(sys, "argv", [str(program), str(work / "input"), str(output)])
+        patch.syspath_prepend(program.parent)
+        patch.delitem(sys.modules, "frame", raising=False)
+        patch.setattr(sys, "dont_write_bytecode", True)
+        with pytest.raises(SystemExit) as done:
+            runpy.run_path(str(program), run_name="__main__")
+    assert done.value.code in {0, 10}
     problems, scores = output / "problems.txt", output / "scores.json"
-    assert done.returncode in {0, 10}, done.stderr
     return (
-        done.returncode,
+        int(done.value.code or 0),
         problems.read_text() if problems.is_file() else "",
         json.loads(scores.read_text()) if scores.is_file() else {},
     )
@@ -201,7 +210,8 @@ def test_scorer_on_the_reference(task: str, challenges: dict[str, Path], tmp_pat
 
 @pytest.mark.parametrize("task", ON_TABLES)
 def test_scorer_names_every_problem_of_a_table(task: str, challenges: dict[str, Path], tmp_path: Path) -> None:
-    header, first, second, *rest = reference(challenges[task])["reference.csv"].decode().splitlines()
+    header, first, *others = reference(challenges[task])["reference.csv"].decode().splitlines()
+    second, *rest = [row for row in others if row.partition(",")[0] != first.partition(",")[0]]
     wrong = ",".join([second.partition(",")[0], *["wrong"] * header.count(",")])
     lines = [header, wrong, f"{first},more", first.replace(".png", ".jpg"), *rest]
     if task != "detection":  # where files have several rows
