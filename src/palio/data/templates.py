@@ -5,6 +5,7 @@ example data, which the new challenge's own program draws.
 import errno
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -103,11 +104,12 @@ def _copy(source: Path, target: Path, words: Mapping[str, str]) -> None:
 
 
 def _filled(text: str, words: Mapping[str, str], suffix: str) -> str:
-    for name, word in words.items():
+    def word(match: re.Match[str]) -> str:
+        name = match[1]
         # A JSON string is a YAML string, whatever the title is.
-        written = json.dumps(word, ensure_ascii=False) if suffix == ".yaml" and name == "title" else word
-        text = text.replace(f"{{{{{name}}}}}", written)
-    return text
+        return json.dumps(words[name]) if suffix == ".yaml" and name == "title" else words[name]
+
+    return re.sub(r"{{(\w+)}}", word, text)
 
 
 def _draw(challenge: Path) -> None:

@@ -2,7 +2,9 @@
 
 Both are computed by surface-distance. It weights distances by the area of the surface that has them, so HD95 does not
 depend on the voxels' shape; monai.metrics counts voxels and needs PyTorch, medpy has to be compiled, and seg-metrics
-wants files rather than arrays. nibabel reads the masks, whatever program wrote them.
+wants files rather than arrays. It needs SciPy 1 (requirements.txt).
+
+nibabel reads the masks, whatever program wrote them.
 """
 
 from pathlib import Path
