@@ -51,7 +51,7 @@ class Paths:
         try:
             if not path.exists() and (other := _packed_or_not(path)).exists():
                 value.warn(
-                    f"is {quoted(written)}, which is not in the bundle, so {quoted(other.name)} is used; write that name"
+                    f"is {quoted(written)}, which is not there, so {quoted(other.name)} is used; write that name"
                 )
                 path = other
             leaves = not path.resolve().is_relative_to(self.root)
