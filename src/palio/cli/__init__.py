@@ -22,6 +22,7 @@ from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
 from palio.cli.run import run, score
+from palio.cli.schema import schema
 from palio.cli.serve import admin_link, backup, controller, restore, serve
 from palio.cli.submit import cancel, logs, status, submit
 from palio.cli.train import train
@@ -52,7 +53,7 @@ for _command in (
     *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
     *(login, join, submit, status, logs, cancel),
     *(serve, controller, backup, restore, admin_link),
-    *(publish, export),
+    *(publish, export, schema),
 ):
     palio.add_command(_command)
 

@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - sentences stand here as they are shown
 """What `palio check` finds in a bundle whose competition.yaml is in order."""
 
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,3 +110,28 @@ def test_the_file_that_a_command_names_must_be_there(
         )
     ]
     assert found(root) == (expected if missing else [])
+
+
+def test_link_that_was_saved_as_text_is_named(write_bundle: WriteBundle) -> None:
+    files = {"common/score.py": "f1", "scoring_program/score.py": "../common/score.py"}
+    errors, _ = check_bundle(read_bundle(write_bundle(SOUND, DATA | files)), NOW)
+    assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].scoring_program")]
+
+
+@pytest.mark.parametrize("content", ["truth/answers.csv", "inner.zip"])
+def test_layout_of_a_data_zip_is_warned_of(write_bundle: WriteBundle, content: str) -> None:
+    root = write_bundle(SOUND.replace("truth.csv", "truth.zip"), DATA)
+    with zipfile.ZipFile(root / "truth.zip", "w") as archive:
+        archive.writestr(content, "a")
+    errors, warnings = check_bundle(read_bundle(root), NOW)
+    assert errors == ()
+    assert [(problem.line, problem.field) for problem in warnings] == [(6, "tasks[0].reference_data")]
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "a\x01b"])
+def test_data_zip_that_cannot_be_unpacked_is_refused(write_bundle: WriteBundle, name: str) -> None:
+    root = write_bundle(SOUND.replace("truth.csv", "truth.zip"), DATA)
+    with zipfile.ZipFile(root / "truth.zip", "w") as archive:
+        archive.writestr(name, "a")
+    errors, _ = check_bundle(read_bundle(root), NOW)
+    assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].reference_data")]

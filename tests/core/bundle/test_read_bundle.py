@@ -403,6 +403,26 @@ def test_list_or_mapping_is_refused_with_what_is_allowed(
     assert allowed in problem
 
 
+@pytest.mark.parametrize(("written", "there"), [("program.zip", "program"), ("program", "program.zip")])
+def test_zip_and_its_folder_stand_for_each_other(write_bundle: WriteBundle, written: str, there: str) -> None:
+    text = MINIMAL.replace("scoring_program: scoring_program", f"scoring_program: {written}")
+    root = write_bundle(text)
+    if there == "program":
+        (root / "scoring_program").rename(root / there)
+    else:
+        (root / there).write_bytes(b"PK")
+    bundle = read_bundle(root)
+    assert bundle.tasks[0].scoring_program == root / there
+    assert [warning.field for warning in bundle.warnings] == ["tasks[0].scoring_program"]
+
+
+def test_folder_of_a_zip_that_is_out_of_the_bundle_is_refused(write_bundle: WriteBundle, tmp_path: Path) -> None:
+    root = write_bundle(MINIMAL.replace("scoring_program: scoring_program", "scoring_program: program.zip"))
+    (tmp_path / "outside").mkdir()
+    (root / "program").symlink_to(tmp_path / "outside")
+    assert len(problems(root)) == 1
+
+
 def test_phase_with_a_task_that_is_not_defined_is_refused(write_bundle: WriteBundle) -> None:
     (problem,) = problems(write_bundle(MINIMAL.replace("tasks: [0]", "tasks: [0, 7]")))
     assert problem.startswith("competition.yaml:5: phases[0].tasks[1]: ")

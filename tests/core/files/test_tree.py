@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palio.core.files.digest import UnfitFile
-from palio.core.files.tree import TIME_NS, copy_tree, digest_copy, digest_tree, entries_as_is
+from palio.core.files.tree import TIME_NS, copy_tree, digest_copy, digest_tree, entries_as_is, entries_to_copy
 
 # Names that tools leave behind, that differ in case or in one byte, that hold what a digest's lines are made of.
 NAMES = st.sampled_from(
@@ -266,3 +266,14 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UnfitFile) as raised:
             call(tmp_path)
         assert str(raised.value) == "pipe is neither a file nor a folder; remove it"
+
+
+def test_folders_behind_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("palio.core.files.tree.MAX_LINKED", 100)
+    for level in range(10):
+        (tmp_path / f"{level}").mkdir()
+        for name in "ab":
+            (tmp_path / f"{level}/{name}").symlink_to(f"../{level + 1}")
+    (tmp_path / "10").mkdir()
+    with pytest.raises(UnfitFile):
+        list(entries_to_copy(tmp_path / "0", executable=False, within=tmp_path))

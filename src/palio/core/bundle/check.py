@@ -5,6 +5,7 @@ Whether a scoring program works is tested by running it (core.self_test).
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,7 @@ from palio.core.files.lfs import lfs_pointers
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
+_LONGEST_LINK = 1000  # bytes
 SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
 _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
@@ -228,13 +230,31 @@ def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     except PalioError as error:
         yield _error(field, f"{error.failure.message} {error.failure.next_step}")
         return
-    for file in _files_of_command(program.command or ()):
+    needed = set(_files_of_command(program.command or ()))
+    for file, target in _links_as_text(path, contents):
+        yield (_error if file in needed else _warning)(
+            field,
+            f"is {quoted(_name(bundle, path))}, whose file {quoted(file)} holds only the path {quoted(target)}: a link "
+            "that was saved as text, as some zip tools and Git on Windows do; put the file itself there",
+        )
+    for file in sorted(needed):
         if file not in names:
             yield _error(
                 field,
                 f"is started with `{' '.join(program.command or ())}`, but {_name(bundle, path)} has no "
                 f"{quoted(file)}; correct the command or add the file",
             )
+
+
+def _links_as_text(program: Path, contents: Contents) -> Iterator[tuple[str, str]]:
+    """Yields the files of a program's folder that hold nothing but the path of another file, with that path."""
+    for name in contents.names if program.is_dir() else ():
+        words = contents.head(name, _LONGEST_LINK)
+        if words.startswith(b"../") and len(words.split()) == 1 and len(words) < _LONGEST_LINK:
+            target = words.decode(errors="replace").strip()
+            with suppress(OSError, ValueError):  # no possible path
+                if (program / name).parent.joinpath(target).exists():
+                    yield name, target
 
 
 def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:

@@ -16,8 +16,8 @@ from palio.core.bundle.defaults import DOCKER_IMAGE
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
-from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
-from palio.core.bundle.times import Moment, end_moment, shown
+from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
+from palio.core.bundle.times import ADVICE, Moment, end_moment, shown
 from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
 from palio.core.bundle.values import Section, Value
 
@@ -125,7 +125,9 @@ def _end_of_challenge(top: Section) -> datetime | None:
     """The end of the challenge. A day without a time counts as a whole."""
 
     def never_or_moment(value: Value) -> Moment | None:
-        return None if text(value) == "null" else end_moment(value)  # a quoted null, which some exports contain
+        return (
+            None if scalar(value, ADVICE) == "null" else end_moment(value)
+        )  # a quoted null, which some exports contain
 
     end = top.read("end_date", never_or_moment, None)
     if end is not None and end.whole_day and (value := top.take("end_date")):

@@ -49,6 +49,11 @@ class Paths:
             raise Refused(f"is {quoted(written)}; write a path inside the bundle, without a leading / and without ..")
         path = self.root.joinpath(*parts)
         try:
+            if not path.exists() and (other := _packed_or_not(path)).exists():
+                value.warn(
+                    f"is {quoted(written)}, which is not there, so {quoted(other.name)} is used; write that name"
+                )
+                path = other
             leaves = not path.resolve().is_relative_to(self.root)
         except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself
             raise Refused(f"is {quoted(written)}, which cannot be followed ({error})") from None
@@ -72,3 +77,8 @@ class Paths:
             path = path.parent
         names = [entry.relative_to(self.root).as_posix() for entry in path.parent.iterdir()]
         return suggestion(path.relative_to(self.root).as_posix(), names)
+
+
+def _packed_or_not(path: Path) -> Path:
+    """The folder from which a zip would be made, or the zip of a folder: repositories often hold only one of them."""
+    return path.with_suffix("") if path.suffix.lower() == ".zip" else path.with_name(f"{path.name}.zip")

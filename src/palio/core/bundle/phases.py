@@ -88,7 +88,7 @@ def read_phase(
 
 
 def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
-    """Checks that no phase ends before it starts, and that the first one takes over no submissions."""
+    """Checks that no phase ends before it starts. Warns if the first one is to take over submissions."""
     for section, phase in read:
         if phase.start == UNKNOWN or phase.end is None or phase.end > phase.start:
             continue
@@ -103,7 +103,7 @@ def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
                 "write an end after the start"
             )
     if read and read[0][1].auto_migrate and (value := read[0][0].take(keys.auto_migrate)):
-        value.error("says true, but there is no phase before the first; remove it")
+        value.warn("says true, but there is no phase before the first; remove it")
 
 
 def _quota(section: Section, keys: Keys, key: str, default: int) -> int | None:

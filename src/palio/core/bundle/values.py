@@ -37,6 +37,9 @@ class Findings:
         """Notes a key that the format has but Palio does not use."""
         self._unused.setdefault(reason, {})[line, field_name] = None
 
+    def note_key(self, field_name: str, reader: object, default: object, *, is_required: bool) -> None:
+        """Called for every key that a reader looks for. Only the reference of the format records this."""
+
     @property
     def all(self) -> tuple[Problem, ...]:
         """Errors and warnings in line order, then what has no effect."""
@@ -141,6 +144,7 @@ class Section:
     def take(self, key: str) -> Value | None:
         """The value under `key`. Null and empty text count as absent, as on the platforms that files were made for."""
         self._read_keys[key] = None
+        self._note(key)
         value = self._entries.get(key)
         if value is not None and value.is_empty_text:
             value.warn("is empty, so it is read as absent; write a value, or remove the key")
@@ -151,11 +155,13 @@ class Section:
         return key in self._entries and self._entries[key].is_null
 
     def read(self, key: str, reader: Callable[[Value], T], default: D) -> T | D:
+        self._note(key, reader, default)
         value = self.take(key)
         return default if value is None else accept(value, reader, default)
 
     def require(self, key: str, reader: Callable[[Value], T], instead: D, advice: str) -> T | D:
         """Like `read`, but reports an absent key. `advice` says what to write; `instead` is used to continue."""
+        self._note(key, reader, is_required=True)
         if self.take(key) is None:
             self.missing(key, advice)
         return self.read(key, reader, instead)
@@ -177,24 +183,32 @@ class Section:
 
     def section(self, key: str) -> "Section":
         """The mapping under `key`, empty if absent."""
+        self._note(key, dict)
         value = self.take(key)
         return Section(self.value, {}) if value is None else self.adopt(value)
 
     def sections(self, key: str) -> "tuple[Section, ...]":
         """The mappings in the list under `key`, none if absent."""
+        self._note(key, list)
         value = self.take(key)
         return () if value is None else tuple(self.adopt(item) for item in value.items())
 
     def require_sections(self, key: str, advice: str) -> "tuple[Section, ...]":
         """Like `sections`, but reports an empty or absent list. `advice` says what to write."""
+        self._note(key, list, is_required=True)
         value = self.take(key)
         if value is None or value.content in ((), {}):
             self.missing(key, advice)
             return ()
         return self.sections(key)
 
+    def _note(self, key: str, reader: object = None, default: object = None, *, is_required: bool = False) -> None:
+        self.value.findings.note_key(joined(self.value.field, key), reader, default, is_required=is_required)
+
     def drop(self, reasons: Mapping[str, str]) -> None:
         """Marks keys that the format has but Palio does not use, each with a reason or an alternative."""
+        for key, reason in reasons.items():
+            self._note(key, reason)
         self._dropped.update(reasons)
 
     def finish(self) -> None:

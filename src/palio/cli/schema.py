@@ -1,0 +1,17 @@
+"""`palio schema`: prints the format of competition.yaml for editors."""
+
+import click
+
+from palio.cli import rendering
+
+
+@click.command()
+def schema() -> None:
+    """Print JSON Schema of competition.yaml, with which editors complete and check the file.
+
+    For example: `palio schema > competition.schema.json`, then a first line
+    `# yaml-language-server: $schema=competition.schema.json` in competition.yaml.
+    """
+    from palio.core.bundle.schema import json_schema
+
+    rendering.echo_json(json_schema())
