@@ -15,6 +15,7 @@ from palio.core.files.digest import IGNORED_NAMES, UnfitFile
 from palio.core.files.tree import Entry, digest_of, entries_to_copy, file_entry
 
 NAME = "competition.yaml"
+TASK_NAME = "task.yaml"  # what Codabench's page “Resources” takes
 SHOWN_PROBLEMS = 500  # a file of nothing but mistakes has thousands
 OLDER_VERSIONS = ("1", "1.0", "1.5", "1.8")
 NEWER_VERSIONS = ("2", "2.0")
@@ -103,6 +104,8 @@ def _locate(path: Path, findings: Findings) -> Path:
         findings.add(None, "", message, Severity.WARNING)
         return holding[0]
     reason = f"it has no {NAME}"
+    if (root / TASK_NAME).is_file():
+        reason = f"it is one task for Codabench ({TASK_NAME}); name its files under `tasks` of a {NAME}"
     if holding:
         reason += f" at its top level, only {' and '.join(f'{folder.name}/{NAME}' for folder in holding)}"
     raise PalioError("bundle-missing", path=path, reason=reason)
