@@ -9,9 +9,10 @@ _WHOLE = re.compile(r"a whole number from ([\d,]+) to ([\d,]+)")
 _NUMBER = re.compile(r"a number from ([\d.]+) to ([\d.]+)")
 _LONGEST = re.compile(r"a text of at most ([\d,]+) characters")
 _WRITTEN_AS_NUMBERS = ("a date", "a duration", "a size")  # or as text
-_PALIO = {"$ref": "#/$defs/palio"}
 
 Schema = dict[str, object]
+
+_PALIO: Schema = {"$ref": "#/$defs/palio"}
 
 
 def json_schema() -> Schema:
