@@ -47,6 +47,7 @@ _BY_HAND = {  # keys that no single reader reads
     "leaderboards[].columns[].computation_indexes": _INDEXES,
     "leaderboard.columns.KEY.leaderboard": "an alias of one of `leaderboards`, or its label",
     "palio": "a mapping",
+    "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
     "phases[].palio": "a mapping",
     "phases.N.palio": "a mapping",
 }
@@ -73,6 +74,11 @@ class RecordedKey:
     @property
     def key(self) -> str:
         return self.field.rpartition(".")[2]
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether `allowed` is written here, because no single reader tells it."""
+        return self.field in _BY_HAND
 
     @property
     def allowed(self) -> str:

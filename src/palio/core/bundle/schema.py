@@ -64,6 +64,8 @@ def _value(keys: list[RecordedKey], key: RecordedKey) -> Schema:
         return {"type": ["string", "number"], "maxLength": _integer(match[1])}
     if "choice" in getattr(key.reader, "__qualname__", "") or "_log_of" in getattr(key.reader, "__qualname__", ""):
         return {"enum": _words(allowed)}
+    if key.reader is None or key.is_by_hand:  # of more than one form
+        return {}
     return {"type": ["string", "number"] if allowed.startswith(_WRITTEN_AS_NUMBERS) else "string"}
 
 
