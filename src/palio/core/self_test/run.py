@@ -29,6 +29,7 @@ _OWN_FAULTS = re.compile(
     r"|No such file or directory: '/app/(?:input/ref|program)",
     re.MULTILINE,
 )
+FIRST = "the reference data as predictions"
 _ASKED = frozenset({"score-exit", "scores-invalid", "scores-missing"})  # what unfit predictions may cause
 _AGAIN: Mapping[str, Mapping[str, str]] = {
     "the same predictions again": {},
@@ -118,14 +119,16 @@ class _Tests:
     def _reference(self) -> Generator[Check, None, "_Tried | None"]:
         """Yields a check, and returns what was scored."""
         reference = self._phase.tasks[0].reference_data
-        name = "the reference data as predictions"
+        name = FIRST
         if reference is None or not reference.exists():
             yield Check(name, None, "there is none; add a sample submission under `solutions:` to try the scoring")
             return None
         answers = Answers.read(reference, self._work / "reference")
+        if other := self._named_as_restored(answers):
+            answers, name = other, f"{name}, named {other.names[0]}"
         tried = self._score(answers)
         if not tried.scored and (other := self._renamed(answers, tried)):
-            answers, name = other, f"{name}, named {' and '.join(other.names)}"
+            answers, name = other, f"{FIRST}, named {' and '.join(other.names)}"
             tried = self._score(answers)
         if tried.scored:
             yield tried.check(name, passed=True)
@@ -142,6 +145,14 @@ class _Tests:
                 "try the scoring",
                 tried.log,
             )
+        return None
+
+    def _named_as_restored(self, answers: Answers) -> Answers | None:
+        """A single file under the name that `blind` restores names in, unless it has that name."""
+        blind = self._phase.rules.blind
+        wanted = {restore.csv for restore in blind.restore if restore.csv} if blind else set()
+        if len(wanted) == len(answers.names) == 1 and answers.names != [*wanted]:
+            return answers.renamed(answers.names[0], *wanted)
         return None
 
     def _renamed(self, answers: Answers, tried: _Tried) -> Answers | None:
