@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
-from tests.bundles import ANSWERS, answers
+from tests.bundles import ANSWERS, YAML, answers, write_bundle
 from tests.web.scored_submissions import publish, write_leaderboard_bundle
 from tests.web.submission_files import below, context_zip
 from tests.web.submitting import end, stored
@@ -32,6 +32,18 @@ def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser
     for each in ("5 submissions left", "0 of 5 used", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
         assert each in said
     assert "No files yet" in said
+
+
+def test_page_says_that_code_runs_inside_the_ingestion_program(world: World, browser: Browser, tmp_path: Path) -> None:
+    sentence = "runs in one process with the challenge's ingestion program"
+    assert sentence not in words(browser(world.bob).get(PAGE).text)
+    task = "    scoring_program: scoring_program\n"
+    yaml = YAML.replace("[context, results]", "[code]").replace(task, f"{task}    ingestion_program: ingestion\n")
+    bundle = write_bundle(tmp_path / "bundle", yaml=yaml)
+    (bundle / "ingestion").mkdir()
+    (bundle / "ingestion" / "metadata").write_text("command: python $program/run.py")
+    publish(world.challenge, bundle)
+    assert sentence in words(browser(world.bob).get(PAGE).text)
 
 
 def test_form_without_script_submits(world: World, browser: Browser) -> None:
