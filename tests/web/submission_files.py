@@ -1,4 +1,4 @@
-"""Files to be handed in to the small challenge of tests.bundles, as bytes."""
+"""Submissions to the small challenge of tests.bundles, as bytes."""
 
 import hashlib
 import io

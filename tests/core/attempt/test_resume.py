@@ -76,7 +76,7 @@ class Ground:
             archive.writestr("Dockerfile", DOCKERFILE)
             archive.writestr("predict.py", PREDICT)
 
-    def hand_in_results(self) -> None:
+    def submit_results(self) -> None:
         self.submission = self.home / "mine.zip"
         with zipfile.ZipFile(self.submission, "w") as archive:
             archive.writestr("answers.csv", answers(dict(sorted(ANSWERS.items()))))
@@ -156,7 +156,7 @@ def test_killed_at_every_moment(tmp_path: Path, programs: Mapping[str, Any], fir
 
 
 def test_results_killed_at_every_moment(ground: Ground) -> None:
-    ground.hand_in_results()
+    ground.submit_results()
     ground.finish("whole")
     whole, moment = ground.folder("whole"), 1
     while killed_at(moment, lambda: ground.finish(f"run{moment}")):  # noqa: B023
@@ -288,6 +288,6 @@ def test_another_attempts_folder_is_refused(ground: Ground) -> None:
     ground.finish("run")
     with pytest.raises(PalioError, match="already exists"):
         ground.evaluation("run", "0c0d")
-    ground.hand_in_results()
+    ground.submit_results()
     with pytest.raises(PalioError, match="already exists"):
         ground.evaluation("run")

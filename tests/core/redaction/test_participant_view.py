@@ -269,7 +269,7 @@ def test_view_of_predictions_refused_public_not_blind(view: ParticipantView) -> 
     assert view.failure(score=scoring(PROBLEMS))["evidence"] == PROBLEMS.splitlines()
 
 
-def test_view_of_predictions_that_were_handed_in(view: ParticipantView) -> None:
+def test_view_of_submitted_predictions(view: ParticipantView) -> None:
     """Names that the participant wrote stay; others and labels do not."""
     view.submission = view.home / "mine.csv"
     view.submission.write_text("file,answer\nscan-901.txt,unsure\n")

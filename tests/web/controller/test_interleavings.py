@@ -18,8 +18,8 @@ from palio.core.attempt.states import ENDS, State, may_move
 from palio.web.models import Attempt, Event, Submission
 
 HAPPENINGS = [
-    *("hand in", "predictions", "tick", "tick", "tick", "kill", "stop", "cancel", "overdue", "hurry"),
-    *("fault", "bug", "exit", "lasting", "mend", "away", "back"),
+    *("submit", "predictions", "tick", "tick", "tick", "kill", "stop", "cancel", "overdue", "hurry"),
+    *("fault", "bug", "exit", "lasting", "recover", "away", "back"),
 ]
 
 
@@ -35,7 +35,7 @@ def test_only_legal_moves_and_one_result(world: World, happenings: list[str]) ->
         with tempfile.TemporaryDirectory() as home, transaction.atomic():
             stepped = SteppedController(Path(home))
             try:
-                for number, happening in enumerate(["hand in", *happenings]):
+                for number, happening in enumerate(["submit", *happenings]):
                     happen(stepped, world, happening, number)
                 bring_to_its_end(stepped)
                 check(stepped)
@@ -49,7 +49,7 @@ def test_only_legal_moves_and_one_result(world: World, happenings: list[str]) ->
 def happen(stepped: SteppedController, world: World, happening: str, number: int) -> None:
     engine, unended = stepped.engine, Attempt.objects.exclude(state__in=[*ENDS])
     match happening:
-        case "hand in":
+        case "submit":
             add_submission(world.team, world.bob, extra=str(number).encode())
         case "predictions":
             add_submission(world.rivals, world.carol, kind="results")
@@ -66,7 +66,7 @@ def happen(stepped: SteppedController, world: World, happening: str, number: int
             engine.faults["predict"] = RuntimeError("a bug")
         case "exit":
             engine.programs = {"predict": exits, "score": score}
-        case "mend":
+        case "recover":
             repair(stepped)
         case "overdue":
             stepped.ahead_s += 400

@@ -31,7 +31,7 @@ print(add_submission(world.team, world.bob, predict="import time\\ntime.sleep(0.
 def test_the_whole_platform_killed_and_started_again(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As soon as something was handed in, and again in each stage that lasts."""
+    """As soon as something was submitted, and again in each stage that lasts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
     data = tmp_path / "data"

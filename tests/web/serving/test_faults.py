@@ -1,4 +1,4 @@
-"""What goes wrong while people hand in, against the real thing: `palio serve` with two processes, on a port.
+"""What goes wrong while people submit, against the real thing: `palio serve` with two processes, on a port.
 
 Killed servers are in test_upload_restart.py and tests/web/controller; full disks in tests/web/verbs/test_disk_full.py
 and tests/web/http/test_database_errors.py, where no process can leave its small disk.
@@ -47,7 +47,7 @@ print(json.dumps({user.username: make_token(user, "t", SCOPES, days=1)[1] for us
 
 
 class Faults:
-    """A platform with challenges `open`, `closing` and `once`, in which one may hand in once a day."""
+    """A platform with challenges `open`, `closing` and `once`, in which one may submit once a day."""
 
     def __init__(self, platform: Running, secrets: Mapping[str, str]) -> None:
         self.platform, self.secrets = platform, secrets

@@ -1,4 +1,4 @@
-"""Dates, numbers and kinds: who may hand in what, when, and how often still."""
+"""Dates, numbers and kinds: who may submit what, when, and how often."""
 
 import threading
 from collections.abc import Callable
