@@ -71,7 +71,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
 
 def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser: Browser, tmp_path: Path) -> None:
     """As the refusal says: it is in the list, to be chosen for a phase that is open."""
-    publish(world.challenge, write_leaderboard_bundle(tmp_path / "over", final="    end: 2026-01-02\n"))
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "over", final="    end: 2026-01-02 00:00\n"))
     file = SimpleUploadedFile("late.zip", context_zip())
     answer = browser(world.bob).post(PAGE, {"file": file, "phase": "Final"})
     said = words(answer.text)
