@@ -91,7 +91,7 @@ def add_submission(bob: Walker, file: Path) -> None:
     """What is wrong is refused on the spot; what is right is sent with its progress shown."""
     bob.follow("Submit")
     bob.looks("submit")
-    text = file.with_name("notes.txt")
+    text = file.with_name("notes.pdf")
     text.write_text("This is nothing that could be run.")
     bob.page.set_input_files("#file", text)
     bob.press("Submit")

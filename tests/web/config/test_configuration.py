@@ -88,7 +88,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         f"{file}: move `port` into the table [server]",
         f"{file}: move `other` into the table [server]",
         f"{file}: [server] slotz: unknown setting. Did you mean `slots`?",
-        f"{file}: [server] workers: True is not allowed. Use a whole number from 1 to 64",
+        f"{file}: [server] workers: True is not allowed. Use a whole number from 0 to 64",
         f"{file}: [server] threads: 1.5 is not allowed. Use a whole number from 1 to 256",
         f"{file}: [server] host: '' is not allowed. Use non-empty text",
         "PALIO_MAX_UPLOAD_GIB: 'nan' is not allowed. Use a number from 0.001 to 1024",
