@@ -110,7 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (bundle / "public_data").mkdir()
     for name in ("public_data/small.bin", "public_data/large.bin", "kit.bin"):
         (bundle / name).write_bytes(os.urandom(1000 if "small" in name else LARGE_BYTES))
-    with running(folder / "data", "--pages-only") as server:
+    with running(folder / "data", "--pages-only", PALIO_WORKERS="1") as server:
         setting = environment(PALIO_DATA=str(server.data), DJANGO_SETTINGS_MODULE="palio.web.settings")
         command = [sys.executable, "-c", SET_UP + ORGANIZER, str(bundle)]
         made = subprocess.run(command, env=setting, capture_output=True, text=True, check=True)
