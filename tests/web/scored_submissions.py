@@ -144,7 +144,7 @@ def compute_statistics(challenge: Challenge) -> None:
 
 
 def _failures(failure: str | PalioError) -> tuple[dict[str, Any], dict[str, Any]]:
-    """For organizers, and for whoever submitted it."""
+    """For organizers, and for the team that submitted it."""
     if isinstance(failure, PalioError):
         return failure.failure.as_json(), for_participant(failure.failure).as_json()
     shown = failure_of(failure)

@@ -230,9 +230,9 @@ class Evaluation:
         build = attempt.code_image(self.folder, run.context or self._prepared.image_context())
         result = yield from self._run(build)
         verdicts.raise_if_code_image_failed(result, build, attempt.task.ingestion_program if run.context else None)
-        self._ingests = run.ingestion is not None
 
         def job_on(inputs: Path | None) -> Job:
+            self._ingests = run.ingestion is not None
             return attempt.code_job(self.folder, self.stage, image=result.image or "", run=run, inputs=inputs)
 
         return job_on

@@ -41,18 +41,20 @@ def _is_zip(path: Path) -> bool:
         return file.read(2) == _MAGIC
 
 
+def unreadable(error: PalioError, name: str, path: Path | str) -> PalioError:
+    """The error for an organizer whose archive could not be unpacked: the participant's would not help."""
+    if not error.failure.code.startswith("archive-"):
+        return error
+    reason = error.failure.message.removeprefix(f"{name} ").rstrip(".")
+    return PalioError("folder-unreadable", path=path, reason=f"it {reason}", evidence=error.failure.evidence)
+
+
 def _unpack(path: Path, folder: Path) -> tuple[str, ...]:
     try:
         folder.mkdir()
         return unpack(path, folder).notes
     except PalioError as error:
-        if not error.failure.code.startswith("archive-"):
-            raise
-        # the message for a participant's archive would not help an organizer
-        reason = error.failure.message.removeprefix(f"{path.name} ").rstrip(".")
-        raise PalioError(
-            "folder-unreadable", path=path, reason=f"it {reason}", evidence=error.failure.evidence
-        ) from error
+        raise unreadable(error, path.name, path) from error
 
 
 def _named(error: PalioError, folder: Path, path: Path) -> PalioError:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from django.conf import settings
 
 from palio.core.bounded_call import Bounds
+from palio.core.bundle.zipped import unreadable
 from palio.core.errors import PalioError
 from palio.core.files.staging import writing
 from palio.core.quantities import GIB, MIB
@@ -47,10 +48,4 @@ def _unpack(archive: Path, folder: Path, name: str) -> None:
             unpack_bundle, str(archive), str(folder), name, most, bounds=bounds, code="folder-unreadable", name=name
         )
     except PalioError as error:
-        if not error.failure.code.startswith("archive-"):
-            raise
-        # the message for a participant's archive would not help an organizer
-        reason = error.failure.message.removeprefix(f"{name} ").rstrip(".")
-        raise PalioError(
-            "folder-unreadable", path=name, reason=f"it {reason}", evidence=error.failure.evidence
-        ) from error
+        raise unreadable(error, name, name) from error
