@@ -60,12 +60,17 @@ def classic(layers: Sequence[bytes], *, tag: str = "vowels:1", image: bytes | No
     }
 
 
+def zipped(content: bytes) -> bytes:
+    """In gzip, without the time, so that the same content has the same digest."""
+    return gzip.compress(content, mtime=0)
+
+
 def oci(
     layers: Sequence[bytes],
     *,
     tag: str = "vowels:1",
     image: bytes | None = None,
-    pack: Callable[[bytes], bytes] = gzip.compress,
+    pack: Callable[[bytes], bytes] = zipped,
     manifest_json: bool = True,
 ) -> Members:
     """As Docker from 25 on saves it; without `manifest_json` as others save what they call an OCI archive."""
@@ -94,7 +99,7 @@ def oci(
 def write(path: Path, members: Mapping[str, bytes | TarInfo]) -> Path:
     """The archive, in gzip if its name says so."""
     content = tar(members)
-    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    path.write_bytes(zipped(content) if path.suffix == ".gz" else content)
     return path
 
 

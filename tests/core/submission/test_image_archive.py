@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzzing import fuzzed, mutated, with_mutated_headers
-from tests.images import Members, classic, config, entry, oci, sha256, tar, write
+from tests.images import Members, classic, config, entry, oci, sha256, tar, write, zipped
 
 from palio.core.errors import Failure, PalioError
 from palio.core.quantities import MIB
@@ -126,7 +126,7 @@ def test_inspect_nested_index(tmp_path: Path) -> None:
         (b"hello", "it is not a tar archive"),
         (bytes(512), "it has neither manifest.json nor index.json, so it is not a saved image"),
         (tar(classic(LAYERS))[:9000], "it is truncated"),
-        (gzip.compress(tar(classic(LAYERS)), mtime=0)[:500], "it is truncated"),
+        (zipped(tar(classic(LAYERS)))[:500], "it is truncated"),
         (b"\x1f\x8bhello world", "it cannot be read (Unknown compression method)"),
         (tar({"Dockerfile": b"FROM x"}), "it has neither manifest.json nor index.json, so it is not a saved image"),
     ],
@@ -137,7 +137,7 @@ def test_inspect_no_saved_image(tmp_path: Path, content: bytes, reason: str) -> 
 
 
 def test_inspect_broken_checksum_of_gzip(tmp_path: Path) -> None:
-    whole = bytearray(gzip.compress(tar(classic(LAYERS))))
+    whole = bytearray(zipped(tar(classic(LAYERS))))
     whole[-8] ^= 1
     (tmp_path / "s.tar.gz").write_bytes(whole)
     assert invalid(tmp_path / "s.tar.gz").startswith("it cannot be read (CRC check failed")
@@ -322,7 +322,7 @@ def test_inspect_refuses_entry_of_layer(
 ) -> None:
     layer = tar({"a": b"x", "evil": member})
     members = layout([LAYERS[0], layer])
-    name = next(name for name, given in members.items() if given in (layer, gzip.compress(layer)))
+    name = next(name for name, given in members.items() if given in (layer, zipped(layer)))
     assert faults(tmp_path / "s.tar", members) == (f"{name}: {fault}",)
 
 
@@ -335,7 +335,7 @@ def test_inspect_refuses_sparse_file(tmp_path: Path) -> None:
 
 
 def test_inspect_stops_at_too_much(tmp_path: Path) -> None:
-    bomb = gzip.compress(tar({"zeros": bytes(50 * MIB)}))
+    bomb = zipped(tar({"zeros": bytes(50 * MIB)}))
     members = oci([bomb], image=config([gzip.decompress(bomb)]), pack=lambda layer: layer)
     path = write(tmp_path / "s.tar.gz", members)
     assert path.stat().st_size < 60_000

@@ -64,7 +64,7 @@ def test_read_submission_saved_by_others(tmp_path: Path, first: str) -> None:
 
 def test_read_submission_looks_at_the_beginning_only(tmp_path: Path) -> None:
     """Whatever comes after is looked at when it is loaded, in a stage with a limit."""
-    whole = gzip.compress(tar(classic([tar({"zeros": bytes(20_000_000)})])))
+    whole = gzip.compress(tar(classic([tar({"zeros": bytes(20_000_000)})])), mtime=0)
     (tmp_path / "s.tar.gz").write_bytes(whole[: len(whole) // 2])
     assert read_submission(tmp_path / "s.tar.gz").kind is SubmissionKind.IMAGE
 
@@ -313,7 +313,7 @@ def _seeds() -> list[bytes]:
                     content = {"i.zip": zips[-1] if zips else b"x", "image.tar": tar(oci(LAYERS))}.get(name, pointer())
                     archive.writestr(name, content)
             zips.append(file.getvalue())
-    return [*zips, tar(oci(LAYERS)), gzip.compress(tar(classic(LAYERS))), b"file,answer\n", pointer()]
+    return [*zips, tar(oci(LAYERS)), gzip.compress(tar(classic(LAYERS)), mtime=0), b"file,answer\n", pointer()]
 
 
 SEEDS = _seeds()
