@@ -416,6 +416,17 @@ def test_zip_and_its_folder_stand_for_each_other(write_bundle: WriteBundle, writ
     assert [warning.field for warning in bundle.warnings] == ["tasks[0].scoring_program"]
 
 
+def test_page_elsewhere_in_the_bundle_is_used_if_it_is_the_only_one(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL.replace("file: pages/overview.md", "file: overview.md"))
+    bundle = read_bundle(root)
+    assert bundle.pages[0].file == root / "pages/overview.md"
+    assert [warning.field for warning in bundle.warnings] == ["pages[0].file"]
+    (root / "other").mkdir()
+    (root / "other/overview.md").write_text("Another.")
+    (problem,) = problems(root)
+    assert problem.startswith("competition.yaml:3: pages[0].file: ")
+
+
 def test_folder_of_a_zip_that_is_out_of_the_bundle_is_refused(write_bundle: WriteBundle, tmp_path: Path) -> None:
     root = write_bundle(MINIMAL.replace("scoring_program: scoring_program", "scoring_program: program.zip"))
     (tmp_path / "outside").mkdir()

@@ -72,7 +72,7 @@ def _pages(bundle: Bundle) -> Iterator[Problem]:
     named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
     for name, file in named:
         if not file.read_bytes().strip():
-            yield _error(
+            yield _warning(
                 "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
             )
     public = any(phase.rules.data == "public" for phase in bundle.phases)
