@@ -101,6 +101,7 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
         max_submissions_per_day=999,
         max_submissions=100,
         auto_migrate=True,
+        migrates_ranked=True,
         rules=results_only,
     )
     mean = Column("mean", "mean", False, 2, False, "avg_rank", ("set1", "set2"))

@@ -128,7 +128,7 @@ class Stratum:
 
     @property
     def discordant(self) -> NDArray[np.bool_]:
-        return self.prediction_a != self.prediction_b
+        return np.not_equal(self.prediction_a, self.prediction_b)
 
 
 def stratified_permutation_test(
@@ -142,7 +142,7 @@ def stratified_permutation_test(
 
     def mean(exchanged: Sequence[Floats]) -> Floats:
         parts = [difference(part) for difference, part in zip(differences, exchanged, strict=True)]
-        return np.abs(np.mean(parts, axis=0))
+        return np.asarray(np.abs(np.mean(parts, axis=0)))
 
     observed = mean([np.zeros(cases) for cases in sizes])
     random, extreme = generator(seed), 0
