@@ -29,8 +29,10 @@ TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sam
 
 @dataclass(frozen=True)
 class Download:
-    """A download of one phase; `kind` is a key of TITLES, with a number behind it for a solution. `files` have the names
-    that they get in the zip."""
+    """A download of one phase; `kind` is a key of TITLES, with a number behind it for a solution.
+
+    `files` have the names that they get in the zip.
+    """
 
     phase: Phase
     kind: str
