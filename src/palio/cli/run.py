@@ -160,9 +160,10 @@ def evaluate(
 
 def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> str:
     """A table of one row, or of one for each task and their mean."""
+    from palio.core.bundle.leaderboards import score_columns
     from palio.core.bundle.task_columns import own_columns, task_key
 
-    shown = [column for column in own_columns(bundle.leaderboard.columns) if column.computation is None]
+    shown = [column for column in own_columns(score_columns(bundle, phase)) if column.computation is None]
 
     def row(key_of: Callable[[str], str]) -> list[str]:
         keys = [(column, key_of(column.key)) for column in shown]

@@ -29,6 +29,7 @@ from palio.core.attempt.progress import Progress, clear
 from palio.core.attempt.restore import restore_all
 from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
+from palio.core.bundle.leaderboards import score_columns
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.task_columns import combined, own_columns
@@ -288,7 +289,7 @@ class Evaluation:
         yield from self._run_scoring(reference, attempt.predictions(self.folder), scores)
         if (report := scores / REPORT).is_file() and attempt is self._tasks[0]:
             shutil.copyfile(report, self.folder.report)
-        return read_scores(scores, own_columns(attempt.bundle.leaderboard.columns))
+        return read_scores(scores, own_columns(score_columns(attempt.bundle, attempt.phase)))
 
     # -- parts of the stages
 

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
-from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.leaderboards import score_columns
+from palio.core.bundle.model import Bundle, Column, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
@@ -101,7 +102,7 @@ def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Itera
         if path is not None:
             yield from (places.located(problem, _name(bundle, path)) for problem in _program(bundle, field, path))
     texts = _texts(task.scoring_program, bundle.root)
-    for column in own_columns(bundle.leaderboard.columns):
+    for column in own_columns(_columns_of(bundle, task)):
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             problem = _warning(
                 "leaderboards",
@@ -112,6 +113,12 @@ def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Itera
             if there.line is None:  # CodaLab's dialect
                 there = places.located(replace(problem, field=f"columns.{column.key}"))
             yield there if there.line else problem
+
+
+def _columns_of(bundle: Bundle, task: Task) -> tuple[Column, ...]:
+    """The columns of the phases that use the task."""
+    phases = [phase for phase in bundle.phases if task in phase.tasks] or [None]
+    return tuple({column.key: column for phase in phases for column in score_columns(bundle, phase)}.values())
 
 
 def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> Iterator[Problem]:

@@ -251,7 +251,7 @@ def _inspected(opened: _Opened, max_bytes: int, *, lenient: bool) -> Archive:
         try:
             members, linked = followed(members, lambda member: _target(opened, member), MAX_ENTRIES)
         except TooManyLinkedError:
-            _refuse(opened.name, [f"its links lead to more than {MAX_ENTRIES:,} entries"])
+            _refuse(opened.name, [f"it has more than {MAX_ENTRIES:,} entries behind its links"])
         changes = [*repeated, *linked]
     if faults := _faults(members, max_bytes):
         _refuse(opened.name, faults)

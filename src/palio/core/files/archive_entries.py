@@ -20,7 +20,7 @@ MAX_LINK_BYTES = 4096
 
 
 class TooManyLinkedError(ValueError):
-    """The links of an archive lead to too many entries."""
+    """An archive has too many entries behind its links."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def followed(
     """Returns the members with links replaced by what they point to, and notes.
 
     `target_of` reads where a link points. Links that cannot be followed are returned as they are. Raises
-    TooManyLinkedError if links lead to more than `most` members, because links to folders may multiply.
+    TooManyLinkedError for more than `most` members behind links, because links to folders may multiply.
     """
     links = {member.name: target_of(member) for member in members if member.is_link}
     if not links:

@@ -9,7 +9,7 @@ from palio.core.errors import PalioError, counted
 from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
 from palio.core.leaderboard.run_cases import cases_of_run
-from palio.core.leaderboard.run_results import Lock, RunResult
+from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult
 from palio.core.statistics.cases import Cases
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.summary import RankStatistics, rank_statistics, score_interval
@@ -40,6 +40,7 @@ class RunLeaderboard:
     """`statistics` are those of `ranked`, in the same order."""
 
     lock: Lock  # what all runs have in common, and one run's own submission
+    board: LockedLeaderboard
     columns: tuple[Column, ...]  # without hidden ones
     ranked: tuple[RankedRun, ...]
     unranked: tuple[UnrankedRun, ...]
@@ -47,14 +48,18 @@ class RunLeaderboard:
 
     @property
     def primary(self) -> Column:
-        return self.lock.leaderboard.primary_column
+        return self.board.primary_column
 
 
-def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
-    """Raises PalioError "usage" if the runs cannot be compared, or if none has a score."""
+def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLeaderboard:
+    """Ranks by the leaderboard with this key, by default the first.
+
+    Raises PalioError "usage" if the runs cannot be compared, if none has a score or no leaderboard has the key.
+    """
     by_name = dict(zip(_names(runs), runs, strict=True))
     lock = _common_lock(by_name)
-    columns, primary = lock.leaderboard.columns, lock.leaderboard.primary_column
+    board = _board(lock, board_key)
+    columns, primary = board.columns, board.primary_column
     entries = [Entry(name, run.created, run.scores or {}) for name, run in by_name.items()]
     rows = rank_entries(entries, columns, primary)
     ranked = [row for row in rows if row.rank is not None]
@@ -72,6 +77,7 @@ def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
     ranges = statistics.ranges or [None] * len(ranked)
     return RunLeaderboard(
         lock=lock,
+        board=board,
         columns=tuple(column for column in columns if not column.hidden),
         ranked=tuple(
             RankedRun(
@@ -85,6 +91,20 @@ def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
         ),
         unranked=tuple(unranked),
         statistics=statistics,
+    )
+
+
+def _board(lock: Lock, key: str | None) -> LockedLeaderboard:
+    if not key:
+        return lock.leaderboard
+    for board in lock.leaderboards:
+        if board.key == key:
+            return board
+    keys = ", ".join(board.key for board in lock.leaderboards) or f"only “{lock.leaderboard.title}”"
+    raise PalioError(
+        "usage",
+        problem=f"These runs have no leaderboard `{key}`. Their leaderboards: {keys}.",
+        next_step="Name one of these with --leaderboard, or leave it out.",
     )
 
 

@@ -25,6 +25,7 @@ class LockedData(BaseModel):
 
 
 class LockedLeaderboard(BaseModel):
+    key: str = ""  # only where there are several
     title: str
     primary: str
     columns: tuple[Column, ...]
@@ -48,6 +49,7 @@ class Lock(BaseModel):
     input_data: LockedData | None
     reference_data: LockedData | None
     leaderboard: LockedLeaderboard
+    leaderboards: tuple[LockedLeaderboard, ...] = ()  # if there are several: all, the first again
     statistics: StatisticsPolicy | None
     phantom: bool
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from palio.core.attempt.renaming import renamed_and_restored
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
-from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
+from palio.core.bundle.leaderboards import primary_of
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
@@ -207,7 +208,7 @@ class _Tests:
         return tried.check(variation.name, passed=True)
 
     def _as_good(self, scores: Mapping[str, float], perfect: Mapping[str, float]) -> bool:
-        primary: Column = self._bundle.leaderboard.primary
+        primary = primary_of(self._bundle, self._phase)
         if primary.key not in scores or primary.key not in perfect:
             return False
         sign = 1 if primary.descending else -1

@@ -20,7 +20,8 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
-from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.bundle.leaderboards import leaderboards_of
+from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
@@ -91,18 +92,20 @@ class StatisticsUpdate:
     def update(self, challenge: Challenge) -> None:
         """Computes and stores what is missing of a challenge's statistics."""
         bundle = current_bundle(challenge)
-        primary = bundle.leaderboard.primary
         for phase in bundle.phases:
-            if phase.rules.statistics is not None and not primary.hidden:
-                self._update_phase(challenge, phase, phase.rules.statistics, primary)
+            for board in leaderboards_of(bundle, phase):
+                if phase.rules.statistics is not None and not board.primary.hidden:
+                    self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
 
-    def _update_phase(self, challenge: Challenge, phase: Phase, policy: StatisticsPolicy, primary: Column) -> None:
-        key = challenge.pk, phase.name
+    def _update_leaderboard(
+        self, challenge: Challenge, phase: Phase, board: Leaderboard, policy: StatisticsPolicy
+    ) -> None:
+        key, primary = (challenge.pk, phase.name), board.primary
         known = self._entries.get(key, ())
-        leaderboard, self._entries[key] = read_leaderboard(challenge, phase, Visibility.ALL, known=known)
+        leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
         scores = ranked_scores(leaderboard.rows, primary)
-        stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name).first()
-        stored = stored or LeaderboardStatistics(challenge=challenge, phase=phase.name)
+        of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
+        stored = LeaderboardStatistics.objects.filter(**of).first() or LeaderboardStatistics(**of)
         settings = settings_digest(policy, primary)
         if stored.settings != settings:
             stored.settings, stored.intervals, stored.ranked = settings, {}, ""

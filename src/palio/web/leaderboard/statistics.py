@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Row
 from palio.web.models import Challenge, LeaderboardStatistics
 
@@ -24,12 +24,13 @@ class Statistics:
     cases: int | None = None
 
 
-def read_statistics(challenge: Challenge, phase: Phase, primary: Column, rows: Sequence[Row]) -> Statistics:
+def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> Statistics:
     """What is stored and still holds. `rows` are those of the whole leaderboard."""
+    primary = board.primary
     policy, scores = phase.rules.statistics, ranked_scores(rows, primary)
     if policy is None or not scores:
         return Statistics()
-    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name).first()
+    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
     if stored is None or stored.settings != settings_digest(policy, primary):
         return Statistics()
     intervals = {
