@@ -14,6 +14,7 @@ from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
+    from palio.core.bundle.zipped import OpenBundle
     from palio.core.self_test.run import Check
 
 
@@ -37,17 +38,17 @@ def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int
     """
     from palio.core.bundle.zipped import bundle_folder
 
-    with bundle_folder(bundle) as (folder, notes):
-        return _check(folder, notes, engine, with_self_test=with_self_test, as_json=as_json)
+    with bundle_folder(bundle, whole=with_self_test) as opened:
+        return _check(opened, engine, with_self_test=with_self_test, as_json=as_json)
 
 
-def _check(folder: Path, notes: Sequence["Problem"], engine: str, *, with_self_test: bool, as_json: bool) -> int:
+def _check(opened: "OpenBundle", engine: str, *, with_self_test: bool, as_json: bool) -> int:
     from palio.core.bundle.check import check_bundle, in_file_order
     from palio.core.bundle.read import read_bundle
 
-    found = read_bundle(folder)
-    errors, warnings = check_bundle(found)
-    warnings = in_file_order((*notes, *found.warnings, *warnings))
+    found = read_bundle(opened.folder)
+    errors, warnings = check_bundle(found, data=opened.data)
+    warnings = in_file_order((*opened.notes, *found.warnings, *warnings))
     if not as_json:
         _show(found.title, in_file_order((*errors, *warnings)))
     checks = _self_test(found, engine, quiet=as_json) if with_self_test and not errors else []

@@ -94,8 +94,8 @@ class Prepared:
         if not is_zip(path):
             return self._folder(f"{field}{part}-file", lambda half: _copy_into(half, path))
         try:
-            top = "" if field.endswith("_program") else inspect_archive(path).top
-            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top))
+            top = "" if field.endswith("_program") else inspect_archive(path, lenient=True).top
+            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top, lenient=True))
         except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise

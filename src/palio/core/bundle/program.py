@@ -85,7 +85,7 @@ def program_contents(path: Path, within: Path | None = None) -> Contents:
     if not is_zip(path) or not slash or not all(name.startswith(prefix) for name in contents.names):
         return contents
     names = tuple(name.removeprefix(prefix) for name in contents.names)
-    return Contents(names, lambda name, size_bytes: contents.head(prefix + name, size_bytes))
+    return Contents(names, lambda name, size_bytes: contents.head(prefix + name, size_bytes), contents.changes)
 
 
 def _starts(dockerfile: bytes) -> bool:

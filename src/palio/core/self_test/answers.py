@@ -28,7 +28,7 @@ class Answers:
             return cls(path, {})
         if zipfile.is_zipfile(path):
             work.mkdir()
-            unpack(path, work, plain=True)
+            unpack(path, work, plain=True, lenient=True)
         else:
             work.mkdir()
             shutil.copyfile(path, work / path.name)
