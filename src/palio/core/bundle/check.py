@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
+from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
@@ -136,6 +137,7 @@ def _phase(bundle: Bundle, phase: Phase, places: Places) -> Iterator[Problem]:
     yield from _data(bundle, places, "public_data", phase.public_data)
     for task in phase.tasks:
         yield from _fit(phase, task)
+        yield from monai_problems(phase, task)
 
 
 def _fit(phase: Phase, task: Task) -> Iterator[Problem]:

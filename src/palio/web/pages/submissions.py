@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
@@ -168,14 +167,16 @@ KINDS = {
     SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
     SubmissionKind.RESULTS: "predictions (.csv or .zip)",
     SubmissionKind.CODE: "code that this challenge runs (.zip)",
+    SubmissionKind.MONAI: "a MONAI bundle, without a Dockerfile (.zip)",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],
     SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
     SubmissionKind.RESULTS: [".csv", ".zip"],
     SubmissionKind.CODE: [".zip"],
+    SubmissionKind.MONAI: [".zip"],
 }
-assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
+assert set(KINDS) == set(SUFFIXES) == set(SubmissionKind)  # noqa: S101 - each kind has its words
 
 
 def _phase(challenge: Challenge, name: str | None) -> Phase:

@@ -13,7 +13,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
@@ -51,7 +50,7 @@ class Quota:
 
     @property
     def kinds(self) -> tuple[SubmissionKind, ...]:
-        return tuple(kind for kind in self.phase.rules.submissions if kind in EVALUATED_KINDS)
+        return self.phase.rules.submissions
 
     @property
     def most_bytes(self) -> int:
