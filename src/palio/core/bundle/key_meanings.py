@@ -128,7 +128,7 @@ MEANINGS = {
     "monai.image": "the image that they are built on, by tag or digest",
     "monai.csv": "the table that the scoring program reads, made of the one that a bundle writes",
     "monai.columns": "its header: the names of inputs, then the predictions, such as [file, class]",
-    "monai.classes": "the classes in the order of the network's outputs; bundles with another `channel_def` are refused",
+    "monai.classes": "the classes in the order of the network's outputs; a bundle's `channel_def` must have them",
     "palio.ranking": "how teams are ranked",
     "ranking.choose": "which submission of a team counts",
     "ranking.ties": "`min`: equal scores share the better rank",

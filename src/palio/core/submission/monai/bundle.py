@@ -29,7 +29,10 @@ RUN_IDS = ("run", "evaluating")  # the second in bundles made before MONAI 1.0
 PATHS = ("bundle_root", "dataset_dir", "output_dir")  # what a bundle is told, if its configuration has the key
 _LARGE_FILES = ("large_files.yml", "large_files.yaml", "large_files.json")
 _DOWNLOAD = "`python -m monai.bundle download_large_files --bundle_path FOLDER`"
-_IGNITE = re.compile(rb"ignite|Evaluator|Trainer|monai\.(?:engines|handlers)|Handler\b|CheckpointLoader")
+_IGNITE = re.compile(  # what MONAI builds on PyTorch Ignite
+    rb"\b(?:ignite|monai\.(?:engines|handlers)|(?:Supervised|Ensemble)Evaluator|SupervisedTrainer|CheckpointLoader|"
+    rb"StatsHandler|ClassificationSaver)\b"
+)
 _WEIGHTS = re.compile(rb"models/")
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]{0,49}")

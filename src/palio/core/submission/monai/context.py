@@ -1,7 +1,7 @@
 """Turns a MONAI bundle into a build context: the Dockerfile that its author does not have to write.
 
-The image has the bundle in /opt/algorithm and this package's programs in /opt/palio. `check_packages.py` runs before
-the bundle's code does, in a job of its own, so that a base image without MONAI is not taken for the participant's fault.
+The image has the bundle in /opt/algorithm and the programs of `in_image` in /opt/palio. `check_packages.py` runs before
+the bundle's code, in a job of its own, so that a base image without MONAI is not the participant's fault.
 """
 
 import json
