@@ -89,7 +89,7 @@ def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime |
         raise quota.refusal
     kind = SubmissionKind(file.kind)
     if kind not in quota.kinds:
-        allowed = ", ".join(f"`{each}`" for each in quota.kinds) or "none that can be evaluated here yet"
+        allowed = ", ".join(f"`{each}`" for each in quota.kinds)
         raise PalioError("submission-kind-refused", name=file.name, kind=file.kind, phase=phase.name, allowed=allowed)
     refuse_size(file.name, file.size_bytes, phase)
 
