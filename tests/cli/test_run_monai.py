@@ -11,7 +11,7 @@ from tests.bundles import ANSWERS, answers, write_bundle
 from tests.cli.test_run import ENGINES
 from tests.conftest import lacking
 from tests.docker_command import docker
-from tests.monai_bundles import CHALLENGE, PREDICTOR, monai_files, zip_files
+from tests.monai_bundles import CHALLENGE, INFERENCE, PREDICTOR, monai_files, zip_files
 
 from palio.cli import main
 
@@ -58,14 +58,17 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 def test_a_bundle_is_scored(tmp_path: Path, engine: str, capfd: pytest.CaptureFixture[str]) -> None:
     challenge = write_bundle(tmp_path / "challenge", yaml=YAML)
-    files = {f"Vowels/{name}": content for name, content in monai_files(vowels=ISOLATED).items()}
+    shared, inference = {"dataset_dir": "/workspace/data"}, {**INFERENCE}
+    del inference["dataset_dir"]
+    files = {**monai_files(vowels=ISOLATED, inference=json.dumps(inference)), "configs/common.json": json.dumps(shared)}
+    files = {f"Vowels/{name}": content for name, content in files.items()}
     submission = zip_files(tmp_path / "b.zip", {**files, "__MACOSX/Vowels/._x": "x"})
     run = tmp_path / "run"
     code = main(["run", *map(str, [submission, "--challenge", challenge, "--engine", engine, "-o", run, "--json"])])
     result = json.loads(capfd.readouterr().out)
     assert (code, result["scores"]) == (0, {"accuracy": 1.0})
     assert (run / "predictions" / "answers.csv").read_text() == answers(dict(sorted(ANSWERS.items())))
-    assert "+ python -m monai.bundle run --config_file configs/inference.json" in (run / "predict.log").read_text()
+    assert "+ python -m monai.bundle run --config_file" in (run / "predict.log").read_text()
     statement = json.loads((run / "receipt.json").read_text())["statement"]
     assert statement["lock"]["submission"]["kind"] == "monai"
 

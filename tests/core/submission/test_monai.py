@@ -76,6 +76,7 @@ def test_a_folder_with_a_dockerfile_is_packed_as_one(tmp_path: Path) -> None:
         (monai_files(inference="{'run': 1}"), ["configs/inference.json, line 1"]),
         (monai_files(inference="x" * 2_000_000), ["1.00 MiB"]),
         (monai_files(inference=json.dumps({"output_dir": "x"})), ["`run`"]),
+        (monai_files(inference="{}"), ["`run`"]),
         ({**monai_files(), "configs/inference.yaml": "run: []"}, ["configs/inference.yaml"]),
         ({**monai_files(inference=None), "configs/evaluate.yaml": "run: []"}, ["configs/evaluate.yaml"]),
         ({**monai_files(inference=None), "configs/inference.yaml": "run: [\n"}, ["configs/inference.yaml, line 2"]),
@@ -157,6 +158,16 @@ def test_the_context_runs_the_configuration_that_is_there(tmp_path: Path) -> Non
     assert monai_bundle(read_submission(path)).modules == ("monai", "torch", "yaml")
     *_, offline = context(path, tmp_path / "offline", network=False)
     assert "nibabel" not in offline
+
+
+def test_a_configuration_in_two_files(tmp_path: Path) -> None:
+    shared = {key: INFERENCE[key] for key in ("bundle_root", "dataset_dir")}
+    rest = {key: value for key, value in INFERENCE.items() if key not in shared}
+    files = {**monai_files(inference=json.dumps(rest)), "configs/common.json": json.dumps(shared)}
+    path = zip_files(tmp_path / "b.zip", files)
+    *_, text = context(path, tmp_path / "context")
+    assert "\"--config_file\", \"['configs/common.json', 'configs/inference.json']\"" in text
+    assert monai_bundle(read_submission(path)).keys == ("bundle_root", "dataset_dir", "output_dir")
 
 
 def test_a_dockerfile_in_the_bundle_replaces_nothing(tmp_path: Path) -> None:

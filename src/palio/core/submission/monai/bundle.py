@@ -18,12 +18,13 @@ from palio.core.quantities import MIB, size_text
 
 METADATA = "configs/metadata.json"
 CONFIGS = ("configs/inference.json", "configs/inference.yaml", "configs/inference.yml")
+COMMON = tuple(name.replace("inference", "common") for name in CONFIGS)  # what several configurations share
 MOST_BYTES = MIB
 REQUIRED = (
     *("version", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors", "copyright"),
     "network_data_format",
 )
-# The second is the name in bundles made before MONAI 1.4.
+# The second is the name in bundles made before MONAI 1.4; what it lists is not installed.
 PACKAGES = ("required_packages_version", "optional_packages_version")
 RUN_IDS = ("run", "evaluating")  # the second in bundles made before MONAI 1.0
 PATHS = ("bundle_root", "dataset_dir", "output_dir")  # what a bundle is told, if its configuration has the key
@@ -45,7 +46,7 @@ Reader = Callable[[str, int], bytes]  # the first bytes of a file of the bundle
 class MonaiBundle:
     """What Palio needs of a bundle in order to run it."""
 
-    config: str  # CONFIGS
+    configs: tuple[str, ...]  # one of COMMON, if it is there, then one of CONFIGS, which wins
     run_id: str  # RUN_IDS
     keys: tuple[str, ...]  # the keys among PATHS that the configuration has
     output: str  # the name of the network's output in metadata.json
@@ -57,7 +58,7 @@ class MonaiBundle:
     def notes(self) -> tuple[str, ...]:
         told = {"dataset_dir": "its inputs are in /mnt/in", "output_dir": "it must write to /mnt/out"}
         return tuple(
-            f"{self.config} has no key `{key}`, by which Palio could tell the bundle that {what}"
+            f"{self.configs[-1]} has no key `{key}`, by which Palio could tell the bundle that {what}"
             for key, what in told.items()
             if key not in self.keys
         )
@@ -117,9 +118,10 @@ class _Reading:
         metadata = self._mapping(METADATA)
         output, classes = self._output(metadata) if metadata is not None else ("", None)
         packages = self._packages(metadata or {})
-        config, text, keys = self._config()
-        run_id = next((each for each in RUN_IDS if each in keys), "")
-        if keys and not run_id:
+        configs, text, keys = self._config()
+        config = configs[-1] if configs else ""
+        run_id = next((each for each in RUN_IDS if keys and each in keys), "")
+        if keys is not None and not run_id:
             self.problems.append(
                 f"{config} has no `run`, which starts the inference, such as "
                 '`"run": ["$@evaluator.run()"]`; `evaluating` may stand there instead'
@@ -128,10 +130,16 @@ class _Reading:
         if _WEIGHTS.search(text) and not any(file.startswith("models/") for file in self._files):
             self.problems.append(f"{config} reads weights from models/, but that folder is missing or empty")
         modules = ["monai", "torch"]
-        modules += ["yaml"] if config and not config.endswith(".json") else []
+        modules += [] if all(config.endswith(".json") for config in configs) else ["yaml"]
         modules += ["ignite"] if _IGNITE.search(text) else []
         return MonaiBundle(
-            config, run_id, tuple(key for key in PATHS if key in keys), output, classes, tuple(modules), packages
+            configs,
+            run_id,
+            tuple(key for key in PATHS if key in (keys or ())),
+            output,
+            classes,
+            tuple(modules),
+            packages,
         )
 
     def _output(self, metadata: Mapping[str, object]) -> tuple[str, tuple[str, ...] | None]:
@@ -157,7 +165,7 @@ class _Reading:
         return name, _in_order(channels)
 
     def _packages(self, metadata: Mapping[str, object]) -> tuple[str, ...]:
-        key = next((key for key in PACKAGES if key in metadata), PACKAGES[0])
+        key = PACKAGES[0]
         listed = metadata.get(key, {})
         if not isinstance(listed, dict):
             self.problems.append(f"{METADATA}: `{key}` is not a mapping of packages to versions")
@@ -173,20 +181,22 @@ class _Reading:
                 )
         return tuple(found)
 
-    def _config(self) -> tuple[str, bytes, frozenset[str]]:
-        """The configuration that runs, its text and its keys."""
+    def _config(self) -> tuple[tuple[str, ...], bytes, frozenset[str] | None]:
+        """The files of the configuration that runs, their text and keys, which are None if one cannot be read."""
         found = [name for name in CONFIGS if name in self._files]
         if not found:
             others = sorted(file for file in self._files if re.fullmatch(r"configs/[^/]+\.(json|ya?ml)", file))
             others = [file for file in others if file != METADATA][:5]
             hint = f"; {' or '.join(others)} may be meant, so rename it" if others else ""
             self.problems.append(f"{CONFIGS[0]} or {CONFIGS[1]} is missing{hint}")
-            return "", b"", frozenset()
+            return (), b"", None
         if len(found) > 1:
             self.problems.append(f"{' and '.join(found)} are both there; keep the one that is to run")
-        content = self._mapping(found[0])
-        keys = frozenset(key.lstrip("+") for key in content or ())
-        return found[0], self._head(found[0]), keys
+        configs = (*[name for name in COMMON if name in self._files], found[0])
+        contents = [self._mapping(name) for name in configs]
+        keys = {key.lstrip("+") for content in contents for key in content or ()}
+        text = b"\n".join(map(self._head, configs))
+        return configs, text, None if None in contents else frozenset(keys)
 
     def _large_files(self) -> None:
         listing = next((name for name in _LARGE_FILES if name in self._files), None)

@@ -5,6 +5,7 @@ the bundle's code, in a job of its own, so that a base image without MONAI is no
 """
 
 import json
+import shlex
 from pathlib import Path
 
 from palio.core.files.archive import unpack
@@ -44,7 +45,7 @@ def write_monai_context(
 def dockerfile(bundle: MonaiBundle, image: str, inputs: str, output: str, *, network: bool) -> str:
     paths = {"bundle_root": ROOT, "dataset_dir": inputs, "output_dir": output}
     arguments = ["--run_id", bundle.run_id] if bundle.run_id != "run" else []
-    arguments += ["--config_file", bundle.config]
+    arguments += ["--config_file", bundle.configs[0] if len(bundle.configs) == 1 else str([*bundle.configs])]
     arguments += [word for key in bundle.keys for word in (f"--{key}", paths[key])]
     install = ["python", f"{PROGRAMS}/{INSTALL_PROGRAM}", *bundle.packages]
     lines = [
@@ -56,7 +57,7 @@ def dockerfile(bundle: MonaiBundle, image: str, inputs: str, output: str, *, net
         f"COPY bundle/ {ROOT}/",
         f"WORKDIR {ROOT}",
         "ENTRYPOINT []",
-        f"# Runs: python -m monai.bundle run {' '.join(arguments)}",
+        f"# Runs: {shlex.join(['python', '-m', 'monai.bundle', 'run', *arguments])}",
         f"CMD {json.dumps(['python', f'{PROGRAMS}/{RUN_PROGRAM}', *arguments])}",
     ]
     return "\n".join([*lines, ""])

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shlex
 import sys
+from ast import literal_eval
 
 arguments = sys.argv[1:]
 print("+", shlex.join(["python", "-m", "monai.bundle", "run", *arguments]), flush=True)
@@ -16,4 +17,7 @@ sys.path[0] = os.getcwd()  # noqa: PTH109 - the bundle's root, as with `-m`
 
 from monai.bundle import run  # noqa: E402
 
-run(**{name.removeprefix("--"): value for name, value in zip(arguments[::2], arguments[1::2], strict=True)})
+told = dict(zip(arguments[::2], arguments[1::2], strict=True))
+run(
+    **{name.removeprefix("--"): literal_eval(value) if value.startswith("[") else value for name, value in told.items()}
+)
