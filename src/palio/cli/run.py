@@ -147,7 +147,7 @@ def evaluate(
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None
     submission = read_submission(path, wanted, accepted=phase.rules.submissions)
-    check_submission(submission)
+    submission = check_submission(submission, phase.rules.monai.classes)
     engine, why = open_engine(engine_name)
     key = machine_key()
     identity = new_identity()

@@ -24,6 +24,7 @@ from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
+from palio.core.attempt.monai_output import convert_table
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
 from palio.core.attempt.restore import restore_all
@@ -39,7 +40,8 @@ from palio.core.files.staging import writing
 from palio.core.leaderboard.scores import Scores, read_scores
 from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
-from palio.core.submission.kinds import unpack_results
+from palio.core.submission.kinds import monai_bundle, unpack_results
+from palio.core.submission.monai.context import check_command
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -156,7 +158,7 @@ class Evaluation:
         runs = [self._code_run() for _ in self._each_task()] if is_code else []
         self._write_lock(runs[0] if runs else None)
         if not self._any_kind:
-            verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
+            verdicts.refuse_unfit(attempt.submission, attempt.phase)
         for task in attempt.phase.tasks:
             if attempt.phase.rules.blind and task.input_data:
                 refuse_unfit(task.input_data, attempt.phase.rules.blind)
@@ -204,8 +206,8 @@ class Evaluation:
     def _container(self) -> Generator[Stage, None, JobOn]:
         """Builds or loads the submission's image."""
         self._reach(Stage.BUILD, Cause.PARTICIPANT)
-        is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
-        image = yield from (self._load() if is_saved else self._build())
+        ways = {SubmissionKind.IMAGE: self._load, SubmissionKind.MONAI: self._build_monai}
+        image = yield from ways.get(self.attempt.submission.kind, self._build)()
 
         def job_on(inputs: Path | None) -> Job:
             assert inputs is not None  # noqa: S101 - `_predict` has refused
@@ -251,6 +253,18 @@ class Evaluation:
         build = attempt.build(self.folder, context)
         result = yield from self._run(build)
         verdicts.raise_if_build_failed(result, build)
+        return result.image or ""
+
+    def _build_monai(self) -> Generator[Stage, None, str]:
+        """Builds the image of a MONAI bundle, and checks that it has MONAI before the bundle runs in it."""
+        attempt, rules = self.attempt, self.attempt.phase.rules
+        bundle = monai_bundle(attempt.submission, rules.monai.classes)
+        build = attempt.build(self.folder, self._prepared.monai_context(attempt.submission, bundle, rules))
+        result = yield from self._run(build)
+        verdicts.raise_if_monai_image_failed(result, build, rules.monai.image)
+        check = attempt.monai_check_job(self.folder, image=result.image or "", command=check_command(bundle))
+        found = yield from self._run(check, recorded=False)
+        verdicts.raise_if_monai_missing(found, check, rules.monai.image, self._engine)
         return result.image or ""
 
     def _sample(self, job_on: JobOn) -> Generator[Stage, None, None]:
@@ -309,6 +323,8 @@ class Evaluation:
             return  # the scoring program may be reading it
         clear(target)
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
+        if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
+            convert_table(target, inputs, self.attempt.phase.rules.monai)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)

@@ -19,7 +19,8 @@ from palio.core.submission.kinds import SubmissionFile
 
 PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames the predictions
 PROBLEMS_FILE = "problems.txt"
-EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS, SubmissionKind.CODE)
+MODULES_MISSING = 3  # the exit code of submission/monai/in_image/check_packages.py
+_PACKAGE_OF = {"yaml": "pyyaml", "ignite": "pytorch-ignite"}  # of a module with another name
 _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LACKS = "Python in the image has no package `{}`."
@@ -35,8 +36,8 @@ _INGESTION_NEXT = (
 )
 
 
-def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
-    """Raises if the phase does not accept this kind of submission, or Palio cannot evaluate it."""
+def refuse_unfit(submission: SubmissionFile, phase: Phase) -> None:
+    """Raises if the phase does not accept this kind of submission."""
     allowed = phase.rules.submissions
     if submission.kind not in allowed:
         raise PalioError(
@@ -45,13 +46,6 @@ def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
             kind=submission.kind,
             phase=phase.name,
             allowed=", ".join(f"`{kind}`" for kind in allowed),
-        )
-    if submission.kind not in EVALUATED_KINDS:
-        raise PalioError(
-            "submission-kind-unsupported",
-            kind=submission.kind,
-            engine=engine,
-            next_step="Submit a zip with a Dockerfile at its root instead.",
         )
 
 
@@ -126,6 +120,44 @@ def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | 
             log=log,
         )
     raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+
+
+def raise_if_monai_image_failed(result: JobResult, build: Build, image: str) -> None:
+    """`image` is the base image. The Dockerfile is the platform's, so only what it installs is the participant's."""
+    log = last_lines(build.log)
+    if result.end is End.BASE_MISSING:
+        reason = result.detail.partition("\n")[2]
+        raise PalioError("monai-image-missing", stage=Stage.BUILD, image=image, evidence=[reason], log=log)
+    if result.end is End.EXITED and not result.succeeded:
+        raise PalioError("monai-build-failed", stage=Stage.BUILD, **_failed_step(result), log=log)
+    raise_if_build_failed(result, build)
+
+
+def raise_if_monai_missing(result: JobResult, check: Job, image: str, engine: Engine) -> None:
+    """`check` has printed the modules that the image lacks, each on a line."""
+    if result.succeeded:
+        return
+    lines = last_lines(check.log)
+    if result.exit_code != MODULES_MISSING:
+        reason = f"it could not be checked ({result.detail or result.end}, exit code {result.exit_code})"
+        raise PalioError("monai-image-unfit", stage=Stage.BUILD, image=image, reason=reason, log=lines)
+    packages = [_PACKAGE_OF.get(line, line) for line in lines if line]
+    if engine.loads_images:
+        raise PalioError(
+            "monai-image-unfit", stage=Stage.BUILD, image=image, reason=f"it has no Python package {_and(packages)}"
+        )
+    raise PalioError(
+        "monai-not-installed",
+        stage=Stage.BUILD,
+        engine=engine.name,
+        packages=_and(packages),
+        install=" ".join(packages),
+    )
+
+
+def _and(words: Sequence[str]) -> str:
+    words = [f"`{word}`" for word in words]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:

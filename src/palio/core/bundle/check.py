@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
+from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
 from palio.core.bundle.leaderboards import score_columns
@@ -148,6 +149,7 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     yield from _data(bundle, places, files, "public_data", phase.public_data)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
+        yield from monai_problems(phase, task)
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:

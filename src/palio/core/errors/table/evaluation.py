@@ -148,6 +148,44 @@ KINDS: dict[str, FailureKind] = {
         participant="The image in which this challenge runs code is not on this platform.",
         engines_words=True,
     ),
+    "monai-build-failed": FailureKind(
+        _P,
+        "The image for the MONAI bundle did not build: {step} failed{reason}.",
+        "Check the packages and versions in `required_packages_version` of configs/metadata.json; list only those that "
+        "the inference needs. The whole log is build.log in the run folder.",
+        participant_next="Check the packages and versions in `required_packages_version` of configs/metadata.json; "
+        "list only those that the inference needs. You can read the whole build log.",
+    ),
+    "monai-image-missing": FailureKind(
+        _O,
+        "The image `{image}`, in which MONAI bundles run, is not on this machine and could not be pulled.",
+        "Check `palio.monai.image` in competition.yaml. The operator can run `docker pull {image}` on this machine.",
+        participant="The image in which this challenge runs MONAI bundles is not on this platform.",
+        engines_words=True,
+    ),
+    "monai-image-unfit": FailureKind(
+        _O,
+        "The image `{image}` cannot run this MONAI bundle: {reason}.",
+        "Name an image that has MONAI in `palio.monai.image` of competition.yaml, such as projectmonai/monai:latest. "
+        "The bundle can add other packages in `required_packages_version` of its metadata.json, if builds may use "
+        "the network.",
+        participant="The image in which this challenge runs MONAI bundles lacks what your bundle needs: {reason}.",
+        participant_next="If your bundle needs a package besides MONAI, list it in `required_packages_version` of "
+        "configs/metadata.json. Otherwise tell the organizer.",
+    ),
+    "monai-not-installed": FailureKind(
+        _S,
+        "The engine `{engine}` runs MONAI bundles on this machine's Python, which has no package {packages}.",
+        "Run `python -m pip install {install}` in the Python that runs Palio, or use the engine `docker`.",
+        participant="This platform cannot run MONAI bundles yet.",
+    ),
+    "monai-output-unfit": FailureKind(
+        _P,
+        "The MONAI bundle's output could not be turned into {file}: {reason}.",
+        "Save the predictions as one CSV file in `output_dir`, as SaveClassificationd, ClassificationSaver and "
+        "CSVSaver do: the name of the input, then what is predicted.",
+        charged=True,
+    ),
     "predictions-missing": FailureKind(
         _P,
         "The predictions lack the file {file}, which this challenge requires; {found}.",
