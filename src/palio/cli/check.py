@@ -1,7 +1,7 @@
 """`palio check`: validates a bundle."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -78,17 +78,19 @@ def _show(title: str, problems: Sequence["Problem"]) -> None:
 
 
 def _self_test(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Check"]:
-    from palio.core.bundle.pick_phase import pick_phase
-    from palio.core.self_test.run import run_self_test
+    from palio.core.self_test.run import phases_to_test, run_self_test
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)
     click.echo(f"Testing the scoring program on {engine.describe()} ({why}):", err=quiet)
+    phases = phases_to_test(bundle)
     checks = []
-    with TemporaryDirectory(prefix="palio-check-") as work:
-        for check in run_self_test(bundle, pick_phase(bundle, None), engine, Path(work)):
-            click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
-            for line in check.log if not check.passed else ():
-                click.echo(f"          | {line}", err=quiet)
-            checks.append(check)
+    for phase in phases:
+        with TemporaryDirectory(prefix="palio-check-") as work:
+            for found in run_self_test(bundle, phase, engine, Path(work)):
+                check = found if len(phases) == 1 else replace(found, name=f"{phase.name}: {found.name}")
+                click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
+                for line in check.log if not check.passed else ():
+                    click.echo(f"          | {line}", err=quiet)
+                checks.append(check)
     return checks

@@ -68,6 +68,15 @@ class _Tried:
         return Check(name, passed, self.outcome, () if self.scored else self.log)
 
 
+def phases_to_test(bundle: Bundle) -> tuple[Phase, ...]:
+    """The first of each group of phases that score in the same way."""
+    found: dict[object, Phase] = {}
+    for phase in bundle.phases:
+        rules = phase.rules
+        found.setdefault((phase.tasks, rules.score, rules.predict, rules.build, rules.blind, rules.submissions), phase)
+    return tuple(found.values())
+
+
 def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Check]:
     """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
     for task in phase.tasks:
