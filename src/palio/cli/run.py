@@ -1,7 +1,7 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
+from palio.cli.images import image_option, stand_ins
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 from palio.engines import ENGINES
@@ -59,6 +60,7 @@ folder_option = click.option(
     help="The submission's kind. [default: detected from its content]",
 )
 @click.option("--label", help="The name on the leaderboard. [default: the file name]")
+@image_option
 @rendering.as_json_option
 def run(
     submission: Path,
@@ -68,6 +70,7 @@ def run(
     output: Path | None,
     kind: str | None,
     label: str | None,
+    images: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Evaluate SUBMISSION exactly as the platform does and write a run folder.
@@ -75,7 +78,7 @@ def run(
     Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
     with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file.
     """
-    return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
+    return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json, images=images)
 
 
 @click.command()
@@ -84,12 +87,19 @@ def run(
 @phase_option
 @engine_option
 @folder_option
+@image_option
 @rendering.as_json_option
 def score(
-    predictions: Path, challenge: Path, phase: str | None, engine: str, output: Path | None, as_json: bool
+    predictions: Path,
+    challenge: Path,
+    phase: str | None,
+    engine: str,
+    output: Path | None,
+    images: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
-    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
+    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json, images=images)
 
 
 def evaluate(
@@ -102,6 +112,7 @@ def evaluate(
     label: str | None,
     *,
     as_json: bool,
+    images: Sequence[str] = (),
 ) -> int:
     """Runs one evaluation to its end, shows its stages, and returns the verdict's exit code."""
     # Imported here to keep `palio --help` fast.
@@ -115,6 +126,7 @@ def evaluate(
     from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
+    known_images = stand_ins(images)
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None
@@ -137,7 +149,7 @@ def evaluate(
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
         say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
-    evaluation = Evaluation(attempt, engine, folder, key=key)
+    evaluation = Evaluation(attempt, engine, folder, key=key, stand_ins=known_images)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:
@@ -178,7 +190,11 @@ def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> st
 def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
     """Steps the evaluation and prints a line per stage: its name at the start, its duration at the end."""
     shown: Stage | None = None
+    image_said = False
     while evaluation.step():
+        if not image_said and evaluation.image:
+            say(f"  image       {evaluation.image}")
+        image_said = True
         if evaluation.stage is not shown:
             _close(evaluation, shown, say)
             shown = evaluation.stage

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import palio
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.bundle.model import Bundle, Phase, Rules, Task
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
@@ -16,12 +17,19 @@ PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to sy
 
 
 def lock(
-    *, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine, code: str | None = None
+    *,
+    bundle: Bundle,
+    phase: Phase,
+    task: Task,
+    submission: SubmissionFile,
+    engine: Engine,
+    code: str | None = None,
+    image: BundleImage | None = None,
 ) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
     `task` is the phase's first task; `tasks` is only there if it has several. `code` says how a code submission starts
-    (core.attempt.code).
+    (core.attempt.code). `image` is the bundle's image or its stand-in, if a program runs in it.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
@@ -35,6 +43,7 @@ def lock(
         | ({"runs": code} if code else {}),
         **_digests(bundle, task),
         **({"tasks": [{"task": each.name, **_digests(bundle, each)} for each in several]} if several else {}),
+        "image": image.as_json() if image else None,
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Load
@@ -112,20 +113,19 @@ def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path
 
 
 def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | None) -> None:
-    """`program` is the ingestion program with a Dockerfile; None if the image is the one that the bundle names."""
-    if result.succeeded:
+    """`program` is the ingestion program with a Dockerfile."""
+    if not result.succeeded:
+        facts, log = _failed_step(result), last_lines(build.log)
+        raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+
+
+def raise_if_bundle_image_failed(result: JobResult, build: Build, image: BundleImage, stage: Stage) -> None:
+    """For the image that the bundle names, and for its stand-in."""
+    if result.end is not End.BASE_MISSING:
         return
-    facts, log = _failed_step(result), last_lines(build.log)
-    if result.end is End.BASE_MISSING and program is None:
-        reason = result.detail.partition("\n")[2]
-        raise PalioError(
-            "bundle-image-missing",
-            stage=Stage.BUILD,
-            image=result.detail.partition("\n")[0],
-            evidence=[reason],
-            log=log,
-        )
-    raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+    code = "stand-in-missing" if image.stand_in else "bundle-image-missing"
+    reason, log = result.detail.partition("\n")[2], last_lines(build.log)
+    raise PalioError(code, stage=stage, image=image.name, stand_in=image.stand_in, evidence=[reason], log=log)
 
 
 def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:

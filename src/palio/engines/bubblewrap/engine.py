@@ -95,6 +95,9 @@ class BubblewrapEngine:
     def guarantees(self) -> tuple[Guarantee, ...]:
         return availability.guarantees(cgroup.available() if self._use_cgroups else frozenset())
 
+    def has_image(self, name: str) -> None:
+        """None: FROM always means this machine's Python."""
+
     def check(self, limits: Limits) -> None:
         refuse_unavailable(limits)
 

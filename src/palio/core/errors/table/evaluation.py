@@ -143,9 +143,19 @@ KINDS: dict[str, FailureKind] = {
     "bundle-image-missing": FailureKind(
         _O,
         "The challenge's image `{image}` is not on this machine and could not be pulled.",
-        "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or give "
-        "that name to a similar image with `docker tag`.",
-        participant="The image in which this challenge runs code is not on this platform.",
+        "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or name "
+        "a similar image as its stand-in: `palio run --image {image}=python:3.11-slim`, or the table [images] in "
+        "palio.toml.",
+        participant="The image in which this challenge runs programs is not on this platform.",
+        engines_words=True,
+    ),
+    "stand-in-missing": FailureKind(
+        _S,
+        "The image `{stand_in}`, which stands in for the challenge's `{image}`, is not on this machine and could not "
+        "be pulled.",
+        "Run `docker pull {stand_in}`, or name another image in the table [images] of palio.toml, in PALIO_IMAGES or "
+        "with --image.",
+        participant="The image in which this challenge runs programs is not on this platform.",
         engines_words=True,
     ),
     "predictions-missing": FailureKind(
