@@ -156,6 +156,7 @@ class End(StrEnum):
     OUTPUT_FILES = "output file limit"
     IMAGE_SIZE = "image size limit"
     BASE_MISSING = "base image missing"
+    INDEX_UNREACHABLE = "package index unreachable"
     NOT_STARTED = "not started"
 
 

@@ -179,7 +179,9 @@ class BubblewrapEngine:
         if (found := find_built(build, self._images)) is not None:
             write_atomically(folder / RESULT, found.as_json())
             return
-        write_atomically(folder / TASK, build_task(build, self._images))
+        group = group_name(folder) if self._use_cgroups else None
+        task = build_task(build, self._images, locks=str(users.locks(_default_state())), group=group)
+        write_atomically(folder / TASK, task)
         _supervise(folder, lock, "builder")
 
     def _start_job(self, job: Job, folder: Path, lock: int) -> None:
