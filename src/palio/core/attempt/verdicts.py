@@ -25,8 +25,8 @@ _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
-    "Install it in a Dockerfile of the scoring program, or name a `docker_image` that has it. The engine `bubblewrap` "
-    "uses this machine's Python: there, run `python -m pip install {}`."
+    "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
+    "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
 )
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
@@ -90,6 +90,7 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
     if result.succeeded:
         return
     limits, log = build.limits, last_lines(build.log)
+    _raise_if_index_unreachable(result, build, Stage.BUILD)
     step, _, reason = result.detail.partition("\n")
     match result.end:
         case End.TIME:
@@ -108,6 +109,7 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
 
 def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
     if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.SCORE)
         facts = _failed_step(result)
         raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
 
@@ -115,6 +117,7 @@ def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path
 def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | None) -> None:
     """`program` is the ingestion program with a Dockerfile."""
     if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.BUILD)
         facts, log = _failed_step(result), last_lines(build.log)
         raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
 
@@ -223,6 +226,11 @@ def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
     if (bundle.root / "manifest.csv").is_file():
         get = f"Run `palio data get mednist --to {bundle.root}`."
     return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
+
+
+def _raise_if_index_unreachable(result: JobResult, build: Build, stage: Stage) -> None:
+    if result.end is End.INDEX_UNREACHABLE:
+        raise PalioError("package-index-unreachable", stage=stage, package=result.detail, log=last_lines(build.log))
 
 
 def _failed_step(result: JobResult) -> dict[str, str]:

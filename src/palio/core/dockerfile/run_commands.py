@@ -5,6 +5,7 @@ execute bits, users, packages of the system that are already installed, and the 
 is refused with the one thing that helps, so that nothing is skipped silently.
 """
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ def _command(words: Sequence[str], instruction: Instruction) -> Command:
             return MakeExecutable(tuple(given[1:]))
         case "apt-get" | "apt":
             return _apt(given, words, instruction)
-        case "rm" if given and all(path.rstrip("/*").startswith(_CACHES) for path in given):
+        case "rm" if given and all(map(_is_cache, given)):
             return NoEffect("there is nothing to remove")
         case _ if name in _USERS:
             return NoEffect("each job has a user of its own, and reads all files")
@@ -158,6 +159,11 @@ def _command(words: Sequence[str], instruction: Instruction) -> Command:
             "no command is run here", instruction, "Set the bits of the file before you zip it; the zip keeps them."
         )
     raise _refused("no command but `pip install` is run here", instruction, _ENGINE)
+
+
+def _is_cache(path: str) -> bool:
+    plain = posixpath.normpath(path)
+    return any(plain == cache or plain.startswith(f"{cache}/") for cache in _CACHES)
 
 
 def _environment(rest: Sequence[str], words: Sequence[str], instruction: Instruction) -> Command:
@@ -225,7 +231,8 @@ def check_index(name: str, value: str, instruction: Instruction | None) -> None:
         raise _refused(
             f"{name} is not taken from a Dockerfile here, because pip runs with this machine's network",
             instruction,
-            f"Configure it on this machine: `pip config set global.{name.removeprefix('--')} {value[:200]}`.",
+            "Configure it on this machine: `pip config set "
+            f"global.{'trusted-host' if name == '--trusted-host' else 'extra-index-url'} {value[:200]}`.",
         )
 
 

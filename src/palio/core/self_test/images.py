@@ -7,7 +7,8 @@ from palio.core.attempt.bundle_image import resolve_image, uses_bundle_image
 from palio.core.bundle.model import Bundle, SubmissionKind
 from palio.core.bundle.program import DOCKERFILE, program_contents
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
-from palio.core.dockerfile.resolve import resolve
+from palio.core.dockerfile.resolve import Resolved, resolve
+from palio.core.dockerfile.run_commands import run_commands
 from palio.core.dockerfile.stand_ins import StandIns
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
@@ -39,12 +40,14 @@ def images_on_machine(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> It
                 contents = program_contents(program, bundle.root)
                 if DOCKERFILE not in contents.names:
                     continue
-                images = resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {}).images
+                resolved = resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
             except (DockerfileError, UnfitFile, OSError, PalioError):
                 continue  # check_bundle reports it
-            for image, written in images.items():
-                where = f"{program.relative_to(bundle.root).as_posix()}/{DOCKERFILE}, FROM {written}"
-                yield _of_dockerfile(where, str(image), written, engine)
+            name = f"{program.relative_to(bundle.root).as_posix()}/{DOCKERFILE}"
+            for image, written in resolved.images.items():
+                yield _of_dockerfile(f"{name}, FROM {written}", str(image), written, engine)
+            if resolved.base is not None and engine.has_image(str(resolved.base)) is None:
+                yield from _refused_commands(name, resolved)
 
 
 def _of_bundle(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> ImageOnMachine:
@@ -81,3 +84,13 @@ def _of_dockerfile(where: str, image: str, written: str, engine: Engine) -> Imag
                 "another image in the Dockerfile",
                 is_here=False,
             )
+
+
+def _refused_commands(name: str, resolved: Resolved) -> Iterator[ImageOnMachine]:
+    """The RUN instructions that an engine without images would refuse, as far as their text tells."""
+    for instruction in resolved.instructions:
+        if instruction.keyword == "RUN":
+            try:
+                run_commands(instruction, lambda _: "")
+            except DockerfileError as fault:
+                yield ImageOnMachine(f"{name}, {fault.where}", fault.reason, is_here=False)

@@ -8,8 +8,8 @@ output; memory, processes and CPU limited by cgroups where this user may create 
 together, whatever ends first. Builds run in a separate process with limits.
 
 Not covered: faults of the kernel that sandboxes share with the host; files in /usr and in this Python's folders, which
-jobs can read; memory where no cgroup is available, which is checked but not limited; an image's own system, because RUN
-is not run and every FROM is this Python.
+jobs can read; memory where no cgroup is available, which is checked but not limited; an image's own system, because
+every FROM is this Python, and of RUN only `pip install` is honored (environment.py).
 
 All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. The process that starts a job passes its lock
 to the supervisor, which holds it as long as anything of the sandbox lives. So any process can find every job, and can
