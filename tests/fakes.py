@@ -1,4 +1,4 @@
-"""Our own stand-ins for our own ports."""
+"""Our own substitutes for our own ports."""
 
 import os
 import pickle

@@ -439,7 +439,7 @@ def test_several_tasks_are_one_row(palio: Callable[..., Outcome], tmp_path: Path
     assert palio("verify", tmp_path / "run" / "receipt.json", "--challenge", bundle, "--engine", engine).exit_code == 0
 
 
-def test_stand_in_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
+def test_substitute_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
     old = "codalab/no-such-image:py37"
     bundle = write_bundle(tmp_path / "old", yaml=YAML.replace("python:3.11-slim", old))
     (tmp_path / "palio.toml").write_text('[images]\n"codalab/*:py37" = "python:3.11-slim"\n')
@@ -452,8 +452,8 @@ def test_stand_in_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], 
     assert scored.exit_code == 0
     image = json.loads((tmp_path / "run/lock.json").read_text())["image"]
     assert (image["name"], image["without_images"]) == (old, engine == "bubblewrap")
-    assert image["stand_in"] == "python:3.11-slim" or engine == "bubblewrap"
-    assert image["stand_in"] in scored.out
+    assert image["substitute"] == "python:3.11-slim" or engine == "bubblewrap"
+    assert image["substitute"] in scored.out
     assert json.loads((tmp_path / "run/receipt.json").read_text())["statement"]["lock"]["image"] == image
     refused = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "--image", "nothing")
     assert "configuration-invalid" in refused.err

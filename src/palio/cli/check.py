@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
-from palio.cli.images import image_option, stand_ins
+from palio.cli.images import image_option, substitutes
 from palio.cli.run import engine_option
 from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
-    from palio.core.dockerfile.stand_ins import StandIns
+    from palio.core.dockerfile.substitutes import Substitutes
     from palio.core.self_test.images import ImageOnMachine
     from palio.core.self_test.run import Check
 
@@ -41,7 +41,7 @@ def check(bundle: Path, with_self_test: bool, engine: str, images: tuple[str, ..
     """
     from palio.core.bundle.zipped import bundle_folder
 
-    known_images = stand_ins(images)
+    known_images = substitutes(images)
     with bundle_folder(bundle) as (folder, notes):
         return _check(folder, notes, engine, known_images, with_self_test=with_self_test, as_json=as_json)
 
@@ -50,7 +50,7 @@ def _check(
     folder: Path,
     notes: Sequence["Problem"],
     engine: str,
-    known_images: "StandIns",
+    known_images: "Substitutes",
     *,
     with_self_test: bool,
     as_json: bool,
@@ -92,7 +92,7 @@ def _show(title: str, problems: Sequence["Problem"]) -> None:
         click.echo("  No problems found.")
 
 
-def _images(bundle: "Bundle", engine_name: str, known_images: "StandIns", *, quiet: bool) -> list["ImageOnMachine"]:
+def _images(bundle: "Bundle", engine_name: str, known_images: "Substitutes", *, quiet: bool) -> list["ImageOnMachine"]:
     """Shows what the images are on this machine; nothing if no engine is there, which a bundle need not care about."""
     from palio.core.errors import PalioError
     from palio.core.self_test.images import images_on_machine
@@ -112,7 +112,7 @@ def _images(bundle: "Bundle", engine_name: str, known_images: "StandIns", *, qui
     return found
 
 
-def _self_test(bundle: "Bundle", engine_name: str, known_images: "StandIns", *, quiet: bool) -> list["Check"]:
+def _self_test(bundle: "Bundle", engine_name: str, known_images: "Substitutes", *, quiet: bool) -> list["Check"]:
     from palio.core.self_test.run import phases_to_test, run_self_test
     from palio.engines import open_engine
 

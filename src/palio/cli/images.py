@@ -1,4 +1,4 @@
-"""Stand-ins for images, as the commands that evaluate take them: flags, then PALIO_IMAGES, then palio.toml."""
+"""Substitutes for images, as the commands that evaluate take them: flags, then PALIO_IMAGES, then palio.toml."""
 
 import os
 import tomllib
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from palio.core.dockerfile.stand_ins import StandIns
+    from palio.core.dockerfile.substitutes import Substitutes
 
 FILE = "palio.toml"
 
@@ -23,12 +23,12 @@ image_option = click.option(
 )
 
 
-def stand_ins(
+def substitutes(
     flags: Sequence[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
-) -> "StandIns":
+) -> "Substitutes":
     """Raises PalioError "configuration-invalid" with all problems."""
     # Imported here to keep `palio --help` fast.
-    from palio.core.dockerfile.stand_ins import VARIABLE, chains, read_words, refuse
+    from palio.core.dockerfile.substitutes import VARIABLE, chains, read_words, refuse
 
     environment = os.environ if environment is None else environment
     found, problems = _of_file(environment, folder or Path())
@@ -41,22 +41,22 @@ def stand_ins(
     return found
 
 
-def _of_file(environment: Mapping[str, str], folder: Path) -> tuple["StandIns", list[str]]:
+def _of_file(environment: Mapping[str, str], folder: Path) -> tuple["Substitutes", list[str]]:
     """The rest of the file is the platform's, which reads it strictly."""
-    from palio.core.dockerfile.stand_ins import TABLE, StandIns, read_stand_ins
+    from palio.core.dockerfile.substitutes import TABLE, Substitutes, read_substitutes
     from palio.core.files.staging import reading
 
     named = environment.get("PALIO_CONFIG")
     file = Path(named) if named else folder / FILE
     if not named and not file.exists():
-        return StandIns(), []
+        return Substitutes(), []
     with reading(file):
         content = file.read_bytes()
     try:
         table = tomllib.loads(content.decode()).get(TABLE, {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        return StandIns(), [f"{file} is not valid TOML: {error}"]
+        return Substitutes(), [f"{file} is not valid TOML: {error}"]
     if not isinstance(table, dict):
-        return StandIns(), [f"{file}: `{TABLE}` is not a table"]
-    found, problems = read_stand_ins(table)
+        return Substitutes(), [f"{file}: `{TABLE}` is not a table"]
+    found, problems = read_substitutes(table)
     return found, [f"{file}: [{TABLE}] {each}" for each in problems]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
-from palio.cli.images import image_option, stand_ins
+from palio.cli.images import image_option, substitutes
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 from palio.engines import ENGINES
@@ -126,7 +126,7 @@ def evaluate(
     from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
-    known_images = stand_ins(images)
+    known_images = substitutes(images)
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None
@@ -149,7 +149,7 @@ def evaluate(
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
         say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
-    evaluation = Evaluation(attempt, engine, folder, key=key, stand_ins=known_images)
+    evaluation = Evaluation(attempt, engine, folder, key=key, substitutes=known_images)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:

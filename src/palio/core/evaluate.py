@@ -33,8 +33,8 @@ from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord,
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.task_columns import combined, own_columns
-from palio.core.dockerfile.stand_ins import NONE as NO_STAND_INS
-from palio.core.dockerfile.stand_ins import StandIns
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine, Job, JobResult, Work
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.files.staging import writing
@@ -70,14 +70,14 @@ class Evaluation:
         any_kind: bool = False,
         collected: Path | None = None,
         copies: InputCopies | None = None,
-        stand_ins: StandIns = NO_STAND_INS,
+        substitutes: Substitutes = NO_SUBSTITUTES,
         watch: Callable[["Evaluation"], None] = lambda _: None,
     ) -> None:
         """With `key`, signs a receipt at the end of the attempt.
 
         With `any_kind`, evaluates kinds of submission that the phase would not accept from a participant. With
         `collected`, only scores the predictions that another attempt left there. With `copies`, copies hidden inputs
-        there once and links them from then on. `stand_ins` are images for bundles whose own the engine lacks. Calls
+        there once and links them from then on. `substitutes` are images for bundles whose own the engine lacks. Calls
         `watch` in the middle of a step whenever `stage` or `files_of` changes and when the verdict is written.
 
         Resumes the attempt if it has started in this folder. Raises PalioError "target-not-empty" if the folder belongs
@@ -90,7 +90,7 @@ class Evaluation:
         self.folder = folder
         self.stage = Stage.BUILD
         self.files_of = Cause.ORGANIZER
-        self._stand_ins = stand_ins
+        self._substitutes = substitutes
         self.image: BundleImage | None = None  # known after the first step, if a program runs in it
         self._watch = watch
         self.result, has_begun = resume(attempt, folder)
@@ -458,7 +458,7 @@ class Evaluation:
             return
         kind = SubmissionKind.RESULTS if self._collected is not None else attempt.submission.kind
         if any(uses_bundle_image(task, kind) for task in attempt.phase.tasks):
-            self.image = resolve_image(attempt.bundle, self._engine, self._stand_ins)
+            self.image = resolve_image(attempt.bundle, self._engine, self._substitutes)
         resolved = lock(
             bundle=attempt.bundle,
             phase=attempt.phase,

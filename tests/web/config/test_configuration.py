@@ -57,7 +57,7 @@ def test_every_kind_of_value_from_the_environment(tmp_path: Path) -> None:
     )
 
 
-def test_stand_ins_of_the_file_and_the_environment(tmp_path: Path) -> None:
+def test_substitutes_of_the_file_and_the_environment(tmp_path: Path) -> None:
     write_toml(
         tmp_path, '[server]\nport = 9000\n[images]\n"a.example/x:1" = "python:3"\n"a.example/y:1" = "python:3"\n'
     )
@@ -75,7 +75,7 @@ def test_stand_ins_of_the_file_and_the_environment(tmp_path: Path) -> None:
         ('[images]\n"x.example/a:1" = "x.example/a:1"\n', 1),
     ],
 )
-def test_stand_ins_that_cannot_be_used(tmp_path: Path, text: str, count: int) -> None:
+def test_substitutes_that_cannot_be_used(tmp_path: Path, text: str, count: int) -> None:
     write_toml(tmp_path, text)
     assert len(problems({}, tmp_path)) == count
 

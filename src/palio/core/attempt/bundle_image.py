@@ -1,6 +1,6 @@
-"""The image in which programs without a Dockerfile run: the one that the bundle names, or what stands in for it.
+"""The image in which programs without a Dockerfile run: the one that the bundle names, or its substitute.
 
-The engine's own image comes first, then the stand-in that this machine's configuration names, then pulling the image.
+The engine's own image comes first, then the substitute that this machine's configuration names, then pulling the image.
 An engine without images, such as bubblewrap, always uses this machine's Python.
 """
 
@@ -11,29 +11,29 @@ from typing import Any, Self
 
 from palio.core.bundle.model import Bundle, SubmissionKind, Task
 from palio.core.bundle.program import read_program
-from palio.core.dockerfile.stand_ins import StandIns
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 
 
 @dataclass(frozen=True)
 class BundleImage:
-    """`stand_in` is what is used instead of the image `name`; an image too, unless the engine is `without_images`.
+    """`substitute` is what is used instead of the image `name`; an image too, unless the engine is `without_images`.
 
     `pulled`: the engine has to pull what it uses.
     """
 
     name: str
-    stand_in: str | None = None
+    substitute: str | None = None
     pulled: bool = False
     without_images: bool = False
 
     @property
     def used(self) -> str:
-        return self.stand_in or self.name
+        return self.substitute or self.name
 
     def __str__(self) -> str:
-        instead = f"{self.stand_in} stands in for {self.name}" if self.stand_in else self.name
+        instead = f"{self.substitute}, used instead of {self.name}" if self.substitute else self.name
         return f"{instead}; not on this machine, so the engine pulls it" if self.pulled else instead
 
     def as_json(self) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class BundleImage:
         return cls(**content)
 
 
-def resolve_image(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> BundleImage:
+def resolve_image(bundle: Bundle, engine: Engine, substitutes: Substitutes) -> BundleImage:
     """Decides without pulling anything."""
     name = bundle.docker_image
     has_it = engine.has_image(name)
@@ -52,8 +52,8 @@ def resolve_image(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> Bundle
         return BundleImage(name, f"this machine's Python {platform.python_version()}", without_images=True)
     if has_it:
         return BundleImage(name)
-    stand_in = stand_ins.of(name)
-    return BundleImage(name, stand_in, pulled=not (stand_in and engine.has_image(stand_in)))
+    substitute = substitutes.of(name)
+    return BundleImage(name, substitute, pulled=not (substitute and engine.has_image(substitute)))
 
 
 def uses_bundle_image(task: Task, kind: SubmissionKind) -> bool:

@@ -29,7 +29,7 @@ def lock(
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
     `task` is the phase's first task; `tasks` is only there if it has several. `code` says how a code submission starts
-    (core.attempt.code). `image` is the bundle's image or its stand-in, if a program runs in it.
+    (core.attempt.code). `image` is the bundle's image or its substitute, if a program runs in it.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.

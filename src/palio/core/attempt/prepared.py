@@ -40,7 +40,7 @@ class Prepared:
         )
 
     def image_context(self, image: BundleImage) -> Path:
-        """A build context that produces the bundle's image or its stand-in, unchanged."""
+        """A build context that produces the bundle's image or its substitute, unchanged."""
         text = f"FROM {image.name if image.without_images else image.used}\n"
         return self._folder("bundle-image", lambda half: (half / "Dockerfile").write_text(text))
 

@@ -123,12 +123,12 @@ def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | 
 
 
 def raise_if_bundle_image_failed(result: JobResult, build: Build, image: BundleImage, stage: Stage) -> None:
-    """For the image that the bundle names, and for its stand-in."""
+    """For the image that the bundle names, and for its substitute."""
     if result.end is not End.BASE_MISSING:
         return
-    code = "stand-in-missing" if image.stand_in else "bundle-image-missing"
+    code = "substitute-missing" if image.substitute else "bundle-image-missing"
     reason, log = result.detail.partition("\n")[2], last_lines(build.log)
-    raise PalioError(code, stage=stage, image=image.name, stand_in=image.stand_in, evidence=[reason], log=log)
+    raise PalioError(code, stage=stage, image=image.name, substitute=image.substitute, evidence=[reason], log=log)
 
 
 def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:

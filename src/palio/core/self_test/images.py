@@ -9,7 +9,7 @@ from palio.core.bundle.program import DOCKERFILE, program_contents
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import Resolved, resolve
 from palio.core.dockerfile.run_commands import run_commands
-from palio.core.dockerfile.stand_ins import StandIns
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
@@ -24,12 +24,12 @@ class ImageOnMachine:
     is_here: bool
 
 
-def images_on_machine(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> Iterator[ImageOnMachine]:
+def images_on_machine(bundle: Bundle, engine: Engine, substitutes: Substitutes) -> Iterator[ImageOnMachine]:
     """Yields the image of the bundle, if a program runs in it, then the base images of its Dockerfiles."""
     kinds = {kind for phase in bundle.phases for kind in phase.rules.submissions}
     kind = SubmissionKind.CODE if SubmissionKind.CODE in kinds else SubmissionKind.RESULTS
     if any(uses_bundle_image(task, kind) for task in bundle.tasks):
-        yield _of_bundle(bundle, engine, stand_ins)
+        yield _of_bundle(bundle, engine, substitutes)
     seen = set()
     for task in bundle.tasks:
         for program in (task.scoring_program, task.ingestion_program):
@@ -50,21 +50,23 @@ def images_on_machine(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> It
                 yield from _refused_commands(name, resolved)
 
 
-def _of_bundle(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> ImageOnMachine:
-    found = resolve_image(bundle, engine, stand_ins)
+def _of_bundle(bundle: Bundle, engine: Engine, substitutes: Substitutes) -> ImageOnMachine:
+    found = resolve_image(bundle, engine, substitutes)
     where = f"docker_image {found.name}"
     if found.without_images:
-        return ImageOnMachine(where, f"{found.stand_in} stands in for it", is_here=True)
-    if found.stand_in:
-        stands = f"{found.stand_in} stands in for it"
+        return ImageOnMachine(where, f"{found.substitute} is used instead", is_here=True)
+    if found.substitute:
+        stands = f"{found.substitute} is used instead"
         if found.pulled:
-            stands += f", but is not on this machine and is pulled at the first run; run `docker pull {found.stand_in}`"
+            stands += (
+                f", but is not on this machine and is pulled at the first run; run `docker pull {found.substitute}`"
+            )
         return ImageOnMachine(where, stands, is_here=not found.pulled)
     if found.pulled:
         return ImageOnMachine(
             where,
             f"not on this machine, so it is pulled at the first run; run `docker pull {found.name}` now, or, if it no "
-            f"longer exists, name a stand-in: `--image {found.name}=python:3.11-slim`, or the table [images] in "
+            f"longer exists, name a substitute: `--image {found.name}=python:3.11-slim`, or the table [images] in "
             "palio.toml",
             is_here=False,
         )
@@ -74,7 +76,7 @@ def _of_bundle(bundle: Bundle, engine: Engine, stand_ins: StandIns) -> ImageOnMa
 def _of_dockerfile(where: str, image: str, written: str, engine: Engine) -> ImageOnMachine:
     match engine.has_image(image):
         case None:
-            return ImageOnMachine(where, "this machine's Python stands in for it", is_here=True)
+            return ImageOnMachine(where, "this machine's Python is used instead", is_here=True)
         case True:
             return ImageOnMachine(where, "on this machine", is_here=True)
         case _:

@@ -13,8 +13,8 @@ from pathlib import Path
 from palio.core.attempt.renaming import renamed_and_restored
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
 from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
-from palio.core.dockerfile.stand_ins import NONE as NO_STAND_INS
-from palio.core.dockerfile.stand_ins import StandIns
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
@@ -84,20 +84,20 @@ def run_self_test(
     phase: Phase,
     engine: Engine,
     work: Path,
-    stand_ins: StandIns = NO_STAND_INS,
+    substitutes: Substitutes = NO_SUBSTITUTES,
 ) -> Iterator[Check]:
     """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
     for task in phase.tasks:
         folder = work / f"task-{task.index}"
         folder.mkdir()
-        for check in _Tests(bundle, replace(phase, tasks=(task,)), engine, folder, stand_ins).run():
+        for check in _Tests(bundle, replace(phase, tasks=(task,)), engine, folder, substitutes).run():
             yield check if len(phase.tasks) == 1 else replace(check, name=f"{task.name}: {check.name}")
 
 
 class _Tests:
-    def __init__(self, bundle: Bundle, phase: Phase, engine: Engine, work: Path, stand_ins: StandIns) -> None:
+    def __init__(self, bundle: Bundle, phase: Phase, engine: Engine, work: Path, substitutes: Substitutes) -> None:
         self._bundle, self._phase, self._engine, self._work = bundle, phase, engine, work
-        self._stand_ins = stand_ins
+        self._substitutes = substitutes
         self._count = 0
 
     def run(self) -> Iterator[Check]:
@@ -257,7 +257,7 @@ class _Tests:
         task = self._phase.tasks[0]
         attempt = Attempt(identity, submission, self._bundle, self._phase, task, label=path.name)
         attempt = replace(attempt, scoring_environment=environment or {})
-        result = Evaluation(attempt, self._engine, folder, any_kind=True, stand_ins=self._stand_ins).finish()
+        result = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes).finish()
         stage = result.failure.stage if result.failure else Stage.SCORE
         log = folder.log(Stage(stage)) if stage in set(Stage) else folder.log(Stage.SCORE)
         return _Tried(result, tuple(_lines(log)), folder.predictions)

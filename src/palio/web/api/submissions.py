@@ -99,7 +99,7 @@ class AttemptOut(Schema):
     purpose: str
     state: str
     engine: str
-    stand_in: dict[str, str] | None  # the challenge's image (`name`) and what was used instead (`stand_in`)
+    substitute: dict[str, str] | None  # the challenge's image (`name`) and what was used instead (`substitute`)
     created: datetime
     not_before: datetime | None
     started: datetime | None

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from palio.core.dockerfile.stand_ins import TABLE as IMAGES
-from palio.core.dockerfile.stand_ins import StandIns, chains
+from palio.core.dockerfile.substitutes import TABLE as IMAGES
+from palio.core.dockerfile.substitutes import Substitutes, chains
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
 from palio.core.quantities import GIB
@@ -61,9 +61,9 @@ class Configuration:
     engine: str = _setting(
         takes.one_of("auto", *ENGINES), "auto", "engine that runs containers: `auto`, `docker` or `bubblewrap`"
     )
-    images: StandIns = _setting(
+    images: Substitutes = _setting(
         takes.images,
-        StandIns(),
+        Substitutes(),
         "images to use where a bundle names one that this machine lacks: the table `[images]` with lines such as "
         '`"codalab/codalab-legacy:py37" = "python:3.11-slim"`; in the environment `OLD=NEW,OLD=NEW`',
     )
@@ -132,7 +132,7 @@ def read_configuration(environment: Mapping[str, str] | None = None, folder: Pat
             shown = "the value" if metadata["secret"] else repr(value)
             problems.append(f"{where}: {shown} is not allowed. Use {refused}")
     if not problems:
-        problems += [*_missing(values), *(f"{IMAGES}: {each}" for each in chains(values.get(IMAGES, StandIns())))]
+        problems += [*_missing(values), *(f"{IMAGES}: {each}" for each in chains(values.get(IMAGES, Substitutes())))]
     if problems:
         raise PalioError("configuration-invalid", count=counted(len(problems), "problem"), evidence=problems)
     return Configuration(**values)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from palio.core.dockerfile.stand_ins import StandIns, read_stand_ins, read_words
+from palio.core.dockerfile.substitutes import Substitutes, read_substitutes, read_words
 
 Reader: TypeAlias = Callable[[object], object]
 
@@ -72,9 +72,9 @@ def whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
-def images(value: object) -> StandIns:
-    """Reads stand-ins for images: the table [images], or OLD=NEW,OLD=NEW. Raises UnfitTableError."""
-    found, problems = read_stand_ins(value) if isinstance(value, dict) else read_words(str(value))
+def images(value: object) -> Substitutes:
+    """Reads substitutes for images: the table [images], or OLD=NEW,OLD=NEW. Raises UnfitTableError."""
+    found, problems = read_substitutes(value) if isinstance(value, dict) else read_words(str(value))
     if problems:
         raise UnfitTableError(problems)
     return found

@@ -1,8 +1,8 @@
 """Builds the assignment of a worker from database rows. Reads no file contents."""
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.dockerfile.stand_ins import NONE as NO_STAND_INS
-from palio.core.dockerfile.stand_ins import StandIns
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.files.collect import name_refusal
 from palio.core.submission.kinds import SubmissionFile
 from palio.web.config.data_folder import Folders
@@ -12,7 +12,7 @@ from palio.web.storage.files import bundle_path, file_path
 
 
 def assignment(
-    row: Attempt, folders: Folders, engine: str | None = None, stand_ins: StandIns = NO_STAND_INS
+    row: Attempt, folders: Folders, engine: str | None = None, substitutes: Substitutes = NO_SUBSTITUTES
 ) -> Assignment:
     return Assignment(
         identity=row.identity,
@@ -23,7 +23,7 @@ def assignment(
         folder=folders.runs / row.identity,
         engine=engine or row.engine,
         copies=folders.inputs,
-        stand_ins=stand_ins,
+        substitutes=substitutes,
         collected=folders.runs / row.source.identity / "predictions" if row.source is not None else None,
     )
 

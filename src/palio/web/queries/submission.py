@@ -133,13 +133,13 @@ def built_image(attempt: Attempt) -> str | None:
         return None
 
 
-def used_stand_in(attempt: Attempt) -> dict[str, str] | None:
-    """The bundle's image and what stood in for it; None if its own image was used, or none."""
+def used_substitute(attempt: Attempt) -> dict[str, str] | None:
+    """The bundle's image and its substitute; None if its own image was used, or none."""
     try:
         image = run_folder(attempt).read_json("lock.json").get("image")
     except (OSError, ValueError, AttributeError):
         return None
-    return {"name": image["name"], "stand_in": image["stand_in"]} if image and image["stand_in"] else None
+    return {"name": image["name"], "substitute": image["substitute"]} if image and image["substitute"] else None
 
 
 def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
         "purpose": attempt.purpose,
         "state": attempt.state,
         "engine": attempt.engine,
-        "stand_in": used_stand_in(attempt),
+        "substitute": used_substitute(attempt),
         "created": attempt.created,
         "not_before": attempt.not_before if retried else None,
         "started": attempt.started,

@@ -153,16 +153,16 @@ KINDS: dict[str, FailureKind] = {
         _O,
         "The challenge's image `{image}` is not on this machine and could not be pulled.",
         "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or name "
-        "a similar image as its stand-in: `palio run --image {image}=python:3.11-slim`, or the table [images] in "
+        "a similar image as its substitute: `palio run --image {image}=python:3.11-slim`, or the table [images] in "
         "palio.toml.",
         participant="The image in which this challenge runs programs is not on this platform.",
         engines_words=True,
     ),
-    "stand-in-missing": FailureKind(
+    "substitute-missing": FailureKind(
         _S,
-        "The image `{stand_in}`, which stands in for the challenge's `{image}`, is not on this machine and could not "
-        "be pulled.",
-        "Run `docker pull {stand_in}`, or name another image in the table [images] of palio.toml, in PALIO_IMAGES or "
+        "The image `{substitute}`, which is used instead of the challenge's `{image}`, is not on this machine and "
+        "could not be pulled.",
+        "Run `docker pull {substitute}`, or name another image in the table [images] of palio.toml, in PALIO_IMAGES or "
         "with --image.",
         participant="The image in which this challenge runs programs is not on this platform.",
         engines_words=True,

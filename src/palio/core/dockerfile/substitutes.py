@@ -1,8 +1,8 @@
-"""Stand-ins: images that an operator names to be used in place of images that this machine does not have.
+"""Substitutes: images that an operator names to be used in place of images that this machine does not have.
 
 Old bundles name images that nobody can pull any more. The table `[images]` of palio.toml, `PALIO_IMAGES` and
 `palio run --image` map them. A name may have `*` for any characters; a full name comes before a pattern, and a longer
-pattern before a shorter one. A stand-in never has a stand-in itself, so there are no loops.
+pattern before a shorter one. A substitute never has a substitute itself, so there are no loops.
 """
 
 import re
@@ -21,13 +21,13 @@ _FAMILIAR = re.compile(r"docker\.io/(?:library/)?")
 
 
 @dataclass(frozen=True)
-class StandIns:
-    """Pairs of a name or pattern and the image that stands in for it; later ones replace earlier ones."""
+class Substitutes:
+    """Pairs of a name or pattern and its substitute; later ones replace earlier ones."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 
     def of(self, image: str) -> str | None:
-        """The image that stands in for `image`, or None."""
+        """The substitute of `image`, or None."""
         return next((new for _, new in self._matching(image)), None)
 
     def _matching(self, image: str) -> list[tuple[str, str]]:
@@ -35,9 +35,9 @@ class StandIns:
         latest_first = reversed([(old, new) for old, new in self.pairs if _fits(old, image)])
         return sorted(latest_first, key=lambda pair: (_ANY in pair[0], -len(pair[0])))
 
-    def __or__(self, other: Self) -> "StandIns":
+    def __or__(self, other: Self) -> "Substitutes":
         """Those of `other` replace those here of the same name."""
-        return StandIns((*self.pairs, *other.pairs))
+        return Substitutes((*self.pairs, *other.pairs))
 
     def as_json(self) -> list[list[str]]:
         return [list(pair) for pair in self.pairs]
@@ -47,13 +47,13 @@ class StandIns:
         return cls(tuple((old, new) for old, new in content))
 
 
-NONE = StandIns()
+NONE = Substitutes()
 
 
-def read_stand_ins(table: Mapping[str, object]) -> tuple[StandIns, list[str]]:
-    """Returns the stand-ins of a table and what is wrong with it, as sentences."""
+def read_substitutes(table: Mapping[str, object]) -> tuple[Substitutes, list[str]]:
+    """Returns the substitutes of a table and what is wrong with it, as sentences."""
     if len(table) > MOST:
-        return StandIns(), [f"it has {len(table):,} rows; at most {MOST:,} are allowed"]
+        return Substitutes(), [f"it has {len(table):,} rows; at most {MOST:,} are allowed"]
     pairs: list[tuple[str, str]] = []
     problems = []
     for old, new in table.items():
@@ -61,23 +61,25 @@ def read_stand_ins(table: Mapping[str, object]) -> tuple[StandIns, list[str]]:
             problems.append(f"`{old[:80]}`: {fault}")
         else:
             pairs.append((old, str(new)))
-    return StandIns(tuple(pairs)), problems or chains(StandIns(tuple(pairs)))
+    return Substitutes(tuple(pairs)), problems or chains(Substitutes(tuple(pairs)))
 
 
-def chains(found: StandIns) -> list[str]:
-    """Stand-ins that have a stand-in themselves, as sentences."""
+def chains(found: Substitutes) -> list[str]:
+    """Substitutes that have a substitute themselves, as sentences."""
     problems = []
     for old, new in found.pairs:
         if (further := found.of(new)) is None:
             continue
         if _same(new, further):
-            problems.append(f"`{old}`: `{new}` would stand in for itself. Name another image, or a narrower pattern")
+            problems.append(f"`{old}`: `{new}` would replace itself. Name another image, or a narrower pattern")
         else:
-            problems.append(f"`{old}`: `{new}` has a stand-in itself, `{further}`. Name the image to use: `{further}`")
+            problems.append(
+                f"`{old}`: `{new}` has a substitute itself, `{further}`. Name the image to use: `{further}`"
+            )
     return problems
 
 
-def read_words(text: str) -> tuple[StandIns, list[str]]:
+def read_words(text: str) -> tuple[Substitutes, list[str]]:
     """Reads `OLD=NEW,OLD=NEW`, as in an environment variable."""
     table: dict[str, object] = {}
     problems = []
@@ -87,8 +89,8 @@ def read_words(text: str) -> tuple[StandIns, list[str]]:
             problems.append(f"`{word[:80]}` is not OLD=NEW, such as codalab/codalab-legacy:py37=python:3.11-slim")
         table[old.strip()] = new.strip()
     if problems:
-        return StandIns(), problems
-    return read_stand_ins(table)
+        return Substitutes(), problems
+    return read_substitutes(table)
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -107,7 +109,7 @@ def _fault(old: str, new: object) -> str | None:
     try:
         ImageName.read(new)
     except ImageNameError as error:
-        return f"its stand-in cannot be used: {error}"
+        return f"its substitute cannot be used: {error}"
     return None
 
 

@@ -1,8 +1,8 @@
-"""Which image stands in for which, and mappings that cannot be used."""
+"""Which image is used instead of which, and mappings that cannot be used."""
 
 import pytest
 
-from palio.core.dockerfile.stand_ins import MOST, StandIns, chains, read_stand_ins, read_words
+from palio.core.dockerfile.substitutes import MOST, Substitutes, chains, read_substitutes, read_words
 
 LEGACY = "codalab/codalab-legacy:py37"
 
@@ -21,15 +21,15 @@ LEGACY = "codalab/codalab-legacy:py37"
         ({}, LEGACY, None),
     ],
 )
-def test_stand_in_of_an_image(table: dict[str, object], image: str, expected: str | None) -> None:
-    assert read_stand_ins({old: new for old, new in table.items() if old != "*"})[1] == []
-    assert StandIns(tuple((old, str(new)) for old, new in table.items())).of(image) == expected
+def test_substitute_of_an_image(table: dict[str, object], image: str, expected: str | None) -> None:
+    assert read_substitutes({old: new for old, new in table.items() if old != "*"})[1] == []
+    assert Substitutes(tuple((old, str(new)) for old, new in table.items())).of(image) == expected
 
 
 def test_later_sources_replace_earlier_ones() -> None:
-    file, flag = read_stand_ins({LEGACY: "x.example/a:1"})[0], read_words(f"docker.io/{LEGACY}=x.example/b:1")[0]
+    file, flag = read_substitutes({LEGACY: "x.example/a:1"})[0], read_words(f"docker.io/{LEGACY}=x.example/b:1")[0]
     assert (file | flag).of(LEGACY) == "x.example/b:1"
-    assert StandIns.of_json((file | flag).as_json()) == file | flag
+    assert Substitutes.of_json((file | flag).as_json()) == file | flag
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,15 @@ def test_later_sources_replace_earlier_ones() -> None:
     ],
 )
 def test_mapping_that_cannot_be_used(table: dict[str, object]) -> None:
-    problems = read_stand_ins(table)[1]
+    problems = read_substitutes(table)[1]
     assert problems
     assert all("\n" not in problem or "RUN" in problem for problem in problems)
 
 
 def test_chain_over_two_sources() -> None:
-    assert chains(StandIns((("x.example/a:1", "x.example/b:1"),)) | StandIns((("x.example/b:1", "x.example/c:1"),)))
+    assert chains(
+        Substitutes((("x.example/a:1", "x.example/b:1"),)) | Substitutes((("x.example/b:1", "x.example/c:1"),))
+    )
 
 
 @pytest.mark.parametrize("text", ["x", f"{LEGACY}=", f"={LEGACY}", f"{LEGACY}=python:3,y"])
