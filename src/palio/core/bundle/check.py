@@ -150,6 +150,8 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
+        if task.ingestion_only_during_scoring and task.ingestion_program is not None:
+            yield _during_scoring(bundle, phase, task, places)
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
@@ -187,6 +189,27 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
                 f"is {quoted(rules.statistics.cases)}, but no file of the scoring program mentions it; let the "
                 "scoring program write it to its output folder",
             )
+
+
+def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) -> Problem:
+    """What is not run: participants' code would meet the reference data (attempt.code refuses it too)."""
+    if SubmissionKind.CODE in phase.rules.submissions:
+        problem = _error(
+            "",
+            f"is set for {_title(task)}, but “{phase.name}” accepts code, which could then read the reference data; "
+            "remove the key: the ingestion program then runs before scoring, without the reference data, and the "
+            "scoring program finds its output in input/res",
+        )
+    else:
+        problem = _warning(
+            "",
+            f"is set for {_title(task)}, whose ingestion program is not run for the submissions of “{phase.name}”; "
+            "do its work in the scoring program, and remove the ingestion program",
+        )
+    codabench = f"tasks[{bundle.tasks.index(task)}].ingestion_only_during_scoring"
+    codalab = "ingestion_program_only_during_scoring"
+    located = [places.located(replace(problem, field=field)) for field in (codabench, codalab)]
+    return next((found for found in located if found.line), located[0])
 
 
 def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:
