@@ -36,11 +36,11 @@ def found(root: Path) -> list[str]:
     return [*(str(error) for error in errors), *(f"warning: {warning}" for warning in warnings)]
 
 
-def test_a_sound_bundle_has_no_problems(write_bundle: WriteBundle) -> None:
+def test_sound_bundle_has_no_problems(write_bundle: WriteBundle) -> None:
     assert found(write_bundle(SOUND, DATA)) == []
 
 
-def test_all_that_is_unsound_is_listed_at_once(write_bundle: WriteBundle) -> None:
+def test_unsound_parts_are_listed_at_once(write_bundle: WriteBundle) -> None:
     text = (
         SOUND.replace("key: f1,", "key: dice,")
         .replace("2026-01-01", "2025-02-01")
@@ -100,9 +100,7 @@ def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> No
         ("./run.sh a.py", "run.sh"),
     ],
 )
-def test_the_file_that_a_command_names_must_be_there(
-    write_bundle: WriteBundle, command: str, missing: str | None
-) -> None:
+def test_file_that_a_command_names_must_be_there(write_bundle: WriteBundle, command: str, missing: str | None) -> None:
     root = write_bundle(SOUND, DATA | {"scoring_program/metadata.yaml": f"command: {command}\n"})
     expected = [
         (

@@ -70,7 +70,7 @@ leaderboard:
 )
 
 
-def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
+def test_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
     root = write_bundle(IRIS)
     bundle = read_bundle(root)
     program, reference = root / "scoring_program", root / "reference.zip"
