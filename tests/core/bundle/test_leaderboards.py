@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.bundle.leaderboards import BEST, find_leaderboard, leaderboards_of, ranking_of, score_columns
+from palio.core.bundle.leaderboards import BEST, leaderboards_of, ranking_of, score_columns, shown_leaderboards
 from palio.core.bundle.model import RankingPolicy
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
@@ -73,9 +73,7 @@ def test_phases_have_the_leaderboards_that_they_name(write_bundle: WriteBundle) 
         ["speed", "scores"],
         ["scores", "speed", "leaderboard-3"],
     ]
-    third = bundle.phases[2]
-    found = [find_leaderboard(bundle, third, key) for key in (None, "speed", "other")]
-    assert found == [bundle.leaderboard, bundle.leaderboards[1], None]
+    assert [board.key for board in shown_leaderboards(bundle, bundle.phases[2])] == ["scores", "speed"]
     # Only the phase of both tasks has columns of single tasks, and not in the leaderboard that it does not have.
     assert [column.key for column in bundle.leaderboards[2].columns] == ["f1"]
     assert "precision@1" in [column.key for column in bundle.leaderboards[1].columns]
@@ -87,6 +85,13 @@ def test_columns_of_several_leaderboards_are_scored_once(write_bundle: WriteBund
     assert [*columns] == ["f1", "recall", "precision"]
     assert (columns["recall"].hidden, columns["recall"].required) == (False, True)
     assert [column.key for column in score_columns(bundle, bundle.phases[0])] == ["recall", "precision"]
+    hidden = BOARDS.replace("key: scores\n", "key: scores\n    hidden: true\n")
+    beside = read_bundle(write_bundle(TOP + PHASES + hidden))
+    assert {column.key: column.hidden for column in score_columns(beside, beside.phases[2])} == {
+        "f1": True,
+        "recall": False,
+        "precision": False,
+    }
 
 
 @pytest.mark.parametrize("named", ["leaderboard: 7", "leaderboards: [speed, fast]", "leaderboard: {a: b}"])

@@ -5,7 +5,10 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
 from django.test import Client
+from tests.bundles import two_tasks, write_bundle
+from tests.run_folders import CASES, write_cases
 from tests.web.scored_submissions import add_submission, compute_statistics, publish, scores, write_leaderboard_bundle
 from tests.web.world import World
 
@@ -79,13 +82,16 @@ def test_page_has_tabs_and_keeps_the_leaderboard(world: World, tmp_path: Path, b
     assert ("seconds" in header, "accuracy" in header) == (True, False)
 
 
-def test_hidden_leaderboard_shows_only_own_scores(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_hidden_leaderboard_beside_others_is_for_organizers_alone(
+    world: World, tmp_path: Path, browser: Browser
+) -> None:
     use(world, tmp_path)
     add_submission(world.team, scores=scores(0.9, 5))
     add_submission(world.rivals, scores=scores(0.8, 6))
     jury = {"leaderboard": "jury"}
-    assert browser(None).get(API, jury).json()["rows"] == []
-    assert [(row["team"], row["rank"]) for row in browser(world.bob).get(API, jury).json()["rows"]] == [("Blobs", None)]
+    assert [browser(user).get(API, jury).status_code for user in (None, world.bob)] == [404, 404]
+    own = browser(world.bob).get("/api/v1/challenges/mednist/submissions").json()["items"][0]
+    assert own["scores"] == {"accuracy": 0.9, "seconds": 5}
     assert len(browser(world.alice).get(API, jury).json()["rows"]) == 2
 
 
@@ -125,3 +131,22 @@ def test_public_answers_are_columns(world: World, tmp_path: Path, browser: Brows
     assert [row["answers"] for row in rows] == [{"method": "=1+1"}, {"method": "<script>x</script>"}]
     listed = list(csv.DictReader(io.StringIO(anyone.get("/c/mednist/leaderboard.csv", {"phase": "Final"}).text)))
     assert [row["answer_method"] for row in listed] == ["<script>x</script>", "'=1+1"]
+
+
+def test_phase_of_several_tasks_has_intervals_and_rank_ranges(world: World, tmp_path: Path, browser: Browser) -> None:
+    policy = "palio:\n  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+    publish(world.challenge, write_bundle(tmp_path / "tasks", yaml=two_tasks().replace("palio:\n", policy)))
+    for team, wrong in ((world.team, 30), (world.rivals, 150)):
+        team.challenge.refresh_from_db()
+        submission = add_submission(team, scores={"accuracy": 1 - wrong / CASES})
+        assert submission.counted is not None
+        for task, count in ((0, wrong // 2), (1, 2 * wrong - wrong // 2)):
+            folder = settings.FOLDERS.runs / submission.counted.identity / "scores" / str(task)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_cases(folder / "cases.csv", range(count))
+    compute_statistics(world.challenge)
+    found = browser(None).get(API).json()
+    first, second = found["rows"]
+    assert first["interval"][0] < 0.95 < first["interval"][1] < second["scores"]["accuracy"] + 0.3
+    assert ([first["rank_range"], second["rank_range"]], found["cases"]) == ([[1, 1], [2, 2]], 2 * CASES)
+    assert "of each task, for the mean over tasks" in browser(None).get(PAGE).text

@@ -1,6 +1,7 @@
 """Teams put submissions on the leaderboard, where the challenge leaves that to them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_what_cannot_be_put_on_the_leaderboard(world: World, tmp_path: Path) -> 
     put_on_leaderboard(gone, world.bob)
     withdraw(gone, world.bob)
     assert shown(world) == []
-    codes = [code_of(lambda each=each: put_on_leaderboard(each, world.bob)) for each in (failed, judged, gone)]
+    codes = [code_of(partial(put_on_leaderboard, each, world.bob)) for each in (failed, judged, gone)]
     assert codes == ["submission-unscored", "submission-disqualified", "submission-withdrawn"]
 
 

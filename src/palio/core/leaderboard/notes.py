@@ -24,7 +24,8 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     found = [_neighbors(leaderboard, pairs)]
     if statistics.ranges and any(first != last for first, last in statistics.ranges):
         found.append(f"A rank range lists the ranks that {counted(statistics.cases or 0, 'case')} cannot tell apart.")
-    if (first_two := pairs.get((0, 1))) and ranked[0].row.rank != ranked[1].row.rank:
+    has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order
+    if has_one_task and (first_two := pairs.get((0, 1))) and ranked[0].row.rank != ranked[1].row.rank:
         found.append(_order_of_first_two(ranked, first_two))
     if statistics.frequencies:
         often = percent(statistics.frequencies[0][0])

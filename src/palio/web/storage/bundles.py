@@ -24,7 +24,7 @@ from palio.web.reading.bounded import BUNDLE, read_bounded
 from palio.web.reading.readers import read_whole
 from palio.web.storage.files import bundle_path
 
-_FORMAT = 1
+_FORMAT = 2
 _BUNDLE = TypeAdapter(Bundle)
 _one_child = Lock()  # one reader, no matter how many threads miss the cache
 

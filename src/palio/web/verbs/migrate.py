@@ -18,9 +18,10 @@ from palio.core.bundle.model import Bundle, Phase
 from palio.web.leaderboard.entries import read_entries, team_names
 from palio.web.leaderboard.leaderboard import build_leaderboard
 from palio.web.leaderboard.visibility import Visibility
-from palio.web.models import Attempt, Challenge, Submission
+from palio.web.models import Attempt, Challenge, ChallengeVersion, Submission
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import events
+from palio.web.verbs.rerun import current_version
 
 AT_A_TIME = 100  # submissions in a transaction
 
@@ -42,7 +43,7 @@ def _migrate(challenge: Challenge, bundle: Bundle, before: Phase, phase: Phase) 
             found = found.filter(pk__in=_ranked(challenge, bundle, before))
         submissions = list(found.select_for_update(of=("self",)).order_by("created", "id")[:AT_A_TIME])
         for source in submissions:
-            _take_over(challenge, phase, source)
+            _take_over(challenge, current_version(challenge), phase, source)
     return len(submissions)
 
 
@@ -67,7 +68,7 @@ def _ranked(challenge: Challenge, bundle: Bundle, phase: Phase) -> list[str]:
     return [row.entry.label for row in leaderboard.rows if row.rank is not None]
 
 
-def _take_over(challenge: Challenge, phase: Phase, source: Submission) -> None:
+def _take_over(challenge: Challenge, version: ChallengeVersion, phase: Phase, source: Submission) -> None:
     submission = Submission.objects.create(
         challenge=challenge,
         phase=phase.name,
@@ -79,6 +80,6 @@ def _take_over(challenge: Challenge, phase: Phase, source: Submission) -> None:
         baseline=source.baseline,
         migrated_from=source,
     )
-    attempt = Attempt.objects.create(submission=submission, number=1, version=challenge.current)
+    attempt = Attempt.objects.create(submission=submission, number=1, version=version)
     events.record("submission.migrated", actor=None, submission=submission, phase=phase.name, source=source.pk)
     events.record("attempt.moved", actor=None, attempt=attempt, new=State.QUEUED, why="migrated")
