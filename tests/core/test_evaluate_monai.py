@@ -93,6 +93,13 @@ def test_an_image_that_does_not_build(stage: Stage, result: JobResult, code: str
     assert (failure.code, failure.cause) == (code, cause)
 
 
+def test_a_check_that_names_nothing_known_shows_nothing_of_it(stage: Stage) -> None:
+    stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("rm -rf /")}
+    failure = stage.failure()
+    assert failure.code == "monai-image-unfit"
+    assert "rm" not in failure.message
+
+
 def test_an_image_in_which_nothing_starts(stage: Stage) -> None:
     stage.engine.programs = {**stage.engine.programs, "monai-check": lambda job, output: ended(End.NOT_STARTED, None)}
     assert stage.failure().code == "monai-image-unfit"
