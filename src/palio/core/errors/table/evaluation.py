@@ -182,8 +182,8 @@ KINDS: dict[str, FailureKind] = {
     "monai-output-unfit": FailureKind(
         _P,
         "The MONAI bundle's output could not be turned into {file}: {reason}.",
-        "Save the predictions as one CSV file in `output_dir`, as SaveClassificationd, ClassificationSaver and "
-        "CSVSaver do: the name of the input, then what is predicted.",
+        "Write to `output_dir` one CSV file, as SaveClassificationd, ClassificationSaver and CSVSaver do (the name of "
+        "the input, then what is predicted), or one file for each case, as SaveImaged does.",
         charged=True,
     ),
     "predictions-missing": FailureKind(
