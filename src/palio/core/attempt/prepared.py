@@ -10,6 +10,7 @@ from pathlib import Path
 
 from palio.core.attempt import verdicts
 from palio.core.attempt.blind import Names, stage_inputs
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import INPUT, OUTPUT
 from palio.core.attempt.progress import Progress
@@ -57,9 +58,9 @@ class Prepared:
             "code", lambda half: unpack(submission.path, half, submission.name, max_bytes=max_bytes, inner=True)
         )
 
-    def image_context(self) -> Path:
-        """A build context that produces the image named by the bundle, unchanged."""
-        text = f"FROM {self._bundle.docker_image}\n"
+    def image_context(self, image: BundleImage) -> Path:
+        """A build context that produces the bundle's image or its substitute, unchanged."""
+        text = f"FROM {image.name if image.without_images else image.used}\n"
         return self._folder("bundle-image", lambda half: (half / "Dockerfile").write_text(text))
 
     def inputs(
@@ -113,8 +114,8 @@ class Prepared:
         if not is_zip(path):
             return self._folder(f"{field}{part}-file", lambda half: _copy_into(half, path))
         try:
-            top = "" if field.endswith("_program") else inspect_archive(path).top
-            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top))
+            top = "" if field.endswith("_program") else inspect_archive(path, lenient=True).top
+            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top, lenient=True))
         except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise

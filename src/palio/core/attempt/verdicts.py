@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Load
@@ -25,8 +26,8 @@ _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
-    "Install it in a Dockerfile of the scoring program, or name a `docker_image` that has it. The engine `bubblewrap` "
-    "uses this machine's Python: there, run `python -m pip install {}`."
+    "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
+    "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
 )
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
@@ -83,6 +84,7 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
     if result.succeeded:
         return
     limits, log = build.limits, last_lines(build.log)
+    _raise_if_index_unreachable(result, build, Stage.BUILD)
     step, _, reason = result.detail.partition("\n")
     match result.end:
         case End.TIME:
@@ -101,25 +103,26 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
 
 def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
     if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.SCORE)
         facts = _failed_step(result)
         raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
 
 
 def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | None) -> None:
-    """`program` is the ingestion program with a Dockerfile; None if the image is the one that the bundle names."""
-    if result.succeeded:
+    """`program` is the ingestion program with a Dockerfile."""
+    if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.BUILD)
+        facts, log = _failed_step(result), last_lines(build.log)
+        raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+
+
+def raise_if_bundle_image_failed(result: JobResult, build: Build, image: BundleImage, stage: Stage) -> None:
+    """For the image that the bundle names, and for its substitute."""
+    if result.end is not End.BASE_MISSING:
         return
-    facts, log = _failed_step(result), last_lines(build.log)
-    if result.end is End.BASE_MISSING and program is None:
-        reason = result.detail.partition("\n")[2]
-        raise PalioError(
-            "bundle-image-missing",
-            stage=Stage.BUILD,
-            image=result.detail.partition("\n")[0],
-            evidence=[reason],
-            log=log,
-        )
-    raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+    code = "substitute-missing" if image.substitute else "bundle-image-missing"
+    reason, log = result.detail.partition("\n")[2], last_lines(build.log)
+    raise PalioError(code, stage=stage, image=image.name, substitute=image.substitute, evidence=[reason], log=log)
 
 
 def raise_if_monai_image_failed(result: JobResult, build: Build, image: str) -> None:
@@ -255,6 +258,11 @@ def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
     if (bundle.root / "manifest.csv").is_file():
         get = f"Run `palio data get mednist --to {bundle.root}`."
     return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
+
+
+def _raise_if_index_unreachable(result: JobResult, build: Build, stage: Stage) -> None:
+    if result.end is End.INDEX_UNREACHABLE:
+        raise PalioError("package-index-unreachable", stage=stage, package=result.detail, log=last_lines(build.log))
 
 
 def _failed_step(result: JobResult) -> dict[str, str]:

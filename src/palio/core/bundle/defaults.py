@@ -34,12 +34,12 @@ NATIVE = Rules(
     sample=None,
     blind=None,
     statistics=None,
-    ranking=RankingPolicy(choose="best", ties="min"),
+    ranking=RankingPolicy(choose=""),  # the leaderboard says
     monai=MonaiPolicy(MONAI_IMAGE),
 )
 
 
-def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None, submission_rule: str) -> Rules:
+def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None) -> Rules:
     """The rules of a phase before its `palio:` block is read.
 
     A bundle without such a block (`native=False`) was made for another platform and behaves as it did there.
@@ -54,8 +54,6 @@ def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float 
             predict=replace(rules.predict, time_s=time_limit_s),
             score=replace(rules.score, time_s=time_limit_s),
         )
-    if submission_rule in {"Force_Last", "Force_Latest_Multiple"}:
-        rules = replace(rules, ranking=replace(rules.ranking, choose="last"))
     return rules
 
 

@@ -141,8 +141,15 @@ class MonaiPolicy:
 
 @dataclass(frozen=True)
 class RankingPolicy:
-    choose: str  # which submission of a team is ranked: "best" or "last"
-    ties: str  # "min": equal scores share the better rank
+    """Which submissions of a team are ranked: "best", "last", "all", or "team": those that the team has chosen.
+
+    In a phase's rules, an empty `choose` leaves it to the leaderboard (bundle.leaderboards).
+    """
+
+    choose: str
+    ties: str = "min"  # equal scores share the better rank
+    several: bool = False  # where the team chooses: more than one at a time
+    removable: bool = True  # where the team chooses: it may take one off again
 
 
 @dataclass(frozen=True)
@@ -182,6 +189,8 @@ class Phase:
     starting_kit: Path | None
     public_data: Path | None
     rules: Rules
+    leaderboards: tuple[str, ...] = ()  # their keys; all if empty
+    migrates_ranked: bool = False  # it takes over only what is on the leaderboard, as on CodaLab
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,7 @@ class Column:
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
     computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
+    computation_weights: tuple[float, ...] = ()  # of these columns, for a weighted sum of ranks
     task: int | None = None  # the index of the task whose score it shows (bundle.task_columns)
     required: bool = False
 
@@ -207,7 +217,7 @@ class Leaderboard:
     title: str
     key: str
     hidden: bool
-    submission_rule: str
+    submission_rule: str  # Codabench's word for who or what chooses the rows (bundle.leaderboards); empty if not given
     columns: tuple[Column, ...]
     primary: Column
 
@@ -218,6 +228,18 @@ class Solution:
 
     path: Path
     tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that participants answer with each submission. The answers are its fact sheet."""
+
+    key: str
+    title: str
+    type: str  # text, checkbox or select
+    options: tuple[str, ...]  # of a select
+    required: bool
+    on_leaderboard: bool  # answers are public, as a column of the leaderboard
 
 
 @dataclass(frozen=True)
@@ -235,6 +257,12 @@ class Bundle:
     auto_approve: bool
     tasks: tuple[Task, ...]
     phases: tuple[Phase, ...]
-    leaderboard: Leaderboard
+    leaderboard: Leaderboard  # the first
     warnings: tuple[Problem, ...]
     solutions: tuple[Solution, ...] = ()
+    fact_sheet: tuple[Question, ...] = ()
+    more_leaderboards: tuple[Leaderboard, ...] = ()
+
+    @property
+    def leaderboards(self) -> tuple[Leaderboard, ...]:
+        return (self.leaderboard, *self.more_leaderboards)

@@ -178,7 +178,7 @@ def _names(value: Value) -> tuple[str, ...]:
 
 def _ranking(section: Section, defaults: RankingPolicy) -> RankingPolicy:
     return RankingPolicy(
-        choose=section.read("choose", choice("best", "last"), defaults.choose),
+        choose=section.read("choose", choice("best", "last", "all", "team"), defaults.choose),
         ties=section.read("ties", choice("min"), defaults.ties),
     )
 
