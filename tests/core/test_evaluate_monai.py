@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.bundles import ANSWERS, answers, write_bundle
+from tests.bundles import ANSWERS, CONTENTS, answers, write_bundle
 from tests.core.test_evaluate import Program, Stage, score_all_right
 from tests.fakes import ended
-from tests.monai_bundles import CHALLENGE, monai_files, with_classes, zip_files
+from tests.monai_bundles import CHALLENGE, monai_files, with_classes, write_files, zip_files
 
 from palio.core.attempt.run_folder import Verdict
 from palio.core.engine import End, Job, JobResult
@@ -68,10 +68,10 @@ def test_a_killed_process_is_followed_by_one_that_removes_the_check(stage: Stage
 )
 def test_a_missing_monai_is_not_the_participants(stage: Stage, loads_images: bool, code: str, cause: str) -> None:
     stage.engine.loads_images = loads_images
-    stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("monai", "ignite")}
+    stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("torch", "other", "monai")}
     failure = stage.failure()
     assert (failure.code, failure.cause, failure.stage) == (code, cause, "build")
-    assert "`monai` and `pytorch-ignite`" in failure.message
+    assert "`monai` and `torch`" in failure.message
     assert "start predict" not in stage.engine.calls
 
 
@@ -93,6 +93,13 @@ def test_an_image_that_does_not_build(stage: Stage, result: JobResult, code: str
     assert (failure.code, failure.cause) == (code, cause)
 
 
+def test_a_check_that_names_nothing_known_shows_nothing_of_it(stage: Stage) -> None:
+    stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("rm -rf /")}
+    failure = stage.failure()
+    assert failure.code == "monai-image-unfit"
+    assert "rm" not in failure.message
+
+
 def test_an_image_in_which_nothing_starts(stage: Stage) -> None:
     stage.engine.programs = {**stage.engine.programs, "monai-check": lambda job, output: ended(End.NOT_STARTED, None)}
     assert stage.failure().code == "monai-image-unfit"
@@ -103,6 +110,20 @@ def test_other_classes_are_refused_before_anything_is_built(stage: Stage) -> Non
     stage.submission = zip_files(stage.home / "other.zip", monai_files(metadata=other))
     assert stage.failure().code == "monai-classes-differ"
     assert stage.engine.calls == []
+
+
+def test_masks_get_the_names_that_the_challenge_asks_for(stage: Stage) -> None:
+    def predict(job: Job, output: Path) -> None:
+        predict_as_monai(job, output)
+        for path in job.mounts[0].source.iterdir():
+            write_files(output, {f"{path.stem}/{path.stem}_seg.txt": path.read_text()})
+
+    yaml = CHALLENGE.replace("monai: {", "monai: {files: 'masks/{case}.txt', ")
+    stage.bundle = write_bundle(stage.home / "masks", yaml=yaml)
+    stage.engine.programs = {**stage.engine.programs, "predict": predict}
+    assert stage.evaluate().result.verdict is Verdict.SCORED
+    masks = {path.name: path.read_text() for path in (stage.run / "predictions" / "masks").iterdir()}
+    assert masks == CONTENTS
 
 
 def test_no_table_is_the_participants_and_charged(stage: Stage) -> None:

@@ -25,6 +25,7 @@ from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
+from palio.core.attempt.monai_files import name_files
 from palio.core.attempt.monai_output import convert_table
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
@@ -337,6 +338,7 @@ class Evaluation:
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
         if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
             convert_table(target, inputs, self.attempt.phase.rules.monai)
+            name_files(target, inputs, self.attempt.phase.rules.monai)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)

@@ -118,7 +118,14 @@ def test_cases_read_back_equal(case: str, tmp_path: Path) -> None:
 def test_mednist_reads_back_equal(tmp_path: Path) -> None:
     exported = assert_equal_but_for_what_is_told(read_bundle(MEDNIST), tmp_path / "c.zip")
     told = {loss.field for loss in exported.losses}
-    assert {"palio.limits", "palio.blind", "palio.statistics", "palio.data", "tasks[0].scoring_program"} <= told
+    assert {
+        "palio.limits",
+        "palio.blind",
+        "palio.monai",
+        "palio.statistics",
+        "palio.data",
+        "tasks[0].scoring_program",
+    } <= told
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -135,6 +142,7 @@ RULES = [
     "palio: {limits: {build: {time: 90.5 s, network: false, size: 1 GB}, predict: {cpus: 0.5, gpus: 1}}}\n",
     "palio: {limits: {predict: {time: 0.1 min, shm: 1 MiB}, score: {time: 2 h, files: 3, output: 5 kB}}}\n",
     'palio: {blind: {inputs: "*.txt", case: "{case}_*.txt", restore: [{json: p.json}, {csv: a.csv, column: x}]}}\n',
+    "palio: {monai: {image: 'example.org/m:1', csv: a.csv, columns: [x, y], classes: [a, b], files: '{case}.png'}}\n",
     "palio: {statistics: {cases: cases.csv, kind: classification, metric: accuracy}, ranking: {choose: last}}\n",
     "palio: {sample: {input: input_data, expect: reference_data/answers.csv}}\n",
 ]

@@ -20,8 +20,9 @@ def folder(tmp_path: Path, policy: str) -> Path:
 
 def test_policy_is_read(tmp_path: Path) -> None:
     image = f"example.org/monai@sha256:{'0' * 64}"
-    bundle = read_bundle(folder(tmp_path, f"  monai: {POLICY[:-1]}, image: '{image}'}}\n"))
-    assert bundle.phases[0].rules.monai == MonaiPolicy(image, "answers.csv", ("file", "answer"), CLASSES)
+    bundle = read_bundle(folder(tmp_path, f"  monai: {POLICY[:-1]}, image: '{image}', files: '{{case}}.png'}}\n"))
+    policy = MonaiPolicy(image, "answers.csv", ("file", "answer"), CLASSES, "{case}.png")
+    assert bundle.phases[0].rules.monai == policy
     assert check_bundle(bundle) == ((), ())
 
 
@@ -37,6 +38,10 @@ def test_policy_is_read(tmp_path: Path) -> None:
         ("{csv: answers.csv, columns: [file, file]}", "palio.monai.columns"),
         ("{classes: {0: 'no'}}", "palio.monai.classes"),
         ("{image: 'Not An Image'}", "palio.monai.image"),
+        ("{files: mask.nii.gz}", "palio.monai.files"),
+        ("{files: '../{case}.nii.gz'}", "palio.monai.files"),
+        ("{files: '/{case}.nii.gz'}", "palio.monai.files"),
+        ("{files: '{case}/{case}.nii.gz'}", "palio.monai.files"),
     ],
 )
 def test_what_is_wrong_with_it_is_said_once(tmp_path: Path, policy: str, field: str) -> None:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import ANSWERS, YAML, answers, write_bundle
@@ -55,7 +55,7 @@ def test_monai_bundle_is_taken_and_its_classes_are_checked(world: World, browser
     assert "a MONAI bundle, without a Dockerfile" in said
     assert "of its output must be 0: no , 1: yes" in said
 
-    def post(files: dict[str, str]) -> HttpResponse:
+    def post(files: dict[str, str]) -> Any:
         content = zip_files(tmp_path / "b.zip", files).read_bytes()
         return browser(world.bob).post(PAGE, {"file": SimpleUploadedFile("b.zip", content), "phase": "Final"})
 

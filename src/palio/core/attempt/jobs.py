@@ -16,6 +16,7 @@ PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/in
 SUBMITTED, INPUT_DATA = "/app/ingested_program", "/app/input_data"
 METADATA = "metadata"  # in the predictions, for scoring programs: exit code and time
 SAMPLE_SCORE, SCORE_IMAGE, MONAI_CHECK = "sample-score", "score-image", "monai-check"
+_CHECK_TIME_S = 120.0  # within the margin of the stage `build`
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ class Attempt:
 
     def monai_check_job(self, folder: RunFolder, *, image: str, command: tuple[str, ...]) -> Job:
         """Looks for the packages that a MONAI bundle needs. Nothing of the bundle runs in it."""
-        return replace(self._named(folder, MONAI_CHECK), image=image, command=command)
+        job = self._named(folder, MONAI_CHECK)
+        limits = replace(job.limits, time_s=min(job.limits.time_s, _CHECK_TIME_S), gpus=0)
+        return replace(job, image=image, command=command, limits=limits)
 
     def submission_job(self, folder: RunFolder, stage: Stage, *, image: str, inputs: Path) -> Job:
         """Runs the submission on `inputs` in the stage `sample` or `predict`."""

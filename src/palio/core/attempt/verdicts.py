@@ -141,10 +141,10 @@ def raise_if_monai_missing(result: JobResult, check: Job, image: str, engine: En
     if result.succeeded:
         return
     lines = last_lines(check.log)
-    if result.exit_code != MODULES_MISSING:
+    packages = [_PACKAGE_OF.get(module, module) for module in check.command or () if module in lines]
+    if result.exit_code != MODULES_MISSING or not packages:
         reason = f"it could not be checked ({result.detail or result.end}, exit code {result.exit_code})"
         raise PalioError("monai-image-unfit", stage=Stage.BUILD, image=image, reason=reason, log=lines)
-    packages = [_PACKAGE_OF.get(line, line) for line in lines if line]
     if engine.loads_images:
         raise PalioError(
             "monai-image-unfit", stage=Stage.BUILD, image=image, reason=f"it has no Python package {_and(packages)}"

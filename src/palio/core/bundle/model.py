@@ -125,16 +125,18 @@ class StatisticsPolicy:
 
 @dataclass(frozen=True)
 class MonaiPolicy:
-    """How MONAI bundles run, and the table that is made of what they write.
+    """How MONAI bundles run, and what is made of what they write: a table, or a file for each case.
 
     `columns` are the header of `csv`: the column with the names of inputs, then those with predictions. `classes` are
     the names of the network's output channels, in order; with them, a single predicted column gets names of classes.
+    `files` is the path of each case's file, with `{case}` in it.
     """
 
     image: str
     csv: str | None = None  # None: what a bundle writes stays as it is
     columns: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    files: str | None = None  # None: files that are no table stay where they are
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,17 @@ def _monai(section: Section, defaults: MonaiPolicy) -> MonaiPolicy:
         csv=csv,
         columns=columns,
         classes=section.read("classes", _names, ()),
+        files=section.read("files", _case_file, None),
     )
+
+
+def _case_file(value: Value) -> str:
+    """The path of a case's file among the predictions."""
+    path = text(value)
+    parts = path.split("/")
+    if path.count("{case}") != 1 or "\\" in path or any(part in {"", ".", ".."} for part in parts):
+        raise Refused(f"is {quoted(path)}; write a relative path with {{case}} in it, such as {{case}}.nii.gz")
+    return path
 
 
 def _names(value: Value) -> tuple[str, ...]:

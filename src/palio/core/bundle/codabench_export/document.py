@@ -24,6 +24,7 @@ _IGNORED = {
     "scores": "is ignored: participants see their scores",
     "sample": "is ignored: there is no run on public cases first",
     "blind": "is ignored: programs see the real names of inputs",
+    "monai": "is ignored: Codabench runs no MONAI bundles",
     "statistics": "is ignored: there are no intervals and rank ranges",
     "ranking": "is ignored: the submission_rule of the leaderboard says which submission counts",
 }

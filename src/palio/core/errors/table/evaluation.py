@@ -188,9 +188,9 @@ KINDS: dict[str, FailureKind] = {
         "Name an image that has MONAI in `palio.monai.image` of competition.yaml, such as projectmonai/monai:latest. "
         "The bundle can add other packages in `required_packages_version` of its metadata.json, if builds may use "
         "the network.",
-        participant="The image in which this challenge runs MONAI bundles lacks what your bundle needs: {reason}.",
+        participant="The image in which this challenge runs MONAI bundles lacks something that your bundle needs.",
         participant_next="If your bundle needs a package besides MONAI, list it in `required_packages_version` of "
-        "configs/metadata.json. Otherwise tell the organizer.",
+        "configs/metadata.json. Otherwise tell the organizer. This does not count toward your limit.",
     ),
     "monai-not-installed": FailureKind(
         _S,
@@ -201,8 +201,8 @@ KINDS: dict[str, FailureKind] = {
     "monai-output-unfit": FailureKind(
         _P,
         "The MONAI bundle's output could not be turned into {file}: {reason}.",
-        "Save the predictions as one CSV file in `output_dir`, as SaveClassificationd, ClassificationSaver and "
-        "CSVSaver do: the name of the input, then what is predicted.",
+        "Write to `output_dir` one CSV file, as SaveClassificationd, ClassificationSaver and CSVSaver do (the name of "
+        "the input, then what is predicted), or one file for each case, as SaveImaged does.",
         charged=True,
     ),
     "predictions-missing": FailureKind(

@@ -1,0 +1,87 @@
+"""Gives the files that a MONAI bundle writes for single cases the names that the scoring program reads.
+
+MONAI's savers derive names from inputs: `SaveImaged` writes `a1b2/a1b2_trans.nii.gz` for `/mnt/in/a1b2.nii.gz`. An
+output belongs to the input whose name it begins with. The case is the input's folder, or its name without suffixes if
+it is in none. Files with other suffixes, and those that belong to no case or to several, stay where they are.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from palio.core.bundle.model import MonaiPolicy
+from palio.core.bundle.suffixes import Suffixes
+from palio.core.errors import PalioError
+
+_SHOWN = 5
+
+
+def name_files(predictions: Path, inputs: Path, policy: MonaiPolicy) -> None:
+    """Moves the files in `predictions` to the policy's paths. `inputs` is the folder that the bundle read.
+
+    Raises PalioError "monai-output-unfit" if a case has several files.
+    """
+    if policy.files is None:
+        return
+    moved = dict(_moves(predictions, list(_cases(inputs)), policy.files))
+    times = Counter(moved.values())
+    several = [path for path, target in moved.items() if times[target] > 1]
+    taken = [path for path, target in moved.items() if _is_taken(predictions, target, moved)]
+    if wrong := several or taken:
+        reason = "it wrote several files for a case" if several else "it wrote another file to that place"
+        raise PalioError(
+            "monai-output-unfit", stage="predict", file=moved[wrong[0]], reason=reason, evidence=wrong[:_SHOWN]
+        )
+    aside = predictions / f".{secrets.token_hex(8)}"  # first: a new name may be another's old one
+    aside.mkdir()
+    for number, path in enumerate(moved):
+        (predictions / path).rename(aside / str(number))
+    for folder in sorted((path for path in predictions.rglob("*") if path.is_dir()), reverse=True):
+        if folder != aside and not any(folder.iterdir()):
+            folder.rmdir()
+    for number, target in enumerate(moved.values()):
+        (predictions / target).parent.mkdir(parents=True, exist_ok=True)
+        (aside / str(number)).rename(predictions / target)
+    aside.rmdir()
+
+
+def _is_taken(predictions: Path, target: str, moved: Mapping[str, str]) -> bool:
+    """Whether something that stays is at a path, or a file where it needs a folder."""
+    above = [str(parent) for parent in PurePosixPath(target).parents]
+    files = [path for path in above if path not in moved and (predictions / path).is_file()]
+    return bool(files) or (target not in moved and (predictions / target).exists())
+
+
+def _cases(inputs: Path) -> Iterator[tuple[str, str]]:
+    """The name of each input without suffixes, and its case."""
+    paths = [path.relative_to(inputs) for path in inputs.rglob("*") if path.is_file()]
+    suffixes = Suffixes(path.name for path in paths)
+    for path in paths:
+        stem = suffixes.split(path.name)[0]
+        yield stem, path.parts[0] if len(path.parts) > 1 else stem
+
+
+def _moves(predictions: Path, cases: list[tuple[str, str]], pattern: str) -> Iterator[tuple[str, str]]:
+    """Each file that has to move, and where."""
+    suffix = PurePosixPath(pattern).name.partition(".")[2]
+    by_start: dict[str, set[str]] = {}
+    for stem, case in cases:
+        by_start.setdefault(stem, set()).add(case)
+    for path in sorted(predictions.rglob("*")):
+        if not path.is_file() or (suffix and not path.name.endswith(f".{suffix}")):
+            continue
+        relative = path.relative_to(predictions)
+        found = _case(relative, by_start)
+        target = pattern.replace("{case}", found) if found else None
+        if target and target != relative.as_posix():
+            yield relative.as_posix(), target
+
+
+def _case(output: Path, by_start: dict[str, set[str]]) -> str | None:
+    """The only case whose input's name the output's begins with, or that the output's folders name."""
+    name = output.name
+    ends = [end for end in range(len(name), 0, -1) if end == len(name) or not name[end].isalnum()]
+    found = next((by_start[name[:end]] for end in ends if name[:end] in by_start), set())
+    named = found.intersection(output.parts[:-1]) or found
+    return next(iter(named)) if len(named) == 1 else None
