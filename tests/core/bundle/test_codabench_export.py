@@ -178,12 +178,12 @@ def test_codalab_reads_back_equal(starts: tuple[str, ...], more: str, tmp_path: 
     assert ("phases[0].max_submissions" in told) == bool(more)
 
 
-def test_what_codabench_cannot_compute_is_told(tmp_path: Path) -> None:
-    yaml = (
-        phases("2026-01-01")
-        .replace("operation: Avg", "operation: MRR")
-        .replace("sort: asc, computed", "sort: desc, computed")
-    )
+@pytest.mark.parametrize(
+    ("computed", "fields"), [("MRR", {"computation", "sorting"}), ('Avg, weights: "1,2"', {"computation_weights"})]
+)
+def test_what_codabench_cannot_compute_is_told(computed: str, fields: set[str], tmp_path: Path) -> None:
+    direction = "desc" if computed == "MRR" else "asc"
+    yaml = phases("2026-01-01").replace("Avg", computed).replace("sort: asc, comp", f"sort: {direction}, comp")
     exported = assert_equal_but_for_what_is_told(
         read_bundle(write_bundle(tmp_path / "b", yaml=yaml)), tmp_path / "c.zip"
     )
