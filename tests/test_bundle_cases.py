@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,12 @@ def submit_all(
         connection = Connection(address, tokens[f"{case.name}-{submitted.name}"])
         file = upload_file(connection, case.name, submitted.path, phase=submitted.phase)
         identity = submit(connection, case.name, file["id"], phase=submitted.phase)["id"]
-        waiting.append((case.name, submitted, lambda at=connection, one=identity: [*watch(at, one)][-1]))
+        waiting.append((case.name, submitted, partial(wait_for, connection, identity)))
     return waiting
+
+
+def wait_for(connection: Connection, submission: str) -> Any:
+    return list(watch(connection, submission))[-1]
 
 
 def is_open(case: BundleCase, submitted: Submitted) -> bool:

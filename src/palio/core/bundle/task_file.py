@@ -1,4 +1,4 @@
-"""Reads a single task for Codabench: `task.yaml` and the zips that it names, which can be uploaded there alone.
+"""Reads a single task for Codabench, `task.yaml` and its zips, which can be uploaded there without a challenge.
 
 Palio has no place for a task without a challenge, so `palio check` only says whether it is sound, and what it needs.
 """
