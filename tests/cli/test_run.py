@@ -437,3 +437,16 @@ def test_several_tasks_are_one_row(palio: Callable[..., Outcome], tmp_path: Path
     assert re.search(r"Again +0.667\n +Mean +0.833", outcome.err)
     assert (tmp_path / "run" / "predictions" / "1" / "answers.csv").is_file()
     assert palio("verify", tmp_path / "run" / "receipt.json", "--challenge", bundle, "--engine", engine).exit_code == 0
+
+
+@pytest.mark.bubblewrap
+def test_run_a_solution_of_the_challenge(palio: Callable[..., Outcome], bundle: Path) -> None:
+    (bundle / "best").mkdir()
+    (bundle / "best" / "answers.csv").write_text(answers(ANSWERS))
+    yaml = (bundle / "competition.yaml").read_text()
+    listed = "solutions:\n  - {index: 0, tasks: [0], path: best}\n"
+    (bundle / "competition.yaml").write_text(yaml.replace("palio:\n", f"{listed}palio:\n"))
+    ended = palio("run", "best", "--challenge", bundle, "--engine", "bubblewrap", "--json")
+    assert (ended.exit_code, json.loads(ended.out)["scores"]) == (0, {"accuracy": 1.0})
+    ended = palio("run", "worst", "--challenge", bundle, "--engine", "bubblewrap")
+    assert (ended.exit_code, "Its solutions: best" in ended.err) == (2, True)

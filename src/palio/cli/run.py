@@ -1,9 +1,11 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -48,7 +50,7 @@ folder_option = click.option(
 
 
 @click.command()
-@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
 @phase_option
 @engine_option
@@ -73,9 +75,11 @@ def run(
     """Evaluate SUBMISSION exactly as the platform does and write a run folder.
 
     Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
-    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file.
+    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file; or the path of a
+    solution in CHALLENGE, as `solutions:` names it.
     """
-    return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
+    with _file_or_solution(submission, challenge) as path:
+        return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json)
 
 
 @click.command()
@@ -90,6 +94,30 @@ def score(
 ) -> int:
     """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
     return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
+
+
+@contextmanager
+def _file_or_solution(given: Path, challenge: Path) -> Iterator[Path]:
+    """The file, or a solution of the challenge with this path, zipped if it is a folder."""
+    if given.is_file():
+        yield given
+        return
+    from palio.core.bundle.read import read_bundle
+    from palio.core.errors import PalioError
+    from palio.core.self_test.answers import zipped
+
+    bundle = read_bundle(challenge)
+    solutions = {each.path.relative_to(bundle.root).as_posix(): each.path for each in bundle.solutions}
+    path = solutions.get(given.as_posix())
+    if path is None:
+        named = f" Its solutions: {', '.join(solutions)}." if solutions else ""
+        problem = f"{given} is a folder." if given.is_dir() else f"There is no file {given}."
+        step = "Pack it with `palio pack`" if given.is_dir() else "Name a file"
+        raise PalioError(
+            "usage", problem=f"{problem}{named}", next_step=f"{step}, or name a solution of the challenge."
+        )
+    with TemporaryDirectory(prefix="palio-solution-") as folder:
+        yield zipped(path, Path(folder) / f"{path.name}.zip")
 
 
 def evaluate(

@@ -63,10 +63,11 @@ def submit(
     def say(text: str, *, newline: bool = True) -> None:
         click.echo(text, nl=newline, err=as_json)
 
+    given = _answers(answers)
     connection = connect()
     name = client.resolve_challenge(connection, challenge)
     client.check_quota(connection, name, phase)
-    answered = client.check_answers(connection, name, _answers(answers))
+    answered = client.check_answers(connection, name, given)
     show = _progress() if sys.stderr.isatty() else None
     stored = upload_file(connection, name, file, kind=kind, phase=phase, progress=show)
     submission = client.submit(connection, name, stored["id"], phase=phase, note=note, answers=answered)

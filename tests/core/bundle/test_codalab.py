@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.defaults import NATIVE
-from palio.core.bundle.model import Column, LogPolicy, Page, SubmissionKind, Task
+from palio.core.bundle.model import Column, Leaderboard, LogPolicy, Page, SubmissionKind, Task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
 
@@ -101,6 +101,7 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
         max_submissions_per_day=999,
         max_submissions=100,
         auto_migrate=True,
+        migrates_ranked=True,
         rules=results_only,
     )
     mean = Column("mean", "mean", False, 2, False, "avg_rank", ("set1", "set2"))
@@ -114,12 +115,13 @@ def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBun
         Column("set1", "Set 1", descending=False, precision=4, hidden=True),
         Column("set2", "Set 2", descending=True, precision=2, hidden=False),
     )
+    time = Column("time", "time", descending=True, precision=2, hidden=False)
+    assert bundle.more_leaderboards == (Leaderboard("Other", "OTHER", False, "", (time,), time),)
     overview = root / "pages/overview.md"
     assert bundle.pages == (Page("Overview", overview), Page("Learn the details", overview))
     assert (bundle.terms, bundle.docker_image) == (root / "pages/terms.md", "codalab/codalab-legacy:py3")
     assert not bundle.auto_approve
     assert [(warning.line, warning.field) for warning in bundle.warnings] == [
-        (33, "leaderboard.leaderboards.OTHER"),
         (38, "leaderboard.columns.set2"),
         (41, "leaderboard.columns.time"),
         (23, "phases.1.is_scoring_only"),  # what has no effect comes last

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.defaults import NATIVE
+from palio.core.bundle.leaderboards import ranking_of
 from palio.core.bundle.model import (
     BlindPolicy,
     Column,
@@ -517,14 +518,15 @@ def test_a_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle
     text = MINIMAL.replace("tasks: [0]", "tasks: [0], execution_time_limit: 1200, hide_output: true").replace(
         "[{columns", "[{submission_rule: Force_Last, columns"
     )
-    assert read_bundle(write_bundle(text)).phases[0].rules == replace(
+    bundle = read_bundle(write_bundle(text))
+    assert bundle.phases[0].rules == replace(
         NATIVE,
         submissions=(SubmissionKind.RESULTS,),
         predict=replace(NATIVE.predict, time_s=1200),
         score=replace(NATIVE.score, time_s=1200),
         logs_predict=LogPolicy.NONE,
-        ranking=RankingPolicy("last", "min"),
     )
+    assert ranking_of(bundle.phases[0], bundle.leaderboard) == RankingPolicy("last", "min")
 
 
 def test_hide_output_hides_logs_on_hidden_data_and_no_score(write_bundle: WriteBundle) -> None:

@@ -37,7 +37,7 @@ def lock(
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
         | ({"runs": code} if code else {}),
         **_digests(bundle, task),
-        **({"tasks": [{"task": each.name, **_digests(bundle, each)} for each in several]} if several else {}),
+        **({"tasks": [_task(bundle, each) for each in several]} if several else {}),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
@@ -59,6 +59,10 @@ def lock(
 def _leaderboard(board: Leaderboard) -> dict[str, object]:
     columns = [asdict(column) for column in board.columns]
     return {"title": board.title, "primary": board.primary.key, "columns": columns}
+
+
+def _task(bundle: Bundle, task: Task) -> dict[str, object]:
+    return {"task": task.name, "index": task.index, **_digests(bundle, task)}
 
 
 def _digests(bundle: Bundle, task: Task) -> dict[str, object]:

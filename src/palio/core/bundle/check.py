@@ -117,7 +117,8 @@ def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Itera
 
 def _columns_of(bundle: Bundle, task: Task) -> tuple[Column, ...]:
     """The columns of the phases that use the task."""
-    phases = [phase for phase in bundle.phases if task in phase.tasks] or [None]
+    phases: list[Phase | None] = [phase for phase in bundle.phases if task in phase.tasks]
+    phases = phases or [None]
     return tuple({column.key: column for phase in phases for column in score_columns(bundle, phase)}.values())
 
 

@@ -94,6 +94,7 @@ def _phases(top: Section, paths: Paths) -> tuple[Phase, ...]:
         phase = read_phase(section, context, index=len(read), end=None, tasks=own)
         if section.read("force_best_submission_to_leaderboard", boolean, False) and not phase.rules.ranking.choose:
             phase = replace(phase, rules=replace(phase.rules, ranking=BEST))
+        phase = replace(phase, migrates_ranked=phase.auto_migrate)
         read.append((section, phase))
     for part in chain.from_iterable(parts.values()):
         part.drop(_unused_in(part) | CODALAB_PART)

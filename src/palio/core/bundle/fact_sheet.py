@@ -25,7 +25,7 @@ def _question(section: Section, name: str) -> Question:
         value.warn(f"{value.found}, but the question stands under {quoted(name)}, which is used")
     type_ = section.read("type", choice(*TYPES), "text")
     options = _options(section) if type_ == "select" else ()
-    section.take("selection")  # `[true, false]` of a checkbox, and the empty text of a text, say nothing more
+    section.ignore("selection")  # `[true, false]` of a checkbox, and the empty text of a text, say nothing more
     return Question(
         key=name,
         title=section.read("title", text_up_to(MAX_TITLE), name),

@@ -23,12 +23,10 @@ def leaderboards_of(bundle: Bundle, phase: Phase | None) -> tuple[Leaderboard, .
     return tuple(named) or bundle.leaderboards
 
 
-def find_leaderboard(bundle: Bundle, phase: Phase, key: str | None) -> Leaderboard | None:
-    """The one with this key; without a key, the first that is not hidden, else the first."""
+def shown_leaderboards(bundle: Bundle, phase: Phase) -> tuple[Leaderboard, ...]:
+    """Those that participants can choose from: without hidden ones, unless all are hidden."""
     boards = leaderboards_of(bundle, phase)
-    if key:
-        return next((board for board in boards if board.key == key), None)
-    return next((board for board in boards if not board.hidden), boards[0])
+    return tuple(board for board in boards if not board.hidden) or boards
 
 
 def ranking_of(phase: Phase, leaderboard: Leaderboard) -> RankingPolicy:
@@ -42,13 +40,18 @@ def score_columns(bundle: Bundle, phase: Phase | None) -> tuple[Column, ...]:
     """The columns of all leaderboards of a phase, each key once; without a phase, those of all phases.
 
     Where leaderboards share a key, the column of the first one is returned, preferably one with scores of its own. It
-    is hidden only if it is hidden in all of them, and required if it is in any.
+    is hidden only if it is hidden in all of them, and required if it is in any. Beside others, a hidden leaderboard
+    hides its columns.
     """
     found: dict[str, Column] = {}
-    for board in leaderboards_of(bundle, phase):
+    boards = leaderboards_of(bundle, phase)
+    others_shown = any(not board.hidden for board in boards)
+    for board in boards:
         for column in board.columns if phase is None else columns_of(board.columns, phase):
+            is_hidden = column.hidden or (board.hidden and others_shown)
+            own = replace(column, hidden=is_hidden) if is_hidden != column.hidden else column
             known = found.get(column.key)
-            found[column.key] = column if known is None else _merged(known, column)
+            found[column.key] = own if known is None else _merged(known, own)
     return tuple(found.values())
 
 

@@ -173,6 +173,7 @@ class Phase:
     public_data: Path | None
     rules: Rules
     leaderboards: tuple[str, ...] = ()  # their keys; all if empty
+    migrates_ranked: bool = False  # it takes over only what is on the leaderboard, as on CodaLab
 
 
 @dataclass(frozen=True)

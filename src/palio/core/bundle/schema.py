@@ -52,10 +52,13 @@ def _value(keys: list[RecordedKey], key: RecordedKey) -> Schema:
         return {"type": "array", "items": {"type": "integer", "minimum": 0}}
     if allowed.startswith("a list of "):
         return {"type": "array", "items": {"enum": _words(allowed.removeprefix("a list of "))}}
+    if allowed.startswith("a mapping of "):
+        return {"type": "object", "additionalProperties": _mapping(keys, f"{key.field}.KEY")}
     if allowed == "a mapping":
         return _mapping(keys, key.field)
     if allowed == "true or false":
-        return {"type": "boolean"}
+        is_text = key.field.startswith("fact_sheet.")  # Codabench's own bundles have quotes there
+        return {"enum": [True, False, "true", "false"]} if is_text else {"type": "boolean"}
     if match := _WHOLE.fullmatch(allowed):
         return {"type": "integer", "minimum": _integer(match[1]), "maximum": _integer(match[2])}
     if match := _NUMBER.fullmatch(allowed):

@@ -10,7 +10,6 @@ from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
 from palio.core.leaderboard.run_cases import cases_of_run
 from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult
-from palio.core.statistics.cases import Cases
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.summary import RankStatistics, rank_statistics, score_interval
 
@@ -68,10 +67,10 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
         raise _nothing_to_rank(unranked)
     scores = [row.values[primary.key] for row in ranked]
     found = [
-        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score)
+        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score, lock.task_indexes)
         for row, score in zip(ranked, scores, strict=True)
     ]
-    known = [cases if isinstance(cases, Cases) else None for cases in found]
+    known = [None if isinstance(cases, str) else cases for cases in found]
     metric = lock.statistics.metric if lock.statistics else ""
     statistics = rank_statistics(scores, known, metric, frequencies=True)
     ranges = statistics.ranges or [None] * len(ranked)
@@ -84,7 +83,7 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
                 row=row,
                 run=by_name[row.name],
                 rank_range=rank_range,
-                interval=score_interval(cases, metric) if isinstance(cases, Cases) else None,
+                interval=None if isinstance(cases, str) else score_interval(cases, metric),
                 no_interval=cases if isinstance(cases, str) else None,
             )
             for row, cases, rank_range in zip(ranked, found, ranges, strict=True)
@@ -129,6 +128,7 @@ def _common_lock(runs: Mapping[str, RunResult]) -> Lock:
         "reference data": {
             name: lock.reference_data.digest[:12] for name, lock in locks.items() if lock.reference_data
         },
+        "data of its tasks": {name: lock.data_of_tasks for name, lock in locks.items()},
     }
     differing = [trait for trait, values in traits.items() if len(set(values.values())) > 1]
     if differing:

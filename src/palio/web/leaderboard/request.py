@@ -10,7 +10,6 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
-from palio.core.bundle.leaderboards import find_leaderboard
 from palio.core.bundle.model import Bundle, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.web.access.relations import own_team
@@ -24,7 +23,7 @@ from palio.web.storage.bundles import current_bundle
 
 @dataclass(frozen=True)
 class LeaderboardRequest:
-    """`team` is the reader's own; `boards` are the leaderboards to choose from, one of which is usually `board`."""
+    """`team` is the reader's own; `boards` are the leaderboards to choose from, one of which is `board`."""
 
     challenge: Challenge
     bundle: Bundle
@@ -79,24 +78,27 @@ class LeaderboardRequest:
 
 
 def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> LeaderboardRequest:
-    """Without a phase's name, the phase is the open one; without a key, the leaderboard is its first that is shown.
+    """Without a phase's name, the phase is the open one; without a key, the leaderboard is the first to choose from.
 
-    Raises Http404 for an unknown phase or leaderboard.
+    Raises Http404 for an unknown phase or leaderboard, or one that the reader cannot choose.
     """
     challenge = request.subject
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
     phase = find_phase(bundle, phase_name) if phase_name else pick_phase(bundle, None)
-    board = find_leaderboard(bundle, phase, request.GET.get("leaderboard")) if phase else None
-    if phase is None or board is None:
+    if phase is None:
+        raise Http404
+    boards, key = listed_leaderboards(request.relations, bundle, phase), request.GET.get("leaderboard")
+    board = next((board for board in boards if board.key == key), None) if key else boards[0]
+    if board is None:
         raise Http404
     return LeaderboardRequest(
         challenge=challenge,
         bundle=bundle,
         phase=phase,
         board=board,
-        boards=listed_leaderboards(request.relations, bundle, phase),
+        boards=boards,
         visibility=visibility(request.relations, board, phase),
         team=own_team(challenge, request.user),
         wanted_sort=request.GET.get("sort", BY_RANK),

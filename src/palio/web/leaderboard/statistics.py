@@ -31,7 +31,7 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
     if policy is None or not scores:
         return Statistics()
     stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
-    if stored is None or stored.settings != settings_digest(policy, primary):
+    if stored is None or stored.settings != settings_digest(policy, primary, task_indexes(phase)):
         return Statistics()
     intervals = {
         attempt: (found["low"], found["high"])
@@ -49,8 +49,14 @@ def ranked_scores(rows: Sequence[Row], primary: Column) -> dict[str, float]:
     return {row.entry.attempt: row.values[primary.key] for row in rows if row.rank and primary.key in row.values}
 
 
-def settings_digest(policy: StatisticsPolicy, primary: Column) -> str:
-    return _digest([asdict(policy), primary.key, primary.precision, primary.descending])
+def task_indexes(phase: Phase) -> tuple[int, ...]:
+    """Of the phase's tasks if it has several, each with single cases of its own."""
+    return tuple(task.index for task in phase.tasks) if len(phase.tasks) > 1 else ()
+
+
+def settings_digest(policy: StatisticsPolicy, primary: Column, tasks: Sequence[int]) -> str:
+    of_tasks = [[*tasks]] if tasks else []
+    return _digest([asdict(policy), primary.key, primary.precision, primary.descending, *of_tasks])
 
 
 def ranking_digest(settings: str, scores: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from enum import StrEnum
 
-from palio.core.bundle.leaderboards import leaderboards_of, score_columns
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns, shown_leaderboards
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase, ScorePolicy
 from palio.core.bundle.task_columns import columns_of
 from palio.web.access.rules import VIEWER
@@ -28,10 +28,7 @@ def visibility(relations: Collection[Relation], board: Leaderboard, phase: Phase
 
 def listed_leaderboards(relations: Collection[Relation], bundle: Bundle, phase: Phase) -> tuple[Leaderboard, ...]:
     """The leaderboards of a phase to choose from: without hidden ones for participants, unless all are hidden."""
-    boards = leaderboards_of(bundle, phase)
-    if VIEWER & frozenset(relations):
-        return boards
-    return tuple(board for board in boards if not board.hidden) or boards
+    return leaderboards_of(bundle, phase) if VIEWER & frozenset(relations) else shown_leaderboards(bundle, phase)
 
 
 def hides_scores(phase: Phase) -> bool:

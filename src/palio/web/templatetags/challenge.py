@@ -9,7 +9,7 @@ from django.template import RequestContext
 from django.urls import reverse
 from django.utils import timezone
 
-from palio.core.bundle.leaderboards import leaderboards_of, ranking_of
+from palio.core.bundle.leaderboards import ranking_of, shown_leaderboards
 from palio.core.bundle.model import Bundle, Leaderboard, Phase, RankingPolicy
 from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
@@ -77,9 +77,7 @@ def phase_state_now(phase: Phase) -> str:
 @register.filter("leaderboards")
 def leaderboards_and_rankings(phase: Phase, bundle: Bundle) -> list[tuple[Leaderboard, RankingPolicy]]:
     """The leaderboards of a phase that participants see, and whose submissions each ranks."""
-    boards = leaderboards_of(bundle, phase)
-    shown = [board for board in boards if not board.hidden] or boards
-    return [(board, ranking_of(phase, board)) for board in shown]
+    return [(board, ranking_of(phase, board)) for board in shown_leaderboards(bundle, phase)]
 
 
 @lru_cache(4096)  # about ten per page

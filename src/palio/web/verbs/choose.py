@@ -1,6 +1,6 @@
 """A team puts a submission on the leaderboard, or takes it off, where the challenge leaves the choice to teams.
 
-Any member of the team may choose, also after the phase has ended. The choice holds for all leaderboards of the phase
+Any member of the team may choose, also after the phase is over. The choice holds for all leaderboards of the phase
 that leave it to teams.
 """
 

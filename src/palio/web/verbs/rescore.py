@@ -110,7 +110,7 @@ def apply(rescore: Rescore, actor: User) -> None:
                 continue
             is_scored = attempt.state == State.SCORED
             submission.counted = attempt if is_scored else None
-            submission.charged = submission.charged or is_scored
+            submission.charged = submission.charged or (is_scored and submission.migrated_from_id is None)
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
         mark_changed(rescore.challenge)

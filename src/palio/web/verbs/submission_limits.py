@@ -79,8 +79,8 @@ def quotas_of(team: Team, now: datetime | None = None) -> list[Quota]:
 
 
 def counting(team: Team, phase: str) -> QuerySet[Submission]:
-    """The team's submissions that count toward its limits in a phase."""
-    return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase)
+    """The team's submissions that count toward its limits in a phase. Those that the phase has taken over do not."""
+    return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase, migrated_from=None)
 
 
 def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime | None = None) -> None:
