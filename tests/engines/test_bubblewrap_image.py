@@ -50,7 +50,7 @@ def _tree(root: Path) -> dict[str, str]:
     return found
 
 
-def test_what_a_dockerfile_says_about_running(context: Path, root: Path) -> None:
+def test_run_settings_of_a_dockerfile(context: Path, root: Path) -> None:
     dockerfile = """
 ARG TAG=latest
 FROM projectmonai/monai:${TAG} AS base
@@ -63,7 +63,7 @@ ENV A=other C=$A
 LABEL a=b
 EXPOSE 80
 USER nobody
-RUN pip install everything
+RUN useradd somebody && mkdir -p /opt/made
 WORKDIR /opt
 WORKDIR app/$TAG
 SHELL ["/bin/bash", "-c"]
@@ -85,14 +85,35 @@ CMD echo $HOME
         list(map(PlainWord, ("/bin/bash", "-c", "echo $HOME"))),
     )
     assert (root / "opt/app/latest").is_dir()
+    assert (root / "opt/made").is_dir()
 
 
-def test_an_entry_point_keeps_the_command_of_the_same_file(context: Path, root: Path) -> None:
+@pytest.mark.parametrize(("mode", "fits"), [(0o755, True), (0o644, False)])
+def test_execute_bit_of_the_zip_must_be_set_already(context: Path, root: Path, mode: int, fits: bool) -> None:
+    (context / "run.sh").write_text("#!/bin/sh\n")
+    (context / "run.sh").chmod(mode)
+    dockerfile = "FROM xy\nWORKDIR /opt\nCOPY run.sh .\nRUN chmod +x run.sh\n"
+    if fits:
+        _build(context, root, dockerfile)
+        return
+    with pytest.raises(DockerfileError) as raised:
+        _build(context, root, dockerfile)
+    assert raised.value.where == "line 4 (RUN chmod +x run.sh)"
+
+
+@pytest.mark.parametrize("command", ["make", "chmod +x /no-such-file", "apt-get install -y no-such-package-of-palio"])
+def test_other_commands_are_refused_and_not_skipped(context: Path, root: Path, command: str) -> None:
+    with pytest.raises(DockerfileError) as raised:
+        _build(context, root, f"FROM xy\nRUN {command}\n")
+    assert raised.value.where == f"line 2 (RUN {command})"
+
+
+def test_entry_point_keeps_the_command_of_the_same_file(context: Path, root: Path) -> None:
     image = _build(context, root, 'FROM x\nCMD ["a"]\nENTRYPOINT python app.py\n')
     assert (image.entrypoint, image.command) == (["/bin/sh", "-c", "python app.py"], ["a"])
 
 
-def test_a_build_argument_is_used_only_where_it_is_declared(context: Path, root: Path) -> None:
+def test_build_argument_is_used_only_where_it_is_declared(context: Path, root: Path) -> None:
     image = _build(context, root, "FROM x\nENV A=$SECRET\nARG SECRET\nENV B=$SECRET", SECRET="s")
     assert (image.environment["A"], image.environment["B"]) == ("", "s")
 
@@ -125,7 +146,7 @@ def filled(context: Path) -> Path:
         ("ARG F=app.py\nCOPY $F ${T:-/t}/", {"t/app.py"}),
     ],
 )
-def test_where_copies_go(filled: Path, root: Path, instructions: str, expected: set[str]) -> None:
+def test_targets_of_copies(filled: Path, root: Path, instructions: str, expected: set[str]) -> None:
     _build(filled, root, f"FROM x\n{instructions}")
     assert set(_tree(root)) == expected
 
@@ -177,7 +198,7 @@ def test_links_in_a_folder_are_kept_as_links(filled: Path, root: Path) -> None:
         ("SHELL /bin/bash", 'SHELL takes a list such as ["/bin/sh", "-c"]'),
     ],
 )
-def test_what_cannot_be_built_is_named_with_its_line(
+def test_unbuildable_instruction_is_named_with_its_line(
     filled: Path, root: Path, tmp_path: Path, instruction: str, reason: str
 ) -> None:
     (tmp_path / "secret").write_text("the labels")
@@ -193,7 +214,7 @@ def test_what_cannot_be_built_is_named_with_its_line(
 
 
 @pytest.mark.parametrize("path", ["/d/link/x", "/d/link/deeper/x", "/link/x"])
-def test_nothing_is_written_through_a_link_that_was_copied(filled: Path, root: Path, tmp_path: Path, path: str) -> None:
+def test_copied_link_is_not_written_through(filled: Path, root: Path, tmp_path: Path, path: str) -> None:
     (tmp_path / "outside").mkdir()
     (filled / "data/link").symlink_to(tmp_path / "outside")
     with pytest.raises(DockerfileError, match="through a link"):
@@ -201,14 +222,14 @@ def test_nothing_is_written_through_a_link_that_was_copied(filled: Path, root: P
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_copied_link_is_replaced_by_a_file_and_not_followed(filled: Path, root: Path, tmp_path: Path) -> None:
+def test_copied_link_is_replaced_by_a_file_and_not_followed(filled: Path, root: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("before")
     (filled / "data/app.py").symlink_to(tmp_path / "victim")
     _build(filled, root, "FROM x\nCOPY data /d/\nCOPY app.py /d/")
     assert ((root / "d/app.py").read_text(), (tmp_path / "victim").read_text()) == ("app.py", "before")
 
 
-def test_the_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -> None:
+def test_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -> None:
     (filled / "large").write_bytes(b"x" * 1000)
     with pytest.raises(ImageTooLargeError) as raised:
         _build(filled, root, "FROM x\nCOPY app.py /a\nCOPY large /b", size_bytes=500)
@@ -220,12 +241,12 @@ def test_the_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -
     ("dockerfile", "reason"),
     [("", "has no FROM"), ("RUN x", "must be FROM"), ("FROM\n", "needs an image")],
 )
-def test_a_file_without_a_base_is_refused(context: Path, root: Path, dockerfile: str, reason: str) -> None:
+def test_file_without_a_base_is_refused(context: Path, root: Path, dockerfile: str, reason: str) -> None:
     with pytest.raises(DockerfileError, match=reason):
         _build(context, root, dockerfile)
 
 
-def test_a_missing_dockerfile_is_named(context: Path, root: Path) -> None:
+def test_missing_dockerfile_is_named(context: Path, root: Path) -> None:
     with pytest.raises(DockerfileError, match="Dockerfile: the file does not exist"):
         build_image(context, "Dockerfile", {}, interpreter=PYTHON, root=root, size_bytes=1, say=lambda text: None)
 

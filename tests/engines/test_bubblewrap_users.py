@@ -24,7 +24,7 @@ def _never() -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has other users")
-def test_a_user_is_taken_once_and_not_while_a_process_has_it(tmp_path: Path) -> None:
+def test_user_is_taken_once_and_not_while_a_process_has_it(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"], user=UIDS[0]) as other:
         assert take_user(tmp_path, UIDS, _never) == UIDS[1]
         answers = iter((False, True))
@@ -73,7 +73,7 @@ def test_jobs_of_an_ordinary_user_run_one_after_the_other() -> None:
 
 @pytest.mark.bubblewrap
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has other users")
-def test_a_job_waits_for_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_waits_for_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, f"{UIDS[0]}-{UIDS[0]}")
     (_, first_ended), (second_began, _) = two_jobs(tmp_path)
     assert first_ended <= second_began

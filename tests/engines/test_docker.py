@@ -76,7 +76,7 @@ def test_far_output_is_collected(far: Far) -> None:
     assert (far.home / "out/a/b/c.csv").read_text() == "x"
 
 
-def test_a_holder_without_its_image(far: Far) -> None:
+def test_holder_without_its_image(far: Far) -> None:
     remove_images(IMAGE)
     result, _ = far.run("open('/mnt/out/x', 'w')")
     assert result.exit_code == 0
@@ -178,7 +178,7 @@ def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
         far.engine.check(Limits(time_s=1, memory_bytes=MIB, cpus=4096))
 
 
-def test_nothing_is_left(far: Far) -> None:
+def test_docker_keeps_nothing(far: Far) -> None:
     far.run("open('/mnt/out/x', 'w')")
     for kind in (["ps", "-aq"], ["volume", "ls", "-q"]):
         assert docker(*kind, "--filter", f"label=palio.job=palio-test-{far.home.name}") == []

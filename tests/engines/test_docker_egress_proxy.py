@@ -92,7 +92,7 @@ def mirror() -> Iterator[str]:
         subprocess.run(["docker", "rm", "--force", name], check=True)
 
 
-def test_a_private_address_is_closed_unless_the_operator_opens_it(
+def test_private_address_is_closed_unless_the_operator_opens_it(
     mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = build_of(tmp_path, f"COPY fetch.py /\nRUN python /fetch.py http://{mirror}:8000/")
@@ -110,7 +110,7 @@ def test_a_private_address_is_closed_unless_the_operator_opens_it(
     assert left_of(build.name) == []
 
 
-def test_the_proxy_stays_out_of_the_image(tmp_path: Path) -> None:
+def test_proxy_stays_out_of_the_image(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN env | grep -i ^http_proxy=")
     result = finish(build)
     assert result.succeeded
@@ -147,7 +147,7 @@ def test_proxy_image_without_python(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert left_of(build.name) == []
 
 
-def test_a_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an engine that takes the option, tells that it has it, and does nothing about it."""
     options = {key: value for key, value in egress_proxy._BRIDGE_OPTIONS.items() if not key.endswith("inhibit_ipv4")}
     monkeypatch.setattr(egress_proxy, "_BRIDGE_OPTIONS", options)

@@ -39,17 +39,17 @@ print(json.dumps([{f: p for f, p in families.items() if p}, [o for o in (26, 50,
 NUMBERS = {"x86_64": (41, 54, 157, 319), "aarch64": (198, 208, 167, 279)}
 
 
-def test_no_call_is_both_allowed_and_refused() -> None:
+def test_allowed_and_refused_calls_are_disjoint() -> None:
     assert set(ALLOWED) & set(REFUSED) == set()
     assert not {"socket", "socketpair", "setsockopt", "prctl", "clone", "clone3", "personality"} & set(ALLOWED)
 
 
-def test_there_is_no_profile_for_other_processors() -> None:
+def test_profile_for_other_processors_is_absent() -> None:
     assert profile("riscv64", inet=True) is None
 
 
 @pytest.mark.parametrize("inet", [True, False])
-def test_all_rules_for_sockets_look_at_the_same_arguments(inet: bool) -> None:
+def test_rules_for_sockets_look_at_the_same_arguments(inet: bool) -> None:
     made = profile("aarch64", inet=inet)
     assert made
     rules = [rule for rule in json.loads(made)["syscalls"] if "socket" in rule["names"]]
@@ -58,7 +58,7 @@ def test_all_rules_for_sockets_look_at_the_same_arguments(inet: bool) -> None:
 
 @pytest.mark.docker
 @pytest.mark.skipif(os.uname().machine not in NUMBERS, reason="no profile for this processor")
-def test_what_jobs_may_call(tmp_path: Path) -> None:
+def test_calls_of_a_job(tmp_path: Path) -> None:
     engine = DockerEngine()
     code = textwrap.dedent(TRY).replace("NUMBERS", str(NUMBERS[engine._info["Architecture"]]))
     limits = Limits(time_s=60, memory_bytes=64 * MIB, cpus=1)

@@ -109,7 +109,7 @@ def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -
         "CONNECT a\tb:443 HTTP/1.1 x",
     ],
 )
-def test_what_is_no_request_is_said_to_be_none(head: str) -> None:
+def test_invalid_request_is_refused(head: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parsed(f"{head}\r\n\r\n".encode())
     assert through_proxy(f"{head}\r\n\r\n".encode()).startswith(
@@ -141,7 +141,7 @@ def test_server_that_is_not_there() -> None:
     assert answer.startswith(f"HTTP/1.1 502 The egress proxy cannot reach {OPEN}:{port}: ".encode())
 
 
-def test_strangers_are_not_served() -> None:
+def test_stranger_is_not_served() -> None:
     assert through_proxy(b"GET http://a/ HTTP/1.1\r\n\r\n", peers="10.0.0.0/8") == b""
 
 

@@ -177,7 +177,7 @@ def test_killed_and_cancelled(ground: Ground) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_a_build_that_is_killed_leaves_nothing_half_made(tmp_path: Path) -> None:
+def test_build_that_is_killed_leaves_nothing_half_made(tmp_path: Path) -> None:
     context, state = tmp_path / "context", tmp_path / "state"
     context.mkdir()
     (context / "Dockerfile").write_text('FROM python:3.11-slim\nCOPY . /opt/\nCMD ["true"]\n')

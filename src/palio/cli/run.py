@@ -1,7 +1,7 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
+from palio.cli.images import image_option, substitutes
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 from palio.engines import ENGINES
@@ -61,6 +62,7 @@ folder_option = click.option(
     help="The submission's kind. [default: detected from its content]",
 )
 @click.option("--label", help="The name on the leaderboard. [default: the file name]")
+@image_option
 @rendering.as_json_option
 def run(
     submission: Path,
@@ -70,6 +72,7 @@ def run(
     output: Path | None,
     kind: str | None,
     label: str | None,
+    images: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Evaluate SUBMISSION exactly as the platform does and write a run folder.
@@ -79,7 +82,7 @@ def run(
     solution in CHALLENGE, as `solutions:` names it.
     """
     with _file_or_solution(submission, challenge) as path:
-        return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json)
+        return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json, images=images)
 
 
 @click.command()
@@ -88,12 +91,19 @@ def run(
 @phase_option
 @engine_option
 @folder_option
+@image_option
 @rendering.as_json_option
 def score(
-    predictions: Path, challenge: Path, phase: str | None, engine: str, output: Path | None, as_json: bool
+    predictions: Path,
+    challenge: Path,
+    phase: str | None,
+    engine: str,
+    output: Path | None,
+    images: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
-    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
+    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json, images=images)
 
 
 @contextmanager
@@ -130,6 +140,7 @@ def evaluate(
     label: str | None,
     *,
     as_json: bool,
+    images: Sequence[str] = (),
 ) -> int:
     """Runs one evaluation to its end, shows its stages, and returns the verdict's exit code."""
     # Imported here to keep `palio --help` fast.
@@ -143,11 +154,12 @@ def evaluate(
     from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
+    known_images = substitutes(images)
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None
     submission = read_submission(path, wanted, accepted=phase.rules.submissions)
-    check_submission(submission)
+    submission = check_submission(submission, phase.rules.monai.classes)
     engine, why = open_engine(engine_name)
     key = machine_key()
     identity = new_identity()
@@ -165,7 +177,7 @@ def evaluate(
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
         say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
-    evaluation = Evaluation(attempt, engine, folder, key=key)
+    evaluation = Evaluation(attempt, engine, folder, key=key, substitutes=known_images)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:
@@ -207,7 +219,11 @@ def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> st
 def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
     """Steps the evaluation and prints a line per stage: its name at the start, its duration at the end."""
     shown: Stage | None = None
+    image_said = False
     while evaluation.step():
+        if not image_said and evaluation.image:
+            say(f"  image       {evaluation.image}")
+        image_said = True
         if evaluation.stage is not shown:
             _close(evaluation, shown, say)
             shown = evaluation.stage

@@ -79,7 +79,7 @@ def test_folders_are_cases_if_their_files_have_roles() -> None:
     ]
 
 
-def test_the_name_of_a_case_in_its_files() -> None:
+def test_name_of_a_case_in_its_files() -> None:
     assert said("B-001/B-001_t1c.nii.gz", "B-001/seg_001.png", "B-002/B-002_t1c.nii.gz", "B-002/seg_002.png") == [
         "<1>/<1>_t1c.nii.gz",
         "<1>/seg_<2>.png",
@@ -98,7 +98,7 @@ def test_files_that_are_not_inputs_stay_with_their_case() -> None:
     assert said(*names, inputs="*.nii.gz") == ["<1>/scan.nii.gz", "<1>/<1>.json", "<2>/scan.nii.gz", "readme.txt"]
 
 
-def test_a_folder_of_all_inputs() -> None:
+def test_folder_of_all_inputs() -> None:
     assert said("images/a.png", "images/b.png") == ["images/<1>.png", "images/<2>.png"]
     assert said("imagesTs/p1/scan.nii", "imagesTs/p2/scan.nii") == ["imagesTs/<1>/scan.nii", "imagesTs/<2>/scan.nii"]
     assert said("smith/a.png", "smith/b.png") == ["<1>/<2>.png", "<1>/<3>.png"]
@@ -120,7 +120,7 @@ def test_sites_with_patients() -> None:
     assert said(*names, case=["*/{case}/"])[:2] == ["<1>/<2>/flair.nii", "<3>/<4>/flair.nii"]
 
 
-def test_a_single_case() -> None:
+def test_single_case() -> None:
     """As in a sample: the same roles as among many cases."""
     assert said("p1/flair.nii.gz", "p1/p1_t1c.nii.gz") == ["<1>/flair.nii.gz", "<1>/<1>_t1c.nii.gz"]
     assert said("images/p1/t1.nii", "images/p1/t2.nii") == ["images/<1>/t1.nii", "images/<1>/t2.nii"]

@@ -4,7 +4,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.bundles import YAML, write_bundle
 from palio.cli import main
 from palio.core.bundle.codabench_export.export import Exported, export_codabench
 from palio.core.bundle.difference import differences
-from palio.core.bundle.model import Bundle
+from palio.core.bundle.model import Bundle, Rules
 from palio.core.bundle.read import read_bundle
 from palio.core.bundle.zipped import bundle_folder
 from palio.data.templates import TASKS, create_challenge
@@ -136,6 +136,7 @@ RULES = [
     "palio: {limits: {predict: {time: 0.1 min, shm: 1 MiB}, score: {time: 2 h, files: 3, output: 5 kB}}}\n",
     'palio: {blind: {inputs: "*.txt", case: "{case}_*.txt", restore: [{json: p.json}, {csv: a.csv, column: x}]}}\n',
     "palio: {statistics: {cases: cases.csv, kind: classification, metric: accuracy}, ranking: {choose: last}}\n",
+    "palio: {monai: {csv: answers.csv, columns: [file, answer], classes: [no, yes]}}\n",
     "palio: {sample: {input: input_data, expect: reference_data/answers.csv}}\n",
 ]
 PHASE_KEYS = [

@@ -70,7 +70,7 @@ leaderboard:
 )
 
 
-def test_a_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
+def test_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
     root = write_bundle(IRIS)
     bundle = read_bundle(root)
     program, reference = root / "scoring_program", root / "reference.zip"
@@ -201,3 +201,9 @@ def test_challenge_that_ends_on_a_day_ends_with_that_day(write_bundle: WriteBund
     bundle = read_bundle(write_bundle(IRIS.replace("2024-12-31 23:00:00", "2024-12-31")))
     assert bundle.phases[-1].end == datetime(2025, 1, 1, tzinfo=UTC)
     assert (6, "end_date") in {(warning.line, warning.field) for warning in bundle.warnings}
+
+
+def test_phase_after_the_end_of_the_challenge_is_never_open(write_bundle: WriteBundle) -> None:
+    bundle = read_bundle(write_bundle(IRIS.replace("end_date: 2024-12-31", "end_date: 2024-05-31")))
+    assert bundle.phases[-1].end == bundle.phases[-1].start
+    assert "phases.2" in {warning.field for warning in bundle.warnings}

@@ -31,12 +31,12 @@ def test_metadata_without_an_ending_is_enough(tmp_path: Path) -> None:
     assert read_program(written(tmp_path, {"metadata": "command: ./run\n"})) == Program(("./run",), False)
 
 
-def test_a_dockerfile_may_say_the_command(tmp_path: Path) -> None:
+def test_dockerfile_may_say_the_command(tmp_path: Path) -> None:
     folder = written(tmp_path, {"Dockerfile": 'FROM python\nCMD ["python", "score.py"]\n'})
     assert read_program(folder) == Program(None, has_dockerfile=True)
 
 
-def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
+def test_program_may_be_a_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("metadata", "command: python3 score.py\n")
     assert read_program(tmp_path / "program.zip") == Program(("python3", "score.py"), has_dockerfile=False)
@@ -65,10 +65,14 @@ def test_a_program_may_be_a_zip(tmp_path: Path) -> None:
             {"metadata": "command: a 'b\n"},
             "metadata:1: command: cannot be split into words (No closing quotation); check its quotes",
         ),
+        (
+            {"metadata.txt": "command: a\n"},
+            "it has no metadata.yaml or metadata, only metadata.txt; rename it to metadata",
+        ),
         ({"metadata": "\tcommand: a\n"}, "metadata:1: is indented with a tab; YAML allows only spaces"),
     ],
 )
-def test_a_program_that_does_not_say_its_command_is_refused(
+def test_program_that_does_not_say_its_command_is_refused(
     tmp_path: Path, files: Mapping[str, str], reason: str
 ) -> None:
     folder = written(tmp_path / "scoring_program", files)
@@ -78,14 +82,14 @@ def test_a_program_that_does_not_say_its_command_is_refused(
     assert str(raised.value) == f"scoring_program does not say how to start it: {reason}."
 
 
-def test_a_broken_zip_is_refused(tmp_path: Path) -> None:
+def test_broken_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "program.zip").write_text("no zip")
     with pytest.raises(PalioError) as raised:
         read_program(tmp_path / "program.zip")
     assert raised.value.failure.code == "program-command-missing"
 
 
-def test_an_extra_top_folder_of_a_zip_is_left_out(tmp_path: Path) -> None:
+def test_extra_top_folder_of_a_zip_is_left_out(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("program/metadata", "command: python score.py")
     assert read_program(tmp_path / "program.zip").command == ("python", "score.py")
@@ -146,6 +150,6 @@ def test_commands_that_no_argument_list_could_hold_are_refused(
 
 
 @pytest.mark.parametrize("name", ["python:3\nRUN x", "770e", "palio-build:0", "sha256:0", "a b"])
-def test_an_image_that_is_not_named_is_refused(name: str) -> None:
+def test_program_without_an_image_is_refused(name: str) -> None:
     with pytest.raises(Refused, match="is refused: "):
         image_name(Value(Findings("competition.yaml"), 1, "docker_image", Scalar(name, "str")))

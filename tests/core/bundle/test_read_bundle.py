@@ -104,7 +104,7 @@ def warnings(path: Path) -> list[str]:
     return [str(warning) for warning in read_bundle(path).warnings]
 
 
-def test_a_whole_bundle_differs_from_a_minimal_one_in_what_it_says(write_bundle: WriteBundle) -> None:
+def test_whole_bundle_differs_from_a_minimal_one_in_what_it_says(write_bundle: WriteBundle) -> None:
     minimal = read_bundle(write_bundle(MINIMAL))
     root = write_bundle(WHOLE)
     bundle = read_bundle(root)
@@ -184,7 +184,7 @@ def test_a_whole_bundle_differs_from_a_minimal_one_in_what_it_says(write_bundle:
     )
 
 
-def test_many_problems_are_listed_at_once(write_bundle: WriteBundle) -> None:
+def test_problems_are_listed_at_once(write_bundle: WriteBundle) -> None:
     root = write_bundle(
         """\
 version: 3
@@ -308,13 +308,13 @@ palio:
         ("a: " + "x" * 300_000, ["competition.yaml: is larger than 256.0 KiB; put long texts into pages"]),
     ],
 )
-def test_a_file_that_is_not_usable_yaml_is_refused(
+def test_file_that_is_not_usable_yaml_is_refused(
     write_bundle: WriteBundle, competition: str | bytes, expected: list[str]
 ) -> None:
     assert problems(write_bundle(competition)) == expected
 
 
-def test_more_values_than_a_bundle_has_are_refused(write_bundle: WriteBundle) -> None:
+def test_too_many_values_are_refused(write_bundle: WriteBundle) -> None:
     assert len(problems(write_bundle("- a\n" * 30_000))) == 1
 
 
@@ -377,7 +377,7 @@ palio:
 """
 
 
-def test_each_of_forty_mistakes_is_found_once_in_file_order(write_bundle: WriteBundle) -> None:
+def test_forty_mistakes_are_found_once_each_in_file_order(write_bundle: WriteBundle) -> None:
     with pytest.raises(PalioError) as raised:
         read_bundle(write_bundle(FORTY))
     marked = [number for number, line in enumerate(FORTY.splitlines(), start=1) if "  # " in line]
@@ -415,6 +415,17 @@ def test_zip_and_its_folder_stand_for_each_other(write_bundle: WriteBundle, writ
     bundle = read_bundle(root)
     assert bundle.tasks[0].scoring_program == root / there
     assert [warning.field for warning in bundle.warnings] == ["tasks[0].scoring_program"]
+
+
+def test_page_elsewhere_in_the_bundle_is_used_if_it_is_the_only_one(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL.replace("file: pages/overview.md", "file: overview.md"))
+    bundle = read_bundle(root)
+    assert bundle.pages[0].file == root / "pages/overview.md"
+    assert [warning.field for warning in bundle.warnings] == ["pages[0].file"]
+    (root / "other").mkdir()
+    (root / "other/overview.md").write_text("Another.")
+    (problem,) = problems(root)
+    assert problem.startswith("competition.yaml:3: pages[0].file: ")
 
 
 def test_folder_of_a_zip_that_is_out_of_the_bundle_is_refused(write_bundle: WriteBundle, tmp_path: Path) -> None:
@@ -506,7 +517,7 @@ def test_keys_without_effect_are_grouped_by_reason(write_bundle: WriteBundle) ->
     assert "`reward` (line 8), `contact_email` (line 9)" in bundle.warnings[-1].message
 
 
-def test_what_is_left_out_has_the_documented_defaults(write_bundle: WriteBundle) -> None:
+def test_absent_keys_have_the_documented_defaults(write_bundle: WriteBundle) -> None:
     bundle = read_bundle(write_bundle(MINIMAL + "palio: {data: private}\n"))
     assert bundle.warnings == ()
     assert bundle.phases[0].rules == replace(NATIVE, data="private")
@@ -514,7 +525,7 @@ def test_what_is_left_out_has_the_documented_defaults(write_bundle: WriteBundle)
     assert (bundle.docker_image, bundle.auto_approve) == ("codalab/codalab-legacy:py37", False)
 
 
-def test_a_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle: WriteBundle) -> None:
+def test_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle: WriteBundle) -> None:
     text = MINIMAL.replace("tasks: [0]", "tasks: [0], execution_time_limit: 1200, hide_output: true").replace(
         "[{columns", "[{submission_rule: Force_Last, columns"
     )
@@ -556,7 +567,7 @@ def test_phase_is_blind_by_our_own_key_alone(write_bundle: WriteBundle, key: str
     assert read_bundle(write_bundle(blind)).phases[0].rules == replace(NATIVE, scores=ScorePolicy.HIDDEN)
 
 
-def test_a_bundle_with_an_ingestion_program_takes_code_and_results(write_bundle: WriteBundle) -> None:
+def test_bundle_with_an_ingestion_program_takes_code_and_results(write_bundle: WriteBundle) -> None:
     text = MINIMAL.replace("index: 0,", "index: 0, ingestion_program: scoring_program,")
     rules = read_bundle(write_bundle(text)).phases[0].rules
     assert rules.submissions == (SubmissionKind.CODE, SubmissionKind.RESULTS)
@@ -597,7 +608,7 @@ def test_columns_that_are_computed_in_a_circle_are_refused(write_bundle: WriteBu
     ]
 
 
-def test_the_key_of_a_task_elsewhere_is_refused(write_bundle: WriteBundle) -> None:
+def test_key_of_a_task_elsewhere_is_refused(write_bundle: WriteBundle) -> None:
     text = MINIMAL.replace("scoring_program: scoring_program", "key: 8d3a2f7c-0b1e-4c5d-9e6f-7a8b9c0d1e2f")
     assert problems(write_bundle(text)) == [
         (
@@ -646,7 +657,7 @@ def test_links_between_folders_that_contain_each_other_are_refused(write_bundle:
     assert len(problems(root)) == 1
 
 
-def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
+def test_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
     root = write_bundle(MINIMAL)
     (root.parent / "__MACOSX").mkdir()
     assert read_bundle(root.parent).root == root
@@ -664,7 +675,7 @@ def test_a_bundle_is_found_one_folder_deeper(write_bundle: WriteBundle) -> None:
         (".", "it has no competition.yaml at its top level, only bundle/competition.yaml"),
     ],
 )
-def test_a_folder_without_competition_yaml_is_no_challenge(
+def test_folder_without_competition_yaml_is_no_challenge(
     write_bundle: WriteBundle, tmp_path: Path, where: str, reason: str
 ) -> None:
     write_bundle(MINIMAL)
@@ -675,7 +686,7 @@ def test_a_folder_without_competition_yaml_is_no_challenge(
     assert str(raised.value) == f"{tmp_path / where} is not a challenge: {reason}."
 
 
-def test_an_archive_is_a_matter_of_usage(tmp_path: Path) -> None:
+def test_archive_as_a_folder_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "bundle.zip").write_bytes(b"PK")
     with pytest.raises(PalioError) as raised:
         read_bundle(tmp_path / "bundle.zip")
@@ -683,7 +694,7 @@ def test_an_archive_is_a_matter_of_usage(tmp_path: Path) -> None:
     assert raised.value.failure.message == (f"{tmp_path / 'bundle.zip'} is a file, but a challenge is a folder.")
 
 
-def test_the_digest_covers_what_is_named_and_not_the_data(write_bundle: WriteBundle) -> None:
+def test_digest_covers_what_is_named_and_not_the_data(write_bundle: WriteBundle) -> None:
     root = write_bundle(MINIMAL.replace("index: 0,", "index: 0, input_data: hidden,"))
     before = read_bundle(root).digest
     for name in ("hidden", "scoring_program/__pycache__"):
@@ -694,6 +705,6 @@ def test_the_digest_covers_what_is_named_and_not_the_data(write_bundle: WriteBun
     assert read_bundle(root).digest != before
 
 
-def test_the_bundles_of_this_repository_are_read_without_a_word() -> None:
+def test_bundles_of_this_repository_have_no_warnings() -> None:
     folder = Path(__file__).parents[3] / "challenges" / "mednist"
     assert warnings(folder) == []

@@ -38,12 +38,12 @@ def value(written: str) -> Value:
         ("2024-12-31 America/Argentina/Buenos_Aires", datetime(2024, 12, 31, 3, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_aware_utc(written: str, expected: datetime) -> None:
+def test_time_is_aware_utc(written: str, expected: datetime) -> None:
     start = value(written)
     assert (moment(start), start.findings.warnings) == (expected, ())
 
 
-def test_a_month_first_date_is_taken_and_warned_of() -> None:
+def test_month_first_date_is_taken_and_warned_of() -> None:
     start = value("8-7-2019 12:00")
     assert moment(start) == datetime(2019, 8, 7, 12, tzinfo=UTC)
     assert [str(warning) for warning in start.findings.warnings] == [
@@ -80,7 +80,7 @@ def test_end_without_a_time_is_the_end_of_the_day(written: str, expected: Moment
 
 
 @pytest.mark.parametrize("written", ["soon", "2024-01-01 +02:00", "1/2/24", "20240101", "2024-01-01 10", "12:00"])
-def test_what_is_no_time_is_refused(written: str) -> None:
+def test_invalid_time_is_refused(written: str) -> None:
     with pytest.raises(Refused) as raised:
         moment(value(written))
     assert str(raised.value) == f"says `{written}`, which is not a valid time; {ADVICE}"
@@ -98,7 +98,7 @@ def test_what_is_no_time_is_refused(written: str) -> None:
         "2024-01-01 1:00 UTC+15",
     ],
 )
-def test_a_day_that_does_not_exist_is_refused(written: str) -> None:
+def test_day_that_does_not_exist_is_refused(written: str) -> None:
     with pytest.raises(Refused) as raised:
         moment(value(written))
     assert str(raised.value) == f"says `{written}`, but there is no such day or time; {ADVICE}"

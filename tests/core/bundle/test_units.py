@@ -14,7 +14,7 @@ DURATION_ADVICE = "write a duration such as 500 s, 30 min or 2 h, or a number of
     ("written", "size_bytes"),
     [("8 GiB", 8 * 1024**3), ("64MiB", 64 * 1024**2), ("500 MB", 500_000_000), ("0.5 KiB", 512), ("17", 17)],
 )
-def test_a_size_is_read_in_bytes(written: str, size_bytes: int) -> None:
+def test_size_is_read_in_bytes(written: str, size_bytes: int) -> None:
     assert parse_size(written) == size_bytes
 
 
@@ -28,7 +28,7 @@ def test_a_size_is_read_in_bytes(written: str, size_bytes: int) -> None:
         ("9999 TiB", "is out of range; write a size from 1 B to 1024 TiB"),
     ],
 )
-def test_what_is_no_size_is_refused(written: str, refusal: str) -> None:
+def test_invalid_size_is_refused(written: str, refusal: str) -> None:
     with pytest.raises(ValueError, match=re.escape(refusal)) as raised:
         parse_size(written)
     assert str(raised.value) == refusal
@@ -37,7 +37,7 @@ def test_what_is_no_size_is_refused(written: str, refusal: str) -> None:
 @pytest.mark.parametrize(
     ("written", "seconds"), [("500 s", 500), ("30 min", 1800), ("2 h", 7200), ("1.5h", 5400), ("1 d", 86400), ("7", 7)]
 )
-def test_a_duration_is_read_in_seconds(written: str, seconds: float) -> None:
+def test_duration_is_read_in_seconds(written: str, seconds: float) -> None:
     assert parse_duration(written) == seconds
 
 
@@ -50,7 +50,7 @@ def test_a_duration_is_read_in_seconds(written: str, seconds: float) -> None:
         ("31 days", "is out of range; write a duration of more than 0 s and at most 30 days"),
     ],
 )
-def test_what_is_no_duration_is_refused(written: str, refusal: str) -> None:
+def test_invalid_duration_is_refused(written: str, refusal: str) -> None:
     with pytest.raises(ValueError, match=re.escape(refusal)) as raised:
         parse_duration(written)
     assert str(raised.value) == refusal

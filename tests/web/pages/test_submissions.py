@@ -1,5 +1,6 @@
 """Handing in from a browser that runs no script; and what is said before a file is chosen."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,9 +8,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import ANSWERS, YAML, answers, write_bundle
+from tests.monai_bundles import CHALLENGE, INFERENCE, monai_files, with_classes, zip_files
 from tests.web.scored_submissions import publish, write_leaderboard_bundle
 from tests.web.submission_files import below, context_zip
 from tests.web.submitting import end, stored
@@ -44,6 +47,26 @@ def test_page_says_that_code_runs_inside_the_ingestion_program(world: World, bro
     (bundle / "ingestion" / "metadata").write_text("command: python $program/run.py")
     publish(world.challenge, bundle)
     assert sentence in words(browser(world.bob).get(PAGE).text)
+
+
+def test_monai_bundle_is_taken_and_its_classes_are_checked(world: World, browser: Browser, tmp_path: Path) -> None:
+    publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=CHALLENGE))
+    said = words(browser(world.bob).get(PAGE).text)
+    assert "a MONAI bundle, without a Dockerfile" in said
+    assert "of its output must be 0: no , 1: yes" in said
+
+    def post(files: dict[str, str]) -> HttpResponse:
+        content = zip_files(tmp_path / "b.zip", files).read_bytes()
+        return browser(world.bob).post(PAGE, {"file": SimpleUploadedFile("b.zip", content), "phase": "Final"})
+
+    answer = post(monai_files(metadata=json.dumps(with_classes("yes", "no"))))
+    assert (answer.status_code, Submission.objects.count()) == (422, 0)
+    assert "the same classes in another order" in words(answer.text)
+    config = json.dumps(INFERENCE)
+    assert post(monai_files(inference=config.replace("dataset_dir", "data"))).status_code == 302
+    file = Submission.objects.get().file
+    assert file.kind == "monai"
+    assert "`dataset_dir`" in file.notes[0]
 
 
 def test_form_without_script_submits(world: World, browser: Browser) -> None:

@@ -27,6 +27,7 @@ Columns = Mapping[str, Callable[[str], Any]]  # names, and what reads a field or
 
 PREDICTIONS_INVALID = 10  # the exit status that tells Palio to show problems.txt to the participant
 SHOWN = 5  # examples of each problem
+MOST = 1e100  # larger predictions are mistakes, and would make scores infinite
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def main(score: Callable[[Path, Path], Scored]) -> NoReturn:
 
 
 def number(field: str) -> float:
-    """Reads a finite number."""
+    """Reads a finite number, of a size whose square is finite too."""
     try:
         value = float(field)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= MOST:
         raise FieldError("Write a finite number such as 0.25.")
     return value
 

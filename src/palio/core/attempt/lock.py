@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import palio
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.bundle.leaderboards import leaderboards_of, ranking_of
 from palio.core.bundle.model import Bundle, Leaderboard, Phase, Rules, Task
 from palio.core.engine import Engine
@@ -17,13 +18,20 @@ PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to sy
 
 
 def lock(
-    *, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine, code: str | None = None
+    *,
+    bundle: Bundle,
+    phase: Phase,
+    task: Task,
+    submission: SubmissionFile,
+    engine: Engine,
+    code: str | None = None,
+    image: BundleImage | None = None,
 ) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
-    `task` is the phase's first task; `tasks` is only there if it has several, and so is
-    `leaderboards`. `code` says how a code submission starts
-    (core.attempt.code).
+    `task` is the phase's first task; `tasks` is only there if it has several, and so is `leaderboards`. `code` says how
+    a code submission starts (core.attempt.code). `image` is the bundle's image or its substitute, if a program runs in
+    it.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
@@ -38,6 +46,7 @@ def lock(
         | ({"runs": code} if code else {}),
         **_digests(bundle, task),
         **({"tasks": [_task(bundle, each) for each in several]} if several else {}),
+        "image": image.as_json() if image else None,
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,

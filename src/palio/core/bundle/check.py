@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
+from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
 from palio.core.bundle.leaderboards import score_columns
@@ -77,7 +78,7 @@ def _pages(bundle: Bundle) -> Iterator[Problem]:
     named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
     for name, file in named:
         if not file.read_bytes().strip():
-            yield _error(
+            yield _warning(
                 "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
             )
     public = any(phase.rules.data == "public" for phase in bundle.phases)
@@ -148,6 +149,9 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     yield from _data(bundle, places, files, "public_data", phase.public_data)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
+        yield from monai_problems(phase, task)
+        if task.ingestion_only_during_scoring and task.ingestion_program is not None:
+            yield _during_scoring(bundle, phase, task, places)
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
@@ -185,6 +189,27 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
                 f"is {quoted(rules.statistics.cases)}, but no file of the scoring program mentions it; let the "
                 "scoring program write it to its output folder",
             )
+
+
+def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) -> Problem:
+    """What is not run: participants' code would meet the reference data (attempt.code refuses it too)."""
+    if SubmissionKind.CODE in phase.rules.submissions:
+        problem = _error(
+            "",
+            f"is set for {_title(task)}, but “{phase.name}” accepts code, which could then read the reference data; "
+            "remove the key: the ingestion program then runs before scoring, without the reference data, and the "
+            "scoring program finds its output in input/res",
+        )
+    else:
+        problem = _warning(
+            "",
+            f"is set for {_title(task)}, whose ingestion program is not run for the submissions of “{phase.name}”; "
+            "do its work in the scoring program, and remove the ingestion program",
+        )
+    codabench = f"tasks[{bundle.tasks.index(task)}].ingestion_only_during_scoring"
+    codalab = "ingestion_program_only_during_scoring"
+    located = [places.located(replace(problem, field=field)) for field in (codabench, codalab)]
+    return next((found for found in located if found.line), located[0])
 
 
 def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:

@@ -148,7 +148,8 @@ def _end_of_challenge(top: Section) -> datetime | None:
 def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[tuple[Section, Phase]]:
     """Ends each phase when the next one starts, and the last one at the end of the challenge.
 
-    Phases that start together run in parallel, and a phase with `phase_never_ends` runs until the challenge ends.
+    Phases that start together run in parallel, and a phase with `phase_never_ends` runs until the challenge ends. One
+    that starts after the challenge ends is never open, as on CodaLab.
     """
     ended = []
     starts = [phase.start for _, phase in read]
@@ -156,7 +157,7 @@ def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[
         later = [start for start in starts if start > max(phase.start, UNKNOWN)]
         never = section.read("phase_never_ends", boolean, False)
         ends = end if never or not later else min(later)
-        ended.append((section, replace(phase, end=ends)))
+        ended.append((section, replace(phase, end=ends and max(ends, phase.start))))
     for start, group in groupby(sorted(ended, key=_start), key=_start):
         together = list(group)
         if len(together) > 1 and start > UNKNOWN:

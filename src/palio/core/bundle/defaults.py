@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
+from palio.core.bundle.model import LogPolicy, MonaiPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
 from palio.core.engine import BuildLimits, Limits
 from palio.core.quantities import GIB, MIB
 
 DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # where both platforms run programs
+MONAI_IMAGE = "projectmonai/monai:latest"  # where MONAI bundles run
 MAX_SUBMISSIONS_PER_DAY = 5
 MAX_SUBMISSIONS = 100
 FOREIGN_TIME_S = 600.0  # Codabench's execution_time_limit, which applies to each stage separately
@@ -34,6 +35,7 @@ NATIVE = Rules(
     blind=None,
     statistics=None,
     ranking=RankingPolicy(choose=""),  # the leaderboard says
+    monai=MonaiPolicy(MONAI_IMAGE),
 )
 
 

@@ -138,6 +138,11 @@ MEANINGS = {
     "statistics.cases": "the CSV of single cases that the scoring program writes",
     "statistics.kind": "the kind of task",
     "statistics.metric": "the metric of the primary column",
+    "palio.monai": "how MONAI bundles run, and what is made of their output",
+    "monai.image": "the image that they are built on, by tag or digest",
+    "monai.csv": "the table that the scoring program reads, made of the one that a bundle writes",
+    "monai.columns": "its header: the names of inputs, then the predictions, such as [file, class]",
+    "monai.classes": "the classes in the order of the network's outputs; a bundle's `channel_def` must have them",
     "palio.ranking": "how teams are ranked",
     "ranking.choose": "which submissions of a team are ranked: its best, its last, all, or the one that the team puts "
     "on the leaderboard; by default as `submission_rule` says",

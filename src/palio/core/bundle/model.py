@@ -124,6 +124,20 @@ class StatisticsPolicy:
 
 
 @dataclass(frozen=True)
+class MonaiPolicy:
+    """How MONAI bundles run, and the table that is made of what they write.
+
+    `columns` are the header of `csv`: the column with the names of inputs, then those with predictions. `classes` are
+    the names of the network's output channels, in order; with them, a single predicted column gets names of classes.
+    """
+
+    image: str
+    csv: str | None = None  # None: what a bundle writes stays as it is
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RankingPolicy:
     """Which submissions of a team are ranked: "best", "last", "all", or "team": those that the team has chosen.
 
@@ -153,6 +167,7 @@ class Rules:
     blind: BlindPolicy | None
     statistics: StatisticsPolicy | None
     ranking: RankingPolicy
+    monai: MonaiPolicy
 
 
 @dataclass(frozen=True)

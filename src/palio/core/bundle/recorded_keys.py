@@ -29,6 +29,7 @@ palio:
   blind: {inputs: "*", restore: [{csv: a.csv, column: a}]}
   statistics: {cases: a.csv, kind: a, metric: a}
   ranking: {choose: best}
+  monai: {csv: a.csv, columns: [a, b]}
 """
 CODALAB = """\
 html: {overview: a}

@@ -2,8 +2,7 @@
 
     cases        the single cases behind a score          metrics      functions of the confusion matrix
     intervals    of one submission's score                comparisons  of two submissions
-    ranks        rank ranges and rank frequencies         ladder       which scores to show a team
-    summary      all of these for one leaderboard
+    ranks        rank ranges and rank frequencies         summary      all of these for one leaderboard
 
 All draws have a fixed seed: with one version of numpy the same runs give the same numbers, to the last digit.
 For `core.leaderboard` and the programs that call it.

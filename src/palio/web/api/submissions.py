@@ -100,6 +100,7 @@ class AttemptOut(Schema):
     purpose: str
     state: str
     engine: str
+    substitute: dict[str, str] | None  # the challenge's image (`name`) and what was used instead (`substitute`)
     created: datetime
     not_before: datetime | None
     started: datetime | None

@@ -89,6 +89,7 @@ class Controller:
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
+        self._substitutes = configuration.images
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
@@ -182,7 +183,7 @@ class Controller:
     # -- active attempts
 
     def _take_up(self, row: Attempt) -> None:
-        given = assign.assignment(row, self._folders)
+        given = assign.assignment(row, self._folders, substitutes=self._substitutes)
         requirements = self._requirements.of(given.bundle, given.phase)
         if requirements is None:
             return
@@ -310,7 +311,8 @@ class Controller:
 
     def _start(self, row: Attempt, found: Found) -> bool:
         """False if it does not fit beside the running attempts."""
-        given, only_scored = assign.assignment(row, self._folders, engine=found.name), assign.is_only_scored(row)
+        given = assign.assignment(row, self._folders, engine=found.name, substitutes=self._substitutes)
+        only_scored = assign.is_only_scored(row)
         requirements = self._requirements.of(given.bundle, given.phase)
         if requirements is None:  # being read; the others need not wait for it
             return True

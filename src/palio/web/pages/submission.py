@@ -135,6 +135,7 @@ class _SubmissionPage:
             "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
             "cancel_counts": cancelling_counts(attempt),
             "cards": cards(attempt, self.submission.file.kind, phase, self.stages(), self.now) if attempt else [],
+            "substitute": team_view.used_substitute(attempt) if attempt else None,
             "place": self.place(),
             "stamp": self.stamp(),
             "failure": self.failure(),

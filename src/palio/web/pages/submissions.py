@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
@@ -191,6 +190,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
+        "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
         "cancelling_may_count": cancelling_may_count(phase),
         "left_out": [(kind.value, why) for kind, why in not_here.items()],
         "files": [_file(file, bundle) for file in listed],
@@ -208,14 +208,16 @@ KINDS = {
     SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
     SubmissionKind.RESULTS: "predictions (.csv or .zip)",
     SubmissionKind.CODE: "code that this challenge runs (.zip)",
+    SubmissionKind.MONAI: "a MONAI bundle, without a Dockerfile (.zip)",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],
     SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
     SubmissionKind.RESULTS: [".csv", ".zip"],
     SubmissionKind.CODE: [".zip"],
+    SubmissionKind.MONAI: [".zip"],
 }
-assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
+assert set(KINDS) == set(SUFFIXES) == set(SubmissionKind)  # noqa: S101 - each kind has its words
 
 
 def _phase(challenge: Challenge, name: str | None) -> Phase:

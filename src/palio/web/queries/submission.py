@@ -138,6 +138,15 @@ def built_image(attempt: Attempt) -> str | None:
         return None
 
 
+def used_substitute(attempt: Attempt) -> dict[str, str] | None:
+    """The bundle's image and its substitute; None if its own image was used, or none."""
+    try:
+        image = run_folder(attempt).read_json("lock.json").get("image")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return {"name": image["name"], "substitute": image["substitute"]} if image and image["substitute"] else None
+
+
 def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
     return {
@@ -146,6 +155,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
         "purpose": attempt.purpose,
         "state": attempt.state,
         "engine": attempt.engine,
+        "substitute": used_substitute(attempt),
         "created": attempt.created,
         "not_before": attempt.not_before if retried else None,
         "started": attempt.started,

@@ -13,7 +13,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
@@ -51,7 +50,7 @@ class Quota:
 
     @property
     def kinds(self) -> tuple[SubmissionKind, ...]:
-        return tuple(kind for kind in self.phase.rules.submissions if kind in EVALUATED_KINDS)
+        return self.phase.rules.submissions
 
     @property
     def most_bytes(self) -> int:
@@ -90,7 +89,7 @@ def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime |
         raise quota.refusal
     kind = SubmissionKind(file.kind)
     if kind not in quota.kinds:
-        allowed = ", ".join(f"`{each}`" for each in quota.kinds) or "none that can be evaluated here yet"
+        allowed = ", ".join(f"`{each}`" for each in quota.kinds)
         raise PalioError("submission-kind-refused", name=file.name, kind=file.kind, phase=phase.name, allowed=allowed)
     refuse_size(file.name, file.size_bytes, phase)
 
