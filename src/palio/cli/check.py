@@ -52,7 +52,10 @@ def _check(
 ) -> int:
     from palio.core.bundle.check import check_bundle, in_file_order
     from palio.core.bundle.read import read_bundle
+    from palio.core.bundle.task_file import has_only_a_task
 
+    if has_only_a_task(opened.folder):
+        return _check_task(opened, as_json=as_json)
     found = read_bundle(opened.folder)
     errors, warnings = check_bundle(found, data=opened.data)
     warnings = in_file_order((*opened.notes, *found.warnings, *warnings))
@@ -75,6 +78,32 @@ def _check(
         )
     else:
         click.echo("\nThis bundle can be used." if sound else "\nThis bundle cannot be used yet.")
+    return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
+
+
+def _check_task(opened: "OpenBundle", *, as_json: bool) -> int:
+    """Checks one task for Codabench, which is no challenge yet."""
+    from palio.core.bundle.task_file import read_task_file
+
+    task = read_task_file(opened.folder)
+    problems = (*opened.notes, *task.problems)
+    sound = not any(problem.is_error for problem in problems)
+    if as_json:
+        rendering.echo_json(
+            {
+                "task": task.name,
+                "sound": sound,
+                "errors": [str(problem) for problem in problems if problem.is_error],
+                "warnings": [str(problem) for problem in problems if not problem.is_error],
+            }
+        )
+    else:
+        _show(task.name or "A task", problems)
+        click.echo(
+            "\nThis task can be used. It is no challenge yet: name its zips under `tasks` of a competition.yaml."
+            if sound
+            else "\nThis task cannot be used yet."
+        )
     return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
 
 

@@ -4,7 +4,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.bundles import YAML, write_bundle
 from palio.cli import main
 from palio.core.bundle.codabench_export.export import Exported, export_codabench
 from palio.core.bundle.difference import differences
-from palio.core.bundle.model import Bundle
+from palio.core.bundle.model import Bundle, Rules
 from palio.core.bundle.read import read_bundle
 from palio.core.bundle.zipped import bundle_folder
 from palio.data.templates import TASKS, create_challenge
@@ -144,6 +144,7 @@ RULES = [
     'palio: {blind: {inputs: "*.txt", case: "{case}_*.txt", restore: [{json: p.json}, {csv: a.csv, column: x}]}}\n',
     "palio: {monai: {image: 'example.org/m:1', csv: a.csv, columns: [x, y], classes: [a, b], files: '{case}.png'}}\n",
     "palio: {statistics: {cases: cases.csv, kind: classification, metric: accuracy}, ranking: {choose: last}}\n",
+    "palio: {monai: {csv: answers.csv, columns: [file, answer], classes: [no, yes]}}\n",
     "palio: {sample: {input: input_data, expect: reference_data/answers.csv}}\n",
 ]
 PHASE_KEYS = [
@@ -186,17 +187,25 @@ def test_codalab_reads_back_equal(starts: tuple[str, ...], more: str, tmp_path: 
     assert ("phases[0].max_submissions" in told) == bool(more)
 
 
-def test_what_codabench_cannot_compute_is_told(tmp_path: Path) -> None:
-    yaml = (
-        phases("2026-01-01")
-        .replace("operation: Avg", "operation: MRR")
-        .replace("sort: asc, computed", "sort: desc, computed")
-    )
+@pytest.mark.parametrize(
+    ("computed", "lost"), [("MRR", {"computation", "sorting"}), ('Avg, weights: "1,2"', {"computation_weights"})]
+)
+def test_what_codabench_cannot_compute_is_told(computed: str, lost: set[str], tmp_path: Path) -> None:
+    direction = "desc" if computed == "MRR" else "asc"
+    yaml = phases("2026-01-01").replace("Avg", computed).replace("sort: asc, comp", f"sort: {direction}, comp")
     exported = assert_equal_but_for_what_is_told(
         read_bundle(write_bundle(tmp_path / "b", yaml=yaml)), tmp_path / "c.zip"
     )
     told = {loss.field for loss in exported.losses}
-    assert {f"leaderboards[0].columns[0].{field}" for field in fields} <= told
+    assert {f"leaderboards[0].columns[0].{field}" for field in lost} <= told
+
+
+def test_every_rule_is_known_to_the_export() -> None:
+    """A rule that is new in the model has to be written too: add it to the block, to RULES above, and here."""
+    assert {field.name for field in fields(Rules)} == {
+        "data", "submissions", "build", "predict", "score", "logs_sample", "logs_predict", "logs_score", "scores",
+        "sample", "blind", "statistics", "ranking", "monai",
+    }  # fmt: skip
 
 
 def test_a_single_file_of_data_is_put_into_a_folder(tmp_path: Path) -> None:

@@ -240,7 +240,10 @@ def test_read_submission_saved_image_in_a_zip(tmp_path: Path) -> None:
     [
         ("command: ./run $input $output\n", CODE),
         ("{'command': 'run'}", CODE),
+        ("description: examples for the algorithm\n", CODE),
+        ("", CODE),
         ("elapsedTime: 3\nexitCode: 0\n", RESULTS),
+        ("{exitCode: 0}\n", RESULTS),
     ],
 )
 def test_read_submission_with_metadata_and_no_program(tmp_path: Path, metadata: str, kind: SubmissionKind) -> None:

@@ -23,16 +23,16 @@ _WEIGHTS = frozenset({".pth", ".pt", ".onnx", ".safetensors", ".ckpt", ".keras",
 
 
 def kind_of_zip(
-    name: str, files: Sequence[str], accepted: Collection[SubmissionKind], *, has_command: bool = False
+    name: str, files: Sequence[str], accepted: Collection[SubmissionKind], *, has_metadata: bool = False
 ) -> SubmissionKind:
     """The kind of a zip of `files`, which may be one that is not accepted if it is plainly that.
 
-    `has_command`: its CODE_METADATA has a command. Platforms write a file of that name into predictions too.
+    `has_metadata`: it has CODE_METADATA, and not only what platforms write into predictions under that name.
 
     Raises PalioError "dockerfile-missing" or "submission-fits-none", which says for each accepted kind why.
     """
     against = {kind: _RULES[kind](files) for kind in ORDER if kind in accepted}
-    if has_command and SubmissionKind.CODE in against:
+    if has_metadata and SubmissionKind.CODE in against:
         against[SubmissionKind.CODE] = None
     for kind, reason in against.items():
         if reason is None:
@@ -81,7 +81,7 @@ def _no_monai_bundle(files: Sequence[str]) -> str | None:
 def _no_code(files: Sequence[str]) -> str | None:
     if any(is_program(file) or _is_weights(file) for file in files):
         return None
-    return "it has no program, such as a .py file, and no metadata.yaml with a command"
+    return "it has no program, such as a .py file, and no metadata.yaml"
 
 
 def _no_results(files: Sequence[str]) -> str | None:

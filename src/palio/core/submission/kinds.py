@@ -25,6 +25,7 @@ from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 ALL_KINDS = tuple(SubmissionKind)
 _ZIP_MAGIC = b"PK"
 _COMMAND = re.compile(rb"^[ \t{]*[\"']?command[\"']?[ \t]*:", re.MULTILINE)
+_WRITTEN_BY_PLATFORMS = re.compile(rb"(?m)^\W*(exitCode|elapsedTime|ingestion\w+)\W*:")
 _METADATA_BYTES = 64 * KIB
 _SHOWN = 5
 # Files that are predictions without being zipped. Those that are PACKED are zips or gzip files themselves.
@@ -156,7 +157,7 @@ def _kind_of_archive(
     _refuse_pointers(name, list(pointers_in(archive)))
     if wanted is None and SubmissionKind.IMAGE in accepted:
         _refuse_zipped_image(archive, name)
-    kind = wanted or kind_of_zip(name, archive.files, accepted, has_command=_has_command(archive))
+    kind = wanted or kind_of_zip(name, archive.files, accepted, has_metadata=_has_metadata_of_code(archive))
     notes = archive.notes
     if kind is SubmissionKind.CONTEXT:
         found = find_dockerfile(archive.files)
@@ -166,9 +167,11 @@ def _kind_of_archive(
     return kind, notes
 
 
-def _has_command(archive: Archive) -> bool:
+def _has_metadata_of_code(archive: Archive) -> bool:
+    """Whether there is metadata, which says on CodaLab that a zip is code, other than what platforms write."""
     metadata = [member for member in archive.members if member.name in CODE_METADATA]
-    return any(_COMMAND.search(archive.head(member, _METADATA_BYTES)) for member in metadata)
+    heads = [archive.head(member, _METADATA_BYTES) for member in metadata]
+    return any(_COMMAND.search(head) or not _WRITTEN_BY_PLATFORMS.search(head) for head in heads)
 
 
 def _start_notes(archive: Archive, dockerfile: str) -> list[str]:

@@ -26,6 +26,7 @@ _IGNORED = {
     "blind": "is ignored: programs see the real names of inputs",
     "monai": "is ignored: Codabench runs no MONAI bundles",
     "statistics": "is ignored: there are no intervals and rank ranges",
+    "monai": "is ignored: Codabench does not run MONAI bundles",
     "ranking": "is ignored: the submission_rule of the leaderboard says which submission counts",
 }
 
@@ -95,6 +96,11 @@ def _phase(phase: Phase, files: NamedFiles, losses: Losses) -> dict[str, Any]:
         )
     if phase.leaderboards:
         losses.add(f"{field}.leaderboards", "is ignored: all phases have the first leaderboard")
+    if phase.migrates_ranked:
+        losses.add(
+            f"{field}.migrates_ranked",
+            "is lost: the phase takes over what is on the leaderboard, as on CodaLab, but on Codabench all submissions",
+        )
     if len(phase.tasks) > 1:
         losses.add(f"{field}.tasks", "has several tasks: Palio shows the mean of their scores, Codabench the sum")
     written = {

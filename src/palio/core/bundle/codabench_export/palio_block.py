@@ -53,7 +53,18 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
         block["monai"] = monai
     if rules.ranking != base.ranking:
         block["ranking"] = {"choose": rules.ranking.choose, "ties": rules.ranking.ties}
+    if monai := _monai(rules.monai, base.monai):
+        block["monai"] = monai
     return block
+
+
+def _monai(policy: MonaiPolicy, base: MonaiPolicy) -> dict[str, Any]:
+    values = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value != getattr(base, name)
+    }
 
 
 def _changed_limits(limits: Limits | BuildLimits, base: Limits | BuildLimits) -> dict[str, Any]:
