@@ -380,7 +380,7 @@ def _measured(factor: int, tried: _Tried) -> Measured | None:
     record = tried.result.stages.get(Stage.SCORE)
     if not tried.scored or record is None or record.wall_s is None:
         return None
-    return Measured(factor, record.wall_s, record.peak_memory_bytes)
+    return Measured(factor, record.wall_s, record.peak_memory_bytes, record.cpu_s)
 
 
 def _stopped(tried: _Tried) -> str:
