@@ -16,10 +16,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, YAML, answers, two_tasks, write_bundle, write_context
+from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, SCORE, YAML, answers, two_tasks, write_bundle, write_context
 from tests.conftest import lacking
 from tests.docker_command import docker, docker_if_any, remove_images
 from tests.images import classic, tar, write
+from tests.wheels import write_wheel
 
 from palio.cli import main
 from palio.core.files.digest import digest_file
@@ -470,3 +471,23 @@ def test_substitute_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome]
     assert json.loads((tmp_path / "run/receipt.json").read_text())["statement"]["lock"]["image"] == image
     refused = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "--image", "nothing")
     assert "configuration-invalid" in refused.err
+
+
+def test_scoring_program_with_packages_of_its_own(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", score=f"import tinything\nassert tinything.VALUE == '1.0'\n{SCORE}")
+    program = bundle / "scoring_program"
+    write_wheel(program / "wheels")
+    (program / "requirements.txt").write_text("tinything>=1\n")
+    dockerfile = "FROM python:3.11-slim\nRUN python -m venv /opt/venv\nENV PATH=/opt/venv/bin:$PATH\nWORKDIR /opt\n"
+    dockerfile += "COPY wheels/ wheels/\nCOPY requirements.txt ./\n"
+    dockerfile += "RUN pip install --no-index --find-links wheels -r requirements.txt\n"
+    (program / "Dockerfile").write_text(dockerfile)
+    (tmp_path / "answers.csv").write_text(answers(ANSWERS))
+    scored = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "-o", "run")
+    assert scored.exit_code == 0, scored.err
+    assert "image  " not in scored.out  # the bundle's own is not used
+    (program / "Dockerfile").write_text(f"{dockerfile}RUN no-such-command\n")
+    refused = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "--json")
+    assert (refused.exit_code, json.loads(refused.out)["failure"]["code"]) == (11, "score-image-failed")
+    checked = json.loads(palio("check", bundle, "--engine", engine, "--json").out)["images"]
+    assert [image["is_here"] for image in checked] == ([True] if engine == "docker" else [True, False])

@@ -13,6 +13,7 @@ from tests.web.world import World
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.web.models import Attempt, Rescore, Submission
+from palio.web.queries.submission import run_folder
 
 Browser = Callable[..., Client]
 PAGES = ("", "live/", "logs/", "logs/build/", "report/", "receipt.json")
@@ -57,6 +58,19 @@ def test_scored_submission_shows_scores_report_and_receipt(mednist: World, brows
     for said in ("<b>0.938</b>", "12.3", "more epochs", "palio verify receipt.json", f"/s/{submission.pk}/report/"):
         assert said in page
     assert "hx-trigger" not in page
+
+
+def test_image_that_was_used_instead_is_stated(mednist: World, browser: Browser) -> None:
+    submission = add_submission(mednist.team, scores=scores(0.9))
+    folder = run_folder(attempt_of(submission))
+    assert "used instead of" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    image = {"name": "codalab/x:1", "substitute": "python:3.11-slim", "pulled": False, "without_images": False}
+    lock = folder.read_json("lock.json") if folder.has("lock.json") else {}
+    folder.write_json("lock.json", lock | {"image": image})
+    page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
+    assert "python:3.11-slim, used instead of the challenge's <code>codalab/x:1</code>" in page
+    told = browser(mednist.bob).get(f"/api/v1/submissions/{submission.pk}").json()["attempt"]["substitute"]
+    assert told == {"name": "codalab/x:1", "substitute": "python:3.11-slim"}
 
 
 def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Browser) -> None:

@@ -124,11 +124,10 @@ class _Tests:
         yield from self._growth(perfect, answers)
         yield from self._same_again(perfect, answers)
         yield from self._through_opaque_names(perfect, answers)
-        tried = [*variations(answers)]
-        for variation, scored in zip(
-            tried, self._each_scored((each.made_from(answers), None) for each in tried), strict=True
-        ):
-            check = self._varied(perfect, scored, variation)
+        varied = [*variations(answers)]
+        scored = self._each_scored((each.made_from(answers), None) for each in varied)
+        for variation, again in zip(varied, scored, strict=True):
+            check = self._varied(perfect, again, variation)
             if check.passed is False and variation.is_empty and not certain:
                 yield replace(
                     check,
@@ -297,7 +296,7 @@ class _Tests:
                     running.append(self._begun(self._packed(more[0]), SubmissionKind.RESULTS, more[1]))
                 if not running:
                     return
-                while not running[0].ended:
+                while not running[0].over:
                     time.sleep(_POLL_S)
                     for each in running:
                         each.step()
@@ -316,11 +315,11 @@ class _Tests:
     def _try(self, path: Path, kind: SubmissionKind | None = None, reference: Path | None = None) -> _Tried:
         running = self._begun(path, kind, None, reference)
         try:
-            while not running.ended:
+            while not running.over:
                 time.sleep(_POLL_S)
                 running.step()
         finally:
-            running.cancel()  # does nothing once it has ended
+            running.cancel()  # does nothing once it is over
         return running.tried
 
     def _begun(
@@ -351,14 +350,14 @@ class _Tests:
 
 @dataclass
 class _Running:
-    """An evaluation that is stepped; `result` once it has ended."""
+    """An evaluation that is stepped; `result` once it is over."""
 
     folder: RunFolder
     evaluation: Evaluation | None
     result: Result | None = None
 
     @property
-    def ended(self) -> bool:
+    def over(self) -> bool:
         return self.result is not None
 
     def step(self) -> None:
@@ -371,7 +370,7 @@ class _Running:
 
     @property
     def tried(self) -> _Tried:
-        assert self.result is not None  # noqa: S101 - it has ended
+        assert self.result is not None  # noqa: S101 - it is over
         stage = self.result.failure.stage if self.result.failure else Stage.SCORE
         log = self.folder.log(Stage(stage)) if stage in set(Stage) else self.folder.log(Stage.SCORE)
         shown = tuple(_lines(log)) if self.evaluation else ()
@@ -382,7 +381,7 @@ def _measured(factor: int, tried: _Tried) -> Measured | None:
     record = tried.result.stages.get(Stage.SCORE)
     if not tried.scored or record is None or record.wall_s is None:
         return None
-    return Measured(factor, record.wall_s, record.peak_memory_bytes)
+    return Measured(factor, record.wall_s, record.peak_memory_bytes, record.cpu_s)
 
 
 def _stopped(tried: _Tried) -> str:

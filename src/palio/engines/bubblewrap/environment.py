@@ -204,9 +204,9 @@ class _Pip:
              f"import site; list(map(site.addsitedir, {list(folders)!r}))\n"),
         ]  # fmt: skip
         prepare = "import os, sys\n"
-        for path, text in made:
-            prepare += f"os.makedirs(os.path.dirname({PLACE!r} + '/' + {path!r}), exist_ok=True)\n"
-            prepare += f"open({PLACE!r} + '/' + {path!r}, 'w').write({text!r})\n"
+        for place, text in made:
+            prepare += f"os.makedirs(os.path.dirname({PLACE!r} + '/' + {place!r}), exist_ok=True)\n"
+            prepare += f"open({PLACE!r} + '/' + {place!r}, 'w').write({text!r})\n"
         prepare += f"os.makedirs({PLACE!r} + '/bin')\n"
         for link in ("python", "python3", f"python{version}"):
             prepare += f"os.symlink({interpreter.executable!r}, {PLACE!r} + '/bin/{link}')\n"

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-_KEYS = ("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "client-cert", "proxy", "constraint")
-_KEYS += ("timeout", "default-timeout", "retries", "no-index", "pre", "only-binary")
+_KEYS = (
+    *("index-url", "extra-index-url", "find-links", "trusted-host", "cert", "client-cert", "proxy", "constraint"),
+    *("timeout", "default-timeout", "retries", "no-index", "pre"),
+)
 _WHERE = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "PATH")
 _PASSED = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _READ_S = 60
