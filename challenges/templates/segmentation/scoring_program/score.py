@@ -1,7 +1,7 @@
 """Scores masks: Dice and the 95th percentile of the Hausdorff distance (HD95), each averaged over the cases.
 
-Both are computed with SciPy. HD95 has the values of monai.metrics, which would bring PyTorch into the scorer's image; the
-usual small library, surface-distance, is no longer maintained. nibabel reads the masks, whatever program wrote them.
+Both are computed with SciPy. HD95 has the values of monai.metrics, which would bring PyTorch into the image; the usual
+small library, surface-distance, is no longer maintained. nibabel reads the masks, whatever program wrote them.
 """
 
 from pathlib import Path
