@@ -267,13 +267,6 @@ def test_run_no_zip(palio: Callable[..., Outcome], bundle: Path) -> None:
     assert "s.zip cannot be read as a zip archive: it does not begin like a zip." in outcome.err
 
 
-@pytest.mark.parametrize(("command", "step"), [("run", "palio pack"), ("score", "Zip")])
-def test_run_folder(palio: Callable[..., Outcome], bundle: Path, command: str, step: str) -> None:
-    ended = palio(command, bundle / "reference_data", "-c", bundle, "--json")
-    failure = json.loads(ended.out)["failure"]
-    assert (ended.exit_code, failure["code"], step in failure["next_step"]) == (2, "usage", True)
-
-
 def test_run_no_dockerfile(palio: Callable[..., Outcome], bundle: Path) -> None:
     write_context(Path("context/inner"))
     Path("context/README.md").write_text("x")

@@ -1,6 +1,5 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,7 +10,7 @@ import click
 
 from palio.cli import rendering
 from palio.core.bundle.model import SubmissionKind
-from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, PalioError
+from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 from palio.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ folder_option = click.option(
 
 
 @click.command()
-@click.argument("submission", type=click.Path(exists=True, path_type=Path))
+@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @challenge_option
 @phase_option
 @engine_option
@@ -80,7 +79,7 @@ def run(
 
 
 @click.command()
-@click.argument("predictions", type=click.Path(exists=True, path_type=Path))
+@click.argument("predictions", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @challenge_option
 @phase_option
 @engine_option
@@ -116,11 +115,6 @@ def evaluate(
     from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
-    if path.is_dir():
-        step = (
-            "Zip its files." if kind == "results" else f"Pack it: palio pack {shlex.quote(str(path))} -o submission.zip"
-        )
-        raise PalioError("usage", problem=f"{path} is a folder, and a submission is a file.", next_step=step)
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None

@@ -61,4 +61,5 @@ def without_engine(folder: Path, solution: Path) -> FakeEngine:
             return ended(exit_code=ran.returncode)
         return ended(exit_code=score_in_process(app / "program/score.py", app / "input", output))
 
-    return FakeEngine(folder, {"sample": predict, "sample-score": score, "predict": predict, "score": score})
+    programs = {"sample": predict, "sample-score": score, "predict": predict, "score": score}
+    return FakeEngine(folder, programs, runs_in_parallel=False)  # programs share this process's arguments and modules
