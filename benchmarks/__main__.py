@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    checking,
     collecting,
     controller_tick,
     hashing,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "training": lambda: training.lines(runs=3),
     "inference": lambda: inference.lines(runs=3),
     "pack": lambda: [each.line() for each in pack.measure()],
+    "checking": lambda: checking.lines(runs=1),
     "overhead": lambda: [run_overhead.measure().line()],
     "staging": lambda: [each.line() for each in staging.measure()],
     "collecting": lambda: [collecting.measure().line()],

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings
 from tests import docker_command
 
 ROOT = Path(__file__).resolve().parent.parent
 _DOCKER = "docker"
 _LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test_resume.py")
+# The same examples in every run, however slow the machine; `pytest --hypothesis-profile=default` looks for others.
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.load_profile("seeded")
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 

@@ -1,4 +1,4 @@
-"""Our own stand-ins for our own ports."""
+"""Our own substitutes for our own ports."""
 
 import os
 import pickle
@@ -37,6 +37,7 @@ class FakeEngine:
     loads_images: bool = True
     runs_in_parallel: bool = True
     promises: tuple[Guarantee, ...] = ()
+    images: frozenset[str] = frozenset({"python:3.11-slim"})
     calls: list[str] = field(default_factory=list)
     polled: set[str] = field(default_factory=set)
     results: dict[str, JobResult] = field(default_factory=dict)
@@ -46,6 +47,9 @@ class FakeEngine:
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         return self.promises
+
+    def has_image(self, name: str) -> bool | None:
+        return name in self.images
 
     def check(self, limits: Limits) -> None:
         if self.refuse:

@@ -3,7 +3,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.bundles import write_bundle
+from tests.bundles import YAML, write_bundle
 
 from palio.cli import main
 
@@ -35,6 +35,48 @@ def test_check_zip_works_like_its_folder(tmp_path: Path, capsys: pytest.CaptureF
     of_folder = json.loads(capsys.readouterr().out)
     assert main(["check", str(zipped(bundle, tmp_path / "b.zip")), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == of_folder
+
+
+@pytest.mark.parametrize("name", ["input_data/two.txt", "scoring_program/score.py"])
+def test_check_zip_whose_bytes_are_damaged(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = write_bundle(tmp_path / "b")
+    content = (bundle / name).read_bytes()
+    archive = zipped(bundle, tmp_path / "b.zip")
+    archive.write_bytes(archive.read_bytes().replace(content, content.swapcase(), 1))
+    assert main(["check", str(archive)]) == 11
+    assert "folder-unreadable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pointed", "written"),
+    [("input_data", "input_data"), ("input_data/deep", "input_data"), ("input_data", "input_data.zip")],
+)
+def test_check_zip_finds_in_its_data_what_it_finds_in_the_folder(
+    tmp_path: Path, pointed: str, written: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    yaml = YAML.replace("input_data: input_data", f"input_data: {written}")
+    yaml = yaml.replace("palio:\n", "palio:\n  sample: {input: input_data/sample, expect: reference_data}\n")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    for folder in (pointed, "input_data/__pycache__", "input_data/sample"):
+        (bundle / folder).mkdir(exist_ok=True)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 123456\n"
+    (bundle / pointed / "patient7.txt").write_text(pointer)
+    (bundle / "input_data/__pycache__/other.txt").write_text(pointer)
+    (bundle / "input_data/sample/patient8.txt").write_text("patient8")
+    assert main(["check", str(bundle), "--json"]) == 11
+    of_folder = json.loads(capsys.readouterr().out)
+    assert len(of_folder["errors"]) == 1
+    assert "patient8" in str(of_folder["warnings"])
+    assert main(["check", str(zipped(bundle, tmp_path / "b.zip")), "--json"]) == 11
+    assert json.loads(capsys.readouterr().out) == of_folder
+
+
+def test_check_zip_tells_of_names_that_are_there_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = zipped(write_bundle(tmp_path / "b"), tmp_path / "b.zip")
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(archive, "a") as file:
+        file.writestr("terms.md", "Other terms.\n")
+    assert main(["check", str(archive), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
 
 
 def test_check_zip_with_leftovers_and_a_top_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, two_tasks, write_bundle, write_context
+from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, YAML, answers, two_tasks, write_bundle, write_context
 from tests.conftest import lacking
 from tests.docker_command import docker, docker_if_any, remove_images
 from tests.images import classic, tar, write
@@ -437,3 +437,36 @@ def test_several_tasks_are_one_row(palio: Callable[..., Outcome], tmp_path: Path
     assert re.search(r"Again +0.667\n +Mean +0.833", outcome.err)
     assert (tmp_path / "run" / "predictions" / "1" / "answers.csv").is_file()
     assert palio("verify", tmp_path / "run" / "receipt.json", "--challenge", bundle, "--engine", engine).exit_code == 0
+
+
+@pytest.mark.bubblewrap
+def test_run_a_solution_of_the_challenge(palio: Callable[..., Outcome], bundle: Path) -> None:
+    (bundle / "best").mkdir()
+    (bundle / "best" / "answers.csv").write_text(answers(ANSWERS))
+    yaml = (bundle / "competition.yaml").read_text()
+    listed = "solutions:\n  - {index: 0, tasks: [0], path: best}\n"
+    (bundle / "competition.yaml").write_text(yaml.replace("palio:\n", f"{listed}palio:\n"))
+    ended = palio("run", "best", "--challenge", bundle, "--engine", "bubblewrap", "--json")
+    assert (ended.exit_code, json.loads(ended.out)["scores"]) == (0, {"accuracy": 1.0})
+    ended = palio("run", "worst", "--challenge", bundle, "--engine", "bubblewrap")
+    assert (ended.exit_code, "Its solutions: best" in ended.err) == (2, True)
+
+
+def test_substitute_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
+    old = "codalab/no-such-image:py37"
+    bundle = write_bundle(tmp_path / "old", yaml=YAML.replace("python:3.11-slim", old))
+    (tmp_path / "palio.toml").write_text('[images]\n"codalab/*:py37" = "python:3.11-slim"\n')
+    (tmp_path / "answers.csv").write_text(answers(ANSWERS))
+    checked = palio("check", bundle, "--engine", engine, "--json")
+    assert [(image["where"], image["is_here"]) for image in json.loads(checked.out)["images"]] == [
+        (f"docker_image {old}", True)
+    ]
+    scored = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "-o", "run")
+    assert scored.exit_code == 0
+    image = json.loads((tmp_path / "run/lock.json").read_text())["image"]
+    assert (image["name"], image["without_images"]) == (old, engine == "bubblewrap")
+    assert image["substitute"] == "python:3.11-slim" or engine == "bubblewrap"
+    assert image["substitute"] in scored.out
+    assert json.loads((tmp_path / "run/receipt.json").read_text())["statement"]["lock"]["image"] == image
+    refused = palio("score", "answers.csv", "-c", bundle, "--engine", engine, "--image", "nothing")
+    assert "configuration-invalid" in refused.err

@@ -13,7 +13,8 @@ from tests.images import classic, tar, write
 from palio.core.attempt.run_folder import RunFolder, Verdict
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.read import read_bundle
-from palio.core.engine import End, Job, JobResult
+from palio.core.dockerfile.substitutes import NONE, Substitutes
+from palio.core.engine import Build, End, Job, JobResult, Work
 from palio.core.errors import Failure, PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.quantities import GIB
@@ -41,6 +42,9 @@ def writing(name: str, content: str, exit_code: int = 0) -> Program:
     return program
 
 
+OLD = "codalab/codalab-legacy:py37"
+
+
 class Stage:
     """One challenge, one submission and a fake engine; `evaluate` runs the whole story."""
 
@@ -60,11 +64,11 @@ class Stage:
         yaml.write_text(yaml.read_text().replace("[context, results]", "[context, image, results]"))
         self.submission = write(self.home / "s.tar.gz", classic([tar({"a": b"x"})]))
 
-    def evaluation(self) -> Evaluation:
+    def evaluation(self, substitutes: Substitutes = NONE) -> Evaluation:
         bundle = read_bundle(self.bundle)
         submission = read_submission(self.submission)
         attempt = Attempt("0a0b", submission, bundle, bundle.phases[0], bundle.tasks[0], "team")
-        return Evaluation(attempt, self.engine, RunFolder.create(self.run, "0a0b"))
+        return Evaluation(attempt, self.engine, RunFolder.create(self.run, "0a0b"), substitutes=substitutes)
 
     def evaluate(self) -> Evaluation:
         evaluation = self.evaluation()
@@ -103,6 +107,46 @@ def test_evaluate_scores(stage: Stage) -> None:
         "score.log",
         "scores",
     ]
+
+
+@pytest.mark.parametrize(
+    ("has", "used"),
+    [
+        ({OLD, "python:3.11-slim"}, {"substitute": None, "pulled": False}),
+        ({"python:3.11-slim"}, {"substitute": "python:3.11-slim", "pulled": False}),
+        ({}, {"substitute": "python:3.11-slim", "pulled": True}),
+    ],
+)
+def test_substitute_is_used_where_the_image_is_missing_and_stated(
+    stage: Stage, has: set[str], used: dict[str, object]
+) -> None:
+    yaml = stage.bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("docker_image: python:3.11-slim", f"docker_image: {OLD}"))
+    stage.engine.images = frozenset(has)
+    contexts: list[str] = []
+    start = stage.engine.start
+
+    def noting(work: Work) -> None:
+        if isinstance(work, Build):
+            contexts.append((work.context / "Dockerfile").read_text())
+        start(work)
+
+    stage.engine.start = noting  # type: ignore[method-assign]
+    evaluation = stage.evaluation(Substitutes(((OLD, "python:3.11-slim"),)))
+    evaluation.finish()
+    assert json.loads((stage.run / "lock.json").read_text())["image"] == {"name": OLD, "without_images": False, **used}
+    assert contexts[-1] == f"FROM {used['substitute'] or OLD}\n"
+
+
+@pytest.mark.parametrize(("substitute", "code"), [(None, "bundle-image-missing"), ("python:0", "substitute-missing")])
+def test_missing_image_of_a_bundle_is_named(stage: Stage, substitute: str | None, code: str) -> None:
+    stage.submission = stage.home / "answers.csv"
+    stage.submission.write_text(answers(ANSWERS))
+    stage.engine.images = frozenset()
+    stage.engine.build_result = ended(End.BASE_MISSING, exit_code=1, detail="the image\nno such host")
+    result = stage.evaluation(Substitutes((("python:3.11-slim", substitute),) if substitute else ())).finish()
+    assert result.failure
+    assert (result.failure.code, result.failure.stage, result.failure.evidence) == (code, "score", ("no such host",))
 
 
 def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:

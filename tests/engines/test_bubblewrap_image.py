@@ -63,7 +63,7 @@ ENV A=other C=$A
 LABEL a=b
 EXPOSE 80
 USER nobody
-RUN pip install everything
+RUN useradd somebody && mkdir -p /opt/made
 WORKDIR /opt
 WORKDIR app/$TAG
 SHELL ["/bin/bash", "-c"]
@@ -85,6 +85,27 @@ CMD echo $HOME
         list(map(PlainWord, ("/bin/bash", "-c", "echo $HOME"))),
     )
     assert (root / "opt/app/latest").is_dir()
+    assert (root / "opt/made").is_dir()
+
+
+@pytest.mark.parametrize(("mode", "fits"), [(0o755, True), (0o644, False)])
+def test_execute_bit_of_the_zip_must_be_set_already(context: Path, root: Path, mode: int, fits: bool) -> None:
+    (context / "run.sh").write_text("#!/bin/sh\n")
+    (context / "run.sh").chmod(mode)
+    dockerfile = "FROM xy\nWORKDIR /opt\nCOPY run.sh .\nRUN chmod +x run.sh\n"
+    if fits:
+        _build(context, root, dockerfile)
+        return
+    with pytest.raises(DockerfileError) as raised:
+        _build(context, root, dockerfile)
+    assert raised.value.where == "line 4 (RUN chmod +x run.sh)"
+
+
+@pytest.mark.parametrize("command", ["make", "chmod +x /no-such-file", "apt-get install -y no-such-package-of-palio"])
+def test_other_commands_are_refused_and_not_skipped(context: Path, root: Path, command: str) -> None:
+    with pytest.raises(DockerfileError) as raised:
+        _build(context, root, f"FROM xy\nRUN {command}\n")
+    assert raised.value.where == f"line 2 (RUN {command})"
 
 
 def test_entry_point_keeps_the_command_of_the_same_file(context: Path, root: Path) -> None:

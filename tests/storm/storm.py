@@ -133,6 +133,7 @@ def storm(
     blows: int,
     seconds: float,
     submissions: int = 900,
+    settle_s: float = SETTLE_S,
     say: Callable[[str], None] = print,
     planted: Planted | None = None,
 ) -> Iterator[Report]:
@@ -150,7 +151,8 @@ def storm(
         (home / "submissions").mkdir()
         submitter = Submitter(site, tokens, home / "submissions", random.Random(seed + 1), submissions)
         struck = Blows(site, chance)
-        site.wait_until(lambda: len(submitter.accepted) >= WAITING // 2, READY_S)
+        ready = min(WAITING // 2, submissions)
+        site.wait_until(lambda: len(submitter.accepted) >= ready, READY_S)
         deadline = begin + seconds
         while report.struck.total() < blows and time.monotonic() < deadline:
             time.sleep(chance.uniform(*PAUSE_S))
@@ -164,7 +166,7 @@ def storm(
                 report.missed += 1
         struck.end()
         submitter.end()
-        is_settled = site.wait_until(lambda: site.count(_PENDING) == 0, SETTLE_S)
+        is_settled = site.wait_until(lambda: site.count(_PENDING) == 0, settle_s)
         time.sleep(3)  # what ended attempts left on the engine is removed
         code = site.end()
         left = findings.empty_groups() - groups
@@ -172,7 +174,7 @@ def storm(
         left &= findings.empty_groups()
         counted = starts.end()
         report.findings += [f"the storm did not strike: {each}" for each in (*struck.failures, *submitter.failures)]
-        report.findings += [] if is_settled else [f"not everything has ended after {SETTLE_S:g} s"]
+        report.findings += [] if is_settled else [f"not everything has ended after {settle_s:g} s"]
         report.findings += [f"the platform ended with exit code {code}"] if code else []
         report.findings += [f"the process {each} is left" for each in site.left_processes()]
         report.findings += [f"left over: {each}" for each in sorted(left)]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
-from tests.bundles import write_context
-from tests.web.scored_submissions import add_submission, publish, write_leaderboard_bundle
+from tests.bundles import YAML, write_bundle, write_context
+from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.submission_files import context_zip
 from tests.web.submitting import stored
 from tests.web.world import World
@@ -284,3 +284,41 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
         "  1     Blobs       1.000        1",
     ]
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
+
+
+def test_submit_answers_questions(palio: Terminal, world: World, packed: Path, tmp_path: Path) -> None:
+    sheet = (
+        'fact_sheet:\n  method: {type: text, is_required: "true"}\n  size: {type: select, selection: [small, large]}\n'
+    )
+    publish(world.challenge, write_bundle(tmp_path / "asking", yaml=YAML.replace("palio:\n", f"{sheet}palio:\n")))
+    command = ("submit", packed, "--challenge", "mednist")
+    said = palio(*command)
+    assert (said.exit_code, "method: an answer is required" in said.err) == (10, True)
+    assert not StoredFile.objects.exists()  # nothing was sent
+    (tmp_path / "answers.json").write_text('{"method": "CNN", "size": "small"}')
+    said = palio(*command, "--answers", "answers.json", "--answers", "size=large")
+    assert said.exit_code == 0
+    assert Submission.objects.get().answers == {"method": "CNN", "size": "large"}
+    (tmp_path / "list.json").write_text("[1]")
+    for wrong in ("list.json", "none.json", packed):
+        assert palio(*command, "--answers", wrong).exit_code == 2
+
+
+def test_choose_puts_a_submission_on_the_leaderboard(palio: Terminal, world: World, tmp_path: Path) -> None:
+    rule = "    submission_rule: Add_And_Delete\n"
+    more = "  - {title: Speed, key: speed, columns: [{key: seconds, index: 0, sorting: asc}]}\n"
+    bundle = write_leaderboard_bundle(tmp_path / "choosing", board=rule)
+    yaml = (bundle / "competition.yaml").read_text().replace("palio:\n", f"{more}palio:\n", 1)
+    (bundle / "competition.yaml").write_text(yaml)
+    publish(world.challenge, bundle)
+    world.team.challenge.refresh_from_db()
+    submission = add_submission(world.team, scores=scores(0.9, 20))
+    assert "No scores yet" in palio("leaderboard", "mednist").out
+    said = palio("choose", submission.pk)
+    assert (said.exit_code, said.out) == (0, "Put on the leaderboard.\n")
+    shown = palio("leaderboard", "mednist").out
+    assert ("0.900" in shown, "Other leaderboards (--leaderboard KEY): speed" in shown) == (True, True)
+    assert "20.00" in palio("leaderboard", "mednist", "--leaderboard", "speed").out
+    assert palio("leaderboard", "mednist", "--leaderboard", "other").exit_code == 2
+    assert json.loads(palio("choose", submission.pk, "--take-off", "--json").out)["chosen"] is None
+    assert "No scores yet" in palio("leaderboard", "mednist").out

@@ -1,7 +1,7 @@
 """The platform's tests of what it does once more, in a process of their own, on a real PostgreSQL server.
 
-Left out are pages and API, which reach the database through the verbs and queries that are tested here, and what takes
-long on each engine; some tests of controllers that are killed stay in.
+Left out are pages and API, which reach the database through the verbs and queries that are tested here, how workers
+fail, and what takes long on each engine; some tests of controllers that are killed stay in.
 """
 
 import os
@@ -15,7 +15,13 @@ from tests.web.postgresql import cluster, programs
 
 HERE = Path(__file__).parent
 RUN = ["verbs", "controller", "queries", "leaderboard", "http/test_database_errors.py"]
-LEFT_OUT = ["verbs/test_disk_full.py", "controller/test_engine_killed.py", "controller/test_serve_killed.py"]
+LEFT_OUT = [
+    "verbs/test_disk_full.py",
+    "controller/test_engine_killed.py",
+    "controller/test_image_removed.py",
+    "controller/test_serve_killed.py",
+    "controller/test_worker.py",
+]
 LONG = "not every_step"
 
 

@@ -24,7 +24,7 @@ from palio.cli.publish import publish
 from palio.cli.run import run, score
 from palio.cli.schema import schema
 from palio.cli.serve import admin_link, backup, controller, restore, serve
-from palio.cli.submit import cancel, logs, status, submit
+from palio.cli.submit import cancel, choose, logs, status, submit
 from palio.cli.train import train
 from palio.cli.verify import verify
 from palio.core.errors import EXIT_CANCELLED, PalioError
@@ -51,7 +51,7 @@ def palio() -> None:
 
 for _command in (
     *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
-    *(login, join, submit, status, logs, cancel),
+    *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
     *(publish, export, schema),
 ):

@@ -1,7 +1,7 @@
 """`palio check`: validates a bundle."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from palio.cli import rendering
+from palio.cli.images import image_option, substitutes
 from palio.cli.run import engine_option
 from palio.core.errors import EXIT_CODES, Cause
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
+    from palio.core.bundle.zipped import OpenBundle
+    from palio.core.dockerfile.substitutes import Substitutes
+    from palio.core.self_test.images import ImageOnMachine
     from palio.core.self_test.run import Check
 
 
@@ -29,28 +33,33 @@ _LABELS = {True: "ok", False: "FAILED", None: "note"}
     help="Also run the scoring program, on correct answers and on answers that are wrong in known ways.",
 )
 @engine_option
+@image_option
 @rendering.as_json_option
-def check(bundle: Path, with_self_test: bool, engine: str, as_json: bool) -> int:
+def check(bundle: Path, with_self_test: bool, engine: str, images: tuple[str, ...], as_json: bool) -> int:
     """Validate BUNDLE, a folder or a zip, and list every problem, with file and line.
 
     Exits with 0 if the bundle can be used, even with warnings, and with 11 if not.
     """
     from palio.core.bundle.zipped import bundle_folder
 
-    with bundle_folder(bundle) as (folder, notes):
-        return _check(folder, notes, engine, with_self_test=with_self_test, as_json=as_json)
+    known_images = substitutes(images)
+    with bundle_folder(bundle, whole=with_self_test) as opened:
+        return _check(opened, engine, known_images, with_self_test=with_self_test, as_json=as_json)
 
 
-def _check(folder: Path, notes: Sequence["Problem"], engine: str, *, with_self_test: bool, as_json: bool) -> int:
+def _check(
+    opened: "OpenBundle", engine: str, known_images: "Substitutes", *, with_self_test: bool, as_json: bool
+) -> int:
     from palio.core.bundle.check import check_bundle, in_file_order
     from palio.core.bundle.read import read_bundle
 
-    found = read_bundle(folder)
-    errors, warnings = check_bundle(found)
-    warnings = in_file_order((*notes, *found.warnings, *warnings))
+    found = read_bundle(opened.folder)
+    errors, warnings = check_bundle(found, data=opened.data)
+    warnings = in_file_order((*opened.notes, *found.warnings, *warnings))
     if not as_json:
         _show(found.title, in_file_order((*errors, *warnings)))
-    checks = _self_test(found, engine, quiet=as_json) if with_self_test and not errors else []
+    images = _images(found, engine, known_images, quiet=as_json) if not errors else []
+    checks = _self_test(found, engine, known_images, quiet=as_json) if with_self_test and not errors else []
     sound = not errors and all(check.passed is not False for check in checks)
     if as_json:
         rendering.echo_json(
@@ -60,6 +69,7 @@ def _check(folder: Path, notes: Sequence["Problem"], engine: str, *, with_self_t
                 "sound": sound,
                 "errors": [str(problem) for problem in errors],
                 "warnings": [str(problem) for problem in warnings],
+                "images": [asdict(image) for image in images],
                 "self_test": [asdict(check) for check in checks],
             }
         )
@@ -77,18 +87,40 @@ def _show(title: str, problems: Sequence["Problem"]) -> None:
         click.echo("  No problems found.")
 
 
-def _self_test(bundle: "Bundle", engine_name: str, *, quiet: bool) -> list["Check"]:
-    from palio.core.bundle.pick_phase import pick_phase
-    from palio.core.self_test.run import run_self_test
+def _images(bundle: "Bundle", engine_name: str, known_images: "Substitutes", *, quiet: bool) -> list["ImageOnMachine"]:
+    """Shows what the images are on this machine; nothing if no engine is there, which a bundle need not care about."""
+    from palio.core.errors import PalioError
+    from palio.core.self_test.images import images_on_machine
+    from palio.engines import open_engine
+
+    try:
+        engine, _ = open_engine(engine_name)
+        found = [*images_on_machine(bundle, engine, known_images)]
+    except PalioError as error:
+        if error.failure.code not in ("engine-missing", "engine-fault"):
+            raise
+        return []
+    if found:
+        click.echo(f"Images on this machine ({engine.describe()}):", err=quiet)
+    for image in found:
+        click.echo(f"  {_LABELS[True if image.is_here else None]:<6}  {image.where}: {image.outcome}", err=quiet)
+    return found
+
+
+def _self_test(bundle: "Bundle", engine_name: str, known_images: "Substitutes", *, quiet: bool) -> list["Check"]:
+    from palio.core.self_test.run import phases_to_test, run_self_test
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)
     click.echo(f"Testing the scoring program on {engine.describe()} ({why}):", err=quiet)
+    phases = phases_to_test(bundle)
     checks = []
-    with TemporaryDirectory(prefix="palio-check-") as work:
-        for check in run_self_test(bundle, pick_phase(bundle, None), engine, Path(work)):
-            click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
-            for line in check.log if not check.passed else ():
-                click.echo(f"          | {line}", err=quiet)
-            checks.append(check)
+    for phase in phases:
+        with TemporaryDirectory(prefix="palio-check-") as work:
+            for found in run_self_test(bundle, phase, engine, Path(work), known_images):
+                check = found if len(phases) == 1 else replace(found, name=f"{phase.name}: {found.name}")
+                click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
+                for line in check.log if not check.passed else ():
+                    click.echo(f"          | {line}", err=quiet)
+                checks.append(check)
     return checks

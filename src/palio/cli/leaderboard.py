@@ -20,13 +20,19 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
 @click.argument("names", nargs=-1, metavar="RUN...|[CHALLENGE]")
 @click.option("--phase", metavar="NAME", help="Rank or show only this phase. [default for CHALLENGE: the open phase]")
 @click.option(
+    "--leaderboard",
+    "board",
+    metavar="KEY",
+    help="Which leaderboard to show, if there are several. [default: the first]",
+)
+@click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Also write the leaderboard of run folders to FILE, a page that needs no other file.",
 )
 @rendering.as_json_option
-def leaderboard(names: Sequence[str], phase: str | None, html: Path | None, as_json: bool) -> None:
+def leaderboard(names: Sequence[str], phase: str | None, board: str | None, html: Path | None, as_json: bool) -> None:
     """Rank the run folders RUN..., or show the leaderboard of CHALLENGE on the platform.
 
     A rank range lists the ranks that the cases cannot tell apart. Runs without a score come last.
@@ -34,9 +40,9 @@ def leaderboard(names: Sequence[str], phase: str | None, html: Path | None, as_j
     if _is_challenge(names):
         if html:
             raise click.UsageError("--html needs run folders.")
-        _show_challenge(names[0] if names else None, phase, as_json=as_json)
+        _show_challenge(names[0] if names else None, phase, board, as_json=as_json)
     else:
-        _show_runs([Path(name) for name in names], phase, html, as_json=as_json)
+        _show_runs([Path(name) for name in names], phase, board, html, as_json=as_json)
 
 
 def _is_challenge(names: Sequence[str]) -> bool:
@@ -49,7 +55,9 @@ def _is_challenge(names: Sequence[str]) -> bool:
 # -- run folders
 
 
-def _show_runs(folders: Sequence[Path], phase: str | None, html: Path | None, *, as_json: bool) -> None:
+def _show_runs(
+    folders: Sequence[Path], phase: str | None, board: str | None, html: Path | None, *, as_json: bool
+) -> None:
     # Here and not above: `palio --help` needs no numpy.
     from palio.cli.leaderboard_page import leaderboard_page
     from palio.core.files.staging import staged
@@ -59,7 +67,7 @@ def _show_runs(folders: Sequence[Path], phase: str | None, html: Path | None, *,
 
     once = {folder.resolve(): folder for folder in reversed(folders)}  # a run named twice is ranked once
     found = [read_run(folder) for folder in reversed(once.values())]
-    ranking = rank_runs(_of_phase(found, phase) if phase else found)
+    ranking = rank_runs(_of_phase(found, phase) if phase else found, board)
     noted = notes(ranking)
     if html:
         with staged(html) as (page,):
@@ -68,7 +76,8 @@ def _show_runs(folders: Sequence[Path], phase: str | None, html: Path | None, *,
         rendering.echo_json(_as_json(ranking, noted, html))
         return
     phantom = rendering.ON_PHANTOM if ranking.lock.phantom else ""
-    click.echo(f"{ranking.lock.bundle.title}, phase {ranking.lock.phase}{phantom}")
+    board_title = f", {ranking.board.title}" if ranking.lock.leaderboards else ""
+    click.echo(f"{ranking.lock.bundle.title}, phase {ranking.lock.phase}{board_title}{phantom}")
     click.echo(_table(ranking))
     for run in ranking.unranked:
         click.echo(f"  {'–':<6} {run.name}: {run.reason}")
@@ -166,16 +175,22 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
 # -- a challenge on the platform
 
 
-def _show_challenge(challenge: str | None, phase: str | None, *, as_json: bool) -> None:
+def _show_challenge(challenge: str | None, phase: str | None, board: str | None, *, as_json: bool) -> None:
     from palio.client import connect
     from palio.client import submitting as client
 
     connection = connect()
-    found = connection.get(f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard", phase=phase)
+    address = f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard"
+    found = connection.get(address, phase=phase)
+    if board and board != found["leaderboard"]:
+        _require_known(board, found["leaderboards"])
+        found = connection.get(address, phase=phase, leaderboard=board)
     if as_json:
         rendering.echo_json(found)
         return
-    click.echo(f"{found['title']}, phase {found['phase']}\n")
+    several = len(found["leaderboards"]) > 1
+    title = f", {found['leaderboard_title']}" if several else ""
+    click.echo(f"{found['title']}, phase {found['phase']}{title}\n")
     if not found["rows"]:
         click.echo("  The scores of this phase are hidden." if found["hidden"] else "  No scores yet.")
         return
@@ -186,13 +201,30 @@ def _show_challenge(challenge: str | None, phase: str | None, *, as_json: bool) 
             _rank(row),
             row["team"] + (" (baseline)" if row["baseline"] else ""),
             *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
+            *((row["answers"] or {}).get(question["key"], "–") for question in found["questions"]),
             str(row["entries"]),
         ]
         for row in found["rows"]
     ]
-    click.echo(rendering.table(["Rank", "Team", *titles, "Entries"], rows))
+    asked = [question["title"] for question in found["questions"]]
+    click.echo(rendering.table(["Rank", "Team", *titles, *asked, "Entries"], rows))
     if found["own_team"]:
         click.echo(f"\nYour team: {found['own_team']}")
+    if several:
+        others = ", ".join(each["key"] for each in found["leaderboards"] if each["key"] != found["leaderboard"])
+        click.echo(f"\nOther leaderboards (--leaderboard KEY): {others}")
+
+
+def _require_known(board: str, known: Sequence[Any]) -> None:
+    from palio.core.errors import PalioError
+
+    if all(each["key"] != board for each in known):
+        raise PalioError(
+            "usage",
+            problem=f"This phase has no leaderboard `{board}`. Its leaderboards: "
+            f"{', '.join(each['key'] for each in known)}.",
+            next_step="Name one of these with --leaderboard, or leave it out.",
+        )
 
 
 def _rank(row: Any) -> str:

@@ -22,8 +22,8 @@ from palio.cli import rendering
 def pack(folder: Path, output: Path, as_json: bool) -> None:
     """Create a submission from FOLDER and run the platform's checks on it.
 
-    FOLDER has a Dockerfile at its root, or is a challenge with one in docker_code_inference/. The same files with the
-    same execute bits always give the same bytes.
+    FOLDER has a Dockerfile at its root, is a challenge with one in docker_code_inference/, or is a MONAI bundle. The
+    same files with the same execute bits always give the same bytes.
     """
     from palio.core.quantities import size_text
     from palio.core.submission.pack import pack as pack_folder

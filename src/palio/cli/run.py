@@ -1,14 +1,17 @@
 """`palio run` and `palio score`: evaluate a submission exactly as the platform does."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
 
 from palio.cli import rendering
+from palio.cli.images import image_option, substitutes
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES
 from palio.engines import ENGINES
@@ -48,7 +51,7 @@ folder_option = click.option(
 
 
 @click.command()
-@click.argument("submission", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("submission", type=click.Path(path_type=Path))
 @challenge_option
 @phase_option
 @engine_option
@@ -59,6 +62,7 @@ folder_option = click.option(
     help="The submission's kind. [default: detected from its content]",
 )
 @click.option("--label", help="The name on the leaderboard. [default: the file name]")
+@image_option
 @rendering.as_json_option
 def run(
     submission: Path,
@@ -68,14 +72,17 @@ def run(
     output: Path | None,
     kind: str | None,
     label: str | None,
+    images: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Evaluate SUBMISSION exactly as the platform does and write a run folder.
 
     Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
-    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file.
+    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file; or the path of a
+    solution in CHALLENGE, as `solutions:` names it.
     """
-    return evaluate(submission, challenge, phase, engine, output, kind, label, as_json=as_json)
+    with _file_or_solution(submission, challenge) as path:
+        return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json, images=images)
 
 
 @click.command()
@@ -84,12 +91,43 @@ def run(
 @phase_option
 @engine_option
 @folder_option
+@image_option
 @rendering.as_json_option
 def score(
-    predictions: Path, challenge: Path, phase: str | None, engine: str, output: Path | None, as_json: bool
+    predictions: Path,
+    challenge: Path,
+    phase: str | None,
+    engine: str,
+    output: Path | None,
+    images: tuple[str, ...],
+    as_json: bool,
 ) -> int:
     """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
-    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json)
+    return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json, images=images)
+
+
+@contextmanager
+def _file_or_solution(given: Path, challenge: Path) -> Iterator[Path]:
+    """The file, or a solution of the challenge with this path, zipped if it is a folder."""
+    if given.is_file():
+        yield given
+        return
+    from palio.core.bundle.read import read_bundle
+    from palio.core.errors import PalioError
+    from palio.core.self_test.answers import zipped
+
+    bundle = read_bundle(challenge)
+    solutions = {each.path.relative_to(bundle.root).as_posix(): each.path for each in bundle.solutions}
+    path = solutions.get(given.as_posix())
+    if path is None:
+        named = f" Its solutions: {', '.join(solutions)}." if solutions else ""
+        problem = f"{given} is a folder." if given.is_dir() else f"There is no file {given}."
+        step = "Pack it with `palio pack`" if given.is_dir() else "Name a file"
+        raise PalioError(
+            "usage", problem=f"{problem}{named}", next_step=f"{step}, or name a solution of the challenge."
+        )
+    with TemporaryDirectory(prefix="palio-solution-") as folder:
+        yield zipped(path, Path(folder) / f"{path.name}.zip")
 
 
 def evaluate(
@@ -102,6 +140,7 @@ def evaluate(
     label: str | None,
     *,
     as_json: bool,
+    images: Sequence[str] = (),
 ) -> int:
     """Runs one evaluation to its end, shows its stages, and returns the verdict's exit code."""
     # Imported here to keep `palio --help` fast.
@@ -115,11 +154,12 @@ def evaluate(
     from palio.core.submission.kinds import check_submission, read_submission
     from palio.engines import open_engine
 
+    known_images = substitutes(images)
     bundle = read_bundle(challenge)
     phase = pick_phase(bundle, phase_name)
     wanted = SubmissionKind(kind) if kind else None
     submission = read_submission(path, wanted, accepted=phase.rules.submissions)
-    check_submission(submission)
+    submission = check_submission(submission, phase.rules.monai.classes)
     engine, why = open_engine(engine_name)
     key = machine_key()
     identity = new_identity()
@@ -137,7 +177,7 @@ def evaluate(
     say(f"  engine      {engine.describe()} ({why})")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
         say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
-    evaluation = Evaluation(attempt, engine, folder, key=key)
+    evaluation = Evaluation(attempt, engine, folder, key=key, substitutes=known_images)
     try:
         _watch(evaluation, say)
     except KeyboardInterrupt:
@@ -160,9 +200,10 @@ def evaluate(
 
 def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> str:
     """A table of one row, or of one for each task and their mean."""
+    from palio.core.bundle.leaderboards import score_columns
     from palio.core.bundle.task_columns import own_columns, task_key
 
-    shown = [column for column in own_columns(bundle.leaderboard.columns) if column.computation is None]
+    shown = [column for column in own_columns(score_columns(bundle, phase)) if column.computation is None]
 
     def row(key_of: Callable[[str], str]) -> list[str]:
         keys = [(column, key_of(column.key)) for column in shown]
@@ -178,7 +219,11 @@ def _scores(scores: Mapping[str, float], bundle: "Bundle", phase: "Phase") -> st
 def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
     """Steps the evaluation and prints a line per stage: its name at the start, its duration at the end."""
     shown: Stage | None = None
+    image_said = False
     while evaluation.step():
+        if not image_said and evaluation.image:
+            say(f"  image       {evaluation.image}")
+        image_said = True
         if evaluation.stage is not shown:
             _close(evaluation, shown, say)
             shown = evaluation.stage

@@ -1,7 +1,8 @@
-"""`palio submit`, `status`, `logs` and `cancel`: a participant's commands on a platform."""
+"""`palio submit`, `status`, `logs`, `cancel` and `choose`: a participant's commands on a platform."""
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from palio.cli import rendering
 from palio.cli.platform import challenge_option, in_person
 from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import SubmissionKind
-from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, Failure
+from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, Failure, PalioError
 
 if TYPE_CHECKING:
     from palio.client import Connection
+
+_MOST_ANSWERS_BYTES = 1024**2
 
 phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [default: the open phase]")
 
@@ -29,11 +32,24 @@ phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [
     type=click.Choice([kind.value for kind in SubmissionKind]),
     help="The submission's kind. [default: detected from its content]",
 )
+@click.option(
+    "--answers",
+    multiple=True,
+    metavar="FILE|KEY=VALUE",
+    help="Answer a question of the challenge, or all of them with a JSON file of keys and answers. Can be repeated.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the result, and exit as `palio run` would.")
 @rendering.as_json_option
 @in_person
 def submit(
-    file: Path, challenge: str | None, phase: str | None, note: str, kind: str | None, wait: bool, as_json: bool
+    file: Path,
+    challenge: str | None,
+    phase: str | None,
+    note: str,
+    kind: str | None,
+    answers: Sequence[str],
+    wait: bool,
+    as_json: bool,
 ) -> int:
     """Submit FILE to a challenge on the platform that you are logged in to.
 
@@ -47,12 +63,14 @@ def submit(
     def say(text: str, *, newline: bool = True) -> None:
         click.echo(text, nl=newline, err=as_json)
 
+    given = _answers(answers)
     connection = connect()
     name = client.resolve_challenge(connection, challenge)
     client.check_quota(connection, name, phase)
+    answered = client.check_answers(connection, name, given)
     show = _progress() if sys.stderr.isatty() else None
     stored = upload_file(connection, name, file, kind=kind, phase=phase, progress=show)
-    submission = client.submit(connection, name, stored["id"], phase=phase, note=note)
+    submission = client.submit(connection, name, stored["id"], phase=phase, note=note, answers=answered)
     say(f"{name}, phase {submission['phase']}, team {submission['team']}")
     size, digest = size_text(stored["size_bytes"]), stored["sha256"][:12]
     say(f"  submission  {file.name} ({stored['kind']}, {size}, sha256 {digest})")
@@ -162,6 +180,55 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
         click.echo("Cancelled." if current["ended"] else "Cancelling: the job is being stopped.")
 
 
+@click.command()
+@click.argument("submission")
+@click.option("--take-off", is_flag=True, help="Take it off the leaderboard instead.")
+@rendering.as_json_option
+def choose(submission: str, take_off: bool, as_json: bool) -> None:
+    """Put SUBMISSION on the leaderboard, where the challenge leaves the choice to teams.
+
+    If the challenge shows one submission of each team, it replaces the one that is there.
+    """
+    from palio.client import connect
+    from palio.client import submitting as client
+
+    act = client.take_off_leaderboard if take_off else client.put_on_leaderboard
+    current = act(connect(), submission)
+    if as_json:
+        rendering.echo_json(current)
+    else:
+        click.echo("Taken off the leaderboard." if take_off else "Put on the leaderboard.")
+
+
+def _answers(given: Sequence[str]) -> dict[str, object]:
+    """From `--answers`: a later one wins over those before."""
+    answers: dict[str, object] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if equals and not Path(each).is_file():
+            answers[key.strip()] = value
+            continue
+        answers |= _answers_in(Path(each))
+    return answers
+
+
+def _answers_in(file: Path) -> dict[str, object]:
+    from palio.core.files.untrusted import UnreadableFileError, read_untrusted
+
+    example = 'Write an object such as {"method": "CNN"}, or answer with --answers KEY=VALUE.'
+    try:
+        content = json.loads(read_untrusted(file, _MOST_ANSWERS_BYTES))
+    except FileNotFoundError as error:
+        raise PalioError("usage", problem=f"--answers {file}: there is no such file.", next_step=example) from error
+    except (UnreadableFileError, OSError) as error:
+        raise PalioError("usage", problem=f"--answers {file}: the file {error}.", next_step=example) from error
+    except (ValueError, RecursionError) as error:
+        raise PalioError("usage", problem=f"--answers {file}: the file is not JSON.", next_step=example) from error
+    if not isinstance(content, dict):
+        raise PalioError("usage", problem=f"--answers {file}: the file is not a JSON object.", next_step=example)
+    return content
+
+
 def _progress() -> Callable[[int, int], None]:
     from palio.core.quantities import size_text
 
@@ -242,6 +309,8 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         shown = [column for column in ended["columns"] if column["key"] in ended["scores"]]
         cells = [f"{ended['scores'][column['key']]:.{column['precision']}f}" for column in shown]
         say("\n" + rendering.table([column["title"] for column in shown], [cells]))
+        if (ended.get("choice") or {}).get("may_put"):
+            say(f"\nNot on the leaderboard yet. To put it there: palio choose {ended['id']}")
     elif ended["state"] == "scored":
         say("\nScored. The scores of this phase are hidden until the organizers publish them.")
     if ended["state"] == "cancelled":

@@ -93,6 +93,7 @@ def _public_key(text: str) -> str:
 def _rederive(
     verification: "Verification", bundle: "Bundle", engine_name: str, predictions: Path | None, *, quiet: bool
 ) -> "Rederivation":
+    from palio.cli.images import substitutes
     from palio.core.rederive import rederive
     from palio.engines import open_engine
 
@@ -107,7 +108,7 @@ def _rederive(
     engine, why = open_engine(engine_name)
     click.echo(f"  engine      {engine.describe()} ({why})", err=quiet)
     with TemporaryDirectory(prefix="palio-verify-") as work:
-        return rederive(receipt, bundle, engine, folder, Path(work))
+        return rederive(receipt, bundle, engine, folder, Path(work), substitutes(()))
 
 
 def _show(verification: "Verification") -> None:

@@ -77,6 +77,10 @@ class Connection:
         answer = self._ask("POST", path, again=again or key is not None, json=content or {}, headers=headers)
         return _json(answer, self.url)
 
+    def delete(self, path: str) -> Any:
+        """Safe to repeat: what is gone stays gone."""
+        return _json(self._ask("DELETE", path, again=True), self.url)
+
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: Body | None = None
     ) -> Mapping[str, str]:

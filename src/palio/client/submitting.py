@@ -1,13 +1,15 @@
 """A participant's requests to a platform: find a challenge, submit, follow and cancel."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 from palio.client.connection import Connection, new_key
+from palio.core.bundle.model import Question
 from palio.core.errors import Failure, PalioError
+from palio.core.submission.fact_sheet import Answers, checked_answers
 
 POLL_S = 1.0
 
@@ -50,8 +52,22 @@ def check_quota(connection: Connection, challenge: str, phase: str | None) -> No
         raise PalioError.of(Failure.from_body(asked[-1]["refusal"]))
 
 
-def submit(connection: Connection, challenge: str, file: str, *, phase: str | None = None, note: str = "") -> Any:
-    content = {"file": file, "phase": phase, "note": note}
+def check_answers(connection: Connection, challenge: str, given: Mapping[str, object]) -> Answers:
+    """The answers to the challenge's questions. Raises PalioError "answers-invalid", before anything is uploaded."""
+    asked = connection.get(f"/challenges/{quote(challenge, safe='')}").get("questions", [])
+    return checked_answers([Question(**each | {"options": tuple(each["options"])}) for each in asked], given)
+
+
+def submit(
+    connection: Connection,
+    challenge: str,
+    file: str,
+    *,
+    phase: str | None = None,
+    note: str = "",
+    answers: Mapping[str, str | bool] | None = None,
+) -> Any:
+    content = {"file": file, "phase": phase, "note": note, "answers": dict(answers or {})}
     return connection.post(f"/challenges/{challenge}/submit", content, key=new_key())
 
 
@@ -63,6 +79,16 @@ def get_submission(connection: Connection, submission: str) -> Any:
 def cancel(connection: Connection, submission: str, *, counts: bool) -> Any:
     with _naming(connection, submission):
         return connection.post(f"/submissions/{quote(submission, safe='')}/cancel", {"counts": counts}, again=True)
+
+
+def put_on_leaderboard(connection: Connection, submission: str) -> Any:
+    with _naming(connection, submission):
+        return connection.post(f"/submissions/{quote(submission, safe='')}/leaderboard", {}, again=True)
+
+
+def take_off_leaderboard(connection: Connection, submission: str) -> Any:
+    with _naming(connection, submission):
+        return connection.delete(f"/submissions/{quote(submission, safe='')}/leaderboard")
 
 
 def watch(connection: Connection, submission: str, sleep: Callable[[float], None] = time.sleep) -> Iterator[Any]:

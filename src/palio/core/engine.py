@@ -156,6 +156,7 @@ class End(StrEnum):
     OUTPUT_FILES = "output file limit"
     IMAGE_SIZE = "image size limit"
     BASE_MISSING = "base image missing"
+    INDEX_UNREACHABLE = "package index unreachable"
     NOT_STARTED = "not started"
 
 
@@ -245,6 +246,9 @@ class Engine(Protocol):
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         """How each property of the isolation contract is enforced here, in the contract's order."""
+
+    def has_image(self, name: str) -> bool | None:
+        """Whether it has an image of that name, without pulling it. None if it uses no images."""
 
     def check(self, limits: Limits) -> None:
         """Raises PalioError("limit-unavailable") if the engine cannot enforce a limit at all."""

@@ -20,25 +20,31 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from palio.core.attempt import verdicts
 from palio.core.attempt.blind import Names, refuse_unfit
+from palio.core.attempt.bundle_image import BundleImage, resolve_image, uses_bundle_image
 from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
+from palio.core.attempt.monai_output import convert_table
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
 from palio.core.attempt.restore import restore_all
 from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
+from palio.core.bundle.leaderboards import score_columns
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.task_columns import combined, own_columns
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine, Job, JobResult, Work
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.files.staging import writing
 from palio.core.leaderboard.scores import Scores, read_scores
 from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
-from palio.core.submission.kinds import unpack_results
+from palio.core.submission.kinds import monai_bundle, unpack_results
+from palio.core.submission.monai.context import check_command
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -67,14 +73,15 @@ class Evaluation:
         any_kind: bool = False,
         collected: Path | None = None,
         copies: InputCopies | None = None,
+        substitutes: Substitutes = NO_SUBSTITUTES,
         watch: Callable[["Evaluation"], None] = lambda _: None,
     ) -> None:
         """With `key`, signs a receipt at the end of the attempt.
 
         With `any_kind`, evaluates kinds of submission that the phase would not accept from a participant. With
         `collected`, only scores the predictions that another attempt left there. With `copies`, copies hidden inputs
-        there once and links them from then on. Calls `watch` in the middle of a step whenever `stage` or `files_of`
-        changes and when the verdict is written.
+        there once and links them from then on. `substitutes` are images for bundles whose own the engine lacks. Calls
+        `watch` in the middle of a step whenever `stage` or `files_of` changes and when the verdict is written.
 
         Resumes the attempt if it has started in this folder. Raises PalioError "target-not-empty" if the folder belongs
         to another attempt.
@@ -86,6 +93,8 @@ class Evaluation:
         self.folder = folder
         self.stage = Stage.BUILD
         self.files_of = Cause.ORGANIZER
+        self._substitutes = substitutes
+        self.image: BundleImage | None = None  # known after the first step, if a program runs in it
         self._watch = watch
         self.result, has_begun = resume(attempt, folder)
         self._recorded_stages = frozenset(self.result.stages)
@@ -155,7 +164,7 @@ class Evaluation:
         runs = [self._code_run() for _ in self._each_task()] if is_code else []
         self._write_lock(runs[0] if runs else None)
         if not self._any_kind:
-            verdicts.refuse_unfit(attempt.submission, attempt.phase, self._engine.name)
+            verdicts.refuse_unfit(attempt.submission, attempt.phase)
         for task in attempt.phase.tasks:
             if attempt.phase.rules.blind and task.input_data:
                 refuse_unfit(task.input_data, attempt.phase.rules.blind)
@@ -178,6 +187,10 @@ class Evaluation:
         for each in self._each_task():
             scores[each.task.index] = yield from self._score()
         self.result.scores = scores[attempt.task.index] if len(scores) == 1 else combined(scores)
+
+    @property
+    def _bundle_image(self) -> BundleImage:
+        return self.image or BundleImage(self.attempt.bundle.docker_image)
 
     def _each_task(self) -> Iterator[Attempt]:
         """Makes each task the current one, in turn."""
@@ -203,8 +216,8 @@ class Evaluation:
     def _container(self) -> Generator[Stage, None, JobOn]:
         """Builds or loads the submission's image."""
         self._reach(Stage.BUILD, Cause.PARTICIPANT)
-        is_saved = self.attempt.submission.kind is SubmissionKind.IMAGE
-        image = yield from (self._load() if is_saved else self._build())
+        ways = {SubmissionKind.IMAGE: self._load, SubmissionKind.MONAI: self._build_monai}
+        image = yield from ways.get(self.attempt.submission.kind, self._build)()
 
         def job_on(inputs: Path | None) -> Job:
             assert inputs is not None  # noqa: S101 - `_predict` has refused
@@ -227,9 +240,11 @@ class Evaluation:
         """Builds the image that runs the submission's code."""
         self._reach(Stage.BUILD, Cause.ORGANIZER)
         attempt = self.attempt
-        build = attempt.code_image(self.folder, run.context or self._prepared.image_context())
+        build = attempt.code_image(self.folder, run.context or self._prepared.image_context(self._bundle_image))
         result = yield from self._run(build)
-        verdicts.raise_if_code_image_failed(result, build, attempt.task.ingestion_program if run.context else None)
+        if run.context is None:
+            verdicts.raise_if_bundle_image_failed(result, build, self._bundle_image, self.stage)
+        verdicts.raise_if_code_image_failed(result, build, attempt.task.ingestion_program)
 
         def job_on(inputs: Path | None) -> Job:
             self._ingests = run.ingestion is not None
@@ -250,6 +265,18 @@ class Evaluation:
         build = attempt.build(self.folder, context)
         result = yield from self._run(build)
         verdicts.raise_if_build_failed(result, build)
+        return result.image or ""
+
+    def _build_monai(self) -> Generator[Stage, None, str]:
+        """Builds the image of a MONAI bundle, and checks that it has MONAI before the bundle runs in it."""
+        attempt, rules = self.attempt, self.attempt.phase.rules
+        bundle = monai_bundle(attempt.submission, rules.monai.classes)
+        build = attempt.build(self.folder, self._prepared.monai_context(attempt.submission, bundle, rules))
+        result = yield from self._run(build)
+        verdicts.raise_if_monai_image_failed(result, build, rules.monai.image)
+        check = attempt.monai_check_job(self.folder, image=result.image or "", command=check_command(bundle))
+        found = yield from self._run(check, recorded=False)
+        verdicts.raise_if_monai_missing(found, check, rules.monai.image, self._engine)
         return result.image or ""
 
     def _sample(self, job_on: JobOn) -> Generator[Stage, None, None]:
@@ -288,7 +315,7 @@ class Evaluation:
         yield from self._run_scoring(reference, attempt.predictions(self.folder), scores)
         if (report := scores / REPORT).is_file() and attempt is self._tasks[0]:
             shutil.copyfile(report, self.folder.report)
-        return read_scores(scores, own_columns(attempt.bundle.leaderboard.columns))
+        return read_scores(scores, own_columns(score_columns(attempt.bundle, attempt.phase)))
 
     # -- parts of the stages
 
@@ -308,6 +335,8 @@ class Evaluation:
             return  # the scoring program may be reading it
         clear(target)
         verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
+        if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
+            convert_table(target, inputs, self.attempt.phase.rules.monai)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
@@ -346,9 +375,13 @@ class Evaluation:
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """Builds the program's own Dockerfile, else the image that the bundle names; once per digest."""
-        context = program if (program / "Dockerfile").is_file() else self._prepared.image_context()
-        build = self.attempt.scoring_image(self.folder, context)
+        own = (program / "Dockerfile").is_file()
+        build = self.attempt.scoring_image(
+            self.folder, program if own else self._prepared.image_context(self._bundle_image)
+        )
         result = yield from self._run(build, recorded=False)
+        if not own:
+            verdicts.raise_if_bundle_image_failed(result, build, self._bundle_image, self.stage)
         verdicts.raise_if_scoring_image_failed(result, build, self.attempt.task.scoring_program)
         return result.image or ""
 
@@ -437,7 +470,12 @@ class Evaluation:
     def _write_lock(self, run: CodeRun | None) -> None:
         attempt = self.attempt
         if self.folder.has("lock.json"):
+            image = self.folder.read_json("lock.json").get("image")
+            self.image = BundleImage.from_json(image) if image else None
             return
+        kind = SubmissionKind.RESULTS if self._collected is not None else attempt.submission.kind
+        if any(uses_bundle_image(task, kind) for task in attempt.phase.tasks):
+            self.image = resolve_image(attempt.bundle, self._engine, self._substitutes)
         resolved = lock(
             bundle=attempt.bundle,
             phase=attempt.phase,
@@ -445,5 +483,6 @@ class Evaluation:
             submission=attempt.submission,
             engine=self._engine,
             code=run.way if run else None,
+            image=self.image,
         )
         self.folder.write_json("lock.json", resolved)

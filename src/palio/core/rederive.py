@@ -16,6 +16,8 @@ from palio.core.attempt.lock import lock
 from palio.core.attempt.run_folder import Result, RunFolder, new_identity
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import Failure, PalioError, counted
 from palio.core.evaluate import Attempt, Evaluation
@@ -50,7 +52,14 @@ class _Locked(BaseModel):
     submission: _LockedSubmission
 
 
-def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path, work: Path) -> Rederivation:
+def rederive(
+    receipt: Receipt,
+    bundle: Bundle,
+    engine: Engine,
+    predictions: Path,
+    work: Path,
+    substitutes: Substitutes = NO_SUBSTITUTES,
+) -> Rederivation:
     """Scores the verified `predictions` again. `work` is an empty folder that the caller removes.
 
     Raises PalioError "receipt-invalid" for an incomplete statement, and errors of the bundle's data.
@@ -66,7 +75,7 @@ def rederive(receipt: Receipt, bundle: Bundle, engine: Engine, predictions: Path
     stated = receipt.statement.result.get("scores")
     if unlike or stated is None:
         return Rederivation(unlike, missing)
-    result = _score(attempt, engine, predictions, work / "run")
+    result = _score(attempt, engine, predictions, work / "run", substitutes)
     found = differences("scores", stated, dict(result.scores)) if result.scores is not None else ()
     return Rederivation(unlike, missing, result, tuple(found))
 
@@ -117,6 +126,6 @@ def _without_inputs(tasks: Any) -> Any:
     return [{key: value for key, value in dict(task).items() if key != "input_data"} for task in tasks]
 
 
-def _score(attempt: Attempt, engine: Engine, predictions: Path, folder: Path) -> Result:
+def _score(attempt: Attempt, engine: Engine, predictions: Path, folder: Path, substitutes: Substitutes) -> Result:
     run = RunFolder.create(folder, attempt.identity)
-    return Evaluation(attempt, engine, run, any_kind=True, collected=predictions).finish()
+    return Evaluation(attempt, engine, run, any_kind=True, collected=predictions, substitutes=substitutes).finish()

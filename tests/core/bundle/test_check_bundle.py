@@ -66,7 +66,6 @@ def test_unsound_parts_are_listed_at_once(write_bundle: WriteBundle) -> None:
         ("competition.yaml", 7, "tasks[1].scoring_program"),
         ("competition.yaml", 12, "palio.blind.inputs"),
         ("competition.yaml", 15, "palio.sample.input"),
-        ("pages/terms.md", None, ""),
     ]
     assert [(problem.line, problem.field) for problem in warnings] == [
         (5, "tasks"),
@@ -76,7 +75,9 @@ def test_unsound_parts_are_listed_at_once(write_bundle: WriteBundle) -> None:
         (13, "palio.statistics.cases"),
         (14, "palio.limits.predict.time"),
         (14, "palio.limits.predict.output"),
+        (None, ""),
     ]
+    assert warnings[-1].file == "pages/terms.md"
 
 
 def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> None:
@@ -133,3 +134,18 @@ def test_data_zip_that_cannot_be_unpacked_is_refused(write_bundle: WriteBundle, 
         archive.writestr(name, "a")
     errors, _ = check_bundle(read_bundle(root), NOW)
     assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].reference_data")]
+
+
+@pytest.mark.parametrize(("kinds", "is_error"), [("[code, results]", True), ("[results]", False)])
+def test_ingestion_during_scoring_is_no_surprise_of_a_later_phase(
+    write_bundle: WriteBundle, kinds: str, is_error: bool
+) -> None:
+    text = SOUND.replace("phases: [", "phases:\n  - ").replace("tasks: [0]}]", "tasks: [0]}")
+    text = text.replace("tasks:\n", "tasks:\n  - {index: 7, name: Late, scoring_program: scoring_program, "
+                        "ingestion_program: ingestion, ingestion_only_during_scoring: true}\n", 1)  # fmt: skip
+    later = f"  - {{name: Later, start: 2026-02-01, tasks: [7], palio: {{submissions: {kinds}}}}}\n"
+    files = {"ingestion/metadata": "command: python3 ingest.py\n", "ingestion/ingest.py": ""}
+    root = write_bundle(text.replace("leaderboards:", f"{later}leaderboards:"), DATA | files)
+    found = [problem for problems in check_bundle(read_bundle(root), NOW) for problem in problems]
+    during = [problem for problem in found if "ingestion_only_during_scoring" in problem.field]
+    assert [(problem.line, problem.is_error) for problem in during] == [(6, is_error)]

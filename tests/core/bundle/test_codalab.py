@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.defaults import NATIVE
-from palio.core.bundle.model import Column, LogPolicy, Page, SubmissionKind, Task
+from palio.core.bundle.model import Column, Leaderboard, LogPolicy, Page, SubmissionKind, Task
 from palio.core.bundle.read import read_bundle
 from palio.core.errors import PalioError
 
@@ -101,6 +101,7 @@ def test_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundl
         max_submissions_per_day=999,
         max_submissions=100,
         auto_migrate=True,
+        migrates_ranked=True,
         rules=results_only,
     )
     mean = Column("mean", "mean", False, 2, False, "avg_rank", ("set1", "set2"))
@@ -114,12 +115,13 @@ def test_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundl
         Column("set1", "Set 1", descending=False, precision=4, hidden=True),
         Column("set2", "Set 2", descending=True, precision=2, hidden=False),
     )
+    time = Column("time", "time", descending=True, precision=2, hidden=False)
+    assert bundle.more_leaderboards == (Leaderboard("Other", "OTHER", False, "", (time,), time),)
     overview = root / "pages/overview.md"
     assert bundle.pages == (Page("Overview", overview), Page("Learn the details", overview))
     assert (bundle.terms, bundle.docker_image) == (root / "pages/terms.md", "codalab/codalab-legacy:py3")
     assert not bundle.auto_approve
     assert [(warning.line, warning.field) for warning in bundle.warnings] == [
-        (33, "leaderboard.leaderboards.OTHER"),
         (38, "leaderboard.columns.set2"),
         (41, "leaderboard.columns.time"),
         (23, "phases.1.is_scoring_only"),  # what has no effect comes last
@@ -199,3 +201,9 @@ def test_challenge_that_ends_on_a_day_ends_with_that_day(write_bundle: WriteBund
     bundle = read_bundle(write_bundle(IRIS.replace("2024-12-31 23:00:00", "2024-12-31")))
     assert bundle.phases[-1].end == datetime(2025, 1, 1, tzinfo=UTC)
     assert (6, "end_date") in {(warning.line, warning.field) for warning in bundle.warnings}
+
+
+def test_phase_after_the_end_of_the_challenge_is_never_open(write_bundle: WriteBundle) -> None:
+    bundle = read_bundle(write_bundle(IRIS.replace("end_date: 2024-12-31", "end_date: 2024-05-31")))
+    assert bundle.phases[-1].end == bundle.phases[-1].start
+    assert "phases.2" in {warning.field for warning in bundle.warnings}

@@ -65,6 +65,10 @@ def test_program_may_be_a_zip(tmp_path: Path) -> None:
             {"metadata": "command: a 'b\n"},
             "metadata:1: command: cannot be split into words (No closing quotation); check its quotes",
         ),
+        (
+            {"metadata.txt": "command: a\n"},
+            "it has no metadata.yaml or metadata, only metadata.txt; rename it to metadata",
+        ),
         ({"metadata": "\tcommand: a\n"}, "metadata:1: is indented with a tab; YAML allows only spaces"),
     ],
 )

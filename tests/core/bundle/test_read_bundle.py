@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.bundle.defaults import NATIVE
+from palio.core.bundle.leaderboards import ranking_of
 from palio.core.bundle.model import (
     BlindPolicy,
     Column,
@@ -416,6 +417,17 @@ def test_zip_and_its_folder_stand_for_each_other(write_bundle: WriteBundle, writ
     assert [warning.field for warning in bundle.warnings] == ["tasks[0].scoring_program"]
 
 
+def test_page_elsewhere_in_the_bundle_is_used_if_it_is_the_only_one(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL.replace("file: pages/overview.md", "file: overview.md"))
+    bundle = read_bundle(root)
+    assert bundle.pages[0].file == root / "pages/overview.md"
+    assert [warning.field for warning in bundle.warnings] == ["pages[0].file"]
+    (root / "other").mkdir()
+    (root / "other/overview.md").write_text("Another.")
+    (problem,) = problems(root)
+    assert problem.startswith("competition.yaml:3: pages[0].file: ")
+
+
 def test_folder_of_a_zip_that_is_out_of_the_bundle_is_refused(write_bundle: WriteBundle, tmp_path: Path) -> None:
     root = write_bundle(MINIMAL.replace("scoring_program: scoring_program", "scoring_program: program.zip"))
     (tmp_path / "outside").mkdir()
@@ -517,14 +529,15 @@ def test_bundle_without_our_block_keeps_the_rules_of_its_platform(write_bundle: 
     text = MINIMAL.replace("tasks: [0]", "tasks: [0], execution_time_limit: 1200, hide_output: true").replace(
         "[{columns", "[{submission_rule: Force_Last, columns"
     )
-    assert read_bundle(write_bundle(text)).phases[0].rules == replace(
+    bundle = read_bundle(write_bundle(text))
+    assert bundle.phases[0].rules == replace(
         NATIVE,
         submissions=(SubmissionKind.RESULTS,),
         predict=replace(NATIVE.predict, time_s=1200),
         score=replace(NATIVE.score, time_s=1200),
         logs_predict=LogPolicy.NONE,
-        ranking=RankingPolicy("last", "min"),
     )
+    assert ranking_of(bundle.phases[0], bundle.leaderboard) == RankingPolicy("last", "min")
 
 
 def test_hide_output_hides_logs_on_hidden_data_and_no_score(write_bundle: WriteBundle) -> None:

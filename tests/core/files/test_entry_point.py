@@ -46,8 +46,7 @@ def test_what_linux_can_start_or_perhaps_can(head: bytes) -> None:
 def test_a_fault_is_one_line_and_its_advice_another() -> None:
     fault = start_fault("/a\n\x1b[2J/run.sh", 0o644, b"", lambda path: True)
     assert str(fault) == (
-        "/a\\x0a\\x1b[2J/run.sh is not executable\n"
-        "Set the bit before you pack (`chmod +x`), or add `RUN chmod +x /a\\x0a\\x1b[2J/run.sh` to the Dockerfile."
+        "/a\\x0a\\x1b[2J/run.sh is not executable\nSet the bit with `chmod +x` before you pack; the zip keeps it."
     )
 
 

@@ -128,6 +128,50 @@ def test_last_of_each_team_is_the_last_with_a_score() -> None:
     assert order(rows) == [(1, "b1"), (2, "a2"), (None, "c1")]
 
 
+def chosen(label: str, team: str, minute: int, at: int | None, f1: float) -> Entry:
+    return replace(entry(label, team, minute, f1=f1), chosen=None if at is None else BEGIN + timedelta(minutes=at))
+
+
+CHOICES = [
+    chosen("a1", "alice", 1, 20, 0.6),
+    chosen("a2", "alice", 2, 10, 0.9),
+    chosen("a3", "alice", 3, None, 0.95),
+    chosen("b1", "bob", 1, None, 0.8),
+    replace(entry("base", "carol", 1, f1=0.7), baseline=True),
+    replace(chosen("c1", "carol", 1, 5, 0.99), disqualified="copied"),
+]
+
+
+def test_team_chooses_its_row() -> None:
+    rows = rank_entries(CHOICES, [F1], F1, RankingPolicy("team"))
+    assert order(rows) == [(1, "base"), (2, "a1"), (None, "c1")]
+    assert [(row.entries, row.last) for row in rows[:2]] == [
+        (1, BEGIN + timedelta(minutes=1)),
+        (3, BEGIN + timedelta(minutes=3)),
+    ]
+
+
+def test_team_chooses_several_rows() -> None:
+    rows = rank_entries(CHOICES, [F1], F1, RankingPolicy("team", several=True))
+    assert order(rows) == [(1, "a2"), (2, "base"), (3, "a1"), (None, "c1")]
+    assert [(row.entries, row.last) for row in rows[:3:2]] == [
+        (1, BEGIN + timedelta(minutes=2)),
+        (1, BEGIN + timedelta(minutes=1)),
+    ]
+
+
+def test_all_entries_have_a_row() -> None:
+    rows = rank_entries(CHOICES, [F1], F1, RankingPolicy("all"))
+    assert [label for _, label in order(rows)] == ["a3", "a2", "b1", "base", "a1", "c1"]
+
+
+def test_weighted_sum_of_ranks() -> None:
+    column = replace(computed("avg_rank", "f1", "seconds", descending=False), computation_weights=(2.0, 1.0))
+    entries = [entry("a", f1=0.9, seconds=9), entry("b", f1=0.8, seconds=1)]
+    rows = rank_entries(entries, [F1, SECONDS, column], column)
+    assert [(row.entry.label, row.values["avg_rank"]) for row in rows] == [("a", 4.0), ("b", 5.0)]
+
+
 def test_without_a_team_each_entry_stands_for_itself() -> None:
     entries = [entry("a", f1=0.7), entry("b", f1=0.9)]
     assert order(rank_entries(entries, [F1], F1, RankingPolicy("best", "min"))) == [(1, "b"), (2, "a")]

@@ -11,7 +11,7 @@ from tests.fakes import FakeEngine, ended
 
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import Job, JobResult
-from palio.core.self_test.run import Check, run_self_test
+from palio.core.self_test.run import Check, phases_to_test, run_self_test
 
 FIRST = "the reference data as predictions"
 MISSING_ARE_LEFT_OUT = SCORE.replace("if missing:", "if False:").replace(
@@ -119,3 +119,13 @@ def test_reference_data_that_scores_like_nothing_is_no_perfect_answer(tmp_path: 
     report = experiments(write_bundle(tmp_path / "b", score=zero), tmp_path / "work")
     assert failed(report) == []
     assert report["an empty answers.csv"].passed is None
+
+
+def test_phases_that_score_alike_are_tested_once(tmp_path: Path) -> None:
+    again = "  - {index: 1, name: Alike, start: 2026-02-01, tasks: [0]}\n"
+    other = "  - {index: 2, name: Other, start: 2026-03-01, tasks: [0], palio: {submissions: [results]}}\n"
+    yaml = YAML.replace("start: 2026-01-01", "start: 2026-01-01\n    end: 2026-01-02")
+    again = again.replace("02-01,", "02-01, end: 2026-02-02,")
+    yaml = yaml.replace("leaderboards:", f"{again}{other}leaderboards:")
+    phases = phases_to_test(read_bundle(write_bundle(tmp_path / "b", yaml=yaml)))
+    assert [phase.name for phase in phases] == ["Final", "Other"]

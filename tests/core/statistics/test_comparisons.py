@@ -103,7 +103,7 @@ def test_holm() -> None:
 
 def test_compare_all_by_mcnemar() -> None:
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said(), said(*range(6)), said(5)]))
-    assert compare_all(answers, "accuracy") == (
+    assert compare_all([answers], "accuracy") == (
         Comparison(0, 1, 6, 0, 0.03125, 0.09375),
         Comparison(0, 2, 1, 0, 1.0, 1.0),
         Comparison(1, 2, 0, 5, 0.0625, 0.125),
@@ -112,10 +112,10 @@ def test_compare_all_by_mcnemar() -> None:
 
 def test_compare_all_by_permutation() -> None:
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said(), said(*range(40))]))
-    assert compare_all(answers, "f1_weighted") == (Comparison(0, 1, 40, 0, 1 / 10_001, 1 / 10_001),)
+    assert compare_all([answers], "f1_weighted") == (Comparison(0, 1, 40, 0, 1 / 10_001, 1 / 10_001),)
 
 
 def test_a_large_board_can_still_find_a_difference() -> None:
     """With 10,000 draws Holm over 35 entries' 595 pairs could not: 595 / 10,001 > .05."""
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said()] * 34 + [said(*range(20))]))
-    assert compare_all(answers, "f1_weighted")[33].adjusted == 595 / (40 * 595 + 1)
+    assert compare_all([answers], "f1_weighted")[33].adjusted == 595 / (40 * 595 + 1)

@@ -7,9 +7,14 @@ FILES = tuple(f"{case:03}.jpg" for case in range(200))
 TRUTHS = tuple("ab"[case % 2] for case in range(200))
 
 
-def cases(*wrong: int) -> Cases:
-    said = tuple("ba"[case % 2] if case in wrong else truth for case, truth in enumerate(TRUTHS))
-    return Cases(FILES, TRUTHS, said)
+def task(*wrong: int, size: int = 200) -> Cases:
+    said = tuple("ba"[case % 2] if case in wrong else truth for case, truth in enumerate(TRUTHS[:size]))
+    return Cases(FILES[:size], TRUTHS[:size], said)
+
+
+def cases(*wrong: int) -> tuple[Cases]:
+    """Those of a phase with one task."""
+    return (task(*wrong),)
 
 
 def test_rank_statistics_of_a_leaderboard() -> None:
@@ -20,7 +25,7 @@ def test_rank_statistics_of_a_leaderboard() -> None:
         (1, 2, 48, 0),
     ]
     assert found.ranges == ((1, 2), (1, 2), (3, 3))
-    assert found.cases == 200
+    assert (found.cases, found.is_exact) == (200, True)
     assert found.frequencies is not None
     assert [sum(row) for row in found.frequencies] == pytest.approx([1, 1, 1])
 
@@ -34,7 +39,7 @@ def test_submission_without_cases_is_compared_with_none() -> None:
 
 
 def test_different_cases_are_not_compared() -> None:
-    other = Cases(("x.jpg", "y.jpg"), ("a", "b"), ("a", "b"))
+    other = (Cases(("x.jpg", "y.jpg"), ("a", "b"), ("a", "b")),)
     found = rank_statistics([1.0, 1.0], [cases(), other], "accuracy")
     assert found == RankStatistics(reason=found.reason)
     assert "different cases" in found.reason
@@ -50,3 +55,33 @@ def test_nothing_is_compared_without_cases() -> None:
 def test_score_interval_holds_the_score(wrong: tuple[int, ...]) -> None:
     interval = score_interval(cases(*wrong), "accuracy")
     assert interval.low <= 1 - len(wrong) / 200 <= interval.high
+
+
+def test_mean_over_tasks_has_an_interval_stratified_by_task() -> None:
+    """Both tasks weigh the same, so the small one decides the width."""
+    large, small = task(*range(20)), task(*range(4), size=20)
+    interval = score_interval((large, small), "accuracy")
+    assert interval.low < 0.85 < interval.high
+    width, of_large = interval.high - interval.low, score_interval((large,), "accuracy")
+    of_small = score_interval((small,), "accuracy")
+    expected = ((of_large.high - of_large.low) ** 2 + (of_small.high - of_small.low) ** 2) ** 0.5 / 2
+    assert width == pytest.approx(expected, rel=0.1)
+
+
+def test_tasks_are_compared_by_their_mean() -> None:
+    """The one behind is better on the larger task, so that a mean over all cases would be the other way round."""
+    ahead, behind = (task(*range(10)), task(size=20)), (task(), task(*range(10), size=20))
+    found = rank_statistics([0.975, 0.75], [ahead, behind], "accuracy", frequencies=True)
+    (pair,) = found.comparisons
+    assert (pair.only_a, pair.only_b, found.cases, found.is_exact) == (10, 10, 220, False)
+    assert pair.p_value < 0.05
+    assert found.ranges == ((1, 1), (2, 2))
+    assert found.frequencies is not None
+    assert found.frequencies[0][0] > 0.99
+    same = rank_statistics([0.975, 0.975], [ahead, ahead], "accuracy")
+    assert same.comparisons[0].p_value == 1.0
+
+
+def test_tasks_with_different_cases_are_not_compared() -> None:
+    found = rank_statistics([1.0, 1.0], [(task(), task(size=20)), (task(), task(size=30))], "accuracy")
+    assert "different cases" in found.reason

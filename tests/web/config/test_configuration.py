@@ -57,6 +57,29 @@ def test_every_kind_of_value_from_the_environment(tmp_path: Path) -> None:
     )
 
 
+def test_substitutes_of_the_file_and_the_environment(tmp_path: Path) -> None:
+    write_toml(
+        tmp_path, '[server]\nport = 9000\n[images]\n"a.example/x:1" = "python:3"\n"a.example/y:1" = "python:3"\n'
+    )
+    read = read_configuration({"PALIO_IMAGES": "a.example/y:1=python:4"}, tmp_path)
+    assert [read.images.of(f"a.example/{name}:1") for name in "xyz"] == ["python:3", "python:4", None]
+    assert read.port == 9000
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("images = 3\n", 1),
+        ("[server]\nimages = 'a.example/x:1=python:3'\n", 1),
+        ('[images]\n"a b" = "python:3"\n"x.example/a" = 3\n', 2),
+        ('[images]\n"x.example/a:1" = "x.example/a:1"\n', 1),
+    ],
+)
+def test_substitutes_that_cannot_be_used(tmp_path: Path, text: str, count: int) -> None:
+    write_toml(tmp_path, text)
+    assert len(problems({}, tmp_path)) == count
+
+
 def test_palio_database_url_overrides_database_url(tmp_path: Path) -> None:
     environment = {"DATABASE_URL": "postgresql://other/one", "PALIO_DATABASE_URL": "postgresql://this/one"}
     assert read_configuration(environment, tmp_path).database_url == "postgresql://this/one"

@@ -19,6 +19,7 @@ from palio.engines.fault import Unavailable
 from palio.web.controller.engines import Engines
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.loop import Controller
+from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
 from palio.web.storage.files import file_path
@@ -53,6 +54,7 @@ class SteppedController:
             heartbeat=self.heartbeat,
             clock=self.clock,
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
+            migration=PhaseMigration(start=lambda job: job()),
         )
         controller.watch.look()
         return controller

@@ -599,6 +599,7 @@ def test_several_tasks_are_one_attempt_and_one_row(stepped: SteppedController, w
     assert attempt.scores == {"accuracy": 1.0, "accuracy@0": 1.0, "accuracy@1": 1.0}
     assert moves(attempt) == ["build", "predict", "score", "scored"]
     assert stepped.engine.left == []
-    found = snapshot(world.challenge, current_bundle(world.challenge).phases[0], Visibility.PUBLIC)
+    bundle = current_bundle(world.challenge)
+    found = snapshot(world.challenge, bundle.phases[0], bundle.leaderboard, Visibility.PUBLIC)
     assert [column.key for column in found.leaderboard.columns] == ["accuracy", "accuracy@0", "accuracy@1"]
     assert [row.values for row in found.leaderboard.rows] == [attempt.scores]

@@ -46,8 +46,8 @@ def open_challenge(world: World, tmp_path: Path) -> World:
 def rows(
     challenge: Challenge, visibility: Visibility = Visibility.PUBLIC
 ) -> list[tuple[int | None, str, float | None]]:
-    phase = current_bundle(challenge).phases[-1]
-    leaderboard, _ = read_leaderboard(challenge, phase, visibility)
+    bundle = current_bundle(challenge)
+    leaderboard, _ = read_leaderboard(challenge, bundle.phases[-1], bundle.leaderboard, visibility)
     return [(row.rank, row.name, row.values.get("accuracy")) for row in leaderboard.rows]
 
 
@@ -101,8 +101,9 @@ def test_entries_and_the_last_are_counted_per_team(open_challenge: World) -> Non
     add_submission(open_challenge.team, scores=scores(0.7), minute=1)
     add_submission(open_challenge.team, failure="predict-exit", minute=2)
     add_submission(open_challenge.team, scores=scores(0.95), minute=3, disqualified="copied")
-    phase = current_bundle(open_challenge.challenge).phases[-1]
-    (row,) = read_leaderboard(open_challenge.challenge, phase, Visibility.PUBLIC)[0].rows
+    bundle = current_bundle(open_challenge.challenge)
+    found, _ = read_leaderboard(open_challenge.challenge, bundle.phases[-1], bundle.leaderboard, Visibility.PUBLIC)
+    (row,) = found.rows
     assert (row.entries, row.last) == (2, NOON.replace(minute=1))
 
 
@@ -171,6 +172,9 @@ def test_api_gives_the_whole_leaderboard(open_challenge: World, browser: Browser
         "challenge": "mednist",
         "title": "Vowels",
         "phase": "Final",
+        "leaderboard": "main",
+        "leaderboard_title": "Results",
+        "leaderboards": [{"key": "main", "title": "Results"}],
         "hidden": False,
         "primary": "accuracy",
         "columns": [
@@ -178,6 +182,7 @@ def test_api_gives_the_whole_leaderboard(open_challenge: World, browser: Browser
             {"key": "seconds", "title": "Seconds", "descending": False, "precision": 1},
             {"key": "mean_rank", "title": "Mean rank", "descending": False, "precision": 2},
         ],
+        "questions": [],
         "cases": None,
         "rows": [
             {

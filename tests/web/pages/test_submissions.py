@@ -1,5 +1,6 @@
 """Handing in from a browser that runs no script; and what is said before a file is chosen."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,9 +8,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import ANSWERS, YAML, answers, write_bundle
+from tests.monai_bundles import CHALLENGE, INFERENCE, monai_files, with_classes, zip_files
 from tests.web.scored_submissions import publish, write_leaderboard_bundle
 from tests.web.submission_files import below, context_zip
 from tests.web.submitting import end, stored
@@ -44,6 +47,26 @@ def test_page_says_that_code_runs_inside_the_ingestion_program(world: World, bro
     (bundle / "ingestion" / "metadata").write_text("command: python $program/run.py")
     publish(world.challenge, bundle)
     assert sentence in words(browser(world.bob).get(PAGE).text)
+
+
+def test_monai_bundle_is_taken_and_its_classes_are_checked(world: World, browser: Browser, tmp_path: Path) -> None:
+    publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=CHALLENGE))
+    said = words(browser(world.bob).get(PAGE).text)
+    assert "a MONAI bundle, without a Dockerfile" in said
+    assert "of its output must be 0: no , 1: yes" in said
+
+    def post(files: dict[str, str]) -> HttpResponse:
+        content = zip_files(tmp_path / "b.zip", files).read_bytes()
+        return browser(world.bob).post(PAGE, {"file": SimpleUploadedFile("b.zip", content), "phase": "Final"})
+
+    answer = post(monai_files(metadata=json.dumps(with_classes("yes", "no"))))
+    assert (answer.status_code, Submission.objects.count()) == (422, 0)
+    assert "the same classes in another order" in words(answer.text)
+    config = json.dumps(INFERENCE)
+    assert post(monai_files(inference=config.replace("dataset_dir", "data"))).status_code == 302
+    file = Submission.objects.get().file
+    assert file.kind == "monai"
+    assert "`dataset_dir`" in file.notes[0]
 
 
 def test_form_without_script_submits(world: World, browser: Browser) -> None:
@@ -190,3 +213,64 @@ def test_long_list_has_pages(world: World, browser: Browser) -> None:
 def test_stranger_is_told_to_sign_in_or_join(world: World, browser: Browser) -> None:
     assert browser().get(PAGE).headers["Location"].startswith("/accounts/login/")
     assert browser(world.dave).get(PAGE).status_code == 403
+
+
+SHEET = """\
+fact_sheet:
+  method: {type: text, title: "Your method", is_required: "true"}
+  pretrained: {type: checkbox, title: Pretrained, selection: [true, false]}
+  size: {type: select, title: Size, selection: [small, large]}
+"""
+
+
+def ask(world: World, folder: Path) -> None:
+    publish(world.challenge, write_bundle(folder / "asking", yaml=YAML.replace("palio:\n", f"{SHEET}palio:\n")))
+
+
+def test_form_asks_the_questions_of_the_fact_sheet(world: World, browser: Browser, tmp_path: Path) -> None:
+    ask(world, tmp_path)
+    bob = browser(world.bob)
+    assert "Your method" in words(bob.get(PAGE).text)
+    form = {"phase": "Final", "answer-size": "large", "answer-method": " ", "answer-pretrained": "yes"}
+    content = answers(ANSWERS).encode()
+    refused = bob.post(PAGE, form | {"file": SimpleUploadedFile("a.csv", content)})
+    assert (refused.status_code, PalioError("answers-invalid", count="1 problem").failure.message) == (
+        422,
+        refused.context["failure"].message,
+    )
+    assert "<option selected>large</option>" in refused.text  # it need not be answered again
+    assert Submission.objects.count() == 0
+    form |= {"answer-method": "<i>CNN</i>"}
+    done = bob.post(PAGE, form | {"file": SimpleUploadedFile("a.csv", content)})
+    assert Submission.objects.get().answers == {"method": "<i>CNN</i>", "pretrained": True, "size": "large"}
+    assert "&lt;i&gt;CNN&lt;/i&gt;" in bob.get(done.headers["Location"]).text
+
+
+def test_earlier_file_is_submitted_again_with_answers(world: World, browser: Browser, tmp_path: Path) -> None:
+    ask(world, tmp_path)
+    file = stored(world.team, world.bob)
+    bob = browser(world.bob)
+    assert f"file={file.pk}" in bob.get(PAGE).text
+    shown = bob.get(PAGE, {"phase": "Final", "file": file.pk}).text
+    assert f'<input type="hidden" name="file" value="{file.pk}">' in shown
+    bob.post(f"{PAGE}file/", {"file": file.pk, "phase": "Final", "answer-method": "CNN"})
+    assert Submission.objects.get().answers == {"method": "CNN", "pretrained": False}
+
+
+def test_api_wants_the_answers(world: World, browser: Browser, tmp_path: Path) -> None:
+    ask(world, tmp_path)
+    file, bob = stored(world.team, world.bob), browser(world.bob)
+    questions = bob.get("/api/v1/challenges/mednist").json()["questions"]
+    assert [(each["key"], each["type"], each["required"]) for each in questions] == [
+        ("method", "text", True),
+        ("pretrained", "checkbox", False),
+        ("size", "select", False),
+    ]
+
+    def submit_with(given: dict[str, object]) -> tuple[int, str]:
+        found = bob.post("/api/v1/challenges/mednist/submit", {"file": file.pk, "answers": given}, "application/json")
+        return found.status_code, found.json().get("code", "")
+
+    assert submit_with({"method": "CNN", "size": "huge"}) == (422, "answers-invalid")
+    assert submit_with({"method": "CNN", "pretrained": False}) == (201, "")
+    assert Submission.objects.get().answers == {"method": "CNN", "pretrained": False}

@@ -2,13 +2,14 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.bundles import YAML, write_bundle
 
-from palio.core.bundle.model import Bundle
+from palio.core.bundle.model import Bundle, Solution
 from palio.core.bundle.read import read_bundle
 from palio.web.storage.downloads import blocks_of, downloads, zip_of
 
@@ -47,6 +48,21 @@ def test_downloads_leave_out_hidden_data_in_a_public_folder(bundle: Bundle) -> N
 def test_downloads_of_a_phase_that_has_not_begun_are_for_helpers_alone(bundle: Bundle) -> None:
     assert downloads(bundle, datetime(2025, 1, 1, tzinfo=UTC)) == []
     assert len(downloads(bundle, None)) == 3
+
+
+def test_solutions_are_for_helpers_alone(bundle: Bundle) -> None:
+    for name in ("best/answers.csv", "code.zip"):
+        (bundle.root / name).parent.mkdir(exist_ok=True)
+        (bundle.root / name).write_text(name)
+    solutions = (Solution(bundle.root / "best", (0,)), Solution(bundle.root / "code.zip", (0,)))
+    other = Solution(bundle.root / "code.zip", (7,))
+    bundle = replace(bundle, solutions=(*solutions, other))
+    assert not [found for found in downloads(bundle, NOW) if found.kind.startswith("solution")]
+    offered = [found for found in downloads(bundle, None) if found.kind.startswith("solution")]
+    assert [(found.kind, found.title, found.count) for found in offered] == [
+        ("solution-1", "Solution 1", 1),
+        ("solution-2", "Solution 2", 1),
+    ]
 
 
 def test_zip_of_files(bundle: Bundle) -> None:

@@ -130,10 +130,6 @@ def test_kind_that_the_phase_does_not_take(make: MakeWorld) -> None:
     assert "`context`" in error.value.failure.message
 
 
-def test_kinds_that_cannot_be_evaluated_are_not_offered(make: MakeWorld) -> None:
-    assert stands(make(kinds="context, code, monai")).kinds == ("context", "code")
-
-
 def test_all_phases_are_listed(make: MakeWorld) -> None:
     world = make()
     assert [each.phase.name for each in quotas_of(world.team, NOON)] == [PHASE]

@@ -32,13 +32,12 @@ def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
     world: World, small_bundle: Path, tmp_path: Path
 ) -> None:
     folder = shutil.copytree(small_bundle, tmp_path / "vowels")
-    (folder / "overview.md").write_text("")
+    (folder / "overview.md").unlink()
     error = failure(packed(folder, tmp_path), world)
     assert error.failure.message == "bundle has 1 problem."
     assert error.failure.next_step == "Fix what is listed, then run `palio check bundle` again."
     assert error.failure.evidence == (
-        "overview.md: is empty, but competition.yaml names it as the page “Overview”; write it or remove it from "
-        "competition.yaml",
+        "competition.yaml:9: pages[0].file: is `overview.md`, which is not in the bundle",
     )
 
 

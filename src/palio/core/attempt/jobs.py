@@ -15,7 +15,7 @@ INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
 SUBMITTED, INPUT_DATA = "/app/ingested_program", "/app/input_data"
 METADATA = "metadata"  # in the predictions, for scoring programs: exit code and time
-SAMPLE_SCORE, SCORE_IMAGE = "sample-score", "score-image"
+SAMPLE_SCORE, SCORE_IMAGE, MONAI_CHECK = "sample-score", "score-image", "monai-check"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,10 @@ class Attempt:
             limits=self.phase.rules.build,
             log=folder.log(Stage.BUILD),
         )
+
+    def monai_check_job(self, folder: RunFolder, *, image: str, command: tuple[str, ...]) -> Job:
+        """Looks for the packages that a MONAI bundle needs. Nothing of the bundle runs in it."""
+        return replace(self._named(folder, MONAI_CHECK), image=image, command=command)
 
     def submission_job(self, folder: RunFolder, stage: Stage, *, image: str, inputs: Path) -> Job:
         """Runs the submission on `inputs` in the stage `sample` or `predict`."""
@@ -141,6 +145,8 @@ class Attempt:
             yield self.load(folder)
         else:
             yield Build(self.job_name(Stage.BUILD), "", folder.work, limits, folder.log(Stage.BUILD))
+        if self.submission.kind is SubmissionKind.MONAI:
+            yield self._named(folder, MONAI_CHECK)
         for attempt in self.tasks():
             if attempt.part:
                 yield Build(attempt.job_name(Stage.BUILD), "", folder.work, limits, folder.log(Stage.BUILD))

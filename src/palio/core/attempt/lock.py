@@ -5,7 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import palio
-from palio.core.bundle.model import Bundle, Phase, Rules, Task
+from palio.core.attempt.bundle_image import BundleImage
+from palio.core.bundle.leaderboards import leaderboards_of, ranking_of
+from palio.core.bundle.model import Bundle, Leaderboard, Phase, Rules, Task
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
@@ -16,17 +18,26 @@ PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to sy
 
 
 def lock(
-    *, bundle: Bundle, phase: Phase, task: Task, submission: SubmissionFile, engine: Engine, code: str | None = None
+    *,
+    bundle: Bundle,
+    phase: Phase,
+    task: Task,
+    submission: SubmissionFile,
+    engine: Engine,
+    code: str | None = None,
+    image: BundleImage | None = None,
 ) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in `engine` and `host` evaluated the same thing.
 
-    `task` is the phase's first task; `tasks` is only there if it has several. `code` says how a code submission starts
-    (core.attempt.code).
+    `task` is the phase's first task; `tasks` is only there if it has several, and so is `leaderboards`. `code` says how
+    a code submission starts (core.attempt.code). `image` is the bundle's image or its substitute, if a program runs in
+    it.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
     """
     several = phase.tasks if len(phase.tasks) > 1 else ()
+    boards = leaderboards_of(bundle, phase)
     return {
         "bundle": {"title": bundle.title, "digest": bundle.digest},
         "phase": phase.name,
@@ -34,17 +45,15 @@ def lock(
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
         | ({"runs": code} if code else {}),
         **_digests(bundle, task),
-        **({"tasks": [{"task": each.name, **_digests(bundle, each)} for each in several]} if several else {}),
+        **({"tasks": [_task(bundle, each) for each in several]} if several else {}),
+        "image": image.as_json() if image else None,
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,
-        "leaderboard": {
-            "title": bundle.leaderboard.title,
-            "primary": bundle.leaderboard.primary.key,
-            "columns": [asdict(column) for column in bundle.leaderboard.columns],
-        },
+        "leaderboard": _leaderboard(boards[0]),
+        **({"leaderboards": [{"key": each.key, **_leaderboard(each)} for each in boards]} if boards[1:] else {}),
         "statistics": asdict(phase.rules.statistics) if phase.rules.statistics else None,
-        "ranking": asdict(phase.rules.ranking),
+        "ranking": asdict(ranking_of(phase, boards[0])),
         "phantom": any(map(is_phantom, phase.tasks)),
         "palio": palio.__version__,
         "engine": {
@@ -54,6 +63,15 @@ def lock(
         },
         "host": {"platform": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
     }
+
+
+def _leaderboard(board: Leaderboard) -> dict[str, object]:
+    columns = [asdict(column) for column in board.columns]
+    return {"title": board.title, "primary": board.primary.key, "columns": columns}
+
+
+def _task(bundle: Bundle, task: Task) -> dict[str, object]:
+    return {"task": task.name, "index": task.index, **_digests(bundle, task)}
 
 
 def _digests(bundle: Bundle, task: Task) -> dict[str, object]:

@@ -10,15 +10,19 @@ from pathlib import Path
 
 from palio.core.attempt import verdicts
 from palio.core.attempt.blind import Names, stage_inputs
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.attempt.input_copies import InputCopies
+from palio.core.attempt.jobs import INPUT, OUTPUT
 from palio.core.attempt.progress import Progress
 from palio.core.bundle.contents import is_zip
-from palio.core.bundle.model import BlindPolicy, Bundle
+from palio.core.bundle.model import BlindPolicy, Bundle, Rules
 from palio.core.errors import Cause, PalioError
 from palio.core.files.archive import inspect_archive, unpack
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import TIME_NS, copy_tree
 from palio.core.submission.kinds import SubmissionFile, unpack_context
+from palio.core.submission.monai.bundle import MonaiBundle
+from palio.core.submission.monai.context import write_monai_context
 
 
 class Prepared:
@@ -32,15 +36,31 @@ class Prepared:
         """The build context of a submission with a Dockerfile."""
         return self._folder("context", lambda half: unpack_context(submission, half, max_bytes))
 
+    def monai_context(self, submission: SubmissionFile, bundle: MonaiBundle, rules: Rules) -> Path:
+        """The build context of a MONAI bundle, with a Dockerfile of ours."""
+        return self._folder(
+            "context",
+            lambda half: write_monai_context(
+                submission,
+                bundle,
+                half,
+                image=rules.monai.image,
+                inputs=INPUT,
+                output=OUTPUT,
+                network=rules.build.network,
+                max_bytes=rules.build.size_bytes,
+            ),
+        )
+
     def code(self, submission: SubmissionFile, max_bytes: int) -> Path:
         """The files of a code submission, as its container sees them."""
         return self._folder(
             "code", lambda half: unpack(submission.path, half, submission.name, max_bytes=max_bytes, inner=True)
         )
 
-    def image_context(self) -> Path:
-        """A build context that produces the image named by the bundle, unchanged."""
-        text = f"FROM {self._bundle.docker_image}\n"
+    def image_context(self, image: BundleImage) -> Path:
+        """A build context that produces the bundle's image or its substitute, unchanged."""
+        text = f"FROM {image.name if image.without_images else image.used}\n"
         return self._folder("bundle-image", lambda half: (half / "Dockerfile").write_text(text))
 
     def inputs(
@@ -94,8 +114,8 @@ class Prepared:
         if not is_zip(path):
             return self._folder(f"{field}{part}-file", lambda half: _copy_into(half, path))
         try:
-            top = "" if field.endswith("_program") else inspect_archive(path).top
-            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top))
+            top = "" if field.endswith("_program") else inspect_archive(path, lenient=True).top
+            return self._folder(f"{field}{part}-unzipped", lambda half: unpack(path, half / top, lenient=True))
         except PalioError as error:  # unlike a submission's archive, this one is the organizer's to fix
             if error.failure.cause is not Cause.PARTICIPANT:
                 raise

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from palio.core.attempt.bundle_image import BundleImage
 from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.engine import Build, Collected, End, Engine, Job, JobResult, Load
@@ -19,13 +20,14 @@ from palio.core.submission.kinds import SubmissionFile
 
 PREDICTIONS_INVALID = 10  # the exit code with which a scoring program blames the predictions
 PROBLEMS_FILE = "problems.txt"
-EVALUATED_KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS, SubmissionKind.CODE)
+MODULES_MISSING = 3  # the exit code of submission/monai/in_image/check_packages.py
+_PACKAGE_OF = {"yaml": "pyyaml", "ignite": "pytorch-ignite"}  # of a module with another name
 _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
-    "Install it in a Dockerfile of the scoring program, or name a `docker_image` that has it. The engine `bubblewrap` "
-    "uses this machine's Python: there, run `python -m pip install {}`."
+    "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
+    "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
 )
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
@@ -35,8 +37,8 @@ _INGESTION_NEXT = (
 )
 
 
-def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
-    """Raises if the phase does not accept this kind of submission, or Palio cannot evaluate it."""
+def refuse_unfit(submission: SubmissionFile, phase: Phase) -> None:
+    """Raises if the phase does not accept this kind of submission."""
     allowed = phase.rules.submissions
     if submission.kind not in allowed:
         raise PalioError(
@@ -45,13 +47,6 @@ def refuse_unfit(submission: SubmissionFile, phase: Phase, engine: str) -> None:
             kind=submission.kind,
             phase=phase.name,
             allowed=", ".join(f"`{kind}`" for kind in allowed),
-        )
-    if submission.kind not in EVALUATED_KINDS:
-        raise PalioError(
-            "submission-kind-unsupported",
-            kind=submission.kind,
-            engine=engine,
-            next_step="Submit a zip with a Dockerfile at its root instead.",
         )
 
 
@@ -89,6 +84,7 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
     if result.succeeded:
         return
     limits, log = build.limits, last_lines(build.log)
+    _raise_if_index_unreachable(result, build, Stage.BUILD)
     step, _, reason = result.detail.partition("\n")
     match result.end:
         case End.TIME:
@@ -107,25 +103,64 @@ def raise_if_build_failed(result: JobResult, build: Build) -> None:
 
 def raise_if_scoring_image_failed(result: JobResult, build: Build, program: Path) -> None:
     if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.SCORE)
         facts = _failed_step(result)
         raise PalioError("score-image-failed", stage=Stage.SCORE, program=program, **facts, log=last_lines(build.log))
 
 
 def raise_if_code_image_failed(result: JobResult, build: Build, program: Path | None) -> None:
-    """`program` is the ingestion program with a Dockerfile; None if the image is the one that the bundle names."""
+    """`program` is the ingestion program with a Dockerfile."""
+    if not result.succeeded:
+        _raise_if_index_unreachable(result, build, Stage.BUILD)
+        facts, log = _failed_step(result), last_lines(build.log)
+        raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+
+
+def raise_if_bundle_image_failed(result: JobResult, build: Build, image: BundleImage, stage: Stage) -> None:
+    """For the image that the bundle names, and for its substitute."""
+    if result.end is not End.BASE_MISSING:
+        return
+    code = "substitute-missing" if image.substitute else "bundle-image-missing"
+    reason, log = result.detail.partition("\n")[2], last_lines(build.log)
+    raise PalioError(code, stage=stage, image=image.name, substitute=image.substitute, evidence=[reason], log=log)
+
+
+def raise_if_monai_image_failed(result: JobResult, build: Build, image: str) -> None:
+    """`image` is the base image. The Dockerfile is the platform's, so only what it installs is the participant's."""
+    log = last_lines(build.log)
+    if result.end is End.BASE_MISSING:
+        reason = result.detail.partition("\n")[2]
+        raise PalioError("monai-image-missing", stage=Stage.BUILD, image=image, evidence=[reason], log=log)
+    if result.end is End.EXITED and not result.succeeded:
+        raise PalioError("monai-build-failed", stage=Stage.BUILD, **_failed_step(result), log=log)
+    raise_if_build_failed(result, build)
+
+
+def raise_if_monai_missing(result: JobResult, check: Job, image: str, engine: Engine) -> None:
+    """`check` has printed the modules that the image lacks, each on a line."""
     if result.succeeded:
         return
-    facts, log = _failed_step(result), last_lines(build.log)
-    if result.end is End.BASE_MISSING and program is None:
-        reason = result.detail.partition("\n")[2]
+    lines = last_lines(check.log)
+    if result.exit_code != MODULES_MISSING:
+        reason = f"it could not be checked ({result.detail or result.end}, exit code {result.exit_code})"
+        raise PalioError("monai-image-unfit", stage=Stage.BUILD, image=image, reason=reason, log=lines)
+    packages = [_PACKAGE_OF.get(line, line) for line in lines if line]
+    if engine.loads_images:
         raise PalioError(
-            "bundle-image-missing",
-            stage=Stage.BUILD,
-            image=result.detail.partition("\n")[0],
-            evidence=[reason],
-            log=log,
+            "monai-image-unfit", stage=Stage.BUILD, image=image, reason=f"it has no Python package {_and(packages)}"
         )
-    raise PalioError("ingestion-image-failed", stage=Stage.BUILD, program=program or "the bundle", **facts, log=log)
+    raise PalioError(
+        "monai-not-installed",
+        stage=Stage.BUILD,
+        engine=engine.name,
+        packages=_and(packages),
+        install=" ".join(packages),
+    )
+
+
+def _and(words: Sequence[str]) -> str:
+    words = [f"`{word}`" for word in words]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:
@@ -223,6 +258,11 @@ def data_missing(bundle: Bundle, field: str, path: Path | None) -> PalioError:
     if (bundle.root / "manifest.csv").is_file():
         get = f"Run `palio data get mednist --to {bundle.root}`."
     return PalioError("data-missing", path=shown or "nothing", field=field, next_step=get)
+
+
+def _raise_if_index_unreachable(result: JobResult, build: Build, stage: Stage) -> None:
+    if result.end is End.INDEX_UNREACHABLE:
+        raise PalioError("package-index-unreachable", stage=stage, package=result.detail, log=last_lines(build.log))
 
 
 def _failed_step(result: JobResult) -> dict[str, str]:

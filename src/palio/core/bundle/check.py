@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
+from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
-from palio.core.bundle.model import Bundle, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.data_files import DataFiles, DataOnDisk
+from palio.core.bundle.leaderboards import score_columns
+from palio.core.bundle.model import Bundle, Column, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
@@ -23,7 +26,6 @@ from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
 from palio.core.files.digest import UnfitFile
-from palio.core.files.lfs import lfs_pointers
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
@@ -33,17 +35,21 @@ _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKin
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
-def check_bundle(bundle: Bundle, now: datetime | None = None) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+def check_bundle(
+    bundle: Bundle, now: datetime | None = None, data: DataFiles | None = None
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Returns errors and warnings, each once and in file order. Both are empty for a sound bundle.
 
     `palio check`, publishing and the server use this one verdict. `now` is aware; defaults to the present.
+    `data` reads the data if it is not in the bundle's folder.
     """
     places = Places(bundle.root / NAME)
+    files = data or DataOnDisk(bundle.root)
     listed = (
         *_pages(bundle),
         *_schedule(bundle, now or datetime.now(UTC)),
-        *(problem for task in bundle.tasks for problem in _task(bundle, task, places)),
-        *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places)),
+        *(problem for task in bundle.tasks for problem in _task(bundle, task, places, files)),
+        *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places, files)),
     )
     found = in_file_order(dict.fromkeys(places.located(problem) for problem in listed))
     errors = tuple(problem for problem in found if problem.is_error)
@@ -72,7 +78,7 @@ def _pages(bundle: Bundle) -> Iterator[Problem]:
     named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
     for name, file in named:
         if not file.read_bytes().strip():
-            yield _error(
+            yield _warning(
                 "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
             )
     public = any(phase.rules.data == "public" for phase in bundle.phases)
@@ -90,14 +96,14 @@ def _schedule(bundle: Bundle, now: datetime) -> Iterator[Problem]:
             yield _warning("tasks", f"has {_title(task)}, which no phase uses; name it in a phase or remove it")
 
 
-def _task(bundle: Bundle, task: Task, places: Places) -> Iterator[Problem]:
-    yield from _data(bundle, places, "input_data", task.input_data)
-    yield from _data(bundle, places, "reference_data", task.reference_data)
+def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Iterator[Problem]:
+    yield from _data(bundle, places, files, "input_data", task.input_data)
+    yield from _data(bundle, places, files, "reference_data", task.reference_data)
     for field, path in (("scoring_program", task.scoring_program), ("ingestion_program", task.ingestion_program)):
         if path is not None:
             yield from (places.located(problem, _name(bundle, path)) for problem in _program(bundle, field, path))
     texts = _texts(task.scoring_program, bundle.root)
-    for column in own_columns(bundle.leaderboard.columns):
+    for column in own_columns(_columns_of(bundle, task)):
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
             problem = _warning(
                 "leaderboards",
@@ -110,7 +116,14 @@ def _task(bundle: Bundle, task: Task, places: Places) -> Iterator[Problem]:
             yield there if there.line else problem
 
 
-def _phase(bundle: Bundle, phase: Phase, places: Places) -> Iterator[Problem]:
+def _columns_of(bundle: Bundle, task: Task) -> tuple[Column, ...]:
+    """The columns of the phases that use the task."""
+    phases: list[Phase | None] = [phase for phase in bundle.phases if task in phase.tasks]
+    phases = phases or [None]
+    return tuple({column.key: column for phase in phases for column in score_columns(bundle, phase)}.values())
+
+
+def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> Iterator[Problem]:
     rules = phase.rules
     for stage, time_s in (
         ("build", rules.build.time_s),
@@ -130,15 +143,18 @@ def _phase(bundle: Bundle, phase: Phase, places: Places) -> Iterator[Problem]:
                 f"{size_text(limits.memory_bytes)}; output counts as memory, so raise memory or lower output",
             )
     if rules.sample:
-        yield from _data(bundle, places, "palio.sample.input", rules.sample.input)
-        yield from _data(bundle, places, "palio.sample.expect", rules.sample.expect)
-    yield from _data(bundle, places, "starting_kit", phase.starting_kit)
-    yield from _data(bundle, places, "public_data", phase.public_data)
+        yield from _data(bundle, places, files, "palio.sample.input", rules.sample.input)
+        yield from _data(bundle, places, files, "palio.sample.expect", rules.sample.expect)
+    yield from _data(bundle, places, files, "starting_kit", phase.starting_kit)
+    yield from _data(bundle, places, files, "public_data", phase.public_data)
     for task in phase.tasks:
-        yield from _fit(phase, task)
+        yield from _fit(phase, task, files)
+        yield from monai_problems(phase, task)
+        if task.ingestion_only_during_scoring and task.ingestion_program is not None:
+            yield _during_scoring(bundle, phase, task, places)
 
 
-def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
+def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
     """Checks that the rules of a phase fit the files of one of its tasks."""
     rules = phase.rules
     kinds = set(rules.submissions)
@@ -151,7 +167,7 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
         )
     sources = [(f"in {_title(task)}", task.input_data), ("in the sample", rules.sample and rules.sample.input)]
     for where, source in sources if rules.blind else ():
-        if source and source.exists() and (inputs := _contents(source)) and inputs.names and rules.blind:
+        if source and source.exists() and (inputs := _readable(files, source)) and inputs.names and rules.blind:
             try:
                 parts = name_parts(inputs.names, rules.blind, inputs.head)
                 if telling := file_with_own_name(inputs, parts):
@@ -175,15 +191,43 @@ def _fit(phase: Phase, task: Task) -> Iterator[Problem]:
             )
 
 
-def _data(bundle: Bundle, places: Places, field: str, path: Path | None) -> Iterator[Problem]:
+def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) -> Problem:
+    """What is not run: participants' code would meet the reference data (attempt.code refuses it too)."""
+    if SubmissionKind.CODE in phase.rules.submissions:
+        problem = _error(
+            "",
+            f"is set for {_title(task)}, but “{phase.name}” accepts code, which could then read the reference data; "
+            "remove the key: the ingestion program then runs before scoring, without the reference data, and the "
+            "scoring program finds its output in input/res",
+        )
+    else:
+        problem = _warning(
+            "",
+            f"is set for {_title(task)}, whose ingestion program is not run for the submissions of “{phase.name}”; "
+            "do its work in the scoring program, and remove the ingestion program",
+        )
+    codabench = f"tasks[{bundle.tasks.index(task)}].ingestion_only_during_scoring"
+    codalab = "ingestion_program_only_during_scoring"
+    located = [places.located(replace(problem, field=field)) for field in (codabench, codalab)]
+    return next((found for found in located if found.line), located[0])
+
+
+def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:
     """Checks that data exists and is not empty."""
     if path is None:
         return
     name = _name(bundle, path)
-    if fault := _data_fault(bundle, path):
+    if fault := _data_fault(files, path):
         yield places.located(_error(field, f"is {quoted(name)}, which {fault}"), name)
-    elif path.is_file() and is_zip(path) and (note := _layout_note(contents_of(path).names)):
-        yield places.located(_warning(field, f"is {quoted(name)}, which {note}"), name)
+    elif path.is_file() and is_zip(path):
+        contents = files.contents(path)
+        if note := _layout_note(contents.names):
+            yield places.located(_warning(field, f"is {quoted(name)}, which {note}"), name)
+        yield from (places.located(_changed(field, name, change), name) for change in contents.changes)
+
+
+def _changed(field: str, name: str, change: str) -> Problem:
+    return _warning(field, f"is {quoted(name)}, in which {change}")
 
 
 def _layout_note(names: Sequence[str]) -> str | None:
@@ -199,13 +243,13 @@ def _layout_note(names: Sequence[str]) -> str | None:
     return None
 
 
-def _data_fault(bundle: Bundle, path: Path) -> str | None:
+def _data_fault(files: DataFiles, path: Path) -> str | None:
     if not path.exists():
         return "does not exist; put the data there, or correct the path"
     try:
-        if not contents_of(path, bundle.root).names or (path.is_file() and path.stat().st_size == 0):
+        if not files.contents(path).names or (path.is_file() and path.stat().st_size == 0):
             return "is empty; put the data there"
-        if pointers := lfs_pointers(path):
+        if pointers := files.pointers(path):
             count = counted(len(pointers), "Git LFS pointer")
             return f"has {count} instead of data, such as {quoted(pointers[0])}; run `git lfs pull` in the repository"
     except (UnfitFile, OSError) as fault:
@@ -230,6 +274,7 @@ def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
     except PalioError as error:
         yield _error(field, f"{error.failure.message} {error.failure.next_step}")
         return
+    yield from (_changed(field, _name(bundle, path), change) for change in contents.changes)
     needed = set(_files_of_command(program.command or ()))
     for file, target in _links_as_text(path, contents):
         yield (_error if file in needed else _warning)(
@@ -269,20 +314,18 @@ def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
             yield PurePosixPath(word).as_posix()
 
 
-def _contents(path: Path, within: Path | None = None) -> Contents | None:
+def _readable(files: DataFiles, path: Path) -> Contents | None:
     """Returns None if the contents cannot be read, which another check reports."""
     try:
-        return contents_of(path, within)
+        return files.contents(path)
     except (UnfitFile, OSError):
         return None
 
 
 def _texts(path: Path, within: Path | None = None) -> Sequence[bytes]:
     """The contents of a program's files, or nothing if it cannot be read."""
-    contents = _contents(path, within)
-    if contents is None:
-        return []
     try:
+        contents = contents_of(path, within)
         return [contents.head(name, SEARCHED_BYTES) for name in contents.names]
     except (UnfitFile, OSError):
         return []

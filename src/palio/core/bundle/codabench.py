@@ -1,15 +1,18 @@
 """Reads Codabench's dialect, `version: 2`, which is also Palio's own."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
-from palio.core.bundle.codabench_leaderboard import read_leaderboard
+from palio.core.bundle.codabench_leaderboard import read_leaderboards
 from palio.core.bundle.defaults import DOCKER_IMAGE, MAX_SUBMISSIONS_PER_DAY
+from palio.core.bundle.fact_sheet import read_fact_sheet
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
-from palio.core.bundle.readers import boolean, image_name, integer, text, text_up_to
+from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
 from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import Moment, end_moment, moment, shown
 from palio.core.bundle.unused import CODABENCH, CODABENCH_PHASE, CODABENCH_TASK
@@ -30,9 +33,10 @@ NO_INDEX = -1  # placeholder for an index that could not be read
 def read_codabench(top: Section, root: Path) -> Bundle:
     """Reads all of competition.yaml. Problems go to the findings of `top`; the bundle then has placeholder values."""
     paths = Paths(root)
-    leaderboard = read_leaderboard(top)
+    boards = read_leaderboards(top)
     tasks = _tasks(top, paths)
-    phases = _phases(top, paths, tasks, leaderboard)
+    phases = _phases(top, paths, tasks, boards)
+    first, *others = with_task_columns(boards, phases)
     bundle = Bundle(
         root=root,
         digest="",
@@ -45,9 +49,11 @@ def read_codabench(top: Section, root: Path) -> Bundle:
         auto_approve=top.read("registration_auto_approve", boolean, False),
         tasks=tuple(tasks.values()),
         phases=phases,
-        leaderboard=with_task_columns(leaderboard, phases),
+        leaderboard=first,
         warnings=(),
         solutions=_solutions(top, paths, tasks),
+        fact_sheet=read_fact_sheet(top),
+        more_leaderboards=tuple(others),
     )
     top.drop(CODABENCH)
     return bundle
@@ -102,7 +108,7 @@ def _no_task(index: int, paths: Paths) -> Task:
     return Task(index, "", "", paths.root, None, None, None, False)
 
 
-def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Leaderboard) -> tuple[Phase, ...]:
+def _phases(top: Section, paths: Paths, tasks: dict[int, Task], boards: Sequence[Leaderboard]) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its name, start and tasks")
     palio = top.take("palio")
     context = Context(
@@ -110,7 +116,6 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
         paths=paths,
         palio=palio,
         native="palio" in top or any("palio" in section for section in sections),
-        submission_rule=leaderboard.submission_rule,
     )
     in_order = sorted(sections, key=lambda section: section.read("index", integer(0, MAX_INDEX), 0))
     read = []
@@ -119,7 +124,8 @@ def _phases(top: Section, paths: Paths, tasks: dict[int, Task], leaderboard: Lea
         section.drop(CODABENCH_PHASE)
         end = _end(section, starts[index + 1] if index + 1 < len(starts) else None)
         own = _tasks_of(section, tasks)
-        read.append((section, read_phase(section, context, index=index, end=end, tasks=own)))
+        phase = read_phase(section, context, index=index, end=end, tasks=own)
+        read.append((section, replace(phase, leaderboards=_leaderboards_of(section, boards))))
     for section, phase in read[:-1]:
         if section.take("end") is None:
             section.missing("end", f"only the last phase may be open-ended; write when “{phase.name}” ends")
@@ -152,6 +158,24 @@ def _end(section: Section, next_start: datetime | None) -> datetime | None:
             f"{shown(end.instant)}; write a time to be sure"
         )
     return end.instant
+
+
+def _leaderboards_of(section: Section, boards: Sequence[Leaderboard]) -> tuple[str, ...]:
+    """The keys of the leaderboards that a phase names, as a list or a single one."""
+    keys = [board.key for board in boards]
+
+    def known(value: Value) -> str:
+        written = scalar(value, "write the index or the key of a leaderboard")
+        if written in keys:
+            return written
+        if written.isascii() and written.isdigit() and len(written) < 6 and int(written) < len(keys):
+            return keys[int(written)]
+        listed = ", ".join(f"{index} `{key}`" for index, key in enumerate(keys))
+        raise Refused(f"{value.found}, but no leaderboard has that index or key (defined: {listed})")
+
+    named = [value for key in ("leaderboard", "leaderboards") if (value := section.take(key))]
+    items = chain.from_iterable(each.items() if isinstance(each.content, tuple) else (each,) for each in named)
+    return tuple(dict.fromkeys(key for item in items if (key := accept(item, known, ""))))
 
 
 def _tasks_of(section: Section, tasks: dict[int, Task]) -> tuple[Task, ...]:

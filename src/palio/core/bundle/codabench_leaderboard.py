@@ -1,42 +1,39 @@
-"""Reads Codabench's `leaderboards`: one leaderboard, its columns by index, some computed from others."""
+"""Reads Codabench's `leaderboards`: their columns by index, some computed from others."""
 
 from dataclasses import replace
 
 from palio.core.bundle.columns import NO_COLUMN, check_columns, read_direction
+from palio.core.bundle.leaderboards import SUBMISSION_RULES
 from palio.core.bundle.model import Column, Leaderboard
 from palio.core.bundle.readers import boolean, choice, integer, text_up_to
 from palio.core.bundle.values import Section, Value, accept
 
-SUBMISSION_RULES = (
-    "Add",
-    "Add_And_Delete",
-    "Add_And_Delete_Multiple",
-    "Force_Last",
-    "Force_Latest_Multiple",
-    "Force_Best",
-)
 COMPUTATIONS = ("avg", "sum", "min", "max", "avg_rank")
 MAX_INDEX = 1000
 MAX_PRECISION = 15  # digits that a double can show
-_NO_LEADERBOARD = Leaderboard("", "", False, "Add", (), NO_COLUMN)
+_NO_LEADERBOARD = Leaderboard("", "", False, "", (), NO_COLUMN)
 
 
-def read_leaderboard(top: Section) -> Leaderboard:
-    advice = "name one leaderboard, with its title, key and columns"
+def read_leaderboards(top: Section) -> tuple[Leaderboard, ...]:
+    """At least one."""
+    advice = "name at least one leaderboard, with its title, key and columns"
     boards = top.take("leaderboards")
     if boards is None and (boards := top.take("leaderboard")):
         boards.warn("is read as `leaderboards`; write `leaderboards`, the only name that Codabench accepts")
     if boards is None or boards.content == ():
         top.missing("leaderboards", advice)
-        return _NO_LEADERBOARD
-    first, *others = (boards,) if isinstance(boards.content, dict) else boards.items() or (None,)
-    for other in others:
-        if other:
-            other.warn("is not used: a challenge shows only its first leaderboard, as on Codabench")
-    return _leaderboard(top.adopt(first)) if first else _NO_LEADERBOARD
+        return (_NO_LEADERBOARD,)
+    values = (boards,) if isinstance(boards.content, dict) else boards.items()
+    read: dict[str, Leaderboard] = {}
+    for place, value in enumerate(values):
+        board = _leaderboard(top.adopt(value), "leaderboard" if place == 0 else f"leaderboard-{place + 1}")
+        if board.key in read:
+            value.error(f"has the key `{board.key}`, like another leaderboard above; give each its own")
+        read.setdefault(board.key, board)
+    return tuple(read.values()) or (_NO_LEADERBOARD,)
 
 
-def _leaderboard(section: Section) -> Leaderboard:
+def _leaderboard(section: Section, key: str) -> Leaderboard:
     columns = _columns(section)
     primary = NO_COLUMN
     if columns:
@@ -47,9 +44,9 @@ def _leaderboard(section: Section) -> Leaderboard:
             value.error(f"{value.found}, but no column has that index (defined: {_listed(columns)})")
     return Leaderboard(
         title=section.read("title", text_up_to(64), "Leaderboard"),
-        key=section.read("key", text_up_to(36), "leaderboard"),
+        key=section.read("key", text_up_to(36), key),
         hidden=section.read("hidden", boolean, False),
-        submission_rule=section.read("submission_rule", choice(*SUBMISSION_RULES), "Add"),
+        submission_rule=section.read("submission_rule", choice(*SUBMISSION_RULES), ""),
         columns=tuple(columns[index] for index in sorted(columns)),
         primary=primary,
     )

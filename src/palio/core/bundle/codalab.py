@@ -11,12 +11,14 @@ from datetime import datetime
 from itertools import chain, groupby, pairwise
 from pathlib import Path
 
-from palio.core.bundle.codalab_leaderboard import read_leaderboard
+from palio.core.bundle.codalab_leaderboard import read_leaderboards
 from palio.core.bundle.defaults import DOCKER_IMAGE
-from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Task
+from palio.core.bundle.leaderboards import BEST
+from palio.core.bundle.model import Bundle, Page, Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
 from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
+from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import ADVICE, Moment, end_moment, shown
 from palio.core.bundle.unused import CODALAB, CODALAB_PARENT, CODALAB_PART, CODALAB_PHASE
 from palio.core.bundle.values import Section, Value
@@ -35,8 +37,9 @@ MAX_NUMBER = 10_000
 def read_codalab(top: Section, root: Path) -> Bundle:
     """Reads all of competition.yaml. Problems go to the findings of `top`; the bundle then has placeholder values."""
     paths = Paths(root)
-    leaderboard = read_leaderboard(top)
-    phases = _phases(top, paths, leaderboard)
+    boards = read_leaderboards(top)
+    phases = _phases(top, paths)
+    first, *others = with_task_columns(boards, phases)
     pages = _pages(top, paths)
     bundle = Bundle(
         root=root,
@@ -50,8 +53,9 @@ def read_codalab(top: Section, root: Path) -> Bundle:
         auto_approve=not top.read("has_registration", boolean, False),
         tasks=tuple(task for phase in phases for task in phase.tasks),
         phases=phases,
-        leaderboard=leaderboard,
+        leaderboard=first,
         warnings=(),
+        more_leaderboards=tuple(others),
     )
     top.drop(CODALAB)
     return bundle
@@ -66,14 +70,13 @@ def _pages(top: Section, paths: Paths) -> dict[str, Path]:
     return {name: file for name, file in pages.items() if file}
 
 
-def _phases(top: Section, paths: Paths, leaderboard: Leaderboard) -> tuple[Phase, ...]:
+def _phases(top: Section, paths: Paths) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its label and start_date")
     context = Context(
         keys=KEYS,
         paths=paths,
         palio=top.take("palio"),
         native="palio" in top or any("palio" in section for section in sections),
-        submission_rule=leaderboard.submission_rule,
     )
     numbers = {section: section.read("phasenumber", integer(0, MAX_NUMBER), 0) for section in sections}
     in_order = sorted(sections, key=numbers.__getitem__)
@@ -88,7 +91,11 @@ def _phases(top: Section, paths: Paths, leaderboard: Leaderboard) -> tuple[Phase
         section.drop(_unused_in(section))
         if section in parts:
             section.drop(CODALAB_PARENT)
-        read.append((section, read_phase(section, context, index=len(read), end=None, tasks=own)))
+        phase = read_phase(section, context, index=len(read), end=None, tasks=own)
+        if section.read("force_best_submission_to_leaderboard", boolean, False) and not phase.rules.ranking.choose:
+            phase = replace(phase, rules=replace(phase.rules, ranking=BEST))
+        phase = replace(phase, migrates_ranked=phase.auto_migrate)
+        read.append((section, phase))
     for part in chain.from_iterable(parts.values()):
         part.drop(_unused_in(part) | CODALAB_PART)
     read = _with_ends(read, _end_of_challenge(top))
@@ -141,7 +148,8 @@ def _end_of_challenge(top: Section) -> datetime | None:
 def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[tuple[Section, Phase]]:
     """Ends each phase when the next one starts, and the last one at the end of the challenge.
 
-    Phases that start together run in parallel, and a phase with `phase_never_ends` runs until the challenge ends.
+    Phases that start together run in parallel, and a phase with `phase_never_ends` runs until the challenge ends. One
+    that starts after the challenge ends is never open, as on CodaLab.
     """
     ended = []
     starts = [phase.start for _, phase in read]
@@ -149,7 +157,7 @@ def _with_ends(read: list[tuple[Section, Phase]], end: datetime | None) -> list[
         later = [start for start in starts if start > max(phase.start, UNKNOWN)]
         never = section.read("phase_never_ends", boolean, False)
         ends = end if never or not later else min(later)
-        ended.append((section, replace(phase, end=ends)))
+        ended.append((section, replace(phase, end=ends and max(ends, phase.start))))
     for start, group in groupby(sorted(ended, key=_start), key=_start):
         together = list(group)
         if len(together) > 1 and start > UNKNOWN:

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.errors import PalioError
-from palio.core.files.archive import inspect_archive
+from palio.core.files.archive import open_archive
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import entries_to_copy
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The relative names of the files, in order, and their first bytes on request."""
+    """The relative names of the files, in order, and their first bytes on request.
+
+    `changes` tells how a zip was read that has links or a name twice.
+    """
 
     names: tuple[str, ...]
     head: Callable[[str, int], bytes]
+    changes: tuple[str, ...] = ()
 
 
 def contents_of(path: Path, within: Path | None = None) -> Contents:
@@ -48,17 +52,23 @@ def _of_files(files: dict[str, Path]) -> Contents:
 
 
 def _of_zip(path: Path) -> Contents:
+    try:
+        with open_archive(path, lenient=True) as found:
+            entries = {found.top + member.name: member.entry for member in found.members if not member.is_folder}
+            changes = found.content.changes
+    except PalioError as error:
+        faults = "; ".join(error.failure.evidence)
+        raise UnfitFile(f"it cannot be unpacked: {faults or error.failure.message.rstrip('.')}") from None
+    opened: list[zipfile.ZipFile] = []  # once, because reading the list of entries takes long
+
     def head(name: str, size_bytes: int) -> bytes:
         try:
-            with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+            if not opened:
+                opened.append(zipfile.ZipFile(path))
+            with opened[0].open(entries[name]) as file:
                 return file.read(size_bytes)
         # RuntimeError: encrypted; NotImplementedError: unsupported compression
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise UnfitFile(f"{name} cannot be read from the zip ({error}); create the zip again") from None
 
-    try:
-        content = inspect_archive(path)
-    except PalioError as error:
-        faults = "; ".join(error.failure.evidence)
-        raise UnfitFile(f"it cannot be unpacked: {faults or error.failure.message.rstrip('.')}") from None
-    return Contents(tuple(sorted(content.top + name for name in content.files)), head)
+    return Contents(tuple(sorted(entries)), head, changes)

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from palio.core.bundle.model import LogPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
+from palio.core.bundle.model import LogPolicy, MonaiPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
 from palio.core.engine import BuildLimits, Limits
 from palio.core.quantities import GIB, MIB
 
 DOCKER_IMAGE = "codalab/codalab-legacy:py37"  # where both platforms run programs
+MONAI_IMAGE = "projectmonai/monai:latest"  # where MONAI bundles run
 MAX_SUBMISSIONS_PER_DAY = 5
 MAX_SUBMISSIONS = 100
 FOREIGN_TIME_S = 600.0  # Codabench's execution_time_limit, which applies to each stage separately
@@ -33,11 +34,12 @@ NATIVE = Rules(
     sample=None,
     blind=None,
     statistics=None,
-    ranking=RankingPolicy(choose="best", ties="min"),
+    ranking=RankingPolicy(choose=""),  # the leaderboard says
+    monai=MonaiPolicy(MONAI_IMAGE),
 )
 
 
-def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None, submission_rule: str) -> Rules:
+def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float | None) -> Rules:
     """The rules of a phase before its `palio:` block is read.
 
     A bundle without such a block (`native=False`) was made for another platform and behaves as it did there.
@@ -52,8 +54,6 @@ def default_rules(tasks: tuple[Task, ...], *, native: bool, time_limit_s: float 
             predict=replace(rules.predict, time_s=time_limit_s),
             score=replace(rules.score, time_s=time_limit_s),
         )
-    if submission_rule in {"Force_Last", "Force_Latest_Multiple"}:
-        rules = replace(rules, ranking=replace(rules.ranking, choose="last"))
     return rules
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from palio.core.bundle.model import Bundle, Column, Phase, Task
+from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase, Task
 from palio.core.files.digest import UnfitFile, digest_file
 from palio.core.files.tree import digest_copy
 from palio.core.quantities import duration_text, size_text
@@ -43,8 +43,11 @@ def _differences(old: Bundle, new: Bundle) -> Iterator[Change]:
     yield from _texts(_pages(old), _pages(new))
     yield from _all("phase", _named(old.phases, _phase), _named(new.phases, _phase))
     yield from _all("task", _named(old.tasks, _task), _named(new.tasks, _task))
-    columns = {column.key: _column(column) for column in old.leaderboard.columns}
-    yield from _all("column", columns, {column.key: _column(column) for column in new.leaderboard.columns})
+    yield from _all("column", _columns(old), _columns(new))
+    yield from _all(
+        "leaderboard", *({board.key: _board(board) for board in each.more_leaderboards} for each in (old, new))
+    )
+    yield from _all("question", *({each.key: dict(_flat("", each)) for each in of.fact_sheet} for of in (old, new)))
 
 
 def _facts(bundle: Bundle) -> dict[str, str]:
@@ -55,8 +58,25 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "registration": "approved automatically" if bundle.auto_approve else "approved by an organizer",
         "image of the scoring program": bundle.docker_image,
         "leaderboard": bundle.leaderboard.title,
-        "leaderboard: shown": "no" if bundle.leaderboard.hidden else "yes",
-        "leaderboard: ranked by": bundle.leaderboard.primary.title,
+        **{f"leaderboard: {what}": value for what, value in _board(bundle.leaderboard).items() if what != "title"},
+    }
+
+
+def _board(board: Leaderboard) -> dict[str, str]:
+    return {
+        "title": board.title,
+        "shown": "no" if board.hidden else "yes",
+        "ranked by": board.primary.title,
+        "submission rule": board.submission_rule,
+    }
+
+
+def _columns(bundle: Bundle) -> dict[str, dict[str, str]]:
+    """Those of the first leaderboard by their keys, the others with their leaderboard's."""
+    return {
+        column.key if board is bundle.leaderboard else f"{board.key}: {column.key}": _column(column)
+        for board in bundle.leaderboards
+        for column in board.columns
     }
 
 
@@ -77,6 +97,7 @@ def _phase(phase: Phase) -> dict[str, str]:
         "submissions per day": _count(phase.max_submissions_per_day),
         "submissions in total": _count(phase.max_submissions),
         "tasks": ", ".join(task.name for task in phase.tasks),
+        "leaderboards": ", ".join(phase.leaderboards),
         "moves submissions to the next phase": _text(phase.auto_migrate),
         "output hidden": _text(phase.hide_output),
         "predictions hidden": _text(phase.hide_prediction_output),

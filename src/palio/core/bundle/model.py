@@ -124,9 +124,30 @@ class StatisticsPolicy:
 
 
 @dataclass(frozen=True)
+class MonaiPolicy:
+    """How MONAI bundles run, and the table that is made of what they write.
+
+    `columns` are the header of `csv`: the column with the names of inputs, then those with predictions. `classes` are
+    the names of the network's output channels, in order; with them, a single predicted column gets names of classes.
+    """
+
+    image: str
+    csv: str | None = None  # None: what a bundle writes stays as it is
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RankingPolicy:
-    choose: str  # which submission of a team is ranked: "best" or "last"
-    ties: str  # "min": equal scores share the better rank
+    """Which submissions of a team are ranked: "best", "last", "all", or "team": those that the team has chosen.
+
+    In a phase's rules, an empty `choose` leaves it to the leaderboard (bundle.leaderboards).
+    """
+
+    choose: str
+    ties: str = "min"  # equal scores share the better rank
+    several: bool = False  # where the team chooses: more than one at a time
+    removable: bool = True  # where the team chooses: it may take one off again
 
 
 @dataclass(frozen=True)
@@ -146,6 +167,7 @@ class Rules:
     blind: BlindPolicy | None
     statistics: StatisticsPolicy | None
     ranking: RankingPolicy
+    monai: MonaiPolicy
 
 
 @dataclass(frozen=True)
@@ -165,6 +187,8 @@ class Phase:
     starting_kit: Path | None
     public_data: Path | None
     rules: Rules
+    leaderboards: tuple[str, ...] = ()  # their keys; all if empty
+    migrates_ranked: bool = False  # it takes over only what is on the leaderboard, as on CodaLab
 
 
 @dataclass(frozen=True)
@@ -181,6 +205,7 @@ class Column:
     hidden: bool
     computation: str | None = None  # avg, sum, min, max, avg_rank, mrr
     computation_keys: tuple[str, ...] = ()  # the columns that it is computed from
+    computation_weights: tuple[float, ...] = ()  # of these columns, for a weighted sum of ranks
     task: int | None = None  # the index of the task whose score it shows (bundle.task_columns)
     required: bool = False
 
@@ -190,7 +215,7 @@ class Leaderboard:
     title: str
     key: str
     hidden: bool
-    submission_rule: str
+    submission_rule: str  # Codabench's word for who or what chooses the rows (bundle.leaderboards); empty if not given
     columns: tuple[Column, ...]
     primary: Column
 
@@ -201,6 +226,18 @@ class Solution:
 
     path: Path
     tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that participants answer with each submission. The answers are its fact sheet."""
+
+    key: str
+    title: str
+    type: str  # text, checkbox or select
+    options: tuple[str, ...]  # of a select
+    required: bool
+    on_leaderboard: bool  # answers are public, as a column of the leaderboard
 
 
 @dataclass(frozen=True)
@@ -218,6 +255,12 @@ class Bundle:
     auto_approve: bool
     tasks: tuple[Task, ...]
     phases: tuple[Phase, ...]
-    leaderboard: Leaderboard
+    leaderboard: Leaderboard  # the first
     warnings: tuple[Problem, ...]
     solutions: tuple[Solution, ...] = ()
+    fact_sheet: tuple[Question, ...] = ()
+    more_leaderboards: tuple[Leaderboard, ...] = ()
+
+    @property
+    def leaderboards(self) -> tuple[Leaderboard, ...]:
+        return (self.leaderboard, *self.more_leaderboards)

@@ -1,5 +1,6 @@
 """Reads paths in a bundle. Each must stay inside the bundle, whatever is written and wherever links point."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from palio.core.bundle.values import Refused, Value
 from palio.core.bundle.wording import quoted, suggestion
 
 _ADVICE = "write the path of a file or folder in the bundle"
+_MOST_NAMES = 20_000  # that are looked through for a file that is elsewhere
 _DATASET_KEY = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -19,8 +21,16 @@ class Paths:
     root: Path
 
     def file(self, value: Value) -> Path:
-        """An existing file."""
-        path = self._existing(value)
+        """An existing file. One that is elsewhere in the bundle, as in repositories from whose files a script makes the
+        zip, is used if no other has its name.
+        """
+        written = self.data(value)
+        path = written if written.exists() else self._elsewhere(written.name) or self._existing(value)
+        if path != written:
+            found = path.relative_to(self.root).as_posix()
+            value.warn(
+                f"is {quoted(scalar(value, _ADVICE))}, which is not there, so {quoted(found)} is used; write that path"
+            )
         if not path.is_file():
             raise Refused(f"names the folder {quoted(scalar(value, _ADVICE))}; name a file")
         return path
@@ -70,6 +80,19 @@ class Paths:
         except OSError as error:  # a name too long for the file system, or a folder without permission
             raise Refused(f"is {quoted(scalar(value, _ADVICE))}, which cannot be read ({error.strerror})") from None
         raise Refused(f"is {quoted(scalar(value, _ADVICE))}, which is not in the bundle{near}")
+
+    def _elsewhere(self, name: str) -> Path | None:
+        """The only file of this name in the bundle, links aside."""
+        found, seen = None, 0
+        for folder, folders, files in os.walk(self.root):
+            seen += len(folders) + len(files)
+            if name in files and not (path := Path(folder, name)).is_symlink():
+                if found is not None:
+                    return None
+                found = path
+            if seen > _MOST_NAMES:
+                return None
+        return found
 
     def _near(self, path: Path) -> str:
         """The most similar name in the deepest folder that exists."""

@@ -37,7 +37,6 @@ class Context:
     paths: Paths
     palio: Value | None  # the block at top level
     native: bool  # whether there is such a block, here or in a phase
-    submission_rule: str
 
 
 def read_task(section: Section, keys: Keys, paths: Paths, index: int, name: str) -> Task:
@@ -64,7 +63,6 @@ def read_phase(
         tasks,
         native=context.native,
         time_limit_s=section.read("execution_time_limit", duration, None),
-        submission_rule=context.submission_rule,
     )
     own = section.take("palio")
     rules = read_rules(merged(context.palio, own), defaults, paths)

@@ -19,6 +19,7 @@ from palio.core.files.digest import UnfitFile
 from palio.core.plain_words import PlainWord, UnfitWordError
 
 METADATA = ("metadata.yaml", "metadata")  # the first one found is used
+_TEXT_METADATA = "metadata.txt"  # as some editors save it
 DOCKERFILE = "Dockerfile"
 _MOST_COMMAND = 4096  # characters
 
@@ -84,7 +85,7 @@ def program_contents(path: Path, within: Path | None = None) -> Contents:
     if not is_zip(path) or not slash or not all(name.startswith(prefix) for name in contents.names):
         return contents
     names = tuple(name.removeprefix(prefix) for name in contents.names)
-    return Contents(names, lambda name, size_bytes: contents.head(prefix + name, size_bytes))
+    return Contents(names, lambda name, size_bytes: contents.head(prefix + name, size_bytes), contents.changes)
 
 
 def _starts(dockerfile: bytes) -> bool:
@@ -123,6 +124,8 @@ def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
     if name is None:
         deeper = [file for file in contents.names if file.rpartition("/")[2] in METADATA]
         found = f" at its top level, only {deeper[0]}" if deeper else ""
+        if _TEXT_METADATA in contents.names:
+            found = f", only {_TEXT_METADATA}; rename it to {METADATA[1]}"
         return None, f"it has no {' or '.join(METADATA)}{found}"
     findings = Findings(name)
     document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)

@@ -21,6 +21,7 @@ tasks: [{index: 0, scoring_program: a}]
 solutions: [{index: 0, tasks: [0], path: a}]
 phases: [{name: a, start: 2025-01-01, tasks: [0]}]
 leaderboards: [{columns: [{key: a, sorting: desc}]}]
+fact_sheet: {a: {key: a, type: select, selection: [a]}}
 palio:
   limits: {build: {time: 1 s}, predict: {time: 1 s}, score: {time: 1 s}}
   logs: {sample: full}
@@ -28,6 +29,7 @@ palio:
   blind: {inputs: "*", restore: [{csv: a.csv, column: a}]}
   statistics: {cases: a.csv, kind: a, metric: a}
   ranking: {choose: best}
+  monai: {csv: a.csv, columns: [a, b]}
 """
 CODALAB = """\
 html: {overview: a}
@@ -36,16 +38,25 @@ leaderboard:
   leaderboards: {RESULTS: {label: a, rank: 1}}
   columns: {a: {label: a, rank: 1, computed: {operation: Avg, fields: a}}}
 """
-_PLACES = {"phases.1": "phases.N", "leaderboards.RESULTS": "leaderboards.KEY", "columns.a": "columns.KEY"}
+_PLACES = {
+    "phases.1": "phases.N",
+    "leaderboards.RESULTS": "leaderboards.KEY",
+    "columns.a": "columns.KEY",
+    "fact_sheet.a": "fact_sheet.KEY",
+}
 _ADVICE = re.compile(r"; (?:write )?(.*?)(?: here)?(?:, or remove the key)?$")
 _LENGTH = re.compile(r"at most ([\d,]+) are allowed")
 _INDEXES = "a list of indexes, such as [0]"
 _BY_HAND = {  # keys that no single reader reads
     "phases[].tasks": _INDEXES,
     "solutions[].tasks": _INDEXES,
-    "leaderboards": "a list of mappings, of which the first is used",
+    "leaderboards": "a list of mappings",
+    "phases[].leaderboard": "an index or key of `leaderboards`",
+    "phases[].leaderboards": "a list of indexes or keys of `leaderboards`",
     "leaderboards[].columns[].computation_indexes": _INDEXES,
     "leaderboard.columns.KEY.leaderboard": "an alias of one of `leaderboards`, or its label",
+    "fact_sheet": "a mapping of questions",
+    "fact_sheet.KEY.selection": "a list of texts",
     "palio": "a mapping",
     "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
     "phases[].palio": "a mapping",

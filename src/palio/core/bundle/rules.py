@@ -7,6 +7,7 @@ from palio.core.bundle.case_names import case_pattern
 from palio.core.bundle.model import (
     BlindPolicy,
     LogPolicy,
+    MonaiPolicy,
     RankingPolicy,
     Restore,
     Rules,
@@ -16,7 +17,7 @@ from palio.core.bundle.model import (
     SubmissionKind,
 )
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.readers import boolean, choice, integer, text
+from palio.core.bundle.readers import boolean, choice, image_name, integer, text
 from palio.core.bundle.units import duration, number, size
 from palio.core.bundle.values import Refused, Section, Value, accept, inner
 from palio.core.bundle.wording import quoted
@@ -49,6 +50,7 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
         blind=_blind(top.section("blind")) if top.take("blind") else None,
         statistics=_statistics(top.section("statistics")) if top.take("statistics") else None,
         ranking=_ranking(top.section("ranking"), defaults.ranking),
+        monai=_monai(top.section("monai"), defaults.monai),
     )
     top.finish()
     return rules
@@ -137,9 +139,36 @@ def _statistics(section: Section) -> StatisticsPolicy:
     )
 
 
+def _monai(section: Section, defaults: MonaiPolicy) -> MonaiPolicy:
+    csv = section.read("csv", _file_name, None)
+    columns = section.read("columns", _names, ())
+    if csv and not columns and not section.take("columns"):
+        section.missing("columns", "write the header of that file, such as [file, class]")
+    elif columns and not csv and not section.take("csv"):
+        section.missing("csv", "name the file with these columns, such as predictions.csv")
+    elif columns and len(columns) < 2:
+        section.value.error("has one column; write the one with the names of inputs, then those with predictions")
+    return MonaiPolicy(
+        image=section.read("image", image_name, defaults.image),
+        csv=csv,
+        columns=columns,
+        classes=section.read("classes", _names, ()),
+    )
+
+
+def _names(value: Value) -> tuple[str, ...]:
+    """Different names, in order."""
+    if not isinstance(value.content, tuple) or not value.content:
+        raise Refused(f"{value.found if value.content else 'is empty'}; write a list of names, such as [file, class]")
+    names = [name for item in value.items() if (name := accept(item, text, None))]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise Refused(f"has {quoted(twice)} twice; write each name once")
+    return tuple(names)
+
+
 def _ranking(section: Section, defaults: RankingPolicy) -> RankingPolicy:
     return RankingPolicy(
-        choose=section.read("choose", choice("best", "last"), defaults.choose),
+        choose=section.read("choose", choice("best", "last", "all", "team"), defaults.choose),
         ties=section.read("ties", choice("min"), defaults.ties),
     )
 

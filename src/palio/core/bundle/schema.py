@@ -50,6 +50,8 @@ def _value(keys: list[RecordedKey], key: RecordedKey) -> Schema:
         return {"type": "array", "items": _mapping(keys, f"{key.field}[]")}
     if allowed.startswith("a list of indexes"):
         return {"type": "array", "items": {"type": "integer", "minimum": 0}}
+    if allowed.startswith("a list of names"):
+        return {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
     if allowed.startswith("a list of "):
         return {"type": "array", "items": {"enum": _words(allowed.removeprefix("a list of "))}}
     if allowed == "a mapping":

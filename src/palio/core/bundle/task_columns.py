@@ -11,7 +11,16 @@ from math import fsum
 from palio.core.bundle.model import Column, Leaderboard, Phase
 
 
-def with_task_columns(leaderboard: Leaderboard, phases: Iterable[Phase]) -> Leaderboard:
+def with_task_columns(leaderboards: Sequence[Leaderboard], phases: Sequence[Phase]) -> list[Leaderboard]:
+    return [
+        _with_task_columns(
+            board, [phase for phase in phases if board.key in phase.leaderboards or not phase.leaderboards]
+        )
+        for board in leaderboards
+    ]
+
+
+def _with_task_columns(leaderboard: Leaderboard, phases: Iterable[Phase]) -> Leaderboard:
     tasks = dict.fromkeys(task for phase in phases if len(phase.tasks) > 1 for task in phase.tasks)
     more = [
         replace(

@@ -23,7 +23,6 @@ _BOTH = {
 
 CODABENCH = _BOTH | {
     "competition_type": "it is only a label",
-    "fact_sheet": "participants only provide their submission",
     "contact_email": _ON_A_PAGE,
     "forum_enabled": "there is no forum",
 }
@@ -38,7 +37,6 @@ CODALAB = (
     | {
         "start_date": "a challenge starts with its first phase",
         "admin_names": "name the organizers on the server",
-        "force_submission_to_leaderboard": _CHOICE,
         "disallow_leaderboard_modifying": _CHOICE,
         "upper_bound_max_submission_size": _LIMITS,
         "last_phase_migration": "use auto_migration of a phase",
@@ -68,7 +66,6 @@ CODALAB = (
 CODALAB_PHASE = {
     "is_scoring_only": "kinds of submissions are derived from the programs, or set in palio.submissions",
     "leaderboard_management_mode": "palio.ranking sets how the leaderboard is ranked",
-    "force_best_submission_to_leaderboard": _CHOICE,
     "datasets": "put files for participants into public_data",
     "max_submission_size": _LIMITS,
     "participant_max_storage_use": _LIMITS,
@@ -107,4 +104,3 @@ CODALAB_COLUMN = {
     "column_group": "columns are not grouped",
     "selection_default": "the first column by rank determines the order of the leaderboard",
 }
-CODALAB_COMPUTED = {"weights": "all columns have equal weight"}

@@ -151,6 +151,11 @@ class Section:
             return None
         return None if value is None or value.is_null else value
 
+    def ignore(self, key: str) -> None:
+        """Accepts a key that says nothing more, whatever its value."""
+        self._read_keys[key] = None
+        self._note(key)
+
     def is_null(self, key: str) -> bool:
         return key in self._entries and self._entries[key].is_null
 

@@ -4,8 +4,8 @@ Covered: absolute paths and `..`, links and other special entries, encryption, c
 duplicate names and names that differ only in case, too many entries, too much content (no entry unpacks to more than it
 claims), names that no file system should hold. Accepted with a note: files that macOS and Windows add (`__MACOSX`,
 `.DS_Store`, and AppleDouble files `._NAME`, known by their content; skipped), one extra top folder (removed),
-back-slashes in names, and on request a zip that holds nothing but another zip. Not covered: other zips inside the zip;
-they stay files.
+back-slashes in names, and on request a zip that holds nothing but another zip; of organizers (`lenient`) also links and
+names that are there twice (archive_entries.py). Not covered: other zips inside the zip; they stay files.
 """
 
 import errno
@@ -14,14 +14,15 @@ import shutil
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, NoReturn, cast
 
 from palio.core.errors import PalioError, counted
+from palio.core.files.archive_entries import MAX_LINK_BYTES, Member, TooManyLinkedError, followed, last_of_each_name
 from palio.core.files.archive_formats import READABLE, described_start, method_name
 from palio.core.files.archive_names import entry_fault, entry_name
 from palio.core.quantities import GIB, MIB, size_text
@@ -31,6 +32,7 @@ MAX_BYTES = 20 * GIB
 MAX_INNER_BYTES = GIB  # of a zip that is read inside another one
 MAX_LIST_BYTES = 32 * MIB  # about 300 bytes per entry
 _SHOWN = 5
+_BLOCK_BYTES = MIB
 LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 APPLE_DOUBLE = b"\x00\x05\x16\x07"  # the first bytes of a file `._NAME` in which macOS keeps attributes of NAME
 _READ_ERRORS = (
@@ -52,22 +54,7 @@ class Content:
     files: tuple[str, ...]
     notes: tuple[str, ...]
     top: str  # the extra top folder with its slash, or ""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A file or folder of a safe archive, by the name under which it is unpacked; folders end in a slash."""
-
-    name: str
-    entry: zipfile.ZipInfo
-
-    @property
-    def is_folder(self) -> bool:
-        return self.name.endswith("/")
-
-    @property
-    def is_executable(self) -> bool:
-        return bool((self.entry.external_attr >> 16) & 0o111)
+    changes: tuple[str, ...] = ()  # those of the notes about links and about names that are there twice
 
 
 class Archive:
@@ -133,16 +120,18 @@ def _refuse_long_list(size: int | None) -> None:
 
 @contextmanager
 def open_archive(
-    path: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, inner: bool = False
+    path: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, inner: bool = False, lenient: bool = False
 ) -> Iterator[Archive]:
     """Inspects an archive and keeps it open. With `inner`, opens the zip inside it if it holds nothing else.
+
+    With `lenient`, for an organizer's archive, links inside it are followed, and the last of equal names counts.
 
     Raises PalioError "archive-invalid", "archive-encrypted", "archive-compression", or "archive-unsafe", which names
     each refused entry.
     """
     name = name or path.name
     with _zip_file(path, name) as opened:
-        archive = _inspected(opened, max_bytes)
+        archive = _inspected(opened, max_bytes, lenient=lenient)
         nested = _only_zip(archive) if inner else None
         if nested is None:
             yield archive
@@ -151,15 +140,17 @@ def open_archive(
             raise PalioError("archive-nested", name=name, inner=_shown(nested.name))
         inside = f"{nested.name} in {name}"
         with archive.read(nested) as file, _zip_inside(file, path, inside) as opened_inside:
-            found = _inspected(opened_inside, max_bytes)
+            found = _inspected(opened_inside, max_bytes, lenient=lenient)
             note = f"the only file in {name} is another zip, {_shown(nested.name)}, which was used instead"
             notes = (*archive.notes, note, *found.notes)
-            yield Archive(opened_inside, Content(found.files, notes, found.top), found.members)
+            yield Archive(opened_inside, Content(found.files, notes, found.top, found.content.changes), found.members)
 
 
-def inspect_archive(path: Path, name: str | None = None, max_bytes: int = MAX_BYTES) -> Content:
+def inspect_archive(
+    path: Path, name: str | None = None, max_bytes: int = MAX_BYTES, *, lenient: bool = False
+) -> Content:
     """Inspects an archive. Raises the errors of `open_archive`."""
-    with open_archive(path, name, max_bytes) as archive:
+    with open_archive(path, name, max_bytes, lenient=lenient) as archive:
         return archive.content
 
 
@@ -171,21 +162,30 @@ def unpack(
     *,
     plain: bool = False,
     inner: bool = False,
+    lenient: bool = False,
 ) -> Content:
     """Writes the archive's files and folders to the new folder `destination`.
 
     Modes are 0755 for folders and executable files, else 0644. With `plain`, no file is executable, and no empty
-    folders are created. With `inner`, unpacks the zip inside it if it holds nothing else.
+    folders are created. `inner` and `lenient` are those of `open_archive`.
     """
-    with open_archive(path, name, max_bytes, inner=inner) as archive:
-        for member in archive.members:
-            target = destination / member.name
-            if not member.is_folder:
-                _make_folder(target.parent)
-                _write(archive, member, target, plain=plain)
-            elif not plain:
-                _make_folder(target)
+    with open_archive(path, name, max_bytes, inner=inner, lenient=lenient) as archive:
+        write_members(archive, destination, plain=plain)
         return archive.content
+
+
+def write_members(archive: Archive, destination: Path, *, plain: bool = False, left: Collection[Member] = ()) -> None:
+    """Writes what `unpack` does, except the members that are `left` in the archive, which are read and verified."""
+    left_names = {member.name for member in left}
+    for member in archive.members:
+        target = destination / member.name
+        if member.name in left_names:
+            _verify(archive, member)
+        elif not member.is_folder:
+            _make_folder(target.parent)
+            _write(archive, member, target, plain=plain)
+        elif not plain:
+            _make_folder(target)
 
 
 def _make_folder(folder: Path) -> None:
@@ -195,9 +195,15 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o755)  # regardless of the umask
 
 
+def _verify(archive: Archive, member: Member) -> None:
+    with archive.read(member) as source:
+        while source.read(_BLOCK_BYTES):
+            pass
+
+
 def _write(archive: Archive, member: Member, target: Path, *, plain: bool) -> None:
     with archive.read(member) as source, target.open("wb") as copy:
-        shutil.copyfileobj(source, copy, 1 << 20)
+        shutil.copyfileobj(source, copy, _BLOCK_BYTES)
     target.chmod(0o755 if member.is_executable and not plain else 0o644)
 
 
@@ -232,13 +238,21 @@ def _errors(path: Path, name: str) -> Iterator[None]:
         raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
 
 
-def _inspected(opened: _Opened, max_bytes: int) -> Archive:
+def _inspected(opened: _Opened, max_bytes: int, *, lenient: bool) -> Archive:
     entries = opened.archive.infolist()
     if len(entries) > MAX_ENTRIES:
         _refuse(opened.name, [f"it has {len(entries):,} entries; at most {MAX_ENTRIES:,} are allowed"])
     named = [(name, entry) for entry in entries if not _is_left_out(opened, (name := entry_name(entry)).text, entry)]
     members = [Member(name.text, entry) for name, entry in named]
     _refuse_unreadable(opened.name, members)
+    changes = []
+    if lenient:
+        members, repeated = last_of_each_name(members)
+        try:
+            members, linked = followed(members, lambda member: _target(opened, member), MAX_ENTRIES)
+        except TooManyLinkedError:
+            _refuse(opened.name, [f"it has more than {MAX_ENTRIES:,} entries behind its links"])
+        changes = [*repeated, *linked]
     if faults := _faults(members, max_bytes):
         _refuse(opened.name, faults)
     files = [member.name for member in members if not member.is_folder]
@@ -249,14 +263,15 @@ def _inspected(opened: _Opened, max_bytes: int) -> Archive:
     for odd in sorted({name.odd for name, _ in named} - {""}):
         example = next(name.text for name, _ in named if name.odd == odd)
         notes.append(f"{odd}, such as {_shown(example)}")
+    notes += changes
     # Next to an extra top folder there are only empty ones.
     kept = [Member(member.name.removeprefix(top), member.entry) for member in members if member.name.startswith(top)]
     kept = [member for member in kept if member.name]
     names = sorted(member.name for member in kept if not member.is_folder)
-    return Archive(opened, Content(tuple(names), tuple(notes), top), kept)
+    return Archive(opened, Content(tuple(names), tuple(notes), top, tuple(changes)), kept)
 
 
-def _refuse(name: str, faults: list[str]) -> None:
+def _refuse(name: str, faults: list[str]) -> NoReturn:
     shown = faults[:_SHOWN] + ([f"and {len(faults) - _SHOWN:,} more"] if len(faults) > _SHOWN else [])
     raise PalioError("archive-unsafe", name=name, count=counted(len(faults), "entry", "entries"), evidence=shown)
 
@@ -309,6 +324,13 @@ def _is_left_out(opened: _Opened, name: str, entry: zipfile.ZipInfo) -> bool:
             return file.read(len(APPLE_DOUBLE)) == APPLE_DOUBLE
     except _READ_ERRORS:  # judged with all other entries
         return False
+
+
+def _target(opened: _Opened, link: Member) -> str:
+    if link.entry.file_size > MAX_LINK_BYTES:
+        return ""
+    with opened.errors(), opened.archive.open(link.entry) as file:
+        return file.read(MAX_LINK_BYTES).decode(errors="replace")
 
 
 def _skipped(count: int) -> str:

@@ -67,7 +67,7 @@ def start_fault(path: str, permissions: int, head: bytes, is_there: Callable[[st
     if not permissions & 0o111:
         return StartFault(
             f"{path} is not executable",
-            f"Set the bit before you pack (`chmod +x`), or add `RUN chmod +x {path}` to the Dockerfile.",
+            "Set the bit with `chmod +x` before you pack; the zip keeps it.",
         )
     if head.startswith(_BOM + b"#!"):
         return StartFault(
@@ -79,7 +79,7 @@ def start_fault(path: str, permissions: int, head: bytes, is_there: Callable[[st
         if line.endswith(b"\r"):
             return StartFault(
                 f"the first line of {path} ends in CR LF, so its interpreter is not found",
-                f"Save the file with LF line endings, or add `RUN sed -i 's/\\r$//' {path}` to the Dockerfile.",
+                "Save the file with LF line endings.",
             )
         if interpreter.startswith("/") and "\0" not in interpreter and not is_there(interpreter):
             return StartFault(

@@ -3,10 +3,11 @@
 Covered: files, folders and zips, also a zip inside a zip where it is read. Not covered: pointers of git-annex.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from palio.core.files.archive import Archive, open_archive
+from palio.core.files.archive_entries import Member
 from palio.core.files.digest import files_below
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 
@@ -22,7 +23,7 @@ def lfs_pointers(path: Path) -> list[str]:
     if path.is_dir():
         return list(pointers_among(files_below(path)))
     if path.suffix.lower() == ".zip" and not _is_pointer(path):
-        with open_archive(path) as archive:
+        with open_archive(path, lenient=True) as archive:
             return list(pointers_in(archive))
     return list(pointers_among([(path.name, path)]))
 
@@ -32,11 +33,13 @@ def pointers_among(files: Iterable[tuple[str, Path]]) -> Iterator[str]:
     return (name for name, path in files if _is_pointer(path))
 
 
-def pointers_in(archive: Archive) -> Iterator[str]:
-    for member in archive.members:
+def pointers_in(archive: Archive, members: Mapping[str, Member] | None = None) -> Iterator[str]:
+    """The names of those members that are pointers. Without `members`, of all members by their own names."""
+    named = {member.name: member for member in archive.members} if members is None else members
+    for name, member in named.items():
         is_small_file = not member.is_folder and member.entry.file_size in _SIZES
         if is_small_file and archive.head(member, len(_START)) == _START:
-            yield member.name
+            yield name
 
 
 def _is_pointer(path: Path) -> bool:

@@ -9,8 +9,7 @@ from palio.core.errors import PalioError, counted
 from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
 from palio.core.leaderboard.run_cases import cases_of_run
-from palio.core.leaderboard.run_results import Lock, RunResult
-from palio.core.statistics.cases import Cases
+from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.summary import RankStatistics, rank_statistics, score_interval
 
@@ -40,6 +39,7 @@ class RunLeaderboard:
     """`statistics` are those of `ranked`, in the same order."""
 
     lock: Lock  # what all runs have in common, and one run's own submission
+    board: LockedLeaderboard
     columns: tuple[Column, ...]  # without hidden ones
     ranked: tuple[RankedRun, ...]
     unranked: tuple[UnrankedRun, ...]
@@ -47,14 +47,18 @@ class RunLeaderboard:
 
     @property
     def primary(self) -> Column:
-        return self.lock.leaderboard.primary_column
+        return self.board.primary_column
 
 
-def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
-    """Raises PalioError "usage" if the runs cannot be compared, or if none has a score."""
+def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLeaderboard:
+    """Ranks by the leaderboard with this key, by default the first.
+
+    Raises PalioError "usage" if the runs cannot be compared, if none has a score or no leaderboard has the key.
+    """
     by_name = dict(zip(_names(runs), runs, strict=True))
     lock = _common_lock(by_name)
-    columns, primary = lock.leaderboard.columns, lock.leaderboard.primary_column
+    board = _board(lock, board_key)
+    columns, primary = board.columns, board.primary_column
     entries = [Entry(name, run.created, run.scores or {}) for name, run in by_name.items()]
     rows = rank_entries(entries, columns, primary)
     ranked = [row for row in rows if row.rank is not None]
@@ -63,28 +67,43 @@ def rank_runs(runs: Sequence[RunResult]) -> RunLeaderboard:
         raise _nothing_to_rank(unranked)
     scores = [row.values[primary.key] for row in ranked]
     found = [
-        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score)
+        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score, lock.task_indexes)
         for row, score in zip(ranked, scores, strict=True)
     ]
-    known = [cases if isinstance(cases, Cases) else None for cases in found]
+    known = [None if isinstance(cases, str) else cases for cases in found]
     metric = lock.statistics.metric if lock.statistics else ""
     statistics = rank_statistics(scores, known, metric, frequencies=True)
     ranges = statistics.ranges or [None] * len(ranked)
     return RunLeaderboard(
         lock=lock,
+        board=board,
         columns=tuple(column for column in columns if not column.hidden),
         ranked=tuple(
             RankedRun(
                 row=row,
                 run=by_name[row.name],
                 rank_range=rank_range,
-                interval=score_interval(cases, metric) if isinstance(cases, Cases) else None,
+                interval=None if isinstance(cases, str) else score_interval(cases, metric),
                 no_interval=cases if isinstance(cases, str) else None,
             )
             for row, cases, rank_range in zip(ranked, found, ranges, strict=True)
         ),
         unranked=tuple(unranked),
         statistics=statistics,
+    )
+
+
+def _board(lock: Lock, key: str | None) -> LockedLeaderboard:
+    if not key:
+        return lock.leaderboard
+    for board in lock.leaderboards:
+        if board.key == key:
+            return board
+    keys = ", ".join(board.key for board in lock.leaderboards) or f"only “{lock.leaderboard.title}”"
+    raise PalioError(
+        "usage",
+        problem=f"These runs have no leaderboard `{key}`. Their leaderboards: {keys}.",
+        next_step="Name one of these with --leaderboard, or leave it out.",
     )
 
 
@@ -109,6 +128,7 @@ def _common_lock(runs: Mapping[str, RunResult]) -> Lock:
         "reference data": {
             name: lock.reference_data.digest[:12] for name, lock in locks.items() if lock.reference_data
         },
+        "data of its tasks": {name: lock.data_of_tasks for name, lock in locks.items()},
     }
     differing = [trait for trait, values in traits.items() if len(set(values.values())) > 1]
     if differing:

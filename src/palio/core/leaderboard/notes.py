@@ -6,7 +6,6 @@ from itertools import groupby, pairwise
 from palio.core.errors import counted
 from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
 from palio.core.statistics.comparisons import Comparison, chance_reversed
-from palio.core.statistics.metrics import MEANS_OVER_CASES
 from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
 
 
@@ -37,8 +36,8 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
 
 
 def _neighbors(leaderboard: RunLeaderboard, pairs: dict[tuple[int, int], Comparison]) -> str:
-    ranked, policy = leaderboard.ranked, leaderboard.lock.statistics
-    test = "exact McNemar" if policy and policy.metric in MEANS_OVER_CASES else "paired permutation"
+    ranked = leaderboard.ranked
+    test = "exact McNemar" if leaderboard.statistics.is_exact else "paired permutation"
     method = f"({test}, Holm over {counted(len(pairs), 'pair')}, {SIGNIFICANT:.0%})".replace("%", " %")
     neighbors = [pairs[pair] for pair in pairwise(range(len(ranked))) if pair in pairs]
     differing = [f"{ranked[pair.a].row.name} and {ranked[pair.b].row.name}" for pair in neighbors if _differ(pair)]

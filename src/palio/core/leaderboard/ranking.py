@@ -22,8 +22,9 @@ Values: TypeAlias = Mapping[str, float]
 class Entry:
     """A scored submission or run. `label` is unique; `scores` are by column key.
 
-    The entries of a `team` share one row. A baseline has a row of its own, and so has an entry without a team.
-    `disqualified` is the reason; a disqualified entry has no rank.
+    The entries of a `team` share one row, or have one each, as the policy says. A baseline has a row of its own, and so
+    has an entry without a team. `chosen` is when the team put it on the leaderboard. `disqualified` is the reason; a
+    disqualified entry has no rank.
     """
 
     label: str
@@ -33,6 +34,7 @@ class Entry:
     attempt: str = ""
     baseline: bool = False
     disqualified: str = ""
+    chosen: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ def rank_entries(
 ) -> list[Row]:
     """All rows, best first, then those without a primary score, then the disqualified entries in their given order.
 
-    With a policy, one row for each team: its best entry, or its last one with a primary score. The best is found among
-    all entries, so that it is defined for columns that depend on the others, such as a mean of ranks; the ranks shown
-    are those among the chosen entries.
+    With a policy, one row for each team: its best entry, its last one with a primary score, or the one that it has
+    chosen; or a row for all of its entries, or for each one that it has chosen. The best is found among all entries, so
+    that it is defined for columns that depend on the others, such as a mean of ranks; the ranks shown are those among
+    the chosen entries.
     """
     eligible = [entry for entry in entries if not entry.disqualified]
-    if policy is None:
+    if policy is not None and policy.choose == "team":
+        chosen, groups = _chosen_by_teams(eligible, policy)
+    elif policy is None or policy.choose == "all":
         chosen, groups = eligible, [[entry] for entry in eligible]
     else:
         groups = _by_team(eligible)
@@ -88,6 +93,19 @@ def _by_team(entries: Sequence[Entry]) -> list[list[Entry]]:
         else:
             group.append(entry)
     return [*groups.values()]
+
+
+def _chosen_by_teams(eligible: Sequence[Entry], policy: RankingPolicy) -> tuple[list[Entry], Sequence[Sequence[Entry]]]:
+    """The entries that have a row, and for each the entries that the row stands for."""
+    if policy.several:
+        chosen = [entry for entry in eligible if entry.chosen or entry.baseline]
+        return chosen, [[entry] for entry in chosen]
+    rows = []
+    for group in _by_team(eligible):
+        own = [entry for entry in group if entry.chosen or entry.baseline]
+        if own:
+            rows.append((max(own, key=lambda entry: (entry.chosen or entry.submitted, entry.label)), group))
+    return [entry for entry, _ in rows], [group for _, group in rows]
 
 
 def _unranked(entry: Entry, columns: Sequence[Column]) -> Row:
@@ -183,7 +201,10 @@ def _value(column: Column, scores: Values, values: Values, ranks: Mapping[str, i
     parts: Mapping[str, float] = ranks if column.computation in OF_RANKS else values
     if not all(key in parts for key in column.computation_keys):
         return None
-    return COMPUTATIONS[column.computation]([parts[key] for key in column.computation_keys])
+    chosen = [parts[key] for key in column.computation_keys]
+    if column.computation_weights:
+        return math.fsum(weight * part for weight, part in zip(column.computation_weights, chosen, strict=True))
+    return COMPUTATIONS[column.computation](chosen)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -25,6 +25,7 @@ class LockedData(BaseModel):
 
 
 class LockedLeaderboard(BaseModel):
+    key: str = ""  # only where there are several
     title: str
     primary: str
     columns: tuple[Column, ...]
@@ -40,6 +41,12 @@ class LockedLeaderboard(BaseModel):
         return self
 
 
+class LockedTask(BaseModel):
+    index: int | None = None
+    input_data: LockedData | None
+    reference_data: LockedData | None
+
+
 class Lock(BaseModel):
     """The part of lock.json that says whether runs can be ranked together, and how."""
 
@@ -47,9 +54,22 @@ class Lock(BaseModel):
     phase: str
     input_data: LockedData | None
     reference_data: LockedData | None
+    tasks: tuple[LockedTask, ...] = ()  # if there are several
     leaderboard: LockedLeaderboard
+    leaderboards: tuple[LockedLeaderboard, ...] = ()  # if there are several: all, the first again
     statistics: StatisticsPolicy | None
     phantom: bool
+
+    @property
+    def task_indexes(self) -> tuple[int, ...]:
+        """Where the scores of each task are; empty if there is only one."""
+        return tuple(place if task.index is None else task.index for place, task in enumerate(self.tasks))
+
+    @property
+    def data_of_tasks(self) -> str:
+        """Digests of inputs and reference data; empty if there is only one task."""
+        data = [each for task in self.tasks for each in (task.input_data, task.reference_data) if each]
+        return ", ".join(each.digest[:12] for each in data)
 
 
 class RecordedFailure(BaseModel, extra="allow"):

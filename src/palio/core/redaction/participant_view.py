@@ -33,7 +33,11 @@ END_ONLY = "[palio: only the end of this log is shown]"
 _LOG_BYTES = 16 * MIB  # more than is kept of any log
 _TAIL_LINES, _TAIL_BYTES = 20, 4 * KIB
 _SAMPLE_SCORE = "sample-score"
-_SUBMISSION_EVIDENCE = {"predict-output-refused", "predictions-unmapped"}  # their evidence is written by the submission
+_SUBMISSION_EVIDENCE = {
+    "predict-output-refused",
+    "predictions-unmapped",
+    "monai-output-unfit",
+}  # their evidence is written by the submission
 _HIDDEN = {Stage.PREDICT, Stage.SCORE}
 
 

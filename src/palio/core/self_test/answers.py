@@ -28,7 +28,7 @@ class Answers:
             return cls(path, {})
         if zipfile.is_zipfile(path):
             work.mkdir()
-            unpack(path, work, plain=True)
+            unpack(path, work, plain=True, lenient=True)
         else:
             work.mkdir()
             shutil.copyfile(path, work / path.name)
@@ -38,6 +38,13 @@ class Answers:
     def names(self) -> list[str]:
         there = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()}
         return sorted((there | self.changed.keys()) - {name for name, new in self.changed.items() if new is None})
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(
+            (self.folder / name).stat().st_size if (new := self.changed.get(name)) is None else len(new)
+            for name in self.names
+        )
 
     def content(self, name: str) -> bytes:
         return self.changed.get(name) or (self.folder / name).read_bytes()

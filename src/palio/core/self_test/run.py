@@ -5,20 +5,27 @@ predictions in another form than the reference data, so a refusal of those prove
 at all. From answers that were scored, wrong ones are made (`variations`).
 """
 
+import os
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palio.core.attempt.renaming import renamed_and_restored
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
-from palio.core.bundle.model import Bundle, Column, Phase, SubmissionKind
+from palio.core.bundle.leaderboards import primary_of
+from palio.core.bundle.model import Bundle, Phase, SubmissionKind
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.files.log import last_lines
 from palio.core.quantities import duration_text, size_text
 from palio.core.self_test.answers import Answers, zipped
+from palio.core.self_test.growth import FACTORS, LONGEST_S, Measured, Tables, too_long, warning
 from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
@@ -29,6 +36,9 @@ _OWN_FAULTS = re.compile(
     r"|No such file or directory: '/app/(?:input/ref|program)",
     re.MULTILINE,
 )
+_STOPPED = frozenset({"score-time-limit", "score-memory-limit"})
+_AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
+_POLL_S = 0.02
 FIRST = "the reference data as predictions"
 _ASKED = frozenset({"score-exit", "scores-invalid", "scores-missing"})  # what unfit predictions may cause
 _AGAIN: Mapping[str, Mapping[str, str]] = {
@@ -68,18 +78,34 @@ class _Tried:
         return Check(name, passed, self.outcome, () if self.scored else self.log)
 
 
-def run_self_test(bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> Iterator[Check]:
+def phases_to_test(bundle: Bundle) -> tuple[Phase, ...]:
+    """The first of each group of phases that score in the same way."""
+    found: dict[object, Phase] = {}
+    for phase in bundle.phases:
+        rules = phase.rules
+        found.setdefault((phase.tasks, rules.score, rules.predict, rules.build, rules.blind, rules.submissions), phase)
+    return tuple(found.values())
+
+
+def run_self_test(
+    bundle: Bundle,
+    phase: Phase,
+    engine: Engine,
+    work: Path,
+    substitutes: Substitutes = NO_SUBSTITUTES,
+) -> Iterator[Check]:
     """Yields each check as it finishes. `work` is an empty folder that the caller removes."""
     for task in phase.tasks:
         folder = work / f"task-{task.index}"
         folder.mkdir()
-        for check in _Tests(bundle, replace(phase, tasks=(task,)), engine, folder).run():
+        for check in _Tests(bundle, replace(phase, tasks=(task,)), engine, folder, substitutes).run():
             yield check if len(phase.tasks) == 1 else replace(check, name=f"{task.name}: {check.name}")
 
 
 class _Tests:
-    def __init__(self, bundle: Bundle, phase: Phase, engine: Engine, work: Path) -> None:
+    def __init__(self, bundle: Bundle, phase: Phase, engine: Engine, work: Path, substitutes: Substitutes) -> None:
         self._bundle, self._phase, self._engine, self._work = bundle, phase, engine, work
+        self._substitutes = substitutes
         self._count = 0
 
     def run(self) -> Iterator[Check]:
@@ -95,10 +121,14 @@ class _Tests:
             return
         yield self._costs(perfect)
         answers = Answers.of(perfect.predictions)
+        yield from self._growth(perfect, answers)
         yield from self._same_again(perfect, answers)
         yield from self._through_opaque_names(perfect, answers)
-        for variation in variations(answers):
-            check = self._varied(perfect, answers, variation)
+        tried = [*variations(answers)]
+        for variation, scored in zip(
+            tried, self._each_scored((each.made_from(answers), None) for each in tried), strict=True
+        ):
+            check = self._varied(perfect, scored, variation)
             if check.passed is False and variation.is_empty and not certain:
                 yield replace(
                     check,
@@ -164,8 +194,8 @@ class _Tests:
         return None
 
     def _same_again(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
-        for name, environment in _AGAIN.items():
-            tried = self._score(answers, environment)
+        scored = self._each_scored((answers, environment) for environment in _AGAIN.values())
+        for name, tried in zip(_AGAIN, scored, strict=True):
             same = tried.result.scores == perfect.result.scores
             yield Check(name, same, "the same scores" if same else f"different scores: {tried.outcome}", tried.log)
 
@@ -187,8 +217,7 @@ class _Tests:
         passed = restored.result.scores == perfect.result.scores
         yield Check(name, passed, "the same scores" if passed else f"names got lost: {restored.outcome}")
 
-    def _varied(self, perfect: _Tried, answers: Answers, variation: Variation) -> Check:
-        tried = self._score(variation.made_from(answers))
+    def _varied(self, perfect: _Tried, tried: _Tried, variation: Variation) -> Check:
         failure = tried.result.failure
         if failure and failure.code == "predictions-invalid":
             return tried.check(variation.name, passed=variation.expected is not Expected.SAME)
@@ -207,7 +236,7 @@ class _Tests:
         return tried.check(variation.name, passed=True)
 
     def _as_good(self, scores: Mapping[str, float], perfect: Mapping[str, float]) -> bool:
-        primary: Column = self._bundle.leaderboard.primary
+        primary = primary_of(self._bundle, self._phase)
         if primary.key not in scores or primary.key not in perfect:
             return False
         sign = 1 if primary.descending else -1
@@ -221,28 +250,146 @@ class _Tests:
         high = (record.wall_s or 0) > limits.time_s / 2 or (record.peak_memory_bytes or 0) > limits.memory_bytes / 2
         return Check("time and memory of the scoring", None if high else True, ", ".join(parts))
 
-    def _score(self, answers: Answers, environment: Mapping[str, str] | None = None) -> _Tried:
-        self._count += 1
-        packed = answers.pack(self._work / f"answers-{self._count}.zip")
-        return self._try(packed, SubmissionKind.RESULTS, environment)
+    def _growth(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+        """Time and memory at more rows, one run at a time, where the format of the files is known."""
+        reference, limits = self._phase.tasks[0].reference_data, self._phase.rules.score
+        if reference is None or not reference.exists():
+            return
+        tables = Tables.read(answers, Answers.read(reference, self._work / "growth-reference"))
+        first = _measured(1, perfect)
+        if tables is None or first is None:
+            return
+        name, measured, ending = "time and memory at 1, 10 and 100 times the rows", [first], ""
+        for factor in FACTORS:
+            if too_long(measured):
+                ending = f"{factor}x skipped, because {measured[-1].factor}x took {duration_text(measured[-1].wall_s)}"
+                break
+            predictions, expected = tables.repeated(factor)
+            if predictions.size_bytes > self._phase.rules.predict.output_bytes:
+                limit = size_text(self._phase.rules.predict.output_bytes)
+                ending = f"{factor}x skipped: more than the {limit} that predictions may have"
+                break
+            folder = self._work / f"reference-{factor}"
+            folder.mkdir()
+            more = expected.copied(folder)
+            tried = self._score(predictions, reference=more if reference.is_dir() else more / tables.expected.name)
+            found = _measured(factor, tried)
+            if found is None and tried.result.failure and tried.result.failure.code in _STOPPED:
+                shown = "; ".join([*map(str, measured), f"{factor}x: {_stopped(tried)}"])
+                yield Check(
+                    name, None, f"{shown}; look for a loop over all pairs of cases, or raise the limit", tried.log
+                )
+                return
+            if found is None:
+                ending = f"{factor}x not accepted, so the scoring wants just these cases"
+                break
+            measured.append(found)
+        note = warning(measured, limits)
+        yield Check(name, None if note else True, "; ".join(filter(None, [*map(str, measured), ending, note])))
 
-    def _try(
-        self, path: Path, kind: SubmissionKind | None = None, environment: Mapping[str, str] | None = None
-    ) -> _Tried:
+    def _each_scored(self, wanted: Iterable[tuple[Answers, Mapping[str, str] | None]]) -> Iterator[_Tried]:
+        """Scores each, in order, as many at a time as the engine and this machine allow."""
+        at_once = min(_AT_ONCE, os.cpu_count() or 1) if self._engine.runs_in_parallel else 1
+        waiting, running = iter(wanted), deque[_Running]()
+        try:
+            while True:
+                while len(running) < at_once and (more := next(waiting, None)):
+                    running.append(self._begun(self._packed(more[0]), SubmissionKind.RESULTS, more[1]))
+                if not running:
+                    return
+                while not running[0].ended:
+                    time.sleep(_POLL_S)
+                    for each in running:
+                        each.step()
+                yield running.popleft().tried
+        finally:
+            for each in running:
+                each.cancel()
+
+    def _packed(self, answers: Answers) -> Path:
+        self._count += 1
+        return answers.pack(self._work / f"answers-{self._count}.zip")
+
+    def _score(self, answers: Answers, *, reference: Path | None = None) -> _Tried:
+        return self._try(self._packed(answers), SubmissionKind.RESULTS, reference)
+
+    def _try(self, path: Path, kind: SubmissionKind | None = None, reference: Path | None = None) -> _Tried:
+        running = self._begun(path, kind, None, reference)
+        try:
+            while not running.ended:
+                time.sleep(_POLL_S)
+                running.step()
+        finally:
+            running.cancel()  # does nothing once it has ended
+        return running.tried
+
+    def _begun(
+        self,
+        path: Path,
+        kind: SubmissionKind | None,
+        environment: Mapping[str, str] | None,
+        reference: Path | None = None,
+    ) -> "_Running":
+        """Starts an evaluation. With `reference`, with other reference data than the task's, and in bounded time."""
         self._count += 1
         identity = new_identity()
         folder = RunFolder.create(self._work / f"run-{self._count}", identity)
         try:
             submission = read_submission(path, kind, accepted=self._phase.rules.submissions)
         except PalioError as error:
-            return _Tried(_refused(error), (), folder.predictions)
-        task = self._phase.tasks[0]
-        attempt = Attempt(identity, submission, self._bundle, self._phase, task, label=path.name)
+            return _Running(folder, None, _refused(error))
+        task, phase = self._phase.tasks[0], self._phase
+        if reference is not None:
+            task = replace(task, reference_data=reference)
+            score = replace(phase.rules.score, time_s=min(phase.rules.score.time_s, LONGEST_S))
+            phase = replace(phase, tasks=(task,), rules=replace(phase.rules, score=score))
+        attempt = Attempt(identity, submission, self._bundle, phase, task, label=path.name)
         attempt = replace(attempt, scoring_environment=environment or {})
-        result = Evaluation(attempt, self._engine, folder, any_kind=True).finish()
-        stage = result.failure.stage if result.failure else Stage.SCORE
-        log = folder.log(Stage(stage)) if stage in set(Stage) else folder.log(Stage.SCORE)
-        return _Tried(result, tuple(_lines(log)), folder.predictions)
+        evaluation = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes)
+        return _Running(folder, evaluation)
+
+
+@dataclass
+class _Running:
+    """An evaluation that is stepped; `result` once it has ended."""
+
+    folder: RunFolder
+    evaluation: Evaluation | None
+    result: Result | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.result is not None
+
+    def step(self) -> None:
+        if self.evaluation is not None and self.result is None and not self.evaluation.step():
+            self.result = self.evaluation.result
+
+    def cancel(self) -> None:
+        if self.evaluation is not None and self.result is None:
+            self.evaluation.cancel()
+
+    @property
+    def tried(self) -> _Tried:
+        assert self.result is not None  # noqa: S101 - it has ended
+        stage = self.result.failure.stage if self.result.failure else Stage.SCORE
+        log = self.folder.log(Stage(stage)) if stage in set(Stage) else self.folder.log(Stage.SCORE)
+        shown = tuple(_lines(log)) if self.evaluation else ()
+        return _Tried(self.result, shown, self.folder.predictions)
+
+
+def _measured(factor: int, tried: _Tried) -> Measured | None:
+    record = tried.result.stages.get(Stage.SCORE)
+    if not tried.scored or record is None or record.wall_s is None:
+        return None
+    return Measured(factor, record.wall_s, record.peak_memory_bytes)
+
+
+def _stopped(tried: _Tried) -> str:
+    assert tried.result.failure is not None  # noqa: S101 - it was stopped
+    by = "memory" if tried.result.failure.code == "score-memory-limit" else "time"
+    record = tried.result.stages.get(Stage.SCORE)
+    return f"stopped by its {by} limit after {duration_text(record.wall_s if record and record.wall_s else 0)}"
 
 
 def _lines(log: Path) -> Sequence[str]:

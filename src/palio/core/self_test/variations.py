@@ -13,6 +13,14 @@ _MOST_BYTES = 50_000_000
 Rows = list[list[str]]
 
 
+@dataclass(frozen=True)
+class Table:
+    name: str  # of the file
+    header: list[str]
+    rows: Rows
+    dialect: type[csv.Dialect]
+
+
 class Expected(Enum):
     SAME = auto()  # as the right answers
     WORSE = auto()  # refused, or a lower score
@@ -33,13 +41,13 @@ def variations(answers: Answers) -> Iterator[Variation]:
         yield Variation(
             f"an empty {names[0]}", Expected.WORSE, lambda given: given.replaced(names[0], b""), is_empty=True
         )
-    table = _table(answers)
+    table = table_of(answers)
     if table is None:
         return
-    name, header, rows, dialect = table
+    name, header, rows, dialect = table.name, table.header, table.rows, table.dialect
 
     def varied(title: str, expected: Expected, new: Callable[[Rows], Rows]) -> Variation:
-        content = _written(header, new([[*row] for row in rows]), dialect)
+        content = written(header, new([[*row] for row in rows]), dialect)
         return Variation(title, expected, lambda given: given.replaced(name, content))
 
     yield varied("rows in another order", Expected.SAME, lambda rows: rows[::-1])
@@ -58,7 +66,8 @@ def _filled(rows: Rows, value: str) -> Rows:
     return [[row[0], *[value] * (len(row) - 1)] for row in rows]
 
 
-def _table(answers: Answers) -> tuple[str, list[str], Rows, type[csv.Dialect]] | None:
+def table_of(answers: Answers) -> Table | None:
+    """The single CSV file with a header and rows of one length; None if there is no such file."""
     names = [name for name in answers.names if name.lower().endswith(".csv")]
     if len(names) != 1:
         return None
@@ -72,10 +81,10 @@ def _table(answers: Answers) -> tuple[str, list[str], Rows, type[csv.Dialect]] |
     except (UnicodeDecodeError, csv.Error, ValueError):
         return None
     whole = all(len(row) == len(header) for row in rows)
-    return (names[0], header, rows, dialect) if whole and len(rows) > 1 else None
+    return Table(names[0], header, rows, dialect) if whole and len(rows) > 1 else None
 
 
-def _written(header: Sequence[str], rows: Rows, dialect: type[csv.Dialect]) -> bytes:
+def written(header: Sequence[str], rows: Rows, dialect: type[csv.Dialect]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, dialect, lineterminator="\n").writerows([header, *rows])
     return text.getvalue().encode()

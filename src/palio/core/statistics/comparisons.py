@@ -3,11 +3,12 @@
 Only discordant cases, for which the two have different predictions, tell them apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palio.core.statistics.cases import Answers
 from palio.core.statistics.draws import SEED, batches, generator
@@ -29,18 +30,28 @@ class Comparison:
     adjusted: float
 
 
-def compare_all(answers: Answers, metric: str) -> tuple[Comparison, ...]:
-    """Compares every pair: by exact McNemar if the metric is a mean over cases, else by permutation."""
-    right = answers.predictions == answers.truth
+def is_exact(tasks: int, metric: str) -> bool:
+    """Whether pairs are compared by exact McNemar: if the score is a mean over cases. Otherwise by permutation.
+
+    A mean over several tasks is none, because tasks of different sizes have equal weights.
+    """
+    return tasks == 1 and metric in MEANS_OVER_CASES
+
+
+def compare_all(tasks: Sequence[Answers], metric: str) -> tuple[Comparison, ...]:
+    """Compares every pair by the mean of the metric over the tasks, usually one."""
+    right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1)
     pairs = list(combinations(range(len(right)), 2))
     # 10,000 draws give no p-value below 1/10,001, which Holm over more than 500 pairs never calls significant.
     draws = max(PERMUTATION_DRAWS, 40 * len(pairs))
     only = [(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in pairs]
-    if metric in MEANS_OVER_CASES:
+    if is_exact(len(tasks), metric):
         p_values = [exact_mcnemar(only_a, only_b) for only_a, only_b in only]
     else:
-        said, truth, classes = answers.predictions, answers.truth, len(answers.classes)
-        p_values = [permutation_test(truth, said[a], said[b], classes, metric, draws=draws) for a, b in pairs]
+        p_values = [
+            stratified_permutation_test([Stratum.of(answers, a, b) for answers in tasks], metric, draws=draws)
+            for a, b in pairs
+        ]
     rows = zip(pairs, only, p_values, holm(p_values), strict=True)
     return tuple(Comparison(*pair, *counts, p_value, adjusted) for pair, counts, p_value, adjusted in rows)
 
@@ -79,28 +90,65 @@ def permutation_test(
     Takes class numbers of single cases, each of shape (n,). Predictions are exchanged at random on discordant cases.
     The observed arrangement counts as one of the draws (Phipson & Smyth 2010), so no result is below 1/(draws + 1).
     """
-    discordant = prediction_a != prediction_b
-    if not discordant.any():
+    stratum = Stratum(truth, prediction_a, prediction_b, classes)
+    return stratified_permutation_test([stratum], metric, draws=draws, seed=seed)
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Two submissions' predictions for the cases of one task, as class numbers, each of shape (n,)."""
+
+    truth: Codes
+    prediction_a: Codes
+    prediction_b: Codes
+    classes: int
+
+    @classmethod
+    def of(cls, answers: Answers, a: int, b: int) -> "Stratum":
+        return cls(answers.truth, answers.predictions[a], answers.predictions[b], len(answers.classes))
+
+    def difference(self, metric: str) -> Callable[[Floats], Floats]:
+        """How the difference of the metric depends on which discordant cases are exchanged: one draw in a row.
+
+        Exchanging the predictions for a case moves one count between classes for one submission, and back for the
+        other. A draw is therefore a row of zeros and ones, and all draws are one matrix product.
+        """
+        discordant, of_class = self.discordant, np.eye(self.classes)
+        predicted_moves = of_class[self.prediction_b[discordant]] - of_class[self.prediction_a[discordant]]
+        right_moves = predicted_moves * of_class[self.truth[discordant]]
+        a, b = (Counts.of_codes(self.truth, said, self.classes) for said in (self.prediction_a, self.prediction_b))
+
+        def difference(exchanged: Floats) -> Floats:
+            right, predicted = exchanged @ right_moves, exchanged @ predicted_moves
+            new_a = Counts(a.right + right, a.true, a.predicted + predicted)
+            new_b = Counts(b.right - right, b.true, b.predicted - predicted)
+            return METRICS[metric](new_a) - METRICS[metric](new_b)
+
+        return difference
+
+    @property
+    def discordant(self) -> NDArray[np.bool_]:
+        return np.not_equal(self.prediction_a, self.prediction_b)
+
+
+def stratified_permutation_test(
+    strata: Sequence[Stratum], metric: str, *, draws: int = PERMUTATION_DRAWS, seed: int = SEED
+) -> float:
+    """The same for the mean of the metric over several tasks: cases are exchanged within each task."""
+    sizes = [int(stratum.discordant.sum()) for stratum in strata]
+    if not any(sizes):
         return 1.0
-    # Exchanging the predictions for a case moves one count between classes for one submission, and back for the
-    # other. A draw is therefore a row of zeros and ones, and all draws are one matrix product.
-    of_class = np.eye(classes)
-    predicted_moves = of_class[prediction_b[discordant]] - of_class[prediction_a[discordant]]
-    right_moves = predicted_moves * of_class[truth[discordant]]
-    a, b = (Counts.of_codes(truth, said, classes) for said in (prediction_a, prediction_b))
+    differences = [stratum.difference(metric) for stratum in strata]
 
-    def difference(exchanged: Floats) -> Floats:
-        right, predicted = exchanged @ right_moves, exchanged @ predicted_moves
-        new_a = Counts(a.right + right, a.true, a.predicted + predicted)
-        new_b = Counts(b.right - right, b.true, b.predicted - predicted)
-        return np.abs(METRICS[metric](new_a) - METRICS[metric](new_b))
+    def mean(exchanged: Sequence[Floats]) -> Floats:
+        parts = [difference(part) for difference, part in zip(differences, exchanged, strict=True)]
+        return np.asarray(np.abs(np.mean(parts, axis=0)))
 
-    cases = int(discordant.sum())
-    observed = difference(np.zeros(cases))
+    observed = mean([np.zeros(cases) for cases in sizes])
     random, extreme = generator(seed), 0
-    for size in batches(draws, cases + 4 * classes):
-        exchanged = random.integers(0, 2, (size, cases), dtype=np.uint8).astype(np.float64)
-        extreme += int((difference(exchanged) >= observed - EQUAL).sum())
+    for size in batches(draws, sum(sizes) + 4 * sum(stratum.classes for stratum in strata)):
+        drawn = [random.integers(0, 2, (size, cases), dtype=np.uint8).astype(np.float64) for cases in sizes]
+        extreme += int((mean(drawn) >= observed - EQUAL).sum())
     return (extreme + 1) / (draws + 1)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.random import Generator
 
 from palio.core.statistics.draws import SEED, batches, generator
 from palio.core.statistics.metrics import METRICS, Counts, Floats
@@ -33,19 +34,22 @@ def confusion_interval(
     value outside the quantiles, such as 1 when every case is right, becomes the end of the interval. Near 1, coverage
     stays near nominal; the bootstrap fails there, with zero width when every case is right.
     """
-    matrix = (
-        np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
-    )  # a single class can be confused with something else
-    classes = len(matrix)
-    prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
-    np.fill_diagonal(prior, 0.5 / classes)
-    random, shape = generator(seed), (-1, classes, classes)
-    values = [
-        METRICS[metric](Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
-        for size in batches(draws, prior.size)
-    ]
-    low, high = np.quantile(np.concatenate(values), _tails(confidence))
-    observed = float(METRICS[metric](Counts.of_matrix(matrix)))
+    return mean_confusion_interval([matrix], metric, confidence=confidence, draws=draws, seed=seed)
+
+
+def mean_confusion_interval(
+    matrices: Sequence[Floats],
+    metric: str,
+    *,
+    confidence: float = CONFIDENCE,
+    draws: int = CONFUSION_DRAWS,
+    seed: int = SEED,
+) -> Interval:
+    """The same for the mean of a metric over several tasks, each with a confusion matrix and draws of its own."""
+    random = generator(seed)
+    values = np.mean([_confusion_draws(matrix, metric, draws, random) for matrix in matrices], axis=0)
+    low, high = np.quantile(values, _tails(confidence))
+    observed = float(np.mean([METRICS[metric](Counts.of_matrix(matrix)) for matrix in matrices]))
     return Interval(min(float(low), observed), max(float(high), observed))
 
 
@@ -74,6 +78,21 @@ def mean_interval(
     tails = _bca_tails(sample, means, confidence) if len(sample) < _FEW_CASES else _tails(confidence)
     low, high = np.quantile(means, tails)
     return Interval(float(low), float(high))
+
+
+def _confusion_draws(matrix: Floats, metric: str, draws: int, random: Generator) -> Floats:
+    matrix = (
+        np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
+    )  # a single class can be confused with something else
+    classes = len(matrix)
+    prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
+    np.fill_diagonal(prior, 0.5 / classes)
+    shape = (-1, classes, classes)
+    values = [
+        METRICS[metric](Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
+        for size in batches(draws, prior.size)
+    ]
+    return np.concatenate(values)
 
 
 def _tails(confidence: float) -> tuple[float, float]:

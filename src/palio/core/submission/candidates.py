@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from palio.core.bundle.model import SubmissionKind
 from palio.core.dockerfile.file_name import DOCKERFILE, find_dockerfile
 from palio.core.errors import PalioError
+from palio.core.submission.monai.bundle import METADATA as MONAI_METADATA
 
-MONAI_METADATA = "configs/metadata.json"
 ORDER = (SubmissionKind.CONTEXT, SubmissionKind.MONAI, SubmissionKind.CODE, SubmissionKind.RESULTS)
 CODE_METADATA = ("metadata.yaml", "metadata")
 _PROGRAMS = frozenset(

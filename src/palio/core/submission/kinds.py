@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from palio.core.bundle.model import SubmissionKind
@@ -18,6 +18,7 @@ from palio.core.files.lfs import lfs_pointers, pointers_in
 from palio.core.files.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT
 from palio.core.quantities import KIB, size_text
 from palio.core.submission.candidates import CODE_METADATA, dockerfile_missing, is_program, kind_of_zip
+from palio.core.submission.monai.bundle import MonaiBundle, read_monai_bundle, refuse_other_classes
 from palio.core.submission.start_notes import start_notes
 from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 
@@ -64,11 +65,27 @@ def read_submission(
     return SubmissionFile(path, found, digest or digest_file(path), notes, called)
 
 
-def check_submission(submission: SubmissionFile) -> None:
-    """Checks what can be checked without a container. Raises PalioError "dockerfile-unfit" with all problems."""
+def check_submission(submission: SubmissionFile, classes: tuple[str, ...] = ()) -> SubmissionFile:
+    """Checks what can be checked without a container; returns the submission with more notes.
+
+    `classes` are those of the phase, for MONAI bundles. Raises PalioError "dockerfile-unfit" or "monai-bundle-unfit"
+    with all problems, or "monai-classes-differ".
+    """
     if submission.kind is SubmissionKind.CONTEXT:
         with open_archive(submission.path, submission.name, inner=True) as archive:
             check_context(archive, submission.name)
+    if submission.kind is SubmissionKind.MONAI:
+        return replace(submission, notes=(*submission.notes, *monai_bundle(submission, classes).notes))
+    return submission
+
+
+def monai_bundle(submission: SubmissionFile, classes: tuple[str, ...] = ()) -> MonaiBundle:
+    """The submitted MONAI bundle. Raises PalioError "monai-bundle-unfit" or "monai-classes-differ"."""
+    with open_archive(submission.path, submission.name, inner=True) as archive:
+        members = {member.name: member for member in archive.members if not member.is_folder}
+        bundle = read_monai_bundle(submission.name, members, lambda name, most: archive.head(members[name], most))
+    refuse_other_classes(submission.name, bundle, classes)
+    return bundle
 
 
 def unpack_context(submission: SubmissionFile, destination: Path, max_bytes: int) -> None:

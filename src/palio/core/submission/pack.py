@@ -1,9 +1,10 @@
 """Packs a submission from a folder: the files that its Dockerfile uses, with the platform's checks.
 
-There are two kinds of folders: one with a Dockerfile at its root, packed completely except for what .dockerignore
-excludes; and a challenge, whose Dockerfile is in docker_code_inference/ and is built from the folder: that Dockerfile
-is put at the zip's root, with only the files that it copies. Nothing that a build sees is left out, except for what
-every zip leaves out (archive.LEFT_OUT and AppleDouble files): not empty folders, nor .git and __pycache__.
+There are three kinds of folders: one with a Dockerfile at its root, packed completely except for what .dockerignore
+excludes; a challenge, whose Dockerfile is in docker_code_inference/ and is built from the folder: that Dockerfile is
+put at the zip's root, with only the files that it copies; and a MONAI bundle, packed completely except for .git,
+__pycache__ and .cache. Nothing that a build with a Dockerfile sees is left out, except for what every zip leaves out
+(archive.LEFT_OUT and AppleDouble files): not empty folders, nor .git and __pycache__.
 
 The zip is byte-identical for identical content and execute bits on every machine: sorted entries, uniform times, modes
 0755 or 0644, no compression (compressors differ, and weights hardly shrink).
@@ -26,12 +27,15 @@ from palio.core.files.lfs import pointers_among
 from palio.core.files.staging import reading, staged
 from palio.core.files.tree import Entry, entries_to_copy, file_entry
 from palio.core.quantities import GIB, size_text
+from palio.core.submission.monai.bundle import METADATA as MONAI_METADATA
+from palio.core.submission.monai.bundle import find_problems
 from palio.core.submission.start_notes import start_notes
 
 INFERENCE_CODE = "docker_code_inference"
 MAX_BYTES = 20 * GIB
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 _SHOWN = 20
+_NO_PART_OF_A_BUNDLE = frozenset({".git", "__pycache__", ".cache"})  # of a MONAI bundle that was cloned or downloaded
 _OFTEN_NOT_MEANT = (".git", "__pycache__", ".venv", "venv", "node_modules")
 
 
@@ -49,6 +53,8 @@ def pack(folder: Path, target: Path) -> Packed:
 
     Raises PalioError "folder-unfit" with all problems, "disk-full" or "target-unwritable".
     """
+    if (folder / MONAI_METADATA).is_file() and not find_dockerfile([path.name for path in folder.iterdir()]):
+        return _pack_monai_bundle(folder, target)
     dockerfile, renamed = _find_dockerfile(folder)
     left_out: set[str] = set()
     problems: list[str] = []
@@ -62,6 +68,31 @@ def pack(folder: Path, target: Path) -> Packed:
     entries = {name: here[name] for name in wanted if name != dockerfile.name or dockerfile.parent != folder}
     entries[DOCKERFILE] = replace(file_entry(dockerfile), name=DOCKERFILE)
     files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
+    _refuse_problems(folder, files, problems)
+    _pack(entries, target)
+    starting = start_notes(
+        text.encode(), files, lambda name, most: (entries[name].permissions, _head(files[name], most))
+    )
+    notes = (*renamed, *starting, *_notes(files, left_out))
+    return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
+
+
+def _pack_monai_bundle(folder: Path, target: Path) -> Packed:
+    left_out: set[str] = set()
+    try:
+        entries = _entries(folder, target, left_out, LEFT_OUT | _NO_PART_OF_A_BUNDLE)
+    except DockerfileError as fault:
+        raise _unfit(folder, [str(fault)]) from fault
+    files = {name: entry.path for name, entry in entries.items() if not entry.is_folder}
+    bundle, problems = find_problems(files, lambda name, most: _head(files[name], most))
+    _refuse_problems(folder, files, problems)
+    _pack(entries, target)
+    notes = (*(bundle.notes if bundle else ()), *([f"left out: {', '.join(sorted(left_out))}"] if left_out else []))
+    return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
+
+
+def _refuse_problems(folder: Path, files: Mapping[str, Path], problems: list[str]) -> None:
+    """Raises PalioError "folder-unfit" with `problems` and with what no zip may have."""
     size = sum(path.stat().st_size for path in files.values())
     if size > MAX_BYTES:
         problems.append(f"the files have {size_text(size)}; at most {size_text(MAX_BYTES)} is allowed")
@@ -69,14 +100,12 @@ def pack(folder: Path, target: Path) -> Packed:
     problems += [f"{name} is a Git LFS pointer, not the file itself; run `git lfs pull`" for name in pointers]
     if problems:
         raise _unfit(folder, problems)
+
+
+def _pack(entries: Mapping[str, Entry], target: Path) -> None:
     with staged(target.absolute()) as (fresh,):
         _write(fresh, entries)
         inspect_archive(fresh, target.name)
-    starting = start_notes(
-        text.encode(), files, lambda name, most: (entries[name].permissions, _head(files[name], most))
-    )
-    notes = (*renamed, *starting, *_notes(files, left_out))
-    return Packed(target, digest_file(target), target.stat().st_size, tuple(sorted(files)), notes)
 
 
 def _find_dockerfile(folder: Path) -> tuple[Path, list[str]]:
@@ -91,17 +120,17 @@ def _find_dockerfile(folder: Path) -> tuple[Path, list[str]]:
     )
 
 
-def _entries(folder: Path, target: Path, left_out: set[str]) -> dict[str, Entry]:
+def _entries(folder: Path, target: Path, left_out: set[str], leave_out: frozenset[str] = LEFT_OUT) -> dict[str, Entry]:
     """The files and empty folders that a build from `folder` sees, by relative name.
 
-    Records in `left_out` which of LEFT_OUT were found. Raises DockerfileError for an invalid .dockerignore.
+    Records in `left_out` which of `leave_out` were found. Raises DockerfileError for an invalid .dockerignore.
     """
     ignored = ignored_in(folder)
 
     def skip(name: str) -> bool:
         if ignored(name):
             return True
-        found = LEFT_OUT.intersection(name.split("/"))
+        found = leave_out.intersection(name.split("/"))
         if not found and _is_apple_double(folder / name):
             found = frozenset({"._* of macOS"})
         left_out.update(found)

@@ -140,8 +140,8 @@ def guarantees(controllers: frozenset[str]) -> tuple[Guarantee, ...]:
             kernel,
             f"own process, IPC, host and user namespaces{paths}; /usr and this Python are visible, read-only",
         ),
-        Guarantee("build", kernel, "RUN steps are not run; time, memory, size and entries are limited"),
-        Guarantee("build network", kernel, "none: nothing is run and nothing is fetched"),
+        Guarantee("build", kernel, "of RUN, only pip is run, in a sandbox; time, memory, size and entries are limited"),
+        Guarantee("build network", kernel, "none, but for pip, which installs wheels and runs nothing of them"),
     )
 
 

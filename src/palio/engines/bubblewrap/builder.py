@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -21,9 +22,13 @@ from palio.core.engine import Build, BuildLimits, End, JobResult
 from palio.core.files.log import LogWriter
 from palio.core.plain_words import UnfitWordError
 from palio.core.quantities import MIB
+from palio.engines.bubblewrap import users
+from palio.engines.bubblewrap.environment import Environments, EnvironmentTooLargeError, IndexUnreachableError
 from palio.engines.bubblewrap.image import ImageTooLargeError, build_image
 from palio.engines.bubblewrap.images import ROOT, image_name, remove_unused, store_image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
+from palio.engines.bubblewrap.packages import package_folders
+from palio.engines.bubblewrap.pip_configuration import caller_environment
 from palio.engines.bubblewrap.processes import start_time
 from palio.engines.bubblewrap.supervisor import RESULT, SUPERVISOR, TASK, write_atomically
 
@@ -35,8 +40,8 @@ class _StoppedError(Exception):
     """This process was asked to stop."""
 
 
-def build_task(build: Build, images: Path) -> dict[str, Any]:
-    """The task description for the build process."""
+def build_task(build: Build, images: Path, *, locks: str, group: str | None) -> dict[str, Any]:
+    """The task description for the build process. `locks` is the folder of users' locks, `group` a cgroup's name."""
     return {
         "name": image_name(build.image_key),
         "interpreter": asdict(this_interpreter()),  # a process without site packages has another one
@@ -46,6 +51,15 @@ def build_task(build: Build, images: Path) -> dict[str, Any]:
         "arguments": dict(build.arguments),
         "limits": asdict(build.limits),
         "log": str(build.log.absolute()),
+        # For pip, which is run on what RUN installs.
+        "bwrap": os.path.realpath(shutil.which("bwrap") or "bwrap"),
+        "search_path": sys.path,
+        "package_folders": package_folders(),
+        "python_home": str(Path(os.path.realpath(sys.executable)).parent),
+        "pip_environment": caller_environment(),
+        "locks": locks,
+        "users": users.candidates(),
+        "group": group,
     }
 
 
@@ -94,6 +108,7 @@ def _build(folder: Path, task: dict[str, Any]) -> dict[str, Any]:
 def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
     """In the child: builds the image in the folder `making`, which contains its empty root, and returns the result."""
     made, limits = Path(making), BuildLimits(**task["limits"])
+    sys.path += [place for place in task["search_path"] if place not in sys.path]
     with LogWriter(Path(task["log"])) as log:
 
         def say(text: str) -> None:
@@ -108,10 +123,19 @@ def make_image(making: str, task: dict[str, Any]) -> dict[str, Any]:
                 root=made / ROOT,
                 size_bytes=limits.size_bytes,
                 say=say,
+                packages=Environments(task, made, say),
             )
         except DockerfileError as error:
             say(str(error))
             return {"end": End.EXITED, "exit_code": 1, "detail": f"{error.where}\n{error.reason}"}
+        except IndexUnreachableError as error:
+            say(f"pip could not reach an index of packages, where it looked for {error}")
+            return {"end": End.INDEX_UNREACHABLE, "exit_code": 1, "detail": str(error)}
+        except EnvironmentTooLargeError as error:
+            say(f"the packages exceed the build's limit of {error}")
+            if str(error) == "memory":
+                return {"end": End.MEMORY, "exit_code": None, "detail": "RUN pip install"}
+            return {"end": End.IMAGE_SIZE, "exit_code": None, "detail": str(limits.size_bytes)}
         except ImageTooLargeError as error:
             say(f"the image would be {error.size_bytes:,} bytes; at most {limits.size_bytes:,} are allowed")
             return {"end": End.IMAGE_SIZE, "exit_code": None, "detail": str(error.size_bytes)}

@@ -8,8 +8,8 @@ output; memory, processes and CPU limited by cgroups where this user may create 
 together, whatever ends first. Builds run in a separate process with limits.
 
 Not covered: faults of the kernel that sandboxes share with the host; files in /usr and in this Python's folders, which
-jobs can read; memory where no cgroup is available, which is checked but not limited; an image's own system, because RUN
-is not run and every FROM is this Python.
+jobs can read; memory where no cgroup is available, which is checked but not limited; an image's own system, because
+every FROM is this Python, and of RUN only `pip install` is honored (environment.py).
 
 All state is on disk: images/<name>/ and jobs/<name>/ in the state folder. The process that starts a job passes its lock
 to the supervisor, which holds it as long as anything of the sandbox lives. So any process can find every job, and can
@@ -95,6 +95,9 @@ class BubblewrapEngine:
     def guarantees(self) -> tuple[Guarantee, ...]:
         return availability.guarantees(cgroup.available() if self._use_cgroups else frozenset())
 
+    def has_image(self, name: str) -> None:
+        """None: FROM always means this machine's Python."""
+
     def check(self, limits: Limits) -> None:
         refuse_unavailable(limits)
 
@@ -176,7 +179,9 @@ class BubblewrapEngine:
         if (found := find_built(build, self._images)) is not None:
             write_atomically(folder / RESULT, found.as_json())
             return
-        write_atomically(folder / TASK, build_task(build, self._images))
+        group = group_name(folder) if self._use_cgroups else None
+        task = build_task(build, self._images, locks=str(users.locks(_default_state())), group=group)
+        write_atomically(folder / TASK, task)
         _supervise(folder, lock, "builder")
 
     def _start_job(self, job: Job, folder: Path, lock: int) -> None:

@@ -1,8 +1,9 @@
 """Builds an image from a folder with a Dockerfile by copying files, without running anything.
 
 FROM always means this machine's Python, whatever image it names. COPY, ADD (of local files), ENV, ARG, WORKDIR, CMD,
-ENTRYPOINT and SHELL are applied, RUN is reported as not run, and the rest is read and noted. Nothing outside the
-context is read and nothing outside the image's folder is written, whatever links they contain.
+ENTRYPOINT and SHELL are applied, and the rest is read and noted. Of RUN, `pip install` is honored by an environment
+(environment.py), commands that are unnecessary here are noted, and all others are refused. Nothing outside the context
+is read and nothing outside the image's folder is written, whatever links they contain.
 """
 
 import errno
@@ -14,6 +15,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from palio.core.dockerfile.dockerignore import ignored_in
 from palio.core.dockerfile.expand import Lookup, plain
@@ -27,11 +29,22 @@ from palio.core.dockerfile.instruction_words import (
     sources_and_target,
 )
 from palio.core.dockerfile.read import DockerfileError, Instruction, read_text
+from palio.core.dockerfile.requirements import Wanted
 from palio.core.dockerfile.resolve import resolve
+from palio.core.dockerfile.run_commands import (
+    MakeEnvironment,
+    MakeExecutable,
+    MakeFolders,
+    NoEffect,
+    PipInstall,
+    SystemPackages,
+    run_commands,
+)
 from palio.core.files.collect import printable
 from palio.core.files.globs import glob
 from palio.core.plain_words import PlainName, PlainWord
-from palio.engines.bubblewrap.interpreter import Interpreter
+from palio.engines.bubblewrap.interpreter import ENVIRONMENT, Interpreter
+from palio.engines.bubblewrap.system_packages import refuse_missing
 
 _IGNORED = ("LABEL", "EXPOSE", "USER", "VOLUME", "STOPSIGNAL", "HEALTHCHECK", "MAINTAINER", "ONBUILD")
 # Folders that every base image has, so that `COPY app.py /opt` means /opt/app.py.
@@ -57,6 +70,15 @@ class Image:
     workdir: PlainWord = PlainWord("/")  # noqa: RUF009 - immutable
     entrypoint: list[PlainWord] = field(default_factory=list)
     command: list[PlainWord] = field(default_factory=list)
+    packages: str = ""  # the digest of this machine's packages, if the image depends on them
+
+
+class Packages(Protocol):
+    """What makes the packages for an image (environment.Environments)."""
+
+    def packages(self) -> str: ...
+
+    def install(self, wanted: Wanted, root: Path, instruction: Instruction) -> int: ...
 
 
 def build_image(
@@ -68,6 +90,7 @@ def build_image(
     root: Path,
     size_bytes: int,
     say: Callable[[str], None],
+    packages: Packages | None = None,
 ) -> tuple[Image, int]:
     """Fills `root`, an empty folder. Returns the image and the number of copied bytes. `say` takes log lines.
 
@@ -84,7 +107,8 @@ def build_image(
             if error.errno not in _UNFIT_PATH:
                 raise
             raise DockerfileError(f"a path in it cannot be used: {error.strerror}", instruction) from None
-    return building.image, building.size_bytes
+    installed_bytes = building.install(packages, root) if packages else 0
+    return building.image, building.size_bytes + installed_bytes
 
 
 class _Building:
@@ -105,6 +129,9 @@ class _Building:
         self._shell: tuple[PlainWord, ...] = (PlainWord("/bin/sh"), PlainWord("-c"))
         self._command_given = False
         self._files = _Files(context, ignored_in(context), root, size_bytes)
+        self._wanted = Wanted()
+        self._first_install: Instruction | None = None
+        self._environments: list[tuple[str, Instruction]] = []
 
     @property
     def size_bytes(self) -> int:
@@ -147,7 +174,56 @@ class _Building:
         self._say(str(instruction))
 
     def _take_run(self, instruction: Instruction) -> None:
-        self._say(f"{instruction}: not run; install what it needs in this Python's environment")
+        for each in run_commands(instruction, self._lookup):
+            match each:
+                case PipInstall():
+                    self._wanted.add(each, self._find, instruction)
+                    self._first_install = self._first_install or instruction
+                    self._say(f"{instruction}: installed at the end of the build")
+                case MakeFolders(paths):
+                    for path in paths:
+                        self._files.make_folder(self._absolute(path, instruction), instruction)
+                    self._say(str(instruction))
+                case MakeExecutable(paths):
+                    for path in paths:
+                        self._check_executable(path, instruction)
+                    self._say(f"{instruction}: the bits are set already")
+                case SystemPackages(names):
+                    refuse_missing(names, instruction)
+                    self._say(f"{instruction}: installed on this machine already")
+                case MakeEnvironment(path):
+                    self._environments.append((self._absolute(path, instruction), instruction))
+                    self._say(f"{instruction}: packages are put into an environment of their own")
+                case NoEffect(why):
+                    self._say(f"{instruction}: not run; {why}")
+
+    def install(self, packages: "Packages", root: Path) -> int:
+        """Installs what all `pip install` lines want. Returns the number of bytes."""
+        if self._first_install is None:
+            return 0
+        self.image.packages = packages.packages()
+        size_bytes = packages.install(self._wanted, root, self._first_install) if self._wanted else 0
+        if not size_bytes:
+            return 0
+        path = self.image.environment[PlainName("PATH")]
+        self.image.environment[PlainName("PATH")] = PlainWord(f"{ENVIRONMENT}/bin:{path}")
+        for folder, instruction in self._environments:
+            self._files.link(folder, ENVIRONMENT, instruction)
+        return size_bytes
+
+    def _find(self, path: str) -> Path | None:
+        return self._files.find(os.path.normpath(PurePosixPath(self.image.workdir) / path))
+
+    def _check_executable(self, path: str, instruction: Instruction) -> None:
+        found = self._find(path)
+        if found is None:
+            raise DockerfileError(f"{printable(path)} is not in the image", instruction)
+        if found.is_file() and not found.stat().st_mode & 0o111:
+            raise DockerfileError(
+                "no command is run here. Set the execute bit before you zip the folder, which keeps it: "
+                f"`chmod +x {printable(found.name)}`",
+                instruction,
+            )
 
     def _take_shell(self, instruction: Instruction) -> None:
         self._shell = shell(instruction)
@@ -216,6 +292,21 @@ class _Files:
                 self._count(instruction)
                 folder.mkdir(mode=0o755)
         return folder
+
+    def find(self, path: str) -> Path | None:
+        """The file or folder at `path` in the image, if no link is on the way."""
+        found = self._root
+        for part in _parts(path):
+            found = found / part
+            if found.is_symlink() or not found.exists():
+                return None
+        return found
+
+    def link(self, path: str, target: str, instruction: Instruction) -> None:
+        """Makes a link at `path`, unless something is there."""
+        parent = self.make_folder(os.path.dirname(path), instruction)  # noqa: PTH120 - a path of the image
+        if not os.path.lexists(parent / PurePosixPath(path).name):
+            (parent / PurePosixPath(path).name).symlink_to(target)
 
     def copy(self, sources: Sequence[str], target: str, mode: int | None, instruction: Instruction) -> None:
         found = [path for source in sources for path in self._matching(source, instruction)]

@@ -26,6 +26,7 @@ from palio.core.plain_words import PlainName, PlainWord
 from palio.core.quantities import GIB
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter
+from palio.engines.bubblewrap.packages import package_folders, packages_digest
 
 ROOT = "root"
 _DESCRIPTION = "image.json"
@@ -54,9 +55,11 @@ def find_built(work: Build, images: Path) -> JobResult | None:
 
 
 def _can_be_read(images: Path, name: str) -> bool:
-    """Whether the image is complete. Removes what a crash of the machine has left of one."""
+    """Whether the image is complete and fits this machine's packages. Removes it otherwise."""
     try:
-        load_image(images, name)
+        image, _ = load_image(images, name)
+        if image.packages and image.packages != packages_digest(package_folders()):
+            raise ValueError("the packages of this machine's Python have changed")
     except (ValueError, KeyError, TypeError):
         shutil.rmtree(images / name)
         return False
@@ -79,6 +82,7 @@ def plain(image: Image) -> Image:
         workdir=PlainWord(image.workdir),
         entrypoint=[PlainWord(word) for word in image.entrypoint],
         command=[PlainWord(word) for word in image.command],
+        packages=image.packages,
     )
 
 

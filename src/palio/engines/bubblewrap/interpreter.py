@@ -10,6 +10,7 @@ from typing import Any, Self
 
 SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = "/.environment"  # inside: the packages that a Dockerfile installs
 LINKS = "/.python"  # inside: where `python` and `python3` are, if the interpreter's own folder lacks them
 
 

@@ -35,6 +35,8 @@ from palio.engines.job_users import job_uids
 
 INSIDE_UID = JOB_UIDS.start  # the uid that every job sees as its own, whatever it is outside
 
+NO_NETWORK: Operation = ("--unshare-net",)
+
 # Everything that does not depend on the job. The namespace options come first, because mounts belong to the namespaces.
 CONFINEMENT: tuple[Operation, ...] = (
     ("--unshare-user",),
@@ -43,7 +45,7 @@ CONFINEMENT: tuple[Operation, ...] = (
     ("--gid", str(INSIDE_UID)),
     ("--unshare-ipc",),
     ("--unshare-pid",),
-    ("--unshare-net",),
+    NO_NETWORK,
     ("--unshare-uts",),
     ("--unshare-cgroup-try",),
     ("--hostname", "palio"),
@@ -72,6 +74,7 @@ class Launch:
     cpus: frozenset[int] = frozenset()
     group: Cgroup = Cgroup({}, 1)  # noqa: RUF009 - it is frozen
     options: dict[str, int] = field(default_factory=dict)
+    network: bool = False  # the machine's; only for Palio's own programs, never for a job
     inherited: tuple[int, ...] = ()
 
 
@@ -201,10 +204,11 @@ def _become(what: Launch, operations: Sequence[Operation]) -> NoReturn:
         resource.setrlimit(kind, (most, most))
     if what.cpus:
         os.sched_setaffinity(0, what.cpus)
+    confinement = [each for each in CONFINEMENT if not (what.network and each == NO_NETWORK)]
     options = [(name, str(number)) for name, number in what.options.items()]
     # Arguments are passed through a descriptor, because the command line of the sandbox's first process is readable
     # inside.
-    through = memory_file(argument_stream([*CONFINEMENT, *operations, *options]))
+    through = memory_file(argument_stream([*confinement, *operations, *options]))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(what.printed, 1)
     os.dup2(what.printed, 2)

@@ -29,6 +29,7 @@ from typing import Any, cast
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
+from palio.core.dockerfile.image_names import ImageName, ImageNameError
 from palio.core.engine import GRACE_S, Build, Collected, End, Guarantee, Job, JobResult, Limits, Load, Work, environment
 from palio.core.errors import PalioError
 from palio.core.files.collect import collect_folder, collect_tar
@@ -102,6 +103,14 @@ class DockerEngine:
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         return promises.guarantees(self._info, hides_paths=self._hides_paths)
+
+    def has_image(self, name: str) -> bool:
+        with faults_named(f"looking for the image {name}"):
+            try:
+                self._client.images.get(str(ImageName.read(name)))
+            except (ImageNotFound, ImageNameError):
+                return False
+            return True
 
     def check(self, limits: Limits) -> None:
         promises.check(self._info, limits)

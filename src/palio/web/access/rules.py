@@ -129,6 +129,7 @@ RULES: Mapping[str, Rule] = {
         ),
     ),
     "cancel-submission": Rule(TEAM, of="submission", scope="submit"),
+    "put-on-leaderboard": Rule(TEAM, of="submission", scope="submit", names=("take-off-leaderboard",)),
     "withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
     # -- the leaderboard
     "leaderboard": Rule(ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json")),

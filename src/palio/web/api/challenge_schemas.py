@@ -55,10 +55,25 @@ class TermsOut(Schema):
     digest: str
 
 
+class QuestionOut(Schema):
+    """A question to answer with each submission; `type` is `text`, `checkbox` or `select`, with `options`.
+
+    Answers `on_leaderboard` are public.
+    """
+
+    key: str
+    title: str
+    type: str
+    options: list[str]
+    required: bool
+    on_leaderboard: bool
+
+
 class ChallengeWholeOut(ChallengeOut):
     phases: list[PhaseOut]
     terms: TermsOut | None
     pages: list[str]
+    questions: list[QuestionOut]
 
 
 class ChangeOut(Schema):

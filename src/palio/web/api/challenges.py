@@ -53,6 +53,7 @@ def get_challenge(request: Request[Challenge], challenge: str) -> dict[str, Any]
         "phases": shown_phases(request),
         "terms": {"text": terms.text, "digest": terms.digest} if terms else None,
         "pages": [page.title for page in bundle.pages],
+        "questions": [vars(question) for question in bundle.fact_sheet],
     }
 
 

@@ -8,7 +8,7 @@ from ninja import Router, Schema
 
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
-from palio.web.leaderboard.visibility import Visibility, visible_columns
+from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge
 
 router = Router(tags=["leaderboard"])
@@ -34,19 +34,31 @@ class RowOut(Schema):
     ranks: dict[str, int]
     entries: int
     last: datetime
+    answers: dict[str, str] | None = None  # to `questions`
     submission: str | None = None
     attempt: str | None = None
     disqualified: str | None = None
 
 
+class LeaderboardNameOut(Schema):
+    key: str
+    title: str
+
+
 class LeaderboardOut(Schema):
+    """One of the `leaderboards` of the phase. `questions` are those of the fact sheet whose answers are public."""
+
     own_team: str | None
     challenge: str
     title: str
     phase: str
+    leaderboard: str
+    leaderboard_title: str
+    leaderboards: list[LeaderboardNameOut]
     hidden: bool  # from participants, who see only their own row without ranks, or nothing
     primary: str | None
     columns: list[ColumnOut]
+    questions: list[LeaderboardNameOut]
     cases: int | None
     rows: list[RowOut]
 
@@ -60,10 +72,15 @@ class EntryOut(Schema):
 
 @router.get("/challenges/{challenge}/leaderboard", response=LeaderboardOut, url_name="leaderboard")
 def leaderboard(
-    request: Request[Challenge], challenge: str, phase: str | None = None, sort: str = "rank"
+    request: Request[Challenge],
+    challenge: str,
+    phase: str | None = None,
+    leaderboard: str | None = None,
+    sort: str = "rank",
 ) -> HttpResponse:
-    """The leaderboard of a phase. The default phase is the open one. Sort by `rank`, `team`, `entries`, `last` or the
-    key of a column; a leading minus reverses the order."""
+    """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. Sort by `rank`,
+    `team`, `entries`, `last`, the key of a column or `answer_` and the key of a question; a leading minus reverses the
+    order."""
     wanted = leaderboard_request(request, phase)
     etag = wanted.etag(request)
     unchanged = get_conditional_response(request, etag=etag)
@@ -73,12 +90,14 @@ def leaderboard(
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")
-def history(request: Request[Challenge], challenge: str, phase: str | None = None) -> list[dict[str, object]]:
+def history(
+    request: Request[Challenge], challenge: str, phase: str | None = None, leaderboard: str | None = None
+) -> list[dict[str, object]]:
     """The scored submissions of your team, oldest first; none if scores are hidden."""
     wanted = leaderboard_request(request, phase)
     if wanted.team is None or wanted.visibility is Visibility.NONE:
         return []
-    keys = [column.key for column in visible_columns(wanted.bundle, wanted.phase)]
+    keys = [column.key for column in shown_columns(wanted.board, wanted.phase)]
     return [
         {
             "submission": submission,

@@ -29,7 +29,7 @@ from palio.web.queries.submission import (
     shown_whole,
 )
 from palio.web.queries.submissions import submissions_of
-from palio.web.verbs import submission_limits, submit
+from palio.web.verbs import choose, submission_limits, submit
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.teams import require_team
 
@@ -40,6 +40,7 @@ class SubmitIn(Schema):
     file: str = Field(pattern="^[a-z2-7]{1,16}$")  # the ID of one of the team's files
     phase: str | None = None  # default: the open phase
     note: str = Field("", max_length=submit.NOTE_CHARACTERS)
+    answers: dict[str, str | bool] = Field({}, max_length=1000)  # to the challenge's questions, by their keys
 
 
 class QuotaOut(Schema):
@@ -99,6 +100,7 @@ class AttemptOut(Schema):
     purpose: str
     state: str
     engine: str
+    substitute: dict[str, str] | None  # the challenge's image (`name`) and what was used instead (`substitute`)
     created: datetime
     not_before: datetime | None
     started: datetime | None
@@ -119,12 +121,14 @@ class SubmissionOut(Schema):
     user: str
     file: FileOut
     note: str
+    answers: dict[str, str | bool]
     created: datetime
     state: str
     ended: bool
     cancelling: bool
     charged: bool
     withdrawn: datetime | None
+    chosen: datetime | None  # put on the leaderboard by the team
     disqualified: str
     scores: dict[str, float] | None
     scores_hidden: bool
@@ -139,13 +143,25 @@ class PlaceOut(Schema):
     wait_s: float | None
 
 
+class ChoiceOut(Schema):
+    """What the team can do now. `replaces`: putting it on the leaderboard takes another submission off."""
+
+    is_chosen: bool
+    may_put: bool
+    may_take_off: bool
+    replaces: bool
+
+
 class WholeSubmissionOut(SubmissionOut):
-    """`attempt` is the latest of `attempts`. `cancel_counts`: cancelling now would count toward the limit."""
+    """`attempt` is the latest of `attempts`. `cancel_counts`: cancelling now would count toward the limit. `choice` is
+    null where teams do not choose what is on the leaderboard.
+    """
 
     attempt: AttemptOut | None
     attempts: list[AttemptSummaryOut]
     cancel_counts: bool
     place: PlaceOut | None
+    choice: ChoiceOut | None
     columns: list[ColumnOut]
 
 
@@ -174,7 +190,9 @@ def make_submission(request: Request[Challenge], challenge: str, content: Submit
     file = StoredFile.objects.filter(pk=content.file, team=team).first()
     if file is None:
         raise PalioError("file-unknown")
-    submitted = submit.submit(file, signed_in(request), phase_name=content.phase, note=content.note)
+    submitted = submit.submit(
+        file, signed_in(request), phase_name=content.phase, note=content.note, answers=content.answers
+    )
     return Status(201, shown_whole(submitted.submission) | {"notes": submitted.notes})
 
 
@@ -209,9 +227,21 @@ def cancel_submission(request: Request[Submission], submission: str, content: Ca
 def withdraw_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
     """Withdraw it from the leaderboard for good."""
     submit.withdraw(request.subject, signed_in(request))
-    submission_now = request.subject
-    submission_now.refresh_from_db()
-    return shown_whole(submission_now)
+    return _renewed(request.subject)
+
+
+@router.post("/submissions/{submission}/leaderboard", response=WholeSubmissionOut, url_name="put-on-leaderboard")
+def put_submission_on_leaderboard(request: Request[Submission], submission: str) -> dict[str, Any]:
+    """Put it on the leaderboard, where teams choose what is shown there. See `choice` of the submission."""
+    choose.put_on_leaderboard(request.subject, signed_in(request))
+    return _renewed(request.subject)
+
+
+@router.delete("/submissions/{submission}/leaderboard", response=WholeSubmissionOut, url_name="take-off-leaderboard")
+def take_submission_off_leaderboard(request: Request[Submission], submission: str) -> dict[str, Any]:
+    """Take it off the leaderboard, where the challenge allows that."""
+    choose.take_off_leaderboard(request.subject, signed_in(request))
+    return _renewed(request.subject)
 
 
 @router.get(
@@ -246,6 +276,11 @@ def submission_receipt(request: Request[Submission], submission: str) -> HttpRes
         raise Http404
     headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
     return HttpResponse(path.read_bytes(), "application/json", headers=headers)
+
+
+def _renewed(submission: Submission) -> dict[str, Any]:
+    submission.refresh_from_db()
+    return shown_whole(submission)
 
 
 def _is_full(request: Request[Submission]) -> bool:

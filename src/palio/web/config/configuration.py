@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from palio.core.dockerfile.substitutes import TABLE as IMAGES
+from palio.core.dockerfile.substitutes import Substitutes, chains
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
 from palio.core.quantities import GIB
@@ -58,6 +60,12 @@ class Configuration:
     )
     engine: str = _setting(
         takes.one_of("auto", *ENGINES), "auto", "engine that runs containers: `auto`, `docker` or `bubblewrap`"
+    )
+    images: Substitutes = _setting(
+        takes.images,
+        Substitutes(),
+        "images to use where a bundle names one that this machine lacks: the table `[images]` with lines such as "
+        '`"codalab/codalab-legacy:py37" = "python:3.11-slim"`; in the environment `OLD=NEW,OLD=NEW`',
     )
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "let bubblewrap run submissions of people who are not operators of this platform"
@@ -116,12 +124,15 @@ def read_configuration(environment: Mapping[str, str] | None = None, folder: Pat
     ):
         metadata = settings[name].metadata
         try:
-            values[name] = metadata["read"](value)
+            read = metadata["read"](value)
+            values[name] = values[name] | read if name == IMAGES and name in values else read
+        except takes.UnfitTableError as refused:
+            problems += [f"{where}: {problem}" for problem in refused.problems]
         except ValueRefusedError as refused:
             shown = "the value" if metadata["secret"] else repr(value)
             problems.append(f"{where}: {shown} is not allowed. Use {refused}")
     if not problems:
-        problems += _missing(values)
+        problems += [*_missing(values), *(f"{IMAGES}: {each}" for each in chains(values.get(IMAGES, Substitutes())))]
     if problems:
         raise PalioError("configuration-invalid", count=counted(len(problems), "problem"), evidence=problems)
     return Configuration(**values)
@@ -151,15 +162,22 @@ def _of_file(file: Path, problems: list[str], *, required: bool) -> Iterator[tup
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(f"{file} is not valid TOML: {error}")
         return
-    outside = [key for key in parsed if key != TABLE]
+    outside = [key for key in parsed if key not in (TABLE, IMAGES)]
     problems += [f"{file}: move `{key}` into the table [{TABLE}]" for key in outside]
+    images = parsed.get(IMAGES, {})
+    if isinstance(images, dict):
+        yield IMAGES, images, f"{file}: [{IMAGES}]"
+    else:
+        problems.append(f"{file}: `{IMAGES}` is not a table")
     table = parsed.get(TABLE, {})
     if not isinstance(table, dict):
         problems.append(f"{file}: `{TABLE}` is not a table")
         return
     for key, value in table.items():
         where, name = f"{file}: [{TABLE}] {key}", _setting_of(key)
-        if name is None:
+        if name == IMAGES:
+            problems.append(f"{where}: write a table [{IMAGES}] of its own")
+        elif name is None:
             problems.append(f"{where}: unknown setting{_did_you_mean(key)}")
         elif key == name:
             yield name, value, where

@@ -2,10 +2,12 @@
 
 import ipaddress
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
+
+from palio.core.dockerfile.substitutes import Substitutes, read_substitutes, read_words
 
 Reader: TypeAlias = Callable[[object], object]
 
@@ -15,6 +17,14 @@ _TRUE, _FALSE = {"true", "yes", "1", "on"}, {"false", "no", "0", "off"}
 
 class ValueRefusedError(ValueError):
     """The message says what is allowed. It does not repeat the value, which may be a secret."""
+
+
+class UnfitTableError(ValueRefusedError):
+    """A table with problems, each a sentence."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("")
+        self.problems = problems
 
 
 def text(value: object) -> str:
@@ -60,6 +70,14 @@ def whole(least: int, most: int) -> Callable[[object], int]:
         return int(found)
 
     return read
+
+
+def images(value: object) -> Substitutes:
+    """Reads substitutes for images: the table [images], or OLD=NEW,OLD=NEW. Raises UnfitTableError."""
+    found, problems = read_substitutes(value) if isinstance(value, dict) else read_words(str(value))
+    if problems:
+        raise UnfitTableError(problems)
+    return found
 
 
 def names(value: object) -> tuple[str, ...]:

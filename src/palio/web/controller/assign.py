@@ -1,6 +1,8 @@
 """Builds the assignment of a worker from database rows. Reads no file contents."""
 
 from palio.core.bundle.model import SubmissionKind
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.files.collect import name_refusal
 from palio.core.submission.kinds import SubmissionFile
 from palio.web.config.data_folder import Folders
@@ -9,7 +11,9 @@ from palio.web.models import Attempt, StoredFile
 from palio.web.storage.files import bundle_path, file_path
 
 
-def assignment(row: Attempt, folders: Folders, engine: str | None = None) -> Assignment:
+def assignment(
+    row: Attempt, folders: Folders, engine: str | None = None, substitutes: Substitutes = NO_SUBSTITUTES
+) -> Assignment:
     return Assignment(
         identity=row.identity,
         submission=_submission_file(row.submission.file, folders),
@@ -19,6 +23,7 @@ def assignment(row: Attempt, folders: Folders, engine: str | None = None) -> Ass
         folder=folders.runs / row.identity,
         engine=engine or row.engine,
         copies=folders.inputs,
+        substitutes=substitutes,
         collected=folders.runs / row.source.identity / "predictions" if row.source is not None else None,
     )
 

@@ -9,6 +9,8 @@ from palio.core.attempt.jobs import Attempt
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.bundle.read import read_bundle
+from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
+from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.submission.kinds import SubmissionFile
 
 
@@ -25,6 +27,7 @@ class Assignment:
     engine: str
     copies: Path
     collected: Path | None = None
+    substitutes: Substitutes = NO_SUBSTITUTES
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
@@ -49,6 +52,7 @@ class Assignment:
             "folder": str(self.folder),
             "engine": self.engine,
             "copies": str(self.copies),
+            "substitutes": self.substitutes.as_json(),
             "collected": str(self.collected) if self.collected else None,
         }
 
@@ -64,4 +68,5 @@ class Assignment:
         )
         paths = {name: Path(content[name]) for name in ("bundle", "folder", "copies")}
         collected = Path(content["collected"]) if content["collected"] else None
-        return cls(**{**content, **paths, "submission": submission, "collected": collected})
+        images = Substitutes.of_json(content["substitutes"])
+        return cls(**{**content, **paths, "submission": submission, "collected": collected, "substitutes": images})

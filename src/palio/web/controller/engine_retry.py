@@ -54,6 +54,9 @@ class RetryingEngine:
     def guarantees(self) -> tuple[Guarantee, ...]:
         return self._engine().guarantees()
 
+    def has_image(self, name: str) -> bool | None:
+        return self._patiently(lambda engine: engine.has_image(name))
+
     def check(self, limits: Limits) -> None:
         self._patiently(lambda engine: engine.check(limits))
 

@@ -7,6 +7,7 @@
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
     start       the next attempts in the queue start while slots are free
     clean up    leftovers of finished attempts on the engine are removed
+    migrate     a phase that takes over submissions evaluates those of the phase before; see migration
     statistics  a change of a leaderboard starts the update of its statistics; see statistics
 
 A tick that fails because the database is busy or unreachable is simply repeated by the next one; a result that a worker
@@ -41,6 +42,7 @@ from palio.web.controller.cleanup import Cleanup
 from palio.web.controller.engines import Engines, EngineWatch, Found
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
+from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import Slots
 from palio.web.controller.statistics import StatisticsUpdate
@@ -79,6 +81,7 @@ class Controller:
         clock: Callable[[], float] = time.monotonic,
         still_alone: Callable[[], None] = lambda: None,
         statistics: StatisticsUpdate | None = None,
+        migration: PhaseMigration | None = None,
     ) -> None:
         self.changed = threading.Event()
         self._folders, self._clock, self._still_alone = folders, clock, still_alone
@@ -86,6 +89,7 @@ class Controller:
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
+        self._substitutes = configuration.images
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
@@ -97,6 +101,7 @@ class Controller:
         self._cleanup = Cleanup(folders, self._engines, self._workers, self._is_active)
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
+        self._migration = migration or PhaseMigration()
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; then leave all running attempts to the next controller."""
@@ -142,6 +147,7 @@ class Controller:
         if not self.watch.found.trouble:
             self._cleanup.look(self.watch.found.name)
         self._expiry.look()
+        self._migration.look()
         self._statistics.look()
 
     def beat(self) -> None:
@@ -177,7 +183,7 @@ class Controller:
     # -- active attempts
 
     def _take_up(self, row: Attempt) -> None:
-        given = assign.assignment(row, self._folders)
+        given = assign.assignment(row, self._folders, substitutes=self._substitutes)
         requirements = self._requirements.of(given.bundle, given.phase)
         if requirements is None:
             return
@@ -305,7 +311,8 @@ class Controller:
 
     def _start(self, row: Attempt, found: Found) -> bool:
         """False if it does not fit beside the running attempts."""
-        given, only_scored = assign.assignment(row, self._folders, engine=found.name), assign.is_only_scored(row)
+        given = assign.assignment(row, self._folders, engine=found.name, substitutes=self._substitutes)
+        only_scored = assign.is_only_scored(row)
         requirements = self._requirements.of(given.bundle, given.phase)
         if requirements is None:  # being read; the others need not wait for it
             return True

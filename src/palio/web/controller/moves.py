@@ -87,7 +87,8 @@ def end(identity: str, outcome: Outcome) -> bool:
             if outcome.verdict is Verdict.SCORED:
                 submission.counted = attempt
             # A new attempt replaces what an earlier one counted for, unless its score still counts.
-            submission.charged = is_charged or submission.counted_id is not None
+            scored_before = submission.counted_id is not None and submission.migrated_from_id is None
+            submission.charged = is_charged or scored_before
             submission.save(update_fields=["counted", "charged"])
             mark_changed(submission.challenge)
         if is_retried:

@@ -12,7 +12,7 @@ no interval; the others have theirs. Not covered: an interval of an attempt that
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,13 +20,14 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
-from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.bundle.leaderboards import leaderboards_of
+from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
-from palio.web.leaderboard.statistics import ranked_scores, ranking_digest, settings_digest
+from palio.web.leaderboard.statistics import ranked_scores, ranking_digest, settings_digest, task_indexes
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, LeaderboardStatistics
 from palio.web.storage.bundles import current_bundle
@@ -91,19 +92,22 @@ class StatisticsUpdate:
     def update(self, challenge: Challenge) -> None:
         """Computes and stores what is missing of a challenge's statistics."""
         bundle = current_bundle(challenge)
-        primary = bundle.leaderboard.primary
         for phase in bundle.phases:
-            if phase.rules.statistics is not None and not primary.hidden:
-                self._update_phase(challenge, phase, phase.rules.statistics, primary)
+            for board in leaderboards_of(bundle, phase):
+                if phase.rules.statistics is not None and not board.primary.hidden:
+                    self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
 
-    def _update_phase(self, challenge: Challenge, phase: Phase, policy: StatisticsPolicy, primary: Column) -> None:
-        key = challenge.pk, phase.name
+    def _update_leaderboard(
+        self, challenge: Challenge, phase: Phase, board: Leaderboard, policy: StatisticsPolicy
+    ) -> None:
+        key, primary = (challenge.pk, phase.name), board.primary
         known = self._entries.get(key, ())
-        leaderboard, self._entries[key] = read_leaderboard(challenge, phase, Visibility.ALL, known=known)
+        leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
         scores = ranked_scores(leaderboard.rows, primary)
-        stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name).first()
-        stored = stored or LeaderboardStatistics(challenge=challenge, phase=phase.name)
-        settings = settings_digest(policy, primary)
+        of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
+        stored = LeaderboardStatistics.objects.filter(**of).first() or LeaderboardStatistics(**of)
+        tasks = task_indexes(phase)
+        settings = settings_digest(policy, primary, tasks)
         if stored.settings != settings:
             stored.settings, stored.intervals, stored.ranked = settings, {}, ""
         stored.intervals = {
@@ -114,37 +118,44 @@ class StatisticsUpdate:
         missing = [attempt for attempt in scores if attempt not in stored.intervals]
         for start in range(0, len(missing), AT_A_TIME):
             some = {attempt: scores[attempt] for attempt in missing[start : start + AT_A_TIME]}
-            stored.intervals |= self._intervals(some, policy, primary)
+            stored.intervals |= self._intervals(some, policy, primary, tasks)
             _store(stored)
         if scores and stored.ranked != (ranked := ranking_digest(settings, scores)):
-            found = self._ranges(scores, stored.intervals, policy, primary)
+            found = self._ranges(scores, stored.intervals, policy, primary, tasks)
             stored.ranked, stored.ranges, stored.cases = ranked, found["ranges"], found["cases"]
             stored.no_ranges = found["reason"]
             _store(stored)
 
-    def _intervals(self, scores: Mapping[str, float], policy: StatisticsPolicy, primary: Column) -> dict[str, Any]:
+    def _intervals(
+        self, scores: Mapping[str, float], policy: StatisticsPolicy, primary: Column, tasks: Sequence[int]
+    ) -> dict[str, Any]:
         """All in one process; each in its own if they exceed the limits together."""
         try:
             found: dict[str, Any] = call_bounded(
-                score_intervals, self._runs, scores, asdict(policy), asdict(primary), bounds=BOUNDS
+                score_intervals, self._runs, scores, asdict(policy), asdict(primary), tasks, bounds=BOUNDS
             )
         except BoundsError as limit:
             if len(scores) > 1:
-                each = [self._intervals({attempt: score}, policy, primary) for attempt, score in scores.items()]
+                each = [self._intervals({attempt: score}, policy, primary, tasks) for attempt, score in scores.items()]
                 return {attempt: interval for found in each for attempt, interval in found.items()}
             reason = f"scores/{policy.cases} exceeds the limits: {limit}"
             return {attempt: {"score": score, "reason": reason} for attempt, score in scores.items()}
         return found
 
     def _ranges(
-        self, scores: Mapping[str, float], intervals: Mapping[str, Any], policy: StatisticsPolicy, primary: Column
+        self,
+        scores: Mapping[str, float],
+        intervals: Mapping[str, Any],
+        policy: StatisticsPolicy,
+        primary: Column,
+        tasks: Sequence[int],
     ) -> dict[str, Any]:
         if not 1 < len(scores) <= MOST_RANGED:
             return {"ranges": {}, "cases": None, "reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
         usable = [attempt for attempt in scores if "low" in intervals[attempt]]
         try:
             found: dict[str, Any] = call_bounded(
-                rank_ranges, self._runs, scores, usable, asdict(policy), asdict(primary), bounds=BOUNDS
+                rank_ranges, self._runs, scores, usable, asdict(policy), asdict(primary), tasks, bounds=BOUNDS
             )
         except BoundsError as limit:
             log.warning("Computing rank ranges exceeded the limits: %s", limit)

@@ -96,6 +96,7 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
         any_kind=given.collected is not None,
         collected=given.collected,
         copies=InputCopies(given.copies),
+        substitutes=given.substitutes,
         watch=watch,
     )
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 from django.db.models import Q, QuerySet
 
+from palio.core.bundle.model import Question
 from palio.core.leaderboard.ranking import Entry
+from palio.core.submission.fact_sheet import answer_text
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team
 
+_MARKS = ("baseline", "disqualified", "chosen")
 _AT_A_TIME = 500  # SQLite limits the number of values in a query
 
 
@@ -19,14 +22,14 @@ def read_entries(challenge: Challenge, phase: str, team: Team | None = None) -> 
 def read_again(challenge: Challenge, phase: str, team: Team | None, known: Sequence[Entry]) -> list[Entry]:
     """The same as `read_entries`, faster, if most entries are `known`.
 
-    Scores of an attempt, and the team and time of a submission never change, so only what an organizer decides is read
-    again. That is a third of the work with 10,000 entries.
+    Scores of an attempt, and the team and time of a submission never change, so only what organizers and teams decide
+    is read again. That is a third of the work with 10,000 entries.
     """
     listed = _listed(challenge, phase, team).filter(counted__isnull=False)
     by_attempt = {entry.attempt: entry for entry in known}
     attempts = list(listed.values_list("counted_id", flat=True))
-    marked = listed.exclude(baseline=False, disqualified="").values_list("counted_id", "baseline", "disqualified")
-    marks = {attempt: (baseline, disqualified) for attempt, baseline, disqualified in marked}
+    marked = listed.exclude(baseline=False, disqualified="", chosen=None)
+    marks = {attempt: each for attempt, *each in marked.values_list("counted_id", *_MARKS)}
     new = [attempt for attempt in attempts if attempt not in by_attempt]
     for start in range(0, len(new), _AT_A_TIME):
         read = _read(listed.filter(counted__in=new[start : start + _AT_A_TIME]), {})
@@ -36,9 +39,9 @@ def read_again(challenge: Challenge, phase: str, team: Team | None, known: Seque
         entry = by_attempt.get(attempt)
         if entry is None:  # changed between two queries; the change has a new revision
             continue
-        baseline, disqualified = marks.get(attempt, (False, ""))
-        if entry.baseline is not baseline or entry.disqualified != disqualified:
-            entry = replace(entry, baseline=baseline, disqualified=disqualified)
+        baseline, disqualified, chosen = marks.get(attempt, (False, "", None))
+        if (entry.baseline, entry.disqualified, entry.chosen) != (baseline, disqualified, chosen):
+            entry = replace(entry, baseline=baseline, disqualified=disqualified, chosen=chosen)
         entries.append(entry)
     return entries
 
@@ -57,6 +60,20 @@ def team_names(challenge: Challenge) -> dict[str, str]:
     return dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
 
 
+def read_answers(labels: Sequence[str], questions: Sequence[Question]) -> dict[str, dict[str, str]]:
+    """The answers to these questions by submission, as texts. Submissions without any are left out."""
+    found: dict[str, dict[str, str]] = {}
+    if not questions:
+        return found
+    for start in range(0, len(labels), _AT_A_TIME):
+        rows = Submission.objects.filter(pk__in=labels[start : start + _AT_A_TIME]).values_list("id", "answers")
+        for submission, answers in rows:
+            texts = {each.key: answer_text(answers[each.key]) for each in questions if each.key in answers}
+            if texts:
+                found[submission] = texts
+    return found
+
+
 def _listed(challenge: Challenge, phase: str, team: Team | None = None) -> QuerySet[Submission]:
     found = Submission.objects.filter(challenge=challenge, phase=phase, withdrawn=None, hidden=None)
     return (found if team is None else found.filter(team=team)).order_by("created", "id")
@@ -64,10 +81,12 @@ def _listed(challenge: Challenge, phase: str, team: Team | None = None) -> Query
 
 def _read(listed: QuerySet[Submission], new: Mapping[str, tuple[str, Mapping[str, float] | None]]) -> list[Entry]:
     """`new` are attempts and scores that replace those that count, by submission."""
-    fields = ("id", "created", "team_id", "baseline", "disqualified", "counted_id", "counted__scores")
+    fields = ("id", "created", "team_id", *_MARKS, "counted_id", "counted__scores")
     entries = []
-    for submission, created, team, baseline, disqualified, counted, counted_scores in listed.values_list(*fields):
+    for submission, created, team, baseline, disqualified, chosen, counted, counted_scores in listed.values_list(
+        *fields
+    ):
         attempt, scores = new.get(submission, (counted, counted_scores))
         if scores is not None:
-            entries.append(Entry(submission, created, scores, team, attempt, baseline, disqualified))
+            entries.append(Entry(submission, created, scores, team, attempt, baseline, disqualified, chosen))
     return entries

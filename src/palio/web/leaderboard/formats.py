@@ -25,6 +25,8 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
             "entries": row.entries,
             "last": row.last.isoformat(),
         }
+        if leaderboard.questions:
+            content["answers"] = leaderboard.answers.get(row.entry.label, {})
         if leaderboard.visibility is not Visibility.PUBLIC:
             content |= {"submission": row.entry.label, "attempt": attempt, "disqualified": row.entry.disqualified}
         yield json.dumps(content, ensure_ascii=False)
@@ -35,8 +37,17 @@ def csv_text(leaderboard: Leaderboard, statistics: Statistics, order: Iterable[i
     keys = [column.key for column in leaderboard.columns]
     header = ["rank", "rank_first", "rank_last", "team", "baseline", *keys]
     header += ["interval_low", "interval_high", "entries", "last", *(f"rank_{key}" for key in keys)]
-    rows = (_csv_row(leaderboard.rows[place], statistics, keys) for place in order)
+    header += [f"answer_{question.key}" for question in leaderboard.questions]
+    rows = (
+        _csv_row(leaderboard.rows[place], statistics, keys) + _answers(leaderboard.rows[place], leaderboard)
+        for place in order
+    )
     return b"".join(csv_blocks(header, rows))
+
+
+def _answers(row: Row, leaderboard: Leaderboard) -> list[object]:
+    answers = leaderboard.answers.get(row.entry.label, {})
+    return [answers.get(question.key) for question in leaderboard.questions]
 
 
 def _csv_row(row: Row, statistics: Statistics, keys: Sequence[str]) -> list[object]:

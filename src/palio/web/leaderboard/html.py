@@ -39,6 +39,8 @@ def _row(row: Row, leaderboard: Leaderboard, columns: Sequence[Column], known: S
         if is_primary and axis:
             drawn = _drawn(row.values[column.key], interval, axis) if interval else ""
             cells.append(f'<td class="strip">{drawn}</td>')
+    answers = leaderboard.answers.get(row.entry.label, {})
+    cells += [f"<td>{escape(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     cells += [f'<td class="number">{row.entries}</td>', f'<td class="last">{time_html(row.last)}</td>']
     start = '<tr class="out">' if row.entry.disqualified else "<tr>"
     return f"{start}{''.join(cells)}</tr>"

@@ -5,28 +5,35 @@ in none. Disqualified entries are only in those for organizers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from django.db.models import F
 
-from palio.core.bundle.model import Bundle, Column, Phase
+from palio.core.bundle.leaderboards import ranking_of
+from palio.core.bundle.model import Column, Phase, Question, RankingPolicy
+from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
-from palio.web.leaderboard.entries import read_again, read_entries, team_names
-from palio.web.leaderboard.visibility import Visibility, visible_columns
+from palio.web.leaderboard.entries import read_again, read_answers, read_entries, team_names
+from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge, Team
 from palio.web.storage.bundles import current_bundle
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """`rows` are best first; their names are those of teams, their labels are submissions."""
+    """`rows` are best first; their names are those of teams, their labels are submissions. `answers` to `questions` are
+    by submission."""
 
     phase: str
+    board: BundleLeaderboard
+    ranking: RankingPolicy
     visibility: Visibility
     columns: tuple[Column, ...]  # that are shown
     primary: Column
     rows: tuple[Row, ...]
+    questions: tuple[Question, ...] = ()
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def shows_primary(self) -> bool:
@@ -38,7 +45,12 @@ class Leaderboard:
 
 
 def read_leaderboard(
-    challenge: Challenge, phase: Phase, visibility: Visibility, own: Team | None = None, known: Sequence[Entry] = ()
+    challenge: Challenge,
+    phase: Phase,
+    board: BundleLeaderboard,
+    visibility: Visibility,
+    own: Team | None = None,
+    known: Sequence[Entry] = (),
 ) -> tuple[Leaderboard, list[Entry]]:
     """The leaderboard as the database has it now, and all entries that were read for it.
 
@@ -49,17 +61,24 @@ def read_leaderboard(
         of = own if visibility is Visibility.OWN else None
         entries = read_again(challenge, phase.name, of, known) if known else read_entries(challenge, phase.name, of)
     names = team_names(challenge)
-    return build_leaderboard(current_bundle(challenge), phase, entries, names, visibility), entries
+    built = build_leaderboard(phase, board, entries, names, visibility)
+    questions = tuple(question for question in current_bundle(challenge).fact_sheet if question.on_leaderboard)
+    answers = read_answers([row.entry.label for row in built.rows], questions)
+    return replace(built, questions=questions, answers=answers), entries
 
 
 def build_leaderboard(
-    bundle: Bundle, phase: Phase, entries: Sequence[Entry], names: Mapping[str, str], visibility: Visibility
+    phase: Phase,
+    board: BundleLeaderboard,
+    entries: Sequence[Entry],
+    names: Mapping[str, str],
+    visibility: Visibility,
 ) -> Leaderboard:
     """`names` are the teams' current names, by id. For OWN, `entries` are only those of the reader's team."""
-    columns, primary = bundle.leaderboard.columns, bundle.leaderboard.primary
-    shown = visible_columns(bundle, phase)
+    columns, primary, ranking = board.columns, board.primary, ranking_of(phase, board)
+    shown = shown_columns(board, phase)
     keys = ranked_keys = [column.key for column in shown]
-    rows = rank_entries(entries, columns, primary, phase.rules.ranking)
+    rows = rank_entries(entries, columns, primary, ranking)
     if visibility is Visibility.OWN:  # ranks among the team's own entries mean nothing
         from_ranks = _computed_from_ranks(columns)
         keys, ranked_keys = [key for key in keys if key not in from_ranks], []
@@ -77,7 +96,7 @@ def build_leaderboard(
         )
         for row in rows
     )
-    return Leaderboard(phase.name, visibility, shown, primary, visible)
+    return Leaderboard(phase.name, board, ranking, visibility, shown, primary, visible)
 
 
 def mark_changed(challenge: Challenge) -> None:

@@ -10,31 +10,34 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
-from palio.core.bundle.model import Bundle, Phase
+from palio.core.bundle.leaderboards import find_leaderboard
+from palio.core.bundle.model import Bundle, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
-from palio.web.leaderboard.visibility import Visibility, visibility
+from palio.web.leaderboard.visibility import Visibility, listed_leaderboards, visibility
 from palio.web.models import Challenge, Submission, Team
 from palio.web.storage.bundles import current_bundle
 
 
 @dataclass(frozen=True)
 class LeaderboardRequest:
-    """`team` is the reader's own."""
+    """`team` is the reader's own; `boards` are the leaderboards to choose from, one of which is usually `board`."""
 
     challenge: Challenge
     bundle: Bundle
     phase: Phase
+    board: Leaderboard
+    boards: tuple[Leaderboard, ...]
     visibility: Visibility
     team: Team | None
     wanted_sort: str
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        return snapshot(self.challenge, self.phase, self.visibility, self.team)
+        return snapshot(self.challenge, self.phase, self.board, self.visibility, self.team)
 
     @property
     def sort(self) -> str:
@@ -43,7 +46,7 @@ class LeaderboardRequest:
     def etag(self, request: Request[Challenge]) -> str:
         """The same for the same reader while the leaderboard is the same. A page also has the name and the form token
         of its reader."""
-        shown = [__version__, *self.snapshot.revision, self.phase.name, self.visibility, self.sort]
+        shown = [__version__, *self.snapshot.revision, self.phase.name, self.board.key, self.visibility, self.sort]
         reader = [self.team and self.team.pk, request.user.pk, request.META.get("CSRF_COOKIE", "")]
         digest = hashlib.sha256(json.dumps([*shown, *reader, sorted(request.relations)]).encode()).hexdigest()
         return f'"{digest[:32]}"'
@@ -56,12 +59,16 @@ class LeaderboardRequest:
             "challenge": self.challenge.slug,
             "title": self.bundle.title,
             "phase": self.phase.name,
+            "leaderboard": self.board.key,
+            "leaderboard_title": self.board.title,
+            "leaderboards": [{"key": each.key, "title": each.title} for each in self.boards],
             "hidden": self.visibility in {Visibility.OWN, Visibility.NONE},
             "primary": found.leaderboard.primary.key if found.leaderboard.shows_primary else None,
             "columns": [
                 {"key": each.key, "title": each.title, "descending": each.descending, "precision": each.precision}
                 for each in found.leaderboard.columns
             ],
+            "questions": [{"key": each.key, "title": each.title} for each in found.leaderboard.questions],
             "cases": found.statistics.cases,
         }
         rows = ",\n".join(found.json[place] for place in found.order(self.sort))
@@ -72,19 +79,25 @@ class LeaderboardRequest:
 
 
 def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> LeaderboardRequest:
-    """Without a phase's name, the phase is the open one. Raises Http404 for an unknown phase."""
+    """Without a phase's name, the phase is the open one; without a key, the leaderboard is its first that is shown.
+
+    Raises Http404 for an unknown phase or leaderboard.
+    """
     challenge = request.subject
     if challenge.current is None:
         raise Http404
     bundle = current_bundle(challenge)
     phase = find_phase(bundle, phase_name) if phase_name else pick_phase(bundle, None)
-    if phase is None:
+    board = find_leaderboard(bundle, phase, request.GET.get("leaderboard")) if phase else None
+    if phase is None or board is None:
         raise Http404
     return LeaderboardRequest(
         challenge=challenge,
         bundle=bundle,
         phase=phase,
-        visibility=visibility(request.relations, bundle, phase),
+        board=board,
+        boards=listed_leaderboards(request.relations, bundle, phase),
+        visibility=visibility(request.relations, board, phase),
         team=own_team(challenge, request.user),
         wanted_sort=request.GET.get("sort", BY_RANK),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from palio.core.bundle.model import Phase
+from palio.core.bundle.model import Leaderboard as BundleLeaderboard
+from palio.core.bundle.model import Phase, Question
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
 from palio.web.http.cache import cached, last_cached
@@ -62,27 +63,30 @@ class Snapshot:
         )
 
 
-def snapshot(challenge: Challenge, phase: Phase, visibility: Visibility, team: Team | None = None) -> Snapshot:
+def snapshot(
+    challenge: Challenge, phase: Phase, board: BundleLeaderboard, visibility: Visibility, team: Team | None = None
+) -> Snapshot:
     """The current revision, or the previous one while another thread renders the current one."""
     revision = (challenge.leaderboard_revision, challenge.current_id or 0)
     own = team if visibility is Visibility.OWN else None
-    key = f"leaderboard/{challenge.pk}/{phase.index}/{visibility}/{own.pk if own else ''}"
-    return cached(key, revision, lambda: _render(challenge, phase, visibility, own, revision, last_cached(key)))
+    key = f"leaderboard/{challenge.pk}/{phase.index}/{board.key}/{visibility}/{own.pk if own else ''}"
+    return cached(key, revision, lambda: _render(challenge, phase, board, visibility, own, revision, last_cached(key)))
 
 
 def _render(
     challenge: Challenge,
     phase: Phase,
+    board: BundleLeaderboard,
     visibility: Visibility,
     own: Team | None,
     revision: Revision,
     previous: Snapshot | None,
 ) -> Snapshot:
     known = previous.entries if previous else ()
-    leaderboard, entries = read_leaderboard(challenge, phase, visibility, own, known)
+    leaderboard, entries = read_leaderboard(challenge, phase, board, visibility, own, known)
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
-        statistics = read_statistics(challenge, phase, leaderboard.primary, leaderboard.rows)
+        statistics = read_statistics(challenge, phase, board, leaderboard.rows)
     ends = [end for interval in statistics.intervals.values() for end in interval]
     axis = Axis.around(ends) if ends else None
     return Snapshot(
@@ -93,6 +97,11 @@ def _render(
         orders=_orders(leaderboard),
         entries=entries,
     )
+
+
+def answer_column(question: Question) -> str:
+    """The name of a question's column, where names of columns stand beside keys of scores."""
+    return f"answer_{question.key}"
 
 
 def _marked(row: str) -> str:
@@ -120,4 +129,8 @@ def _orders(leaderboard: Leaderboard) -> dict[str, tuple[int, ...]]:
         known = [place for place in places if column.key in rows[place].values]
         known.sort(key=lambda place: sign * rows[place].values[column.key])
         add(column.key, known, [place for place in places if column.key not in rows[place].values])
+    for question in leaderboard.questions:
+        texts = [leaderboard.answers.get(row.entry.label, {}).get(question.key) for row in rows]
+        known = sorted((place for place in places if texts[place]), key=lambda place: (texts[place] or "").casefold())
+        add(answer_column(question), known, [place for place in places if not texts[place]])
     return orders

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Row
 from palio.web.models import Challenge, LeaderboardStatistics
 
@@ -24,13 +24,14 @@ class Statistics:
     cases: int | None = None
 
 
-def read_statistics(challenge: Challenge, phase: Phase, primary: Column, rows: Sequence[Row]) -> Statistics:
+def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> Statistics:
     """What is stored and still holds. `rows` are those of the whole leaderboard."""
+    primary = board.primary
     policy, scores = phase.rules.statistics, ranked_scores(rows, primary)
     if policy is None or not scores:
         return Statistics()
-    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name).first()
-    if stored is None or stored.settings != settings_digest(policy, primary):
+    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
+    if stored is None or stored.settings != settings_digest(policy, primary, task_indexes(phase)):
         return Statistics()
     intervals = {
         attempt: (found["low"], found["high"])
@@ -48,8 +49,14 @@ def ranked_scores(rows: Sequence[Row], primary: Column) -> dict[str, float]:
     return {row.entry.attempt: row.values[primary.key] for row in rows if row.rank and primary.key in row.values}
 
 
-def settings_digest(policy: StatisticsPolicy, primary: Column) -> str:
-    return _digest([asdict(policy), primary.key, primary.precision, primary.descending])
+def task_indexes(phase: Phase) -> tuple[int, ...]:
+    """Of the phase's tasks if it has several, each with single cases of its own."""
+    return tuple(task.index for task in phase.tasks) if len(phase.tasks) > 1 else ()
+
+
+def settings_digest(policy: StatisticsPolicy, primary: Column, tasks: Sequence[int]) -> str:
+    of_tasks = [[*tasks]] if tasks else []
+    return _digest([asdict(policy), primary.key, primary.precision, primary.descending, *of_tasks])
 
 
 def ranking_digest(settings: str, scores: Mapping[str, float]) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from enum import StrEnum
 
-from palio.core.bundle.model import Bundle, Column, Phase, ScorePolicy
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns
+from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase, ScorePolicy
 from palio.core.bundle.task_columns import columns_of
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
@@ -16,13 +17,21 @@ class Visibility(StrEnum):
     NONE = "none"  # of a phase whose scores are hidden
 
 
-def visibility(relations: Collection[Relation], bundle: Bundle, phase: Phase) -> Visibility:
+def visibility(relations: Collection[Relation], board: Leaderboard, phase: Phase) -> Visibility:
     """What somebody with these relations to the challenge may see."""
     if VIEWER & frozenset(relations):
         return Visibility.ALL
     if hides_scores(phase):
         return Visibility.NONE
-    return Visibility.OWN if bundle.leaderboard.hidden else Visibility.PUBLIC
+    return Visibility.OWN if board.hidden else Visibility.PUBLIC
+
+
+def listed_leaderboards(relations: Collection[Relation], bundle: Bundle, phase: Phase) -> tuple[Leaderboard, ...]:
+    """The leaderboards of a phase to choose from: without hidden ones for participants, unless all are hidden."""
+    boards = leaderboards_of(bundle, phase)
+    if VIEWER & frozenset(relations):
+        return boards
+    return tuple(board for board in boards if not board.hidden) or boards
 
 
 def hides_scores(phase: Phase) -> bool:
@@ -31,6 +40,10 @@ def hides_scores(phase: Phase) -> bool:
 
 
 def visible_columns(bundle: Bundle, phase: Phase | None) -> tuple[Column, ...]:
-    """Those of a phase; without one, of all phases."""
-    columns = bundle.leaderboard.columns if phase is None else columns_of(bundle.leaderboard.columns, phase)
-    return tuple(column for column in columns if not column.hidden)
+    """Those of all leaderboards of a phase; without one, of all phases."""
+    return tuple(column for column in score_columns(bundle, phase) if not column.hidden)
+
+
+def shown_columns(board: Leaderboard, phase: Phase) -> tuple[Column, ...]:
+    """Those of one leaderboard."""
+    return tuple(column for column in columns_of(board.columns, phase) if not column.hidden)

@@ -57,6 +57,11 @@ class Submission(models.Model):
     created = models.DateTimeField(default=timezone.now)
     counted = models.ForeignKey("palio.Attempt", models.PROTECT, null=True, related_name="+")
     charged = models.BooleanField(default=False)  # counts toward the team's limit, see verbs.quota
+    answers = models.JSONField(default=dict)  # to the questions of the bundle's fact sheet: {key: text or boolean}
+    chosen = models.DateTimeField(null=True)  # put on the leaderboard by the team, where teams choose
+    migrated_from = models.OneToOneField(
+        "self", models.PROTECT, null=True, related_name="migrated_to"
+    )  # the submission to the phase before, which this phase has taken over
     withdrawn = models.DateTimeField(null=True)  # by the team
     hidden = models.DateTimeField(null=True)  # by an organizer
     disqualified = models.TextField(blank=True)  # the reason, by an organizer

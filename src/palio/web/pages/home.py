@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
+from palio.core.bundle.leaderboards import find_leaderboard
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.bundle.pick_phase import pick_phase
 from palio.web.http.request import Relation
@@ -68,9 +69,10 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
     """The best score on the leaderboard, if everyone may see it."""
-    if visibility({Relation.ANYONE}, bundle, phase) is not Visibility.PUBLIC:
+    board = find_leaderboard(bundle, phase, None)
+    if board is None or visibility({Relation.ANYONE}, board, phase) is not Visibility.PUBLIC:
         return ""
-    leaderboard = snapshot(challenge, phase, Visibility.PUBLIC).leaderboard
+    leaderboard = snapshot(challenge, phase, board, Visibility.PUBLIC).leaderboard
     leading = next((row for row in leaderboard.rows if row.rank and not row.entry.baseline), None)
     if leading is None or not leaderboard.shows_primary:
         return ""

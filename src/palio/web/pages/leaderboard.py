@@ -11,12 +11,13 @@ from django.utils.cache import get_conditional_response
 from django.utils.safestring import mark_safe
 from django.utils.text import slugify
 
-from palio.core.bundle.model import Column
+from palio.core.bundle.leaderboards import leaderboards_of
+from palio.core.bundle.model import Column, Leaderboard
 from palio.web.http.request import Request
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
 from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
-from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM
+from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, answer_column
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge
 
@@ -44,6 +45,8 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "challenge": wanted.challenge,
         "bundle": wanted.bundle,
         "phase": wanted.phase,
+        "board": wanted.board,
+        "boards": [(each, each == wanted.board, _url(wanted, leaderboard=each)) for each in wanted.boards],
         "visibility": wanted.visibility.value,
         "leaderboard": found.leaderboard,
         "statistics": found.statistics,
@@ -53,7 +56,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "team": wanted.team,
         "history": history,
         "dots": dots_html(history) if history else "",
-        "query": urlencode({"phase": wanted.phase.name, "sort": wanted.sort}),
+        "query": urlencode({"phase": wanted.phase.name, **_named(wanted.board), "sort": wanted.sort}),
     }
     response = render(request, "leaderboard/page.html", context)
     if not has_messages:
@@ -72,7 +75,8 @@ def download_json(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 def _file(wanted: LeaderboardRequest, kind: str, content_type: str, content: bytes) -> HttpResponse:
-    name = f"{wanted.challenge.slug}-{slugify(wanted.phase.name) or wanted.phase.index}.{kind}"
+    board = f"-{slugify(wanted.board.key)}" if len(leaderboards_of(wanted.bundle, wanted.phase)) > 1 else ""
+    name = f"{wanted.challenge.slug}-{slugify(wanted.phase.name) or wanted.phase.index}{board}.{kind}"
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
     return private(HttpResponse(content, content_type, headers=disposition))
 
@@ -83,6 +87,7 @@ def _headings(wanted: LeaderboardRequest) -> list[Heading]:
         _heading(wanted, "Rank", BY_RANK, rising=True, number=False),
         _heading(wanted, "Team", BY_TEAM, rising=True, number=False),
         *(_column(wanted, column) for column in primary_first(found.columns, found.primary)),
+        *(_heading(wanted, each.title, answer_column(each), rising=True, number=False) for each in found.questions),
         _heading(wanted, "Entries", BY_ENTRIES, rising=False, number=True),
         _heading(wanted, "Last", BY_LAST, rising=False, number=False),
     ]
@@ -90,7 +95,7 @@ def _headings(wanted: LeaderboardRequest) -> list[Heading]:
 
 def _column(wanted: LeaderboardRequest, column: Column) -> Heading:
     heading = _heading(wanted, column.title, column.key, rising=not column.descending, number=True)
-    is_primary = column == wanted.bundle.leaderboard.primary
+    is_primary = column == wanted.board.primary
     return Heading(heading.title, heading.url, heading.order, "↑" if column.descending else "↓", primary=is_primary)
 
 
@@ -100,14 +105,23 @@ def _heading(wanted: LeaderboardRequest, title: str, key: str, *, rising: bool, 
     order = ""
     if sorted_by or reverse_of:
         order = "ascending" if rising == sorted_by else "descending"
-    arguments = {"challenge": wanted.challenge.slug, "phase": wanted.phase.name}
-    query = urlencode({"sort": f"-{key}" if sorted_by else key})
-    return Heading(title, f"{reverse('pages:leaderboard-phase', kwargs=arguments)}?{query}", order, number=number)
+    url = _url(wanted, leaderboard=wanted.board, sort=f"-{key}" if sorted_by else key)
+    return Heading(title, url, order, number=number)
+
+
+def _url(wanted: LeaderboardRequest, leaderboard: Leaderboard, **query: str) -> str:
+    address = reverse("pages:leaderboard-phase", args=[wanted.challenge.slug, wanted.phase.name])
+    query = (_named(leaderboard) if len(wanted.boards) > 1 else {}) | query
+    return f"{address}?{urlencode(query)}" if query else address
+
+
+def _named(leaderboard: Leaderboard) -> dict[str, str]:
+    return {"leaderboard": leaderboard.key}
 
 
 def _history(wanted: LeaderboardRequest) -> Line | None:
     """The own team's primary scores over time; None if its scores or that column are hidden."""
-    team, primary = wanted.team, wanted.bundle.leaderboard.primary
+    team, primary = wanted.team, wanted.board.primary
     if team is None or wanted.visibility is Visibility.NONE or primary.hidden:
         return None
     address = reverse("pages:submission", kwargs={"submission": "SUBMISSION"})  # once, as there may be many

@@ -17,10 +17,12 @@ from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
+from palio.core.bundle.leaderboards import primary_of, score_columns
 from palio.core.bundle.model import Phase
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import PalioError
 from palio.core.receipt.key import machine_public_key
+from palio.core.submission.fact_sheet import answer_text
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
 from palio.web.http.request import Request
 from palio.web.models import Submission
@@ -28,6 +30,7 @@ from palio.web.queries import submission as team_view
 from palio.web.queries.queue import place_of
 from palio.web.queries.stages import SAYS, cards
 from palio.web.storage.bundles import bundle_of
+from palio.web.verbs.choose import choice_of
 from palio.web.verbs.queue import Place
 from palio.web.verbs.quota import cancelling_counts
 
@@ -97,19 +100,27 @@ class _SubmissionPage:
         if standing is None or standing.scores is None:
             return []
         told = standing.scores if self.full else team_view.shown_scores(self.submission, self.attempt) or {}
-        board = bundle_of(standing.version).leaderboard
+        bundle = bundle_of(standing.version)
+        phase = find_phase(bundle, self.submission.phase)
+        primary = primary_of(bundle, phase).key
         return [
             {
                 "title": column.title,
                 "arrow": "↑" if column.descending else "↓",
                 "value": f"{told[column.key]:.{column.precision}f}",
                 "exact": told[column.key],
-                "primary": column == board.primary,
+                "primary": column.key == primary,
                 "hidden": column.hidden,
             }
-            for column in board.columns
+            for column in score_columns(bundle, phase)
             if column.key in told
         ]
+
+    def answers(self) -> list[tuple[str, str]]:
+        """The fact sheet: questions and answers. A question that was removed since is named by its key."""
+        version = self.submission.challenge.current
+        titles = {question.key: question.title for question in bundle_of(version).fact_sheet} if version else {}
+        return [(titles.get(key, key), answer_text(answer)) for key, answer in self.submission.answers.items()]
 
     def live(self) -> dict[str, Any]:
         phase = self.phase
@@ -124,6 +135,7 @@ class _SubmissionPage:
             "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
             "cancel_counts": cancelling_counts(attempt),
             "cards": cards(attempt, self.submission.file.kind, phase, self.stages(), self.now) if attempt else [],
+            "substitute": team_view.used_substitute(attempt) if attempt else None,
             "place": self.place(),
             "stamp": self.stamp(),
             "failure": self.failure(),
@@ -138,6 +150,7 @@ class _SubmissionPage:
             "may_score": bool(SCORER & self.held),
             "may_organize": bool(ORGANIZER & self.held),
             "attempts": team_view.attempts_of(self.submission, full=self.full),
+            "choice": choice_of(self.submission) if self.ended else None,
         }
 
     def report(self) -> Path | None:
@@ -192,7 +205,7 @@ def _end(text: str) -> str:
 
 def submission(request: Request[Submission], submission: str) -> HttpResponse:
     shown = _SubmissionPage(request)
-    context = shown.live() | shown.logs_context()
+    context = shown.live() | shown.logs_context() | {"answers": shown.answers()}
     return render(request, "submission/page.html", context | {"challenge": shown.submission.challenge})
 
 

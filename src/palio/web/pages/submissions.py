@@ -15,10 +15,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
+from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
+from palio.core.submission.fact_sheet import ANSWER_CHARACTERS
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
 from palio.web.pages.actions import redirect_after, show_error
@@ -27,6 +28,7 @@ from palio.web.queries.submission import built_image, latest_attempt, scores_hid
 from palio.web.queries.submissions import files_of, submissions_of
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload, files, submission_limits, submit
+from palio.web.verbs.choose import choosing, put_on_leaderboard, take_off_leaderboard
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.quota import cancelling_may_count
 from palio.web.verbs.teams import require_team
@@ -61,6 +63,7 @@ def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
         "page": rows,
         "rows": [_row(submission, bundle) for submission in rows],
         "primary": bundle.leaderboard.primary,
+        "teams_choose": any(choosing(bundle, phase) for phase in bundle.phases),
         "takes_several": len(bundle.phases) > 1,
     }
     return render(request, "submit/submissions.html", context)
@@ -99,6 +102,21 @@ def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
 
+@require_POST
+def choose(request: Request[Submission], submission: str) -> HttpResponse:
+    """Put it on the leaderboard, or take it off. `do` is `put` or `take-off`."""
+    subject, actor = request.subject, signed_in(request)
+
+    def act() -> str:
+        if request.POST.get("do") == "take-off":
+            take_off_leaderboard(subject, actor)
+            return "Submission taken off the leaderboard."
+        put_on_leaderboard(subject, actor)
+        return "Submission put on the leaderboard."
+
+    return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
+
+
 def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpResponse:
     """Get the file from `take` and submit it; show a refusal on the page of the form."""
     try:
@@ -106,7 +124,13 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
         team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # kept even if it cannot be submitted now, for later
-        submitted = submit.submit(file, user, phase_name=phase.name, note=request.POST.get("note", ""))
+        submitted = submit.submit(
+            file,
+            user,
+            phase_name=phase.name,
+            note=request.POST.get("note", ""),
+            answers=_answers(request, current_bundle(challenge)),
+        )
     except PalioError as error:
         return _page(request, challenge, error)
     for note in submitted.notes:
@@ -120,6 +144,14 @@ def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
         raise PalioError("file-missing")
     wanted = next((kind for kind in SubmissionKind if kind == request.POST.get("kind")), None)
     return complete_upload.take_whole(team, signed_in(request), given, wanted, phase)
+
+
+def _answers(request: HttpRequest, bundle: Bundle) -> dict[str, str]:
+    """What the form says. A checkbox that is not checked is not sent, and means no."""
+    return {
+        question.key: request.POST.get(f"answer-{question.key}", "no" if question.type == "checkbox" else "")
+        for question in bundle.fact_sheet
+    }
 
 
 def _chosen(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
@@ -141,19 +173,27 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
     quota = submission_limits.quota_of(team, phase)
     not_here = left_out(quota.kinds, user)
     kinds = [kind for kind in quota.kinds if kind not in not_here]
+    listed = files_of(team)
+    again = request.POST.get("file") or request.GET.get("file")
+    answers = _answers(request, bundle) if request.method == "POST" else {}
     context = {
         "challenge": challenge,
         "team": team,
         "phase": phase,
+        "again": next((file for file in listed if file.pk == again), None) if bundle.fact_sheet else None,
+        "questions": [(question, answers.get(question.key, "")) for question in bundle.fact_sheet],
+        "has_public_questions": any(question.on_leaderboard for question in bundle.fact_sheet),
+        "answer_characters": ANSWER_CHARACTERS,
         "phases": [(each, each == phase, f"?{urlencode({'phase': each.name})}") for each in bundle.phases],
         "quota": quota,
         "failure": error.failure if error else None,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
+        "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
         "cancelling_may_count": cancelling_may_count(phase),
         "left_out": [(kind.value, why) for kind, why in not_here.items()],
-        "files": [_file(file, bundle) for file in files_of(team)],
+        "files": [_file(file, bundle) for file in listed],
         "accept": ",".join(sorted({suffix for kind in kinds for suffix in SUFFIXES[kind]})),
         "chunk_bytes": CHUNK_BYTES,
         "note": request.POST.get("note", ""),
@@ -168,14 +208,16 @@ KINDS = {
     SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
     SubmissionKind.RESULTS: "predictions (.csv or .zip)",
     SubmissionKind.CODE: "code that this challenge runs (.zip)",
+    SubmissionKind.MONAI: "a MONAI bundle, without a Dockerfile (.zip)",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],
     SubmissionKind.IMAGE: [".tar", ".tar.gz", ".tgz", ".gz"],
     SubmissionKind.RESULTS: [".csv", ".zip"],
     SubmissionKind.CODE: [".zip"],
+    SubmissionKind.MONAI: [".zip"],
 }
-assert set(KINDS) == set(EVALUATED_KINDS)  # noqa: S101 - each kind has its words
+assert set(KINDS) == set(SUFFIXES) == set(SubmissionKind)  # noqa: S101 - each kind has its words
 
 
 def _phase(challenge: Challenge, name: str | None) -> Phase:
@@ -191,7 +233,7 @@ def _row(submission: Submission, bundle: Bundle) -> dict[str, Any]:
         "state": attempt.state if attempt else "queued",
         "failure": attempt.failure_shown if attempt else None,
         "image": built_image(attempt) if attempt else None,
-        "score": scores.get(bundle.leaderboard.primary.key),
+        "score": scores.get(primary_of(bundle, find_phase(bundle, submission.phase)).key),
         "hidden": scores_hidden(attempt) and attempt is not None and attempt.state == "scored",
     }
 
@@ -213,5 +255,6 @@ urls = [
     path("c/<slug:challenge>/submissions/", submissions, name="submissions"),
     path("files/<str:file>/delete/", delete_file, name="delete-file"),
     path("s/<str:submission>/cancel/", cancel, name="cancel-submission"),
+    path("s/<str:submission>/leaderboard/", choose, name="put-on-leaderboard"),
     path("s/<str:submission>/withdraw/", withdraw, name="withdraw-submission"),
 ]

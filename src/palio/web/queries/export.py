@@ -18,12 +18,14 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from palio import __version__
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns
 from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.leaderboard.ranking import Row
 from palio.core.receipt.key import machine_public_key
+from palio.core.submission.fact_sheet import answer_text
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.leaderboard import read_leaderboard
 from palio.web.leaderboard.visibility import Visibility
@@ -57,18 +59,29 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
     columns = _score_keys(challenge, bundle)
-    yield "results.csv", csv_blocks([*_RESULTS, *(f"score_{key}" for key in columns)], _results(challenge, columns)), 0
+    asked = [question.key for question in bundle.fact_sheet]
+    header = [*_RESULTS, *(f"score_{key}" for key in columns), *(f"answer_{key}" for key in asked)]
+    yield "results.csv", csv_blocks(header, _results(challenge, columns, asked)), 0
     yield (
         "attempts.csv",
         csv_blocks([*_ATTEMPTS, *(f"score_{key}" for key in columns)], _attempts(challenge, columns)),
         0,
     )
     for phase in bundle.phases:
-        name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}.csv"
-        leaderboard, _ = read_leaderboard(challenge, phase, Visibility.ALL)
-        keys = [column.key for column in leaderboard.columns]
-        rows = (_leaderboard_row(row, keys) for row in leaderboard.rows)
-        yield name, csv_blocks([*_LEADERBOARD, *keys, *(f"rank_{key}" for key in keys)], rows), 0
+        boards = leaderboards_of(bundle, phase)
+        for place, board in enumerate(boards):
+            name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}"
+            if len(boards) > 1:
+                name += f"-{place}-{slugify(board.key) or 'leaderboard'}"
+            leaderboard, _ = read_leaderboard(challenge, phase, board, Visibility.ALL)
+            keys = [column.key for column in leaderboard.columns]
+            answers = [question.key for question in leaderboard.questions]
+            header = [*_LEADERBOARD, *keys, *(f"rank_{key}" for key in keys), *(f"answer_{key}" for key in answers)]
+            rows = (
+                _leaderboard_row(row, keys) + [leaderboard.answers.get(row.entry.label, {}).get(key) for key in answers]
+                for row in leaderboard.rows
+            )
+            yield f"{name}.csv", csv_blocks(header, rows), 0
     yield "teams.csv", csv_blocks(_TEAMS, _teams(challenge)), 0
     yield "events.csv", csv_blocks(_EVENTS, _events(challenge)), 0
     yield "versions.csv", csv_blocks(_VERSIONS, _versions(challenge)), 0
@@ -81,11 +94,8 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
     """Columns of the current leaderboard first, then those of earlier versions."""
-    leaderboards = [
-        bundle.leaderboard,
-        *(bundle_of(each).leaderboard for each in challenge.versions.order_by("-number")),
-    ]
-    return [*dict.fromkeys(column.key for leaderboard in leaderboards for column in leaderboard.columns)]
+    bundles = [bundle, *(bundle_of(each) for each in challenge.versions.order_by("-number"))]
+    return [*dict.fromkeys(column.key for each in bundles for column in score_columns(each, None))]
 
 
 def _leaderboard_row(row: Row, keys: Sequence[str]) -> list[object]:
@@ -107,6 +117,7 @@ _RESULTS = (
     "submission", "phase", "team", "team_id", "user", "submitted", "file", "kind", "size_bytes", "sha256", "note",
     "state", "counted_attempt", "challenge_version", "engine", "started", "finished", "failure_cause",
     "failure_code", "charged", "hidden", "withdrawn", "disqualified", "baseline",
+    "put_on_leaderboard",
 )  # fmt: skip
 _ATTEMPTS = (
     "attempt", "submission", "number", "purpose", "state", "challenge_version", "engine", "created", "started",
@@ -119,7 +130,7 @@ _EVENTS = ("time", "who", "what", "submission", "attempt", "detail")
 _VERSIONS = ("number", "digest", "title", "published", "published_by", "note", "changes")
 
 
-def _results(challenge: Challenge, columns: Sequence[str]) -> Iterator[list[object]]:
+def _results(challenge: Challenge, columns: Sequence[str], asked: Sequence[str]) -> Iterator[list[object]]:
     rows = latest_attempts(challenge).select_related(
         "submission__team", "submission__user", "submission__file", "submission__counted__version", "version"
     )
@@ -152,7 +163,9 @@ def _results(challenge: Challenge, columns: Sequence[str]) -> Iterator[list[obje
             _iso(submission.withdrawn),
             submission.disqualified,
             submission.baseline,
+            _iso(submission.chosen),
             *(scores.get(key) for key in columns),
+            *(answer_text(submission.answers.get(key)) for key in asked),
         ]
 
 
@@ -297,7 +310,8 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
         "",
         "| file | content |",
         "|---|---|",
-        "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores |",
+        "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores, "
+        "answers to the challenge's questions |",
         "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",
         "| `leaderboards/*.csv` | each phase's leaderboard as organizers see it; disqualified entries have no rank |",
         "| `teams.csv` | one line per member: team, captain, member since, accepted terms |",
@@ -322,7 +336,7 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
         f"`score_{column.key}`: {column.title}, {'higher' if column.descending else 'lower'} is better"
         + (", computed, so only on leaderboards" if column.computation else "")
         + (", not shown to participants" if column.hidden else "")
-        for column in bundle.leaderboard.columns
+        for column in score_columns(bundle, None)
     )
     lines += ["", f"Phases: {phases}.", "", f"Columns: {columns}.", ""]
     return "\n".join(lines)

@@ -7,7 +7,9 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from palio.core.attempt.states import ENDS, State
+from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column
+from palio.core.bundle.pick_phase import find_phase
 from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.rescore import RankChange, compare
@@ -70,7 +72,9 @@ def shown(rescore: Rescore) -> dict[str, Any]:
     """Both leaderboards while there is a decision to make; afterwards only the single submissions."""
     is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
     is_running = rescore.state == Rescore.State.RUNNING
-    columns = [column for column in bundle_of(rescore.version).leaderboard.columns if not column.hidden]
+    bundle = bundle_of(rescore.version)
+    board = leaderboards_of(bundle, find_phase(bundle, rescore.phase))[0]
+    columns = [column for column in board.columns if not column.hidden]
     given: dict[str, Any] = {
         "columns": columns,
         "is_open": is_open,

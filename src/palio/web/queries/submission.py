@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
+from palio.core.bundle.leaderboards import score_columns
 from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import Cause, party
@@ -26,6 +27,7 @@ from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
 from palio.web.queries.queue import place_of
 from palio.web.storage.bundles import bundle_of, current_bundle
+from palio.web.verbs.choose import choice_of
 from palio.web.verbs.quota import cancelling_counts
 
 # Visible attempts: not those of a re-score that may still be discarded.
@@ -81,12 +83,14 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "user": submission.user.username,
         "file": shown_file(submission.file),
         "note": submission.note,
+        "answers": submission.answers,
         "created": submission.created,
         "state": attempt.state if attempt else State.QUEUED,
         "ended": attempt.ended if attempt else False,
         "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
         "charged": submission.charged,
         "withdrawn": submission.withdrawn,
+        "chosen": submission.chosen,
         "disqualified": submission.disqualified,
         "scores": shown_scores(submission, attempt),
         "scores_hidden": scores_hidden(attempt),
@@ -105,6 +109,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
         "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
         "place": _shown_place(attempt) if attempt else None,
+        "choice": vars(choice) if (choice := choice_of(submission)) else None,
         "columns": [
             {
                 "key": column.key,
@@ -133,6 +138,15 @@ def built_image(attempt: Attempt) -> str | None:
         return None
 
 
+def used_substitute(attempt: Attempt) -> dict[str, str] | None:
+    """The bundle's image and its substitute; None if its own image was used, or none."""
+    try:
+        image = run_folder(attempt).read_json("lock.json").get("image")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return {"name": image["name"], "substitute": image["substitute"]} if image and image["substitute"] else None
+
+
 def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
     return {
@@ -141,6 +155,7 @@ def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
         "purpose": attempt.purpose,
         "state": attempt.state,
         "engine": attempt.engine,
+        "substitute": used_substitute(attempt),
         "created": attempt.created,
         "not_before": attempt.not_before if retried else None,
         "started": attempt.started,
@@ -267,7 +282,9 @@ def report_html(submission: Submission, *, full: bool) -> bytes | None:
 
 
 def _may_see_all_scores(attempt: Attempt) -> bool:
-    hidden = {column.key for column in bundle_of(attempt.version).leaderboard.columns if column.hidden}
+    bundle = bundle_of(attempt.version)
+    columns = score_columns(bundle, find_phase(bundle, attempt.submission.phase))
+    hidden = {column.key for column in columns if column.hidden}
     return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
 
 

@@ -21,16 +21,21 @@ from palio.web.reading.markdown import is_picture, render_file, render_text
 PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
 
 
-def read_submitted(path: str, called: str, kind: str | None, digest: str, accepted: list[str]) -> list[Any]:
-    """The kind of a submission and notes on it; raises PalioError for problems found without a container."""
+def read_submitted(
+    path: str, called: str, kind: str | None, digest: str, accepted: list[str], classes: list[str]
+) -> list[Any]:
+    """The kind of a submission and notes on it; raises PalioError for problems found without a container.
+
+    `accepted` and `classes` are the kinds and the classes of MONAI bundles that its phase takes.
+    """
     wanted, kinds = SubmissionKind(kind) if kind else None, tuple(map(SubmissionKind, accepted))
     submission = read_submission(Path(path), wanted, digest, accepted=kinds, called=called)
-    check_submission(submission)
+    submission = check_submission(submission, tuple(classes))
     return [submission.kind.value, list(submission.notes)]
 
 
 def unpack_bundle(archive: str, folder: str, name: str, max_bytes: int) -> None:
-    unpack(Path(archive), Path(folder), name, max_bytes=max_bytes)
+    unpack(Path(archive), Path(folder), name, max_bytes=max_bytes, lenient=True)
 
 
 def read_whole(folder: str, checked: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Downloads that a challenge offers participants: starting kits, public data, sample cases.
 
-Hidden data is left out even if an organizer named a folder above it.
+Hidden data is left out even if an organizer named a folder above it. Solutions are only for people with a role: one
+with predictions would tell participants the labels.
 """
 
 import zipfile
@@ -22,13 +23,16 @@ from palio.web.reading.markdown import is_public
 
 _BLOCK_BYTES = 1024 * 1024
 _streams = BoundedSemaphore(max(1, settings.CONFIGURATION.threads // 4))
-STARTING_KIT, PUBLIC_DATA, SAMPLE = "starting-kit", "public-data", "sample"
-TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases"}
+STARTING_KIT, PUBLIC_DATA, SAMPLE, SOLUTION = "starting-kit", "public-data", "sample", "solution"
+TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases", SOLUTION: "Solution"}
 
 
 @dataclass(frozen=True)
 class Download:
-    """A download of one phase; `kind` is a key of TITLES, `files` have the names they get in the zip."""
+    """A download of one phase; `kind` is a key of TITLES, with a number behind it for a solution.
+
+    `files` have the names that they get in the zip.
+    """
 
     phase: Phase
     kind: str
@@ -38,7 +42,8 @@ class Download:
 
     @property
     def title(self) -> str:
-        return TITLES[self.kind]
+        kind, _, number = self.kind.partition(f"{SOLUTION}-")
+        return TITLES[kind] if kind else f"{TITLES[SOLUTION]} {number}"
 
     @property
     def count(self) -> int:
@@ -52,7 +57,8 @@ def downloads(bundle: Bundle, now: datetime | None) -> list[Download]:
     for phase in bundle.phases:
         if now is not None and phase.start > now:
             continue
-        for kind, paths in _offered(phase).items():
+        offered = _offered(phase) | (_solutions(bundle, phase) if now is None else {})
+        for kind, paths in offered.items():
             if paths and (kind, paths) not in seen and (download := _download(bundle, phase, kind, paths)):
                 seen.add((kind, paths))
                 found.append(download)
@@ -65,6 +71,16 @@ def _offered(phase: Phase) -> dict[str, tuple[Path, ...]]:
         STARTING_KIT: (phase.starting_kit,) if phase.starting_kit else (),
         PUBLIC_DATA: (phase.public_data,) if phase.public_data else (),
         SAMPLE: tuple(path for path in (sample.input, sample.expect) if path) if sample else (),
+    }
+
+
+def _solutions(bundle: Bundle, phase: Phase) -> dict[str, tuple[Path, ...]]:
+    """The sample submissions to tasks of the phase, numbered from 1."""
+    tasks = {task.index for task in phase.tasks}
+    return {
+        f"{SOLUTION}-{number}": (solution.path,)
+        for number, solution in enumerate(bundle.solutions, start=1)
+        if tasks.intersection(solution.tasks)
     }
 
 

@@ -9,7 +9,8 @@ from django.template import RequestContext
 from django.urls import reverse
 from django.utils import timezone
 
-from palio.core.bundle.model import Phase
+from palio.core.bundle.leaderboards import leaderboards_of, ranking_of
+from palio.core.bundle.model import Bundle, Leaderboard, Phase, RankingPolicy
 from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
@@ -71,6 +72,14 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
 def phase_state_now(phase: Phase) -> str:
     """`soon`, `open` or `closed`, as of now."""
     return phase_state(phase, timezone.now())
+
+
+@register.filter("leaderboards")
+def leaderboards_and_rankings(phase: Phase, bundle: Bundle) -> list[tuple[Leaderboard, RankingPolicy]]:
+    """The leaderboards of a phase that participants see, and whose submissions each ranks."""
+    boards = leaderboards_of(bundle, phase)
+    shown = [board for board in boards if not board.hidden] or boards
+    return [(board, ranking_of(phase, board)) for board in shown]
 
 
 @lru_cache(4096)  # about ten per page

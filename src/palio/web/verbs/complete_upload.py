@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils import timezone
 
-from palio.core.bundle.model import Phase, SubmissionKind
+from palio.core.bundle.model import Phase, Rules, SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import PalioError
 from palio.core.files.digest import digest_file
@@ -114,6 +114,7 @@ def _keep(
 def _checked(
     team: Team, content: Path, name: str, sha256: str, kind: SubmissionKind | None, phase: Phase | None
 ) -> tuple[SubmissionKind, list[str]]:
+    rules = _rules(team, phase)
     with SUBMISSIONS.taken_by(team.pk):
         found, notes = read_bounded(
             read_submitted,
@@ -121,7 +122,8 @@ def _checked(
             name,
             kind,
             sha256,
-            list(_accepted(team, phase)),
+            list(rules.submissions),
+            list(rules.monai.classes),
             bounds=SUBMISSION,
             code="submission-unreadable",
             name=name,
@@ -130,10 +132,10 @@ def _checked(
     return SubmissionKind(found), notes
 
 
-def _accepted(team: Team, phase: Phase | None) -> tuple[SubmissionKind, ...]:
-    """The kinds that the phase takes; without one, the phase to which `submit` would submit now."""
+def _rules(team: Team, phase: Phase | None) -> Rules:
+    """The rules of the phase; without one, of the phase to which `submit` would submit now."""
     phase = phase or pick_phase(current_bundle(team.challenge), None, timezone.now())
-    return phase.rules.submissions
+    return phase.rules
 
 
 def _move_in(content: Path, sha256: str) -> None:
@@ -162,7 +164,7 @@ def _of_kind(file: StoredFile, kind: SubmissionKind | None, phase: Phase | None)
     """
     if kind is not None and file.kind != kind:
         raise PalioError("file-kind-differs", kind=file.kind, wanted=kind)
-    accepted = _accepted(file.team, phase)
+    accepted = _rules(file.team, phase).submissions
     if kind is None and file.kind not in accepted and not file.submissions.exists():
         content = file_path(settings.FOLDERS, file.sha256)
         found, notes = _checked(file.team, content, file.name, file.sha256, None, phase)

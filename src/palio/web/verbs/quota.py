@@ -5,6 +5,7 @@
     cancelled   once it has started on hidden data, if the phase shows its log: otherwise a team could print what it
                 wants to know, read it and cancel, as often as it likes
     re-scored   no: an organizer asked for it
+    migrated    no: the phase has taken it over
 
 Whether a cancellation counts is decided when it is requested, so that it never counts after a promise that it does not.
 """
@@ -25,6 +26,8 @@ def is_charged(attempt: Attempt, verdict: Verdict, failure: Failure | None) -> b
     """Whether an attempt that ends like this counts."""
     if attempt.rescore_id is not None:  # not visible until it is applied
         return False
+    if attempt.submission.migrated_from_id is not None:
+        return False
     if verdict is Verdict.CANCELLED:
         return Event.objects.filter(
             submission=attempt.submission_id, attempt=attempt.identity, kind=CANCEL_ASKED, detail__counts=True
@@ -35,6 +38,8 @@ def is_charged(attempt: Attempt, verdict: Verdict, failure: Failure | None) -> b
 def cancelling_counts(attempt: Attempt | None) -> bool:
     """Whether cancelling the attempt now would count."""
     if attempt is None or attempt.rescore_id is not None or attempt.state not in {State.PREDICT, State.SCORE}:
+        return False
+    if attempt.submission.migrated_from_id is not None:
         return False
     phase = find_phase(bundle_of(attempt.version), attempt.submission.phase)
     if phase is None:  # then no log is shown

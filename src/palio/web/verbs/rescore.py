@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
+from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import Cause, PalioError, counted
 from palio.core.leaderboard.ranking import Row
@@ -76,14 +77,15 @@ def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
 
 
 def compare(rescore: Rescore) -> RescoreComparison:
-    """Both leaderboards as organizers see them, also while it runs."""
+    """Both leaderboards as organizers see them, also while it runs: the first one of the phase."""
     bundle = bundle_of(rescore.version)
     phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
     both = (read_entries(rescore.challenge, rescore.phase), read_rescored(rescore))
     names = team_names(rescore.challenge)
-    old, new = (build_leaderboard(bundle, phase, entries, names, Visibility.ALL) for entries in both)
-    before = {_line(row): row for row in old.rows}
-    changes = [RankChange(before.pop(_line(row), None), row) for row in new.rows]
+    board = leaderboards_of(bundle, phase)[0]
+    old, new = (build_leaderboard(phase, board, entries, names, Visibility.ALL) for entries in both)
+    before = {_line(row, old): row for row in old.rows}
+    changes = [RankChange(before.pop(_line(row, new), None), row) for row in new.rows]
     changes += [RankChange(row, None) for row in before.values()]
     latest = _latest(rescore)
     failed = tuple(attempt for attempt in latest if attempt.ended and attempt.state != State.SCORED)
@@ -108,7 +110,7 @@ def apply(rescore: Rescore, actor: User) -> None:
                 continue
             is_scored = attempt.state == State.SCORED
             submission.counted = attempt if is_scored else None
-            submission.charged = submission.charged or is_scored
+            submission.charged = submission.charged or (is_scored and submission.migrated_from_id is None)
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
         mark_changed(rescore.challenge)
@@ -173,7 +175,8 @@ def _decide(rescore: Rescore, state: Rescore.State) -> None:
     rescore.save(update_fields=["state", "decided"])
 
 
-def _line(row: Row) -> tuple[str, str]:
+def _line(row: Row, leaderboard: Leaderboard) -> tuple[str, str]:
     """What identifies a row on both leaderboards: the team, and the submission if the team has another row."""
-    entry = row.entry
-    return entry.team or "", entry.label if entry.baseline or entry.disqualified else ""
+    entry, ranking = row.entry, leaderboard.ranking
+    has_others = entry.baseline or entry.disqualified or ranking.several or ranking.choose == "all"
+    return entry.team or "", entry.label if has_others else ""

@@ -13,7 +13,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.states import ENDS
-from palio.core.attempt.verdicts import EVALUATED_KINDS
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.errors import PalioError, counted
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team
@@ -51,7 +50,7 @@ class Quota:
 
     @property
     def kinds(self) -> tuple[SubmissionKind, ...]:
-        return tuple(kind for kind in self.phase.rules.submissions if kind in EVALUATED_KINDS)
+        return self.phase.rules.submissions
 
     @property
     def most_bytes(self) -> int:
@@ -79,8 +78,8 @@ def quotas_of(team: Team, now: datetime | None = None) -> list[Quota]:
 
 
 def counting(team: Team, phase: str) -> QuerySet[Submission]:
-    """The team's submissions that count toward its limits in a phase."""
-    return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase)
+    """The team's submissions that count toward its limits in a phase. Those that the phase has taken over do not."""
+    return Submission.objects.filter(Q(charged=True) | Exists(_running()), team=team, phase=phase, migrated_from=None)
 
 
 def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime | None = None) -> None:
@@ -90,7 +89,7 @@ def refuse_to_submit(team: Team, phase: Phase, file: StoredFile, now: datetime |
         raise quota.refusal
     kind = SubmissionKind(file.kind)
     if kind not in quota.kinds:
-        allowed = ", ".join(f"`{each}`" for each in quota.kinds) or "none that can be evaluated here yet"
+        allowed = ", ".join(f"`{each}`" for each in quota.kinds)
         raise PalioError("submission-kind-refused", name=file.name, kind=file.kind, phase=phase.name, allowed=allowed)
     refuse_size(file.name, file.size_bytes, phase)
 

@@ -1,5 +1,6 @@
 """Submits a team's file to a phase; every submission reaches an end state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import PalioError
+from palio.core.submission.fact_sheet import checked_answers
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
 from palio.web.storage.bundles import bundle_of
@@ -29,11 +31,18 @@ class Submitted:
     notes: tuple[str, ...]
 
 
-def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note: str = "") -> Submitted:
+def submit(
+    file: StoredFile,
+    user: User,
+    *,
+    phase_name: str | None = None,
+    note: str = "",
+    answers: Mapping[str, object] | None = None,
+) -> Submitted:
     """Create the submission and its first attempt, which waits for a slot.
 
     Without a name, the open phase is used. If several requests compete for a team's last submission, one gets it.
-    Raises PalioError for what `verbs.submission_limits` refuses, "file-deleted" and "note-too-long".
+    Raises PalioError for what `verbs.submission_limits` refuses, "file-deleted", "note-too-long", "answers-invalid".
     """
     note = note.replace("\0", "").strip()  # PostgreSQL cannot store NUL
     if len(note) > NOTE_CHARACTERS:
@@ -48,13 +57,15 @@ def submit(file: StoredFile, user: User, *, phase_name: str | None = None, note:
         version = challenge.current
         if version is None:
             raise ValueError(f"{challenge.slug} has no version yet")
-        phase = pick_phase(bundle_of(version), phase_name, timezone.now())
+        bundle = bundle_of(version)
+        phase = pick_phase(bundle, phase_name, timezone.now())
         refuse_to_submit(team, phase, file)
         refuse_now(user, SubmissionKind(file.kind))
+        checked = checked_answers(bundle.fact_sheet, answers or {})
         earlier = Submission.objects.filter(team=team, phase=phase.name, file__sha256=file.sha256).order_by("-created")
         notes = [*file.notes, *(_known(before) for before in earlier[:1])]
         submission = Submission.objects.create(
-            challenge=challenge, phase=phase.name, team=team, user=user, file=file, note=note
+            challenge=challenge, phase=phase.name, team=team, user=user, file=file, note=note, answers=checked
         )
         attempt = Attempt.objects.create(submission=submission, number=1, version=version)
         events.record("submission.created", actor=user, submission=submission, phase=phase.name, file=file.id)

@@ -23,6 +23,14 @@ KINDS: dict[str, FailureKind] = {
         "available.",
         engines_words=True,
     ),
+    "package-index-unreachable": FailureKind(
+        _S,
+        "The Dockerfile installs `{package}`, but pip could not reach an index of packages from this machine.",
+        "Connect this machine to the network, or name an index that it reaches: `pip config set global.index-url URL`. "
+        "This does not count toward anyone's limit.",
+        participant="This platform cannot install Python packages at the moment.",
+        retried=True,
+    ),
     "build-time-limit": FailureKind(
         _P,
         "Building the image took longer than the limit of {limit}.",
@@ -129,7 +137,8 @@ KINDS: dict[str, FailureKind] = {
     "ingestion-image-failed": FailureKind(
         _O,
         "The image for the ingestion program did not build: {step} failed{reason}.",
-        "Run `docker build {program}`, which fails in the same way. The whole log is code-image.log in the run folder.",
+        "Fix that line of {program}. The whole log is code-image.log in the run folder; `docker build` fails in the "
+        "same way, unless the message says that the line is not supported here.",
         participant="The challenge's ingestion program could not be started.",
     ),
     "ingestion-during-scoring": FailureKind(
@@ -143,10 +152,58 @@ KINDS: dict[str, FailureKind] = {
     "bundle-image-missing": FailureKind(
         _O,
         "The challenge's image `{image}` is not on this machine and could not be pulled.",
-        "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or give "
-        "that name to a similar image with `docker tag`.",
-        participant="The image in which this challenge runs code is not on this platform.",
+        "Check `docker_image` in competition.yaml. The operator can run `docker pull {image}` on this machine, or name "
+        "a similar image as its substitute: `palio run --image {image}=python:3.11-slim`, or the table [images] in "
+        "palio.toml.",
+        participant="The image in which this challenge runs programs is not on this platform.",
         engines_words=True,
+    ),
+    "substitute-missing": FailureKind(
+        _S,
+        "The image `{substitute}`, which is used instead of the challenge's `{image}`, is not on this machine and "
+        "could not be pulled.",
+        "Run `docker pull {substitute}`, or name another image in the table [images] of palio.toml, in PALIO_IMAGES or "
+        "with --image.",
+        participant="The image in which this challenge runs programs is not on this platform.",
+        engines_words=True,
+    ),
+    "monai-build-failed": FailureKind(
+        _P,
+        "The image for the MONAI bundle did not build: {step} failed{reason}.",
+        "Check the packages and versions in `required_packages_version` of configs/metadata.json; list only those that "
+        "the inference needs. The whole log is build.log in the run folder.",
+        participant_next="Check the packages and versions in `required_packages_version` of configs/metadata.json; "
+        "list only those that the inference needs. You can read the whole build log.",
+    ),
+    "monai-image-missing": FailureKind(
+        _O,
+        "The image `{image}`, in which MONAI bundles run, is not on this machine and could not be pulled.",
+        "Check `palio.monai.image` in competition.yaml. The operator can run `docker pull {image}` on this machine.",
+        participant="The image in which this challenge runs MONAI bundles is not on this platform.",
+        engines_words=True,
+    ),
+    "monai-image-unfit": FailureKind(
+        _O,
+        "The image `{image}` cannot run this MONAI bundle: {reason}.",
+        "Name an image that has MONAI in `palio.monai.image` of competition.yaml, such as projectmonai/monai:latest. "
+        "The bundle can add other packages in `required_packages_version` of its metadata.json, if builds may use "
+        "the network.",
+        participant="The image in which this challenge runs MONAI bundles lacks what your bundle needs: {reason}.",
+        participant_next="If your bundle needs a package besides MONAI, list it in `required_packages_version` of "
+        "configs/metadata.json. Otherwise tell the organizer.",
+    ),
+    "monai-not-installed": FailureKind(
+        _S,
+        "The engine `{engine}` runs MONAI bundles on this machine's Python, which has no package {packages}.",
+        "Run `python -m pip install {install}` in the Python that runs Palio, or use the engine `docker`.",
+        participant="This platform cannot run MONAI bundles yet.",
+    ),
+    "monai-output-unfit": FailureKind(
+        _P,
+        "The MONAI bundle's output could not be turned into {file}: {reason}.",
+        "Save the predictions as one CSV file in `output_dir`, as SaveClassificationd, ClassificationSaver and "
+        "CSVSaver do: the name of the input, then what is predicted.",
+        charged=True,
     ),
     "predictions-missing": FailureKind(
         _P,
@@ -181,7 +238,8 @@ KINDS: dict[str, FailureKind] = {
     "score-image-failed": FailureKind(
         _O,
         "The image for the scoring program did not build: {step} failed{reason}.",
-        "Run `docker build {program}`, which fails in the same way. The whole log is score.log in the run folder.",
+        "Fix that line of {program}. The whole log is score.log in the run folder; `docker build` fails in the same "
+        "way, unless the message says that the line is not supported here.",
         participant=_NOT_STARTED,
     ),
     "score-not-started": FailureKind(

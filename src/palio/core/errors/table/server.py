@@ -7,7 +7,7 @@ _S = Cause.PLATFORM
 KINDS: dict[str, FailureKind] = {
     "configuration-invalid": FailureKind(
         _S,
-        "The platform's configuration has {count}.",
+        "The configuration has {count}.",
         "Fix what is listed; `palio serve --help` and docs/operate.md describe each setting.",
     ),
     "serving-unsafe": FailureKind(

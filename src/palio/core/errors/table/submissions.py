@@ -113,6 +113,17 @@ KINDS: dict[str, FailureKind] = {
         "The Dockerfile in {name} cannot be built: {count} found.",
         "Fix what is listed. `palio pack FOLDER` runs the same checks before anything is sent.",
     ),
+    "monai-bundle-unfit": FailureKind(
+        _P,
+        "{name} cannot be run as a MONAI bundle: {count} found.",
+        "Fix what is listed. `palio pack FOLDER` runs the same checks before anything is sent.",
+    ),
+    "monai-classes-differ": FailureKind(
+        _P,
+        "The network in {name} has other outputs than this challenge: {fault}.",
+        "The challenge's classes are {classes}. If the network predicts them in this order, correct `channel_def` in "
+        "configs/metadata.json; otherwise train it with this order.",
+    ),
     "folder-unfit": FailureKind(
         _P,
         "{path} cannot be packed: {count} found.",

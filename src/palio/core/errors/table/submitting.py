@@ -54,6 +54,35 @@ KINDS: dict[str, FailureKind] = {
         "Let it run, or confirm that it may count (`palio cancel --counts`).",
         status=409,
     ),
+    "leaderboard-automatic": FailureKind(
+        _P,
+        "Teams do not choose what is on the leaderboard of the phase “{phase}”.",
+        "You do not need to do anything: the challenge decides by its rules.",
+        status=409,
+    ),
+    "leaderboard-keeps": FailureKind(
+        _P,
+        "This challenge does not let you take a submission off the leaderboard.",
+        "Put another one on the leaderboard, which replaces it, or withdraw it for good.",
+        status=409,
+    ),
+    "submission-unscored": FailureKind(
+        _P,
+        "The submission has no score, so it cannot be on the leaderboard.",
+        "Wait until it is scored, or choose another one.",
+        status=409,
+    ),
+    "submission-disqualified": FailureKind(
+        _P,
+        "The submission is disqualified, so it cannot be put on the leaderboard.",
+        "Choose another one, or ask the organizers.",
+        status=409,
+    ),
+    "answers-invalid": FailureKind(
+        _P,
+        "The answers to the challenge's questions have {count}.",
+        "Correct the answers, then submit again. On the command line, answer with `--answers KEY=VALUE`.",
+    ),
     "note-too-long": FailureKind(
         _P,
         "The note has {count} characters; at most {limit} are allowed.",

@@ -152,7 +152,11 @@
     const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null, phase }, signal);
     show(1, "Submitting …");
     const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const content = { file: kept.id, phase, note: form.elements.note.value };
+    const answers = {};
+    for (const field of form.querySelectorAll("[name^='answer-']")) {
+      answers[field.name.slice("answer-".length)] = field.type === "checkbox" ? field.checked : field.value;
+    }
+    const content = { file: kept.id, phase, note: form.elements.note.value, answers };
     const submission = await post(`/challenges/${challenge}/submit`, content, signal, { "Idempotency-Key": key });
     location.assign(`/s/${submission.id}/`);
   }

@@ -1,0 +1,1 @@
+"""What the configuration of the bundle names and MONAI does not have."""

@@ -1,0 +1,26 @@
+from typing import Any
+
+from django.db import migrations, models
+
+
+def remove_all(apps: Any, _: Any) -> None:
+    """The controller computes them again."""
+    apps.get_model("palio", "LeaderboardStatistics").objects.all().delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("palio", "0006_chosen_submissions"),
+    ]
+
+    operations = [
+        migrations.RunPython(remove_all, remove_all),
+        migrations.RemoveConstraint("leaderboardstatistics", "one_statistics_row_for_a_phase"),
+        migrations.AddField("leaderboardstatistics", "leaderboard", models.CharField(default="", max_length=200)),
+        migrations.AddConstraint(
+            "leaderboardstatistics",
+            models.UniqueConstraint(
+                fields=["challenge", "phase", "leaderboard"], name="one_statistics_row_for_a_leaderboard"
+            ),
+        ),
+    ]

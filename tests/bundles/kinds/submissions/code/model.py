@@ -1,0 +1,2 @@
+def predict(word):
+    return "yes" if word[0] in "aeiou" else "no"

@@ -1,0 +1,115 @@
+"""MONAI bundles on an engine that runs nothing: whose fault what is, and what becomes of the output."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.bundles import ANSWERS, answers, write_bundle
+from tests.core.test_evaluate import Program, Stage, score_all_right
+from tests.fakes import ended
+from tests.monai_bundles import CHALLENGE, monai_files, with_classes, zip_files
+
+from palio.core.attempt.run_folder import Verdict
+from palio.core.engine import End, Job, JobResult
+from palio.core.evaluate import Evaluation
+
+
+def predict_as_monai(job: Job, output: Path) -> None:
+    inputs = job.mounts[0].source
+    rows = [f"/mnt/in/{path.name},{float(path.read_text()[0] in 'aeiou')}\n" for path in inputs.iterdir()]
+    (output / "predictions.csv").write_text("".join(rows))
+
+
+def lacks(*modules: str) -> Program:
+    def check(job: Job, output: Path) -> JobResult:
+        job.log.write_text("\n".join(modules) + "\n")
+        return ended(exit_code=3)
+
+    return check
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    stage = Stage(tmp_path)
+    stage.bundle = write_bundle(tmp_path / "monai-challenge", yaml=CHALLENGE)
+    stage.submission = zip_files(tmp_path / "monai.zip", monai_files())
+    programs = {"monai-check": lambda job, output: None, "predict": predict_as_monai, "score": score_all_right}
+    stage.engine.programs = programs
+    return stage
+
+
+def test_a_bundle_is_built_checked_run_and_scored(stage: Stage) -> None:
+    evaluation = stage.evaluate()
+    assert evaluation.result.verdict is Verdict.SCORED
+    assert (stage.run / "predictions/answers.csv").read_text() == answers(dict(sorted(ANSWERS.items())))
+    assert sorted(path.name for path in (stage.run / "predictions").iterdir()) == ["answers.csv", "metadata"]
+    assert [call for call in stage.engine.calls if call.startswith("start")] == [
+        *("start build", "start monai-check", "start predict"),
+        *("start score-image", "start score"),
+    ]
+    assert {"remove build", "remove monai-check"} <= {*stage.engine.calls}
+    assert json.loads((stage.run / "lock.json").read_text())["submission"]["kind"] == "monai"
+    assert "monai-check" not in evaluation.result.stages
+
+
+def test_a_killed_process_is_followed_by_one_that_removes_the_check(stage: Stage) -> None:
+    first = stage.evaluation()
+    while "start monai-check" not in stage.engine.calls:
+        assert first.step()
+    second = Evaluation(first.attempt, stage.engine, first.folder)
+    assert second.finish().verdict is Verdict.SCORED
+    assert stage.engine.calls.count("start monai-check") == 1
+    assert "remove monai-check" in stage.engine.calls
+
+
+@pytest.mark.parametrize(
+    ("loads_images", "code", "cause"),
+    [(False, "monai-not-installed", "platform"), (True, "monai-image-unfit", "organizer")],
+)
+def test_a_missing_monai_is_not_the_participants(stage: Stage, loads_images: bool, code: str, cause: str) -> None:
+    stage.engine.loads_images = loads_images
+    stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("monai", "ignite")}
+    failure = stage.failure()
+    assert (failure.code, failure.cause, failure.stage) == (code, cause, "build")
+    assert "`monai` and `pytorch-ignite`" in failure.message
+    assert "start predict" not in stage.engine.calls
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "cause"),
+    [
+        (
+            ended(End.BASE_MISSING, None, detail="projectmonai/monai:latest\nno route"),
+            "monai-image-missing",
+            "organizer",
+        ),
+        (ended(exit_code=1, detail='RUN ["python"]'), "monai-build-failed", "participant"),
+        (ended(End.TIME, None), "build-time-limit", "participant"),
+    ],
+)
+def test_an_image_that_does_not_build(stage: Stage, result: JobResult, code: str, cause: str) -> None:
+    stage.engine.build_result = result
+    failure = stage.failure()
+    assert (failure.code, failure.cause) == (code, cause)
+
+
+def test_an_image_in_which_nothing_starts(stage: Stage) -> None:
+    stage.engine.programs = {**stage.engine.programs, "monai-check": lambda job, output: ended(End.NOT_STARTED, None)}
+    assert stage.failure().code == "monai-image-unfit"
+
+
+def test_other_classes_are_refused_before_anything_is_built(stage: Stage) -> None:
+    other = json.dumps(with_classes("yes", "no"))
+    stage.submission = zip_files(stage.home / "other.zip", monai_files(metadata=other))
+    assert stage.failure().code == "monai-classes-differ"
+    assert stage.engine.calls == []
+
+
+def test_no_table_is_the_participants_and_charged(stage: Stage) -> None:
+    def predict(job: Job, output: Path) -> None:
+        (output / "mask.nii.gz").write_text("x")
+
+    stage.engine.programs = {**stage.engine.programs, "predict": predict}
+    failure = stage.failure()
+    assert (failure.code, failure.cause, failure.charged) == ("monai-output-unfit", "participant", True)
+    assert failure.evidence == ("mask.nii.gz",)
