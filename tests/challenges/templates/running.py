@@ -56,9 +56,10 @@ def without_engine(folder: Path, solution: Path) -> FakeEngine:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(mount.source)
         if job.environment.keys() - {"PALIO_INPUT"}:  # what a process reads when it starts
-            command = [sys.executable, app / "program/score.py", app / "input", output]
+            command = [sys.executable, *map(str, (app / "program/score.py", app / "input", output))]
             ran = subprocess.run(command, env=os.environ | job.environment, capture_output=True, check=False)
             return ended(exit_code=ran.returncode)
         return ended(exit_code=score_in_process(app / "program/score.py", app / "input", output))
 
-    return FakeEngine(folder, {"sample": predict, "sample-score": score, "predict": predict, "score": score})
+    programs = {"sample": predict, "sample-score": score, "predict": predict, "score": score}
+    return FakeEngine(folder, programs, runs_in_parallel=False)  # programs share this process's arguments and modules

@@ -1,7 +1,7 @@
 """Scores masks: Dice and the 95th percentile of the Hausdorff distance (HD95), each averaged over the cases.
 
-Both are computed with SciPy, and HD95 has the values of monai.metrics, which would bring PyTorch into the scorer's image.
-The usual small library, surface-distance, is no longer maintained. nibabel reads the masks, whatever program wrote them.
+Both are computed with SciPy. HD95 has the values of monai.metrics, which would bring PyTorch into the image; the usual
+small library, surface-distance, is no longer maintained. nibabel reads the masks, whatever program wrote them.
 """
 
 from pathlib import Path
@@ -59,8 +59,8 @@ def compare(expected: nibabel.Nifti1Image, path: Path) -> dict[str, float]:
 def hausdorff(first: np.ndarray, second: np.ndarray, spacing_mm: list[float]) -> float:
     """The smallest distance in mm within which PERCENT of each mask's border voxels lie from the other mask's border.
 
-    A voxel of a mask is on its border if a neighbor across a face is background or outside of the image. Neither mask is
-    empty.
+    A voxel of a mask is on its border if a neighbor across a face is background or outside the image. Neither mask may
+    be empty.
     """
     (box,) = ndimage.find_objects((first | second).astype(np.uint8))  # the rest changes no distance and takes time
     borders = [mask[box] & ~ndimage.binary_erosion(mask[box]) for mask in (first, second)]
