@@ -26,7 +26,6 @@ _IGNORED = {
     "blind": "is ignored: programs see the real names of inputs",
     "monai": "is ignored: Codabench runs no MONAI bundles",
     "statistics": "is ignored: there are no intervals and rank ranges",
-    "monai": "is ignored: Codabench does not run MONAI bundles",
     "ranking": "is ignored: the submission_rule of the leaderboard says which submission counts",
 }
 

@@ -49,8 +49,6 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
         block["blind"] = _blind(rules.blind)
     if rules.statistics:
         block["statistics"] = {field.name: getattr(rules.statistics, field.name) for field in fields(rules.statistics)}
-    if monai := _monai(rules.monai, base.monai):
-        block["monai"] = monai
     if rules.ranking != base.ranking:
         block["ranking"] = {"choose": rules.ranking.choose, "ties": rules.ranking.ties}
     if monai := _monai(rules.monai, base.monai):
@@ -98,12 +96,3 @@ def _blind(blind: BlindPolicy) -> dict[str, Any]:
     block |= {"case": list(blind.case)} if blind.case else {}
     block |= {"restore": restore} if restore else {}
     return block
-
-
-def _monai(policy: MonaiPolicy, base: MonaiPolicy) -> dict[str, Any]:
-    values = {field.name: getattr(policy, field.name) for field in fields(policy)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if value != getattr(base, name)
-    }
