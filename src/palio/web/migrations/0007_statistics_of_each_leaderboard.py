@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(remove_all, remove_all),
+        migrations.RunPython(remove_all, migrations.RunPython.noop),
         migrations.RemoveConstraint("leaderboardstatistics", "one_statistics_row_for_a_phase"),
         migrations.AddField("leaderboardstatistics", "leaderboard", models.CharField(default="", max_length=200)),
         migrations.AddConstraint(
@@ -23,4 +23,5 @@ class Migration(migrations.Migration):
                 fields=["challenge", "phase", "leaderboard"], name="one_statistics_row_for_a_leaderboard"
             ),
         ),
+        migrations.RunPython(migrations.RunPython.noop, remove_all),  # backwards, before there is one row for a phase
     ]
