@@ -221,8 +221,8 @@ def _watch(evaluation: "Evaluation", say: Callable[..., None]) -> None:
     shown: Stage | None = None
     image_said = False
     while evaluation.step():
-        if not image_said and evaluation.image:
-            say(f"  image       {evaluation.image}")
+        if not image_said and (image := evaluation.image) and (image.substitute or image.pulled):
+            say(f"  image       {image}")
         image_said = True
         if evaluation.stage is not shown:
             _close(evaluation, shown, say)
