@@ -44,8 +44,7 @@ def new(folder: Path, task: str, title: str | None, as_json: bool) -> None:
     click.echo(f"{folder} is a {task} challenge with example data ({created.files:,} files). Try it:")
     for command in (
         f"palio check {here} --run",
-        f"palio pack {here}/solution -o solution.zip",
-        f"palio run solution.zip --challenge {here}",
+        f"palio run solution --challenge {here}",
         f"palio serve --with {here}",
     ):
         click.echo(f"  {command}")
