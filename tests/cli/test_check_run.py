@@ -24,8 +24,22 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.bubblewrap
-def test_failing_program_is_an_error_and_its_log_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(write_bundle(tmp_path / "b", score="import no_such_library\n")), "--run"]) == 11
+@pytest.mark.parametrize(
+    ("score", "logged", "advised"),
+    [
+        (
+            "import no_such_library\n",
+            "ModuleNotFoundError: No module named 'no_such_library'",
+            "pip install no_such_library",
+        ),
+        ('print "hello"\n', "SyntaxError: Missing parentheses in call to 'print'", "written for Python 2"),
+    ],
+)
+def test_failing_program_is_an_error_and_its_log_and_a_next_step_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], score: str, logged: str, advised: str
+) -> None:
+    assert main(["check", str(write_bundle(tmp_path / "b", score=score)), "--run", "--engine", "bubblewrap"]) == 11
     shown = capsys.readouterr().out
-    assert "| ModuleNotFoundError: No module named 'no_such_library'" in shown
+    assert f"| {logged}" in shown
+    assert advised in shown.partition("Next: ")[2]
     assert "This bundle cannot be used yet." in shown

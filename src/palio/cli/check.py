@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from palio.core.bundle.zipped import OpenBundle
     from palio.core.dockerfile.substitutes import Substitutes
     from palio.core.self_test.images import ImageOnMachine
-    from palio.core.self_test.run import Check
+    from palio.core.self_test.scoring import Check
 
 
 _LABELS = {True: "ok", False: "FAILED", None: "note"}
@@ -151,5 +151,7 @@ def _self_test(bundle: "Bundle", engine_name: str, known_images: "Substitutes", 
                 click.echo(f"  {_LABELS[check.passed]:<6}  {check.name}: {check.outcome}", err=quiet)
                 for line in check.log if not check.passed else ():
                     click.echo(f"          | {line}", err=quiet)
+                if check.next_step:
+                    click.echo(f"          Next: {check.next_step}", err=quiet)
                 checks.append(check)
     return checks

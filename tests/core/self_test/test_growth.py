@@ -13,7 +13,8 @@ from palio.core.engine import End, Job, JobResult, Limits
 from palio.core.quantities import GIB
 from palio.core.self_test.answers import Answers
 from palio.core.self_test.growth import Measured, Tables, too_long, warning
-from palio.core.self_test.run import Check, run_self_test
+from palio.core.self_test.run import run_self_test
+from palio.core.self_test.scoring import Check
 
 NAME = "time and memory at 1, 10 and 100 times the rows"
 LIMITS = Limits(time_s=60, memory_bytes=GIB, cpus=1)

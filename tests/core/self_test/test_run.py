@@ -11,7 +11,8 @@ from tests.fakes import FakeEngine, ended
 
 from palio.core.bundle.read import read_bundle
 from palio.core.engine import Job, JobResult
-from palio.core.self_test.run import Check, phases_to_test, run_self_test
+from palio.core.self_test.run import phases_to_test, run_self_test
+from palio.core.self_test.scoring import Check
 
 FIRST = "the reference data as predictions"
 MISSING_ARE_LEFT_OUT = SCORE.replace("if missing:", "if False:").replace(

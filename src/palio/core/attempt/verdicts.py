@@ -29,6 +29,13 @@ _INSTALL = (
     "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
     "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
 )
+_IS_PYTHON_2 = re.compile(
+    r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)", re.M
+)
+_PYTHON_2 = (
+    "The program is written for Python 2, and Python 3 runs it here. Convert it to Python 3, or name a `docker_image` "
+    "that has Python 2 and use the engine `docker`."
+)
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
 _INGESTION_NEXT = (
@@ -245,7 +252,9 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
     if result.exit_code != 0:
         log = last_lines(job.log)
         package = _missing_package(log)
-        next_step = f"{_LACKS.format(package)} {_INSTALL.format(package)}" if package else _SCORE_NEXT
+        next_step = _PYTHON_2 if _IS_PYTHON_2.search("\n".join(log)) else _SCORE_NEXT
+        if package:
+            next_step = f"{_LACKS.format(package)} {_INSTALL.format(package)}"
         raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=next_step, log=log)
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"

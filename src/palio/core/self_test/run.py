@@ -9,12 +9,12 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from palio.core.attempt.renaming import renamed_and_restored
-from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict, new_identity
+from palio.core.attempt.run_folder import RunFolder, Stage, new_identity
 from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
@@ -22,10 +22,10 @@ from palio.core.dockerfile.substitutes import Substitutes
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
-from palio.core.files.log import last_lines
 from palio.core.quantities import duration_text, size_text
 from palio.core.self_test.answers import Answers, zipped
-from palio.core.self_test.growth import FACTORS, LONGEST_S, Measured, Tables, too_long, warning
+from palio.core.self_test.growth import FACTORS, LONGEST_S, Tables, too_long, warning
+from palio.core.self_test.scoring import Check, Running, Tried, refused
 from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
@@ -36,7 +36,6 @@ _OWN_FAULTS = re.compile(
     r"|No such file or directory: '/app/(?:input/ref|program)",
     re.MULTILINE,
 )
-_STOPPED = frozenset({"score-time-limit", "score-memory-limit"})
 _AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
 _POLL_S = 0.02
 FIRST = "the reference data as predictions"
@@ -46,36 +45,6 @@ _AGAIN: Mapping[str, Mapping[str, str]] = {
     "the same predictions with another hash seed": {"PYTHONHASHSEED": "1"},
     "the same predictions in another time zone and locale": {"TZ": "Pacific/Auckland", "LANG": "C", "LC_ALL": "C"},
 }
-
-
-@dataclass(frozen=True)
-class Check:
-    """`passed` is None where nothing could be found out, which is no fault. `log` is the scoring program's."""
-
-    name: str
-    passed: bool | None
-    outcome: str
-    log: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Tried:
-    result: Result
-    log: tuple[str, ...]
-    predictions: Path
-
-    @property
-    def scored(self) -> bool:
-        return self.result.verdict is Verdict.SCORED
-
-    @property
-    def outcome(self) -> str:
-        if self.result.failure:
-            return f"{self.result.failure.message} ({self.result.failure.code})"
-        return ", ".join(f"{key} {value:g}" for key, value in (self.result.scores or {}).items())
-
-    def check(self, name: str, *, passed: bool | None) -> Check:
-        return Check(name, passed, self.outcome, () if self.scored else self.log)
 
 
 def phases_to_test(bundle: Bundle) -> tuple[Phase, ...]:
@@ -109,7 +78,7 @@ class _Tests:
         self._count = 0
 
     def run(self) -> Iterator[Check]:
-        perfect: _Tried | None = None
+        perfect: Tried | None = None
         certain = False
         for name, path in self._solutions():
             tried = self._try(path)
@@ -145,7 +114,7 @@ class _Tests:
                 packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
                 yield solution.path.relative_to(self._bundle.root).as_posix(), packed
 
-    def _reference(self) -> Generator[Check, None, "_Tried | None"]:
+    def _reference(self) -> Generator[Check, None, "Tried | None"]:
         """Yields a check, and returns what was scored."""
         reference = self._phase.tasks[0].reference_data
         name = FIRST
@@ -184,7 +153,7 @@ class _Tests:
             return answers.renamed(answers.names[0], *wanted)
         return None
 
-    def _renamed(self, answers: Answers, tried: _Tried) -> Answers | None:
+    def _renamed(self, answers: Answers, tried: Tried) -> Answers | None:
         """The same answers under the name that the scoring program looked for, if its log tells."""
         wanted = [name.rstrip(".,;:)") for name in _WANTED.findall("\n".join(tried.log))]
         files = [name for name in answers.names if not name.startswith(".")]
@@ -192,13 +161,13 @@ class _Tests:
             return answers.renamed(files[0], wanted[-1])
         return None
 
-    def _same_again(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+    def _same_again(self, perfect: Tried, answers: Answers) -> Iterator[Check]:
         scored = self._each_scored((answers, environment) for environment in _AGAIN.values())
         for name, tried in zip(_AGAIN, scored, strict=True):
             same = tried.result.scores == perfect.result.scores
             yield Check(name, same, "the same scores" if same else f"different scores: {tried.outcome}", tried.log)
 
-    def _through_opaque_names(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+    def _through_opaque_names(self, perfect: Tried, answers: Answers) -> Iterator[Check]:
         """Whether the same predictions score as much when inputs have opaque names."""
         policy, task = self._phase.rules.blind, self._phase.tasks[0]
         if policy is None or task.input_data is None:
@@ -216,7 +185,7 @@ class _Tests:
         passed = restored.result.scores == perfect.result.scores
         yield Check(name, passed, "the same scores" if passed else f"names got lost: {restored.outcome}")
 
-    def _varied(self, perfect: _Tried, tried: _Tried, variation: Variation) -> Check:
+    def _varied(self, perfect: Tried, tried: Tried, variation: Variation) -> Check:
         failure = tried.result.failure
         if failure and failure.code == "predictions-invalid":
             return tried.check(variation.name, passed=variation.expected is not Expected.SAME)
@@ -241,7 +210,7 @@ class _Tests:
         sign = 1 if primary.descending else -1
         return sign * scores[primary.key] >= sign * perfect[primary.key]
 
-    def _costs(self, perfect: _Tried) -> Check:
+    def _costs(self, perfect: Tried) -> Check:
         record, limits = perfect.result.stages[Stage.SCORE], self._phase.rules.score
         parts = [f"{duration_text(record.wall_s or 0)} of {duration_text(limits.time_s)}"]
         if record.peak_memory_bytes:
@@ -249,13 +218,13 @@ class _Tests:
         high = (record.wall_s or 0) > limits.time_s / 2 or (record.peak_memory_bytes or 0) > limits.memory_bytes / 2
         return Check("time and memory of the scoring", None if high else True, ", ".join(parts))
 
-    def _growth(self, perfect: _Tried, answers: Answers) -> Iterator[Check]:
+    def _growth(self, perfect: Tried, answers: Answers) -> Iterator[Check]:
         """Time and memory at more rows, one run at a time, where the format of the files is known."""
         reference, limits = self._phase.tasks[0].reference_data, self._phase.rules.score
         if reference is None or not reference.exists():
             return
         tables = Tables.read(answers, Answers.read(reference, self._work / "growth-reference"))
-        first = _measured(1, perfect)
+        first = perfect.measured(1)
         if tables is None or first is None:
             return
         name, measured, ending = "time and memory at 1, 10 and 100 times the rows", [first], ""
@@ -272,9 +241,9 @@ class _Tests:
             folder.mkdir()
             more = expected.copied(folder)
             tried = self._score(predictions, reference=more if reference.is_dir() else more / tables.expected.name)
-            found = _measured(factor, tried)
-            if found is None and tried.result.failure and tried.result.failure.code in _STOPPED:
-                shown = "; ".join([*map(str, measured), f"{factor}x: {_stopped(tried)}"])
+            found = tried.measured(factor)
+            if tried.stopped:
+                shown = "; ".join([*map(str, measured), f"{factor}x: {tried.stopped}"])
                 yield Check(
                     name, None, f"{shown}; look for a loop over all pairs of cases, or raise the limit", tried.log
                 )
@@ -286,10 +255,10 @@ class _Tests:
         note = warning(measured, limits)
         yield Check(name, None if note else True, "; ".join(filter(None, [*map(str, measured), ending, note])))
 
-    def _each_scored(self, wanted: Iterable[tuple[Answers, Mapping[str, str] | None]]) -> Iterator[_Tried]:
+    def _each_scored(self, wanted: Iterable[tuple[Answers, Mapping[str, str] | None]]) -> Iterator[Tried]:
         """Scores each, in order, as many at a time as the engine and this machine allow."""
         at_once = min(_AT_ONCE, os.cpu_count() or 1) if self._engine.runs_in_parallel else 1
-        waiting, running = iter(wanted), deque[_Running]()
+        waiting, running = iter(wanted), deque[Running]()
         try:
             while True:
                 while len(running) < at_once and (more := next(waiting, None)):
@@ -309,10 +278,10 @@ class _Tests:
         self._count += 1
         return answers.pack(self._work / f"answers-{self._count}.zip")
 
-    def _score(self, answers: Answers, *, reference: Path | None = None) -> _Tried:
+    def _score(self, answers: Answers, *, reference: Path | None = None) -> Tried:
         return self._try(self._packed(answers), SubmissionKind.RESULTS, reference)
 
-    def _try(self, path: Path, kind: SubmissionKind | None = None, reference: Path | None = None) -> _Tried:
+    def _try(self, path: Path, kind: SubmissionKind | None = None, reference: Path | None = None) -> Tried:
         running = self._begun(path, kind, None, reference)
         try:
             while not running.over:
@@ -328,7 +297,7 @@ class _Tests:
         kind: SubmissionKind | None,
         environment: Mapping[str, str] | None,
         reference: Path | None = None,
-    ) -> "_Running":
+    ) -> "Running":
         """Starts an evaluation. With `reference`, with other reference data than the task's, and in bounded time."""
         self._count += 1
         identity = new_identity()
@@ -336,7 +305,7 @@ class _Tests:
         try:
             submission = read_submission(path, kind, accepted=self._phase.rules.submissions)
         except PalioError as error:
-            return _Running(folder, None, _refused(error))
+            return Running(folder, None, refused(error))
         task, phase = self._phase.tasks[0], self._phase
         if reference is not None:
             task = replace(task, reference_data=reference)
@@ -345,57 +314,4 @@ class _Tests:
         attempt = Attempt(identity, submission, self._bundle, phase, task, label=path.name)
         attempt = replace(attempt, scoring_environment=environment or {})
         evaluation = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes)
-        return _Running(folder, evaluation)
-
-
-@dataclass
-class _Running:
-    """An evaluation that is stepped; `result` once it is over."""
-
-    folder: RunFolder
-    evaluation: Evaluation | None
-    result: Result | None = None
-
-    @property
-    def over(self) -> bool:
-        return self.result is not None
-
-    def step(self) -> None:
-        if self.evaluation is not None and self.result is None and not self.evaluation.step():
-            self.result = self.evaluation.result
-
-    def cancel(self) -> None:
-        if self.evaluation is not None and self.result is None:
-            self.evaluation.cancel()
-
-    @property
-    def tried(self) -> _Tried:
-        assert self.result is not None  # noqa: S101 - it is over
-        stage = self.result.failure.stage if self.result.failure else Stage.SCORE
-        log = self.folder.log(Stage(stage)) if stage in set(Stage) else self.folder.log(Stage.SCORE)
-        shown = tuple(_lines(log)) if self.evaluation else ()
-        return _Tried(self.result, shown, self.folder.predictions)
-
-
-def _measured(factor: int, tried: _Tried) -> Measured | None:
-    record = tried.result.stages.get(Stage.SCORE)
-    if not tried.scored or record is None or record.wall_s is None:
-        return None
-    return Measured(factor, record.wall_s, record.peak_memory_bytes, record.cpu_s)
-
-
-def _stopped(tried: _Tried) -> str:
-    assert tried.result.failure is not None  # noqa: S101 - it was stopped
-    by = "memory" if tried.result.failure.code == "score-memory-limit" else "time"
-    record = tried.result.stages.get(Stage.SCORE)
-    return f"stopped by its {by} limit after {duration_text(record.wall_s if record and record.wall_s else 0)}"
-
-
-def _lines(log: Path) -> Sequence[str]:
-    return last_lines(log) if log.is_file() else ()
-
-
-def _refused(error: PalioError) -> Result:
-    from datetime import UTC, datetime
-
-    return Result(datetime.now(UTC), {}, Verdict.FAILED, error.failure)
+        return Running(folder, evaluation)
