@@ -24,9 +24,9 @@ $(VENV)/.complete: pyproject.toml
 demo: setup ## train, pack, run, score and submit a model, then show it on a leaderboard
 	@$(BIN)/palio demo
 
-# In two processes, because tests with engines mostly wait. tests/conftest.py says which stay together.
+# In three processes, because tests with engines mostly wait. tests/conftest.py says which stay together.
 test: setup ## run every test that this machine can run (TESTS="..." for some); skipped ones are listed
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
 
 proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)

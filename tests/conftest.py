@@ -38,7 +38,7 @@ def answers(*command: str) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """With several processes (`-n 2 --dist loadgroup`): all tests with Docker in one of them, as they look for what is
+    """With several processes (`-n 3 --dist loadgroup`): all tests with Docker in one of them, as they look for what is
     left on the engine, and of the others each file in one, for its fixtures. What takes longest begins first.
     """
     for item in items:
