@@ -1,4 +1,4 @@
-"""Looks at intervals for submissions that a phase takes over from the one before (verbs.migrate), in a thread."""
+"""Looks every few seconds for submissions that a phase takes over from the one before (verbs.migrate), in a thread."""
 
 import logging
 import time
