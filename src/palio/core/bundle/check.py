@@ -147,11 +147,12 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
         yield from _data(bundle, places, files, "palio.sample.expect", rules.sample.expect)
     yield from _data(bundle, places, files, "starting_kit", phase.starting_kit)
     yield from _data(bundle, places, files, "public_data", phase.public_data)
+    during = [task for task in phase.tasks if task.ingestion_only_during_scoring and task.ingestion_program]
+    # CodaLab has the key once for all tasks of a phase.
+    yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
-        if task.ingestion_only_during_scoring and task.ingestion_program is not None:
-            yield _during_scoring(bundle, phase, task, places)
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
@@ -196,14 +197,14 @@ def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) ->
     if SubmissionKind.CODE in phase.rules.submissions:
         problem = _error(
             "",
-            f"is set for {_title(task)}, but “{phase.name}” accepts code, which could then read the reference data; "
+            f"is set, but “{phase.name}” accepts code, which could then read the reference data; "
             "remove the key: the ingestion program then runs before scoring, without the reference data, and the "
             "scoring program finds its output in input/res",
         )
     else:
         problem = _warning(
             "",
-            f"is set for {_title(task)}, whose ingestion program is not run for the submissions of “{phase.name}”; "
+            f"is set, so the ingestion program is not run for the submissions of “{phase.name}”; "
             "do its work in the scoring program, and remove the ingestion program",
         )
     codabench = f"tasks[{bundle.tasks.index(task)}].ingestion_only_during_scoring"
