@@ -221,7 +221,7 @@ class DockerEngine:
         uid = create_holder(self._client, job, self._info["Architecture"])
         with holder_starting(uid):
             try:
-                self._create_container(job, uid, declared)
+                container = self._create_container(job, uid, declared)
             except ImageNotFound:
                 raise
             except APIError as error:
@@ -234,7 +234,7 @@ class DockerEngine:
                     self._drop_own_holder(job, uid)
                     return
                 raise
-            self._run_container(job, uid)
+            self._run_container(job, uid, container)
 
     def _drop_own_holder(self, job: Job, uid: int) -> None:
         """Another process has just started the job."""
@@ -242,25 +242,41 @@ class DockerEngine:
         if container and container["Config"]["Labels"].get(UID_LABEL) != str(uid):
             remove_holder(self._client, uid)
 
-    def _run_container(self, job: Job, uid: int) -> None:
-        if fault := why_not_startable(self._client, self._client.api.inspect_container(job.name)):
+    def _run_container(self, job: Job, uid: int, container: str) -> None:
+        """Starts the container with this id, which this process has created."""
+        if fault := why_not_startable(self._client, self._client.api.inspect_container(container)):
             now = datetime.now(UTC)
             self._refused[job.name] = JobResult(End.NOT_STARTED, None, now, now, detail=str(fault))
             job.log.write_text(f"{fault}\n")
             return
         start_holder(self._client, uid)
-        # Checked again, because a killed process may have asked the engine to start it: a job that has run and ended
-        # since would run twice. A program that cannot be started leaves its reason in the container's state.
-        with suppress(APIError):
-            if self._client.api.inspect_container(job.name)["State"]["Status"] == "created":
-                self._client.api.start(job.name)
+        with suppress(APIError):  # the container's state says why its program cannot be started
+            self._client.api.start(container)
         self._follow(job)
+
+    def _replace_container(self, job: Job, container: str) -> None:
+        """Starts the job in place of a process that was killed between creating the container with this id and seeing
+        it start.
+
+        The engine may still be about to start that container, and would run a job again that has ended since. So
+        another container takes its place, unless it is running by now, in which case the engine keeps it.
+        """
+        try:
+            self._client.api.remove_container(container, v=True)
+        except NotFound:
+            pass
+        except APIError as error:
+            if error.response is None or error.response.status_code != 409:
+                raise
+            return
+        self._start_job(job)
 
     def _follow(self, job: Job) -> None:
         if job.name not in self._followers:
             self._followers[job.name] = LogFollower(job.name, job.log)
 
-    def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> None:
+    def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> str:
+        """Returns its id."""
         limits = job.limits
         # A volume declared by an image would be writable space on disk, so it gets memory instead.
         in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
@@ -290,7 +306,7 @@ class DockerEngine:
             device_requests=[DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
         )
         config["MaskedPaths"] = list(_HIDDEN)
-        self._client.api.create_container(
+        created = self._client.api.create_container(
             job.image,
             list(job.command) if job.command else None,
             name=job.name,
@@ -302,6 +318,7 @@ class DockerEngine:
             healthcheck={"test": ["NONE"]},
             host_config=config,
         )
+        return str(created["Id"])
 
     def _filter(self) -> list[str]:
         ours = promises.filters_calls(self._info) and profile(
@@ -322,9 +339,7 @@ class DockerEngine:
             if state["Error"]:
                 now = datetime.now(UTC)
                 return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=_plain(state["Error"]))
-            self._run_container(
-                job, int(container["Config"]["Labels"][UID_LABEL])
-            )  # the process that created it was stopped
+            self._replace_container(job, container["Id"])
             return None
         usage = self._usage.setdefault(job.name, Usage(job.name))
         if state["Running"]:
