@@ -10,7 +10,9 @@ from palio.cli import main
 
 def test_check_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(write_bundle(tmp_path / "b"))]) == 0
-    assert capsys.readouterr().out == "Vowels\n  No problems found.\n\nThis bundle can be used.\n"
+    shown = capsys.readouterr().out  # and in between, the images on this machine
+    assert shown.startswith("Vowels\n  No problems found.\n")
+    assert shown.endswith("\nThis bundle can be used.\n")
 
 
 def test_check_hidden_data_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,7 +96,7 @@ def test_publish_of_a_faulty_bundle_is_refused_before_anything_is_sent(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder = write_bundle(tmp_path / "vowels")
-    (folder / "overview.md").write_text("")
+    (folder / "overview.md").unlink()
     code, lines = said(capsys, str(folder))
     assert code == 11
     assert lines[1] == f"{folder} has 1 problem."
