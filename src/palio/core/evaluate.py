@@ -134,8 +134,8 @@ class Evaluation:
         self._moves.close()
         if self.result.verdict is None:
             self.result.failure, self.result.scores = failure, None
-            with suppress(OSError):
-                self._end(Verdict.FAILED)
+            if not self._is_ended(Verdict.FAILED):
+                return
         self._clean_up()
 
     # -- the sequence of stages
@@ -149,8 +149,8 @@ class Evaluation:
                     self._end(Verdict.SCORED)
             except PalioError as error:
                 self.result.failure, self.result.scores = error.failure, None
-                with suppress(OSError):  # the disk may be full; then that is the failure, and `result` has it
-                    self._end(Verdict.FAILED)
+                if not self._is_ended(Verdict.FAILED):
+                    return
             except MemoryError:  # of this process: another process continues
                 raise
             except Exception:  # a bug, which no other process will resume
@@ -448,6 +448,17 @@ class Evaluation:
             write_receipt(self.folder, self.result.as_json(), self._key)
         self.folder.write_json("result.json", self.result.as_json())
         self._watch(self)
+
+    def _is_ended(self, verdict: Verdict) -> bool:
+        """Ends the attempt if that can be written. If not, as on a full disk, `result` has the verdict, but a process
+        that is killed now leaves none. Then what was started has to stay: without it, the next process would start it
+        again.
+        """
+        try:
+            self._end(verdict)
+        except OSError:
+            return False
+        return True
 
     def _save(self) -> None:
         self.folder.write_json("result.json", self.result.as_json())

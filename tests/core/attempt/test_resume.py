@@ -1,5 +1,6 @@
 """An attempt whose process is killed, at every moment there is, and gone on with by another."""
 
+import errno
 import json
 import random
 import zipfile
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, two_tasks, write_bundle
 from tests.fakes import LastingEngine, ended, killed_at
 
+from palio.core.attempt.progress import Progress
 from palio.core.attempt.run_folder import RunFolder, Stage, Verdict
 from palio.core.bundle.read import read_bundle
-from palio.core.engine import Job, JobResult
+from palio.core.engine import Job, JobResult, Work
 from palio.core.errors import PalioError
 from palio.core.evaluate import Attempt, Evaluation
 from palio.core.receipt.reading import read_receipt
@@ -164,6 +166,29 @@ def test_results_killed_at_every_moment(ground: Ground) -> None:
         check(ground, f"run{moment}", whole)
         moment += 1
     assert moment > 40
+
+
+def test_full_disk_when_a_job_has_started_makes_nobody_start_it_again(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note_start = Progress.note_start
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def note(progress: Progress, work: Work) -> None:
+        if work.name.endswith("-predict"):
+            monkeypatch.setattr(RunFolder, "write_json", full)
+            full()
+        note_start(progress, work)
+
+    monkeypatch.setattr(Progress, "note_start", note)
+    ended = ground.finish("run")
+    assert (ended.result.verdict, ended.result.failure and ended.result.failure.code) == (Verdict.FAILED, "disk-full")
+    monkeypatch.undo()
+    assert ground.finish("run").result.verdict is Verdict.SCORED  # in another process, as this one was killed
+    ground.finish("whole")
+    check(ground, "run", ground.folder("whole"))
 
 
 def test_several_tasks_killed_at_many_moments(tmp_path: Path) -> None:
