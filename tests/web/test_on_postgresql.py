@@ -25,7 +25,7 @@ LEFT_OUT = [
 LONG = "not every_step"
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on PostgreSQL already")
 def test_everything_on_postgresql() -> None:
     if programs() is None:
