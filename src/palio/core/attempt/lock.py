@@ -27,7 +27,7 @@ def lock(
     code: str | None = None,
     image: BundleImage | None = None,
 ) -> dict[str, object]:
-    """Returns the content of lock.json. Runs whose locks differ only in `engine`, `host` and `image` evaluated the same.
+    """Returns the content of lock.json. Runs whose locks differ only in engine, host and image evaluated the same.
 
     `task` is the phase's first task; `tasks` is only there if it has several, and so is `leaderboards`. `code` says how
     a code submission starts (core.attempt.code). `image` is the bundle's image or its substitute, if a program runs in
