@@ -258,7 +258,7 @@ class DockerEngine:
         """Starts the job in place of a process that was killed between creating the container with this id and seeing
         it start.
 
-        The engine may still be about to start that container, and would run a job again that has ended since. So
+        The engine may still be about to start that container, and would run a job again that has finished since. So
         another container takes its place, unless it is running by now, in which case the engine keeps it.
         """
         try:
