@@ -111,7 +111,7 @@ def bubblewrap(folder: Path) -> Engine:
 
 
 def bubblewrap_watching(folder: Path) -> Engine:
-    """As for an ordinary user who may not make control groups."""
+    """As for an ordinary user who may not make cgroups."""
     from palio.engines.bubblewrap import BubblewrapEngine
 
     return BubblewrapEngine(folder, use_cgroups=False)

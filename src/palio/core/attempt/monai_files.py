@@ -5,11 +5,11 @@ output belongs to the input whose name it begins with. The case is the input's f
 it is in none. Files with other suffixes, and those that belong to no case or to several, stay where they are.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from palio.core.attempt.restore import move_files
 from palio.core.bundle.model import MonaiPolicy
 from palio.core.bundle.suffixes import Suffixes
 from palio.core.errors import PalioError
@@ -33,17 +33,7 @@ def name_files(predictions: Path, inputs: Path, policy: MonaiPolicy) -> None:
         raise PalioError(
             "monai-output-unfit", stage="predict", file=moved[wrong[0]], reason=reason, evidence=wrong[:_SHOWN]
         )
-    aside = predictions / f".{secrets.token_hex(8)}"  # first: a new name may be another's old one
-    aside.mkdir()
-    for number, path in enumerate(moved):
-        (predictions / path).rename(aside / str(number))
-    for folder in sorted((path for path in predictions.rglob("*") if path.is_dir()), reverse=True):
-        if folder != aside and not any(folder.iterdir()):
-            folder.rmdir()
-    for number, target in enumerate(moved.values()):
-        (predictions / target).parent.mkdir(parents=True, exist_ok=True)
-        (aside / str(number)).rename(predictions / target)
-    aside.rmdir()
+    move_files(predictions, moved)
 
 
 def _is_taken(predictions: Path, target: str, moved: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from palio.core.attempt.blind import TOKEN_LENGTH, Names, replace_tokens
@@ -176,18 +176,23 @@ def _restore_files(predictions: Path, lookup: Lookup) -> None:
             if above in targets:
                 raise PalioError("predictions-collide", stage="predict", first=targets[above], second=path)
     moved = {path: target for target, path in targets.items() if path != target}
+    move_files(predictions, moved)
+
+
+def move_files(folder: Path, moved: Mapping[str, str]) -> None:
+    """Moves files within the folder, all at once, to places that nothing else has. Removes empty folders."""
     if not moved:
         return
-    aside = predictions / f".{secrets.token_hex(8)}"  # first: a new name may be another's old one
+    aside = folder / f".{secrets.token_hex(8)}"  # first: a new name may be another's old one
     aside.mkdir()
     for number, path in enumerate(moved):
-        (predictions / path).rename(aside / str(number))
-    for folder in sorted((path for path in predictions.rglob("*") if path.is_dir()), reverse=True):
-        if folder != aside and not any(folder.iterdir()):
-            folder.rmdir()
+        (folder / path).rename(aside / str(number))
+    for empty in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if empty != aside and not any(empty.iterdir()):
+            empty.rmdir()
     for number, target in enumerate(moved.values()):
-        (predictions / target).parent.mkdir(parents=True, exist_ok=True)
-        (aside / str(number)).rename(predictions / target)
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        (aside / str(number)).rename(folder / target)
     aside.rmdir()
 
 
