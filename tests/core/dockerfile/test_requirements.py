@@ -1,5 +1,6 @@
 """What may be handed to a pip that has a network, and what may not."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,19 @@ def test_too_many_and_unreadable(add: Add, tmp_path: Path) -> None:
     ):
         with pytest.raises(DockerfileError):
             add(install)
+
+
+def test_wheel_with_a_damaged_stream_is_refused(add: Add, tmp_path: Path) -> None:
+    wheel = tmp_path / "damaged.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x-1.dist-info/METADATA", "Name: x\n" * 100)
+    with zipfile.ZipFile(wheel) as archive:
+        (member,) = archive.infolist()
+    content = bytearray(wheel.read_bytes())
+    content[30 + len(member.filename)] = 0xFF  # a kind of block that there is not
+    wheel.write_bytes(content)
+    with pytest.raises(DockerfileError, match="cannot be read"):
+        add(PipInstall(("damaged.whl",)))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from palio.core.dockerfile.read import DockerfileError, Instruction
 from palio.core.dockerfile.run_commands import WHEELS, PipInstall, check_index
+from palio.core.files.archive import ZIP_ERRORS
 from palio.core.quantities import MIB
 
 Find = Callable[[str], Path | None]  # the host path of a regular file or a folder of the image
@@ -161,7 +162,7 @@ class _Reading:
                     for needed in header.get_all("Requires-Dist", []):
                         if "@" in str(needed).partition(";")[0] or "://" in str(needed):
                             raise self._fault(f"the wheel {wheel.name} depends on an address, which is not reached")
-        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError):
+        except ZIP_ERRORS:
             raise self._fault(f"the wheel {wheel.name} cannot be read; make it again") from None
 
     def _fault(self, reason: str) -> DockerfileError:

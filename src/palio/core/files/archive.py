@@ -35,7 +35,7 @@ _SHOWN = 5
 _BLOCK_BYTES = MIB
 LEFT_OUT = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})
 APPLE_DOUBLE = b"\x00\x05\x16\x07"  # the first bytes of a file `._NAME` in which macOS keeps attributes of NAME
-_READ_ERRORS = (
+ZIP_ERRORS = (  # of zipfile, on damaged or odd archives
     zipfile.BadZipFile,
     zlib.error,
     LZMAError,
@@ -222,7 +222,7 @@ def _zip_file(path: Path, name: str) -> Iterator[_Opened]:
 def _zip_inside(file: IO[bytes], path: Path, name: str) -> Iterator[_Opened]:
     try:
         archive = zipfile.ZipFile(cast(IO[bytes], _GuardedInner(file)))
-    except _READ_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise PalioError("archive-invalid", name=name, reason=_words(error)) from error
     with archive:
         yield _Opened(archive, path, name)
@@ -232,7 +232,7 @@ def _zip_inside(file: IO[bytes], path: Path, name: str) -> Iterator[_Opened]:
 def _errors(path: Path, name: str) -> Iterator[None]:
     try:
         yield
-    except _READ_ERRORS as error:
+    except ZIP_ERRORS as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # the disk's fault, not the archive's; EINVAL is an offset before the start of the file
         raise PalioError("archive-invalid", name=name, reason=_reason(path, error)) from error
@@ -322,7 +322,7 @@ def _is_left_out(opened: _Opened, name: str, entry: zipfile.ZipInfo) -> bool:
     try:
         with opened.archive.open(entry) as file:
             return file.read(len(APPLE_DOUBLE)) == APPLE_DOUBLE
-    except _READ_ERRORS:  # judged with all other entries
+    except ZIP_ERRORS:  # judged with all other entries
         return False
 
 
