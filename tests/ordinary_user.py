@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-UID = 54_321  # nobody's
+# nobody's; tests that run at the same time have different ones, as they look for processes that a user has left
+UID = 54_340 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def needed() -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -72,13 +73,17 @@ class Site:
     @contextmanager
     def answers_meanwhile(self, paths: tuple[str, ...] = ("/", "/c/vowels/", "/health")) -> Iterator[None]:
         """Asked again and again by somebody else, each is answered soon."""
-        slow, ended = list[tuple[str, float, int]](), threading.Event()
+        slow, ended = list[tuple[str, float, int | Exception]](), threading.Event()
 
         def keep_asking() -> None:
             while not ended.is_set():
                 for path in paths:
                     began = time.monotonic()
-                    status = self.ask("GET", path)[0]
+                    status: int | Exception
+                    try:
+                        status = self.ask("GET", path)[0]
+                    except (OSError, HTTPException) as error:
+                        status = error
                     if (took_s := time.monotonic() - began) > SOON_S or status != 200:
                         slow.append((path, took_s, status))
                 time.sleep(0.1)
@@ -151,6 +156,20 @@ def test_header_that_trickles_in_is_ended(site: Site) -> None:
             connection.sendall(b"X-Y: z\r\n")
             time.sleep(0.5)
     assert HEADER_S - 2 < time.monotonic() - began < HEADER_S + 15
+
+
+def test_connection_outlives_a_server_that_was_stopped(site: Site) -> None:
+    connection = site.connect(b"GET /health HTTP/1.1\r\n")
+    time.sleep(1.5)  # it has been read
+    web = [process for process in site.server.tree() if process != site.server.process.pid]
+    for process in web:
+        os.kill(process, signal.SIGSTOP)
+    time.sleep(HEADER_S + 3)
+    for process in web:
+        os.kill(process, signal.SIGCONT)
+    time.sleep(1.5)  # it has looked at its connections
+    connection.sendall(b"Host: 127.0.0.1:%d\r\n\r\n" % site.server.port)
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
 def test_header_of_too_many_pieces_is_ended(site: Site) -> None:

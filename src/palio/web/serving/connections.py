@@ -44,6 +44,7 @@ _AT_ONCE_BYTES = 1024 * 1024  # sent to one reader before the next one
 _LOOKED_AT_BYTES = 8 * 1024 * 1024  # of a body between checks of the disk
 _RESERVE_BYTES, _RESERVE_SHARE = 128 * 1024 * 1024, 40  # of the disk: half of what uploads leave free for the database
 _ACCEPTED_AT_ONCE = 32
+_TICK_S = 2.0  # longest turn of the event loop that counts; it waits for a second at most
 
 
 class LengthRequired(Error):  # type: ignore[misc]  # noqa: N818 - as waitress names them
@@ -88,7 +89,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.network = _network(arguments[2][0])
-        self.silent_since = self.waiting_since = time.monotonic()
+        self.silent_since, self.waiting_since = time.monotonic(), arguments[0].clock_s
         self.asking = False
         self._body_since: float | None = None
         self._behind_s = 0.0
@@ -107,7 +108,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return not self.asking and (not self.requests or bool(self.total_outbufs_len))
 
     def look(self, now: float, elapsed_s: float) -> None:
-        """Close it if the other side takes too long."""
+        """Close it if the other side takes too long; times are of `Server.clock_s`."""
         moved, self._moved_bytes = self._moved_bytes, 0
         request = self.request
         in_body = request is not None and request.headers_finished and not self.requests
@@ -195,7 +196,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._lingers = False
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
-                self._lingering_since = time.monotonic()
+                self._lingering_since = self.server.clock_s
                 self.will_close = self.close_when_flushed = False
                 return
         super().handle_close()
@@ -236,7 +237,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, counts_addresses: bool, **named: Any) -> None:
         self._counts_addresses = counts_addresses
-        self._looked = time.monotonic()
+        self.clock_s = 0.0  # how long it has run: time for which the machine stopped it is not the connections' fault
+        self._seen, self._looked = time.monotonic(), 0.0
         self._ending = False
         self._most = _descriptors() // 3  # a socket, a body and a response on disk
         super().__init__(*arguments, **named)
@@ -258,10 +260,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
 
     def readable(self) -> bool:
         now = time.monotonic()
-        if (elapsed_s := now - self._looked) >= 1.0:
-            self._looked = now
+        self.clock_s += min(now - self._seen, _TICK_S)
+        self._seen = now
+        if (elapsed_s := self.clock_s - self._looked) >= 1.0:
+            self._looked = self.clock_s
             for connection in list(self.active_channels.values()):
-                connection.look(now, elapsed_s)
+                connection.look(self.clock_s, elapsed_s)
         return bool(self.accepting)
 
     def handle_accept(self) -> None:
