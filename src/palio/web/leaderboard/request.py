@@ -12,7 +12,6 @@ from django.utils.functional import cached_property
 from palio import __version__
 from palio.core.bundle.model import Bundle, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
-from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
@@ -100,7 +99,7 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
         board=board,
         boards=boards,
         visibility=visibility(request.relations, board, phase),
-        team=own_team(challenge, request.user),
+        team=request.team,
         wanted_sort=request.GET.get("sort", BY_RANK),
     )
 
