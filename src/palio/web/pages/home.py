@@ -16,8 +16,8 @@ from palio.web.http.request import Relation
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Registration, User
-from palio.web.queries.challenges import picture_url
-from palio.web.storage.bundles import reading_of
+from palio.web.queries.challenges import logo_url
+from palio.web.storage.bundles import bundle_of
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,10 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
     version = challenge.current
     if version is None:
         raise ValueError(f"{challenge.slug} has no version yet")
-    reading = reading_of(version)
-    bundle = reading.bundle
-    logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
-    shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
+    bundle = bundle_of(version)
     phase = pick_phase(bundle, None, timezone.now())
     best = _best(challenge, bundle, phase)
-    return ChallengeCard(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
+    return ChallengeCard(challenge, bundle, logo_url(challenge, version), phase, counts.get(challenge.pk, 0), best)
 
 
 def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:

@@ -45,6 +45,13 @@ def picture_url(slug: str, number: int, name: str) -> str:
     return first.removesuffix("-") + quote(name)
 
 
+def logo_url(challenge: Challenge, version: ChallengeVersion) -> str:
+    """An empty string if the bundle has no logo that can be shown."""
+    reading = reading_of(version)
+    logo = reading.bundle.logo.relative_to(reading.bundle.root).as_posix() if reading.bundle.logo else ""
+    return picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
+
+
 def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:
     token = reading_of(version).token
     html = html.replace(f"{token}{PICTURE}", picture_url(challenge.slug, version.number, ""))

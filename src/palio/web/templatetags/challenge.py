@@ -15,6 +15,7 @@ from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
+from palio.web.queries.challenges import logo_url
 from palio.web.storage.bundles import bundle_of
 
 register = template.Library()
@@ -66,6 +67,17 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
         above = "dashboard"
     here = _url(above, challenge.slug) if above else request.path
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
+
+
+@register.simple_tag
+def cover(challenge: Challenge) -> str:
+    """The URL of the challenge's logo, or an empty string."""
+    return logo_url(challenge, challenge.current) if challenge.current else ""
+
+
+@register.simple_tag
+def description(challenge: Challenge) -> str:
+    return bundle_of(challenge.current).description if challenge.current else ""
 
 
 @register.filter("phase_state")
