@@ -1,5 +1,6 @@
 """The pages of a challenge, for whoever opens them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,29 @@ def test_home_names_the_best_score_where_the_board_is_public(
     hidden = YAML.replace("    key: main\n", "    key: main\n    hidden: true\n")
     publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist")
     assert "best" not in browser().get("/").text
+
+
+def test_home_has_ones_own_challenges_first(world: World, browser: Browser) -> None:
+    context = browser(world.bob).get("/").context
+    assert [card.challenge.slug for card in context["own"]] == ["mednist"]
+    assert "mednist" not in [card.challenge.slug for card in context["cards"]]
+    assert browser().get("/").context["own"] == []
+
+
+def test_home_is_searched_by_words_and_state(world: World, browser: Browser, tmp_path: Path) -> None:
+    soon = write_bundle(tmp_path / "b", yaml=YAML.replace("start: 2026-01-01", "start: 2999-01-01"))
+    publish(soon, actor=world.alice, slug="later")
+    client = browser()
+
+    def found(query: str) -> list[str]:
+        return sorted(card.challenge.slug for card in client.get(f"/?{query}").context["cards"])
+
+    assert found("") == ["later", "mednist", "other"]
+    assert found("state=soon") == ["later"]
+    assert found("q=MEDnist") == ["mednist"]
+    assert found("q=mednist+nothing") == []
+    assert "No challenge matches this search." in client.get("/?q=nothing&state=odd").text
+    assert re.search(r'title="2999-01-01 00:00 UTC">in 97\d\s+years<', client.get("/").text)
 
 
 def test_address_with_a_nul_is_not_found(world: World, browser: Browser) -> None:
