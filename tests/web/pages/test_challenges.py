@@ -49,6 +49,32 @@ def test_overview_of_a_participant_names_the_team(world: World, browser: Browser
     assert "Blobs" in text
 
 
+def test_overview_does_not_repeat_the_title(world: World, browser: Browser, tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", yaml=YAML.replace("title: Vowels", "title: Cats & dogs"))
+    (folder / "overview.md").write_text("# Cats & Dogs\n\nTell them apart.\n\n# Cats & dogs again\n")
+    publish(folder, actor=world.alice, slug="mednist")
+    article = browser().get("/c/mednist/").text.partition("<article>")[2]
+    assert "Cats &amp; Dogs<" not in article
+    assert "Cats &amp; dogs again<" in article
+
+
+def test_overview_shows_the_phases_the_leaders_and_three_commands(
+    world: World, browser: Browser, settings: Any, tmp_path: Path
+) -> None:
+    settings.FOLDERS.make()
+    later = "  - {index: 1, name: Later, start: 2999-01-01, tasks: [0]}\nleaderboards:"
+    two = YAML.replace("    start: 2026-01-01\n", "    start: 2026-01-01\n    end: 2998-01-01\n")
+    publish(
+        write_bundle(tmp_path / "b", yaml=two.replace("leaderboards:", later, 1)), actor=world.alice, slug="mednist"
+    )
+    add_submission(world.team, scores={"accuracy": 0.75})
+    text = browser().get("/c/mednist/").text
+    assert '<td class="nowrap">1</td><th scope="row">Blobs</th><td class="number">0.750' in text
+    assert "palio submit submission.zip -c mednist" in text
+    assert '<li class="open" aria-current="step"><b>Final</b>' in text
+    assert '<li class="soon"><b>Later</b>' in text
+
+
 def test_overview_shows_announcements(world: World, browser: Browser) -> None:
     Announcement.objects.create(challenge=world.challenge, title="New data", text="*Soon*", author=world.alice)
     assert "New data" in browser().get("/c/mednist/").text

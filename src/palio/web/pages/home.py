@@ -9,14 +9,10 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
-from palio.core.bundle.leaderboards import shown_leaderboards
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.bundle.pick_phase import CLOSED, OPEN, SOON, phase_state, pick_phase
-from palio.web.http.request import Relation
-from palio.web.leaderboard.snapshot import snapshot
-from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, Registration, User
-from palio.web.queries.challenges import logo_url
+from palio.web.queries.challenges import Leader, leaders, logo_url
 from palio.web.storage.bundles import bundle_of
 
 SEARCHED = 4  # with fewer challenges, a search would only be in the way
@@ -30,8 +26,7 @@ class ChallengeCard:
     phase: Phase
     state: str  # of the phase
     participants: int
-    best: str  # column title and best score of that phase, or ""
-    interval: str  # of that score, or ""
+    best: Leader | None  # of the phase
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -89,7 +84,7 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
     bundle = bundle_of(version)
     now = timezone.now()
     phase = pick_phase(bundle, None, now)
-    best, interval = _best(challenge, bundle, phase)
+    best = next(iter(leaders(challenge, bundle, phase, 1)), None)
     return ChallengeCard(
         challenge=challenge,
         bundle=bundle,
@@ -98,23 +93,7 @@ def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
         state=phase_state(phase, now),
         participants=counts.get(challenge.pk, 0),
         best=best,
-        interval=interval,
     )
-
-
-def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> tuple[str, str]:
-    """The best score on the leaderboard and its interval, if everyone may see them."""
-    board = shown_leaderboards(bundle, phase)[0]
-    if visibility({Relation.ANYONE}, board, phase) is not Visibility.PUBLIC:
-        return "", ""
-    found = snapshot(challenge, phase, board, Visibility.PUBLIC)
-    leaderboard = found.leaderboard
-    leading = next((row for row in leaderboard.rows if row.rank and not row.entry.baseline), None)
-    if leading is None or not leaderboard.shows_primary:
-        return "", ""
-    primary, interval = leaderboard.primary, found.statistics.intervals.get(leading.entry.attempt)
-    low_high = "–".join(f"{end:.{primary.precision}f}" for end in interval) if interval else ""
-    return f"{primary.title} {leading.values[primary.key]:.{primary.precision}f}", low_high
 
 
 urls = [path("", home, name="home")]
