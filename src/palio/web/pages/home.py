@@ -66,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _own(user: User) -> set[int]:
-    """The challenges that the user takes part in, has asked to join, or has a role in."""
+    """The challenges that the user participates in, has asked to join, or has a role in."""
     joined = user.registrations.filter(state__in=[Registration.State.APPROVED, Registration.State.PENDING])
     return {*joined.values_list("challenge", flat=True), *user.roles.values_list("challenge", flat=True)}
 
