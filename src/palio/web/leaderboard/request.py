@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
@@ -40,6 +41,10 @@ class LeaderboardRequest:
     @property
     def sort(self) -> str:
         return self.snapshot.sort_key(self.wanted_sort)
+
+    @cached_property
+    def address(self) -> str:
+        return reverse("pages:leaderboard-phase", args=[self.challenge.slug, self.phase.name])
 
     def etag(self, request: Request[Challenge]) -> str:
         """The same for the same reader while the leaderboard is the same. A page also has the name and the form token

@@ -111,9 +111,8 @@ def _heading(wanted: LeaderboardRequest, title: str, key: str, *, rising: bool, 
 
 
 def _url(wanted: LeaderboardRequest, leaderboard: Leaderboard, **query: str) -> str:
-    address = reverse("pages:leaderboard-phase", args=[wanted.challenge.slug, wanted.phase.name])
     query = (_named(leaderboard) if len(wanted.boards) > 1 else {}) | query
-    return f"{address}?{urlencode(query)}" if query else address
+    return f"{wanted.address}?{urlencode(query)}" if query else wanted.address
 
 
 def _named(leaderboard: Leaderboard) -> dict[str, str]:
