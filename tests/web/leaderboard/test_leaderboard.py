@@ -261,6 +261,17 @@ def test_page_marks_the_own_team_and_shows_its_history(open_challenge: World, br
         assert first.pk not in page
 
 
+def test_page_of_a_team_takes_six_queries(
+    open_challenge: World, browser: Browser, django_assert_num_queries: Callable[[int], object]
+) -> None:
+    """Challenge, session, user, affiliation, own scores, announcements."""
+    add_submission(open_challenge.team, scores=scores(0.5))
+    bob = browser(open_challenge.bob)
+    bob.get("/c/mednist/leaderboard/")
+    with django_assert_num_queries(6):  # type: ignore[attr-defined]
+        bob.get("/c/mednist/leaderboard/")
+
+
 def test_name_of_a_team_is_escaped(open_challenge: World, browser: Browser) -> None:
     open_challenge.team.name = "<script>alert(1)</script>"
     open_challenge.team.save()

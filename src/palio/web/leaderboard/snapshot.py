@@ -56,11 +56,18 @@ class Snapshot:
 
     def rows_html(self, sort: str, own: Team | None) -> bytes:
         """All rows. Those of the reader's own team are marked, which is the only difference between readers."""
-        rows, marked = self.leaderboard.rows, own.pk if own else None
-        return b"".join(
-            _marked(self.html[place]) if rows[place].entry.team == marked else self.html[place]
-            for place in self.order(sort)
-        )
+        rows = [*self.html]
+        for place in self._places.get(own.pk, ()) if own else ():
+            rows[place] = _marked(rows[place])
+        return b"".join(rows[place] for place in self.order(sort))
+
+    @cached_property
+    def _places(self) -> dict[str | None, list[int]]:
+        """The positions of each team's rows, so that a page looks only at those of its reader."""
+        places: dict[str | None, list[int]] = {}
+        for place, row in enumerate(self.leaderboard.rows):
+            places.setdefault(row.entry.team, []).append(place)
+        return places
 
 
 def snapshot(
