@@ -5,7 +5,7 @@ Memory is the highest sum over the platform's processes, as in benchmarks.servin
 
 The time stands beside two others on the same files. `cp` and `sha256sum`, one after the other: an upload reads, writes
 and digests too, digests twice on both sides, and sends. And `curl -T` of all files at once to a server of Python's
-http.server that only writes what it receives: what sending and writing alone take.
+http.server that only writes what it receives: the time to send and write.
 
     python -m benchmarks.uploads [COUNT] [--json]     (default: 20)
 """
