@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
@@ -82,7 +82,7 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
         raise Http404
     try:
         subject = model._default_manager.select_related(*_BESIDE.get(model, ())).get(**{field: key})
-    except model.DoesNotExist as error:
+    except ObjectDoesNotExist as error:
         raise Http404 from error
     if isinstance(subject, Challenge) and (number := subject.current_id) is not None:
         subject.current = cached(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
