@@ -33,6 +33,21 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
             "pip install no_such_library",
         ),
         ('print "hello"\n', "SyntaxError: Missing parentheses in call to 'print'", "written for Python 2"),
+        (
+            'from subprocess import *\nraise CalledProcessError(1, ["python", "-m", "pip", "install", "no-such"])\n',
+            "subprocess.CalledProcessError: Command '['python', '-m', 'pip', 'install', 'no-such']' returned",
+            "runs `pip install no-such`, but it has no network",
+        ),
+        (
+            'open("/app/input/ref/no_such.csv")\n',
+            "FileNotFoundError: [Errno 2] No such file or directory: '/app/input/ref/no_such.csv'",
+            "opens `/app/input/ref/no_such.csv`, but the reference data has no such file",
+        ),
+        (
+            'open("/app/program/no_such.csv")\n',
+            "FileNotFoundError: [Errno 2] No such file or directory: '/app/program/no_such.csv'",
+            "opens `/app/program/no_such.csv`, but its folder has no such file",
+        ),
     ],
 )
 def test_failing_program_is_an_error_and_its_log_and_a_next_step_are_shown(

@@ -115,6 +115,21 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     assert (FIRST in report) is not right  # tried instead
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_own_solution_without_files_is_not_tested(is_there: bool, tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    if is_there:
+        (bundle / "solution").mkdir()
+    report = experiments(bundle, tmp_path / "work")
+    solution = report["the bundle's own solution, solution"]
+    assert (solution.passed, solution.outcome) == (
+        None,
+        "does not exist or is empty, so it was not tested; put it there",
+    )
+    assert report[FIRST].passed
+
+
 def test_reference_data_that_scores_like_nothing_is_no_perfect_answer(tmp_path: Path) -> None:
     zero = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": 0}}))\n'
     report = experiments(write_bundle(tmp_path / "b", score=zero), tmp_path / "work")

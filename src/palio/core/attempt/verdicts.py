@@ -24,10 +24,19 @@ MODULES_MISSING = 3  # the exit code of submission/monai/in_image/check_packages
 _PACKAGE_OF = {"yaml": "pyyaml", "ignite": "pytorch-ignite"}  # of a module with another name
 _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_PIP = re.compile(
+    r"CalledProcessError: Command '.*\bpip3?\W+(install\b.*)' returned|No matching distribution found for (\S+)"
+)
+_NO_FILE = re.compile(r"No such file or directory: '(/app/(?:input/ref|program)/[^']+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
     "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
     "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
+)
+_NO_NETWORK = (
+    "The program runs `pip {0}`, but it has no network. Install packages in a Dockerfile of the scoring program (`RUN "
+    "pip install`), or name a `docker_image` that has them. On the engine `bubblewrap`, `python -m pip {0}` adds them "
+    "to this machine's Python."
 )
 _IS_PYTHON_2 = re.compile(
     r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)", re.M
@@ -251,11 +260,9 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
         raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
     if result.exit_code != 0:
         log = last_lines(job.log)
-        package = _missing_package(log)
-        next_step = _PYTHON_2 if _IS_PYTHON_2.search("\n".join(log)) else _SCORE_NEXT
-        if package:
-            next_step = f"{_LACKS.format(package)} {_INSTALL.format(package)}"
-        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=next_step, log=log)
+        raise PalioError(
+            "score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=_score_advice(log), log=log
+        )
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"
         raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
@@ -299,6 +306,21 @@ def _missing_package(log: Sequence[str]) -> str | None:
     """The package that Python did not find, if that ended the program."""
     found = _NO_MODULE.fullmatch(log[-1].strip()) if log else None
     return found.group(1) if found else None
+
+
+def _score_advice(log: Sequence[str]) -> str:
+    """The next step after the log of a scoring program that failed."""
+    last = log[-1].strip() if log else ""
+    if package := _missing_package(log):
+        return f"{_LACKS.format(package)} {_INSTALL.format(package)}"
+    if _IS_PYTHON_2.search("\n".join(log)):
+        return _PYTHON_2
+    if found := _PIP.search(last):
+        return _NO_NETWORK.format(" ".join(re.findall(r"[^\s',\]]+", found[1] or f"install {found[2]}")))
+    if found := _NO_FILE.search(last):
+        where = "its folder" if found[1].startswith("/app/program/") else "the reference data"
+        return f"The program opens `{found[1]}`, but {where} has no such file. Add it, or correct the program."
+    return _SCORE_NEXT
 
 
 def _memory(result: JobResult, job: Job) -> str:

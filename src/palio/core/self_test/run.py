@@ -33,7 +33,8 @@ _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError)\b"
-    r"|No such file or directory: '/app/(?:input/ref|program)",
+    r"|No such file or directory: '/app/(?:input/ref|program)"
+    r"|CalledProcessError: Command .*\bpip3?[', ]+install\b",
     re.MULTILINE,
 )
 _AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
@@ -80,10 +81,14 @@ class _Tests:
     def run(self) -> Iterator[Check]:
         perfect: Tried | None = None
         certain = False
-        for name, path in self._solutions():
-            tried = self._try(path)
+        for path in self._solutions():
+            name = f"the bundle's own solution, {path.relative_to(self._bundle.root).as_posix()}"
+            if not _has_files(path):
+                yield Check(name, None, "does not exist or is empty, so it was not tested; put it there")
+                continue
+            tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
-            yield tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
+            yield tried.check(name, passed=tried.scored)
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:
@@ -107,12 +112,9 @@ class _Tests:
                 return
             yield check
 
-    def _solutions(self) -> Iterator[tuple[str, Path]]:
+    def _solutions(self) -> Iterator[Path]:
         task = self._phase.tasks[0]
-        for solution in self._bundle.solutions:
-            if task.index in solution.tasks:
-                packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
-                yield solution.path.relative_to(self._bundle.root).as_posix(), packed
+        return (solution.path for solution in self._bundle.solutions if task.index in solution.tasks)
 
     def _reference(self) -> Generator[Check, None, "Tried | None"]:
         """Yields a check, and returns what was scored."""
@@ -315,3 +317,7 @@ class _Tests:
         attempt = replace(attempt, scoring_environment=environment or {})
         evaluation = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes)
         return Running(folder, evaluation)
+
+
+def _has_files(path: Path) -> bool:
+    return path.is_file() or any(each.is_file() for each in path.rglob("*"))
