@@ -33,6 +33,19 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
             "pip install no_such_library",
         ),
         ('print "hello"\n', "SyntaxError: Missing parentheses in call to 'print'", "written for Python 2"),
+        ("if True:\n        x = 1\n\tx = 2\n", "TabError: inconsistent use of tabs", "written for Python 2"),
+        ("{}.iteritems()\n", "AttributeError: 'dict' object has no attribute 'iteritems'", "written for Python 2"),
+        ("import urllib2\n", "ModuleNotFoundError: No module named 'urllib2'", "written for Python 2"),
+        (
+            "import json\njson.read\n",
+            "AttributeError: module 'json' has no attribute 'read'",
+            "`json` has no `read` here. If it is a package, install the version",
+        ),
+        (
+            "from json import read\n",
+            "ImportError: cannot import name 'read' from 'json'",
+            "`json` has no `read` here. If it is a package, install the version",
+        ),
         (
             'from subprocess import *\nraise CalledProcessError(1, ["python", "-m", "pip", "install", "no-such"])\n',
             "subprocess.CalledProcessError: Command '['python', '-m', 'pip', 'install', 'no-such']' returned",

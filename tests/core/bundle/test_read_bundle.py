@@ -104,6 +104,14 @@ def warnings(path: Path) -> list[str]:
     return [str(warning) for warning in read_bundle(path).warnings]
 
 
+def test_link_that_cannot_be_followed_is_named_with_its_program(write_bundle: WriteBundle) -> None:
+    root = write_bundle(MINIMAL)
+    (root / "scoring_program/metrics").symlink_to("../../metrics")
+    assert problems(root) == [
+        "competition.yaml: names a program that cannot be used: scoring_program/metrics is a broken link; put the file itself there"
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "told"),
     [

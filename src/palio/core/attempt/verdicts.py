@@ -39,11 +39,23 @@ _NO_NETWORK = (
     "to this machine's Python."
 )
 _IS_PYTHON_2 = re.compile(
-    r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)", re.M
+    r"^(?:SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)"
+    r"|TabError: inconsistent use of tabs"
+    r"|NameError: name '(?:basestring|raw_input|unicode|xrange)' is not defined"
+    r"|AttributeError: 'dict' object has no attribute '(?:has_key|iteritems|itervalues)'"
+    r"|ModuleNotFoundError: No module named '(?:ConfigParser|Queue|StringIO|cPickle|urllib2)')",
+    re.M,
 )
 _PYTHON_2 = (
     "The program is written for Python 2, and Python 3 runs it here. Convert it to Python 3, or name a `docker_image` "
     "that has Python 2 and use the engine `docker`."
+)
+_OTHER_VERSION = re.compile(
+    r"(?:AttributeError: module|ImportError: cannot import name) '([\w.]+)' (?:has no attribute|from) '([\w.]+)'"
+)
+_INSTALL_VERSION = (
+    "`{}` has no `{}` here. If it is a package, install the version that the program was written for in a Dockerfile "
+    "of the scoring program (`RUN pip install`), or name a `docker_image` that has it."
 )
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
@@ -311,10 +323,13 @@ def _missing_package(log: Sequence[str]) -> str | None:
 def _score_advice(log: Sequence[str]) -> str:
     """The next step after the log of a scoring program that failed."""
     last = log[-1].strip() if log else ""
-    if package := _missing_package(log):
-        return f"{_LACKS.format(package)} {_INSTALL.format(package)}"
     if _IS_PYTHON_2.search("\n".join(log)):
         return _PYTHON_2
+    if package := _missing_package(log):
+        return f"{_LACKS.format(package)} {_INSTALL.format(package)}"
+    if found := _OTHER_VERSION.match(last):
+        module, name = found.groups() if last.startswith("AttributeError") else reversed(found.groups())
+        return _INSTALL_VERSION.format(module, name)
     if found := _PIP.search(last):
         return _NO_NETWORK.format(" ".join(re.findall(r"[^\s',\]]+", found[1] or f"install {found[2]}")))
     if found := _NO_FILE.search(last):

@@ -32,7 +32,8 @@ from palio.core.submission.kinds import read_submission
 _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
-    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError)\b"
+    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError|NameError)\b"
+    r"|^AttributeError: (?:module '|'dict' object has no attribute '(?:has_key|iter))"
     r"|No such file or directory: '/app/(?:input/ref|program)"
     r"|CalledProcessError: Command .*\bpip3?[', ]+install\b",
     re.MULTILINE,
