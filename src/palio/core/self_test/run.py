@@ -30,6 +30,7 @@ from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
 _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
+_QUOTED = re.compile(r"['\"`]([\w.-]+\.\w+)['\"`]")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError|NameError)\b"
@@ -158,11 +159,13 @@ class _Tests:
 
     def _renamed(self, answers: Answers, tried: Tried) -> Answers | None:
         """The same answers under the name that the scoring program looked for, if its log tells."""
-        wanted = [name.rstrip(".,;:)") for name in _WANTED.findall("\n".join(tried.log))]
         files = [name for name in answers.names if not name.startswith(".")]
-        if len(files) == 1 and wanted and wanted[-1] not in files:
-            return answers.renamed(files[0], wanted[-1])
-        return None
+        if len(files) != 1:
+            return None
+        log, suffix = "\n".join(tried.log), Path(files[0]).suffix
+        wanted = [name.rstrip(".,;:)") for name in _WANTED.findall(log)]
+        wanted = wanted or [name for name in _QUOTED.findall(log) if Path(name).suffix == suffix and name not in files]
+        return answers.renamed(files[0], wanted[-1]) if wanted and wanted[-1] not in files else None
 
     def _same_again(self, perfect: Tried, answers: Answers) -> Iterator[Check]:
         scored = self._each_scored((answers, environment) for environment in _AGAIN.values())
