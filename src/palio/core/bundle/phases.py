@@ -10,7 +10,7 @@ from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import boolean, integer, scalar, text, text_up_to
 from palio.core.bundle.rules import read_rules, without_output
 from palio.core.bundle.times import ADVICE, moment, shown
-from palio.core.bundle.units import duration
+from palio.core.bundle.units import DURATION_ADVICE, duration
 from palio.core.bundle.values import Section, Value, merged
 
 MAX_NAME = 256
@@ -102,7 +102,7 @@ def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
 
 def _time_limit(value: Value) -> float | None:
     """Seconds. None for 0, for which CodaLab has a default, too."""
-    if scalar(value, "write a duration") == "0":
+    if scalar(value, DURATION_ADVICE) == "0":
         value.warn("says `0`, which CodaLab reads as its default; write the time limit to be sure")
         return None
     return duration(value)
