@@ -57,6 +57,16 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
             "opens `/app/input/ref/no_such.csv`, but the reference data has no such file",
         ),
         (
+            'open("notes.txt", "w")\n',
+            "OSError: [Errno 30] Read-only file system: 'notes.txt'",
+            "writes `notes.txt`, but only `$output` and /tmp can be written",
+        ),
+        (
+            'raise SystemExit("ERROR: No matching distribution found for no-such")\n',
+            "ERROR: No matching distribution found for no-such",
+            "runs `pip install no-such`, but it has no network",
+        ),
+        (
             'open("/app/program/no_such.csv")\n',
             "FileNotFoundError: [Errno 2] No such file or directory: '/app/program/no_such.csv'",
             "opens `/app/program/no_such.csv`, but its folder has no such file",

@@ -28,6 +28,7 @@ _PIP = re.compile(
     r"CalledProcessError: Command '.*\bpip3?\W+(install\b.*)' returned|No matching distribution found for (\S+)"
 )
 _NO_FILE = re.compile(r"No such file or directory: '(/app/(?:input/ref|program)/[^']+)'")
+_READ_ONLY = re.compile(r"Read-only file system: '([^']+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
     "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
@@ -332,6 +333,8 @@ def _score_advice(log: Sequence[str]) -> str:
         return _INSTALL_VERSION.format(module, name)
     if found := _PIP.search(last):
         return _NO_NETWORK.format(" ".join(re.findall(r"[^\s',\]]+", found[1] or f"install {found[2]}")))
+    if found := _READ_ONLY.search(last):
+        return f"The program writes `{found[1]}`, but only `$output` and /tmp can be written. Let it write there."
     if found := _NO_FILE.search(last):
         where = "its folder" if found[1].startswith("/app/program/") else "the reference data"
         return f"The program opens `{found[1]}`, but {where} has no such file. Add it, or correct the program."

@@ -30,13 +30,14 @@ from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
 _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
-_QUOTED = re.compile(r"['\"`]([\w.-]+\.\w+)['\"`]")
+_QUOTED = re.compile(r"['\"`\[]([\w.-]+\.\w+)['\"`\]]")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
     r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError|NameError)\b"
     r"|^AttributeError: (?:module '|'dict' object has no attribute '(?:has_key|iter))"
     r"|No such file or directory: '/app/(?:input/ref|program)"
-    r"|CalledProcessError: Command .*\bpip3?[', ]+install\b",
+    r"|CalledProcessError: Command .*\bpip3?\W+install\b|^ERROR: No matching distribution found for"
+    r"|Read-only file system: '",
     re.MULTILINE,
 )
 _AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
