@@ -33,7 +33,8 @@ _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
 _QUOTED = re.compile(r"['\"`\[]([\w.-]+\.\w+)['\"`\]]")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
-    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError|NameError)\b"
+    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError)\b"
+    r"|^NameError: name '(?:basestring|raw_input|unicode|xrange)' "
     r"|^AttributeError: (?:module '|'dict' object has no attribute '(?:has_key|iter))"
     r"|No such file or directory: '/app/(?:input/ref|program)"
     r"|CalledProcessError: Command .*\bpip3?\W+install\b|^ERROR: No matching distribution found for"
