@@ -60,6 +60,10 @@ _INSTALL_VERSION = (
 )
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
+_INGESTION_SKIPPED = (
+    "The submission was taken for predictions, so the ingestion program did not run. If it has to, submit with `--kind "
+    "code`, or accept only code: `palio: {submissions: [code]}`."
+)
 _INGESTION_NEXT = (
     "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
     "them to the organizer; otherwise fix your code."
@@ -266,7 +270,10 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
             raise PalioError("score-not-started", stage=Stage.SCORE, **facts, log=log)
 
 
-def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
+def raise_if_scores_refused(
+    collected: Collected, result: JobResult, job: Job, output: Path, *, ingestion_skipped: bool
+) -> None:
+    """`ingestion_skipped`: the task has an ingestion program, which is not run for predictions."""
     problems = output / PROBLEMS_FILE
     if result.exit_code == PREDICTIONS_INVALID and problems.is_file():
         lines = last_lines(problems, count=_SHOWN, width=500)
@@ -274,7 +281,11 @@ def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, o
     if result.exit_code != 0:
         log = last_lines(job.log)
         raise PalioError(
-            "score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=_score_advice(log), log=log
+            "score-exit",
+            stage=Stage.SCORE,
+            exit_code=result.exit_code,
+            next_step=_score_advice(log, ingestion_skipped=ingestion_skipped),
+            log=log,
         )
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"
@@ -321,7 +332,7 @@ def _missing_package(log: Sequence[str]) -> str | None:
     return found.group(1) if found else None
 
 
-def _score_advice(log: Sequence[str]) -> str:
+def _score_advice(log: Sequence[str], *, ingestion_skipped: bool) -> str:
     """The next step after the log of a scoring program that failed."""
     last = log[-1].strip() if log else ""
     if _IS_PYTHON_2.search("\n".join(log)):
@@ -338,7 +349,7 @@ def _score_advice(log: Sequence[str]) -> str:
     if found := _NO_FILE.search(last):
         where = "its folder" if found[1].startswith("/app/program/") else "the reference data"
         return f"The program opens `{found[1]}`, but {where} has no such file. Add it, or correct the program."
-    return _SCORE_NEXT
+    return f"{_SCORE_NEXT} {_INGESTION_SKIPPED}" if ingestion_skipped else _SCORE_NEXT
 
 
 def _memory(result: JobResult, job: Job) -> str:
