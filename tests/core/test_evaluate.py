@@ -426,7 +426,7 @@ def test_failed_scoring_of_predictions_says_that_the_ingestion_program_did_not_r
         yaml.write_text(yaml.read_text().replace(program, f"{program}    ingestion_program: scoring_program\n"))
     stage.submission = stage.home / "mine.csv"
     stage.submission.write_text(answers(ANSWERS))
-    stage.engine.programs["score"] = lambda job, output: ended(exit_code=1)
+    stage.engine.programs = {"score": lambda job, output: ended(exit_code=1)}
     assert ("the ingestion program did not run" in stage.failure().next_step) is has_ingestion
 
 
