@@ -33,6 +33,44 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
             "pip install no_such_library",
         ),
         ('print "hello"\n', "SyntaxError: Missing parentheses in call to 'print'", "written for Python 2"),
+        ("if True:\n        x = 1\n\tx = 2\n", "TabError: inconsistent use of tabs", "written for Python 2"),
+        ("{}.iteritems()\n", "AttributeError: 'dict' object has no attribute 'iteritems'", "written for Python 2"),
+        ("import urllib2\n", "ModuleNotFoundError: No module named 'urllib2'", "written for Python 2"),
+        (
+            "import json\njson.read\n",
+            "AttributeError: module 'json' has no attribute 'read'",
+            "`json` has no `read` here. If it is a package, install the version",
+        ),
+        (
+            "from json import read\n",
+            "ImportError: cannot import name 'read' from 'json'",
+            "`json` has no `read` here. If it is a package, install the version",
+        ),
+        (
+            'from subprocess import *\nraise CalledProcessError(1, ["python", "-m", "pip", "install", "no-such"])\n',
+            "subprocess.CalledProcessError: Command '['python', '-m', 'pip', 'install', 'no-such']' returned",
+            "runs `pip install no-such`, but it has no network",
+        ),
+        (
+            'open("/app/input/ref/no_such.csv")\n',
+            "FileNotFoundError: [Errno 2] No such file or directory: '/app/input/ref/no_such.csv'",
+            "opens `/app/input/ref/no_such.csv`, but the reference data has no such file",
+        ),
+        (
+            'open("notes.txt", "w")\n',
+            "OSError: [Errno 30] Read-only file system: 'notes.txt'",
+            "writes `notes.txt`, but only `$output` and /tmp can be written",
+        ),
+        (
+            'raise SystemExit("ERROR: No matching distribution found for no-such")\n',
+            "ERROR: No matching distribution found for no-such",
+            "runs `pip install no-such`, but it has no network",
+        ),
+        (
+            'open("/app/program/no_such.csv")\n',
+            "FileNotFoundError: [Errno 2] No such file or directory: '/app/program/no_such.csv'",
+            "opens `/app/program/no_such.csv`, but its folder has no such file",
+        ),
     ],
 )
 def test_failing_program_is_an_error_and_its_log_and_a_next_step_are_shown(

@@ -416,6 +416,20 @@ def test_evaluate_score_fails(stage: Stage, program: Program, code: str) -> None
     assert (failure.code, failure.cause, failure.stage) == (code, "organizer", "score")
 
 
+@pytest.mark.parametrize("has_ingestion", [True, False])
+def test_failed_scoring_of_predictions_says_that_the_ingestion_program_did_not_run(
+    stage: Stage, has_ingestion: bool
+) -> None:
+    if has_ingestion:
+        yaml = stage.bundle / "competition.yaml"
+        program = "    scoring_program: scoring_program\n"
+        yaml.write_text(yaml.read_text().replace(program, f"{program}    ingestion_program: scoring_program\n"))
+    stage.submission = stage.home / "mine.csv"
+    stage.submission.write_text(answers(ANSWERS))
+    stage.engine.programs = {"score": lambda job, output: ended(exit_code=1)}
+    assert ("the ingestion program did not run" in stage.failure().next_step) is has_ingestion
+
+
 def test_evaluate_data_missing(stage: Stage) -> None:
     for path in (stage.bundle / "input_data").iterdir():
         path.unlink()

@@ -373,7 +373,10 @@ class Evaluation:
         result = yield from self._run(job, recorded=self.stage is Stage.SCORE)
         verdicts.raise_if_score_stopped(result, job)
         clear(target)
-        verdicts.raise_if_scores_refused(self._engine.collect(job, target), result, job, target)
+        is_results = self.attempt.submission.kind is SubmissionKind.RESULTS
+        skipped = is_results and self.attempt.task.ingestion_program is not None
+        collected = self._engine.collect(job, target)
+        verdicts.raise_if_scores_refused(collected, result, job, target, ingestion_skipped=skipped)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """Builds the program's own Dockerfile, else the image that the bundle names; once per digest."""

@@ -117,6 +117,26 @@ def test_link_that_was_saved_as_text_is_named(write_bundle: WriteBundle) -> None
     assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].scoring_program")]
 
 
+def test_link_from_data_to_another_folder_of_the_bundle_is_followed(write_bundle: WriteBundle) -> None:
+    root = write_bundle(SOUND, DATA | {"common/more.jpg": "m"})
+    (root / "hidden/common").symlink_to("../common")
+    assert found(root) == []
+
+
+def test_downloads_and_solutions_may_be_empty(write_bundle: WriteBundle) -> None:
+    """No evaluation needs them; Codabench takes an empty zip, too, but none that is absent."""
+    more = "tasks: [0], starting_kit: kit.zip, public_data: public"
+    root = write_bundle(SOUND.replace("tasks: [0]", more) + "solutions: [{tasks: [0], path: solution}]\n", DATA)
+    with zipfile.ZipFile(root / "kit.zip", "w") as archive:
+        archive.mkdir("kit")
+    errors, warnings = check_bundle(read_bundle(root), NOW)
+    assert [problem.field for problem in errors] == ["phases[0].public_data"]
+    assert [(problem.field, problem.message) for problem in warnings] == [
+        ("phases[0].starting_kit", "is `kit.zip`, which is empty; put the data there"),
+        ("solutions[0].path", "is `solution`, which does not exist; put the data there, or correct the path"),
+    ]
+
+
 @pytest.mark.parametrize("content", ["truth/answers.csv", "inner.zip"])
 def test_layout_of_a_data_zip_is_warned_of(write_bundle: WriteBundle, content: str) -> None:
     root = write_bundle(SOUND.replace("truth.csv", "truth.zip"), DATA)

@@ -207,3 +207,13 @@ def test_phase_after_the_end_of_the_challenge_is_never_open(write_bundle: WriteB
     bundle = read_bundle(write_bundle(IRIS.replace("end_date: 2024-12-31", "end_date: 2024-05-31")))
     assert bundle.phases[-1].end == bundle.phases[-1].start
     assert "phases.2" in {warning.field for warning in bundle.warnings}
+
+
+def test_time_limit_of_zero_is_the_default(write_bundle: WriteBundle) -> None:
+    zero = IRIS.replace("    label: Final\n", "    label: Final\n    execution_time_limit: 0\n")
+    plain, bundle = read_bundle(write_bundle(IRIS)), read_bundle(write_bundle(zero))
+    assert [phase.rules for phase in bundle.phases] == [phase.rules for phase in plain.phases]
+    assert (
+        "competition.yaml:15: phases.2.execution_time_limit: says `0`, which CodaLab reads as its default; write the time limit to be sure"
+        in map(str, bundle.warnings)
+    )

@@ -43,6 +43,14 @@ def test_what_linux_can_start_or_perhaps_can(head: bytes) -> None:
     assert start_fault("/run", 0o755, head, {"/bin/sh", "/usr/bin/env"}.__contains__) is None
 
 
+@pytest.mark.parametrize(
+    ("head", "system"), [(b"MZ\x90\0", "Windows"), (b"\xcf\xfa\xed\xfe\7\0", "macOS"), (b"\xca\xfe\xba\xbe\0", "macOS")]
+)
+def test_program_for_another_system_is_named_as_that(head: bytes, system: str) -> None:
+    fault = start_fault("/app/run.exe", 0o644, head, lambda path: True)
+    assert str(fault) == f"/app/run.exe is a program for {system}\nBuild it for Linux."
+
+
 def test_a_fault_is_one_line_and_its_advice_another() -> None:
     fault = start_fault("/a\n\x1b[2J/run.sh", 0o644, b"", lambda path: True)
     assert str(fault) == (

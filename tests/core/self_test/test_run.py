@@ -86,8 +86,16 @@ def test_predictions_of_another_form_than_the_reference_prove_nothing(tmp_path: 
     assert any("ValueError" in line for line in report[FIRST].log)
 
 
-def test_reference_data_gets_the_name_that_the_program_looks_for(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "b", score=SCORE.replace('"ref" / "answers.csv"', '"ref" / "truth.csv"'))
+ASKS = """\
+if not (source / "res" / "answers.csv").exists():
+    raise SystemExit("The file must be named 'answers.csv', but 'truth.csv' was found.")
+"""
+
+
+@pytest.mark.parametrize("asks", ["", ASKS])
+def test_reference_data_gets_the_name_that_the_program_looks_for(asks: str, tmp_path: Path) -> None:
+    score = HEAD + asks + SCORE.removeprefix(HEAD).replace('"ref" / "answers.csv"', '"ref" / "truth.csv"')
+    bundle = write_bundle(tmp_path / "b", score=score)
     (bundle / "reference_data/answers.csv").rename(bundle / "reference_data/truth.csv")
     report = experiments(bundle, tmp_path / "work")
     assert report[f"{FIRST}, named answers.csv"].outcome == "accuracy 1"
@@ -113,6 +121,21 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     name = "the bundle's own solution, solution"
     assert report[name].passed is right
     assert (FIRST in report) is not right  # tried instead
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_own_solution_without_files_is_not_tested(is_there: bool, tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    if is_there:
+        (bundle / "solution").mkdir()
+    report = experiments(bundle, tmp_path / "work")
+    solution = report["the bundle's own solution, solution"]
+    assert (solution.passed, solution.outcome) == (
+        None,
+        "does not exist or is empty, so it was not tested; put it there",
+    )
+    assert report[FIRST].passed
 
 
 def test_reference_data_that_scores_like_nothing_is_no_perfect_answer(tmp_path: Path) -> None:
