@@ -149,7 +149,7 @@ def test_missing_image_of_a_bundle_is_named(stage: Stage, substitute: str | None
     assert (result.failure.code, result.failure.stage, result.failure.evidence) == (code, "score", ("no such host",))
 
 
-def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:
+def test_evaluate_external_failure(stage: Stage) -> None:
     evaluation = stage.evaluation()
     evaluation.step()
     failure = PalioError("stage-overdue", stage="build", limit="5 min").failure
@@ -161,7 +161,7 @@ def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:
     assert evaluation.result.failure == failure
 
 
-def test_evaluate_takes_predictions_under_the_name_that_they_had(stage: Stage) -> None:
+def test_evaluate_predictions_file_name(stage: Stage) -> None:
     kept = stage.home / "0123"
     kept.write_text(answers(ANSWERS))
     attempt = stage.evaluation().attempt
@@ -185,7 +185,7 @@ def test_evaluate_leaves_nothing_on_the_engine(stage: Stage) -> None:
     ]
 
 
-def test_evaluate_shows_jobs_what_they_may_see(stage: Stage) -> None:
+def test_evaluate_mounts(stage: Stage) -> None:
     seen: dict[str, object] = {}
 
     def predict(job: Job, output: Path) -> None:
@@ -454,7 +454,7 @@ def test_evaluate_target_not_empty(stage: Stage) -> None:
     assert [path.name for path in stage.run.iterdir()] == ["mine"]
 
 
-def test_lock_is_the_same_twice(stage: Stage, tmp_path: Path) -> None:
+def test_lock_deterministic(stage: Stage, tmp_path: Path) -> None:
     stage.evaluate()
     first = (stage.run / "lock.json").read_text()
     stage.run = tmp_path / "again"

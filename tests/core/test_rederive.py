@@ -158,7 +158,7 @@ def test_rederive_failed_attempt(again: Again) -> None:
     assert again.engine.calls == []
 
 
-def test_rederive_statement_that_says_too_little(again: Again) -> None:
+def test_rederive_statement_incomplete(again: Again) -> None:
     path = again.folder / "receipt.json"
     statement = json.loads(path.read_text())["statement"] | {"lock": {"phase": "Final"}}
     signature = sign(canonical(statement), Ed25519PrivateKey.generate())

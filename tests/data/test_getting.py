@@ -110,7 +110,7 @@ def test_get_mednist_from_the_network_checks_and_keeps_the_archive(
     assert server.requests == [None, "bytes=100000-"]
 
 
-def test_get_mednist_does_nothing_where_all_is_right(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_complete(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     before = challenge.joinpath("input_data").stat().st_ino
     assert get_mednist(challenge) == Report(challenge, "mednist", "in place", False, SIZES)
@@ -142,7 +142,7 @@ def test_get_mednist_replaces_the_phantom(mednist: Path, challenge: Path) -> Non
     assert data_in_place(challenge) == "mednist"
 
 
-def test_get_mednist_says_which_images_do_not_match(mednist: Path, challenge: Path, tmp_path: Path) -> None:
+def test_get_mednist_images_differ(mednist: Path, challenge: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(mednist, source, copy_function=shutil.copyfile)
     for folder in source.rglob("*-data"):
@@ -166,7 +166,7 @@ def test_get_mednist_says_which_images_do_not_match(mednist: Path, challenge: Pa
     assert [path.name for path in challenge.iterdir()] == ["manifest.csv"]
 
 
-def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_foreign_files(mednist: Path, challenge: Path) -> None:
     mine = challenge / "input_data" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
@@ -177,9 +177,7 @@ def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path)
     assert mine.read_text() == "mine"
 
 
-def test_get_mednist_offline_says_what_to_do(
-    challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_get_mednist_offline(challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PALIO_MEDNIST_URL", server.url)
     server.status = 503
@@ -229,7 +227,7 @@ def test_get_mednist_killed_leaves_the_old_state_or_the_new(mednist: Path, chall
     assert sorted(path.name for path in challenge.iterdir()) == ["input_data", "manifest.csv", "reference_data"]
 
 
-def test_find_challenge_looks_upwards_and_then_in_the_checkout(tmp_path: Path) -> None:
+def test_find_challenge_search_order(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     assert find_challenge(deep) == SHIPPED

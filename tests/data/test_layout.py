@@ -26,7 +26,7 @@ IMAGES = (
 )
 
 
-def test_the_shipped_manifest_has_100_images_of_each_class_in_each_split() -> None:
+def test_manifest_images_per_class_and_split() -> None:
     images = read_manifest(MANIFEST)
     assert len(images) == 1800
     assert manifest_csv(images) == MANIFEST.read_text()
@@ -35,7 +35,7 @@ def test_the_shipped_manifest_has_100_images_of_each_class_in_each_split() -> No
         assert {label: labels.count(label) for label in sorted(set(labels))} == dict.fromkeys(CLASSES, 100)
 
 
-def test_solutions_of_the_shipped_manifest_are_the_published_ones(mednist: Path) -> None:
+def test_manifest_solutions_as_published(mednist: Path) -> None:
     lists = solutions(read_manifest(MANIFEST))
     sample = lists.pop("input_data/sample-solution/sample_solution.csv")
     for place, text in lists.items():
@@ -105,7 +105,7 @@ def test_read_manifest_lists_all_problems_with_their_lines(tmp_path: Path) -> No
         (b"split,\xff", "byte 6: not UTF-8"),
     ],
 )
-def test_read_manifest_refuses_what_is_none(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_read_manifest_invalid(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "manifest.csv"
     path.write_bytes(content)
     with pytest.raises(PalioError) as raised:

@@ -94,7 +94,7 @@ def test_staged_killed_before_any_rename_is_old_or_new(tmp_path: Path, deadline:
     assert found == (old if deadline <= 2 else NEW)
 
 
-def test_settle_leaves_what_a_living_process_builds(tmp_path: Path) -> None:
+def test_settle_keeps_stage_of_live_process(tmp_path: Path) -> None:
     stage = tmp_path / ".palio-staging-abc"
     (stage / "building").mkdir(parents=True)
     with (stage / "lock").open("wb") as lock:
@@ -124,7 +124,7 @@ def test_reading_names_what_cannot_be_read(tmp_path: Path) -> None:
     assert raised.value.exit_code == 12
 
 
-def test_writing_lets_what_it_does_not_know_pass(tmp_path: Path) -> None:
+def test_writing_unknown_error_passes(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError), writing(tmp_path):
         raise ConnectionResetError(104, "Connection reset by peer")
 

@@ -26,7 +26,7 @@ def test_own_folder_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert own_folder(SETTINGS) == tmp_path / "home/.config/palio"
 
 
-def test_own_folder_is_palio_home_for_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_own_folder_palio_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PALIO_HOME", "own")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)

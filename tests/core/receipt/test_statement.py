@@ -131,7 +131,7 @@ def test_the_same_submission_on_another_engine_has_an_equal_lock(evaluated: Eval
 
 
 @pytest.mark.parametrize("result", [None, [], {}, {"failure": None}, {"failure": "code"}, {"failure": {}}])
-def test_stated_result_of_what_is_no_result(result: Any) -> None:
+def test_stated_result_invalid(result: Any) -> None:
     assert stated_result(result) == result
 
 

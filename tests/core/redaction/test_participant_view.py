@@ -156,7 +156,7 @@ def test_visible_log(view: ParticipantView, policy: LogPolicy, log: str | None, 
     assert visible_log(folder, Stage.PREDICT, rules) == shown
 
 
-def test_visible_log_that_is_no_file(view: ParticipantView) -> None:
+def test_visible_log_not_a_file(view: ParticipantView) -> None:
     folder = RunFolder.create(view.run, "0a0b")
     folder.log(Stage.BUILD).symlink_to("/etc/passwd")
     assert visible_log(folder, Stage.BUILD, read_bundle(view.bundle).phases[0].rules) is None
@@ -199,7 +199,7 @@ def test_view_of_an_organizers_failure(view: ParticipantView, program: Program, 
     assert view.leaks() == []
 
 
-def test_view_of_a_scoring_image_that_does_not_build(view: ParticipantView) -> None:
+def test_view_of_scoring_image_build_failure(view: ParticipantView) -> None:
     """Its log stays the organizer's even where they let participants read the scoring program's."""
     view.ask("  logs: {score: full}\n")
     view.submission = view.home / "mine.csv"
@@ -290,13 +290,13 @@ def test_view_does_not_confirm_a_guess(view: ParticipantView) -> None:
     assert [OPAQUE.sub("X", line) for line in told] == ["'(a hidden file)' is no answer (line …)", "X.txt"]
 
 
-def test_view_of_sentences_that_cannot_be_looked_through(view: ParticipantView) -> None:
+def test_view_of_unsearchable_sentences(view: ParticipantView) -> None:
     (view.bundle / "reference_data/more.txt").write_bytes(bytes(17 << 20))
     told = view.failure(score=scoring("scan-901.txt is malignant.\n3 rows are missing.\n"))["evidence"]
     assert told == ["(This message names hidden files. Only the organizer can read it.)", "3 rows are missing."]
 
 
-def test_view_of_names_that_a_submission_wrote(view: ParticipantView) -> None:
+def test_view_of_names_written_by_submission(view: ParticipantView) -> None:
     """Where no log may be read, a submission cannot say much by its files' names either."""
 
     def program(job: Job, output: Path) -> None:

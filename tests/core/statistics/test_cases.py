@@ -41,7 +41,7 @@ def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_all_problems_are_told_at_once(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
+def test_all_problems_listed(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
     with pytest.raises(PalioError) as caught:
         read_cases(write(tmp_path, content))
     failure = caught.value.failure

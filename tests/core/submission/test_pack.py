@@ -48,7 +48,7 @@ def test_pack_folder_with_dockerfile(tmp_path: Path) -> None:
     assert pack(folder, folder / "s.zip") == packed  # it does not pack itself
 
 
-def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
+def test_pack_includes_build_context(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     for name in ("__pycache__/predict.pyc", ".git/HEAD", ".git/config", "lib/.DS_Store", "lib/a.py", "lib/._mine"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
     )
 
 
-def test_pack_asks_nothing_of_what_is_ignored(tmp_path: Path) -> None:
+def test_pack_ignored_files_unchecked(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     (folder / ".venv/bin").mkdir(parents=True)
     (folder / ".venv/bin/python").symlink_to("/usr/bin/python3")

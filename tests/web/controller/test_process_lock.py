@@ -34,7 +34,7 @@ def on_postgresql(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> It
         made.close_all()
 
 
-def test_second_in_a_folder_is_refused_until_the_first_has_gone(db: None, tmp_path: Path) -> None:
+def test_folder_lock_exclusive(db: None, tmp_path: Path) -> None:
     with alone(Folders(tmp_path)) as still_alone:
         still_alone()
         with pytest.raises(PalioError, match="in use") as caught, alone(Folders(tmp_path)):
@@ -44,9 +44,7 @@ def test_second_in_a_folder_is_refused_until_the_first_has_gone(db: None, tmp_pa
         pass
 
 
-def test_second_at_a_database_is_refused_and_a_lost_lock_is_taken_again(
-    on_postgresql: BaseDatabaseWrapper, tmp_path: Path
-) -> None:
+def test_database_lock_exclusive(on_postgresql: BaseDatabaseWrapper, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
     other.mkdir()
