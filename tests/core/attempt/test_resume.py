@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.bundles import ANSWERS, DOCKERFILE, PREDICT, answers, two_tasks, write_bundle
+from tests.errors import code_of
 from tests.fakes import LastingEngine, ended, killed_at
 
 from palio.core.attempt.progress import Progress
@@ -309,8 +310,6 @@ def test_failed_removal_retried(ground: Ground, monkeypatch: pytest.MonkeyPatch)
 
 def test_folder_of_other_attempt(ground: Ground) -> None:
     ground.finish("run")
-    with pytest.raises(PalioError, match="already exists"):
-        ground.evaluation("run", "0c0d")
+    assert code_of(lambda: ground.evaluation("run", "0c0d")) == "target-not-empty"
     ground.submit_results()
-    with pytest.raises(PalioError, match="already exists"):
-        ground.evaluation("run")
+    assert code_of(lambda: ground.evaluation("run")) == "target-not-empty"
