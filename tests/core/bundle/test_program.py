@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.bundle.program import Program, read_program, with_container_paths
+from palio.core.bundle.program import Program, own_command, read_program, with_container_paths
 from palio.core.bundle.readers import image_name
 from palio.core.bundle.values import Findings, Refused, Scalar, Value
 from palio.core.errors import PalioError
@@ -29,6 +29,47 @@ def test_metadata_yaml_before_metadata(tmp_path: Path) -> None:
 
 def test_metadata_without_suffix(tmp_path: Path) -> None:
     assert read_program(written(tmp_path, {"metadata": "command: ./run\n"})) == Program(("./run",), False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "command: python a b\n",
+        "command : python a b",
+        "\ufeff# how it starts\r\ncommand: 'python a b'  # a comment\r\n",
+        "command: |\n  python a\n  b\n",
+        "command: python old\ncommand: python a b\n",
+        "{command: python a b}",
+        "command:\n  - python a b\n",
+        "command: [python a b]",
+    ],
+)
+def test_command_as_other_platforms_read_it(tmp_path: Path, text: str) -> None:
+    assert read_program(written(tmp_path, {"metadata": text})).command == ("python", "a", "b")
+
+
+@pytest.mark.parametrize("text", ["", "see the starting kit", "command: a: b", "\tcommand: a", "description: x", "- a"])
+def test_own_command_not_needed(tmp_path: Path, text: str) -> None:
+    assert own_command(written(tmp_path, {"metadata": text}), is_needed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "metadata: is empty; write a mapping here: lines of `key: value`"),
+        ("run a", "metadata:1: says `run a`; write a mapping here: lines of `key: value`"),
+        ("x: y\n\tcommand: a", "metadata:2: is indented with a tab; YAML allows only spaces"),
+        (
+            "command: [a, b]",
+            "metadata:1: command: is a list of 2 commands; write one, such as a script that runs the others",
+        ),
+    ],
+)
+def test_own_command_needed(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(PalioError) as refused:
+        own_command(written(tmp_path, {"metadata": text}), is_needed=True)
+    assert refused.value.failure.code == "code-command-invalid"
+    assert refused.value.failure.message == f"The submission's `command` cannot be used: {reason}."
 
 
 def test_command_from_dockerfile(tmp_path: Path) -> None:
@@ -55,7 +96,23 @@ def test_program_zip(tmp_path: Path) -> None:
             "it has no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
         ),
         ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command that starts it"),
-        ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
+        (
+            {"metadata": "description: x\ncommand: [a, b]\n"},
+            "metadata:2: command: is a list of 2 commands; write one, such as a script that runs the others",
+        ),
+        ({"metadata": "command: []\n"}, "metadata:1: command: is a list; write a text here"),
+        ({"metadata": "command: {a: b}\n"}, "metadata:1: command: is a mapping; write a text here"),
+        ({"metadata": "command:\tpython a\n"}, "metadata:1: has a tab outside quotes; YAML allows only spaces there"),
+        (
+            {"metadata": "command:python a\n"},
+            "metadata:1: says `command:python a`; write a mapping here: lines of `key: value`, with a space after the "
+            "colon",
+        ),
+        (
+            {"metadata": "description: x\ncommand: python a: b\n"},
+            "metadata:2: is not YAML: mapping values are not allowed here; quote a text that contains a colon, and "
+            "align the lines of a mapping",
+        ),
         ({"metadata": "command: ''\n"}, "metadata:1: command: is missing; write the command that starts it"),
         (
             {"metadata": "command: \"''\"\n"},

@@ -111,8 +111,17 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     (bundle / "solution" / "answers.csv").write_text(answers(given))
     report = experiments(bundle, tmp_path / "work")
     name = "the bundle's own solution, solution"
-    assert report[name].passed is right
+    assert (report[name].passed, report[name].solution) == (right, "solution")
+    assert failed(report) == ([] if right else [name])
     assert (FIRST in report) is not right  # tried instead
+
+
+def test_own_solution_with_failing_program(tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution.csv}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml, score=f"{HEAD}import no_such_library\n")
+    (bundle / "solution.csv").write_text(answers(ANSWERS))
+    report = experiments(bundle, tmp_path / "work")
+    assert failed(report) == ["the bundle's own solution, solution.csv", FIRST, "correct answers are scored"]
 
 
 def test_reference_data_scores_like_empty(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
                     look = looking.look(opened, place)
                     look.page.wait_for_timeout(300)
                     target = folder / f"{place.name}{suffix}.png"
-                    look.page.screenshot(path=target, full_page=True)
+                    # No scrollbar is drawn, so no room is needed for one.
+                    look.page.screenshot(path=target, full_page=True, style="html { scrollbar-gutter: auto }")
                     # A page has few colours, which makes a small file.
                     Image.open(target).convert("RGB").quantize(
                         256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE

@@ -79,14 +79,18 @@ class _Tests:
 
     def run(self) -> Iterator[Check]:
         perfect: Tried | None = None
-        certain = False
+        failed = certain = False
         for name, path in self._solutions():
             tried = self._try(path)
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
-            yield tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
+            failed = failed or not tried.scored
+            check = tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
+            yield replace(check, solution=name)
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:
+            if failed:
+                yield Check("correct answers are scored", False, "neither a solution nor the reference data was scored")
             return
         yield self._costs(perfect)
         answers = Answers.of(perfect.predictions)
