@@ -125,7 +125,7 @@ from palio.engines.docker import DockerEngine, engine
 name, log, where = sys.argv[1:]
 stop = lambda *_, **__: (print("there", flush=True), __import__("time").sleep(60))
 if where == "holder made":
-    engine.DockerEngine._create_container = stop
+    engine.create_container = stop
 else:
     engine.start_holder = stop
 job = Job(name, "python:3.11-slim", Limits(20, 2**27, 1), Path(log), "/mnt/out", command=("touch", "/mnt/out/x"))
