@@ -38,7 +38,7 @@ _LABELS = {True: "ok", False: "FAILED", None: "note"}
 def check(bundle: Path, with_self_test: bool, engine: str, images: tuple[str, ...], as_json: bool) -> int:
     """Validate BUNDLE, a folder or a zip, and list every problem, with file and line.
 
-    Exits with 0 if the bundle has no errors, even with warnings, and with 11 if it has.
+    Exits with 0 if there are no errors, even if there are warnings, else with 11.
     """
     from palio.core.bundle.zipped import bundle_folder
 
