@@ -38,7 +38,9 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     server.is_ready.wait()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        # No scrollbar is in the pictures, so no room is left for one.
+        flags = ["--no-sandbox", "--enable-features=OverlayScrollbar"]
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         looks = {"": {}, "-dark": {"dark": True}, "-phone": {"size": looking.NARROW}}
         platform = make_platform(Path(scratch))
         dress(platform, wrong=20)
@@ -52,8 +54,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
                     look = looking.look(opened, place)
                     look.page.wait_for_timeout(300)
                     target = folder / f"{place.name}{suffix}.png"
-                    # No scrollbar is drawn, so no room is needed for one.
-                    look.page.screenshot(path=target, full_page=True, style="html { scrollbar-gutter: auto }")
+                    look.page.screenshot(path=target, full_page=True)
                     # A page has few colours, which makes a small file.
                     Image.open(target).convert("RGB").quantize(
                         256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
