@@ -16,7 +16,7 @@ from palio.core.engine import Job, JobResult
 from palio.web.models import Attempt, Event, Rescore, Submission
 from palio.web.verbs.judge import disqualify, hide, reinstate, unhide
 from palio.web.verbs.rerun import rerun, rescore_one
-from palio.web.verbs.rescore import apply, begin, compare, discard
+from palio.web.verbs.rescore import apply, begin, boards_of, compare, discard
 
 pytestmark = pytest.mark.django_db
 
@@ -125,7 +125,7 @@ def test_rescore_phase_applied_at_once(stepped: SteppedController, world: World,
     rescore.refresh_from_db()
     assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
-    comparison = compare(rescore)
+    comparison = compare(rescore, boards_of(rescore)[0])
     old = {row.entry.label: row.rank for row in comparison.old.rows}
     assert old == {each.id: 1 for each in scored}
     assert [(change.row.entry.label, change.new and change.new.rank) for change in comparison.changes] == [
@@ -147,7 +147,7 @@ def test_rescore_without_new_score(stepped: SteppedController, world: World, sco
     stepped.engine.programs = {"score": lambda job, output: next(values)(job, output)}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
-    comparison = compare(rescore)
+    comparison = compare(rescore, boards_of(rescore)[0])
     assert [attempt.submission for attempt in comparison.failed] == [scored[0]]
     assert [(change.old is None, change.new is None) for change in comparison.changes] == [
         (False, False),
@@ -178,7 +178,7 @@ def test_rescore_all_failed_not_applied(stepped: SteppedController, world: World
     stepped.engine.programs = {"score": exits}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
-    refusal = compare(rescore).refusal
+    refusal = compare(rescore, boards_of(rescore)[0]).refusal
     assert refusal is not None
     assert refusal.code == "rescore-failed"
     assert code_of(lambda: apply(rescore, world.alice)) == "rescore-failed"
