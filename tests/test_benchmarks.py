@@ -52,7 +52,7 @@ def test_page_without_table_place(tmp_path: Path) -> None:
     assert page.read_text() == f"before\n{BEGIN}\nand no end"
 
 
-def test_side_by_side_runs_both_in_turn_and_tidies_after_each() -> None:
+def test_side_by_side_alternates() -> None:
     done: list[str] = []
     compared = side_by_side(
         "two",

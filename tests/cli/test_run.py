@@ -453,7 +453,7 @@ def test_run_a_solution_of_the_challenge(palio: Callable[..., Outcome], bundle: 
     assert (ended.exit_code, "Its solutions: best" in ended.err) == (2, True)
 
 
-def test_substitute_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
+def test_substitute_for_old_image(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
     old = "codalab/no-such-image:py37"
     bundle = write_bundle(tmp_path / "old", yaml=YAML.replace("python:3.11-slim", old))
     (tmp_path / "palio.toml").write_text('[images]\n"codalab/*:py37" = "python:3.11-slim"\n')

@@ -118,9 +118,7 @@ def test_evaluate_scores(stage: Stage) -> None:
         ({}, {"substitute": "python:3.11-slim", "pulled": True}),
     ],
 )
-def test_substitute_is_used_where_the_image_is_missing_and_stated(
-    stage: Stage, has: set[str], used: dict[str, object]
-) -> None:
+def test_substitute_for_missing_image(stage: Stage, has: set[str], used: dict[str, object]) -> None:
     yaml = stage.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("docker_image: python:3.11-slim", f"docker_image: {OLD}"))
     stage.engine.images = frozenset(has)

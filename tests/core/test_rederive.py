@@ -129,7 +129,7 @@ def test_rederive_a_receipt_of_palio_0_1(again: Again) -> None:
     assert again.failures() == []
 
 
-def test_rederive_a_receipt_of_palio_0_1_on_another_challenge(again: Again) -> None:
+def test_rederive_palio_0_1_receipt_on_other_challenge(again: Again) -> None:
     as_of_palio_0_1(again)
     (again.bundle / "scoring_program/score.py").write_text("")
     found = [difference.where for difference in again.rederive().unlike]

@@ -49,7 +49,7 @@ def test_apportion_gives_the_largest_remainder_the_rest() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> None:
+def test_allot_single_images_exact(data: st.DataObject) -> None:
     have = {f"class {i}": n for i, n in enumerate(data.draw(st.lists(st.integers(3, 120), min_size=1, max_size=6)))}
     total = sum(have.values())
     testing = data.draw(st.integers(len(have), total - 2 * len(have)))
@@ -72,7 +72,7 @@ def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_allot_groups_is_exact_where_small_groups_abound(data: st.DataObject) -> None:
+def test_allot_groups_exact_with_small_groups(data: st.DataObject) -> None:
     sizes = st.lists(st.integers(1, 9), min_size=15, max_size=40)
     groups = [{label: size} for label in ("cat", "dog") for size in [*data.draw(sizes), *[1] * 12]]
     total = sum(sum(group.values()) for group in groups)
@@ -91,7 +91,7 @@ def test_allot_fits_groups_that_leave_nothing_over() -> None:
     assert allotted(groups, counts).sizes == counts
 
 
-def test_allot_keeps_proportions_of_groups_that_span_classes() -> None:
+def test_allot_groups_across_classes() -> None:
     rng = Random(1)
     groups = [{"cat": rng.randint(1, 4), "dog": rng.randint(1, 8)} for _ in range(60)]
     total = sum(sum(group.values()) for group in groups)

@@ -77,7 +77,7 @@ def test_fetch_removes_what_is_corrupt(server: Server, tmp_path: Path) -> None:
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_fetch_replaces_a_corrupt_file_in_the_cache(server: Server, tmp_path: Path) -> None:
+def test_fetch_corrupt_cached_file(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT
     (tmp_path / "file").write_bytes(b"corrupt")
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
@@ -113,7 +113,7 @@ def test_fetch_takes_web_addresses_only(tmp_path: Path) -> None:
     assert (message, code) == ("file:///etc/passwd is not a web address.", 2)
 
 
-def test_fetch_leaves_a_download_of_another_process_alone(server: Server, tmp_path: Path) -> None:
+def test_fetch_download_of_other_process(server: Server, tmp_path: Path) -> None:
     with (tmp_path / "file.part").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         message, next_step, _ = failure(server, tmp_path / "file")

@@ -79,9 +79,7 @@ def test_get_mednist_from_the_split_layout(mednist: Path, challenge: Path) -> No
     assert [path.name for path in (challenge / "reference_data").iterdir()] == ["testing_solution.csv"]
 
 
-def test_get_mednist_gives_the_same_from_every_kind_of_source(
-    mednist: Path, six_classes: Path, tmp_path: Path, challenge: Path
-) -> None:
+def test_get_mednist_same_from_every_source(mednist: Path, six_classes: Path, tmp_path: Path, challenge: Path) -> None:
     (tmp_path / "MedNIST.tar.gz").write_bytes(as_tar_gz(six_classes))
     with zipfile.ZipFile(tmp_path / "MedNIST.zip", "w") as archive:
         for path in six_classes.rglob("*.jpeg"):
@@ -95,7 +93,7 @@ def test_get_mednist_gives_the_same_from_every_kind_of_source(
         assert (target / "manifest.csv").read_bytes() == (SHIPPED / "manifest.csv").read_bytes()
 
 
-def test_get_mednist_from_the_network_checks_and_keeps_the_archive(
+def test_get_mednist_from_network(
     six_classes: Path, challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -117,7 +115,7 @@ def test_get_mednist_complete(mednist: Path, challenge: Path) -> None:
     assert challenge.joinpath("input_data").stat().st_ino == before
 
 
-def test_get_mednist_repairs_what_is_missing_or_changed(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_repairs(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     right = found_files(challenge)
     (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()
@@ -213,7 +211,7 @@ get_mednist(Path(challenge), Path(source))
 """
 
 
-def test_get_mednist_killed_leaves_the_old_state_or_the_new(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_killed(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     new = found_files(challenge)
     (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()

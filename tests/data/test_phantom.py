@@ -57,7 +57,7 @@ def spectrum(pixels: Pixels) -> Pixels:
     return np.asarray((features - features.mean(0)) / features.std(0))
 
 
-def test_phantom_has_the_sizes_names_and_classes_of_mednist(phantom: Path) -> None:
+def test_phantom_same_layout_as_mednist(phantom: Path) -> None:
     for split in ("training", "validation", "testing"):
         pixels, labels = load(phantom, split)
         assert pixels.shape == (600, 64, 64)

@@ -71,7 +71,7 @@ def test_split_folder_opaque_names_and_times(folder: Path, tmp_path: Path) -> No
     assert {path.stat().st_mtime for path in to.rglob("*") if path.is_file()} == {315532800}
 
 
-def test_split_folder_repeats_with_a_seed_and_not_without(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_seed(folder: Path, tmp_path: Path) -> None:
     first = split_folder(folder, tmp_path / "1", COUNTS)
     split_folder(folder, tmp_path / "2", COUNTS, seed=first.seed)
     other = split_folder(folder, tmp_path / "3", COUNTS)
@@ -82,7 +82,7 @@ def test_split_folder_repeats_with_a_seed_and_not_without(folder: Path, tmp_path
     assert (tmp_path / "1" / "manifest.csv").read_bytes() != (tmp_path / "3" / "manifest.csv").read_bytes()
 
 
-def test_split_folder_keeps_a_patient_in_one_split(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_groups(folder: Path, tmp_path: Path) -> None:
     report = split_folder(folder, tmp_path / "out", COUNTS, group_by=PATIENT)
     assert (report.images, report.groups) == (COUNTS, 15)
     splits: dict[str, set[str]] = {}
@@ -134,7 +134,7 @@ def test_split_folder_groups_do_not_fit(folder: Path, tmp_path: Path) -> None:
     )
 
 
-def test_split_folder_lists_images_whose_group_is_unknown(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_unknown_groups(folder: Path, tmp_path: Path) -> None:
     (folder / "dog" / "stray1.png").write_bytes(b"1")
     (folder / "dog" / "stray2.png").write_bytes(b"2")
     error = refusal(folder, tmp_path / "out", COUNTS, r"(p\d+)_")

@@ -88,7 +88,7 @@ def test_name_of_a_case_in_its_files() -> None:
     ]
 
 
-def test_files_without_a_role_in_the_folder_of_a_case() -> None:
+def test_case_files_without_role() -> None:
     names = ("p1/flair.png", "p1/t1.png", "p1/smith.png", "p2/flair.png", "p2/t1.png")
     assert said(*names) == ["<1>/flair.png", "<1>/t1.png", "<1>/<2>.png", "<3>/flair.png", "<3>/t1.png"]
 

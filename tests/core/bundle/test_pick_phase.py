@@ -49,7 +49,7 @@ def test_pick_phase_after_all(bundle: Bundle) -> None:
     assert pick_phase(closed, None, at(12, 1)).name == "Final"
 
 
-def test_pick_phase_by_name_in_capitals_or_not(bundle: Bundle) -> None:
+def test_pick_phase_by_name_ignoring_case(bundle: Bundle) -> None:
     assert pick_phase(bundle, "open END", at(1, 1)) is bundle.phases[2]
     assert find_phase(bundle, "final") is bundle.phases[1]
 

@@ -33,7 +33,7 @@ def test_own_folder_palio_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert own_folder(DATA) == own_folder(SETTINGS) == tmp_path / "own"
 
 
-def test_own_folder_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_folder_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)  # whom nobody knows
     with pytest.raises(NoHomeFolderError):

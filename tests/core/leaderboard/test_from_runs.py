@@ -24,7 +24,7 @@ def with_column(**changes: Any) -> dict[str, Any]:
     return {"leaderboard": {"title": "R", "primary": "f1", "columns": [F1 | changes]}}
 
 
-def test_runs_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
+def test_runs_in_rank_order(tmp_path: Path) -> None:
     runs = [
         write_run(tmp_path / "third", wrong=range(300, 360)),
         write_run(tmp_path / "late", wrong=range(1), minute=2),
@@ -47,7 +47,7 @@ def test_runs_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
     assert found.statistics.cases == 600
 
 
-def test_equal_labels_get_the_name_of_their_folder_and_then_its_path(tmp_path: Path) -> None:
+def test_equal_labels_disambiguated(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("x/1", "y/1", "x/2", "x/3")]
     labels = ["s.zip", "s.zip", "s.zip", "other\x1b[31m.zip"]
     runs = [write_run(folder, label=label) for folder, label in zip(folders, labels, strict=True)]

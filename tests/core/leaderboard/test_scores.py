@@ -103,7 +103,7 @@ def test_a_missing_column_has_no_score(tmp_path: Path) -> None:
     assert read_scores(tmp_path, COLUMNS) == {"recall": 1.0}
 
 
-def test_a_missing_column_that_is_required_is_refused(tmp_path: Path) -> None:
+def test_required_column_missing(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"recall": 1, "F1": 0.5}')
     with pytest.raises(PalioError) as caught:
         read_scores(tmp_path, [replace(COLUMNS[0], required=True), *COLUMNS[1:]])

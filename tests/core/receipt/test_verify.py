@@ -178,7 +178,7 @@ def test_read_receipt_missing(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_changed_byte_of_any_file_is_found(run: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_found(run: Path, data: st.DataObject) -> None:
     paths = sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size)
     path = data.draw(st.sampled_from(paths))
     content = path.read_bytes()
@@ -242,7 +242,7 @@ def test_verify_failure_unstated_fields(evaluated: Evaluated, tmp_path: Path) ->
     assert named(run) == ["result.json"]
 
 
-def test_verify_names_what_is_missing_or_added_inside_folders(run: Path) -> None:
+def test_verify_missing_and_added_files(run: Path) -> None:
     (run / "predictions/answers.csv").rename(run / "predictions/others.csv")
     (run / "scores/.DS_Store").write_text("")
     assert named(run) == ["predictions/answers.csv", "predictions/others.csv", "scores/.DS_Store"]
@@ -288,7 +288,7 @@ def test_verify_predictions_elsewhere(run: Path, tmp_path: Path) -> None:
     assert named(run, predictions=elsewhere) == ["predictions/answers.csv"]
 
 
-def test_verify_follows_no_link_out_of_the_run_folder(run: Path, tmp_path: Path) -> None:
+def test_verify_link_out_of_run_folder(run: Path, tmp_path: Path) -> None:
     (run / "predictions/answers.csv").rename(tmp_path / "answers.csv")
     (run / "predictions/answers.csv").symlink_to(tmp_path / "answers.csv")
     (difference,) = verify(run).differences

@@ -58,7 +58,7 @@ def test_masked_names_of_two_files() -> None:
     assert words("a/same.jpg", "b/same.jpg").masked(["same.jpg, a/same.jpg"]) == ("(a hidden file), (hidden file 1)",)
 
 
-def test_masked_labels_only_where_a_hidden_file_is_named() -> None:
+def test_masked_labels_beside_hidden_name_only() -> None:
     masked = words("1a.jpg", labels=frozenset({"hand", "cxr", "0"})).masked
     assert masked(["1a.jpg: expected Hand, got CXR (class_0), not Foot", "Allowed are Hand, CXR."]) == (
         "(hidden file 1): expected …, got … (…), not Foot",

@@ -173,7 +173,7 @@ def test_visible_log_names_no_host_path(view: ParticipantView) -> None:
     assert view.leaks() == []
 
 
-def test_visible_log_of_scoring_where_the_organizer_shows_it(view: ParticipantView) -> None:
+def test_visible_log_of_scoring_if_shown(view: ParticipantView) -> None:
     view.ask("  data: public\n  logs: {score: full}\n")
     view.evaluate()
     rules = read_bundle(view.bundle).phases[0].rules
@@ -220,7 +220,7 @@ def test_view_of_scores_that_name_labels(view: ParticipantView) -> None:
     assert view.leaks() == []
 
 
-def test_view_of_an_engine_that_names_host_paths(view: ParticipantView) -> None:
+def test_view_of_engine_text_with_host_paths(view: ParticipantView) -> None:
     def program(job: Job, output: Path) -> JobResult:
         return ended(End.NOT_STARTED, 127, detail=f'error mounting "{job.mounts[0].source}": no space')
 
@@ -248,7 +248,7 @@ def test_view_of_predictions_refused_blind(view: ParticipantView) -> None:
     assert len({match[0] for match in opaque if match}) == 3
 
 
-def test_view_holds_no_label_whatever_the_scorer_prints(view: ParticipantView) -> None:
+def test_view_without_labels(view: ParticipantView) -> None:
     view.ask("  logs: {predict: full}\n")
     everything = (view.bundle / "reference_data/answers.csv").read_text() + PROBLEMS + json.dumps(TRUTH)
     assert view.failure(score=scoring(everything))["code"] == "predictions-invalid"
@@ -339,7 +339,7 @@ def test_view_of_public_cases_refused(sampled: ParticipantView) -> None:
     assert sampled.files()["sample-score.log"] == "four.txt is x\n"
 
 
-def test_view_of_public_cases_that_cannot_be_scored(sampled: ParticipantView) -> None:
+def test_view_of_public_cases_unscored(sampled: ParticipantView) -> None:
     failure = sampled.failure(sample=predict, **{"sample-score": public(exit_code=1)})
     assert (failure["code"], failure["evidence"], failure["log"]) == ("score-exit", [], ["four.txt is x"])
 
@@ -353,7 +353,7 @@ def test_view_of_an_attempt_that_was_cancelled(view: ParticipantView) -> None:
     assert json.loads(view.files()["result.json"])["verdict"] == "cancelled"
 
 
-def test_view_of_an_organizers_archive_that_cannot_be_unpacked(view: ParticipantView) -> None:
+def test_view_of_organizer_archive_invalid(view: ParticipantView) -> None:
     """Its entries have the names of hidden files; and it is not the participant's to mend."""
     yaml = view.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("input_data: input_data", "input_data: input_data.zip"))

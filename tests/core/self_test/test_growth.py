@@ -95,12 +95,12 @@ def test_figures_of_a_scoring_program(tmp_path: Path) -> None:
     assert [part.split(":")[0] for part in check.outcome.split("; ")] == ["1x", "10x", "100x"]
 
 
-def test_program_that_is_stopped_at_more_rows_is_noted(tmp_path: Path) -> None:
+def test_growth_program_stopped(tmp_path: Path) -> None:
     check = growth(tmp_path, lambda rows: ended(End.TIME, None, seconds=20) if rows > 3 else None)
     assert check.passed is None
     assert "10x: stopped by its time limit" in check.outcome
 
 
-def test_rows_beyond_what_predictions_may_hold_are_skipped(tmp_path: Path) -> None:
+def test_growth_beyond_output_limit(tmp_path: Path) -> None:
     yaml = YAML.replace("output: 1 MiB", "output: 2 KiB")
     assert "100x skipped" in growth(tmp_path, lambda rows: None, yaml).outcome
