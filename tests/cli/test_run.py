@@ -451,6 +451,9 @@ def test_run_a_solution_of_the_challenge(palio: Callable[..., Outcome], bundle: 
     assert (ended.exit_code, json.loads(ended.out)["scores"]) == (0, {"accuracy": 1.0})
     ended = palio("run", "worst", "--challenge", bundle, "--engine", "bubblewrap")
     assert (ended.exit_code, "Its solutions: best" in ended.err) == (2, True)
+    (bundle / "best" / "answers.csv").unlink()
+    (bundle / "best").rmdir()
+    assert palio("run", "best", "--challenge", bundle, "--engine", "bubblewrap").exit_code == 2
 
 
 def test_substitute_for_old_image(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def _file_or_solution(given: Path, challenge: Path) -> Iterator[Path]:
     from palio.core.self_test.answers import zipped
 
     bundle = read_bundle(challenge)
-    solutions = {each.path.relative_to(bundle.root).as_posix(): each.path for each in bundle.solutions}
+    there = [each.path for each in bundle.solutions if each.path.exists()]
+    solutions = {path.relative_to(bundle.root).as_posix(): path for path in there}
     path = solutions.get(given.as_posix())
     if path is None:
         named = f" Its solutions: {', '.join(solutions)}." if solutions else ""

@@ -116,6 +116,13 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     assert (FIRST in report) is not right  # tried instead
 
 
+def test_own_solution_missing(tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: best}\nphases:")
+    report = experiments(write_bundle(tmp_path / "b", yaml=yaml), tmp_path / "work")
+    assert failed(report) == ["the bundle's own solution, best"]
+    assert report[FIRST].passed
+
+
 def test_own_solution_with_failing_program(tmp_path: Path) -> None:
     yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution.csv}\nphases:")
     bundle = write_bundle(tmp_path / "b", yaml=yaml, score=f"{HEAD}import no_such_library\n")

@@ -50,6 +50,7 @@ def check_bundle(
         *_schedule(bundle, now or datetime.now(UTC)),
         *(problem for task in bundle.tasks for problem in _task(bundle, task, places, files)),
         *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places, files)),
+        *_solutions(bundle, places),
     )
     found = in_file_order(dict.fromkeys(places.located(problem) for problem in listed))
     errors = tuple(problem for problem in found if problem.is_error)
@@ -211,6 +212,15 @@ def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) ->
     codalab = "ingestion_program_only_during_scoring"
     located = [places.located(replace(problem, field=field)) for field in (codabench, codalab)]
     return next((found for found in located if found.line), located[0])
+
+
+def _solutions(bundle: Bundle, places: Places) -> Iterator[Problem]:
+    """No evaluation needs a sample submission, so a missing one is no error."""
+    for solution in bundle.solutions:
+        if not solution.path.exists():
+            name = _name(bundle, solution.path)
+            fault = "does not exist; add this sample submission, or remove it here"
+            yield places.located(_warning("path", f"is {quoted(name)}, which {fault}"), name)
 
 
 def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:

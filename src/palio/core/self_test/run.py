@@ -81,7 +81,11 @@ class _Tests:
         perfect: Tried | None = None
         failed = certain = False
         for name, path in self._solutions():
-            tried = self._try(path)
+            if not path.exists():
+                failed = True
+                yield Check(f"the bundle's own solution, {name}", False, "it does not exist", solution=name)
+                continue
+            tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
             failed = failed or not tried.scored
             check = tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
@@ -115,8 +119,7 @@ class _Tests:
         task = self._phase.tasks[0]
         for solution in self._bundle.solutions:
             if task.index in solution.tasks:
-                packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
-                yield solution.path.relative_to(self._bundle.root).as_posix(), packed
+                yield solution.path.relative_to(self._bundle.root).as_posix(), solution.path
 
     def _reference(self) -> Generator[Check, None, "Tried | None"]:
         """Yields a check, and returns what was scored."""
