@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.bundles import write_bundle
+from tests.bundles import ANSWERS, YAML, answers, write_bundle
 
 from palio.cli import main
 
@@ -73,7 +73,7 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
         ),
     ],
 )
-def test_failing_program_is_an_error_and_its_log_and_a_next_step_are_shown(
+def test_failing_program_log_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], score: str, logged: str, advised: str
 ) -> None:
     assert main(["check", str(write_bundle(tmp_path / "b", score=score)), "--run", "--engine", "bubblewrap"]) == 11
@@ -81,3 +81,26 @@ def test_failing_program_is_an_error_and_its_log_and_a_next_step_are_shown(
     assert f"| {logged}" in shown
     assert advised in shown.partition("Next: ")[2]
     assert "This bundle cannot be used yet." in shown
+
+
+@pytest.mark.bubblewrap
+def test_failing_solution(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: best.csv}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    (bundle / "best.csv").write_text(answers({"one.txt": "yes"}))
+    assert main(["check", str(bundle), "--run", "--engine", "bubblewrap"]) == 11
+    shown = capsys.readouterr().out
+    assert "FAILED  the bundle's own solution, best.csv" in shown
+    assert "ok      the reference data as predictions: accuracy 1" in shown
+    assert shown.splitlines()[-1] == (
+        "This bundle can be used. Fix these solutions, or remove them from competition.yaml: best.csv."
+    )
+
+
+@pytest.mark.bubblewrap
+def test_failing_solution_does_not_stop_a_run(tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: not-there}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    (tmp_path / "answers.csv").write_text(answers(ANSWERS))
+    given = ["score", str(tmp_path / "answers.csv"), "--challenge", str(bundle), "-o", str(tmp_path / "run")]
+    assert main([*given, "--engine", "bubblewrap"]) == 0

@@ -43,8 +43,13 @@ def leaderboard_page(ranking: RunLeaderboard, notes: Sequence[str]) -> str:
 
 def _table(ranking: RunLeaderboard) -> str:
     primary, columns = ranking.primary, ranking.columns
-    intervals = [run.interval for run in ranking.ranked if run.interval] if primary in columns else []
-    axis = Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
+    drawn = [
+        value
+        for run in ranking.ranked
+        if run.interval and primary in columns
+        for value in (run.row.values[primary.key], run.interval.low, run.interval.high)
+    ]
+    axis = Axis.around(drawn) if drawn else None
     others = [column for column in columns if column != primary]
     head = ['<th class="rank" scope="col">Rank</th><th class="run" scope="col">Run</th>']
     if primary in columns:

@@ -53,9 +53,7 @@ def test_new_challenge_passes_its_self_test(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_solution_is_good_but_not_perfect_and_better_than_the_starting_kit(
-    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path
-) -> None:
+def test_solution_score(task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path) -> None:
     got = {}
     for name in ("solution", "starting_kit"):
         use(without_engine(tmp_path / f"{name}-engine", challenges[task] / name))

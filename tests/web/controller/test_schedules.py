@@ -163,7 +163,7 @@ class Explorer:
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 63), min_size=20, max_size=150))
-def test_whatever_happens_between_two_steps(
+def test_any_event_between_steps(
     world: World, make_controller: Callable[..., SteppedController], schedule: list[int]
 ) -> None:
     explore(world, make_controller(slots=3), schedule, count=4)
@@ -171,7 +171,7 @@ def test_whatever_happens_between_two_steps(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("happening", [ALL_END, SHOT, CONTROLLER_KILLED, REFUSED])
-def test_one_thing_happens_at_each_point_in_turn(
+def test_each_event_at_each_step(
     world: World, make_controller: Callable[..., SteppedController], happening: int
 ) -> None:
     stepped = make_controller(slots=3)

@@ -20,7 +20,7 @@ def server() -> Iterator[str]:
         yield address
 
 
-def test_platform_on_postgresql_is_backed_up_and_restored(server: str, tmp_path: Path) -> None:
+def test_postgresql_backup_and_restore(server: str, tmp_path: Path) -> None:
     with database(server) as first, database(server) as second:
         with running(tmp_path / "data", DATABASE_URL=first) as started:
             browser = Browser()
@@ -48,7 +48,7 @@ def test_platform_on_postgresql_is_backed_up_and_restored(server: str, tmp_path:
             assert health["pages"] == "up"
 
 
-def test_postgresql_of_a_newer_version_is_refused(server: str, tmp_path: Path) -> None:
+def test_postgresql_newer_version(server: str, tmp_path: Path) -> None:
     with database(server) as url:
         with running(tmp_path / "data", "--pages-only", DATABASE_URL=url):
             pass
@@ -59,7 +59,7 @@ def test_postgresql_of_a_newer_version_is_refused(server: str, tmp_path: Path) -
         assert (result.returncode, "(database-newer)" in result.stderr) == (12, True)
 
 
-def test_postgresql_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:
+def test_postgresql_unreachable_hides_password(tmp_path: Path) -> None:
     given = {"DATABASE_URL": "postgresql://palio:8462847@127.0.0.1:1/palio"}
     result = palio("serve", "--data", tmp_path / "data", **given)
     assert (result.returncode, "(database-unusable)" in result.stderr) == (12, True)

@@ -84,18 +84,21 @@ class _Tests:
 
     def run(self) -> Iterator[Check]:
         perfect: Tried | None = None
-        certain = False
-        for path in self._solutions():
-            name = f"the bundle's own solution, {path.relative_to(self._bundle.root).as_posix()}"
+        failed = certain = False
+        for name, path in self._solutions():
+            shown = f"the bundle's own solution, {name}"
             if not _has_files(path):
-                yield Check(name, None, "does not exist or is empty, so it was not tested; put it there")
+                yield Check(shown, None, "does not exist or is empty, so it was not tested; put it there")
                 continue
             tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
-            yield tried.check(name, passed=tried.scored)
+            failed = failed or not tried.scored
+            yield replace(tried.check(shown, passed=tried.scored), solution=name)
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:
+            if failed:
+                yield Check("correct answers are scored", False, "neither a solution nor the reference data was scored")
             return
         yield self._costs(perfect)
         answers = Answers.of(perfect.predictions)
@@ -116,9 +119,11 @@ class _Tests:
                 return
             yield check
 
-    def _solutions(self) -> Iterator[Path]:
+    def _solutions(self) -> Iterator[tuple[str, Path]]:
         task = self._phase.tasks[0]
-        return (solution.path for solution in self._bundle.solutions if task.index in solution.tasks)
+        for solution in self._bundle.solutions:
+            if task.index in solution.tasks:
+                yield solution.path.relative_to(self._bundle.root).as_posix(), solution.path
 
     def _reference(self) -> Generator[Check, None, "Tried | None"]:
         """Yields a check, and returns what was scored."""

@@ -94,13 +94,17 @@ def _render(
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
-    ends = [end for interval in statistics.intervals.values() for end in interval]
-    axis = Axis.around(ends) if ends else None
+    drawn = [
+        value
+        for row in leaderboard.rows
+        if row.rank and (interval := statistics.intervals.get(row.entry.attempt))
+        for value in (row.values[leaderboard.primary.key], *interval)
+    ]
     return Snapshot(
         revision=revision,
         leaderboard=leaderboard,
         statistics=statistics,
-        axis=axis,
+        axis=Axis.around(drawn) if drawn else None,
         orders=_orders(leaderboard),
         entries=entries,
     )
