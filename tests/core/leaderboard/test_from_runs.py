@@ -134,18 +134,18 @@ def test_runs_that_were_not_asked_the_same(
 def test_why_there_is_no_interval(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
     run = write_run(tmp_path / "a", wrong=range(60), scores={"f1": 0.5}, lock=lock)
     (only,) = ranked([run]).ranked
-    assert (only.row.rank, only.rank_range, only.interval, only.no_interval) == (1, None, None, reason)
+    assert (only.row.rank, only.rank_range, only.intervals, only.no_intervals) == (1, None, {}, {"f1": reason})
 
 
 def test_a_score_that_was_written_rounded_agrees_with_its_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=range(1), scores={"f1": 0.9983})
-    assert ranked([run]).ranked[0].no_interval is None
+    assert ranked([run]).ranked[0].no_intervals == {}
 
 
 def test_a_broken_file_of_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     (run / "scores" / "cases.csv").write_text("file,truth,prediction\n1,,x\n")
-    assert ranked([run]).ranked[0].no_interval == "scores/cases.csv cannot be used (row 2: no truth)"
+    assert ranked([run]).ranked[0].no_intervals["f1"] == "scores/cases.csv cannot be used (row 2: no truth)"
 
 
 def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
@@ -154,4 +154,4 @@ def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
     (run / "scores").mkdir()
     (run / "scores" / "cases.csv").symlink_to(tmp_path / "elsewhere" / "cases.csv")
     reason = "scores/cases.csv cannot be used (cases.csv is a link, and links are not followed)"
-    assert ranked([run]).ranked[0].no_interval == reason
+    assert ranked([run]).ranked[0].no_intervals["f1"] == reason

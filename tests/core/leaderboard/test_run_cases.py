@@ -6,10 +6,14 @@ import pytest
 from tests.run_folders import CASES, write_cases
 
 from palio.core.bundle.model import Column, StatisticsPolicy
-from palio.core.leaderboard.run_cases import cases_of_run
+from palio.core.leaderboard.run_cases import RunStatistics, run_statistics
 
 POLICY = StatisticsPolicy("cases.csv", "classification", "accuracy")
 COLUMN = Column("accuracy", "Accuracy", descending=True, precision=4, hidden=False)
+
+
+def of_run(run: Path, score: float, tasks: tuple[int, ...]) -> RunStatistics:
+    return run_statistics(run, POLICY, [COLUMN], COLUMN, {"accuracy": score}, tasks)
 
 
 @pytest.fixture
@@ -22,17 +26,18 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_cases_of_each_task(run: Path) -> None:
-    found = cases_of_run(run, POLICY, COLUMN, 1 - 45 / CASES, (0, 3))
-    assert not isinstance(found, str)
-    assert [len(cases.files) for cases in found] == [CASES, CASES]
+    found = of_run(run, 1 - 45 / CASES, (0, 3))
+    assert found.cases is not None
+    assert [len(cases.files) for cases in found.cases] == [CASES, CASES]
+    assert found.intervals["accuracy"].low < 1 - 45 / CASES < found.intervals["accuracy"].high
 
 
 def test_score_is_the_mean_over_tasks(run: Path) -> None:
-    found = cases_of_run(run, POLICY, COLUMN, 1 - 60 / CASES, (0, 3))
-    assert isinstance(found, str)
-    assert "mean accuracy of 2 tasks" in found
+    found = of_run(run, 1 - 60 / CASES, (0, 3))
+    assert "mean accuracy of 2 tasks" in found.no_intervals["accuracy"]
+    assert found.cases is None
 
 
 @pytest.mark.parametrize(("tasks", "missing"), [((), "scores/cases.csv"), ((0, 1), "scores/1/cases.csv")])
 def test_missing_file_is_named(run: Path, tasks: tuple[int, ...], missing: str) -> None:
-    assert cases_of_run(run, POLICY, COLUMN, 1.0, tasks) == f"{missing} is missing"
+    assert of_run(run, 1.0, tasks) == RunStatistics(no_intervals={"accuracy": f"{missing} is missing"})

@@ -202,7 +202,10 @@ def test_version_with_another_metric_hides_all(measured: World, browser: Browser
 def test_statistics_of_another_score_are_not_shown(measured: World, browser: Browser) -> None:
     compute_statistics(measured.challenge)
     stored = LeaderboardStatistics.objects.get()
-    stored.intervals = {attempt: {**found, "score": 0.123} for attempt, found in stored.intervals.items()}
+    stored.intervals = {
+        attempt: {key: {**each, "score": 0.123} for key, each in found.items()}
+        for attempt, found in stored.intervals.items()
+    }
     stored.save()
     mark_changed(measured.challenge)
     assert intervals(browser) == [None, None]
@@ -230,7 +233,7 @@ def test_attempt_without_cases_has_no_interval_and_the_others_do(measured: World
     compute_statistics(measured.challenge)
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
     stored = LeaderboardStatistics.objects.get()
-    assert stored.intervals[third.counted_id]["reason"] == "scores/cases.csv is missing"
+    assert stored.intervals[third.counted_id]["accuracy"]["reason"] == "scores/cases.csv is missing"
     assert "single cases" in browser().get("/c/mednist/leaderboard/").text
 
 
@@ -245,7 +248,7 @@ def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
     assert ranges(browser) == [None, None]
     stored = LeaderboardStatistics.objects.get()
-    assert "exceeds the limits" in stored.intervals[bad]["reason"]
+    assert "exceeds the limits" in stored.intervals[bad]["accuracy"]["reason"]
     assert "exceeded the limits" not in stored.no_ranges  # it is not read again
 
 

@@ -87,7 +87,8 @@ def _render(
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
-    ends = [end for interval in statistics.intervals.values() for end in interval]
+    primary = leaderboard.primary.key
+    ends = [end for of in statistics.intervals.values() for end in of.get(primary, ())]
     axis = Axis.around(ends) if ends else None
     return Snapshot(
         revision=revision,
