@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # For more teams, no rank ranges: comparing all pairs would take too long.
 MOST_RANGED_BY = {MCNEMAR: 500, PAIRED_DELONG: 200, SIGN_FLIPS: 60, PERMUTATION: 25}
 MOST_RANGED = max(MOST_RANGED_BY.values())
+MOST_RANGED_BY_SORTING = 12  # where each draw of a permutation test goes through all cases in the order of their scores
 _NICE = 10  # everything else on the machine goes first
 
 
@@ -58,7 +59,10 @@ def rank_ranges(
     os.nice(_NICE)
     key: str = primary["key"]
     method = primary_method(_policy(policy), _column(primary))
-    most = MOST_RANGED_BY[method.test(len(tasks) or 1)] if method else MOST_RANGED
+    test = method.test(len(tasks) or 1) if method else MCNEMAR
+    most = MOST_RANGED_BY[test]
+    if test == PERMUTATION and policy["kind"] != "classification":
+        most = MOST_RANGED_BY_SORTING
     if len(scores) > most:
         found = RankStatistics(reason=too_many(most))
     else:
