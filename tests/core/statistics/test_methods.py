@@ -72,7 +72,7 @@ def test_every_metric_has_an_interval_of_its_mean_over_tasks(kind: str, written:
     interval, value = of.interval(tasks), np.mean([of.values(task)[0] for task in tasks])
     assert interval.low <= value <= interval.high
     widths = [single.high - single.low for single in (of.interval([task]) for task in tasks)]
-    assert interval.high - interval.low == pytest.approx(np.hypot(*widths) / 2, rel=0.35)
+    assert interval.high - interval.low == pytest.approx(np.hypot(widths[0], widths[1]) / 2, rel=0.35)
     (same,) = of.p_values([data(kind, 2), data(kind, 2)], [(0, 0)])
     assert same == 1
 

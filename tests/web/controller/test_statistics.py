@@ -147,6 +147,47 @@ def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: W
     assert None not in intervals(browser)
 
 
+# -- kinds of cases with numbers
+
+
+def write_numbers(submission: Submission, rows: Mapping[str, tuple[float, float]]) -> None:
+    """cases.csv with the columns dice and seconds of a submission's counted attempt."""
+    folder = settings.FOLDERS.runs / str(submission.counted_id) / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{case},{dice},{seconds}" for case, (dice, seconds) in rows.items()]
+    (folder / "cases.csv").write_text("\n".join(["case,dice,seconds", *lines]))
+
+
+@pytest.mark.parametrize("primary", ["accuracy", "seconds"])  # of which lower is better
+def test_means_of_several_columns(world: World, tmp_path: Path, browser: Browser, primary: str) -> None:
+    policy = "  statistics: {cases: cases.csv, kind: mean, metrics: {accuracy: mean(dice), seconds: mean(seconds)}}\n"
+    board = f"    primary_index: {['accuracy', 'seconds'].index(primary)}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio=policy, board=board))
+    for minute, (team, dice, seconds) in enumerate(((world.team, 0.25, 8.0), (world.rivals, 0.75, 4.0))):
+        team.challenge.refresh_from_db()
+        submission = add_submission(team, scores=scores(dice, seconds), minute=minute)
+        spread = [(place - 19.5) / 100 for place in range(40)]
+        write_numbers(submission, {f"{place}": (dice + each, seconds + 4 * each) for place, each in enumerate(spread)})
+    compute_statistics(world.challenge)
+    found = rows(browser)
+    assert [(row["team"], row["rank_range"]) for row in found] == [
+        (world.rivals.name, [1, 1]),
+        (world.team.name, [2, 2]),
+    ]
+    for row in found:
+        assert row["interval"] == row["intervals"][primary]
+        assert {*row["intervals"]} == {"accuracy", "seconds"}
+        assert all(low < row["scores"][key] < high for key, (low, high) in row["intervals"].items())
+    page = browser().get("/c/mednist/leaderboard/").text
+    assert page.count('class="interval"') == 4
+    assert "Intervals, 95 %: BCa bootstrap below 100 cases, percentile from 100." in page
+    (first, _) = csv.DictReader(io.StringIO(browser().get("/c/mednist/leaderboard.csv").text))
+    other = {"accuracy": "seconds", "seconds": "accuracy"}[primary]
+    ends = [float(first[name]) for name in ("interval_low", "interval_high")]
+    of_other = [float(first[f"interval_{end}_{other}"]) for end in ("low", "high")]
+    assert (ends, of_other) == (found[0]["intervals"][primary], found[0]["intervals"][other])
+
+
 # -- after a kill
 
 
