@@ -31,9 +31,9 @@ def data(kind: str, submissions: int = 1, cases: int = CASES, seed: int = 1) -> 
     """Submissions whose errors grow with their number."""
     random, noise = np.random.default_rng(seed), 1 + 3 * np.arange(submissions)[:, np.newaxis]
     if kind == "classification":
-        truth = np.arange(cases) % 3
+        classes = np.arange(cases) % 3
         wrong = random.random((submissions, cases)) < 0.04 * noise**1.6
-        return Answers(CLASSES, truth, np.where(wrong, (truth + 1) % 3, truth))
+        return Answers(CLASSES, classes, np.where(wrong, (classes + 1) % 3, classes))
     if kind == "mean":
         values = random.beta(8, 1.5, cases) * 0.9**noise
         return Values(("dice",), values[..., np.newaxis], np.arange(cases), False, False)
