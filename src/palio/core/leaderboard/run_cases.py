@@ -1,5 +1,6 @@
 """The single cases behind a run's scores, and the intervals computed from them. Imports numpy."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,8 @@ def _check(
     """Raises ValueError with a clause if the cases do not give the score, up to its rounding."""
     assert policy is not None  # noqa: S101 - else there is no metric
     value = score_value(cases, metric)
+    if math.isnan(value):
+        raise ValueError(f"{policy.metric_of(column, primary)} has no value for the cases of scores/{policy.cases}")
     if abs(value - score) > 0.5 * 10**-column.precision:
         digits, written = f".{column.precision}f", policy.metric_of(column, primary)
         of = f"{written} of scores/{policy.cases}" if len(cases) == 1 else f"mean {written} of {len(cases)} tasks"

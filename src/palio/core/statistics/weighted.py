@@ -57,8 +57,8 @@ def chosen_labels(metric: WrittenMetric, labels: Sequence[str]) -> list[int]:
     if metric.argument is None or metric.name == "sensitivity_at_specificity":
         return [*range(len(labels))]
     if metric.argument not in labels:
-        named = ", ".join(filter(None, labels)) or "only one, without a name"
-        raise ValueError(f"there is no label {metric.argument}; the labels are {named}")
+        named = "the cases have one label without a name" if labels == ("",) else f"the labels are {', '.join(labels)}"
+        raise ValueError(f"there is no label {metric.argument}; {named}")
     return [labels.index(metric.argument)]
 
 
