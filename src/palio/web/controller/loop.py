@@ -34,6 +34,7 @@ from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.core.quantities import MIB, duration_text, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
+from palio.web.config.log_format import about
 from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
@@ -85,7 +86,8 @@ class Controller:
     ) -> None:
         self.changed = threading.Event()
         self._folders, self._clock, self._still_alone = folders, clock, still_alone
-        self._engines, self._workers = engines or Engines(), workers or WorkerProcesses(key)
+        self._engines = engines or Engines()
+        self._workers = workers or WorkerProcesses(key, log_format=configuration.log_format)
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
@@ -129,12 +131,14 @@ class Controller:
         with self._heartbeat.waiting():
             self._still_alone()
         self.beat()
-        running = {row.identity: row for row in _rows().filter(state__in=[*RUNNING])}
+        running = {row.identity: row for row in _running()}
         for identity in [*self._active.keys() - running.keys()]:  # ended by somebody else
             self._abandon(identity)
         for row in running.values():
             if row.identity not in self._active:
-                self._safely(row, self._take_up)
+                for whole in _rows().filter(pk=row.pk):
+                    self._safely(whole, self._take_up)
+                    row.state = whole.state
             if row.identity in self._active:
                 self._safely(row, self._attend)
         self._unheld = frozenset(
@@ -340,17 +344,18 @@ class Controller:
     def _safely(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
         """Handle one attempt so that an error ends only that attempt."""
         self._heartbeat.at_work = row.identity
-        try:
-            act(row)
-        except (DatabaseError, OSError):
-            raise  # affects all attempts and may pass
-        except PalioError as error:
-            self._end(row, Outcome.failed(error.failure))
-        except Exception as error:
-            log.exception("Cannot handle %s", row.identity)
-            self._end(row, Outcome.failed(broken(error)))
-        finally:
-            self._heartbeat.at_work = ""
+        with about(row.identity, row.submission_id):
+            try:
+                act(row)
+            except (DatabaseError, OSError):
+                raise  # affects all attempts and may pass
+            except PalioError as error:
+                self._end(row, Outcome.failed(error.failure))
+            except Exception as error:
+                log.exception("Cannot handle %s", row.identity)
+                self._end(row, Outcome.failed(broken(error)))
+            finally:
+                self._heartbeat.at_work = ""
 
     def _is_active(self, identity: str) -> bool:
         return identity in self._active or identity in self._unheld
@@ -371,9 +376,16 @@ class Controller:
             "engine": engine[:200],
             "trouble": trouble,
             "unenforced": list(unenforced),
+            "engine_check_s": self.watch.check_s,
         }
         if not ControllerBeat.objects.filter(pk=1).update(**values):
             ControllerBeat.objects.create(pk=1, **values)
+
+
+def _running() -> QuerySet[Attempt]:
+    """Only what a tick needs of each running attempt."""
+    needed = Attempt.objects.only("identity", "submission", "state", "cancel_requested")
+    return needed.filter(state__in=[*RUNNING]).order_by("created", "identity")
 
 
 def _rows() -> QuerySet[Attempt]:
