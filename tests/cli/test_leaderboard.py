@@ -46,9 +46,9 @@ def test_table_and_notes(three: list[Path], tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
-        "  1-2    resnet.zip  0.9983  [0.9921, 0.9998]       12.2\n"
-        "  1-2    vit.zip     0.9967  [0.9891, 0.9992]       12.2\n"
-        "  3      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
+        "  1-2    resnet.zip  0.9983  [0.9922, 0.9998]       12.2\n"
+        "  1-2    vit.zip     0.9967  [0.9893, 0.9993]       12.2\n"
+        "  3      linear.zip  0.9333  [0.9113, 0.9512]       12.2\n"
         "  –      broken.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "\n"
         "1 of 2 neighboring pairs differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
@@ -73,7 +73,7 @@ def test_run_named_twice_is_ranked_once(
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
-        "  1      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
+        "  1      linear.zip  0.9333  [0.9113, 0.9512]       12.2\n"
         "\n"
         "Only one run has a score, so there is nothing to compare it with.\n"
     )
@@ -86,7 +86,7 @@ def test_run_without_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run      F1 ↑     95 % interval  Seconds ↓\n"
-        "  1      a.zip  0.9900  [0.9794, 0.9958]       12.2\n"
+        "  1      a.zip  0.9900  [0.9795, 0.9958]       12.2\n"
         "  2      b.zip  0.5000              none        1.0\n"
         "\n"
         "The runs could not be compared with each other, so their order may be chance.\n"
@@ -120,6 +120,7 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert leaderboard(*three[1:], broken, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     for run in shown["ranked"]:
+        assert run.pop("intervals") == {"f1": run["interval"]}
         run["interval"] = [round(end, 4) for end in run["interval"]]
         run["rank_frequencies"] = [round(share, 3) for share in run["rank_frequencies"]]
     assert shown == {
@@ -139,8 +140,9 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
                 "rank": 1,
                 "rank_range": [1, 2],
                 "scores": {"f1": 1 - 1 / 600, "seconds": 12.25},
-                "interval": [0.9921, 0.9998],
+                "interval": [0.9922, 0.9998],
                 "no_interval": None,
+                "no_intervals": {},
                 "rank_frequencies": [0.822, 0.178],
             },
             {
@@ -149,8 +151,9 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
                 "rank": 2,
                 "rank_range": [1, 2],
                 "scores": {"f1": 1 - 2 / 600, "seconds": 12.25},
-                "interval": [0.9891, 0.9992],
+                "interval": [0.9893, 0.9993],
                 "no_interval": None,
+                "no_intervals": {},
                 "rank_frequencies": [0.395, 0.605],
             },
         ],
@@ -228,7 +231,7 @@ def test_page_self_contained(three: list[Path], tmp_path: Path, capsys: pytest.C
     assert not re.search(r"https?:|@import|url\(", content)
     text = " | ".join(page.text)
     assert "Final: 4 runs, compared on 600 cases. ↑ higher is better, ↓ lower is better." in text
-    assert " | 1–2 | resnet.zip | 0.9983 | 0.9921 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
+    assert " | 1–2 | resnet.zip | 0.9983 | 0.9922 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
     assert " | 3 | linear.zip | 0.9333 | " in text
     assert "Without a rank | broken.zip | failed at predict: The container exited with code 3" in text
     assert REDRAWN in text

@@ -275,7 +275,7 @@ palio:
         "29: palio.blind.restore[0].csv: says `res/a.csv`; write the plain name of a CSV file, such as cases.csv, without folders",
         "29: palio.blind.restore[0].column: is missing; name the column with the names of inputs",
         "29: palio.blind.inputs: is `images/*.jpg`; write a pattern over file names, without folders, such as *.jpg",
-        "30: palio.statistics.kind: says `guess`; write classification",
+        "30: palio.statistics.kind: says `guess`; write classification, probability, mean or pairs",
         "30: palio.statistics.metric: is missing; name the metric, such as f1_weighted",
         "31: palio.ranking: says `best`; write a mapping here: lines of `key: value`",
     ]

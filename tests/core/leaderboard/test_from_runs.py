@@ -132,18 +132,18 @@ def test_runs_of_different_inputs(tmp_path: Path, lock: dict[str, Any], name: st
 def test_missing_interval_reason(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
     run = write_run(tmp_path / "a", wrong=range(60), scores={"f1": 0.5}, lock=lock)
     (only,) = ranked([run]).ranked
-    assert (only.row.rank, only.rank_range, only.interval, only.no_interval) == (1, None, None, reason)
+    assert (only.row.rank, only.rank_range, only.intervals, only.no_intervals) == (1, None, {}, {"f1": reason})
 
 
 def test_rounded_score_agrees_with_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=range(1), scores={"f1": 0.9983})
-    assert ranked([run]).ranked[0].no_interval is None
+    assert ranked([run]).ranked[0].no_intervals == {}
 
 
 def test_case_file_broken(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     (run / "scores" / "cases.csv").write_text("file,truth,prediction\n1,,x\n")
-    assert ranked([run]).ranked[0].no_interval == "scores/cases.csv cannot be used (row 2: no truth)"
+    assert ranked([run]).ranked[0].no_intervals["f1"] == "scores/cases.csv cannot be used (row 2: no truth)"
 
 
 def test_case_file_link(tmp_path: Path) -> None:
@@ -152,4 +152,4 @@ def test_case_file_link(tmp_path: Path) -> None:
     (run / "scores").mkdir()
     (run / "scores" / "cases.csv").symlink_to(tmp_path / "elsewhere" / "cases.csv")
     reason = "scores/cases.csv cannot be used (cases.csv is a link, and links are not followed)"
-    assert ranked([run]).ranked[0].no_interval == reason
+    assert ranked([run]).ranked[0].no_intervals["f1"] == reason

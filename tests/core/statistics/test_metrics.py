@@ -1,13 +1,17 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from palio.core.statistics.metrics import METRICS, Counts, accuracy, confusion_matrix
+from palio.core.statistics.metrics import METRICS, Counts, accuracy, confusion_matrix, of_class
 
 RANDOM = np.random.default_rng(7)
 SKLEARN = {
     "accuracy": sklearn.accuracy_score,
     "balanced_accuracy": sklearn.balanced_accuracy_score,
+    "mcc": sklearn.matthews_corrcoef,
+    "kappa": sklearn.cohen_kappa_score,
 } | {
     f"{name}_{average}": lambda truth, said, score=score, average=average: score(
         truth, said, average=average, zero_division=0
@@ -55,6 +59,23 @@ def test_many_matrices_at_once(metric: str) -> None:
     matrices = RANDOM.integers(0, 9, (5, 4, 4)).astype(float)
     together = METRICS[metric](Counts.of_matrix(matrices))
     assert together.tolist() == [float(METRICS[metric](Counts.of_matrix(matrix))) for matrix in matrices]
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [("recall", sklearn.recall_score), ("precision", sklearn.precision_score), ("f1", sklearn.f1_score)],
+)
+def test_metrics_of_one_class(name: str, score: Callable[..., list[float]]) -> None:
+    truth, said = RANDOM.integers(0, 4, 80), RANDOM.integers(0, 5, 80)
+    expected = score(truth, said, average=None, labels=range(5), zero_division=0)
+    found = [float(of_class(name, number)(Counts.of_codes(truth, said, 5))) for number in range(5)]
+    assert found == pytest.approx(list(expected), abs=1e-15)
+
+
+@pytest.mark.parametrize("metric", ["mcc", "kappa"])
+def test_agreement_of_constant_predictions_is_zero(metric: str) -> None:
+    assert float(METRICS[metric](Counts.of_codes(np.array([0, 0, 1]), np.array([0, 0, 0]), 2))) == 0
+    assert float(METRICS[metric](Counts.of_codes(np.array([0, 0]), np.array([0, 0]), 1))) == 0
 
 
 def test_weighted_recall_is_accuracy() -> None:

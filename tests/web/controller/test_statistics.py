@@ -147,6 +147,47 @@ def test_interval_after_withdrawal(measured: World, browser: Browser) -> None:
     assert None not in intervals(browser)
 
 
+# -- kinds of cases with numbers
+
+
+def write_numbers(submission: Submission, rows: Mapping[str, tuple[float, float]]) -> None:
+    """cases.csv with the columns dice and seconds of a submission's counted attempt."""
+    folder = settings.FOLDERS.runs / str(submission.counted_id) / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{case},{dice},{seconds}" for case, (dice, seconds) in rows.items()]
+    (folder / "cases.csv").write_text("\n".join(["case,dice,seconds", *lines]))
+
+
+@pytest.mark.parametrize("primary", ["accuracy", "seconds"])  # of which lower is better
+def test_means_of_several_columns(world: World, tmp_path: Path, browser: Browser, primary: str) -> None:
+    policy = "  statistics: {cases: cases.csv, kind: mean, metrics: {accuracy: mean(dice), seconds: mean(seconds)}}\n"
+    board = f"    primary_index: {['accuracy', 'seconds'].index(primary)}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio=policy, board=board))
+    for minute, (team, dice, seconds) in enumerate(((world.team, 0.25, 8.0), (world.rivals, 0.75, 4.0))):
+        team.challenge.refresh_from_db()
+        submission = add_submission(team, scores=scores(dice, seconds), minute=minute)
+        spread = [(place - 19.5) / 100 for place in range(40)]
+        write_numbers(submission, {f"{place}": (dice + each, seconds + 4 * each) for place, each in enumerate(spread)})
+    compute_statistics(world.challenge)
+    found = rows(browser)
+    assert [(row["team"], row["rank_range"]) for row in found] == [
+        (world.rivals.name, [1, 1]),
+        (world.team.name, [2, 2]),
+    ]
+    for row in found:
+        assert row["interval"] == row["intervals"][primary]
+        assert {*row["intervals"]} == {"accuracy", "seconds"}
+        assert all(low < row["scores"][key] < high for key, (low, high) in row["intervals"].items())
+    page = browser().get("/c/mednist/leaderboard/").text
+    assert page.count('class="interval"') == 4
+    assert "Intervals, 95 %: BCa bootstrap below 100 cases, percentile from 100." in page
+    (first, _) = csv.DictReader(io.StringIO(browser().get("/c/mednist/leaderboard.csv").text))
+    other = {"accuracy": "seconds", "seconds": "accuracy"}[primary]
+    ends = [float(first[name]) for name in ("interval_low", "interval_high")]
+    of_other = [float(first[f"interval_{end}_{other}"]) for end in ("low", "high")]
+    assert (ends, of_other) == (found[0]["intervals"][primary], found[0]["intervals"][other])
+
+
 # -- after a kill
 
 
@@ -198,7 +239,10 @@ def test_changed_metric_hides_statistics(measured: World, browser: Browser, tmp_
 def test_changed_score_hides_interval(measured: World, browser: Browser) -> None:
     compute_statistics(measured.challenge)
     stored = LeaderboardStatistics.objects.get()
-    stored.intervals = {attempt: {**found, "score": 0.123} for attempt, found in stored.intervals.items()}
+    stored.intervals = {
+        attempt: {key: {**each, "score": 0.123} for key, each in found.items()}
+        for attempt, found in stored.intervals.items()
+    }
     stored.save()
     mark_changed(measured.challenge)
     assert intervals(browser) == [None, None]
@@ -226,7 +270,7 @@ def test_attempt_without_cases(measured: World, browser: Browser) -> None:
     compute_statistics(measured.challenge)
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
     stored = LeaderboardStatistics.objects.get()
-    assert stored.intervals[third.counted_id]["reason"] == "scores/cases.csv is missing"
+    assert stored.intervals[third.counted_id]["accuracy"]["reason"] == "scores/cases.csv is missing"
     assert "single cases" in browser().get("/c/mednist/leaderboard/").text
 
 
@@ -239,7 +283,7 @@ def test_oversized_case_file(measured: World, browser: Browser, monkeypatch: pyt
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
     assert ranges(browser) == [None, None]
     stored = LeaderboardStatistics.objects.get()
-    assert "exceeds the limits" in stored.intervals[bad]["reason"]
+    assert "exceeds the limits" in stored.intervals[bad]["accuracy"]["reason"]
     assert "exceeded the limits" not in stored.no_ranges  # it is not read again
 
 

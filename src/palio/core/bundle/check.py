@@ -10,18 +10,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from palio.core.bundle.case_metrics import KINDS, WrittenMetric, case_metric
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
-from palio.core.bundle.leaderboards import score_columns
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns
 from palio.core.bundle.model import Bundle, Column, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.task_columns import own_columns
-from palio.core.bundle.wording import quoted
+from palio.core.bundle.wording import quoted, suggestion
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
@@ -151,9 +152,44 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     during = [task for task in phase.tasks if task.ingestion_only_during_scoring and task.ingestion_program]
     # CodaLab has the key once for all tasks of a phase.
     yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
+    yield from _statistics(bundle, phase)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
+
+
+def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
+    """Checks that metrics belong to columns with scores, and say the same about what is better."""
+    policy = phase.rules.statistics
+    if policy is None or policy.kind not in KINDS:
+        return
+    columns = {column.key: column for column in own_columns(score_columns(bundle, phase))}
+    scored = [key for key, column in columns.items() if column.computation is None]
+    for key, _ in policy.metrics:
+        if key not in scored:
+            why = "is computed from other columns" if key in columns else "is no column of a leaderboard"
+            yield _error(
+                f"palio.statistics.metrics.{key}", f"{why}; write one of {', '.join(scored)}{suggestion(key, scored)}"
+            )
+    primaries = {board.primary.key for board in leaderboards_of(bundle, phase)} if policy.metric else set()
+    named = {**dict.fromkeys(sorted(primaries), ("palio.statistics.metric", policy.metric))} | {
+        key: (f"palio.statistics.metrics.{key}", written) for key, written in policy.metrics
+    }
+    for key, (field, written) in named.items():
+        is_higher_better = case_metric(policy.kind, written).is_higher_better
+        if key in columns and is_higher_better not in (None, columns[key].descending):
+            better = "higher" if is_higher_better else "lower"
+            yield _warning(
+                field,
+                f"is {quoted(written)}, of which {better} is better, but the column {quoted(key)} is sorted "
+                f"{'desc' if columns[key].descending else 'asc'}; correct `sorting` or the metric",
+            )
+        if WrittenMetric.parse(written).name.startswith("median"):
+            yield _warning(
+                field,
+                f"is {quoted(written)}; the interval of a median is wide, and hardly any two submissions differ in it; "
+                "prefer the mean",
+            )
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:

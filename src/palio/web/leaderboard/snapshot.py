@@ -94,11 +94,12 @@ def _render(
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+    primary = leaderboard.primary.key
     drawn = [
         value
         for row in leaderboard.rows
-        if row.rank and (interval := statistics.intervals.get(row.entry.attempt))
-        for value in (row.values[leaderboard.primary.key], *interval)
+        if row.rank and (interval := statistics.intervals.get(row.entry.attempt, {}).get(primary))
+        for value in (row.values[primary], *interval)
     ]
     return Snapshot(
         revision=revision,
