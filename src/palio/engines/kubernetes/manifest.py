@@ -46,8 +46,9 @@ OPTIONAL = {
     "ttlSecondsAfterFinished": "removal of abandoned jobs (Kubernetes 1.21)",
 }
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SUFFIXES = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_SUFFIXES |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", 1)}
+_SUFFIXES = {"": Decimal(1), "m": Decimal("0.001")}
+_SUFFIXES |= {letter: Decimal(1000**power) for power, letter in enumerate("kMGTPE", 1)}
+_SUFFIXES |= {f"{letter}i": Decimal(1024**power) for power, letter in enumerate("KMGTPE", 1)}
 
 
 def object_name(name: str) -> str:
@@ -125,7 +126,7 @@ def _lost(created: Any, wanted: Any, path: str) -> Iterator[str]:
             return
         for number, value in enumerate(wanted):
             yield from _lost(created[number], value, f"{path}[{number}]")
-    elif created != wanted and not (_is_quantity(path) and _quantity(created) == _quantity(wanted)):
+    elif created != wanted and not (_is_quantity(path) and quantity(created) == quantity(wanted)):
         yield path
 
 
@@ -133,11 +134,12 @@ def _is_quantity(path: str) -> bool:
     return ".resources." in path or path.endswith(".sizeLimit")
 
 
-def _quantity(text: object) -> Decimal | None:
+def quantity(text: object) -> Decimal | None:
+    """The value of a quantity such as `1500m` or `2Gi`, or None if it is none."""
     match = re.fullmatch(r"([0-9.]+)([A-Za-z]{0,2})", str(text))
-    if not match or (match[2] and match[2] not in _SUFFIXES):
+    if not match or match[2] not in _SUFFIXES:
         return None
-    return Decimal(match[1]) * _SUFFIXES.get(match[2], 1)
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
 def _literal(text: str) -> str:
