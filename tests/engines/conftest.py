@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker
+from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker, kubernetes
 
 
 @pytest.fixture(
@@ -12,6 +12,7 @@ from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker
         pytest.param(docker, marks=pytest.mark.docker, id="docker"),
         pytest.param(bubblewrap, marks=pytest.mark.bubblewrap, id="bubblewrap"),
         pytest.param(bubblewrap_watching, marks=pytest.mark.bubblewrap, id="bubblewrap-watching"),
+        pytest.param(kubernetes, marks=[pytest.mark.docker, pytest.mark.kubernetes], id="kubernetes"),
     ]
 )
 def trial(request: pytest.FixtureRequest, tmp_path: Path, state: Path) -> Iterator[Trial]:

@@ -121,3 +121,10 @@ def docker(folder: Path) -> Engine:
     from palio.engines.docker import DockerEngine
 
     return DockerEngine()
+
+
+def kubernetes(folder: Path) -> Engine:
+    """In the cluster that the variables of docs/kubernetes.md name."""
+    from palio.engines.kubernetes import KubernetesEngine
+
+    return KubernetesEngine()

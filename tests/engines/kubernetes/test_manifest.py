@@ -124,7 +124,7 @@ def test_command_of_the_image_is_kept_unless_one_is_given() -> None:
 
 
 def test_environment_names_nothing_of_the_cluster() -> None:
-    names = {each["name"]: each["value"] for each in container(manifest())["env"]}
+    names = {each["name"]: each.get("value", "") for each in container(manifest())["env"]}
     assert names["PALIO_TIME_S"] == "500"
     of_cluster = {name: value for name, value in names.items() if name.startswith("KUBERNETES")}
     assert of_cluster["KUBERNETES_SERVICE_HOST"] == ""

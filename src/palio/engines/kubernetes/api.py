@@ -59,6 +59,9 @@ class Cluster:
         self._configuration = client.configuration
         self._pool: urllib3.PoolManager = client.rest_client.pool_manager
         self._offset = timedelta()  # of the API server's clock
+        self.is_verified: bool = self._configuration.verify_ssl or not self._configuration.host.startswith("https")
+        if not self.is_verified:  # as the kubeconfig says; the library would print a warning for every request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     @property
     def kubectl(self) -> str:

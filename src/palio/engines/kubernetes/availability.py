@@ -155,6 +155,6 @@ def check(cluster: Cluster, limits: Limits) -> None:
                 setting=setting,
                 value=value,
                 engine="kubernetes",
-                reason=f"its largest node offers {size_text(int(most)) if is_memory else f'{most:f}'}",
+                reason=f"its largest node offers {size_text(int(most)) if is_memory else f'{float(most):g}'}",
                 next_step="Add a larger node, or lower the limit in competition.yaml.",
             )

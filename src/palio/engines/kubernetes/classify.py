@@ -79,6 +79,7 @@ _CHARGED = {
 }
 _ENDED_BY = {BY_TIME: Ending.TIME_LIMIT, BY_OUTPUT: Ending.OUTPUT_LIMIT}
 _NOBODY = {Ending.DONE, Ending.STOPPED, Ending.SUSPENDED}
+_SYSTEM_OOM_IS_TRUE = (1, 31)  # the oldest kubelet for which this was checked; 1.20 is wrong
 _OWN_DISK = re.compile(r"Usage of EmptyDir volume|ephemeral (?:local )?storage (?:usage|limit)")
 _NOT_EXECUTABLE = re.compile(r"exec: |executable file|no command specified|no such file or directory|exec format", re.I)
 _DISRUPTIONS = {"Preempting", "NodeShutdown", "Terminated", "Shutdown"}  # reasons of pods, before DisruptionTarget
@@ -101,7 +102,7 @@ def classify(
         return _over(Ending.UNKNOWN, "the job no longer exists")
     if pod is None:
         return _without_pod(job, events, now)
-    own = _own_end(pod, events)
+    own = _own_end(pod, events, node)
     if own is not None:
         finished = _finished(pod)
         if finished is not None and all(finished < stamp for stamp in _interruptions(pod, events, node)):
@@ -166,7 +167,7 @@ def _interruptions(pod: Object, events: Sequence[Object], node: Object | None) -
 # -- the program's own end
 
 
-def _own_end(pod: Object, events: Sequence[Object]) -> Classification | None:
+def _own_end(pod: Object, events: Sequence[Object], node: Object | None) -> Classification | None:
     status = pod.get("status", {})
     ended = _terminated(pod)
     ended_by = pod.get("metadata", {}).get("annotations", {}).get(ENDED_BY)
@@ -179,7 +180,7 @@ def _own_end(pod: Object, events: Sequence[Object]) -> Classification | None:
     if reason in _CANNOT_START:
         return _over(Ending.NOT_RUNNABLE, message or reason)
     if reason == "OOMKilled" and code != 0:
-        if system := _system_oom(events, ended):
+        if system := _system_oom(events, node, ended):
             return _over(Ending.NODE_PRESSURE, system)
         return _over(Ending.OUT_OF_MEMORY, f"OOMKilled, exit code {code}")
     if ended_by or status.get("reason") == "DeadlineExceeded":
@@ -209,8 +210,14 @@ def _deadline(pod: Object, ended: Object | None, ended_by: str | None) -> Classi
     return _over(Ending.WAITED_TOO_LONG, f"DeadlineExceeded: {status.get('message', '')}")
 
 
-def _system_oom(events: Sequence[Object], ended: Object) -> str | None:
-    """The node's event of running out of memory itself, within a minute of the container's end."""
+def _system_oom(events: Sequence[Object], node: Object | None, ended: Object) -> str | None:
+    """The node's event of running out of memory itself, within a minute of the container's end.
+
+    Old kubelets misread newer kernels, and report every container that exceeds its own limit in this way.
+    """
+    match = re.match(r"v(\d+)\.(\d+)", (node or {}).get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
+    if not match or (int(match[1]), int(match[2])) < _SYSTEM_OOM_IS_TRUE:
+        return None
     finished = _time(ended.get("finishedAt"))
     for event in events:
         at = _event_time(event)

@@ -19,9 +19,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
-from palio.core.engine import Collected, End, Guarantee, Job, JobResult, Limits, Work
+from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Work
 from palio.core.errors import Cause, PalioError
 from palio.core.files.collect import collect_folder
 from palio.core.quantities import size_text
@@ -58,7 +59,10 @@ from palio.engines.output_folder import folder_usage
 _LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
 _MEASURE_S = 0.5  # between measurements of an output
 _STOPPED_S = 15.0
+# Before 1.22, a kubelet that ends a pod says that it failed before its container has ended, and never says that it has.
+_SETTLED_S = GRACE_S + 3.0
 _ENDED = ("Succeeded", "Failed")
+_CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 _NEXT_STEPS = {
     Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
@@ -77,8 +81,10 @@ class _Watched:
     measured: float = float("-inf")
     began: float | None = None  # monotonic, when its container started
     follower: LogFollower | None = None
+    failed: float | None = None  # monotonic, when its pod was first seen to have failed with a running container
     result: JobResult | None = None
     seen: Json = field(default_factory=dict)  # the pod as of the last look
+    job: Json = field(default_factory=dict)  # and the job
 
 
 class KubernetesEngine:
@@ -102,7 +108,8 @@ class KubernetesEngine:
         self._events = f"/api/v1/namespaces/{namespace}/events"
 
     def describe(self) -> str:
-        return f"Kubernetes {self._version.removeprefix('v')}"
+        unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
+        return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         return availability.guarantees(self._version, self._missing, self._settings)
@@ -187,7 +194,7 @@ class KubernetesEngine:
         taken = {each["metadata"].get("annotations", {}).get(UID) for each in listed}
         uids = job_uids()
         begin = int.from_bytes(sha256(job.name.encode()).digest()[:8]) % len(uids)
-        for uid in (*uids[begin:], *uids[:begin]):
+        for uid in chain(uids[begin:], uids[:begin]):
             if str(uid) not in taken:
                 return uid
         raise self._fault("starting", job, f"all {len(uids):,} users for jobs are in use")
@@ -230,9 +237,19 @@ class KubernetesEngine:
                 self._follow(job, watched)
                 self._enforce(job, watched, watched.seen)
             return None
+        if not self._is_settled(watched):
+            return None
         self._raise_unless_own(job, found, watched.seen)
         watched.result = self._ended(job, found, watched)
         return watched.result
+
+    def _is_settled(self, watched: _Watched) -> bool:
+        """Whether the container of a pod that is over has ended, as far as its kubelet would tell."""
+        if watched.seen.get("status", {}).get("phase") not in _ENDED or not _running_since(watched.seen):
+            return True
+        if watched.failed is None:
+            watched.failed = time.monotonic()
+        return time.monotonic() - watched.failed > _SETTLED_S
 
     def _is_unchanged(self, watched: _Watched) -> bool:
         """Whether the pod is as it was, as far as the API server tells, and was looked at a moment ago."""
@@ -249,7 +266,7 @@ class KubernetesEngine:
         if len(pods) > 1:
             return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster started a second pod for it")
         pod = pods[0] if pods else None
-        watched.seen, watched.looked = pod or {}, time.monotonic()
+        watched.job, watched.seen, watched.looked = found, pod or {}, time.monotonic()
         node = self._node(pod)
         return classify(found, pod, self._events_of(job, pod), node, self._cluster.now())
 
@@ -310,14 +327,17 @@ class KubernetesEngine:
 
     def _ended(self, job: Job, found: Classification, watched: _Watched) -> JobResult:
         pod, ended = watched.seen, _terminated(watched.seen)
-        if ended and ended.get("reason") not in ("StartError", "ContainerCannotRun"):
+        began = (ended or _stage(pod).get("running") or {}).get("startedAt")
+        if began and (ended or {}).get("reason") not in _CANNOT_START:
             self._follow(job, watched)
             if watched.follower:
                 watched.follower.finish()
         elif not job.log.exists():
             job.log.write_text(f"{found.evidence}\n")
-        started = _time((ended or {}).get("startedAt") or pod["metadata"]["creationTimestamp"])
-        finished = max(started, _time(ended["finishedAt"]) if ended else self._cluster.now())
+        started = _time(began or pod["metadata"]["creationTimestamp"])
+        finished = max(
+            started, _time(ended["finishedAt"]) if ended else _over_since(watched.job) or self._cluster.now()
+        )
         code = (ended or {}).get("exitCode")
         result = JobResult(End.EXITED, code if code is not None else 137, started, finished)
         excess = self._output_excess(job)
@@ -356,7 +376,9 @@ class KubernetesEngine:
         while (found := self._job(job)) is not None:
             pods = self._pods_of(job, found)
             running = [pod for pod in pods if pod["status"].get("phase") not in _ENDED]
-            if not running and (pods or _is_over(found)):
+            if not running and (pods or _over_since(found)):
+                if asked and any(map(_running_since, pods)):
+                    time.sleep(_SETTLED_S)
                 return True
             if not pods or any(not pod["spec"].get("nodeName") for pod in running):
                 # No kubelet knows of it, so there is no log or status to keep.
@@ -438,9 +460,10 @@ def _terminated(pod: Json) -> Json | None:
     return found
 
 
-def _is_over(job: Json) -> bool:
+def _over_since(job: Json) -> datetime | None:
     conditions = job.get("status", {}).get("conditions") or ()
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)
+    ends = [each for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"]
+    return _time(ends[0]["lastTransitionTime"]) if ends else None
 
 
 def _time(text: str) -> datetime:

@@ -169,8 +169,8 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
         "image": job.image,
         "imagePullPolicy": "IfNotPresent" if settings.registry else "Never",
         "env": [
-            {"name": name, "value": _literal(value)}
-            for name, value in {**dict.fromkeys(_BLANK, ""), **environment(job)}.items()
+            *({"name": name} for name in _BLANK),
+            *({"name": name, "value": _literal(value)} for name, value in environment(job).items() if value),
         ],
         "resources": {"limits": resources, "requests": dict(resources)},
         "securityContext": {
