@@ -33,7 +33,7 @@ def connected(
 ) -> Iterator[tuple[Cluster, FakeApi]]:
     with serving(answer) as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
-        yield Cluster(Settings(tmp_path, **settings)), fake  # type: ignore[arg-type]
+        yield Cluster(Settings(tmp_path, **settings)), fake
 
 
 def failure(error: PalioError) -> tuple[str, str, str]:

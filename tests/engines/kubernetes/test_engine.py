@@ -382,7 +382,7 @@ def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: 
     engine.check(replace(LIMITS, cpus=3.5))
     for wrong, setting in (({"cpus": 4.0}, "cpus"), ({"memory_bytes": 1 << 40}, "memory"), ({"gpus": 1}, "gpus")):
         with pytest.raises(PalioError) as raised:
-            engine.check(replace(LIMITS, **wrong))  # type: ignore[arg-type]
+            engine.check(replace(LIMITS, **wrong))
         assert raised.value.failure.code == "limit-unavailable"
         assert setting in raised.value.failure.message
 

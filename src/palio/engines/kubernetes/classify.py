@@ -6,7 +6,7 @@ judged by its own end.
 
 Covered: Kubernetes 1.20 and later. Clusters before 1.26 do not mark interruptions (DisruptionTarget), so there their
 reasons and messages decide. Not covered: a child process killed for memory in a container without memory.oom.group
-(before 1.28): the container goes on, and ends however its program reacts.
+(before 1.28): the container continues, and ends however its program reacts.
 """
 
 import re

@@ -7,7 +7,7 @@ watches; a log that survives its pod's end.
 
 Not covered: a cluster that does not enforce network policies, and limits on processes, which no field of a pod sets;
 output is measured, not limited. `guarantees` says so. Two processes that start different jobs at the same moment may
-give them the same user. A node that is lost may go on running a job whose attempt has been given up.
+give them the same user. A lost node may continue to run a job whose attempt is over.
 
 All state is in the cluster and on the volume. A pod is ended by moving its deadline to now, which keeps its log and
 status; an annotation says why.
@@ -59,7 +59,7 @@ from palio.engines.output_folder import folder_usage
 _LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
 _MEASURE_S = 0.5  # between measurements of an output
 _STOPPED_S = 15.0
-# Before 1.22, a kubelet that ends a pod says that it failed before its container has ended, and never says that it has.
+# Before 1.22, a kubelet that ends a pod reports that the pod failed before its container stops, and nothing after that.
 _SETTLED_S = GRACE_S + 3.0
 _ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
@@ -140,7 +140,7 @@ class KubernetesEngine:
             self._images.stop(work)
             return
         if not self._end(work, BY_STOP):
-            raise self._fault("stopping", work, "its node does not confirm that it has ended")
+            raise self._fault("stopping", work, "its node does not confirm that it stopped")
 
     def collect(self, job: Job, destination: Path) -> Collected:
         limits = job.limits
@@ -244,7 +244,7 @@ class KubernetesEngine:
         return watched.result
 
     def _is_settled(self, watched: _Watched) -> bool:
-        """Whether the container of a pod that is over has ended, as far as its kubelet would tell."""
+        """Whether the container of a pod that is over has stopped, too."""
         if watched.seen.get("status", {}).get("phase") not in _ENDED or not _running_since(watched.seen):
             return True
         if watched.failed is None:

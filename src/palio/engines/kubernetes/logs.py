@@ -35,7 +35,7 @@ class LogFollower:
         self._thread.start()
 
     def finish(self) -> None:
-        """Completes the log of a container that has ended. Raises PalioError if it cannot be read."""
+        """Completes the log of a stopped container. Raises PalioError if it cannot be read."""
         self._ended.set()
         self._thread.join(_ENDS_S)
         if self._full:

@@ -40,7 +40,7 @@ _BLANK = (*(f"KUBERNETES_SERVICE_{end}" for end in _SERVICE), *(f"KUBERNETES_POR
 OPTIONAL = {
     "hostUsers": "a user namespace of its own (Kubernetes 1.33)",
     "podFailurePolicy": "disruptions recorded on the job (Kubernetes 1.26)",
-    "podReplacementPolicy": "no second pod before the first has ended (Kubernetes 1.29)",
+    "podReplacementPolicy": "no second pod before the first is over (Kubernetes 1.29)",
     "recursiveReadOnly": "read-only mounts below inputs (Kubernetes 1.31)",
     "supplementalGroupsPolicy": "no groups of the image (Kubernetes 1.31)",
     "ttlSecondsAfterFinished": "removal of abandoned jobs (Kubernetes 1.21)",

@@ -40,6 +40,12 @@ class PodWatch:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        finally:
+            self.pods = None
+
+    def _watch(self) -> None:
         while not self._closed.is_set():
             try:
                 version = self._list()
@@ -69,7 +75,7 @@ class PodWatch:
         with self._cluster.stream(self._path, SILENT_S, **query) as response:
             self._response = response
             try:
-                for event in _events(response):
+                for event in self._events(response):
                     if event["type"] == "ERROR":
                         if event["object"].get("code") == 410:
                             raise GoneError
@@ -77,8 +83,6 @@ class PodWatch:
                         break
                     version = event["object"]["metadata"]["resourceVersion"]
                     self._take(event)
-                    if self._closed.is_set():
-                        break
             finally:
                 self._response = None
         return version
@@ -91,12 +95,13 @@ class PodWatch:
             pods.pop(pod["metadata"]["name"], None)
         self.pods = pods
 
-
-def _events(response: urllib3.BaseHTTPResponse) -> Iterator[Json]:
-    """One JSON object per line. What was cut off is dropped, as the watch is resumed before it."""
-    rest = b""
-    for chunk in response.stream(2**16, decode_content=True):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
+    def _events(self, response: urllib3.BaseHTTPResponse) -> Iterator[Json]:
+        """One JSON object per line. What was cut off is dropped, as the watch is resumed before it."""
+        rest = b""
+        for chunk in response.stream(2**16, decode_content=True):
+            if self._closed.is_set():  # a connection that was shut down no longer decrypts
+                return
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield json.loads(line)
