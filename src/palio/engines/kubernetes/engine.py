@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -60,7 +60,7 @@ _LOOK_S = 10.0  # between looks at a job, its events and its node while its pod 
 _MEASURE_S = 0.5  # between measurements of an output
 _STOPPED_S = 15.0
 # Before 1.22, a kubelet that ends a pod reports that the pod failed before its container stops, and nothing after that.
-_SETTLED_S = GRACE_S + 3.0
+_SETTLED = timedelta(seconds=GRACE_S + 3.0)
 _ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
@@ -81,7 +81,6 @@ class _Watched:
     measured: float = float("-inf")
     began: float | None = None  # monotonic, when its container started
     follower: LogFollower | None = None
-    failed: float | None = None  # monotonic, when its pod was first seen to have failed with a running container
     result: JobResult | None = None
     seen: Json = field(default_factory=dict)  # the pod as of the last look
     job: Json = field(default_factory=dict)  # and the job
@@ -247,9 +246,8 @@ class KubernetesEngine:
         """Whether the container of a pod that is over has stopped, too."""
         if watched.seen.get("status", {}).get("phase") not in _ENDED or not _running_since(watched.seen):
             return True
-        if watched.failed is None:
-            watched.failed = time.monotonic()
-        return time.monotonic() - watched.failed > _SETTLED_S
+        over = _over_since(watched.job)
+        return over is not None and self._cluster.now() - over > _SETTLED
 
     def _is_unchanged(self, watched: _Watched) -> bool:
         """Whether the pod is as it was, as far as the API server tells, and was looked at a moment ago."""
@@ -378,7 +376,7 @@ class KubernetesEngine:
             running = [pod for pod in pods if pod["status"].get("phase") not in _ENDED]
             if not running and (pods or _over_since(found)):
                 if asked and any(map(_running_since, pods)):
-                    time.sleep(_SETTLED_S)
+                    time.sleep(_SETTLED.total_seconds())
                 return True
             if not pods or any(not pod["spec"].get("nodeName") for pod in running):
                 # No kubelet knows of it, so there is no log or status to keep.
