@@ -92,6 +92,9 @@ class NoImages(Images):
     def volumes(self, image: str) -> tuple[str, ...]:
         return ("/data",)
 
+    def why_not_startable(self, job: Job) -> str:
+        return "/app/run.sh is not executable" if job.command == ("/app/run.sh",) else ""
+
     def remove(self, work: object) -> None:
         pass
 
@@ -187,6 +190,22 @@ def test_job_of_the_same_name_with_another_specification_is_not_ours(
     assert raised.value.failure.code == "cluster-job-blocked"
     assert f"kubectl -n palio-jobs delete job {job.name}" in raised.value.failure.next_step
     assert server.created == 1
+
+
+def test_program_that_cannot_be_started_is_not_sent_to_the_cluster(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    script = replace(job, command=("/app/run.sh",))
+    engine.start(script)
+    engine.start(script)
+    result = engine.poll(script)
+    assert result is not None
+    assert (result.end, result.detail) == (End.NOT_STARTED, "/app/run.sh is not executable")
+    assert job.log.read_text() == "/app/run.sh is not executable\n"
+    assert KubernetesEngine(Settings(tmp_path / "shared")).poll(script) == result
+    assert (server.created, engine.job_names()) == (0, frozenset({job.name}))
+    engine.remove(script)
+    assert engine.job_names() == frozenset()
 
 
 def test_two_jobs_have_two_users(engine: KubernetesEngine, server: Server, job: Job) -> None:

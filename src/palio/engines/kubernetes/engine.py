@@ -166,7 +166,14 @@ class KubernetesEngine:
     # -- starting
 
     def _start_job(self, job: Job) -> None:
+        if self._volume.refusal(job):
+            return
         existing = self._job(job)
+        if existing is None and (fault := self._images.why_not_startable(job)):
+            now = datetime.now(UTC)
+            job.log.write_text(f"{fault}\n")
+            self._volume.refuse(job, JobResult(End.NOT_STARTED, None, now, now, detail=fault))
+            return
         uid = int(existing["metadata"]["annotations"].get(UID, 0)) if existing else self._free_uid(job)
         wanted = job_manifest(
             job,
@@ -221,6 +228,8 @@ class KubernetesEngine:
     # -- watching
 
     def _poll_job(self, job: Job) -> JobResult | None:
+        if refused := self._volume.refusal(job):
+            return refused
         watched = self._watched.get(job.name)
         if watched is None:
             selector = f"job-name={object_name(job.name)}"

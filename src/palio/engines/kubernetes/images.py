@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 
 from palio.core.engine import Build, Job, JobResult, Load
-from palio.engines.docker import DockerEngine, declared_volumes, image_tag, push_image
+from palio.engines.docker import DockerEngine, declared_volumes, image_tag, push_image, why_job_not_startable
 
 
 class Images:
@@ -47,6 +47,10 @@ class Images:
         if image not in self._volumes:
             self._volumes[image] = declared_volumes(image)
         return self._volumes[image]
+
+    def why_not_startable(self, job: Job) -> str:
+        """Empty if the job's program can be started, or if this machine no longer has its image."""
+        return str(why_job_not_startable(job) or "")
 
     def job_names(self) -> frozenset[str]:
         return self._engine().job_names()

@@ -7,15 +7,16 @@ Covered: processes killed at any point, because a copy gets its name only once i
 that is not on the volume of the claim. The cluster then mounts empty folders.
 """
 
+import json
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from palio.core.engine import Job
+from palio.core.engine import Job, JobResult
 from palio.engines.kubernetes.manifest import object_name
 
-_JOBS, _NAME, _OUTPUT = "palio-jobs", "name", "out"
+_JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
 
 
 class Volume:
@@ -48,6 +49,20 @@ class Volume:
                 _copy(mount.source.resolve(), self._root / path)
         self.output(job).mkdir(mode=0o700, exist_ok=True)
         os.chown(self.output(job), uid, uid)
+
+    def refuse(self, job: Job, result: JobResult) -> None:
+        """Records the result of a job that is never created."""
+        self._folder(job).mkdir(mode=0o711, parents=True, exist_ok=True)
+        (self._folder(job) / _NAME).write_text(job.name)
+        half = self._folder(job) / f"{_REFUSAL}.half"
+        half.write_text(json.dumps(result.as_json()))
+        half.rename(self._folder(job) / _REFUSAL)
+
+    def refusal(self, job: Job) -> JobResult | None:
+        try:
+            return JobResult.from_json(json.loads((self._folder(job) / _REFUSAL).read_text()))
+        except FileNotFoundError:
+            return None
 
     def remove(self, job: Job) -> None:
         folder = self._folder(job)

@@ -1,4 +1,4 @@
-"""Pushes built images to a registry, for engines on other machines."""
+"""Images for engines on other machines: pushed to a registry, and looked at before a job starts."""
 
 from contextlib import closing
 
@@ -6,8 +6,13 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
+from palio.core.engine import Job
 from palio.core.errors import PalioError
+from palio.core.files.entry_point import StartFault
 from palio.engines.docker.connection import connect, faults_named
+from palio.engines.docker.layers import JOB_LABEL
+from palio.engines.docker.startable import why_not_startable
+from palio.engines.docker.views import bind_mounts
 
 _REPOSITORY = "palio-build"
 
@@ -34,6 +39,27 @@ def declared_volumes(image: str) -> tuple[str, ...]:
         except ImageNotFound:
             return ()
         return tuple(sorted(config.get("Volumes") or ()))
+
+
+def why_job_not_startable(job: Job) -> StartFault | None:
+    """Why no container could start the job, found in one that is created, read and removed here."""
+    with closing(connect()) as client, faults_named(f"looking at the program of {job.name}"):
+        try:
+            container = client.api.create_container(
+                job.image,
+                list(job.command) if job.command else None,
+                working_dir=job.workdir,
+                labels={JOB_LABEL: job.name},
+                host_config=client.api.create_host_config(network_mode="none", mounts=bind_mounts(job)),
+            )["Id"]
+        except APIError as error:
+            if error.response is not None and error.response.status_code in (400, 404):  # no command, or no such image
+                return None
+            raise
+        try:
+            return why_not_startable(client, client.api.inspect_container(container))
+        finally:
+            client.api.remove_container(container, force=True, v=True)
 
 
 def _pushed(client: docker.DockerClient, repository: str, tag: str) -> str:
