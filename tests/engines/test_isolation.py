@@ -29,7 +29,7 @@ def test_environment_fixed(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> Non
     fixed = "PALIO_CPUS PALIO_MEMORY_BYTES PALIO_OUTPUT PALIO_TIME_S"
     assert own == fixed
     assert first in ("", fixed)
-    assert {name for name in names.split() if not name.startswith(("PYTHON", "GPG", "PIP"))} == {
+    assert {name for name in names.split() if not name.startswith(("PYTHON", "GPG", "PIP", "KUBERNETES_"))} == {
         "FROM_IMAGE",
         *(name for name in environment(job) if not name.startswith("PYTHON")),
     }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import BASE, SLACK_S, Trial
+from tests.engines.trial import BASE, Trial
 
 from palio.core.engine import (
     GRACE_S,
@@ -36,10 +36,12 @@ def test_job_ended_by_signal(trial: Trial) -> None:
 
 
 def test_times_utc_in_order(trial: Trial) -> None:
-    before = datetime.now(UTC)
+    before, in_whole_seconds = datetime.now(UTC), trial.engine.name == "kubernetes"
+    if in_whole_seconds:
+        before = before.replace(microsecond=0)
     result, _ = trial.run("import time; time.sleep(0.3)")
     assert before <= result.started <= result.finished <= datetime.now(UTC)
-    assert 0.3 <= result.wall_s < 5
+    assert (0.0 if in_whole_seconds else 0.3) <= result.wall_s < 5
 
 
 def test_cpu_time_and_memory_measured(trial: Trial) -> None:
@@ -50,6 +52,9 @@ def test_cpu_time_and_memory_measured(trial: Trial) -> None:
         while time.process_time() - begin < 1.0: pass
     """
     result, _ = trial.run(program)
+    if trial.engine.name == "kubernetes":  # whose API does not tell
+        assert (result.cpu_s, result.peak_memory_bytes) == (None, None)
+        return
     assert result.cpu_s is not None
     assert 0.9 <= result.cpu_s < 5
     assert result.peak_memory_bytes is not None
@@ -159,7 +164,7 @@ def test_fresh_engine_time_limit(trial: Trial, state: Path) -> None:
     start_in_a_process_that_ends(trial, state, job)
     result = trial.wait(job, trial.another())
     assert result.end is End.TIME
-    assert result.wall_s < 2 + GRACE_S + SLACK_S
+    assert result.wall_s < 2 + GRACE_S + trial.slack_s
     again = trial.another().poll(job)
     assert again is not None
     assert (again.end, again.started, again.finished) == (End.TIME, result.started, result.finished)
@@ -199,7 +204,7 @@ def test_stop_ends_all_processes(trial: Trial) -> None:
     begin = time.monotonic()
     trial.engine.stop(job)
     stopped = time.time()
-    assert time.monotonic() - begin < 1 + SLACK_S
+    assert time.monotonic() - begin < 1 + trial.slack_s
     result = trial.wait(job)
     assert not result.succeeded
     time.sleep(0.2)
@@ -298,6 +303,6 @@ def test_remove_running_job(trial: Trial) -> None:
     trial.start(job)
     begin = time.monotonic()
     trial.engine.remove(job)
-    assert time.monotonic() - begin < 1 + SLACK_S
+    assert time.monotonic() - begin < 1 + trial.slack_s
     with pytest.raises(PalioError):
         trial.engine.poll(job)

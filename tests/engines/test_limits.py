@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import LIMITS, SLACK_S, Trial
+from tests.engines.trial import LIMITS, Trial
 
 from palio.core.engine import (
     LOG_HEAD_BYTES,
@@ -28,8 +28,8 @@ def test_time_limit_ignoring_sigterm(trial: Trial) -> None:
     begin = time.monotonic()
     result, log = trial.run(program, time_s=1)
     assert (result.end, result.succeeded, log) == (End.TIME, False, "begun\n")
-    assert 1 <= result.wall_s <= 1 + SLACK_S
-    assert time.monotonic() - begin < 1 + SLACK_S + 2
+    assert 1 <= result.wall_s <= 1 + trial.slack_s
+    assert time.monotonic() - begin < 1 + trial.slack_s + 2
 
 
 def test_time_limit_grace(trial: Trial) -> None:
@@ -152,7 +152,7 @@ def test_fork_bomb_contained(trial: Trial) -> None:
     assert (result.end, result.succeeded) == (End.TIME, False)
     assert result.peak_pids is not None
     assert result.peak_pids >= 50
-    assert time.monotonic() - begin < 2 + SLACK_S + 3
+    assert time.monotonic() - begin < 2 + trial.slack_s + 3
 
 
 def test_cpu_time_limit(trial: Trial) -> None:
@@ -284,7 +284,8 @@ def test_guarantees_in_order(trial: Trial) -> None:
     ]
     kept = {each.property: each.enforcement for each in guarantees if each.property != "build network"}
     not_enforced = {name for name, enforcement in kept.items() if enforcement is Enforcement.NONE}
-    assert not_enforced <= {"memory"}  # where nothing but watching is possible
+    in_a_cluster = {"network", "pids", "shared memory", "output"} if trial.engine.name == "kubernetes" else set()
+    assert not_enforced <= {"memory"} | in_a_cluster  # where nothing but watching is possible
 
 
 HOG = """

@@ -17,6 +17,7 @@ from palio.core.errors import PalioError
 from palio.engines import ENGINES, WITHOUT_IMAGES
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.docker import DockerEngine
+from palio.engines.kubernetes import KubernetesEngine
 from palio.web.models import ControllerBeat, StoredFile
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.submit import submit
@@ -44,6 +45,7 @@ def for_anyone(settings: pytest.MonkeyPatch, yes: bool = True) -> None:
 
 def test_engines_without_images_named() -> None:
     says = {"docker": DockerEngine.loads_images, "bubblewrap": BubblewrapEngine.loads_images}
+    says["kubernetes"] = KubernetesEngine.loads_images
     assert says.keys() == set(ENGINES)
     assert {name for name, loads in says.items() if not loads} == WITHOUT_IMAGES
 
