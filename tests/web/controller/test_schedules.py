@@ -18,7 +18,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.web.controller.scripted_workers import ScriptedWorkers
-from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.controller.stepped_controller import SteppedController, add_submission, unlock
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
@@ -79,6 +79,7 @@ class Explorer:
 
     def _new_controller_quietly(self) -> Controller:
         before, self.is_open = self.is_open, False
+        unlock(self.controller)
         made = self._new_controller()
         self.is_open = before
         return made

@@ -73,7 +73,11 @@ def test_second_platform_on_the_same_folder_is_refused(platform: Running) -> Non
 def test_second_controller_on_the_same_folder_is_refused(platform: Running) -> None:
     result = palio("controller", "--data", platform.data)
     assert result.returncode == 12
-    assert f"another controller already runs on it, as process {platform.process.pid}." in result.stderr
+    said = (
+        f"another controller already runs on it, as process {platform.process.pid}, and with SQLite there can only be"
+    )
+    assert said in result.stderr
+    assert "(controllers-need-postgresql)" in result.stderr
 
 
 def test_health_command_asks_it(platform: Running) -> None:

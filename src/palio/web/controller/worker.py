@@ -32,6 +32,7 @@ from palio.core.quantities import MIB, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.lease_clock import LeaseClock
 from palio.web.controller.limits import EXIT_MEMORY, MEMORY_BYTES, STEP_CPU_S
 from palio.web.controller.remove_jobs import remove_jobs
 from palio.web.controller.stepping import Order
@@ -59,6 +60,7 @@ class WorkerEnd(StrEnum):
     LIMIT = "limit"  # exceeded a limit or crashed because of what it read
     KILLED = "killed"  # from outside, for example when the machine ran out of memory
     BROKEN = "broken"  # a bug in Palio
+    LEASE = "lease"  # its controller did not renew its lease in time
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,14 @@ class Workers(Protocol):
 
 
 class WorkerProcesses:
-    """Starts workers as processes. `key` signs results; another `program` is for tests."""
+    """Starts workers as processes, which end with the lease of `clock`. `key` signs results; another `program` is for
+    tests.
+    """
 
-    def __init__(self, key: "Ed25519PrivateKey | None", program: str | None = None) -> None:
+    def __init__(
+        self, key: "Ed25519PrivateKey | None", program: str | None = None, clock: LeaseClock | None = None
+    ) -> None:
+        self._clock = clock
         self._program = program or PROGRAM
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
@@ -135,6 +142,7 @@ class WorkerProcesses:
         unreachable: Callable[[], None],
     ) -> "WorkerProcess":
         request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
+        request["lease"] = self._clock.descriptor if self._clock is not None else None
         return WorkerProcess(given.identity, request, changed, unreachable, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
@@ -265,6 +273,8 @@ def _how(fault: str, status: int) -> tuple[WorkerEnd, str]:
         return WorkerEnd.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
     if status == EXIT_MEMORY:
         return WorkerEnd.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+    if status == -signal.SIGALRM:
+        return WorkerEnd.LEASE, "the lease of its controller expired"
     if status >= 0:
         return WorkerEnd.BROKEN, f"it ended with exit code {status}"
     name = signal.Signals(-status).name
@@ -291,7 +301,7 @@ def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[byt
             [sys.executable, "-I", "-S", "-c", program, json.dumps(sys.path), str(commands_read)],
             stdin=asked,
             stdout=subprocess.PIPE,
-            pass_fds=[commands_read],
+            pass_fds=[commands_read, *([request["lease"]] if request["lease"] is not None else [])],
             env=_environment(),
         )
     except BaseException:
