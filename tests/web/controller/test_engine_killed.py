@@ -91,7 +91,7 @@ def test_killed_while_it_builds_and_runs(
 
 
 def trouble() -> str:
-    beat = ControllerBeat.objects.first()
+    beat = ControllerBeat.objects.order_by("-time").first()
     return beat.trouble if beat else ""
 
 

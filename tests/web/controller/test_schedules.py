@@ -186,11 +186,12 @@ def explore(world: World, stepped: SteppedController, schedule: list[int], *, co
         if number < count:
             add_submission(team, user, extra=str(number).encode())
     read_requirements(stepped)
+    explorer = Explorer(world, stepped, schedule)
     try:
-        explorer = Explorer(world, stepped, schedule)
         explorer.run()
         check(explorer)
     finally:
+        unlock(explorer.controller)
         Submission.objects.update(counted=None)
         for model in (Event, Attempt, Submission):
             model.objects.all().delete()

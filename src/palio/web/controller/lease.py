@@ -89,22 +89,26 @@ class Lease:
     def _begin(self, values: dict[str, object]) -> None:
         own = new_id()
         self._marks.mkdir(exist_ok=True)
-        self._mark = (self._marks / own).open("w")
-        fcntl.flock(self._mark, fcntl.LOCK_EX)
-        with transaction.atomic():
-            if is_exclusive():
-                ControllerBeat.objects.update(expires=ENDED)
-            else:
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_KEY])
-                refuse_unshared(self._folders)
-            ControllerBeat.objects.filter(time__lt=Now() - KEPT).delete()
-            ControllerBeat.objects.create(pk=own, machine=_machine(), **values)
-        self.id = own
+        mark = (self._marks / own).open("w")
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX)
+            with transaction.atomic():
+                if is_exclusive():
+                    ControllerBeat.objects.update(expires=ENDED)
+                else:
+                    with connection.cursor() as cursor:
+                        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_KEY])
+                    refuse_unshared(self._folders)
+                ControllerBeat.objects.filter(time__lt=Now() - KEPT).delete()
+                ControllerBeat.objects.create(pk=own, machine=_machine(), **values)
+        except BaseException:
+            mark.close()
+            raise
+        self.id, self._mark = own, mark
         known = {own, *ControllerBeat.objects.filter(_is_valid()).values_list("pk", flat=True)}
-        for mark in self._marks.iterdir():
-            if mark.name not in known and _is_dead(mark):
-                mark.unlink(missing_ok=True)
+        for left in self._marks.iterdir():
+            if left.name not in known and _is_dead(left):
+                left.unlink(missing_ok=True)
 
     def _end_dead(self) -> None:
         """Ends the leases of controllers on this machine whose processes are gone."""
