@@ -268,6 +268,7 @@ def test_another_data_folder_is_refused(world: World, tmp_path: Path) -> None:
     assert ControllerBeat.objects.count() == 1
 
 
+@several
 @pytest.mark.django_db
 def test_rows_and_files_of_controllers_that_are_gone_do_not_pile_up(world: World) -> None:
     for _ in range(3):
@@ -385,6 +386,30 @@ def test_one_is_paused_past_its_lease_and_wakes_up(world: World, tmp_path: Path,
 
 @several
 @pytest.mark.django_db(transaction=True)
+def test_one_is_paused_in_the_middle_of_a_commit(world: World, tmp_path: Path) -> None:
+    attempt = add_submission(world.team, world.bob)
+
+    def pause() -> None:
+        controller_processes.die = lambda: os.kill(os.getpid(), signal.SIGSTOP)
+        controller_processes.at_move(attempt.identity, "end", "inside")()
+
+    first = begin(tmp_path / "engine", pause)
+    controller_processes.wait_until(lambda: state_of(first) == "T", first)
+    second = begin(tmp_path / "engine")
+    stopped = time.monotonic()
+    try:
+        controller_processes.wait_until(controller_processes.all_have_ended, second)
+        assert time.monotonic() - stopped < TAKEN_OVER_S
+    finally:
+        os.kill(first, signal.SIGCONT)
+    awake = ControllerBeat.objects.filter(process__endswith=f":{first}")
+    controller_processes.wait_until(lambda: awake.count() == 2, first)  # with a new lease
+    assert [controller_processes.kill(child, signal.SIGTERM) for child in (first, second)] == [0, 0]
+    check_ran_once(tmp_path / "engine", [attempt])
+
+
+@several
+@pytest.mark.django_db(transaction=True)
 def test_two_share_a_queue(world: World, tmp_path: Path) -> None:
     attempts = submit(world, 10)
     both = [begin(tmp_path / "engine", slots=2) for _ in range(2)]
@@ -400,20 +425,14 @@ def children(process: int) -> list[int]:
 
 
 def is_working(process: int) -> bool:
+    return state_of(process) not in {"", "Z"}
+
+
+def state_of(process: int) -> str:
+    """As the kernel has it; empty if it is gone."""
     with suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def test_second_controller_with_sqlite_is_told_to_use_postgresql(tmp_path: Path) -> None:
-    from palio.web.storage.process_lock import lock_only_controller
-
-    with lock_only_controller(tmp_path / "evaluating.lock"):
-        with pytest.raises(PalioError, match="with SQLite there can only be one") as caught:
-            lock_only_controller(tmp_path / "evaluating.lock")
-        assert caught.value.failure.code == "controllers-need-postgresql"
-        assert "PostgreSQL" in caught.value.failure.next_step
-    lock_only_controller(tmp_path / "evaluating.lock").close()
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="only with SQLite a lock decides instead of time")

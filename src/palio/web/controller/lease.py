@@ -3,8 +3,8 @@
 The lease is a row with the time when it expires, by the database's clock; the loop renews it. To take an attempt, a
 controller writes itself and the next fencing token into the attempt's row. Every later write for the attempt locks that
 row and requires this token and an unexpired lease, in the same transaction. So a controller that was paused for longer
-can commit nothing: it drops its attempts and begins again with a new lease. Its workers have been ended by then, see
-lease_clock.
+can commit nothing, not even a transaction that it had begun: it drops its attempts and begins again with a new lease.
+Its workers have been ended by then, see lease_clock.
 
 Attempts whose holder's lease has expired are free for all others. On the machine of a dead controller nobody has to
 wait for that: each locks a file in `controllers/` of the data folder, which also shows whether controllers share it.
@@ -15,13 +15,16 @@ Not covered: PostgreSQL servers that replicate asynchronously and lose commits w
 """
 
 import fcntl
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from palio.core.attempt.states import State
@@ -36,6 +39,8 @@ LEASE_S = 15.0  # twice this after the database's clock was set back
 KEPT = timedelta(days=7)  # rows of controllers that are gone
 ENDED = datetime(1970, 1, 1, tzinfo=UTC)
 _LEASE = timedelta(seconds=LEASE_S)
+STALLED = "10s"  # a transaction in which nothing happens; less than a lease
+_MARKS = "controllers"
 _KEY = 0x70616C696F  # of an advisory lock: controllers start one after the other
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -53,7 +58,7 @@ class Lease:
         self.controllers = 1  # that have a lease, including this one
         self.clock = None if is_exclusive() else LeaseClock()
         self._folders = folders
-        self._marks = folders.root / "controllers"
+        self._marks = folders.root / _MARKS
         self._mark: IO[str] | None = None  # locked while this process lives
 
     def renew(self, **shown: object) -> None:
@@ -65,13 +70,13 @@ class Lease:
         values = shown | {"time": Now(), "expires": None if is_exclusive() else Now() + _LEASE}
         if not self.id:
             self._begin(values)
-        elif not ControllerBeat.objects.filter(_is_valid(), pk=self.id).update(**values):
+        elif not living().filter(pk=self.id).update(**values):
             self._forget()
             raise LeaseLostError
         if self.clock is not None:
             self.clock.set(begin + LEASE_S)
         self._end_dead()
-        others = sorted(ControllerBeat.objects.filter(_is_valid()).values_list("pk", flat=True))
+        others = sorted(living().values_list("pk", flat=True))
         self.controllers, self.leads = max(1, len(others)), others[:1] in ([], [self.id])
 
     def release(self) -> None:
@@ -88,10 +93,8 @@ class Lease:
 
     def _begin(self, values: dict[str, object]) -> None:
         own = new_id()
-        self._marks.mkdir(exist_ok=True)
-        mark = (self._marks / own).open("w")
+        mark = None if is_exclusive() else self._make_mark(own)
         try:
-            fcntl.flock(mark, fcntl.LOCK_EX)
             with transaction.atomic():
                 if is_exclusive():
                     ControllerBeat.objects.update(expires=ENDED)
@@ -102,18 +105,25 @@ class Lease:
                 ControllerBeat.objects.filter(time__lt=Now() - KEPT).delete()
                 ControllerBeat.objects.create(pk=own, machine=_machine(), **values)
         except BaseException:
-            mark.close()
+            if mark is not None:
+                mark.close()
             raise
         self.id, self._mark = own, mark
-        known = {own, *ControllerBeat.objects.filter(_is_valid()).values_list("pk", flat=True)}
-        for left in self._marks.iterdir():
+        known = {own, *living().values_list("pk", flat=True)}
+        for left in self._marks.glob("*"):
             if left.name not in known and _is_dead(left):
                 left.unlink(missing_ok=True)
 
+    def _make_mark(self, own: str) -> IO[str]:
+        self._marks.mkdir(exist_ok=True)
+        mark = (self._marks / own).open("w")
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        return mark
+
     def _end_dead(self) -> None:
         """Ends the leases of controllers on this machine whose processes are gone."""
-        others = ControllerBeat.objects.filter(_is_valid(), machine=_machine()).exclude(pk__in=[self.id])
-        for other in others.exclude(machine="").values_list("pk", flat=True):
+        others = living().filter(machine=_machine()).exclude(machine="").exclude(pk=self.id)
+        for other in others.values_list("pk", flat=True):
             if _is_dead(self._marks / other):
                 ControllerBeat.objects.filter(pk=other).update(expires=ENDED)
 
@@ -129,7 +139,7 @@ def take(identity: str, lease: Lease) -> Attempt | None:
 
     Raises LeaseLostError if the lease has expired.
     """
-    if not ControllerBeat.objects.filter(_is_valid(), pk=lease.id).exists():
+    if not living().filter(pk=lease.id).exists():
         raise LeaseLostError
     rows = Attempt.objects.select_for_update(of=("self",), skip_locked=True)
     attempt = rows.select_related("submission__challenge").filter(lease.free(), pk=identity).first()
@@ -151,14 +161,40 @@ def locked(identity: str, token: int) -> Attempt:
     return attempt
 
 
-def refuse_unshared(folders: Folders) -> None:
-    """Raises PalioError "data-not-shared" if the platform's files are in another data folder."""
-    for beat in ControllerBeat.objects.filter(_is_valid()):
-        if not (folders.root / "controllers" / beat.pk).exists():
+def refuse_unshared(folders: Folders, *, is_patient: bool = False) -> None:
+    """Raises PalioError "data-not-shared" if the platform's files are in another data folder.
+
+    With `is_patient`, first sees whether the controllers whose files are missing still renew their leases: those in a
+    database that was just restored do not.
+    """
+    if is_exclusive():
+        return
+    renewed: dict[str, datetime] = {}
+    while beat := next((each for each in living() if not (folders.root / _MARKS / each.pk).exists()), None):
+        if not is_patient or beat.time != renewed.setdefault(beat.pk, beat.time):
             raise PalioError("data-not-shared", path=folders.root, whose=f"the controller {beat.process}")
+        time.sleep(0.2)
     newest = ChallengeVersion.objects.order_by("-pk").first()
     if newest is not None and not bundle_path(folders, newest.digest).exists():
         raise PalioError("data-not-shared", path=folders.root, whose="the pages")
+
+
+def end_stalled_transactions() -> None:
+    """From now on, PostgreSQL ends transactions of this process in which nothing happens for some seconds, so that a
+    paused controller keeps no lock and commits nothing later.
+    """
+
+    def limit(connection: BaseDatabaseWrapper, **_: object) -> None:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", [STALLED])
+
+    connection_created.connect(limit, weak=False)
+
+
+def living() -> QuerySet[ControllerBeat]:
+    """Those with a lease that has not expired."""
+    return ControllerBeat.objects.filter(_is_valid())
 
 
 def is_exclusive() -> bool:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from palio.core.receipt.key import machine_key
 from palio.web.controller.heartbeat import Heartbeat, watch_database
-from palio.web.controller.lease import is_exclusive
+from palio.web.controller.lease import end_stalled_transactions, is_exclusive
 from palio.web.controller.loop import Controller
 from palio.web.storage.process_lock import lock_only_controller
 
@@ -28,6 +28,7 @@ def run(controller: type[Controller] = Controller, heartbeat: Heartbeat | None =
     os.environ.setdefault("PALIO_HOME", str(folders.keys))
     stop, heartbeat = threading.Event(), heartbeat or Heartbeat()
     watch_database(connection, heartbeat)
+    end_stalled_transactions()
     with ExitStack() as held:
         if is_exclusive():
             # Not the file that `palio serve` locks: all its processes share that lock, and this one is for one process.

@@ -80,7 +80,7 @@ class Platform:
         if self._controller:
             from palio.web.controller.lease import refuse_unshared
 
-            refuse_unshared(self._folders)
+            refuse_unshared(self._folders, is_patient=True)
         if self._with:
             from palio.web.serving.initial_challenge import publish_at_start
 
