@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -101,6 +102,26 @@ def test_work_is_divided_by_free_slots_and_nothing_runs_twice(
     assert sorted(first.engine.ran) == sorted(["build", "predict", "score-image", "score"] * len(attempts))
     assert not Event.objects.filter(kind="attempt.taken-up").exists()
     assert not Attempt.objects.exclude(holder=None).exists()
+
+
+@several
+@pytest.mark.django_db
+def test_where_jobs_must_not_run_side_by_side_one_runs_on_a_machine(
+    two: tuple[SteppedController, SteppedController], world: World
+) -> None:
+    for desk in two:
+        desk.controller.watch.found = replace(desk.controller.watch.found, runs_in_parallel=False)
+        desk.controller.tick()
+    attempts, most = submit(world, 3), 0
+
+    def is_over() -> bool:
+        nonlocal most
+        most = max(most, Attempt.objects.filter(state__in=[*RUNNING]).count())
+        return all_scored()
+
+    tick(*two, until=is_over)
+    assert most == 1
+    assert len(attempts) == 3
 
 
 @several

@@ -50,11 +50,13 @@ class LeaseLostError(Exception):
 
 
 class Lease:
-    """Begins with the first `renew`. `leads`: whether this controller does the work that one does for all."""
+    """Begins with the first `renew`. `leads`: whether this controller does the work that one does for all; `leads_here`:
+    the same among those on its machine. The oldest leads, so that there are never two at a time.
+    """
 
     def __init__(self, folders: Folders) -> None:
         self.id = ""
-        self.leads = True
+        self.leads = self.leads_here = True
         self.controllers = 1  # that have a lease, including this one
         self.clock = None if is_exclusive() else LeaseClock()
         self._folders = folders
@@ -76,8 +78,10 @@ class Lease:
         if self.clock is not None:
             self.clock.set(begin + LEASE_S)
         self._end_dead()
-        others = sorted(living().values_list("pk", flat=True))
-        self.controllers, self.leads = max(1, len(others)), others[:1] in ([], [self.id])
+        oldest_first = living().order_by("started", "pk")
+        self.controllers = max(1, len(oldest_first))
+        self.leads = [beat.pk for beat in oldest_first][:1] == [self.id]
+        self.leads_here = [beat.pk for beat in oldest_first if beat.machine == _machine()][:1] == [self.id]
 
     def release(self) -> None:
         """Others may take the attempts at once."""
@@ -103,7 +107,7 @@ class Lease:
                         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_KEY])
                     refuse_unshared(self._folders)
                 ControllerBeat.objects.filter(time__lt=Now() - KEPT).delete()
-                ControllerBeat.objects.create(pk=own, machine=_machine(), **values)
+                ControllerBeat.objects.create(pk=own, started=Now(), machine=_machine(), **values)
         except BaseException:
             if mark is not None:
                 mark.close()

@@ -135,6 +135,8 @@ class Controller:
             if identity not in held or held[identity].fencing_token != active.fencing_token:
                 self._lose(identity)
         own_share = math.ceil(len(free) / self.lease.controllers)  # the others take theirs
+        if not self.watch.found.runs_in_parallel:
+            own_share = max(0, self._most - len(self._active))
         for row in [*held.values(), *[*free.values()][:own_share]]:
             if row.identity not in self._active:
                 self._safely(row, self._take_up)
@@ -175,6 +177,11 @@ class Controller:
         deadline = time.monotonic() + LET_GO_S
         for active in self._active.values():
             active.worker.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def _most(self) -> int:
+        """How many attempts are started: where jobs must not run side by side, one on this machine."""
+        return self._slots.count if self.watch.found.runs_in_parallel else int(self.lease.leads_here)
 
     def recover(self) -> None:
         """Called after a tick that failed."""
@@ -313,8 +320,7 @@ class Controller:
 
     def _start_next(self) -> None:
         found = self.watch.found
-        count = self._slots.count if found.runs_in_parallel else 1
-        if len(self._active) >= count or not found.name or found.trouble or self._lack_of_room():
+        if len(self._active) >= self._most or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
         waiting = [each for each in waiting_now() if each.is_due(now)]

@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import django.utils.timezone
 from django.db import migrations, models
 
 import palio.web.models.ids
@@ -24,6 +25,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
+                ("started", models.DateTimeField(default=django.utils.timezone.now)),
                 ("time", models.DateTimeField()),
                 ("expires", models.DateTimeField(null=True)),
                 ("process", models.CharField(max_length=80)),

@@ -29,6 +29,7 @@ class ControllerBeat(models.Model):
     """The lease of a controller and its last heartbeat. Pages warn if all are old; see controller.lease."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    started = models.DateTimeField(default=timezone.now)
     time = models.DateTimeField()
     expires = models.DateTimeField(null=True)  # by the database's clock; None where a lock of the kernel decides
     process = models.CharField(max_length=80)  # empty once it has stopped
