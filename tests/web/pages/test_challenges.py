@@ -1,5 +1,6 @@
 """The pages of a challenge, for whoever opens them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,32 @@ def test_overview_of_a_participant_names_the_team(world: World, browser: Browser
     text = browser(world.bob).get("/c/mednist/").text
     assert "Your team:" in text
     assert "Blobs" in text
+
+
+def test_overview_does_not_repeat_the_title(world: World, browser: Browser, tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", yaml=YAML.replace("title: Vowels", "title: Cats & dogs"))
+    (folder / "overview.md").write_text("# Cats & Dogs\n\nTell them apart.\n\n# Cats & dogs again\n")
+    publish(folder, actor=world.alice, slug="mednist")
+    article = browser().get("/c/mednist/").text.partition("<article>")[2]
+    assert "Cats &amp; Dogs<" not in article
+    assert "Cats &amp; dogs again<" in article
+
+
+def test_overview_shows_the_phases_the_leaders_and_three_commands(
+    world: World, browser: Browser, settings: Any, tmp_path: Path
+) -> None:
+    settings.FOLDERS.make()
+    later = "  - {index: 1, name: Later, start: 2999-01-01, tasks: [0]}\nleaderboards:"
+    two = YAML.replace("    start: 2026-01-01\n", "    start: 2026-01-01\n    end: 2998-01-01\n")
+    publish(
+        write_bundle(tmp_path / "b", yaml=two.replace("leaderboards:", later, 1)), actor=world.alice, slug="mednist"
+    )
+    add_submission(world.team, scores={"accuracy": 0.75})
+    text = browser().get("/c/mednist/").text
+    assert '<td class="nowrap">1</td><th scope="row">Blobs</th><td class="number">0.750' in text
+    assert "palio submit submission.zip -c mednist" in text
+    assert '<li class="open" aria-current="step"><b>Final</b>' in text
+    assert '<li class="soon"><b>Later</b>' in text
 
 
 def test_overview_shows_announcements(world: World, browser: Browser) -> None:
@@ -134,6 +161,29 @@ def test_home_names_the_best_score_where_the_board_is_public(
     hidden = YAML.replace("    key: main\n", "    key: main\n    hidden: true\n")
     publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist")
     assert "best" not in browser().get("/").text
+
+
+def test_home_has_ones_own_challenges_first(world: World, browser: Browser) -> None:
+    context = browser(world.bob).get("/").context
+    assert [card.challenge.slug for card in context["own"]] == ["mednist"]
+    assert "mednist" not in [card.challenge.slug for card in context["cards"]]
+    assert browser().get("/").context["own"] == []
+
+
+def test_home_is_searched_by_words_and_state(world: World, browser: Browser, tmp_path: Path) -> None:
+    soon = write_bundle(tmp_path / "b", yaml=YAML.replace("start: 2026-01-01", "start: 2999-01-01"))
+    publish(soon, actor=world.alice, slug="later")
+    client = browser()
+
+    def found(query: str) -> list[str]:
+        return sorted(card.challenge.slug for card in client.get(f"/?{query}").context["cards"])
+
+    assert found("") == ["later", "mednist", "other"]
+    assert found("state=soon") == ["later"]
+    assert found("q=MEDnist") == ["mednist"]
+    assert found("q=mednist+nothing") == []
+    assert "No challenge matches this search." in client.get("/?q=nothing&state=odd").text
+    assert re.search(r'title="2999-01-01 00:00 UTC">in 97\d\s+years<', client.get("/").text)
 
 
 def test_address_with_a_nul_is_not_found(world: World, browser: Browser) -> None:

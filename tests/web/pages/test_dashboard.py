@@ -1,17 +1,20 @@
 """The organizer dashboard in a browser: what is shown to whom, and what its buttons do."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
+from tests.bundles import YAML, write_bundle
 from tests.errors import shown as error_line
 from tests.web.full_challenge import Full, make_full
 from tests.web.world import World
 
 from palio.core.attempt.states import State
 from palio.web.models import Announcement, Attempt, Event, Membership, Registration, Rescore
+from palio.web.verbs.publish import publish
 from palio.web.verbs.rescore import begin
 
 Browser = Callable[..., Client]
@@ -228,6 +231,27 @@ def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Bro
     alice.post(f"{page}apply/")
     assert said(alice, page) == [error_line("rescore-failed")]
     assert Rescore.objects.get().state == Rescore.State.READY
+
+
+def test_rescore_compares_the_chosen_leaderboard(full: Full, browser: Browser, tmp_path: Path) -> None:
+    column = "    columns:\n      - {title: %s, key: %s, index: 0, sorting: asc, precision: 1}\n"
+    second = "  - title: Speed\n    key: speed\n" + column % ("Seconds", "seconds")
+    folder = write_bundle(tmp_path / "b", yaml=YAML.replace("palio:\n  sub", f"{second}palio:\n  sub"))
+    publish(folder, actor=full.world.alice, slug="mednist")
+    full.world.challenge.refresh_from_db()
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    finish(rescore, 0.5)
+    alice, page = browser(full.world.alice), f"{DASHBOARD}/rescores/{rescore.pk}/"
+    first, other = alice.get(page), alice.get(f"{page}?leaderboard=speed")
+    assert [column.key for column in first.context["columns"]] == ["accuracy"]
+    assert [column.key for column in other.context["columns"]] == ["seconds"]
+    assert 'href="?leaderboard=speed" aria-current="page"' in other.text
+    assert alice.get(f"{page}?leaderboard=none").status_code == 404
+    api = f"/api/v1/rescores/{rescore.pk}"
+    assert {alice.get(api).json()["leaderboard"], alice.get(f"{api}?leaderboard=speed").json()["leaderboard"]} == {
+        "main",
+        "speed",
+    }
 
 
 def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) -> None:

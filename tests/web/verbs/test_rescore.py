@@ -16,7 +16,7 @@ from palio.core.engine import Job, JobResult
 from palio.web.models import Attempt, Event, Rescore, Submission
 from palio.web.verbs.judge import disqualify, hide, reinstate, unhide
 from palio.web.verbs.rerun import rerun, rescore_one
-from palio.web.verbs.rescore import apply, begin, compare, discard
+from palio.web.verbs.rescore import apply, begin, boards_of, compare, discard
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +133,7 @@ def test_a_phase_is_scored_again_and_applied_at_once(
     rescore.refresh_from_db()
     assert (rescore.state, leaderboard_revision(world)) == ("ready", revision)
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
-    comparison = compare(rescore)
+    comparison = compare(rescore, boards_of(rescore)[0])
     old = {row.entry.label: row.rank for row in comparison.old.rows}
     assert old == {each.id: 1 for each in scored}
     assert [(change.row.entry.label, change.new and change.new.rank) for change in comparison.changes] == [
@@ -157,7 +157,7 @@ def test_one_without_a_new_score_has_none_once_applied(
     stepped.engine.programs = {"score": lambda job, output: next(values)(job, output)}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
-    comparison = compare(rescore)
+    comparison = compare(rescore, boards_of(rescore)[0])
     assert [attempt.submission for attempt in comparison.failed] == [scored[0]]
     assert [(change.old is None, change.new is None) for change in comparison.changes] == [
         (False, False),
@@ -190,7 +190,7 @@ def test_scoring_program_that_fails_on_all_keeps_it_from_being_applied(
     stepped.engine.programs = {"score": exits}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
-    refusal = compare(rescore).refusal
+    refusal = compare(rescore, boards_of(rescore)[0]).refusal
     assert refusal is not None
     assert refusal.code == "rescore-failed"
     assert code_of(lambda: apply(rescore, world.alice)) == "rescore-failed"

@@ -56,7 +56,7 @@ class Rule:
 
 RULES: Mapping[str, Rule] = {
     # -- the site
-    "list-challenges": Rule(ANYONE, names=("home",)),
+    "list-challenges": Rule(ANYONE, names=("home", "robots", "sitemap")),
     "health": Rule(ANYONE),
     "openapi-json": Rule(ANYONE),
     "api-root": Rule(ANYONE),
@@ -71,6 +71,8 @@ RULES: Mapping[str, Rule] = {
             "challenge-terms",
             "challenge-versions",
             "challenge-announcements",
+            "challenge-announcements-feed",
+            "challenge-calendar",
             "challenge-file",
         ),
     ),
@@ -132,7 +134,9 @@ RULES: Mapping[str, Rule] = {
     "put-on-leaderboard": Rule(TEAM, of="submission", scope="submit", names=("take-off-leaderboard",)),
     "withdraw-submission": Rule(TEAM, of="submission", scope="submit"),
     # -- the leaderboard
-    "leaderboard": Rule(ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json")),
+    "leaderboard": Rule(
+        ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json", "leaderboard-svg")
+    ),
     "leaderboard-history": Rule(PARTICIPANT, of="challenge"),
     # -- the organizer dashboard
     "dashboard": Rule(VIEWER, of="challenge", names=("dashboard-queue", "dashboard-disk")),

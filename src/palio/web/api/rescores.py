@@ -11,7 +11,7 @@ from palio.web.api.idempotency import once
 from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.queries.rescores import listed, progress
+from palio.web.queries.rescores import chosen_board, listed, progress
 from palio.web.verbs import rescore as verbs
 
 router = Router(tags=["rescores"])
@@ -41,7 +41,7 @@ class StandingOut(Schema):
 
 
 class RescoredOut(Schema):
-    """A row of either leaderboard; `old` or `new` is null if it is only on the other one."""
+    """A row before and after; `old` is null if it had no score, `new` if it loses its score."""
 
     team: str
     submission: str
@@ -58,8 +58,9 @@ class FailedOut(Schema):
 
 
 class RescoreWholeOut(RescoreOut):
-    """`changes`, in the order of the new leaderboard, and `failed` are null once it is applied or discarded."""
+    """`changes` of `leaderboard`, in the new order, and `failed` are null once it is applied or discarded."""
 
+    leaderboard: str | None
     changes: list[RescoredOut] | None
     failed: list[FailedOut] | None
 
@@ -78,9 +79,9 @@ def begin_rescore(request: Request[Challenge], challenge: str, content: PhaseIn)
 
 
 @router.get("/rescores/{rescore}", response=RescoreWholeOut, url_name="rescore")
-def get_rescore(request: Request[Rescore], rescore: str) -> dict[str, Any]:
-    """The progress, and both leaderboards."""
-    return _whole(request.subject)
+def get_rescore(request: Request[Rescore], rescore: str, leaderboard: str = "") -> dict[str, Any]:
+    """The progress, and a leaderboard before and after: by its key, or the first one of the phase."""
+    return _whole(request.subject, leaderboard)
 
 
 @router.post("/rescores/{rescore}/apply", response=RescoreWholeOut, url_name="apply-rescore")
@@ -110,10 +111,11 @@ def _shown(rescore: Rescore) -> dict[str, Any]:
     }
 
 
-def _whole(rescore: Rescore) -> dict[str, Any]:
+def _whole(rescore: Rescore, leaderboard: str = "") -> dict[str, Any]:
     if rescore.state not in (Rescore.State.RUNNING, Rescore.State.READY):
-        return {**_shown(rescore), "changes": None, "failed": None}
-    comparison = verbs.compare(rescore)
+        return {**_shown(rescore), "leaderboard": None, "changes": None, "failed": None}
+    board = chosen_board(rescore, leaderboard)
+    comparison = verbs.compare(rescore, board)
     changes = [
         {
             "team": change.row.name,
@@ -129,7 +131,7 @@ def _whole(rescore: Rescore) -> dict[str, Any]:
         {"submission": each.submission_id, "team": each.submission.team.name, "failure": each.failure}
         for each in comparison.failed
     ]
-    return {**_shown(rescore), "changes": changes, "failed": failed}
+    return {**_shown(rescore), "leaderboard": board.key, "changes": changes, "failed": failed}
 
 
 def _standing(row: Row | None) -> dict[str, Any] | None:

@@ -1,18 +1,24 @@
 """A challenge for its readers: its pages, phases, terms, announcements and versions."""
 
+import re
+from html import unescape
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
 
 from palio.core.bundle.pick_phase import OPEN, phase_state, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.models import Challenge, Registration, User
-from palio.web.queries.challenges import published, rendered_page, rendered_terms
+from palio.web.queries.challenges import leaders, published, rendered_page, rendered_terms
 from palio.web.reading.typed_markdown import shown_texts
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
 from palio.web.verbs.submission_limits import quotas_of
+
+LEADERS = 3  # on the overview
 
 
 def standing(request: HttpRequest, challenge: Challenge) -> dict[str, object]:
@@ -45,19 +51,29 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
     if index and index >= len(bundle.pages):
         raise Http404
     participants = Registration.objects.filter(challenge=challenge, state=Registration.State.APPROVED).count()
+    phase = pick_phase(bundle, None, timezone.now())
     context = {
         "challenge": challenge,
         "bundle": bundle,
         "title": bundle.pages[index].title if bundle.pages else "Overview",
-        "html": rendered_page(challenge, version, index) if bundle.pages else "",
+        "html": _without_title(rendered_page(challenge, version, index), bundle.title) if bundle.pages else "",
         "is_first": index == 0,
-        "phase": pick_phase(bundle, None, timezone.now()),
+        "phase": phase,
+        "leaders": leaders(challenge, bundle, phase, LEADERS) if index == 0 else [],
         "participants": participants,
         "announcements": challenge.announcements.all()[:3],
         "version": version,
         **standing(request, challenge),
     }
     return render(request, "challenge/overview.html", context)
+
+
+def _without_title(html: SafeString, title: str) -> SafeString:
+    """The page without a first heading that repeats the challenge's title, which stands above it already."""
+    heading = re.match(r"\s*<h[1-6][^>]*>([^<]*)</h[1-6]>", html)
+    if heading is None or unescape(heading[1]).strip().casefold() != title.strip().casefold():
+        return html
+    return mark_safe(html[heading.end() :])  # noqa: S308 - as safe as the whole
 
 
 def phases(request: Request[Challenge], challenge: str) -> HttpResponse:

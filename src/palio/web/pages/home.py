@@ -9,15 +9,13 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
-from palio.core.bundle.leaderboards import shown_leaderboards
 from palio.core.bundle.model import Bundle, Phase
-from palio.core.bundle.pick_phase import pick_phase
-from palio.web.http.request import Relation
-from palio.web.leaderboard.snapshot import snapshot
-from palio.web.leaderboard.visibility import Visibility, visibility
+from palio.core.bundle.pick_phase import CLOSED, OPEN, SOON, phase_state, pick_phase
 from palio.web.models import Challenge, Registration, User
-from palio.web.queries.challenges import picture_url
-from palio.web.storage.bundles import reading_of
+from palio.web.queries.challenges import Leader, leaders, logo_url
+from palio.web.storage.bundles import bundle_of
+
+SEARCHED = 4  # with fewer challenges, a search would only be in the way
 
 
 @dataclass(frozen=True)
@@ -26,11 +24,14 @@ class ChallengeCard:
     bundle: Bundle
     logo: str  # URL, or ""
     phase: Phase
+    state: str  # of the phase
     participants: int
-    best: str  # column title and best score of that phase, or ""
+    best: Leader | None  # of the phase
 
 
 def home(request: HttpRequest) -> HttpResponse:
+    """Searched with `q` and `state`, both without a script."""
+    asked, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
     listed = Challenge.objects.exclude(current=None).select_related("current").order_by("-created")
     public = listed.exclude(visibility=Challenge.Visibility.DRAFT)
     user = request.user
@@ -44,40 +45,55 @@ def home(request: HttpRequest) -> HttpResponse:
         .annotate(Count("id"))
         .order_by()
     )
-    cards = [_card(challenge, counts) for challenge in public]
+    everything = [_card(challenge, counts) for challenge in public]
+    found = [card for card in everything if _matches(card, asked, state)]
+    published = [card for card in found if card.challenge.visibility == Challenge.Visibility.PUBLISHED]
+    own = _own(user) if isinstance(user, User) else set()
     context = {
-        "cards": [card for card in cards if card.challenge.visibility == Challenge.Visibility.PUBLISHED],
-        "archived": [card for card in cards if card.challenge.visibility == Challenge.Visibility.ARCHIVED],
-        "drafts": [_card(challenge, counts) for challenge in drafts],
+        "own": [card for card in published if card.challenge.pk in own],
+        "cards": [card for card in published if card.challenge.pk not in own],
+        "archived": [card for card in found if card.challenge.visibility == Challenge.Visibility.ARCHIVED],
+        "drafts": [card for card in (_card(each, counts) for each in drafts) if _matches(card, asked, state)],
+        "any": bool(everything),
+        "is_searched": bool(asked or state),
+        "shows_search": len(everything) >= SEARCHED or bool(asked or state),
+        "q": asked,
+        "state": state,
+        "states": (OPEN, SOON, CLOSED),
         "may_publish": isinstance(user, User) and (user.is_staff or user.is_superuser),
     }
     return render(request, "home.html", context)
+
+
+def _own(user: User) -> set[int]:
+    """The challenges that the user participates in, has asked to join, or has a role in."""
+    joined = user.registrations.filter(state__in=[Registration.State.APPROVED, Registration.State.PENDING])
+    return {*joined.values_list("challenge", flat=True), *user.roles.values_list("challenge", flat=True)}
+
+
+def _matches(card: ChallengeCard, asked: str, state: str) -> bool:
+    """Whether all words are in its name, title or description, and its phase is in that state."""
+    text = f"{card.challenge.slug} {card.bundle.title} {card.bundle.description}".casefold()
+    return all(word in text for word in asked.casefold().split()) and state in ("", card.state)
 
 
 def _card(challenge: Challenge, counts: Mapping[int, int]) -> ChallengeCard:
     version = challenge.current
     if version is None:
         raise ValueError(f"{challenge.slug} has no version yet")
-    reading = reading_of(version)
-    bundle = reading.bundle
-    logo = bundle.logo.relative_to(bundle.root).as_posix() if bundle.logo else ""
-    shown = picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
-    phase = pick_phase(bundle, None, timezone.now())
-    best = _best(challenge, bundle, phase)
-    return ChallengeCard(challenge, bundle, shown, phase, counts.get(challenge.pk, 0), best)
-
-
-def _best(challenge: Challenge, bundle: Bundle, phase: Phase) -> str:
-    """The best score on the leaderboard, if everyone may see it."""
-    board = shown_leaderboards(bundle, phase)[0]
-    if visibility({Relation.ANYONE}, board, phase) is not Visibility.PUBLIC:
-        return ""
-    leaderboard = snapshot(challenge, phase, board, Visibility.PUBLIC).leaderboard
-    leading = next((row for row in leaderboard.rows if row.rank and not row.entry.baseline), None)
-    if leading is None or not leaderboard.shows_primary:
-        return ""
-    primary = leaderboard.primary
-    return f"{primary.title} {leading.values[primary.key]:.{primary.precision}f}"
+    bundle = bundle_of(version)
+    now = timezone.now()
+    phase = pick_phase(bundle, None, now)
+    best = next(iter(leaders(challenge, bundle, phase, 1)), None)
+    return ChallengeCard(
+        challenge=challenge,
+        bundle=bundle,
+        logo=logo_url(challenge, version),
+        phase=phase,
+        state=phase_state(phase, now),
+        participants=counts.get(challenge.pk, 0),
+        best=best,
+    )
 
 
 urls = [path("", home, name="home")]

@@ -9,7 +9,7 @@ from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
 from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.pages.dashboard import dashboard_context
-from palio.web.queries.rescores import listed, progress, shown
+from palio.web.queries.rescores import chosen_board, listed, progress, shown
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import rescore as verbs
 
@@ -45,7 +45,11 @@ def begin(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 def rescore(request: Request[Rescore], challenge: str, rescore: str) -> HttpResponse:
     found = _rescore(request, challenge)
-    context = {**_context(request, found), "progress": progress(found), **shown(found)}
+    context = {
+        **_context(request, found),
+        "progress": progress(found),
+        **shown(found, chosen_board(found, request.GET.get("leaderboard"))),
+    }
     return render(request, "dashboard/rescore.html", context)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Set
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
@@ -10,12 +11,50 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from palio.core.bundle.model import Bundle
+from palio.core.bundle.leaderboards import shown_leaderboards
+from palio.core.bundle.model import Bundle, Phase
+from palio.core.leaderboard.ranking import rank_text
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
+from palio.web.leaderboard.snapshot import snapshot
+from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, ChallengeVersion
 from palio.web.reading.readers import PAGE, PICTURE
 from palio.web.storage.bundles import bundle_of, reading_of
+
+
+@dataclass(frozen=True)
+class Leader:
+    """One of the first on a leaderboard that everyone may see, with texts as the leaderboard has them."""
+
+    rank: str
+    team: str
+    column: str
+    score: str
+    interval: str  # or ""
+
+
+def leaders(challenge: Challenge, bundle: Bundle, phase: Phase, count: int) -> list[Leader]:
+    """The first rows of the phase's first leaderboard, without baselines; none if it is hidden."""
+    board = shown_leaderboards(bundle, phase)[0]
+    if visibility({Relation.ANYONE}, board, phase) is not Visibility.PUBLIC:
+        return []
+    found = snapshot(challenge, phase, board, Visibility.PUBLIC)
+    if not found.leaderboard.shows_primary:
+        return []
+    primary, known = found.leaderboard.primary, found.statistics
+    digits = f".{primary.precision}f"
+    rows = [row for row in found.leaderboard.rows if row.rank and not row.entry.baseline][:count]
+    return [
+        Leader(
+            rank=rank_text(row.rank, known.ranges.get(row.entry.attempt)),
+            team=row.name,
+            column=primary.title,
+            score=f"{row.values[primary.key]:{digits}}",
+            interval="–".join(f"{end:{digits}}" for end in known.intervals.get(row.entry.attempt, ())),
+        )
+        for row in rows
+    ]
 
 
 def published(challenge: Challenge) -> tuple[Challenge, ChallengeVersion, Bundle]:
@@ -43,6 +82,13 @@ def rendered_terms(challenge: Challenge, version: ChallengeVersion) -> SafeStrin
 def picture_url(slug: str, number: int, name: str) -> str:
     first = reverse("pages:challenge-file", kwargs={"challenge": slug, "number": number, "name": "-"})
     return first.removesuffix("-") + quote(name)
+
+
+def logo_url(challenge: Challenge, version: ChallengeVersion) -> str:
+    """An empty string if the bundle has no logo that can be shown."""
+    reading = reading_of(version)
+    logo = reading.bundle.logo.relative_to(reading.bundle.root).as_posix() if reading.bundle.logo else ""
+    return picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
 
 
 def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet
+from django.http import Http404
 
 from palio.core.attempt.states import ENDS, State
-from palio.core.bundle.leaderboards import leaderboards_of
-from palio.core.bundle.model import Column
-from palio.core.bundle.pick_phase import find_phase
+from palio.core.bundle.model import Column, Leaderboard
 from palio.web.models import Attempt, Challenge, Rescore
-from palio.web.storage.bundles import bundle_of
-from palio.web.verbs.rescore import RankChange, compare
+from palio.web.verbs.rescore import RankChange, boards_of, compare
 
 SHOWN = 200  # single submissions
 
@@ -44,7 +42,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class RescoredRow:
-    """A row of either leaderboard. `rank` is the rank before and after, `moved` the difference in words."""
+    """A row before and after. `rank` is the rank before and after, `moved` the difference in words."""
 
     change: RankChange
     rank: Cell
@@ -68,20 +66,29 @@ def progress(rescore: Rescore) -> RescoreProgress:
     return RescoreProgress(total, total - open_ones)
 
 
-def shown(rescore: Rescore) -> dict[str, Any]:
-    """Both leaderboards while there is a decision to make; afterwards only the single submissions."""
+def chosen_board(rescore: Rescore, key: str | None) -> Leaderboard:
+    """The leaderboard with this key; without one, the first. Raises Http404."""
+    boards = boards_of(rescore)
+    board = next((board for board in boards if board.key == key), None) if key else boards[0]
+    if board is None:
+        raise Http404
+    return board
+
+
+def shown(rescore: Rescore, board: Leaderboard) -> dict[str, Any]:
+    """A leaderboard before and after while there is a decision to make; afterwards only the single submissions."""
     is_open = rescore.state in (Rescore.State.RUNNING, Rescore.State.READY)
     is_running = rescore.state == Rescore.State.RUNNING
-    bundle = bundle_of(rescore.version)
-    board = leaderboards_of(bundle, find_phase(bundle, rescore.phase))[0]
     columns = [column for column in board.columns if not column.hidden]
     given: dict[str, Any] = {
+        "board": board,
+        "boards": boards_of(rescore),
         "columns": columns,
         "is_open": is_open,
         "single": () if is_running else _single(rescore, columns),
     }
     if is_open:
-        comparison = compare(rescore)
+        comparison = compare(rescore, board)
         lines = [] if is_running else [_line(change, columns) for change in comparison.changes]
         given |= {
             "lines": lines,

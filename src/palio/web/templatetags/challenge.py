@@ -1,6 +1,7 @@
 """The tabs of a challenge and the states of its phases."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from django import template
@@ -8,6 +9,9 @@ from django.http import HttpRequest
 from django.template import RequestContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
 
 from palio.core.bundle.leaderboards import ranking_of, shown_leaderboards
 from palio.core.bundle.model import Bundle, Leaderboard, Phase, RankingPolicy
@@ -15,6 +19,7 @@ from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
+from palio.web.queries.challenges import logo_url
 from palio.web.storage.bundles import bundle_of
 
 register = template.Library()
@@ -68,10 +73,29 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
 
 
+@register.simple_tag
+def cover(challenge: Challenge) -> str:
+    """The URL of the challenge's logo, or an empty string."""
+    return logo_url(challenge, challenge.current) if challenge.current else ""
+
+
+@register.simple_tag
+def description(challenge: Challenge) -> str:
+    return bundle_of(challenge.current).description if challenge.current else ""
+
+
 @register.filter("phase_state")
 def phase_state_now(phase: Phase) -> str:
     """`soon`, `open` or `closed`, as of now."""
     return phase_state(phase, timezone.now())
+
+
+@register.filter
+def distance(when: datetime) -> SafeString:
+    """How far off a time is, such as “in 3 days” or “2 months ago”; the exact time is a tooltip."""
+    now = timezone.now()
+    said = f"in {timeuntil(when, now, depth=1)}" if when > now else f"{timesince(when, now, depth=1)} ago"
+    return format_html('<span class="nowrap" title="{} UTC">{}</span>', f"{when.astimezone(UTC):%Y-%m-%d %H:%M}", said)
 
 
 @register.filter("leaderboards")

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.leaderboards import leaderboards_of
-from palio.core.bundle.pick_phase import pick_phase
+from palio.core.bundle.model import Leaderboard as BundleLeaderboard
+from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import Cause, PalioError, counted
 from palio.core.leaderboard.ranking import Row
 from palio.web.leaderboard.entries import read_entries, read_rescored, team_names
@@ -28,7 +29,7 @@ from palio.web.verbs.rerun import current_version, next_number, with_predictions
 
 @dataclass(frozen=True)
 class RankChange:
-    """A row of either leaderboard. Without `new`, it loses its score; without `old`, it had none."""
+    """A row before and after. Without `new`, it loses its score; without `old`, it had none."""
 
     old: Row | None
     new: Row | None
@@ -76,13 +77,17 @@ def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:
     return rescore
 
 
-def compare(rescore: Rescore) -> RescoreComparison:
-    """Both leaderboards as organizers see them, also while it runs: the first one of the phase."""
+def boards_of(rescore: Rescore) -> tuple[BundleLeaderboard, ...]:
+    """The leaderboards of its phase, as the version that it scores with has them."""
     bundle = bundle_of(rescore.version)
+    return leaderboards_of(bundle, find_phase(bundle, rescore.phase))
+
+
+def compare(rescore: Rescore, board: BundleLeaderboard) -> RescoreComparison:
+    """A leaderboard before and after, as organizers see it, also while the re-score runs."""
     phase = pick_phase(current_bundle(rescore.challenge), rescore.phase)
     both = (read_entries(rescore.challenge, rescore.phase), read_rescored(rescore))
     names = team_names(rescore.challenge)
-    board = leaderboards_of(bundle, phase)[0]
     old, new = (build_leaderboard(phase, board, entries, names, Visibility.ALL) for entries in both)
     before = {_line(row, old): row for row in old.rows}
     changes = [RankChange(before.pop(_line(row, new), None), row) for row in new.rows]

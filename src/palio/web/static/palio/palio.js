@@ -1,5 +1,5 @@
 "use strict";
-// Shows local times, copy buttons and confirmation dialogs.
+// Shows local times, the current tab, copy buttons and confirmation dialogs.
 
 (() => {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -76,6 +76,9 @@
     event.stopImmediatePropagation(); // keeps htmx from sending it as well
     ask(button);
   }, true);
+
+  const current = document.querySelectorAll(".tabs [aria-current]"); // on a phone, the row of tabs scrolls
+  current.forEach((tab) => tab.scrollIntoView({ block: "nearest", inline: "center" }));
 
   const everything = (root) => root.querySelectorAll("time[datetime]").forEach(addZone);
   everything(document);

@@ -1,0 +1,83 @@
+"""A challenge for other programs: announcements for feed readers, phases for calendars, a leaderboard as a picture."""
+
+import re
+from typing import Any
+
+from csp.decorators import csp
+from django.http import HttpResponse
+from django.urls import path, reverse
+from django.utils.feedgenerator import Atom1Feed
+from django.utils.text import Truncator
+from icalendar import Calendar, Event
+
+from palio.web.http.request import Request
+from palio.web.leaderboard.drawing import leaderboard_svg
+from palio.web.leaderboard.request import leaderboard_request, private
+from palio.web.models import Challenge
+from palio.web.queries.challenges import published
+from palio.web.reading.typed_markdown import shown_texts
+
+_ANNOUNCEMENTS = 50  # in a feed
+_NAME = 60  # characters of a challenge's title in the name of each event
+
+
+def announcements(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """The latest announcements, as Atom."""
+    _, version, _ = published(request.subject)
+    page = request.build_absolute_uri(reverse("pages:challenge-announcements", args=[challenge]))
+    feed = Atom1Feed(
+        title=_xml(f"{version.title}: announcements"), link=page, description="", feed_url=request.build_absolute_uri()
+    )
+    said = [*request.subject.announcements.select_related("author")[:_ANNOUNCEMENTS]]
+    for each, html in zip(said, shown_texts([each.text for each in said]), strict=True):
+        feed.add_item(
+            title=_xml(each.title),
+            link=page,
+            description=_xml(html),
+            unique_id=f"{page}#{each.pk}",
+            author_name=each.author.username,
+            pubdate=each.created,
+            updateddate=each.created,
+        )
+    return HttpResponse(feed.writeString("utf-8"), "application/atom+xml; charset=utf-8")
+
+
+def _xml(text: str) -> str:
+    """The text without the control characters that XML cannot hold."""
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", text)
+
+
+def calendar(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """When each phase opens and closes, as iCalendar (RFC 5545)."""
+    _, version, bundle = published(request.subject)
+    page = request.build_absolute_uri(reverse("pages:challenge-phases", args=[challenge]))
+    name = Truncator(version.title).chars(_NAME)
+    written = Calendar.new(prodid="-//Palio//Phases//EN", name=name, uid=page, url=page)
+    for phase in bundle.phases:
+        for verb, when in (("opens", phase.start), ("closes", phase.end)):
+            if when is not None:
+                written.add_component(
+                    Event.new(
+                        uid=f"{page}#{phase.index}-{verb}",
+                        summary=f"{name}: {phase.name} {verb}",
+                        start=when,
+                        stamp=version.published,
+                        url=page,
+                    )
+                )
+    disposition = {"Content-Disposition": f'attachment; filename="{challenge}.ics"'}
+    return HttpResponse(written.to_ical(), "text/calendar; charset=utf-8", headers=disposition)
+
+
+def drawn_leaderboard(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """The first places of a leaderboard, as an SVG for other sites and READMEs."""
+    wanted = leaderboard_request(request, request.GET.get("phase"))
+    return private(HttpResponse(leaderboard_svg(wanted), "image/svg+xml; charset=utf-8"))
+
+
+_WITH_STYLE: Any = csp({"default-src": ["'none'"], "style-src": ["'unsafe-inline'"]})  # the picture has its own
+urls = [
+    path("c/<slug:challenge>/announcements.atom", announcements, name="challenge-announcements-feed"),
+    path("c/<slug:challenge>/phases.ics", calendar, name="challenge-calendar"),
+    path("c/<slug:challenge>/leaderboard.svg", _WITH_STYLE(drawn_leaderboard), name="leaderboard-svg"),
+]
