@@ -50,8 +50,10 @@ class LeaseLostError(Exception):
 
 
 class Lease:
-    """Begins with the first `renew`. `leads`: whether this controller does the work that one does for all; `leads_here`:
-    the same among those on its machine. The oldest leads, so that there are never two at a time.
+    """Begins with the first `renew`.
+
+    `leads`: whether this controller does the work that one does for all; `leads_here`: the same for those on its
+    machine. The oldest leads, so that there are never two.
     """
 
     def __init__(self, folders: Folders) -> None:
