@@ -167,10 +167,13 @@ def test_one_without_a_lease_commits_nothing(
     death = Death(WorkerEnd.LIMIT, "it crashed", Stage.PREDICT, Cause.PARTICIPANT)
     for write in (
         lambda: moves_made.begin(waiting.identity, State.BUILD, lease=own, engine="docker", deadline=deadline),
-        lambda: moves_made.advance(attempt.identity, Stage.SCORE, token=token, since=late, deadline=deadline),
-        lambda: moves_made.end(attempt.identity, SCORED, token=token),
+        lambda: moves_made.advance(
+            attempt.identity, Stage.SCORE, lease=own, token=token, since=late, deadline=deadline
+        ),
+        lambda: moves_made.end(attempt.identity, SCORED, lease=own, token=token),
+        lambda: moves_made.end(waiting.identity, SCORED, lease=own, token=0),
         lambda: moves_made.take_up(attempt.identity, lease=own, after_kill=False, deadline=deadline),
-        lambda: worker_deaths.judge(attempt.identity, "w", death, token=token),
+        lambda: worker_deaths.judge(attempt.identity, "w", death, lease=own, token=token),
     ):
         with pytest.raises(LeaseLostError):
             write()
@@ -273,15 +276,15 @@ def test_one_of_several_does_the_work_that_one_does_for_all(two: tuple[SteppedCo
 def test_another_data_folder_is_refused(world: World, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Folders(tmp_path / "other")
-    with pytest.raises(PalioError, match="is not the data folder of the pages that the database names") as caught:
+    with pytest.raises(PalioError, match="the files of the newest challenge are missing there") as caught:
         refuse_unshared(other)
     assert caught.value.failure.code == "data-not-shared"
     lease = Lease(settings.FOLDERS)
     lease.renew(**SHOWN)
     try:
-        with pytest.raises(PalioError, match="is not the data folder of the controller here:1"):
+        with pytest.raises(PalioError, match="the files of the controller here:1 are missing there"):
             Lease(other).renew(**SHOWN)
-        with pytest.raises(PalioError, match="is not the data folder of the controller here:1"):
+        with pytest.raises(PalioError, match="the files of the controller here:1 are missing there"):
             refuse_unshared(other)
         refuse_unshared(settings.FOLDERS)
     finally:

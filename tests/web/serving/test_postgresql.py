@@ -57,7 +57,7 @@ def test_several_controllers_share_a_database_and_its_data_folder(server: str, t
         started.wait_for("the controller", lambda: (started.health() or {}).get("controller") == "up")
         elsewhere = palio("controller", "--data", tmp_path / "elsewhere", DATABASE_URL=url)
         assert (elsewhere.returncode, "(data-not-shared)" in elsewhere.stderr) == (12, True)
-        assert f"{tmp_path / 'elsewhere'} is not the data folder of the controller" in elsewhere.stderr
+        assert f"{tmp_path / 'elsewhere'} is not the data folder that belongs to this database" in elsewhere.stderr
         with controller(started.data, url) as second, psycopg.connect(url, autocommit=True) as connection:
             started.wait_for("two leases", lambda: leases(connection) == 2)
             second.terminate()

@@ -155,12 +155,14 @@ def take(identity: str, lease: Lease) -> Attempt | None:
     return attempt
 
 
-def locked(identity: str, token: int) -> Attempt:
+def locked(identity: str, lease: Lease, token: int) -> Attempt:
     """The attempt, locked until the end of the transaction. Raises LeaseLostError if it must not be written any more:
-    if the token is not the latest, its holder's lease has expired, or it was waiting and has left the queue.
+    if the lease has expired, the token is not the latest, or the attempt was waiting and has left the queue.
     """
+    if not living().filter(pk=lease.id).exists():
+        raise LeaseLostError
     rows = Attempt.objects.select_for_update(of=("self", "submission")).select_related("submission__challenge")
-    is_ours = Q(state=State.QUEUED) | _is_valid("holder__")
+    is_ours = Q(holder=lease.id) | Q(state=State.QUEUED)
     attempt = rows.filter(is_ours, pk=identity, fencing_token=token).first()
     if attempt is None:
         raise LeaseLostError
@@ -182,7 +184,7 @@ def refuse_unshared(folders: Folders, *, is_patient: bool = False) -> None:
         time.sleep(0.2)
     newest = ChallengeVersion.objects.order_by("-pk").first()
     if newest is not None and not bundle_path(folders, newest.digest).exists():
-        raise PalioError("data-not-shared", path=folders.root, whose="the pages")
+        raise PalioError("data-not-shared", path=folders.root, whose="the newest challenge")
 
 
 def end_stalled_transactions() -> None:

@@ -264,7 +264,8 @@ class Controller:
         if is_later(State(stage.value), State(row.state)):
             limit = active.times[stage]
             deadline = reached.since + limit
-            moves.advance(row.identity, stage, token=active.fencing_token, since=reached.since, deadline=deadline)
+            token = active.fencing_token
+            moves.advance(row.identity, stage, lease=self.lease, token=token, since=reached.since, deadline=deadline)
             row.state, active.deadline = stage.value, reached.monotonic + limit.total_seconds()
 
     def _finish(self, row: Attempt, outcome: Outcome) -> None:
@@ -284,12 +285,14 @@ class Controller:
             if death.end is WorkerEnd.LEASE:
                 self._lose(row.identity)
                 return
-            active.order = worker_deaths.judge(row.identity, active.token, death, token=active.fencing_token)
+            active.order = worker_deaths.judge(
+                row.identity, active.token, death, lease=self.lease, token=active.fencing_token
+            )
         active.start_again(now)
 
     def _end(self, row: Attempt, outcome: Outcome) -> None:
         """Commit the result, and only then forget the attempt."""
-        moves.end(row.identity, outcome, token=row.fencing_token)
+        moves.end(row.identity, outcome, lease=self.lease, token=row.fencing_token)
         log.info("%s finished: %s", row.identity, outcome.failure.code if outcome.failure else outcome.verdict)
         row.state = outcome.verdict.value
         self._abandon(row.identity, Order.CANCEL)

@@ -39,10 +39,10 @@ def begin(identity: str, state: State, *, lease: Lease, engine: str, deadline: d
     return attempt.fencing_token
 
 
-def advance(identity: str, stage: Stage, *, token: int, since: datetime, deadline: datetime) -> None:
+def advance(identity: str, stage: Stage, *, lease: Lease, token: int, since: datetime, deadline: datetime) -> None:
     """Move into a stage that has started."""
     with transaction.atomic():
-        attempt = locked(identity, token)
+        attempt = locked(identity, lease, token)
         _move(attempt, State(stage.value), since, why=f"stage {attempt.state} finished", deadline=deadline)
 
 
@@ -68,10 +68,10 @@ def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime
     return attempt.fencing_token, is_over
 
 
-def end(identity: str, outcome: Outcome, *, token: int) -> None:
+def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
     """Commit the result and everything that follows from it."""
     with transaction.atomic():
-        attempt = locked(identity, token)
+        attempt = locked(identity, lease, token)
         attempt.holder = None
         submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
         is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure, PalioError, counted
-from palio.web.controller.lease import locked
+from palio.web.controller.lease import Lease, locked
 from palio.web.controller.moves import MAX_KILLS
 from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Event
@@ -21,13 +21,13 @@ MAX_LIMITS = 2
 KIND = "attempt.worker-ended"
 
 
-def judge(identity: str, worker: str, death: Death, *, token: int) -> Failure | None:
+def judge(identity: str, worker: str, death: Death, *, lease: Lease, token: int) -> Failure | None:
     """Record the death of this worker once; return the failure to end the attempt with, or None to continue.
 
-    `token` is the attempt's fencing token.
+    `lease` and the fencing token are those that the attempt was taken with.
     """
     with transaction.atomic():
-        attempt = locked(identity, token)
+        attempt = locked(identity, lease, token)
         own = Event.objects.filter(submission=attempt.submission, attempt=identity, kind=KIND)
         if not own.filter(detail__worker=worker).exists():
             events.record(

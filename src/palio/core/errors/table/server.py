@@ -33,7 +33,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "data-not-shared": FailureKind(
         _S,
-        "{path} is not the data folder of {whose} that the database names: their files are missing there.",
+        "{path} is not the data folder that belongs to this database: the files of {whose} are missing there.",
         "Mount the same data folder on every machine that runs Palio with this database, and name it with --data; see "
         "docs/operate.md, *Several controllers*.",
     ),
