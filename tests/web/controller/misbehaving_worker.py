@@ -98,6 +98,8 @@ def misbehave(wish: str, folder: Path) -> None:
                 eaten.append(bytearray(1 << 28))
         case "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
+        case "raise":
+            raise RuntimeError("it was told to")
         case "leave":
             os._exit(3)
         case "sleep":
@@ -119,7 +121,7 @@ def start_one(home: Path, in_thread: bool) -> int:
     lock = os.open(home / "run", os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
     submission = SubmissionFile(home / "no.zip", SubmissionKind.CONTEXT, "0" * 64)
-    given = Assignment("a" * 16, submission, home, "Final", "us", home / "run", "docker", home / "inputs")
+    given = Assignment("a" * 16, submission, home, "Final", "us", home / "run", "docker", home / "inputs", "s" * 16)
     process = WorkerProcesses(None).start(given, None, lambda: None, lambda: None).process
     time.sleep(1.5 if in_thread else 0)  # once for a worker that has been set up, once for one that has not
     return process

@@ -36,6 +36,7 @@ from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.core.quantities import MIB, duration_text, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
+from palio.web.config.log_format import about
 from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
@@ -88,7 +89,8 @@ class Controller:
         self.changed = threading.Event()
         self.lease = Lease(folders)
         self._folders, self._clock = folders, clock
-        self._engines, self._workers = engines or Engines(), workers or WorkerProcesses(key, clock=self.lease.clock)
+        self._engines = engines or Engines()
+        self._workers = workers or WorkerProcesses(key, log_format=configuration.log_format, clock=self.lease.clock)
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
@@ -129,7 +131,7 @@ class Controller:
 
     def tick(self) -> None:
         self.beat()
-        free = {row.identity: row for row in _rows().filter(self.lease.free(), state__in=[*RUNNING])}
+        free = {row.identity: row for row in _running().filter(self.lease.free())}
         held = {identity: free.pop(identity) for identity in [*free] if free[identity].holder_id == self.lease.id}
         for identity, active in [*self._active.items()]:
             if identity not in held or held[identity].fencing_token != active.fencing_token:
@@ -139,7 +141,9 @@ class Controller:
             own_share = max(0, self._most - len(self._active))
         for row in [*held.values(), *[*free.values()][:own_share]]:
             if row.identity not in self._active:
-                self._safely(row, self._take_up)
+                for whole in _rows().filter(pk=row.pk):
+                    self._safely(whole, self._take_up)
+                    row.state, row.fencing_token = whole.state, whole.fencing_token
             if row.identity in self._active:
                 self._safely(row, self._attend)
         for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
@@ -372,20 +376,24 @@ class Controller:
     def _safely(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
         """Handle one attempt so that an error ends only that attempt."""
         self._heartbeat.at_work = row.identity
-        try:
+        with about(row.identity, row.submission_id):
             try:
-                act(row)
-            except (DatabaseError, OSError, LeaseLostError):
-                raise  # affects all attempts and may pass, or is no fault of the attempt
-            except PalioError as error:
-                self._end(row, Outcome.failed(error.failure))
-            except Exception as error:
-                log.exception("Cannot handle %s", row.identity)
-                self._end(row, Outcome.failed(broken(error)))
-        except LeaseLostError:
-            self._lose(row.identity)
-        finally:
-            self._heartbeat.at_work = ""
+                self._act(row, act)
+            except LeaseLostError:
+                self._lose(row.identity)
+            finally:
+                self._heartbeat.at_work = ""
+
+    def _act(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
+        try:
+            act(row)
+        except (DatabaseError, OSError, LeaseLostError):
+            raise  # affects all attempts and may pass, or is no fault of the attempt
+        except PalioError as error:
+            self._end(row, Outcome.failed(error.failure))
+        except Exception as error:
+            log.exception("Cannot handle %s", row.identity)
+            self._end(row, Outcome.failed(broken(error)))
 
     def _lack_of_room(self) -> str:
         free = shutil.disk_usage(self._folders.runs).free
@@ -403,7 +411,14 @@ class Controller:
             engine=engine[:200],
             trouble=trouble,
             unenforced=list(unenforced),
+            engine_check_s=self.watch.check_s,
         )
+
+
+def _running() -> QuerySet[Attempt]:
+    """Only what a tick needs of each running attempt."""
+    needed = Attempt.objects.only("submission", "state", "cancel_requested", "holder", "fencing_token")
+    return needed.filter(state__in=[*RUNNING]).order_by("created", "identity")
 
 
 def _rows() -> QuerySet[Attempt]:

@@ -16,7 +16,7 @@ from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.lease import Lease, locked, take
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Event, Purpose, Rescore
-from palio.web.verbs import events, quota
+from palio.web.verbs import counters, events, quota
 from palio.web.verbs.queue import LONGEST_WAIT
 from palio.web.verbs.rerun import next_number
 
@@ -43,7 +43,9 @@ def advance(identity: str, stage: Stage, *, lease: Lease, token: int, since: dat
     """Move into a stage that has started."""
     with transaction.atomic():
         attempt = locked(identity, lease, token)
-        _move(attempt, State(stage.value), since, why=f"stage {attempt.state} finished", deadline=deadline)
+        old, reached = State(attempt.state), attempt.moved
+        _move(attempt, State(stage.value), since, why=f"stage {old} finished", deadline=deadline)
+        _count_stage(old, since - reached)
 
 
 def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime) -> tuple[int, bool] | None:
@@ -73,6 +75,7 @@ def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
     with transaction.atomic():
         attempt = locked(identity, lease, token)
         attempt.holder = None
+        old, reached = State(attempt.state), attempt.moved
         submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
         is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
         if outcome.is_retried and not is_retried and attempts > 1:
@@ -96,6 +99,15 @@ def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
             _retry(attempt, attempts)
         if attempt.rescore_id is not None:
             _note_ready(attempt.rescore_id)
+        _count_stage(old, attempt.finished - reached)
+        counters.count_finished(outcome.verdict, outcome.failure.cause if outcome.failure else None)
+        if is_retried:
+            counters.count_retry()
+
+
+def _count_stage(old: State, lasted: timedelta) -> None:
+    if old in RUNNING:
+        counters.count_stage(Stage(old.value), lasted)
 
 
 def _move(

@@ -30,6 +30,7 @@ from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.quantities import MIB, size_text
 from palio.web.config.configuration import Configuration
+from palio.web.config.log_format import LOG_FORMATS, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.lease_clock import LeaseClock
@@ -128,10 +129,13 @@ class WorkerProcesses:
     """
 
     def __init__(
-        self, key: "Ed25519PrivateKey | None", program: str | None = None, clock: LeaseClock | None = None
+        self,
+        key: "Ed25519PrivateKey | None",
+        program: str | None = None,
+        log_format: str = LOG_FORMATS[0],
+        clock: LeaseClock | None = None,
     ) -> None:
-        self._clock = clock
-        self._program = program or PROGRAM
+        self._program, self._log_format, self._clock = program or PROGRAM, log_format, clock
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
@@ -141,9 +145,15 @@ class WorkerProcesses:
         changed: Callable[[], None],
         unreachable: Callable[[], None],
     ) -> "WorkerProcess":
-        request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
-        request["lease"] = self._clock.descriptor if self._clock is not None else None
-        return WorkerProcess(given.identity, request, changed, unreachable, self._program)
+        request = {
+            "assignment": given.as_json(),
+            "key": self._key,
+            "order": _order_json(order),
+            "parent": os.getpid(),
+            "log_format": self._log_format,
+            "lease": self._clock.descriptor if self._clock is not None else None,
+        }
+        return WorkerProcess(given, request, changed, unreachable, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
         try:
@@ -159,7 +169,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        identity: str,
+        given: Assignment,
         request: dict[str, Any],
         changed: Callable[[], None],
         unreachable: Callable[[], None],
@@ -168,13 +178,13 @@ class WorkerProcess:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
         self.death: Death | None = None
-        self._identity, self._changed, self._unreachable = identity, changed, unreachable
+        self._given, self._changed, self._unreachable = given, changed, unreachable
         self._ordered = request["order"] is not None
         self._let_go = False
         self._stage: Stage | None = None
         self._files_of = Cause.ORGANIZER
         self._process, self._commands = _spawn(program, request)
-        self._thread = threading.Thread(target=self._follow, name=f"palio-{identity}", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name=f"palio-{given.identity}", daemon=True)
         self._thread.start()
 
     @property
@@ -204,18 +214,19 @@ class WorkerProcess:
     # -- in the thread
 
     def _follow(self) -> None:
+        only_about(self._given.identity, self._given.submission_id)
         fault = ""
         try:
             fault = self._listen()
         except Exception:
-            log.exception("The worker of %s sent an unreadable report", self._identity)
+            log.exception("The worker of %s sent an unreadable report", self._given.identity)
             fault = "it sent an unreadable report"
         if fault:
             self._process.kill()
         status = self._wait()
         if self.outcome is None and not (self._let_go and status == 0):
             self.death = self._death(fault, status)
-            log.warning("The worker of %s ended without a result: %s", self._identity, self.death.clause)
+            log.warning("The worker of %s ended without a result: %s", self._given.identity, self.death.clause)
         self._commands.close()
         self._changed()
 

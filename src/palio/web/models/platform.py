@@ -1,4 +1,4 @@
-"""Records about the platform itself: events, heartbeat, idempotent responses."""
+"""Records about the platform itself: events, heartbeat, counters, idempotent responses."""
 
 from django.db import models
 from django.utils import timezone
@@ -38,6 +38,18 @@ class ControllerBeat(models.Model):
     engine = models.CharField(max_length=200)
     unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce here
     trouble = models.TextField(blank=True)  # why nothing can start now, in one sentence
+    engine_check_s = models.FloatField(null=True)  # duration of the latest check that found the engine reachable
+
+
+class Counter(models.Model):
+    """A number that only grows. `verbs.counters` says what is counted, `queries.metrics` exports it."""
+
+    name = models.CharField(max_length=60)
+    labels = models.CharField(max_length=100)  # their values, separated by spaces
+    value = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="one_counter_for_its_labels")]
 
 
 class IdempotentAnswer(models.Model):

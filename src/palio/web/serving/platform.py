@@ -5,6 +5,7 @@ import importlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -22,7 +23,7 @@ from palio.web.serving.prepare import make_folders, prepare
 from palio.web.serving.public_requirements import refuse_unsafe
 from palio.web.serving.supervisor import Charge, Supervisor
 from palio.web.serving.systemd import notify_ready
-from palio.web.serving.terminal import say
+from palio.web.serving.terminal import LoggedOutput, say
 from palio.web.storage.process_lock import lock, lock_only_controller
 
 CONTROLLER = "palio.web.controller"
@@ -76,6 +77,8 @@ class Platform:
         import django
 
         django.setup()
+        if self._configuration.log_format == "json":
+            sys.stdout = LoggedOutput()
         self._link = prepare(pages=self._pages)
         if self._controller:
             from palio.web.controller.lease import refuse_unshared

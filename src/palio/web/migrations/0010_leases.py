@@ -7,7 +7,7 @@ import palio.web.models.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0008_migrated_submissions"),
+        ("palio", "0009_metrics"),
     ]
 
     operations = [
@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ("engine", models.CharField(max_length=200)),
                 ("unenforced", models.JSONField(default=list)),
                 ("trouble", models.TextField(blank=True)),
+                ("engine_check_s", models.FloatField(null=True)),
             ],
         ),
         migrations.AddField(
