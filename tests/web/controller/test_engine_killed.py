@@ -91,7 +91,7 @@ def test_engine_killed_during_build_and_run(
 
 
 def trouble() -> str:
-    beat = ControllerBeat.objects.first()
+    beat = ControllerBeat.objects.order_by("-time").first()
     return beat.trouble if beat else ""
 
 

@@ -1,5 +1,6 @@
 """Real controllers that are killed at every step of real evaluations, on each engine; and what becomes of these."""
 
+import os
 import random
 import signal
 import time
@@ -133,6 +134,7 @@ def check_nothing_left() -> None:
         assert (run / "result.json").is_file()
 
 
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="with PostgreSQL there can be several, see test_lease")
 def test_second_controller_refused(world: World) -> None:
     first = controller_processes.begin_life()
     controller_processes.wait_until(lambda: controller_processes.is_beating(first), first)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.web.controller.scripted_workers import ScriptedWorkers
-from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.controller.stepped_controller import SteppedController, add_submission, unlock
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
@@ -79,6 +79,7 @@ class Explorer:
 
     def _new_controller_quietly(self) -> Controller:
         before, self.is_open = self.is_open, False
+        unlock(self.controller)
         made = self._new_controller()
         self.is_open = before
         return made
@@ -185,11 +186,12 @@ def explore(world: World, stepped: SteppedController, schedule: list[int], *, co
         if number < count:
             add_submission(team, user, extra=str(number).encode())
     read_requirements(stepped)
+    explorer = Explorer(world, stepped, schedule)
     try:
-        explorer = Explorer(world, stepped, schedule)
         explorer.run()
         check(explorer)
     finally:
+        unlock(explorer.controller)
         Submission.objects.update(counted=None)
         for model in (Event, Attempt, Submission):
             model.objects.all().delete()

@@ -11,7 +11,8 @@ from tests.web.world import World
 from palio.web.models import ControllerBeat
 from palio.web.queries.dashboard import Numbers, failing, numbers
 from palio.web.queries.disk import size_below
-from palio.web.queries.queue import LATE, ControllerStatus, controller, queue
+from palio.web.queries.queue import ControllerStatus, controller, queue
+from palio.web.verbs.queue import LATE
 
 
 def test_challenge_numbers(full: Full) -> None:

@@ -73,7 +73,11 @@ def test_second_platform_refused(platform: Running) -> None:
 def test_second_controller_refused(platform: Running) -> None:
     result = palio("controller", "--data", platform.data)
     assert result.returncode == 12
-    assert f"another controller already runs on it, as process {platform.process.pid}." in result.stderr
+    said = (
+        f"another controller already runs on it, as process {platform.process.pid}, and with SQLite there can only be"
+    )
+    assert said in result.stderr
+    assert "(controllers-need-postgresql)" in result.stderr
 
 
 def test_health_command(platform: Running) -> None:
