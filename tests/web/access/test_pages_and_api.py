@@ -10,7 +10,11 @@ from tests.web.access.test_matrix import ANSWERED, WRITTEN
 BY_API: Mapping[str, tuple[str, ...]] = {
     "home": ("list-challenges",),
     "health": (),  # already JSON, for monitoring
+    "robots": (),
+    "sitemap": ("list-challenges",),
     "challenge-page": ("challenge-pages",),
+    "challenge-announcements-feed": ("challenge-announcements",),
+    "challenge-calendar": ("challenge-phases",),
     "challenge-terms": ("challenge",),
     "challenge-file": (),  # pictures in the pages of a challenge
     "challenge-data": ("challenge-phases",),
@@ -26,6 +30,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "leaderboard-phase": ("leaderboard",),
     "leaderboard-csv": ("leaderboard",),
     "leaderboard-json": ("leaderboard",),
+    "leaderboard-svg": ("leaderboard",),
     "dashboard-queue": ("dashboard",),
     "dashboard-announcements": ("challenge-announcements",),
     "dashboard-announcement": ("change-announcement",),

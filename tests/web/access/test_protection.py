@@ -57,7 +57,7 @@ def test_api_same_site_request(world: World) -> None:
 def test_object_identifiers_random() -> None:
     """Counted are announcements and versions, which everybody sees who sees the challenge."""
     counted = {"announcement", "challengeversion", "challenge", "user", "role", "membership", "event", "controllerbeat",
-               "idempotentanswer", "leaderboardstatistics"}  # fmt: skip
+               "idempotentanswer", "leaderboardstatistics", "counter"}  # fmt: skip
     for model in apps.get_app_config("palio").get_models():
         if model._meta.model_name not in counted:
             key = model._meta.pk
@@ -163,13 +163,17 @@ def test_report_sandboxed(everything: Everything, browser: Callable[..., Client]
 
 
 def test_submitted_file_served_as_attachment(everything: Everything, browser: Callable[..., Client]) -> None:
-    """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download."""
+    """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download.
+
+    The platform's own feed, sitemap and drawing are XML.
+    """
+    own = ("application/atom+xml", "application/xml", "image/svg+xml")
     client, pages = browser(everything.world.alice), []
     for call in WRITTEN:
         if call.method == "GET" and call.name.startswith(("api:", "pages:")) and call.name != "pages:submission-report":
             answer = send(client, call, address(call, everything))
             kind = answer.get("Content-Type", "")
-            is_file = not kind.startswith(("text/html", "application/json", "text/plain", "image/png"))
+            is_file = not kind.startswith(("text/html", "application/json", "text/plain", "image/png", *own))
             if answer.status_code == 200 and kind and is_file and "attachment" not in answer["Content-Disposition"]:
                 pages.append(f"{call}: {kind}")
             assert answer["X-Content-Type-Options"] == "nosniff", call
