@@ -1,8 +1,9 @@
-"""What a tick of the controller costs: 10,000 submissions that have ended, 100 that wait, none that can start.
+"""What a tick of the controller costs, with 10,000 finished submissions: while 100 others wait, and while they run.
 
 `python -m benchmarks.controller_tick [URL]` fills a database in a folder of its own, or the empty one at the URL
-(postgresql://…), and prints milliseconds: of a tick with a full queue and no slot free, of one with nothing to do, and
-of working out every place in the queue, as a page does. The engine is one that never ends anything.
+(postgresql://…), and prints milliseconds: of a tick with a full queue and no slot free, of one with 100 running
+attempts (whose workers are models, as their processes are not the controller's), of one with nothing to do, of working
+out every place in the queue, as a page does, and of /metrics. The engine is one that never ends anything.
 """
 
 import json
@@ -14,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.measuring import Line
 
 ENDED, WAITING, TEAMS, CHALLENGES, TICKS = 10_000, 100, 500, 5, 100
 IDLE_S = 10.0
+RUNNING_MS = 50.0  # of a tick with WAITING running attempts
 BARE = "SELECT identity, state FROM palio_attempt WHERE finished IS NULL"
 
 
@@ -74,7 +76,9 @@ def _measure(home: Path) -> list[Line]:
     desk.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
     lines.append(_line(f"{what}: a tick that picks the next attempt", desk.controller.tick, least))
     lines.append(_line(f"{what}: all queue positions", places, least))
+    lines.append(_line(f"{what}: /metrics", _scrape, least))
     desk.close()
+    lines.append(_running(home, database))
     Attempt.objects.filter(state="queued").update(state="cancelled")
     Attempt.objects.filter(state="build").update(state="cancelled")
     desk.controller = desk.new_controller()
@@ -85,6 +89,31 @@ def _measure(home: Path) -> list[Line]:
         time.sleep(1)
     share = (time.process_time() - used) / (time.perf_counter() - begin)
     return [*lines, Line("controller: CPU time, idle", 100 * share, "% of one CPU")]
+
+
+def _running(home: Path, database: str) -> Line:
+    """A tick with WAITING running attempts, and the same number still to be run behind them."""
+    from tests.web.controller.scripted_workers import ScriptedWorkers
+    from tests.web.controller.stepped_controller import SteppedController
+
+    from palio.core.attempt.states import RUNNING
+    from palio.web.models import Attempt
+
+    desk = SteppedController(home, slots=WAITING, memory_gib=60_000.0, cpus=4096.0)
+    desk.workers = ScriptedWorkers(desk.clock)
+    desk.controller = desk.new_controller()
+    Attempt.objects.filter(state__in=[*RUNNING]).update(state="queued", started=None)
+    desk.run_until(lambda: desk.controller.active_attempts == WAITING)
+    desk.controller._cleanup.join()
+    title = f"controller on {database}, {ENDED:,} attempts ended, {WAITING} running: a tick"
+    return replace(_line(title, desk.controller.tick, None), limit=f"{RUNNING_MS:g} ms")
+
+
+def _scrape() -> None:
+    from django.test import Client
+
+    if Client().get("/metrics", HTTP_HOST="127.0.0.1").status_code != 200:
+        raise RuntimeError("/metrics was refused")
 
 
 def _line(title: str, call: Callable[[], object], least_ms: float | None) -> Line:

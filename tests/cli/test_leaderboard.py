@@ -46,9 +46,9 @@ def test_table_and_notes(three: list[Path], tmp_path: Path, capsys: pytest.Captu
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
-        "  1-2    resnet.zip  0.9983  [0.9921, 0.9998]       12.2\n"
-        "  1-2    vit.zip     0.9967  [0.9891, 0.9992]       12.2\n"
-        "  3      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
+        "  1-2    resnet.zip  0.9983  [0.9922, 0.9998]       12.2\n"
+        "  1-2    vit.zip     0.9967  [0.9893, 0.9993]       12.2\n"
+        "  3      linear.zip  0.9333  [0.9113, 0.9512]       12.2\n"
         "  –      broken.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "\n"
         "1 of 2 neighboring pairs differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
@@ -73,20 +73,20 @@ def test_run_named_twice_is_ranked_once(
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run           F1 ↑     95 % interval  Seconds ↓\n"
-        "  1      linear.zip  0.9333  [0.9099, 0.9507]       12.2\n"
+        "  1      linear.zip  0.9333  [0.9113, 0.9512]       12.2\n"
         "\n"
         "Only one run has a score, so there is nothing to compare it with.\n"
     )
 
 
-def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_cases = write_run(tmp_path / "a", wrong=range(6))
     without = write_run(tmp_path / "b", wrong=None, scores={"f1": 0.5, "seconds": 1})
     assert leaderboard(with_cases, without) == 0
     assert capsys.readouterr().out == (
         "MedNIST classification, phase Final\n"
         "  rank   run      F1 ↑     95 % interval  Seconds ↓\n"
-        "  1      a.zip  0.9900  [0.9794, 0.9958]       12.2\n"
+        "  1      a.zip  0.9900  [0.9795, 0.9958]       12.2\n"
         "  2      b.zip  0.5000              none        1.0\n"
         "\n"
         "The runs could not be compared with each other, so their order may be chance.\n"
@@ -94,7 +94,7 @@ def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: py
     )
 
 
-def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_heading_phantom_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "a", lock={"phantom": True})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
     heading = capsys.readouterr().out.splitlines()[0]
@@ -104,7 +104,7 @@ def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.
     assert "<h1>MedNIST classification on PHANTOM images</h1>" in page
 
 
-def test_hidden_columns_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hidden_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = [F1 | {"hidden": True}, SECONDS]
     run = write_run(tmp_path / "a", lock={"leaderboard": {"title": "R", "primary": "f1", "columns": columns}})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
@@ -120,6 +120,7 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert leaderboard(*three[1:], broken, "--json") == 0
     shown = json.loads(capsys.readouterr().out)
     for run in shown["ranked"]:
+        assert run.pop("intervals") == {"f1": run["interval"]}
         run["interval"] = [round(end, 4) for end in run["interval"]]
         run["rank_frequencies"] = [round(share, 3) for share in run["rank_frequencies"]]
     assert shown == {
@@ -139,8 +140,9 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
                 "rank": 1,
                 "rank_range": [1, 2],
                 "scores": {"f1": 1 - 1 / 600, "seconds": 12.25},
-                "interval": [0.9921, 0.9998],
+                "interval": [0.9922, 0.9998],
                 "no_interval": None,
+                "no_intervals": {},
                 "rank_frequencies": [0.822, 0.178],
             },
             {
@@ -149,8 +151,9 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
                 "rank": 2,
                 "rank_range": [1, 2],
                 "scores": {"f1": 1 - 2 / 600, "seconds": 12.25},
-                "interval": [0.9891, 0.9992],
+                "interval": [0.9893, 0.9993],
                 "no_interval": None,
+                "no_intervals": {},
                 "rank_frequencies": [0.395, 0.605],
             },
         ],
@@ -217,9 +220,7 @@ class Page(HTMLParser):
             self.text.append(data.strip())
 
 
-def test_page_has_the_leaderboard_and_needs_no_other_file(
-    three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_page_self_contained(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = write_run(tmp_path / "broken", result=FAILED)
     html = tmp_path / "leaderboard.html"
     assert leaderboard(*three, broken, "--html", html) == 0
@@ -230,14 +231,14 @@ def test_page_has_the_leaderboard_and_needs_no_other_file(
     assert not re.search(r"https?:|@import|url\(", content)
     text = " | ".join(page.text)
     assert "Final: 4 runs, compared on 600 cases. ↑ higher is better, ↓ lower is better." in text
-    assert " | 1–2 | resnet.zip | 0.9983 | 0.9921 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
+    assert " | 1–2 | resnet.zip | 0.9983 | 0.9922 – 0.9998 | 12.2 | 1–2 | vit.zip | 0.9967 | " in text
     assert " | 3 | linear.zip | 0.9333 | " in text
     assert "Without a rank | broken.zip | failed at predict: The container exited with code 3" in text
     assert REDRAWN in text
     assert content.count('class="whisker"') == content.count('class="dot"') == 3
 
 
-def test_page_escapes_what_comes_from_run_folders(tmp_path: Path) -> None:
+def test_page_escaped(tmp_path: Path) -> None:
     label = "<script>alert(1)</script>\"'&"
     run = write_run(tmp_path / "a", label=label, lock={"bundle": {"title": "<b>T</b>", "digest": "<i>"}})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
@@ -254,7 +255,7 @@ def test_page_of_runs_without_cases(tmp_path: Path) -> None:
     assert "No intervals: scores/cases.csv is missing." in page.text
 
 
-def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Path) -> None:
+def test_page_replaced_or_kept(three: list[Path], tmp_path: Path) -> None:
     html = tmp_path / "leaderboard.html"
     html.write_text("old")
     assert leaderboard(tmp_path / "nothing", "--html", html) == 2
@@ -263,7 +264,7 @@ def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Pa
     assert html.read_text().startswith("<!doctype html>")
 
 
-def test_page_that_cannot_be_written(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_not_writable(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert leaderboard(three[0], "--html", tmp_path / "file" / "leaderboard.html") == 12
     assert "cannot be written" in capsys.readouterr().err
@@ -272,7 +273,7 @@ def test_page_that_cannot_be_written(three: list[Path], tmp_path: Path, capsys: 
 # -- the name of the command
 
 
-def test_board_is_the_same_command(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_board_alias(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard(*three) == 0
     shown = capsys.readouterr().out
     assert main(["board", *map(str, three)]) == 0

@@ -112,22 +112,26 @@ def _table(ranking: "RunLeaderboard") -> str:
         for run, row in zip(ranking.ranked, rows, strict=True):
             value = run.row.values.get(column.key)
             row.append("n/a" if value is None else f"{value:.{column.precision}f}")
-        if column == ranking.primary and any(run.interval for run in ranking.ranked):
+        if any(column.key in run.intervals for run in ranking.ranked):
             header.append("95 % interval")
             for run, row in zip(ranking.ranked, rows, strict=True):
-                digits, within = f".{column.precision}f", run.interval
+                digits, within = f".{column.precision}f", run.intervals.get(column.key)
                 row.append(f"[{within.low:{digits}}, {within.high:{digits}}]" if within else "none")
     return rendering.table(header, rows)
 
 
 def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None) -> dict[str, object]:
     statistics, keys = ranking.statistics, [column.key for column in ranking.columns]
-    shown = ranking.primary.key in keys  # a hidden column's interval is hidden with it
+    primary = ranking.primary.key
+    intervals = [  # a hidden column's interval is hidden with it
+        {key: [run.intervals[key].low, run.intervals[key].high] for key in keys if key in run.intervals}
+        for run in ranking.ranked
+    ]
     return {
         "challenge": {"title": ranking.lock.bundle.title, "digest": ranking.lock.bundle.digest},
         "phase": ranking.lock.phase,
         "phantom": ranking.lock.phantom,
-        "primary": ranking.primary.key,
+        "primary": primary,
         "columns": [
             {"key": column.key, "title": column.title, "descending": column.descending, "precision": column.precision}
             for column in ranking.columns
@@ -140,8 +144,10 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
                 "rank": run.row.rank,
                 "rank_range": run.rank_range,
                 "scores": {key: run.row.values[key] for key in keys if key in run.row.values},
-                "interval": [run.interval.low, run.interval.high] if run.interval and shown else None,
-                "no_interval": run.no_interval,
+                "interval": intervals[position].get(primary),
+                "no_interval": run.no_intervals.get(primary),
+                "intervals": intervals[position],
+                "no_intervals": {key: run.no_intervals[key] for key in keys if key in run.no_intervals},
                 "rank_frequencies": statistics.frequencies[position] if statistics.frequencies else None,
             }
             for position, run in enumerate(ranking.ranked)

@@ -43,8 +43,13 @@ def leaderboard_page(ranking: RunLeaderboard, notes: Sequence[str]) -> str:
 
 def _table(ranking: RunLeaderboard) -> str:
     primary, columns = ranking.primary, ranking.columns
-    intervals = [run.interval for run in ranking.ranked if run.interval] if primary in columns else []
-    axis = Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
+    drawn = [
+        value
+        for run in ranking.ranked
+        if primary in columns and (interval := run.intervals.get(primary.key))
+        for value in (run.row.values[primary.key], interval.low, interval.high)
+    ]
+    axis = Axis.around(drawn) if drawn else None
     others = [column for column in columns if column != primary]
     head = ['<th class="rank" scope="col">Rank</th><th class="run" scope="col">Run</th>']
     if primary in columns:
@@ -65,10 +70,10 @@ def _row(run: RankedRun, primary: Column | None, others: Sequence[Column], axis:
         f'<th class="run" scope="row">{escape(run.row.name)}</th>',
     ]
     if primary:
-        score = f"{_value(run, primary)}{_interval_text(run, primary)}"
+        score = _value(run, primary)
         cells.append(f'<td class="primary" data-title="{_title(primary)}">{score}</td>')
     if axis:
-        cells.append(f'<td class="strip">{_strip(run, axis, run.row.values[primary.key]) if primary else ""}</td>')
+        cells.append(f'<td class="strip">{_strip(run, axis, primary) if primary else ""}</td>')
     cells += [f'<td class="other" data-title="{_title(column)}">{_value(run, column)}</td>' for column in others]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -78,25 +83,20 @@ def _title(column: Column) -> str:
 
 
 def _value(run: RankedRun, column: Column) -> str:
-    value = run.row.values.get(column.key)
-    return "n/a" if value is None else f"{value:.{column.precision}f}"
+    """With its interval, if it has one."""
+    value, found, digits = run.row.values.get(column.key), run.intervals.get(column.key), f".{column.precision}f"
+    text = "n/a" if value is None else f"{value:{digits}}"
+    return f'{text}<span class="interval">{found.low:{digits}} – {found.high:{digits}}</span>' if found else text
 
 
-def _interval_text(run: RankedRun, column: Column) -> str:
-    if not run.interval:
-        return ""
-    low, high = (f"{end:.{column.precision}f}" for end in (run.interval.low, run.interval.high))
-    return f'<span class="interval">{low} – {high}</span>'
-
-
-def _strip(run: RankedRun, axis: Axis, value: float) -> str:
+def _strip(run: RankedRun, axis: Axis, column: Column) -> str:
     """The interval on the common axis. Strokes keep their width when the drawing is stretched."""
     fixed = 'vector-effect="non-scaling-stroke"'
     lines = [f'<path class="grid" {fixed} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks]
-    if run.interval:
-        low, high = axis.at(run.interval.low), axis.at(run.interval.high)
+    if found := run.intervals.get(column.key):
+        low, high = axis.at(found.low), axis.at(found.high)
         lines.append(f'<path class="whisker" {fixed} d="M{low} 5H{high}"/>')
-        lines.append(f'<path class="dot" {fixed} d="M{axis.at(value)} 5h.001"/>')
+        lines.append(f'<path class="dot" {fixed} d="M{axis.at(run.row.values[column.key])} 5h.001"/>')
     return f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{"".join(lines)}</svg>'
 
 
@@ -143,10 +143,10 @@ def _footer(ranking: RunLeaderboard) -> str:
     reference = (
         f", reference data <code>{escape(lock.reference_data.digest[:12])}</code>" if lock.reference_data else ""
     )
-    intervals = "Intervals: Jeffreys-Dirichlet on the confusion matrix, 95 %. "
-    ranks = "Rank ranges: paired tests on the same cases, Holm-adjusted at 5 %. "
+    intervals = f"Intervals, 95 %: {'; '.join(ranking.methods)}. " if ranking.methods else ""
+    ranks = f"Rank ranges: {ranking.statistics.test} on the same cases, Holm-adjusted at 5 %. "
     return (
-        f'<footer class="soft">{intervals if any(run.interval for run in ranking.ranked) else ""}'
+        f'<footer class="soft">{intervals}'
         f"{ranks if ranking.statistics.ranges else ''}Challenge "
         f"<code>{escape(lock.bundle.digest[:12])}</code>{reference}. Palio {palio.__version__}.</footer>"
     )

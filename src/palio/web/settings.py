@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django_htmx",
 ]
 MIDDLEWARE = [
+    "palio.web.pages.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "palio.web.http.concurrency.ConcurrencyMiddleware",
@@ -259,7 +260,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"()": "palio.web.config.log_format.formatter", "log_format": CONFIGURATION.log_format},
+    },
     "filters": {
         "hide keys": {"()": "palio.web.http.request_log.HideKeys"},
         "only what broke": {"()": "palio.web.http.request_log.OnlyWhatBroke"},

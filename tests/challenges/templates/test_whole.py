@@ -53,8 +53,8 @@ def test_new_challenge_passes_its_self_test(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_solution_is_good_but_not_perfect_and_better_than_the_starting_kit(
-    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path
+def test_solution_score(
+    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path, capsys: Printed
 ) -> None:
     got = {}
     for name in ("solution", "starting_kit"):
@@ -63,6 +63,15 @@ def test_solution_is_good_but_not_perfect_and_better_than_the_starting_kit(
     _, descending, least, most = PRIMARY[task]
     assert least < got["solution"] < most
     assert (got["solution"] > got["starting_kit"]) == descending
+    if task != "detection":  # average precision is no function of rows for single cases
+        capsys.readouterr()
+        assert main(["leaderboard", *(str(tmp_path / name) for name in got), "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        first, second = shown["ranked"]
+        assert first["label"] == "solution.zip"
+        assert {*first["intervals"]} == {column["key"] for column in shown["columns"]}
+        assert all(low < first["scores"][key] < high for key, (low, high) in first["intervals"].items())
+        assert (first["rank_range"], second["rank_range"]) == ([1, 1], [2, 2])
 
 
 @pytest.mark.bubblewrap

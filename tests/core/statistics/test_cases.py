@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palio.core.errors import PalioError
-from palio.core.statistics.cases import Answers, Cases, read_cases
+from palio.core.statistics.cases import Answers, Cases, Measurements, Values, read_cases, read_measurements
 
 
 def write(folder: Path, content: str | bytes) -> Path:
@@ -12,12 +13,12 @@ def write(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_cases_are_read_in_the_order_of_their_files(tmp_path: Path) -> None:
+def test_cases_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, '\ufefffile,truth,prediction\r\nb.jpg,Hand,CXR\r\n\r\n"a,1.jpg",CXR,CXR\r\n')
     assert read_cases(path) == Cases(("a,1.jpg", "b.jpg"), ("CXR", "Hand"), ("CXR", "CXR"))
 
 
-def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
+def test_columns_in_any_order(tmp_path: Path) -> None:
     path = write(tmp_path, "prediction,confidence,file,truth\nCXR,0.9,a.jpg,Hand\n")
     assert read_cases(path) == Cases(("a.jpg",), ("Hand",), ("CXR",))
 
@@ -41,7 +42,7 @@ def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_all_problems_are_told_at_once(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
+def test_all_problems_listed(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
     with pytest.raises(PalioError) as caught:
         read_cases(write(tmp_path, content))
     failure = caught.value.failure
@@ -77,3 +78,103 @@ def test_answers_to_the_same_cases() -> None:
 def test_answers_to_different_cases(other: Cases) -> None:
     with pytest.raises(ValueError, match=r"^the submissions were scored on different cases$"):
         Answers.of([Cases(("1", "2"), ("b", "a"), ("b", "c")), other])
+
+
+# -- numbers
+
+
+def shown(cases: Measurements) -> tuple[object, ...]:
+    return cases.files, cases.groups, cases.labels, cases.values.tolist()
+
+
+def test_values_to_average_are_in_the_columns_that_metrics_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "case,hd95,note,dice,site\nb,2,x,0.5,north\na,1.5,,1,south\n")
+    metrics = ["mean(dice)", "median(hd95)", "mean(dice)"]
+    cases = read_measurements(path, "mean", metrics, "site")
+    assert shown(cases) == (("a", "b"), ("south", "north"), ("dice", "hd95"), [[1, 1.5], [0.5, 2]])
+
+
+def test_pairs(tmp_path: Path) -> None:
+    cases = read_measurements(write(tmp_path, "file,prediction,truth\na,-2.5,3e1\n"), "pairs")
+    assert shown(cases) == (("a",), (), ("",), [[30, -2.5]])
+
+
+@pytest.mark.parametrize(
+    ("header", "labels"),
+    [
+        ("truth,prediction", ("",)),
+        ("truth_x,prediction_x", ("x",)),
+        ("truth_y,truth_x,prediction_x,prediction_y", ("y", "x")),
+    ],
+)
+def test_probabilities_of_one_label_or_several(tmp_path: Path, header: str, labels: tuple[str, ...]) -> None:
+    row = ",".join(f"{name.startswith('truth'):d}" if "truth" in name else "0.25" for name in header.split(","))
+    cases = read_measurements(write(tmp_path, f"file,{header}\na,{row}\n"), "probability")
+    assert (cases.labels, cases.values.tolist()) == (labels, [[1] * len(labels) + [0.25] * len(labels)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "metrics", "content", "evidence"),
+    [
+        (
+            "mean",
+            ["mean(dice)"],
+            "case,dice\na,-0.1\nb,nan\nc,\nd,high\ne,1.2\n",
+            [
+                "row 2: dice is '-0.1'; it must lie from 0 to 1",
+                "row 3: dice is 'nan', which is not a finite number",
+                "row 4: no dice",
+                "row 5: dice is 'high', which is not a finite number",
+                "row 6: dice is '1.2'; it must lie from 0 to 1",
+            ],
+        ),
+        ("mean", ["mean(hd95)"], "case,hd95\na,-1\n", ["row 2: hd95 is '-1'; it must be at least 0"]),
+        ("mean", ["mean(dice)"], "case,iou\na,1\n", ["the first line must name the column dice exactly once"]),
+        ("probability", ["auc"], "file,truth,prediction\na,2,0.5\n", ["row 2: truth is '2'; it must be 0 or 1"]),
+        (
+            "probability",
+            ["auc", "brier"],
+            "file,truth,prediction\na,1,1.5\n",
+            ["row 2: prediction is '1.5'; it must lie from 0 to 1"],
+        ),
+        (
+            "probability",
+            ["auc"],
+            "file,truth_x,truth_y,prediction_x\na,1,1,0.5\n",
+            ["the first line must name the column prediction_y exactly once"],
+        ),
+        ("pairs", ["mae"], "file,truth,prediction\na,inf,1\n", ["row 2: truth is 'inf', which is not a finite number"]),
+    ],
+)
+def test_all_problems_with_numbers_are_told_at_once(
+    tmp_path: Path, kind: str, metrics: list[str], content: str, evidence: list[str]
+) -> None:
+    with pytest.raises(PalioError) as caught:
+        read_measurements(write(tmp_path, content), kind, metrics)
+    assert list(caught.value.failure.evidence) == evidence
+
+
+def test_scores_for_an_auc_need_not_be_probabilities(tmp_path: Path) -> None:
+    cases = read_measurements(write(tmp_path, "file,truth,prediction\na,1,7.5\n"), "probability", ["auc"])
+    assert cases.values.tolist() == [[1, 7.5]]
+
+
+def measured(*files: str, truth: float = 1.0, said: float = 0.5, groups: tuple[str, ...] = ()) -> Measurements:
+    return Measurements(files, groups, ("",), np.array([[truth, said]] * len(files)), has_truth=True)
+
+
+def test_numbers_of_the_same_cases() -> None:
+    values = Values.of(
+        [measured("a", "b", "c", groups=("y", "x", "y")), measured("a", "b", "c", said=1, groups=("y", "x", "y"))]
+    )
+    assert values.values.shape == (2, 3, 2)
+    assert (values.units.tolist(), values.unit_count, values.cases) == ([1, 0, 1], 2, 3)
+    assert Values.of([measured("a", "b")]).units.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "other", [measured("a", "c"), measured("a", "b", truth=0), measured("a", "b", groups=("x", "x"))]
+)
+def test_numbers_of_different_cases(other: Measurements) -> None:
+    with pytest.raises(ValueError, match=r"^the submissions were scored on different cases$"):
+        Values.of([measured("a", "b"), other])

@@ -7,12 +7,13 @@ from palio.core.statistics.cases import Answers
 from palio.core.statistics.comparisons import (
     Comparison,
     chance_reversed,
-    compare_all,
     exact_mcnemar,
     holm,
-    permutation_test,
+    stratified_permutation_test,
 )
-from palio.core.statistics.metrics import Codes
+from palio.core.statistics.methods import method
+from palio.core.statistics.metrics import METRICS, Codes
+from palio.core.statistics.summary import compare_all
 
 PAIRS = [(0, 0), (1, 0), (2, 0), (5, 0), (6, 0), (9, 2), (9, 4), (10, 2), (12, 4), (15, 5), (0, 7), (300, 260)]
 CLASSES = 6
@@ -25,6 +26,11 @@ def said(*wrong: int) -> Codes:
     return answers
 
 
+def permuted(truth: Codes, a: Codes, b: Codes, classes: int, metric: str, draws: int = 10_000) -> float:
+    answers = Answers(("a",) * classes, truth, np.stack([a, b]))
+    return stratified_permutation_test([answers], (0, 1), [METRICS[metric]], draws=draws)
+
+
 @pytest.mark.parametrize(
     ("only_a", "only_b", "p_value"),
     [(5, 0, 0.0625), (6, 0, 0.03125), (9, 2, 0.065), (10, 2, 0.039), (12, 4, 0.077), (15, 5, 0.041)],
@@ -35,7 +41,7 @@ def test_mcnemar_to_the_printed_digits(only_a: int, only_b: int, p_value: float)
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), PAIRS[1:])
-def test_mcnemar_is_the_binomial_test_of_scipy(only_a: int, only_b: int) -> None:
+def test_mcnemar_equals_scipy(only_a: int, only_b: int) -> None:
     exact = stats.binomtest(only_a, only_a + only_b).pvalue
     assert exact_mcnemar(only_a, only_b) == pytest.approx(exact, rel=1e-12)
 
@@ -48,29 +54,29 @@ def test_mcnemar_without_a_difference() -> None:
     ("ahead", "behind", "chance"),
     [(1, 0, 0.25), (2, 0, 0.125), (5, 0, 0.016), (6, 0, 0.008), (9, 4, 0.090), (12, 4, 0.025), (2, 1, 0.3125)],
 )
-def test_chance_of_the_wrong_order_to_the_printed_digits(ahead: int, behind: int, chance: float) -> None:
+def test_wrong_order_chance_printed_digits(ahead: int, behind: int, chance: float) -> None:
     assert round(chance_reversed(ahead, behind), 4 if chance == 0.3125 else 3) == chance
 
 
 @pytest.mark.parametrize(("ahead", "behind"), PAIRS)
-def test_chance_of_the_wrong_order_is_the_beta_distribution_of_scipy(ahead: int, behind: int) -> None:
+def test_wrong_order_chance_equals_scipy(ahead: int, behind: int) -> None:
     exact = stats.beta.cdf(0.5, ahead + 1, behind + 1)
     assert chance_reversed(ahead, behind) == pytest.approx(exact, rel=1e-9)
     assert chance_reversed(behind, ahead) == pytest.approx(1 - exact, rel=1e-9)
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(1, 0), (5, 0), (6, 0), (9, 2), (12, 4)])
-def test_permutation_of_right_and_wrong_is_mcnemar(only_a: int, only_b: int) -> None:
+def test_permutation_of_accuracy_equals_mcnemar(only_a: int, only_b: int) -> None:
     a, b = said(*range(100, 100 + only_b)), said(*range(only_a))
-    p_value = permutation_test(TRUTH, a, b, CLASSES, "accuracy", draws=40_000)
+    p_value = permuted(TRUTH, a, b, CLASSES, "accuracy", draws=40_000)
     assert p_value == pytest.approx(exact_mcnemar(only_a, only_b), abs=0.01)
 
 
 @pytest.mark.parametrize("metric", ["f1_weighted", "f1_macro", "precision_macro", "balanced_accuracy"])
 def test_permutation_of_the_metric_itself(metric: str) -> None:
     better, worse = said(1, 2, 3), said(*range(3, 40))
-    assert permutation_test(TRUTH, better, worse, CLASSES, metric) == 1 / 10_001
-    assert permutation_test(TRUTH, better, said(2, 3, 4), CLASSES, metric) > 0.9
+    assert permuted(TRUTH, better, worse, CLASSES, metric) == 1 / 10_001
+    assert permuted(TRUTH, better, said(2, 3, 4), CLASSES, metric) > 0.9
 
 
 def test_permutation_against_its_definition() -> None:
@@ -88,11 +94,11 @@ def test_permutation_against_its_definition() -> None:
 
     differences = [difference(exchanged) for exchanged in range(2 ** len(places))]
     exact = np.mean([value >= differences[0] - 1e-12 for value in differences])
-    assert permutation_test(truth, a, b, 3, "f1_macro", draws=40_000) == pytest.approx(exact, abs=0.01)
+    assert permuted(truth, a, b, 3, "f1_macro", draws=40_000) == pytest.approx(exact, abs=0.01)
 
 
-def test_the_same_answers_do_not_differ() -> None:
-    assert permutation_test(TRUTH, said(3), said(3), CLASSES, "f1_weighted") == 1.0
+def test_same_answers() -> None:
+    assert permuted(TRUTH, said(3), said(3), CLASSES, "f1_weighted") == 1.0
 
 
 def test_holm() -> None:
@@ -103,7 +109,7 @@ def test_holm() -> None:
 
 def test_compare_all_by_mcnemar() -> None:
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said(), said(*range(6)), said(5)]))
-    assert compare_all([answers], "accuracy") == (
+    assert compare_all([answers], method("classification", "accuracy")) == (
         Comparison(0, 1, 6, 0, 0.03125, 0.09375),
         Comparison(0, 2, 1, 0, 1.0, 1.0),
         Comparison(1, 2, 0, 5, 0.0625, 0.125),
@@ -112,10 +118,12 @@ def test_compare_all_by_mcnemar() -> None:
 
 def test_compare_all_by_permutation() -> None:
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said(), said(*range(40))]))
-    assert compare_all([answers], "f1_weighted") == (Comparison(0, 1, 40, 0, 1 / 10_001, 1 / 10_001),)
+    assert compare_all([answers], method("classification", "f1_weighted")) == (
+        Comparison(0, 1, 40, 0, 1 / 10_001, 1 / 10_001),
+    )
 
 
-def test_a_large_board_can_still_find_a_difference() -> None:
+def test_large_leaderboard_difference() -> None:
     """With 10,000 draws Holm over 35 entries' 595 pairs could not: 595 / 10,001 > .05."""
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said()] * 34 + [said(*range(20))]))
-    assert compare_all([answers], "f1_weighted")[33].adjusted == 595 / (40 * 595 + 1)
+    assert compare_all([answers], method("classification", "f1_weighted"))[33].adjusted == 595 / (40 * 595 + 1)

@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from palio.core.statistics.intervals import Interval, confusion_interval, mean_interval, wilson_interval
-from palio.core.statistics.metrics import METRICS, Counts, Floats
+from palio.core.statistics.intervals import (
+    NoIntervalError,
+    Totals,
+    beta_interval,
+    confusion_interval,
+    mean_interval,
+    median_interval,
+    wilson_interval,
+)
+from palio.core.statistics.metrics import METRICS, Codes, Counts, Floats
 
 CLASSES = 6
 
@@ -31,7 +39,7 @@ def f1(matrix: Floats) -> float:
 )
 def test_worked_case(wrong: int, score: float, low: float, high: float) -> None:
     matrix = matrix_of(wrong)
-    interval = confusion_interval(matrix, "f1_weighted")
+    interval = confusion_interval(matrix, METRICS["f1_weighted"])
     assert round(f1(matrix), 4) == score
     # 4,000 draws leave a standard error of about .0002 at the lower end.
     assert interval.low == pytest.approx(low, abs=0.0006)
@@ -39,32 +47,34 @@ def test_worked_case(wrong: int, score: float, low: float, high: float) -> None:
 
 
 @pytest.mark.parametrize("wrong", [1, 5, 40, 300, 600])
-def test_the_interval_of_accuracy_is_that_of_jeffreys(wrong: int) -> None:
+def test_accuracy_interval_equals_jeffreys(wrong: int) -> None:
     exact = stats.beta.ppf([0.025, 0.975], 600 - wrong + 0.5, wrong + 0.5)
-    interval = confusion_interval(matrix_of(wrong), "accuracy", draws=40_000)
+    interval = confusion_interval(matrix_of(wrong), METRICS["accuracy"], draws=40_000)
     assert [interval.low, interval.high] == pytest.approx(exact, abs=0.0008)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_at_the_ends_it_has_a_width_and_holds_the_observed_value(metric: str) -> None:
-    perfect, hopeless = (confusion_interval(matrix, metric) for matrix in (matrix_of(0), np.roll(matrix_of(0), 1, 1)))
+def test_interval_at_extremes(metric: str) -> None:
+    perfect, hopeless = (
+        confusion_interval(matrix, METRICS[metric]) for matrix in (matrix_of(0), np.roll(matrix_of(0), 1, 1))
+    )
     assert 0.98 < perfect.low < 0.998
     assert perfect.high == pytest.approx(1, abs=1e-15)
-    assert hopeless.low == 0
-    assert 0.002 < hopeless.high < 0.02
+    assert hopeless.low == pytest.approx({"mcc": -0.2, "kappa": -0.2}.get(metric, 0), abs=0.002)
+    assert 0.002 < hopeless.high - hopeless.low < 0.025
 
 
 def test_one_class_only() -> None:
     exact = stats.beta.ppf(0.025, 100.5, 0.5)
-    interval = confusion_interval(np.array([[100.0]]), "accuracy", draws=40_000)
+    interval = confusion_interval(np.array([[100.0]]), METRICS["accuracy"], draws=40_000)
     assert interval.low == pytest.approx(exact, abs=0.0008)
     assert interval.high == 1
 
 
-def test_the_same_matrix_gives_the_same_interval() -> None:
-    first, second = (confusion_interval(matrix_of(3), "f1_weighted") for _ in range(2))
+def test_interval_deterministic() -> None:
+    first, second = (confusion_interval(matrix_of(3), METRICS["f1_weighted"]) for _ in range(2))
     assert first == second
-    assert confusion_interval(matrix_of(3), "f1_weighted", seed=1) != first
+    assert confusion_interval(matrix_of(3), METRICS["f1_weighted"], seed=1) != first
 
 
 def covered(true: float, per_class: int, boards: int = 250, draws: int = 500) -> tuple[float, float]:
@@ -78,7 +88,7 @@ def covered(true: float, per_class: int, boards: int = 250, draws: int = 500) ->
         matrix = random.multinomial(cases, shares.ravel()).reshape(CLASSES, CLASSES).astype(float)
         redraws = random.multinomial(cases, matrix.ravel() / cases, draws).reshape(-1, CLASSES, CLASSES).astype(float)
         low, high = np.quantile(METRICS["f1_weighted"](Counts.of_matrix(redraws)), [0.025, 0.975])
-        ours = confusion_interval(matrix, "f1_weighted", draws=draws, seed=board)
+        ours = confusion_interval(matrix, METRICS["f1_weighted"], draws=draws, seed=board)
         hits += low <= truth <= high, ours.low <= truth <= ours.high
     return float(hits[0] / boards), float(hits[1] / boards)
 
@@ -124,7 +134,7 @@ def test_wilson_to_the_printed_digits(wrong: int, low: float, high: float) -> No
 
 
 @pytest.mark.parametrize(("right", "cases"), [(0, 1), (1, 1), (0, 100), (7, 10), (100, 100), (599, 600)])
-def test_wilson_is_that_of_scipy(right: int, cases: int) -> None:
+def test_wilson_equals_scipy(right: int, cases: int) -> None:
     exact = stats.binomtest(right, cases).proportion_ci(method="wilson")
     interval = wilson_interval(right, cases)
     assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), abs=1e-12)
@@ -138,27 +148,113 @@ def dice(cases: int) -> Floats:
 
 
 @pytest.mark.parametrize(("cases", "method"), [(15, "BCa"), (99, "BCa"), (100, "percentile"), (400, "percentile")])
-def test_mean_interval_is_that_of_scipy(cases: int, method: str) -> None:
+def test_mean_interval_equals_scipy(cases: int, method: str) -> None:
     values = dice(cases)
     exact = stats.bootstrap((values,), np.mean, n_resamples=20_000, method=method, rng=np.random.default_rng(1))
-    interval = mean_interval(values.tolist(), draws=20_000)
+    interval = mean_interval([Totals.of(values)], draws=20_000)
     width = interval.high - interval.low
     assert interval.low == pytest.approx(exact.confidence_interval.low, abs=0.03 * width)
     assert interval.high == pytest.approx(exact.confidence_interval.high, abs=0.03 * width)
 
 
-def test_bca_leans_towards_the_long_tail() -> None:
-    values = dice(15).tolist()
-    bca, plain = mean_interval(values), mean_interval(values * 7, draws=10)  # 105 cases: percentile
+def test_bca_skewed() -> None:
+    values = dice(15)
+    bca, plain = mean_interval([Totals.of(values)]), mean_interval([Totals.of(np.tile(values, 7))], draws=10)
     mean = float(np.mean(values))
     assert mean - bca.low > bca.high - mean
     assert plain.low <= mean <= plain.high
 
 
-def test_equal_values_have_an_interval_without_width() -> None:
-    assert mean_interval([0.5] * 10) == Interval(0.5, 0.5)
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([0.1] * 10, "all cases have the same value, which tells nothing about other cases"),
+        ([0.5], "an interval needs at least two cases, or two groups"),
+    ],
+)
+def test_mean_without_an_interval(values: list[float], reason: str) -> None:
+    with pytest.raises(NoIntervalError, match=f"^{reason}$"):
+        mean_interval([Totals.of(np.array(values))])
 
 
-def test_one_case_has_no_interval() -> None:
-    with pytest.raises(ValueError, match=r"^an interval needs at least two cases$"):
-        mean_interval([0.5])
+def test_interval_of_a_root_is_the_root_of_the_interval() -> None:
+    values = dice(15)
+    plain, root = mean_interval([Totals.of(values)]), mean_interval([Totals.of(values)], np.sqrt)
+    assert (root.low, root.high) == pytest.approx((plain.low**0.5, plain.high**0.5), abs=1e-4)
+
+
+def clustered(random: np.random.Generator, groups: int, spread: float) -> tuple[Floats, Codes]:
+    """1 to 9 cases in each group, which share most of their deviation from 0.8."""
+    units = np.repeat(np.arange(groups), random.integers(1, 10, groups))
+    values = 0.8 + random.normal(0, spread, groups)[units] + random.normal(0, spread / 3, len(units))
+    return values, units
+
+
+@pytest.mark.parametrize("groups", [30, 120])  # BCa, percentile
+def test_cases_that_belong_together_are_drawn_together(groups: int) -> None:
+    random, held = np.random.default_rng(groups), np.zeros(2)
+    for board in range(200):
+        values, units = clustered(random, groups, 0.05)
+        for place, totals in enumerate((Totals.of(values, units), Totals.of(values))):
+            interval = mean_interval([totals], draws=400, seed=board)
+            held[place] += interval.low <= 0.8 <= interval.high
+    in_groups, one_by_one = held / 200
+    assert in_groups == pytest.approx(0.94, abs=0.03)
+    assert one_by_one < 0.75  # which is why there is `group`
+
+
+@pytest.mark.parametrize("cases", [40, 99, 150])
+def test_coverage_of_a_mean_of_dice(cases: int) -> None:
+    random, held = np.random.default_rng(cases), 0
+    for board in range(250):
+        interval = mean_interval([Totals.of(random.beta(8, 1.5, cases))], draws=500, seed=board)
+        held += interval.low <= 8 / 9.5 <= interval.high
+    assert held / 250 == pytest.approx(0.94, abs=0.035)
+
+
+# -- exact Beta
+
+
+@pytest.mark.parametrize("right", [1, 300, 599])
+def test_beta_is_that_of_scipy(right: int) -> None:
+    exact = stats.beta.ppf([0.025, 0.975], right + 0.5, 600 - right + 0.5)
+    interval = beta_interval(right, 600)
+    assert (interval.low, interval.high) == pytest.approx(exact, abs=1e-12)
+
+
+def test_beta_ends_at_what_was_observed() -> None:
+    none, perfect = beta_interval(0, 600), beta_interval(600, 600)
+    assert (none.low, perfect.high) == (0, 1)
+    assert perfect.low == pytest.approx(stats.beta.ppf(0.025, 600.5, 0.5), abs=1e-12)
+    assert none.high == pytest.approx(1 - perfect.low, abs=1e-12)
+
+
+# -- medians
+
+
+@pytest.mark.parametrize(("cases", "places"), [(6, (0, 5)), (8, (0, 7)), (9, (1, 7)), (20, (5, 14)), (100, (39, 60))])
+def test_median_lies_between_order_statistics(cases: int, places: tuple[int, int]) -> None:
+    """The places of the usual tables, such as Conover's (Practical Nonparametric Statistics, 3.2)."""
+    values = np.random.default_rng(cases).permutation(np.arange(cases, dtype=np.float64))
+    interval = median_interval(values)
+    assert (interval.low, interval.high) == places
+
+
+def test_median_of_too_few_cases_has_no_interval() -> None:
+    with pytest.raises(NoIntervalError, match=r"^the interval of a median needs more than 5 cases$"):
+        median_interval(np.arange(5.0))
+
+
+def test_median_is_covered_and_a_percentile_bootstrap_would_not_cover_it() -> None:
+    """Dice with many perfect cases, so that the distribution has a jump just above its median."""
+    random, held = np.random.default_rng(3), np.zeros(2)
+    true = stats.beta.ppf(0.5 / 0.6, 8, 1.5)  # 60 % follow the Beta distribution, 40 % are perfect
+    for _ in range(400):
+        values = np.where(random.random(15) < 0.6, random.beta(8, 1.5, 15), 1.0)
+        ours = median_interval(values)
+        redraws = np.median(values[random.integers(0, 15, (400, 15))], axis=1)
+        low, high = np.quantile(redraws, [0.025, 0.975])
+        held += ours.low <= true <= ours.high, low <= true <= high
+    ours_held, bootstrap_held = held / 400
+    assert ours_held >= 0.95
+    assert bootstrap_held < 0.95

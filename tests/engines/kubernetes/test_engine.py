@@ -378,7 +378,7 @@ def test_job_that_wrote_too_much_is_ended_with_the_reason(
     assert (result.end, result.detail) == (End.OUTPUT_SIZE, "2.00 MiB of 1.00 MiB")
 
 
-def test_removed_job_leaves_nothing(engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
+def test_removed_job_cleaned_up(engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
     engine.start(job)
     server.end(job, "exit-0")
     engine.poll(job)

@@ -10,18 +10,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from palio.core.bundle.case_metrics import KINDS, WrittenMetric, case_metric
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
-from palio.core.bundle.leaderboards import score_columns
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns
 from palio.core.bundle.model import Bundle, Column, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
 from palio.core.bundle.task_columns import own_columns
-from palio.core.bundle.wording import quoted
+from palio.core.bundle.wording import quoted, suggestion
 from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
@@ -50,6 +51,7 @@ def check_bundle(
         *_schedule(bundle, now or datetime.now(UTC)),
         *(problem for task in bundle.tasks for problem in _task(bundle, task, places, files)),
         *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places, files)),
+        *(problem for each in bundle.solutions for problem in _data(bundle, places, files, "path", each.path, False)),
     )
     found = in_file_order(dict.fromkeys(places.located(problem) for problem in listed))
     errors = tuple(problem for problem in found if problem.is_error)
@@ -145,14 +147,49 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     if rules.sample:
         yield from _data(bundle, places, files, "palio.sample.input", rules.sample.input)
         yield from _data(bundle, places, files, "palio.sample.expect", rules.sample.expect)
-    yield from _data(bundle, places, files, "starting_kit", phase.starting_kit)
-    yield from _data(bundle, places, files, "public_data", phase.public_data)
+    for field, download in (("starting_kit", phase.starting_kit), ("public_data", phase.public_data)):
+        yield from _data(bundle, places, files, field, download, download is None or not download.exists())
     during = [task for task in phase.tasks if task.ingestion_only_during_scoring and task.ingestion_program]
     # CodaLab has the key once for all tasks of a phase.
     yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
+    yield from _statistics(bundle, phase)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
+
+
+def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
+    """Checks that metrics belong to columns with scores, and say the same about what is better."""
+    policy = phase.rules.statistics
+    if policy is None or policy.kind not in KINDS:
+        return
+    columns = {column.key: column for column in own_columns(score_columns(bundle, phase))}
+    scored = [key for key, column in columns.items() if column.computation is None]
+    for key, _ in policy.metrics:
+        if key not in scored:
+            why = "is computed from other columns" if key in columns else "is no column of a leaderboard"
+            yield _error(
+                f"palio.statistics.metrics.{key}", f"{why}; write one of {', '.join(scored)}{suggestion(key, scored)}"
+            )
+    primaries = {board.primary.key for board in leaderboards_of(bundle, phase)} if policy.metric else set()
+    named = {**dict.fromkeys(sorted(primaries), ("palio.statistics.metric", policy.metric))} | {
+        key: (f"palio.statistics.metrics.{key}", written) for key, written in policy.metrics
+    }
+    for key, (field, written) in named.items():
+        is_higher_better = case_metric(policy.kind, written).is_higher_better
+        if key in columns and is_higher_better not in (None, columns[key].descending):
+            better = "higher" if is_higher_better else "lower"
+            yield _warning(
+                field,
+                f"is {quoted(written)}, of which {better} is better, but the column {quoted(key)} is sorted "
+                f"{'desc' if columns[key].descending else 'asc'}; correct `sorting` or the metric",
+            )
+        if WrittenMetric.parse(written).name.startswith("median"):
+            yield _warning(
+                field,
+                f"is {quoted(written)}; the interval of a median is wide, and hardly any two submissions differ in it; "
+                "prefer the mean",
+            )
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
@@ -213,13 +250,16 @@ def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) ->
     return next((found for found in located if found.line), located[0])
 
 
-def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:
-    """Checks that data exists and is not empty."""
+def _data(
+    bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None, is_needed: bool = True
+) -> Iterator[Problem]:
+    """Checks that data exists and is not empty. What no evaluation needs is only warned of."""
     if path is None:
         return
     name = _name(bundle, path)
     if fault := _data_fault(files, path):
-        yield places.located(_error(field, f"is {quoted(name)}, which {fault}"), name)
+        found = (_error if is_needed else _warning)(field, f"is {quoted(name)}, which {fault}")
+        yield places.located(found, name)
     elif path.is_file() and is_zip(path):
         contents = files.contents(path)
         if note := _layout_note(contents.names):

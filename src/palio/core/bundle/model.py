@@ -116,11 +116,23 @@ class BlindPolicy:
 
 @dataclass(frozen=True)
 class StatisticsPolicy:
-    """The file with the single cases in the scoring program's output, and the metric of the interval."""
+    """The file with the single cases in the scoring program's output, and the metrics computed from it.
+
+    Metrics are written as in bundle.case_metrics. `metrics` are by the key of their column; `metric` is that of every
+    primary column that is not among them, or empty. `group` is the column of cases that belong together, such as those
+    of one patient.
+    """
 
     cases: str
     kind: str
     metric: str
+    metrics: tuple[tuple[str, str], ...] = ()
+    group: str | None = None
+
+    def metric_of(self, column: "Column", primary: "Column") -> str | None:
+        """The metric whose value the column shows; None if the bundle names none for it."""
+        named = dict(self.metrics).get(column.key)
+        return named or (self.metric or None if column.key == primary.key else None)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ palio:
   logs: {sample: full}
   sample: {input: a}
   blind: {inputs: "*", restore: [{csv: a.csv, column: a}]}
-  statistics: {cases: a.csv, kind: a, metric: a}
+  statistics: {cases: a.csv, kind: a, metric: a, metrics: {a: a}, group: a}
   ranking: {choose: best}
   monai: {csv: a.csv, columns: [a, b]}
 """
@@ -43,6 +43,7 @@ _PLACES = {
     "leaderboards.RESULTS": "leaderboards.KEY",
     "columns.a": "columns.KEY",
     "fact_sheet.a": "fact_sheet.KEY",
+    "metrics.a": "metrics.KEY",
 }
 _ADVICE = re.compile(r"; (?:write )?(.*?)(?: here)?(?:, or remove the key)?$")
 _LENGTH = re.compile(r"at most ([\d,]+) are allowed")
@@ -58,6 +59,7 @@ _BY_HAND = {  # keys that no single reader reads
     "fact_sheet": "a mapping of questions",
     "fact_sheet.KEY.selection": "texts, as a list",
     "palio": "a mapping",
+    "palio.statistics.metrics": "metrics by column, such as `{dice: mean(dice)}`",
     "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
     "phases[].palio": "a mapping",
     "phases.N.palio": "a mapping",

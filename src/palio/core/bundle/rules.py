@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from palio.core.bundle.case_metrics import KINDS, MetricReader, WrittenMetric
 from palio.core.bundle.case_names import case_pattern
 from palio.core.bundle.model import (
     BlindPolicy,
@@ -26,7 +27,6 @@ from palio.core.files.globs import PatternError
 
 # Scoring programs write many files, but no page could show more than this.
 MAX_FILES = 1_000_000
-KINDS_OF_STATISTICS = ("classification",)
 
 
 def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
@@ -132,11 +132,29 @@ def _blind(section: Section) -> BlindPolicy:
 
 
 def _statistics(section: Section) -> StatisticsPolicy:
-    return StatisticsPolicy(
-        cases=section.require("cases", _file_name, "", "name the CSV of single cases, such as cases.csv"),
-        kind=section.require("kind", choice(*KINDS_OF_STATISTICS), "", "write classification"),
-        metric=section.require("metric", text, "", "name the metric, such as f1_weighted"),
-    )
+    cases = section.require("cases", _file_name, "", "name the CSV of single cases, such as cases.csv")
+    kind = section.require("kind", choice(*KINDS), "", f"write one of {', '.join(KINDS)}")
+    metric, of_columns = section.read("metric", MetricReader(kind), ""), section.section("metrics")
+    metrics = tuple((key, written) for key in of_columns if (written := of_columns.read(key, MetricReader(kind), "")))
+    if not section.take("metric") and not section.take("metrics"):
+        section.missing("metric", "name the metric, such as f1_weighted")
+    policy = StatisticsPolicy(cases, kind, metric, metrics, section.read("group", text, None))
+    _check_group(section, policy)
+    return policy
+
+
+def _check_group(section: Section, policy: StatisticsPolicy) -> None:
+    """Refuses groups where no interval for cases that belong together holds."""
+    if not (value := section.take("group")):
+        return
+    if policy.kind == "classification":
+        value.error(f"{value.found}, but intervals of classification take each case as independent; remove the key")
+    names = {WrittenMetric.parse(written).name for written in (policy.metric, *dict(policy.metrics).values())}
+    if medians := sorted(names & {"median", "median_absolute_error"}):
+        value.error(
+            f"{value.found}, but the interval of {medians[0]} takes each case as independent; remove the key, or use "
+            "the mean"
+        )
 
 
 def _monai(section: Section, defaults: MonaiPolicy) -> MonaiPolicy:

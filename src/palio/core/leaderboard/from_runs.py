@@ -4,25 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from palio.core.attempt.run_folder import Verdict
+from palio.core.bundle.case_metrics import interval_methods, measured_columns
 from palio.core.bundle.model import Column
 from palio.core.errors import PalioError, counted
 from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
-from palio.core.leaderboard.run_cases import cases_of_run
+from palio.core.leaderboard.run_cases import primary_method, run_statistics
 from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult
 from palio.core.statistics.intervals import Interval
-from palio.core.statistics.summary import RankStatistics, rank_statistics, score_interval
+from palio.core.statistics.summary import RankStatistics, rank_statistics
 
 
 @dataclass(frozen=True)
 class RankedRun:
-    """A run with a rank. `interval` is that of the primary column; without one, `no_interval` says why."""
+    """A run with a rank. `intervals` are by the key of their column; where one is missing, `no_intervals` says why."""
 
     row: Row
     run: RunResult
     rank_range: tuple[int, int] | None
-    interval: Interval | None
-    no_interval: str | None
+    intervals: Mapping[str, Interval]
+    no_intervals: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,14 @@ class RunLeaderboard:
     def primary(self) -> Column:
         return self.board.primary_column
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods of all intervals, each once."""
+        policy = self.lock.statistics
+        has_some = {key for run in self.ranked for key in run.intervals}
+        columns = [column for column in self.columns if column.key in has_some]
+        return interval_methods(policy, columns, self.primary, len(self.lock.tasks))
+
 
 def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLeaderboard:
     """Ranks by the leaderboard with this key, by default the first.
@@ -65,14 +74,18 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
     unranked = [_unranked(row.name, by_name[row.name], primary) for row in rows if row.rank is None]
     if not ranked:
         raise _nothing_to_rank(unranked)
-    scores = [row.values[primary.key] for row in ranked]
+    measured = measured_columns(lock.statistics, columns, primary)
     found = [
-        cases_of_run(by_name[row.name].folder, lock.statistics, primary, score, lock.task_indexes)
-        for row, score in zip(ranked, scores, strict=True)
+        run_statistics(by_name[row.name].folder, lock.statistics, measured, primary, row.values, lock.task_indexes)
+        for row in ranked
     ]
-    known = [None if isinstance(cases, str) else cases for cases in found]
-    metric = lock.statistics.metric if lock.statistics else ""
-    statistics = rank_statistics(scores, known, metric, frequencies=True)
+    statistics = rank_statistics(
+        [row.values[primary.key] for row in ranked],
+        [each.cases for each in found],
+        primary_method(lock.statistics, primary),
+        descending=primary.descending,
+        frequencies=True,
+    )
     ranges = statistics.ranges or [None] * len(ranked)
     return RunLeaderboard(
         lock=lock,
@@ -83,10 +96,10 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
                 row=row,
                 run=by_name[row.name],
                 rank_range=rank_range,
-                interval=None if isinstance(cases, str) else score_interval(cases, metric),
-                no_interval=cases if isinstance(cases, str) else None,
+                intervals=each.intervals,
+                no_intervals=each.no_intervals,
             )
-            for row, cases, rank_range in zip(ranked, found, ranges, strict=True)
+            for row, each, rank_range in zip(ranked, found, ranges, strict=True)
         ),
         unranked=tuple(unranked),
         statistics=statistics,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
+from palio.core.bundle.model import Column
 from palio.core.errors import counted
 from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
 from palio.core.statistics.comparisons import Comparison, chance_reversed
@@ -11,7 +12,8 @@ from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
 
 def notes(leaderboard: RunLeaderboard) -> list[str]:
     """Whole sentences, the most important first."""
-    return [*_comparisons(leaderboard), *_ties(leaderboard.ranked), *_missing(leaderboard.ranked)]
+    missing = (_missing(leaderboard, column) for column in leaderboard.columns)
+    return [*_comparisons(leaderboard), *_ties(leaderboard.ranked), *(each for of in missing for each in of)]
 
 
 def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
@@ -26,7 +28,7 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
         found.append(f"A rank range lists the ranks that {counted(statistics.cases or 0, 'case')} cannot tell apart.")
     has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order
     if has_one_task and (first_two := pairs.get((0, 1))) and ranked[0].row.rank != ranked[1].row.rank:
-        found.append(_order_of_first_two(ranked, first_two))
+        found += _order_of_first_two(ranked, first_two)
     if statistics.frequencies:
         often = percent(statistics.frequencies[0][0])
         found.append(
@@ -38,8 +40,9 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
 
 def _neighbors(leaderboard: RunLeaderboard, pairs: dict[tuple[int, int], Comparison]) -> str:
     ranked = leaderboard.ranked
-    test = "exact McNemar" if leaderboard.statistics.is_exact else "paired permutation"
-    method = f"({test}, Holm over {counted(len(pairs), 'pair')}, {SIGNIFICANT:.0%})".replace("%", " %")
+    method = f"({leaderboard.statistics.test}, Holm over {counted(len(pairs), 'pair')}, {SIGNIFICANT:.0%})".replace(
+        "%", " %"
+    )
     neighbors = [pairs[pair] for pair in pairwise(range(len(ranked))) if pair in pairs]
     differing = [f"{ranked[pair.a].row.name} and {ranked[pair.b].row.name}" for pair in neighbors if _differ(pair)]
     if not neighbors:
@@ -55,13 +58,15 @@ def _differ(pair: Comparison) -> bool:
     return pair.adjusted < SIGNIFICANT
 
 
-def _order_of_first_two(ranked: Sequence[RankedRun], pair: Comparison) -> str:
+def _order_of_first_two(ranked: Sequence[RankedRun], pair: Comparison) -> list[str]:
+    if pair.only_a is None or pair.only_b is None:
+        return []
     ahead, behind = ranked[0].row.name, ranked[1].row.name
     chance = percent(chance_reversed(pair.only_a, pair.only_b))
-    return (
+    return [
         f"{ahead} is right on {counted(pair.only_a, 'case')} where {behind} is wrong, and {behind} on {pair.only_b:,} "
         f"where {ahead} is wrong: the chance that these two are in the wrong order is {chance}."
-    )
+    ]
 
 
 def _ties(ranked: Sequence[RankedRun]) -> list[str]:
@@ -69,13 +74,16 @@ def _ties(ranked: Sequence[RankedRun]) -> list[str]:
     return [f"{listed(tied)} have equal scores and share rank {rank}." for rank, tied in groups if len(tied) > 1]
 
 
-def _missing(ranked: Sequence[RankedRun]) -> list[str]:
-    reasons: dict[str, list[str]] = {}
+def _missing(leaderboard: RunLeaderboard, column: Column) -> list[str]:
+    ranked, reasons = leaderboard.ranked, dict[str, list[str]]()
     for run in ranked:
-        if run.no_interval:
-            reasons.setdefault(run.no_interval, []).append(run.row.name)
+        if reason := run.no_intervals.get(column.key):
+            reasons.setdefault(reason, []).append(run.row.name)
+    of = "" if column == leaderboard.primary else f" of {column.title}"
     return [
-        f"No intervals: {reason}." if len(names) == len(ranked) else f"No interval for {listed(names)}: {reason}."
+        f"No intervals{of}: {reason}."
+        if len(names) == len(ranked)
+        else f"No interval{of} for {listed(names)}: {reason}."
         for reason, names in reasons.items()
     ]
 

@@ -1,46 +1,121 @@
-"""The single cases behind a run's primary score, which intervals and comparisons are computed from. Imports numpy."""
+"""The single cases behind a run's scores, and the intervals computed from them. Imports numpy."""
 
-from collections.abc import Sequence
-from math import fsum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from palio.core.attempt.run_folder import RunFolder
+from palio.core.bundle.case_metrics import KINDS
 from palio.core.bundle.model import Column, StatisticsPolicy
 from palio.core.errors import PalioError
-from palio.core.statistics.cases import Answers, Cases, read_cases
-from palio.core.statistics.metrics import METRICS, Counts
+from palio.core.statistics.cases import SingleCases, read_cases, read_measurements
+from palio.core.statistics.intervals import Interval
+from palio.core.statistics.methods import Method, method
+from palio.core.statistics.summary import score_interval, score_value
 
 
-def cases_of_run(
-    run_folder: Path, policy: StatisticsPolicy | None, primary: Column, score: float, tasks: Sequence[int] = ()
-) -> tuple[Cases, ...] | str:
-    """The single cases behind a primary score, or a clause that says why they cannot be used.
+@dataclass(frozen=True)
+class RunStatistics:
+    """Of one run, by the key of the column. `no_intervals` are clauses.
+
+    `cases` of each task are those behind the primary score; None if they cannot be used to compare runs.
+    """
+
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    no_intervals: Mapping[str, str] = field(default_factory=dict)
+    cases: tuple[SingleCases, ...] | None = None
+
+
+def run_statistics(
+    run_folder: Path,
+    policy: StatisticsPolicy | None,
+    columns: Sequence[Column],
+    primary: Column,
+    scores: Mapping[str, float],
+    tasks: Sequence[int] = (),
+) -> RunStatistics:
+    """The statistics of these columns, each if it has a score.
 
     `tasks` are the indexes of the phase's tasks if it has several. Each then has a file of cases, and the score is the
     mean over the tasks.
     """
+    cases = _read(run_folder, policy, tasks)
+    intervals, reasons, comparable = dict[str, Interval](), dict[str, str](), False
+    for column in columns:
+        if column.key not in scores:
+            continue
+        metric = _metric(policy, column, primary)
+        try:
+            if isinstance(metric, str):
+                raise ValueError(metric)
+            if isinstance(cases, str):
+                raise ValueError(cases)
+            _check(cases, metric, policy, column, scores[column.key], primary)
+            comparable = comparable or column.key == primary.key
+            intervals[column.key] = score_interval(cases, metric)
+        except ValueError as reason:
+            reasons[column.key] = str(reason)
+    return RunStatistics(intervals, reasons, None if isinstance(cases, str) or not comparable else cases)
+
+
+def primary_method(policy: StatisticsPolicy | None, primary: Column) -> Method | None:
+    """By which runs are compared; None if the bundle names none that this version knows."""
+    found = _metric(policy, primary, primary)
+    return None if isinstance(found, str) else found
+
+
+def _metric(policy: StatisticsPolicy | None, column: Column, primary: Column) -> Method | str:
     if policy is None:
         return "the challenge names no file of single cases (palio.statistics in competition.yaml)"
-    if policy.kind != "classification" or policy.metric not in METRICS:
-        return f"this version of Palio has no interval for the metric {policy.metric} of {policy.kind}"
-    found, name = [], f"scores/{policy.cases}"
+    written = policy.metric_of(column, primary)
+    if written is None:
+        return f"the challenge names no metric for the column {column.title} (palio.statistics in competition.yaml)"
+    try:
+        return method(policy.kind, written) if policy.kind in KINDS else _unknown(policy, written)
+    except ValueError:
+        return _unknown(policy, written)
+
+
+def _unknown(policy: StatisticsPolicy, written: str) -> str:
+    return f"this version of Palio has no interval for the metric {written} of {policy.kind}"
+
+
+def _read(run_folder: Path, policy: StatisticsPolicy | None, tasks: Sequence[int]) -> tuple[SingleCases, ...] | str:
+    """The cases of each task, or a clause that says why they cannot be used."""
+    if policy is None or policy.kind not in KINDS:
+        return ""
+    metrics = [*filter(None, (policy.metric, *dict(policy.metrics).values()))]
+    found, name = list[SingleCases](), ""
     for part in [f"{task}/" for task in tasks] or [""]:
         name = f"scores/{part}{policy.cases}"
+        path = RunFolder(run_folder).scores / part / policy.cases
         try:
-            found.append(read_cases(RunFolder(run_folder).scores / part / policy.cases))
+            if policy.kind == "classification":
+                found.append(read_cases(path))
+            else:
+                found.append(read_measurements(path, policy.kind, metrics, policy.group))
         except FileNotFoundError:
             return f"{name} is missing"
         except PalioError as error:
             return f"{name} cannot be used ({error.failure.evidence[0]})"
-    value = fsum(_metric(cases, policy.metric) for cases in found) / len(found)
-    if not primary.descending or abs(value - score) > 0.5 * 10**-primary.precision:
-        digits = f".{primary.precision}f"
-        of = f"mean {policy.metric} of {len(found)} tasks" if len(found) > 1 else f"{policy.metric} of {name}"
-        return f"the {of} is {value:{digits}}, but the column {primary.title} shows {score:{digits}}"
     return tuple(found)
 
 
-def _metric(cases: Cases, metric: str) -> float:
-    answers = Answers.of([cases])
-    counts = Counts.of_codes(answers.truth, answers.predictions[0], len(answers.classes))
-    return float(METRICS[metric](counts))
+def _check(
+    cases: Sequence[SingleCases],
+    metric: Method,
+    policy: StatisticsPolicy | None,
+    column: Column,
+    score: float,
+    primary: Column,
+) -> None:
+    """Raises ValueError with a clause if the cases do not give the score, up to its rounding."""
+    assert policy is not None  # noqa: S101 - else there is no metric
+    value = score_value(cases, metric)
+    if math.isnan(value):
+        raise ValueError(f"{policy.metric_of(column, primary)} has no value for the cases of scores/{policy.cases}")
+    if abs(value - score) > 0.5 * 10**-column.precision:
+        digits, written = f".{column.precision}f", policy.metric_of(column, primary)
+        of = f"{written} of scores/{policy.cases}" if len(cases) == 1 else f"mean {written} of {len(cases)} tasks"
+        raise ValueError(f"the {of} is {value:{digits}}, but the column {column.title} shows {score:{digits}}")

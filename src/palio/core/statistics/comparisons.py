@@ -1,61 +1,53 @@
-"""Compares submissions on the same cases: do two differ, and may their order be wrong?
+"""Tests of whether two submissions differ on the same cases, and of whether their order may be wrong."""
 
-Only discordant cases, for which the two have different predictions, tell them apart.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palio.core.statistics.cases import Answers
+from palio.core.statistics.cases import Answers, Values
 from palio.core.statistics.draws import SEED, batches, generator
-from palio.core.statistics.metrics import MEANS_OVER_CASES, METRICS, Codes, Counts, Floats
+from palio.core.statistics.metrics import Codes, Counts, Floats, Metric
+from palio.core.statistics.weighted import Weighted
 
 PERMUTATION_DRAWS = 10_000
 EQUAL = 1e-12  # scores no further apart than this are equal
 
+Pair: TypeAlias = tuple[int, int]  # two submissions, by number
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two submissions, by number. `adjusted` is the p-value after Holm, over all compared pairs."""
+    """Two submissions, by number. `adjusted` is the p-value after Holm, over all compared pairs.
+
+    `only_a` are cases that only `a` has right; both are None where cases are not right or wrong.
+    """
 
     a: int
     b: int
-    only_a: int  # cases that only `a` has right
-    only_b: int
+    only_a: int | None
+    only_b: int | None
     p_value: float
     adjusted: float
 
 
-def is_exact(tasks: int, metric: str) -> bool:
-    """Whether pairs are compared by exact McNemar: if the score is a mean over cases. Otherwise by permutation.
-
-    A mean over several tasks is none, because tasks of different sizes have equal weights.
-    """
-    return tasks == 1 and metric in MEANS_OVER_CASES
+def draws_for(pairs: int) -> int:
+    """10,000 draws give no p-value below 1/10,001, which Holm over more than 500 pairs never calls significant."""
+    return max(PERMUTATION_DRAWS, 40 * pairs)
 
 
-def compare_all(tasks: Sequence[Answers], metric: str) -> tuple[Comparison, ...]:
-    """Compares every pair by the mean of the metric over the tasks, usually one."""
-    right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1)
-    pairs = list(combinations(range(len(right)), 2))
-    # 10,000 draws give no p-value below 1/10,001, which Holm over more than 500 pairs never calls significant.
-    draws = max(PERMUTATION_DRAWS, 40 * len(pairs))
-    only = [(int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in pairs]
-    if is_exact(len(tasks), metric):
-        p_values = [exact_mcnemar(only_a, only_b) for only_a, only_b in only]
-    else:
-        p_values = [
-            stratified_permutation_test([Stratum.of(answers, a, b) for answers in tasks], metric, draws=draws)
-            for a, b in pairs
-        ]
-    rows = zip(pairs, only, p_values, holm(p_values), strict=True)
-    return tuple(Comparison(*pair, *counts, p_value, adjusted) for pair, counts, p_value, adjusted in rows)
+def only_right(tasks: Sequence[Answers], pairs: Sequence[Pair]) -> list[tuple[int, int]]:
+    """For each pair the number of cases that only one of the two has right, over all tasks."""
+    right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1).astype(np.float32)
+    both = right @ right.T  # exact below 2^24 cases
+    count = np.diagonal(both)
+    return [(int(count[a] - both[a, b]), int(count[b] - both[a, b])) for a, b in pairs]
 
 
+@cache
 def exact_mcnemar(only_a: int, only_b: int) -> float:
     """The two-sided p-value of the hypothesis that both are right equally often.
 
@@ -75,25 +67,6 @@ def chance_reversed(only_ahead: int, only_behind: int) -> float:
     return _at_least(only_ahead + 1, only_ahead + only_behind + 1)
 
 
-def permutation_test(
-    truth: Codes,
-    prediction_a: Codes,
-    prediction_b: Codes,
-    classes: int,
-    metric: str,
-    *,
-    draws: int = PERMUTATION_DRAWS,
-    seed: int = SEED,
-) -> float:
-    """The two-sided p-value of the hypothesis that exchanging the two predictions does not change the metric.
-
-    Takes class numbers of single cases, each of shape (n,). Predictions are exchanged at random on discordant cases.
-    The observed arrangement counts as one of the draws (Phipson & Smyth 2010), so no result is below 1/(draws + 1).
-    """
-    stratum = Stratum(truth, prediction_a, prediction_b, classes)
-    return stratified_permutation_test([stratum], metric, draws=draws, seed=seed)
-
-
 @dataclass(frozen=True)
 class Stratum:
     """Two submissions' predictions for the cases of one task, as class numbers, each of shape (n,)."""
@@ -104,10 +77,11 @@ class Stratum:
     classes: int
 
     @classmethod
-    def of(cls, answers: Answers, a: int, b: int) -> "Stratum":
+    def of(cls, answers: Answers, pair: Pair) -> "Stratum":
+        a, b = pair
         return cls(answers.truth, answers.predictions[a], answers.predictions[b], len(answers.classes))
 
-    def difference(self, metric: str) -> Callable[[Floats], Floats]:
+    def difference(self, metric: Metric) -> Callable[[Floats], Floats]:
         """How the difference of the metric depends on which discordant cases are exchanged: one draw in a row.
 
         Exchanging the predictions for a case moves one count between classes for one submission, and back for the
@@ -122,7 +96,7 @@ class Stratum:
             right, predicted = exchanged @ right_moves, exchanged @ predicted_moves
             new_a = Counts(a.right + right, a.true, a.predicted + predicted)
             new_b = Counts(b.right - right, b.true, b.predicted - predicted)
-            return METRICS[metric](new_a) - METRICS[metric](new_b)
+            return metric(new_a) - metric(new_b)
 
         return difference
 
@@ -132,13 +106,24 @@ class Stratum:
 
 
 def stratified_permutation_test(
-    strata: Sequence[Stratum], metric: str, *, draws: int = PERMUTATION_DRAWS, seed: int = SEED
+    tasks: Sequence[Answers],
+    pair: Pair,
+    metrics: Sequence[Metric],
+    *,
+    draws: int = PERMUTATION_DRAWS,
+    seed: int = SEED,
 ) -> float:
-    """The same for the mean of the metric over several tasks: cases are exchanged within each task."""
+    """The two-sided p-value of the hypothesis that exchanging the two predictions does not change the metric.
+
+    Predictions are exchanged at random on discordant cases, for which the two differ. The observed arrangement counts
+    as one of the draws (Phipson & Smyth 2010), so no result is below 1/(draws + 1). Of several tasks, the mean of the
+    metric is compared, and cases are exchanged within each task; `metrics` has one function for each.
+    """
+    strata = [Stratum.of(answers, pair) for answers in tasks]
     sizes = [int(stratum.discordant.sum()) for stratum in strata]
     if not any(sizes):
         return 1.0
-    differences = [stratum.difference(metric) for stratum in strata]
+    differences = [stratum.difference(metric) for stratum, metric in zip(strata, metrics, strict=True)]
 
     def mean(exchanged: Sequence[Floats]) -> Floats:
         parts = [difference(part) for difference, part in zip(differences, exchanged, strict=True)]
@@ -150,6 +135,57 @@ def stratified_permutation_test(
         drawn = [random.integers(0, 2, (size, cases), dtype=np.uint8).astype(np.float64) for cases in sizes]
         extreme += int((mean(drawn) >= observed - EQUAL).sum())
     return (extreme + 1) / (draws + 1)
+
+
+def sign_flip_tests(parts: Floats, pairs: Sequence[Pair], *, draws: int | None = None, seed: int = SEED) -> list[float]:
+    """Two-sided p-values of the hypothesis that the sign of each unit's difference is a fair coin toss.
+
+    `parts` of shape (M, units) is what each unit adds to the score of each submission. All pairs share the tosses. The
+    observed signs count as one of the draws.
+    """
+    differences = np.stack([parts[a] - parts[b] for a, b in pairs], axis=1)
+    observed = np.abs(differences.sum(axis=0))
+    nearly = observed - EQUAL * np.maximum(1, np.abs(differences).sum(axis=0))
+    random, extreme = generator(seed), np.zeros(len(pairs), dtype=np.intp)
+    draws = draws or draws_for(len(pairs))
+    for size in batches(draws, differences.shape[0] + len(pairs)):
+        signs = random.integers(0, 2, (size, len(differences)), dtype=np.int8).astype(np.float64) * 2 - 1
+        extreme += (np.abs(signs @ differences) >= nearly).sum(axis=0)
+    return [float(p_value) for p_value in (extreme + 1) / (draws + 1)]
+
+
+def weighted_permutation_test(
+    tasks: Sequence[Values],
+    pair: Pair,
+    metrics: Sequence[Weighted],
+    *,
+    draws: int = PERMUTATION_DRAWS,
+    seed: int = SEED,
+) -> float:
+    """The same as `stratified_permutation_test` for cases with numbers. The cases of a group are exchanged together."""
+    a, b = pair
+    if all(np.array_equal(task.values[a], task.values[b]) for task in tasks):
+        return 1.0
+
+    def differences(size: int, random: np.random.Generator | None) -> Floats:
+        parts = []
+        for task, metric in zip(tasks, metrics, strict=True):
+            rows = np.concatenate([task.values[a], task.values[b]])
+            exchanged = random.integers(0, 2, (size, task.unit_count)) if random else np.zeros((1, task.unit_count))
+            other = exchanged[:, task.units].astype(np.float64)
+            of_a, of_b = np.hstack([1 - other, other]), np.hstack([other, 1 - other])
+            parts.append(metric(rows, of_a) - metric(rows, of_b))
+        return np.asarray(np.abs(np.mean(parts, axis=0)))
+
+    (observed,) = differences(1, None)
+    found = (differences(size, random) for size, random in _batches(draws, 8 * max(task.cases for task in tasks), seed))
+    extreme = sum(int((drawn >= observed - EQUAL * max(1.0, observed)).sum()) for drawn in found)
+    return (extreme + 1) / (draws + 1)
+
+
+def _batches(draws: int, numbers_per_draw: int, seed: int) -> Iterator[tuple[int, np.random.Generator]]:
+    random = generator(seed)
+    return ((size, random) for size in batches(draws, numbers_per_draw))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,20 +1,27 @@
 """Intervals of one submission's score: where the score on infinitely many such cases may lie."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Generator
+from scipy import special
 
+from palio.core.statistics.cases import Values
+from palio.core.statistics.delong import Areas, logit_interval
+from palio.core.statistics.delong import score_interval as area_score_interval
 from palio.core.statistics.draws import SEED, batches, generator
-from palio.core.statistics.metrics import METRICS, Counts, Floats
+from palio.core.statistics.metrics import Codes, Counts, Floats, Metric
+from palio.core.statistics.weighted import Weighted
 
 CONFIDENCE = 0.95
 CONFUSION_DRAWS = 4_000
 MEAN_DRAWS = 10_000
+WEIGHTED_DRAWS = 4_000
 _FEW_CASES = 100
+_FEWEST_DRAWS = 0.9  # of all, that must have a value
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,23 @@ class Interval:
     high: float
 
 
+class NoIntervalError(ValueError):
+    """The cases do not tell an interval. The text is a clause."""
+
+
+def beta_interval(right: int, cases: int, *, confidence: float = CONFIDENCE) -> Interval:
+    """The Jeffreys interval of a proportion: exact quantiles of Beta(right + 1/2, wrong + 1/2).
+
+    Brown, Cai & DasGupta 2001 (Statistical Science 16:101). With no case right, or all, that end is the observed value.
+    """
+    low, high = special.betaincinv(right + 0.5, cases - right + 0.5, _tails(confidence))
+    return Interval(0.0 if right == 0 else float(low), 1.0 if right == cases else float(high))
+
+
 def confusion_interval(
-    matrix: Floats, metric: str, *, confidence: float = CONFIDENCE, draws: int = CONFUSION_DRAWS, seed: int = SEED
+    matrix: Floats, metric: Metric, *, confidence: float = CONFIDENCE, draws: int = CONFUSION_DRAWS, seed: int = SEED
 ) -> Interval:
-    """Jeffreys-Dirichlet interval of any metric in METRICS, from a confusion matrix of shape (K, K).
+    """Jeffreys-Dirichlet interval of any function of the counts, from a confusion matrix of shape (K, K).
 
     Draws q ~ Dirichlet(matrix + A), with A = 0.5/K on the diagonal and 0.5/(K(K-1)) off it, computes the metric of
     each and takes quantiles. The accuracy of q is distributed as Beta(right + 1/2, wrong + 1/2), which gives the
@@ -34,22 +54,23 @@ def confusion_interval(
     value outside the quantiles, such as 1 when every case is right, becomes the end of the interval. Near 1, coverage
     stays near nominal; the bootstrap fails there, with zero width when every case is right.
     """
-    return mean_confusion_interval([matrix], metric, confidence=confidence, draws=draws, seed=seed)
+    return mean_confusion_interval([matrix], [metric], confidence=confidence, draws=draws, seed=seed)
 
 
 def mean_confusion_interval(
     matrices: Sequence[Floats],
-    metric: str,
+    metrics: Sequence[Metric],
     *,
     confidence: float = CONFIDENCE,
     draws: int = CONFUSION_DRAWS,
     seed: int = SEED,
 ) -> Interval:
-    """The same for the mean of a metric over several tasks, each with a confusion matrix and draws of its own."""
+    """The same for the mean of a metric over several tasks, each with a matrix, a function and draws of its own."""
     random = generator(seed)
-    values = np.mean([_confusion_draws(matrix, metric, draws, random) for matrix in matrices], axis=0)
+    tasks = [*zip(matrices, metrics, strict=True)]
+    values = np.mean([_confusion_draws(matrix, metric, draws, random) for matrix, metric in tasks], axis=0)
     low, high = np.quantile(values, _tails(confidence))
-    observed = float(np.mean([METRICS[metric](Counts.of_matrix(matrix)) for matrix in matrices]))
+    observed = float(np.mean([metric(Counts.of_matrix(matrix)) for matrix, metric in tasks]))
     return Interval(min(float(low), observed), max(float(high), observed))
 
 
@@ -63,24 +84,138 @@ def wilson_interval(right: int, cases: int, *, confidence: float = CONFIDENCE) -
     return Interval(0.0 if right == 0 else center - half, 1.0 if right == cases else center + half)
 
 
-def mean_interval(
-    values: Sequence[float], *, confidence: float = CONFIDENCE, draws: int = MEAN_DRAWS, seed: int = SEED
-) -> Interval:
-    """Bootstrap interval of a mean over cases, such as Dice: BCa below 100 cases, percentile from 100.
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """The values of one task: their sum and number in each unit, which is a group of cases, or a single one."""
 
-    BCa is Efron's (1987, JASA 82:171). The width is zero if all values are equal. Raises ValueError for fewer than two
-    values.
+    sums: Floats
+    counts: Floats
+
+    @classmethod
+    def of(cls, values: Floats, units: Codes | None = None) -> "Totals":
+        if units is None:
+            return cls(np.asarray(values, dtype=np.float64), np.ones(len(values)))
+        return cls(np.bincount(units, values).astype(np.float64), np.bincount(units).astype(np.float64))
+
+    @property
+    def mean(self) -> float:
+        return float(self.sums.sum() / self.counts.sum())
+
+
+def mean_interval(
+    tasks: Sequence[Totals],
+    of_mean: Callable[[Floats], Floats] | None = None,
+    *,
+    confidence: float = CONFIDENCE,
+    draws: int = MEAN_DRAWS,
+    seed: int = SEED,
+) -> Interval:
+    """Bootstrap interval of a mean over cases, such as Dice: BCa below 100 units, percentile from 100.
+
+    BCa is Efron's (1987, JASA 82:171). Units are drawn, so that cases that belong together stay together. Of several
+    tasks, the interval is that of the mean over tasks, and each task is drawn by itself. `of_mean` is an increasing
+    function. Raises NoIntervalError for fewer than two units, and if all have the same mean.
     """
-    if len(values) < 2:
-        raise ValueError("an interval needs at least two cases")
-    sample = np.asarray(values, dtype=np.float64)
-    means = _bootstrap_means(sample, draws, seed)
-    tails = _bca_tails(sample, means, confidence) if len(sample) < _FEW_CASES else _tails(confidence)
+    if any(len(task.sums) < 2 for task in tasks):
+        raise NoIntervalError("an interval needs at least two cases, or two groups")
+    moves = [(task.sums - task.mean * task.counts) / task.counts.sum() / len(tasks) for task in tasks]
+    if not any(
+        np.abs(of_task).max() > 1e-15 * (1 + abs(task.mean)) for of_task, task in zip(moves, tasks, strict=True)
+    ):
+        raise NoIntervalError("all cases have the same value, which tells nothing about other cases")
+    random, together = generator(seed), of_mean or np.asarray
+    means = np.mean([together(_bootstrap_means(task, draws, random)) for task in tasks], axis=0)
+    observed = float(np.mean([together(np.asarray(task.mean)) for task in tasks]))
+    tails = _tails(confidence)
+    if sum(len(task.sums) for task in tasks) < _FEW_CASES:
+        tails = _bca_tails(np.concatenate(moves), means, observed, confidence)
     low, high = np.quantile(means, tails)
     return Interval(float(low), float(high))
 
 
-def _confusion_draws(matrix: Floats, metric: str, draws: int, random: Generator) -> Floats:
+def median_interval(values: Floats, *, confidence: float = CONFIDENCE) -> Interval:
+    """The interval between two order statistics, which covers the median with at least this confidence.
+
+    It follows from the binomial distribution of the number of cases below the median, whatever the distribution of the
+    values. A percentile bootstrap does not cover. Raises NoIntervalError if there are too few cases.
+    """
+    cases, tail = len(values), _tails(confidence)[0]
+    place = int(np.searchsorted(special.bdtr(np.arange(cases // 2 + 1), cases, 0.5), tail, side="right"))
+    if place == 0:
+        raise NoIntervalError(f"the interval of a median needs more than {cases} cases")
+    ordered = np.sort(values)
+    return Interval(float(ordered[place - 1]), float(ordered[cases - place]))
+
+
+def area_interval(areas: Areas, *, confidence: float = CONFIDENCE) -> Interval:
+    """The interval of the only submission's AUC: DeLong's, on the logit scale.
+
+    Where that has no width, as for a perfect AUC, it is Newcombe's score interval.
+    """
+    z = NormalDist().inv_cdf(_tails(confidence)[1])
+    area, variance = float(areas.values[0]), float(areas.variances[0])
+    if 0 < area < 1 and variance > 0:
+        return Interval(*logit_interval(area, variance, z))
+    return Interval(*area_score_interval(area, areas.positives, areas.negatives, z))
+
+
+def weighted_interval(
+    tasks: Sequence[Values],
+    metrics: Sequence[Weighted],
+    *,
+    correct_bias: bool = False,
+    confidence: float = CONFIDENCE,
+    draws: int = WEIGHTED_DRAWS,
+    seed: int = SEED,
+) -> Interval:
+    """Percentile bootstrap of the only submission's metric, or of its mean over several tasks.
+
+    Positive and negative cases are drawn by themselves (`redraw`). With `correct_bias`, the interval is the basic one
+    (Davison & Hinkley 1997, 5.2), reflected at the observed value: a calibration error grows with each redraw.
+    Raises NoIntervalError if too few redraws have a value, or if all have the same.
+    """
+    random = generator(seed)
+    values = np.mean(
+        [_redrawn(task, metric, draws, random) for task, metric in zip(tasks, metrics, strict=True)], axis=0
+    )
+    values = values[~np.isnan(values)]
+    if len(values) < _FEWEST_DRAWS * draws:
+        raise NoIntervalError("too few cases are positive, or negative")
+    low, high = np.quantile(values, _tails(confidence))
+    if high - low <= 1e-12:
+        raise NoIntervalError("all redraws of the cases give the same value, which tells nothing about other cases")
+    ones = [np.ones((1, task.cases)) for task in tasks]
+    observed = float(
+        np.mean([metric(task.values[0], one) for task, metric, one in zip(tasks, metrics, ones, strict=True)])
+    )
+    if correct_bias:
+        low, high = max(0.0, 2 * observed - high), 2 * observed - low
+    return Interval(min(float(low), observed), max(float(high), observed))
+
+
+def redraw(task: Values, size: int, random: Generator) -> Floats:
+    """How often each case is drawn, of shape (size, n): cases that belong together are drawn together.
+
+    Of a single label without groups, as many positive and as many negative cases are drawn as there are.
+    """
+    if task.has_classes and not task.has_groups:
+        truth = task.values[0, :, 0] > 0
+        weights = np.empty((size, task.cases))
+        for stratum in (truth, ~truth):
+            cases = int(stratum.sum())
+            weights[:, stratum] = random.multinomial(cases, np.full(cases, 1 / cases), size)
+        return weights
+    units = task.unit_count
+    drawn = random.multinomial(units, np.full(units, 1 / units), size).astype(np.float64)
+    return drawn[:, task.units] if task.has_groups else drawn
+
+
+def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> Floats:
+    rows = task.values[0]
+    return np.concatenate([metric(rows, redraw(task, size, random)) for size in batches(draws, 4 * task.cases)])
+
+
+def _confusion_draws(matrix: Floats, metric: Metric, draws: int, random: Generator) -> Floats:
     matrix = (
         np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
     )  # a single class can be confused with something else
@@ -89,7 +224,7 @@ def _confusion_draws(matrix: Floats, metric: str, draws: int, random: Generator)
     np.fill_diagonal(prior, 0.5 / classes)
     shape = (-1, classes, classes)
     values = [
-        METRICS[metric](Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
+        metric(Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
         for size in batches(draws, prior.size)
     ]
     return np.concatenate(values)
@@ -99,25 +234,23 @@ def _tails(confidence: float) -> tuple[float, float]:
     return (1 - confidence) / 2, (1 + confidence) / 2
 
 
-def _bootstrap_means(sample: Floats, draws: int, seed: int) -> Floats:
-    random, cases = generator(seed), len(sample)
-    parts = [
-        sample[random.integers(0, cases, (size, cases))].mean(axis=1) for size in batches(draws, numbers_per_draw=cases)
-    ]
-    return np.concatenate(parts)
+def _bootstrap_means(task: Totals, draws: int, random: Generator) -> Floats:
+    units, found = len(task.sums), []
+    for size in batches(draws, units):
+        drawn = random.integers(0, units, (size, units))
+        found.append(task.sums[drawn].sum(axis=1) / task.counts[drawn].sum(axis=1))
+    return np.concatenate(found)
 
 
-def _bca_tails(sample: Floats, means: Floats, confidence: float) -> tuple[float, float]:
-    """The quantiles of the bootstrap, corrected for bias and acceleration."""
-    mean = sample.mean()
-    share_below = ((means < mean).mean() + (means <= mean).mean()) / 2
-    spread = sample - mean  # of the jackknife's means, up to a factor that cancels
-    cubed = (spread**2).sum() ** 1.5
+def _bca_tails(moves: Floats, means: Floats, observed: float, confidence: float) -> tuple[float, float]:
+    """The quantiles of the bootstrap, corrected for bias and acceleration. `moves`: by how much each unit moves it."""
+    share_below = float(((means < observed).mean() + (means <= observed).mean()) / 2)
+    cubed = float((moves**2).sum() ** 1.5)
     if not cubed or not 0 < share_below < 1:
         return _tails(confidence)
     normal = NormalDist()
-    bias = normal.inv_cdf(float(share_below))
-    acceleration = float((spread**3).sum() / (6 * cubed))
+    bias = normal.inv_cdf(share_below)
+    acceleration = float((moves**3).sum() / (6 * cubed))
 
     def corrected(tail: float) -> float:
         z = bias + normal.inv_cdf(tail)

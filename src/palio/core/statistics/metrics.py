@@ -62,6 +62,21 @@ def _f1(counts: Counts) -> Floats:
     return _ratio(2 * counts.right, counts.true + counts.predicted)
 
 
+def matthews(counts: Counts) -> Floats:
+    """Matthews' correlation coefficient of any number of classes (Gorodkin 2004, Comput. Biol. Chem. 28:367)."""
+    total = _total(counts.true)
+    covariance = total * _total(counts.right) - _total(counts.true * counts.predicted)
+    spread = (total**2 - _total(counts.true**2)) * (total**2 - _total(counts.predicted**2))
+    return _ratio(covariance, np.sqrt(np.maximum(spread, 0)))
+
+
+def kappa(counts: Counts) -> Floats:
+    """Cohen's kappa (1960, Educ. Psychol. Meas. 20:37), unweighted; zero where only one class occurs at all."""
+    total = _total(counts.true)
+    by_chance = _total(counts.true * counts.predicted)
+    return _ratio(total * _total(counts.right) - by_chance, total**2 - by_chance)
+
+
 def _weighted(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
     """Averages over classes, weighted by their number of cases."""
     return lambda counts: _total(per_class(counts) * counts.true) / _total(counts.true)
@@ -72,7 +87,9 @@ def _macro(per_class: Callable[[Counts], Floats]) -> Callable[[Counts], Floats]:
     return lambda counts: _mean(per_class(counts), counts.true + counts.predicted > 0)
 
 
-METRICS: dict[str, Callable[[Counts], Floats]] = {
+Metric: TypeAlias = Callable[[Counts], Floats]
+
+METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "recall_weighted": accuracy,  # the same number, always
@@ -81,8 +98,16 @@ METRICS: dict[str, Callable[[Counts], Floats]] = {
     "precision_macro": _macro(_precision),
     "f1_weighted": _weighted(_f1),
     "f1_macro": _macro(_f1),
+    "mcc": matthews,
+    "kappa": kappa,
 }
-MEANS_OVER_CASES = frozenset({"accuracy", "recall_weighted"})  # each case counts 0 or 1, independently of the others
+_PER_CLASS: dict[str, Metric] = {"precision": _precision, "recall": _recall, "f1": _f1}
+
+
+def of_class(name: str, number: int) -> Metric:
+    """The precision, recall or f1 of the class with this number."""
+    per_class = _PER_CLASS[name]
+    return lambda counts: np.asarray(per_class(counts)[..., number])
 
 
 def _total(values: Floats) -> Floats:
@@ -95,4 +120,4 @@ def _mean(values: Floats, where: NDArray[np.bool_]) -> Floats:
 
 def _ratio(part: Floats, whole: Floats) -> Floats:
     """Zero where the whole is zero."""
-    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
+    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(np.shape(part), np.shape(whole))), where=whole > 0)

@@ -7,12 +7,12 @@ true rank too often.
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.random import Generator
 
-from palio.core.statistics.cases import Answers
+from palio.core.statistics.cases import Compared
 from palio.core.statistics.comparisons import EQUAL, Comparison
 from palio.core.statistics.draws import SEED, batches, generator
-from palio.core.statistics.metrics import METRICS, Counts, Floats
+from palio.core.statistics.methods import Method
+from palio.core.statistics.metrics import Floats
 
 SIGNIFICANT = 0.05
 REDRAWS = 2_000
@@ -36,34 +36,20 @@ def rank_ranges(
     return list(zip(first, last, strict=True))
 
 
-def rank_frequencies(tasks: Sequence[Answers], metric: str, *, draws: int = REDRAWS, seed: int = SEED) -> Floats:
+def rank_frequencies(
+    tasks: Sequence[Compared], method: Method, *, descending: bool = True, draws: int = REDRAWS, seed: int = SEED
+) -> Floats:
     """Shape (M, M): how often submission i (row) has rank j + 1 (column) if the cases are drawn again.
 
     A bootstrap over the cases of each task, in which all submissions get the same redraws; equal scores share the
     better rank. The score is the mean of the metric over the tasks, usually one.
     """
-    runs = len(tasks[0].predictions)
-    random = generator(seed)
-    places = np.zeros((runs, runs))
-    for size in batches(draws, sum(len(answers.truth) for answers in tasks)):
-        scores = np.mean([_scores_redrawn(answers, metric, size, random) for answers in tasks], axis=0)
-        for run in range(runs):
-            better = (scores > scores[run] + EQUAL).sum(axis=0)
-            places[run] += np.bincount(better, minlength=runs)
-    return places / draws
-
-
-def _scores_redrawn(answers: Answers, metric: str, size: int, random: Generator) -> Floats:
-    """Shape (M, size)."""
-    runs, cases = answers.predictions.shape
-    identity = np.eye(len(answers.classes))
-    weights = random.multinomial(cases, np.full(cases, 1 / cases), size).astype(np.float64)
-    true = weights @ identity[answers.truth]
-    return np.stack([_redrawn(weights, true, answers, run, identity, metric) for run in range(runs)])
-
-
-def _redrawn(weights: Floats, true: Floats, answers: Answers, run: int, identity: Floats, metric: str) -> Floats:
-    said = answers.predictions[run]
-    predicted = identity[said]
-    right = predicted * (said == answers.truth)[:, np.newaxis]
-    return METRICS[metric](Counts(weights @ right, true, weights @ predicted))
+    random, sign = generator(seed), 1 if descending else -1
+    places, counted = np.zeros(()), 0
+    for size in batches(draws, sum(task.cases for task in tasks)):
+        scores = sign * np.mean([method.redrawn(task, size, random) for task in tasks], axis=0)
+        scores = scores[:, ~np.isnan(scores).any(axis=0)]  # a redraw without positive cases has no AUC
+        better = (scores > scores[:, np.newaxis] + EQUAL).sum(axis=1)
+        places = places + np.stack([np.bincount(row, minlength=len(scores)) for row in better])
+        counted += scores.shape[1]
+    return np.asarray(places / max(1, counted))

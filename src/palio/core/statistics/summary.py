@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-from palio.core.statistics.cases import Answers, Cases
-from palio.core.statistics.comparisons import Comparison, compare_all, is_exact
-from palio.core.statistics.intervals import Interval, mean_confusion_interval
-from palio.core.statistics.metrics import confusion_matrix
+import numpy as np
+
+from palio.core.statistics.cases import Answers, Compared, SingleCases, compared
+from palio.core.statistics.comparisons import Comparison, holm, only_right
+from palio.core.statistics.intervals import Interval
+from palio.core.statistics.methods import Method
 from palio.core.statistics.ranks import rank_frequencies, rank_ranges
 
 
@@ -19,37 +22,65 @@ class RankStatistics:
     frequencies: tuple[tuple[float, ...], ...] | None = None  # row i: how often i takes rank 1, 2, ... M
     cases: int | None = None  # on which they were compared
     reason: str = ""
-    is_exact: bool = False  # compared by exact McNemar instead of by permutation
+    test: str = ""  # by which they were compared
 
 
-def score_interval(tasks: Sequence[Cases], metric: str) -> Interval:
-    """The interval of one submission's metric, or of its mean over several tasks. Other submissions do not matter."""
-    of_tasks = [Answers.of([cases]) for cases in tasks]
-    return mean_confusion_interval(
-        [confusion_matrix(answers.truth, answers.predictions[0], len(answers.classes)) for answers in of_tasks], metric
-    )
+def score_value(tasks: Sequence[SingleCases], method: Method) -> float:
+    """One submission's metric, or its mean over several tasks. Raises ValueError with a clause if it has none."""
+    return float(np.mean([method.values(compared([cases]))[0] for cases in tasks]))
+
+
+def score_interval(tasks: Sequence[SingleCases], method: Method) -> Interval:
+    """The interval of that value. Other submissions do not matter. Raises ValueError with a clause if it has none."""
+    return method.interval([compared([cases]) for cases in tasks])
 
 
 def rank_statistics(
-    scores: Sequence[float], cases: Sequence[Sequence[Cases] | None], metric: str, *, frequencies: bool = False
+    scores: Sequence[float],
+    cases: Sequence[Sequence[SingleCases] | None],
+    method: Method | None,
+    *,
+    descending: bool = True,
+    frequencies: bool = False,
 ) -> RankStatistics:
-    """Compares all submissions with each other. `scores` are the metric's own values; higher is better. `cases` are
-    those of each task, for each submission.
+    """Compares all submissions with each other. `scores` are the metric's own values. `cases` are those of each task,
+    for each submission.
 
     A submission without cases is compared with none, which can only widen ranges; frequencies need the cases of all.
     If submissions were scored on different cases, nothing is compared.
     """
-    compared = [place for place, found in enumerate(cases) if found is not None]
-    if len(compared) < 2:
+    known = [place for place, found in enumerate(cases) if found is not None]
+    if method is None or len(known) < 2:
         return RankStatistics(reason="Fewer than two submissions have single cases to compare.")
     try:
-        tasks = [Answers.of(list(one)) for one in zip(*filter(None, cases), strict=True)]
+        tasks = [compared(one) for one in zip(*filter(None, cases), strict=True)]
     except ValueError:
         return RankStatistics(reason="The submissions were scored on different cases and cannot be compared.")
-    comparisons = tuple(replace(pair, a=compared[pair.a], b=compared[pair.b]) for pair in compare_all(tasks, metric))
+    try:
+        pairs = compare_all(tasks, method)
+    except ValueError as error:
+        return RankStatistics(reason=f"The submissions cannot be compared: {error}.")
+    comparisons = tuple(replace(pair, a=known[pair.a], b=known[pair.b]) for pair in pairs)
     redrawn = None
-    if frequencies and len(compared) == len(scores):
-        redrawn = tuple(tuple(map(float, row)) for row in rank_frequencies(tasks, metric))
-    count = sum(len(answers.truth) for answers in tasks)
-    exact = is_exact(len(tasks), metric)
-    return RankStatistics(comparisons, tuple(rank_ranges(scores, comparisons)), redrawn, count, is_exact=exact)
+    if frequencies and len(known) == len(scores):
+        shares = rank_frequencies(tasks, method, descending=descending)
+        redrawn = tuple(tuple(map(float, row)) for row in shares)
+    better_first = scores if descending else [-score for score in scores]
+    return RankStatistics(
+        comparisons=comparisons,
+        ranges=tuple(rank_ranges(better_first, comparisons)),
+        frequencies=redrawn,
+        cases=sum(task.cases for task in tasks),
+        test=method.test(len(tasks)),
+    )
+
+
+def compare_all(tasks: Sequence[Compared], method: Method) -> tuple[Comparison, ...]:
+    """Compares every pair by the mean of the metric over the tasks, usually one."""
+    first = tasks[0]
+    pairs = [*combinations(range(len(first.predictions if isinstance(first, Answers) else first.values)), 2)]
+    answers = [task for task in tasks if isinstance(task, Answers)]
+    counts = only_right(answers, pairs) if answers else [(None, None)] * len(pairs)
+    p_values = method.p_values(tasks, pairs)
+    rows = zip(pairs, counts, p_values, holm(p_values), strict=True)
+    return tuple(Comparison(*pair, *only, p_value, adjusted) for pair, only, p_value, adjusted in rows)

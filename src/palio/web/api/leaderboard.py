@@ -31,6 +31,7 @@ class RowOut(Schema):
     baseline: bool
     scores: dict[str, float]
     interval: tuple[float, float] | None  # 95 % interval of the primary score
+    intervals: dict[str, tuple[float, float]]  # of every column that has one, by its key
     ranks: dict[str, int]
     entries: int
     last: datetime

@@ -20,6 +20,7 @@ from palio.core.files.staging import reading
 from palio.core.quantities import GIB
 from palio.engines import ENGINES
 from palio.web.config import values as takes
+from palio.web.config.log_format import LOG_FORMATS
 from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
 FILE = "palio.toml"
@@ -52,6 +53,9 @@ class Configuration:
     )
     workers: int = _setting(takes.whole(0, 64), 0, f"web processes; 0: one per CPU, {MOST_WORKERS} at most")
     threads: int = _setting(takes.whole(1, 256), 32, "requests that each web process answers at a time")
+    log_format: str = _setting(
+        takes.one_of(*LOG_FORMATS), LOG_FORMATS[0], "log lines: for people (`text`), or one JSON object each (`json`)"
+    )
     request_log: bool = _setting(takes.flag, False, "log every request; slow and failed ones are always logged")
     sign_up: str = _setting(
         takes.one_of("open", "invitation"),
@@ -78,6 +82,12 @@ class Configuration:
         takes.number(0, 65536), 0.0, "GiB of memory for all attempts together; 0: all of this machine"
     )
     gpus: int = _setting(takes.whole(0, 64), 0, "GPUs for all attempts together")
+    metrics_token: str = _setting(
+        takes.secret,
+        "",
+        "token that `/metrics` requires, 50 characters or more; if not set, only this machine can read it",
+        secret=True,
+    )
     max_upload_gib: float = _setting(takes.number(0.001, 1024), 20.0, "maximum size of an uploaded file in GiB")
     mail_url: str = _setting(takes.mail, "", "smtp://user:password@host:587; no mail is sent if not set", secret=True)
     mail_from: str = _setting(takes.text, "", "sender address of mail")

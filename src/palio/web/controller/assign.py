@@ -23,6 +23,7 @@ def assignment(
         folder=folders.runs / row.identity,
         engine=engine or row.engine,
         copies=folders.inputs,
+        submission_id=row.submission_id,
         substitutes=substitutes,
         collected=folders.runs / row.source.identity / "predictions" if row.source is not None else None,
     )

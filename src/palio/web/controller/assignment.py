@@ -26,6 +26,7 @@ class Assignment:
     folder: Path
     engine: str
     copies: Path
+    submission_id: str
     collected: Path | None = None
     substitutes: Substitutes = NO_SUBSTITUTES
 
@@ -52,6 +53,7 @@ class Assignment:
             "folder": str(self.folder),
             "engine": self.engine,
             "copies": str(self.copies),
+            "submission_id": self.submission_id,
             "substitutes": self.substitutes.as_json(),
             "collected": str(self.collected) if self.collected else None,
         }

@@ -12,11 +12,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from palio.core.attempt.states import ENDS
 from palio.core.errors import PalioError
 from palio.core.files.staging import settle
 from palio.web.config.data_folder import Folders
+from palio.web.config.log_format import about
 from palio.web.controller import assign
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
@@ -33,13 +36,32 @@ _NAME = re.compile(r"palio-([a-z2-7]{16})-[a-z-]+")
 log = logging.getLogger("palio.controller")
 
 
+@dataclass(frozen=True)
+class _Left:
+    """The leftovers of a finished attempt; `started` is None if it never started a job."""
+
+    identity: str
+    submission: str
+    started: tuple[Assignment, Outcome] | None
+
+
+@dataclass(frozen=True)
+class _Unneeded:
+    """A job on the engine of an attempt that is not active."""
+
+    name: str
+    identity: str
+    submission: str
+
+
 class Cleanup:
     """`look` is called by the loop and decides; a thread does the slow work."""
 
-    def __init__(self, folders: Folders, engines: Engines, workers: Workers, is_active: Callable[[str], bool]) -> None:
-        self._folders, self._engines, self._workers, self._is_active = folders, engines, workers, is_active
+    def __init__(self, folders: Folders, engines: Engines, workers: Workers) -> None:
+        self._folders, self._engines, self._workers = folders, engines, workers
         self._noted: set[str] = set()
         self._kept: list[str] = []  # found on the engine by the thread, not decided yet
+        self._has_found = False  # run folders with leftovers, in the thread
         self._looked_at_all: float | None = None
         self._looked = 0.0
         self._thread: threading.Thread | None = None
@@ -54,20 +76,18 @@ class Cleanup:
         if not engine or (self._thread is not None and self._thread.is_alive()):
             return
         is_due = self._looked_at_all is None or now - self._looked_at_all > LOOK_S
-        if not is_due and not self._kept and not (self._noted and now - self._looked > LOOK_AGAIN_S):
+        is_next = self._has_found or bool(self._kept)
+        if not is_due and not is_next and not (self._noted and now - self._looked > LOOK_AGAIN_S):
             return
         if is_due:
             self._looked_at_all = now
-            self._noted |= {path.parent.name for path in self._folders.runs.glob("*/.work")}
-        self._looked = now
+        self._looked, self._has_found = now, False
         rows = Row.objects.filter(identity__in=self._noted, state__in=[*ENDS]).select_related(
             "version", "source", "submission__file", "submission__team"
         )
-        left = [(row.identity, self._left(row)) for row in rows if not self._is_active(row.identity)]
+        left = [self._left(row) for row in rows]
         unneeded = self._unneeded(self._kept)
-        self._noted = {
-            identity for identity in self._noted if self._is_active(identity)
-        }  # the rest is done or belongs to no row
+        self._noted = _unfinished(self._noted)  # the rest is done or belongs to no row
         self._kept = []
         self._thread = threading.Thread(target=self._run, args=(engine, left, unneeded, is_due), daemon=True)
         self._thread.start()
@@ -76,18 +96,19 @@ class Cleanup:
         if self._thread is not None:
             self._thread.join()
 
-    def _left(self, row: Row) -> tuple[Assignment, Outcome] | None:
-        """The leftovers of an attempt; None if it never started a job."""
-        return (assign.assignment(row, self._folders), Outcome.of_row(row)) if row.engine else None
+    def _left(self, row: Row) -> _Left:
+        started = (assign.assignment(row, self._folders), Outcome.of_row(row)) if row.engine else None
+        return _Left(row.identity, row.submission_id, started)
 
-    def _unneeded(self, names: Sequence[str]) -> list[str]:
-        """The jobs that certainly belong to this platform and to no active attempt."""
+    def _unneeded(self, names: Sequence[str]) -> list[_Unneeded]:
+        """The jobs that certainly belong to this platform and to no attempt that any controller may be evaluating."""
         by_name = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
-        known = set(Row.objects.filter(identity__in=set(by_name.values())).values_list("identity", flat=True))
+        known = dict(Row.objects.filter(identity__in=set(by_name.values())).values_list("identity", "submission"))
+        unfinished = _unfinished(set(by_name.values()))
         return [
-            name
+            _Unneeded(name, identity, known.get(identity, ""))
             for name, identity in by_name.items()
-            if not self._is_active(identity) and (identity in known or (self._folders.runs / identity).is_dir())
+            if identity not in unfinished and (identity in known or (self._folders.runs / identity).is_dir())
         ]
 
     # -- in the thread
@@ -95,16 +116,20 @@ class Cleanup:
     def _run(
         self,
         engine: str,
-        left: Sequence[tuple[str, tuple[Assignment, Outcome] | None]],
-        unneeded: Sequence[str],
+        left: Sequence[_Left],
+        unneeded: Sequence[_Unneeded],
         is_due: bool,
     ) -> None:
-        for identity, known in left:
-            self._try(f"the leftovers of {identity}", lambda: self._remove_left(identity, known))  # noqa: B023
-        if unneeded:
-            log.warning("Removing jobs of finished attempts from the engine: %s", ", ".join(unneeded))
-            self._try("leftovers on the engine", lambda: self._workers.remove(engine, unneeded))
+        for each in left:
+            with about(each.identity, each.submission):
+                self._try(f"the leftovers of {each.identity}", partial(self._remove_left, each))
+        for job in unneeded:
+            with about(job.identity, job.submission):
+                log.warning("Removing %s from the engine: its attempt is not running", job.name)
+        if names := [job.name for job in unneeded]:
+            self._try("leftovers on the engine", lambda: self._workers.remove(engine, names))
         if is_due:
+            self._try("leftovers in run folders", self._look_at_folders)
             self._try("incomplete copies of inputs", lambda: settle(self._folders.inputs))
             self._try("leftovers on the engine", lambda: self._look_at(engine))
 
@@ -116,19 +141,30 @@ class Cleanup:
         except Exception:
             log.exception("Cannot remove %s", what)
 
-    def _remove_left(self, identity: str, known: tuple[Assignment, Outcome] | None) -> None:
-        work = self._folders.runs / identity / ".work"
-        if known is not None:
-            given, outcome = known
+    def _remove_left(self, left: _Left) -> None:
+        work = self._folders.runs / left.identity / ".work"
+        if left.started is not None:
+            given, outcome = left.started
             worker = self._workers.start(given, outcome.failure or Order.CANCEL, lambda: None, lambda: None)
             worker.join(REMOVAL_S)
             if worker.is_alive:
                 worker.kill()
                 worker.join(REMOVAL_S)
             if work.exists() and self._engines.fault(given.engine) is not None:
-                self._noted.add(identity)
+                self._noted.add(left.identity)
                 return
         shutil.rmtree(work, ignore_errors=True)  # its jobs, if any, are found on the engine by name
 
+    def _look_at_folders(self) -> None:
+        """Takes long where many attempts have finished."""
+        found = {path.parent.name for path in self._folders.runs.glob("*/.work")}
+        self._noted |= found
+        self._has_found = bool(found)
+
     def _look_at(self, engine: str) -> None:
         self._kept = sorted(self._engines.open(engine)[0].job_names())
+
+
+def _unfinished(identities: set[str]) -> set[str]:
+    found = Row.objects.filter(identity__in=identities).exclude(state__in=[*ENDS])
+    return set(found.values_list("identity", flat=True))

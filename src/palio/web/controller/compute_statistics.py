@@ -3,29 +3,44 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from palio.core.bundle.case_metrics import MCNEMAR, PAIRED_DELONG, PERMUTATION, SIGN_FLIPS
 from palio.core.bundle.model import Column, StatisticsPolicy
 
+if TYPE_CHECKING:
+    from palio.core.leaderboard.run_cases import RunStatistics
+
 # For more teams, no rank ranges: comparing all pairs would take too long.
-MOST_RANGED, MOST_RANGED_BY_PERMUTATION = 150, 25
+MOST_RANGED_BY = {MCNEMAR: 500, PAIRED_DELONG: 200, SIGN_FLIPS: 60, PERMUTATION: 25}
+MOST_RANGED = max(MOST_RANGED_BY.values())
+MOST_RANGED_BY_SORTING = 12  # where each draw of a permutation test goes through all cases in the order of their scores
 _NICE = 10  # everything else on the machine goes first
 
 
 def score_intervals(
-    runs: str, scores: Mapping[str, float], policy: dict[str, Any], primary: dict[str, Any], tasks: Sequence[int] = ()
-) -> dict[str, dict[str, object]]:
-    """For each attempt, by its primary score: {score, low, high}, or {score, reason} without single cases to use.
+    runs: str,
+    scores: Mapping[str, Mapping[str, float]],
+    policy: dict[str, Any],
+    columns: Sequence[dict[str, Any]],
+    primary: str,
+    tasks: Sequence[int] = (),
+) -> dict[str, dict[str, dict[str, object]]]:
+    """For each attempt and each of the columns, from its scores: {score, low, high}, or {score, reason}.
 
-    `tasks` are the indexes of the phase's tasks if it has several.
+    That of the primary column also says whether the cases are `comparable` with those of other attempts. `tasks` are
+    the indexes of the phase's tasks if it has several.
     """
-    from palio.core.statistics.summary import score_interval
-
     os.nice(_NICE)
-    intervals: dict[str, dict[str, object]] = {}
-    for attempt, cases in _cases(runs, scores, policy, primary, tasks):
-        found = {"reason": cases} if isinstance(cases, str) else vars(score_interval(cases, policy["metric"]))
-        intervals[attempt] = {"score": scores[attempt], **found}
+    intervals: dict[str, dict[str, dict[str, object]]] = {}
+    for attempt, found in _statistics(runs, scores, policy, columns, primary, tasks):
+        of_columns: dict[str, dict[str, object]] = {key: {"score": score} for key, score in scores[attempt].items()}
+        for key, of_column in of_columns.items():
+            interval = found.intervals.get(key)
+            of_column |= vars(interval) if interval else {"reason": found.no_intervals[key]}
+        if primary in of_columns:
+            of_columns[primary]["comparable"] = found.cases is not None
+        intervals[attempt] = of_columns
     return intervals
 
 
@@ -38,18 +53,23 @@ def rank_ranges(
     tasks: Sequence[int] = (),
 ) -> dict[str, Any]:
     """{ranges, cases, reason} for attempts with their primary scores, best first. Only cases of `usable` are read."""
-    from palio.core.statistics.comparisons import is_exact
+    from palio.core.leaderboard.run_cases import primary_method
     from palio.core.statistics.summary import RankStatistics, rank_statistics
 
     os.nice(_NICE)
-    metric: str = policy["metric"]
-    most = MOST_RANGED if is_exact(len(tasks) or 1, metric) else MOST_RANGED_BY_PERMUTATION
+    key: str = primary["key"]
+    method = primary_method(_policy(policy), _column(primary))
+    test = method.test(len(tasks) or 1) if method else MCNEMAR
+    most = MOST_RANGED_BY[test]
+    if test == PERMUTATION and policy["kind"] != "classification":
+        most = MOST_RANGED_BY_SORTING
     if len(scores) > most:
         found = RankStatistics(reason=too_many(most))
     else:
-        read = dict(_cases(runs, {attempt: scores[attempt] for attempt in usable}, policy, primary, tasks))
-        cases = [None if isinstance(of := read.get(attempt), str) else of for attempt in scores]
-        found = rank_statistics([*scores.values()], cases, metric)
+        of_usable = {attempt: {key: scores[attempt]} for attempt in usable}
+        read = {each: found.cases for each, found in _statistics(runs, of_usable, policy, [primary], key, tasks)}
+        cases = [read.get(attempt) for attempt in scores]
+        found = rank_statistics([*scores.values()], cases, method, descending=primary["descending"])
     ranges = dict(zip(scores, found.ranges, strict=True)) if found.ranges else {}
     return {"ranges": ranges, "cases": found.cases, "reason": found.reason}
 
@@ -58,12 +78,28 @@ def too_many(most: int) -> str:
     return f"Rank ranges are computed for up to {most} teams."
 
 
-def _cases(
-    runs: str, scores: Mapping[str, float], policy: dict[str, Any], primary: dict[str, Any], tasks: Sequence[int]
-) -> Iterator[tuple[str, Any]]:
-    from palio.core.leaderboard.run_cases import cases_of_run  # numpy takes a while
+def _statistics(
+    runs: str,
+    scores: Mapping[str, Mapping[str, float]],
+    policy: dict[str, Any],
+    columns: Sequence[dict[str, Any]],
+    primary: str,
+    tasks: Sequence[int],
+) -> "Iterator[tuple[str, RunStatistics]]":
+    from palio.core.leaderboard.run_cases import run_statistics  # numpy takes a while
 
-    lists = ("computation_keys", "computation_weights")
-    column = Column(**primary | {name: tuple(primary[name]) for name in lists})
-    for attempt, score in scores.items():
-        yield attempt, cases_of_run(Path(runs) / attempt, StatisticsPolicy(**policy), column, score, tasks)
+    of = {column["key"]: _column(column) for column in columns}
+    for attempt, scored in scores.items():
+        folder = Path(runs) / attempt
+        yield attempt, run_statistics(folder, _policy(policy), [*of.values()], of[primary], scored, tasks)
+
+
+# Arguments of a child process are JSON, which has no tuples.
+
+
+def _policy(policy: dict[str, Any]) -> StatisticsPolicy:
+    return StatisticsPolicy(**policy | {"metrics": tuple((key, metric) for key, metric in policy["metrics"])})
+
+
+def _column(column: dict[str, Any]) -> Column:
+    return Column(**column | {name: tuple(column[name]) for name in ("computation_keys", "computation_weights")})

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -38,7 +39,7 @@ class Found:
 
 
 class EngineWatch:
-    """`found` is the result of the latest check.
+    """`found` is the result of the latest check; `check_s` is how long the engine took to respond, None if it did not.
 
     With `auto`, the first engine found is kept: while it restarts, submissions must not move to one that isolates less.
     For the same reason, `before` is the engine that attempts last ran on.
@@ -46,6 +47,7 @@ class EngineWatch:
 
     def __init__(self, asked: str, engines: Engines, changed: threading.Event, before: str = "") -> None:
         self.found = Found()
+        self.check_s: float | None = None
         self._asked, self._engines, self._changed, self._before = asked, engines, changed, before
         self._woken = threading.Event()
 
@@ -80,7 +82,9 @@ class EngineWatch:
                     unenforced=unenforced(engine),
                     runs_in_parallel=engine.runs_in_parallel,
                 )
+            begin = time.monotonic()
             fault = self._engines.fault(name)
+            self.check_s = None if fault else time.monotonic() - begin
             return replace(self.found, trouble=f"{_sentence(fault.reason)} {fault.next_step}" if fault else "")
         except PalioError as error:
             return replace(self.found, trouble=f"{error.failure.message} {error.failure.next_step}")

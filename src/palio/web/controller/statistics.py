@@ -20,6 +20,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.bundle.case_metrics import measured_columns
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry
@@ -27,7 +28,13 @@ from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
-from palio.web.leaderboard.statistics import ranked_scores, ranking_digest, settings_digest, task_indexes
+from palio.web.leaderboard.statistics import (
+    measured_scores,
+    ranked_scores,
+    ranking_digest,
+    settings_digest,
+    task_indexes,
+)
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, LeaderboardStatistics
 from palio.web.storage.bundles import current_bundle
@@ -103,22 +110,24 @@ class StatisticsUpdate:
         key, primary = (challenge.pk, phase.name), board.primary
         known = self._entries.get(key, ())
         leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
-        scores = ranked_scores(leaderboard.rows, primary)
+        measured = measured_columns(policy, leaderboard.columns, primary)
+        scores, own = ranked_scores(leaderboard.rows, primary), measured_scores(leaderboard.rows, measured)
         of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
         stored = LeaderboardStatistics.objects.filter(**of).first() or LeaderboardStatistics(**of)
         tasks = task_indexes(phase)
-        settings = settings_digest(policy, primary, tasks)
+        settings = settings_digest(policy, measured, primary, tasks)
         if stored.settings != settings:
             stored.settings, stored.intervals, stored.ranked = settings, {}, ""
         stored.intervals = {
             attempt: found
-            for attempt, score in scores.items()
-            if (found := stored.intervals.get(attempt)) and found["score"] == score
+            for attempt, of_columns in own.items()
+            if (found := stored.intervals.get(attempt))
+            and {key: each["score"] for key, each in found.items()} == of_columns
         }
-        missing = [attempt for attempt in scores if attempt not in stored.intervals]
+        missing = [attempt for attempt in own if attempt not in stored.intervals]
         for start in range(0, len(missing), AT_A_TIME):
-            some = {attempt: scores[attempt] for attempt in missing[start : start + AT_A_TIME]}
-            stored.intervals |= self._intervals(some, policy, primary, tasks)
+            some = {attempt: own[attempt] for attempt in missing[start : start + AT_A_TIME]}
+            stored.intervals |= self._intervals(some, policy, measured, primary, tasks)
             _store(stored)
         if scores and stored.ranked != (ranked := ranking_digest(settings, scores)):
             found = self._ranges(scores, stored.intervals, policy, primary, tasks)
@@ -127,19 +136,30 @@ class StatisticsUpdate:
             _store(stored)
 
     def _intervals(
-        self, scores: Mapping[str, float], policy: StatisticsPolicy, primary: Column, tasks: Sequence[int]
+        self,
+        scores: Mapping[str, Mapping[str, float]],
+        policy: StatisticsPolicy,
+        columns: Sequence[Column],
+        primary: Column,
+        tasks: Sequence[int],
     ) -> dict[str, Any]:
         """All in one process; each in its own if they exceed the limits together."""
         try:
+            given = [asdict(column) for column in columns]
             found: dict[str, Any] = call_bounded(
-                score_intervals, self._runs, scores, asdict(policy), asdict(primary), tasks, bounds=BOUNDS
+                score_intervals, self._runs, scores, asdict(policy), given, primary.key, tasks, bounds=BOUNDS
             )
         except BoundsError as limit:
             if len(scores) > 1:
-                each = [self._intervals({attempt: score}, policy, primary, tasks) for attempt, score in scores.items()]
+                each = [
+                    self._intervals({attempt: own}, policy, columns, primary, tasks) for attempt, own in scores.items()
+                ]
                 return {attempt: interval for found in each for attempt, interval in found.items()}
             reason = f"scores/{policy.cases} exceeds the limits: {limit}"
-            return {attempt: {"score": score, "reason": reason} for attempt, score in scores.items()}
+            return {
+                attempt: {key: {"score": score, "reason": reason} for key, score in own.items()}
+                for attempt, own in scores.items()
+            }
         return found
 
     def _ranges(
@@ -152,7 +172,7 @@ class StatisticsUpdate:
     ) -> dict[str, Any]:
         if not 1 < len(scores) <= MOST_RANGED:
             return {"ranges": {}, "cases": None, "reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
-        usable = [attempt for attempt in scores if "low" in intervals[attempt]]
+        usable = [attempt for attempt in scores if intervals[attempt][primary.key].get("comparable")]
         try:
             found: dict[str, Any] = call_bounded(
                 rank_ranges, self._runs, scores, usable, asdict(policy), asdict(primary), tasks, bounds=BOUNDS

@@ -30,8 +30,10 @@ from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.quantities import MIB, size_text
 from palio.web.config.configuration import Configuration
+from palio.web.config.log_format import LOG_FORMATS, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.lease_clock import LeaseClock
 from palio.web.controller.limits import EXIT_MEMORY, MEMORY_BYTES, STEP_CPU_S
 from palio.web.controller.remove_jobs import remove_jobs
 from palio.web.controller.stepping import Order
@@ -59,6 +61,7 @@ class WorkerEnd(StrEnum):
     LIMIT = "limit"  # exceeded a limit or crashed because of what it read
     KILLED = "killed"  # from outside, for example when the machine ran out of memory
     BROKEN = "broken"  # a bug in Palio
+    LEASE = "lease"  # its controller did not renew its lease in time
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,18 @@ class Workers(Protocol):
 
 
 class WorkerProcesses:
-    """Starts workers as processes. `key` signs results; another `program` is for tests."""
+    """Starts workers as processes, which end with the lease of `clock`. `key` signs results; another `program` is for
+    tests.
+    """
 
-    def __init__(self, key: "Ed25519PrivateKey | None", program: str | None = None) -> None:
-        self._program = program or PROGRAM
+    def __init__(
+        self,
+        key: "Ed25519PrivateKey | None",
+        program: str | None = None,
+        log_format: str = LOG_FORMATS[0],
+        clock: LeaseClock | None = None,
+    ) -> None:
+        self._program, self._log_format, self._clock = program or PROGRAM, log_format, clock
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
@@ -134,8 +145,15 @@ class WorkerProcesses:
         changed: Callable[[], None],
         unreachable: Callable[[], None],
     ) -> "WorkerProcess":
-        request = {"assignment": given.as_json(), "key": self._key, "order": _order_json(order), "parent": os.getpid()}
-        return WorkerProcess(given.identity, request, changed, unreachable, self._program)
+        request = {
+            "assignment": given.as_json(),
+            "key": self._key,
+            "order": _order_json(order),
+            "parent": os.getpid(),
+            "log_format": self._log_format,
+            "lease": self._clock.descriptor if self._clock is not None else None,
+        }
+        return WorkerProcess(given, request, changed, unreachable, self._program)
 
     def remove(self, engine: str, names: Sequence[str]) -> None:
         try:
@@ -151,7 +169,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        identity: str,
+        given: Assignment,
         request: dict[str, Any],
         changed: Callable[[], None],
         unreachable: Callable[[], None],
@@ -160,13 +178,13 @@ class WorkerProcess:
         self.reached: list[Reached] = []
         self.outcome: Outcome | None = None
         self.death: Death | None = None
-        self._identity, self._changed, self._unreachable = identity, changed, unreachable
+        self._given, self._changed, self._unreachable = given, changed, unreachable
         self._ordered = request["order"] is not None
         self._let_go = False
         self._stage: Stage | None = None
         self._files_of = Cause.ORGANIZER
         self._process, self._commands = _spawn(program, request)
-        self._thread = threading.Thread(target=self._follow, name=f"palio-{identity}", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name=f"palio-{given.identity}", daemon=True)
         self._thread.start()
 
     @property
@@ -196,18 +214,19 @@ class WorkerProcess:
     # -- in the thread
 
     def _follow(self) -> None:
+        only_about(self._given.identity, self._given.submission_id)
         fault = ""
         try:
             fault = self._listen()
         except Exception:
-            log.exception("The worker of %s sent an unreadable report", self._identity)
+            log.exception("The worker of %s sent an unreadable report", self._given.identity)
             fault = "it sent an unreadable report"
         if fault:
             self._process.kill()
         status = self._wait()
         if self.outcome is None and not (self._let_go and status == 0):
             self.death = self._death(fault, status)
-            log.warning("The worker of %s ended without a result: %s", self._identity, self.death.clause)
+            log.warning("The worker of %s ended without a result: %s", self._given.identity, self.death.clause)
         self._commands.close()
         self._changed()
 
@@ -265,6 +284,8 @@ def _how(fault: str, status: int) -> tuple[WorkerEnd, str]:
         return WorkerEnd.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
     if status == EXIT_MEMORY:
         return WorkerEnd.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+    if status == -signal.SIGALRM:
+        return WorkerEnd.LEASE, "the lease of its controller expired"
     if status >= 0:
         return WorkerEnd.BROKEN, f"it ended with exit code {status}"
     name = signal.Signals(-status).name
@@ -291,7 +312,7 @@ def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[byt
             [sys.executable, "-I", "-S", "-c", program, json.dumps(sys.path), str(commands_read)],
             stdin=asked,
             stdout=subprocess.PIPE,
-            pass_fds=[commands_read],
+            pass_fds=[commands_read, *([request["lease"]] if request["lease"] is not None else [])],
             env=_environment(),
         )
     except BaseException:

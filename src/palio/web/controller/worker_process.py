@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import sys
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,18 @@ from palio.core.engine import Engine, Job, Work
 from palio.core.errors import Cause, Failure
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
+from palio.web.config.log_format import formatter, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
+from palio.web.controller.lease_clock import end_with_lease
 from palio.web.controller.limits import EXIT_MEMORY, allow_a_step, keep_to_limits, lifted
 from palio.web.controller.stepping import Order, evaluate
 
 _PR_SET_PDEATHSIG = 1
 _LOCK_POLL_S = 0.05
+
+log = logging.getLogger("palio.controller")
 
 
 class Gone(BaseException):
@@ -48,22 +51,25 @@ def main(engines: Engines | None = None) -> None:
     try:
         request = json.load(sys.stdin)
         _end_with(request["parent"])
-        _log_as_the_controller()
+        if request["lease"] is not None:
+            end_with_lease(request["lease"])
+        _log_as_the_controller(request["log_format"])
+        given = Assignment.from_json(request["assignment"])
+        only_about(given.identity, given.submission_id)
         keep_to_limits()
-        work(request, Pipes(told, commands), engines or Engines(_open, find_fault))
+        work(given, request, Pipes(told, commands), engines or Engines(_open, find_fault))
         status = 0
     except MemoryError:
         status = EXIT_MEMORY
     except Gone:
         pass
-    except BaseException:  # noqa: BLE001 - the controller finds the exit code, and the log has the trace
-        traceback.print_exc()
+    except BaseException:
+        log.exception("The worker broke")
     finally:
         os._exit(status)  # without waiting for threads of an engine's library
 
 
-def work(request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
-    given = Assignment.from_json(request["assignment"])
+def work(given: Assignment, request: dict[str, Any], line: "Pipes", engines: Engines) -> None:
     line.ordered = _order(request["order"])
     allow_a_step()
     lock = _lock(given.folder, line)
@@ -192,7 +198,7 @@ def _end_with(parent: int) -> None:
         raise Gone
 
 
-def _log_as_the_controller() -> None:
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
+def _log_as_the_controller(log_format: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(log_format))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

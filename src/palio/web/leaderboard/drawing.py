@@ -19,7 +19,7 @@ def leaderboard_svg(wanted: LeaderboardRequest) -> str:
     public = wanted.visibility in {Visibility.PUBLIC, Visibility.ALL} and board.shows_primary
     rows: list[dict[str, object]] = []
     for row in [row for row in board.rows if row.rank and primary.key in row.values][: PLACES if public else 0]:
-        value, interval = row.values[primary.key], found.statistics.intervals.get(row.entry.attempt)
+        value, interval = row.values[primary.key], found.statistics.interval(row.entry.attempt, primary)
         rows.append(
             {
                 "y": _TOP + _ROW * len(rows),

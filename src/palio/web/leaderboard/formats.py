@@ -14,13 +14,15 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
     """One JSON object for each row. Only organizers and a team that sees only its own row learn of submissions."""
     for row in leaderboard.rows:
         attempt, ranked = row.entry.attempt, row.rank is not None
+        intervals = statistics.intervals.get(attempt, {}) if ranked else {}
         content: dict[str, object] = {
             "rank": row.rank,
             "rank_range": statistics.ranges.get(attempt) if ranked else None,
             "team": row.name,
             "baseline": row.entry.baseline,
             "scores": row.values,
-            "interval": statistics.intervals.get(attempt) if ranked else None,
+            "interval": intervals.get(leaderboard.primary.key),
+            "intervals": intervals,
             "ranks": row.ranks,
             "entries": row.entries,
             "last": row.last.isoformat(),
@@ -34,13 +36,15 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
 
 def csv_text(leaderboard: Leaderboard, statistics: Statistics, order: Iterable[int]) -> bytes:
     """The rows in this order, by their positions."""
-    keys = [column.key for column in leaderboard.columns]
+    keys, primary = [column.key for column in leaderboard.columns], leaderboard.primary.key
+    others = [key for key in keys_with_intervals(leaderboard, statistics) if key != primary]
     header = ["rank", "rank_first", "rank_last", "team", "baseline", *keys]
     header += ["interval_low", "interval_high", "entries", "last", *(f"rank_{key}" for key in keys)]
     header += [f"answer_{question.key}" for question in leaderboard.questions]
+    header += interval_names(others)
     rows = (
-        _csv_row(leaderboard.rows[place], statistics, keys) + _answers(leaderboard.rows[place], leaderboard)
-        for place in order
+        _csv_row(row, statistics, keys, primary) + _answers(row, leaderboard) + interval_ends(row, statistics, others)
+        for row in (leaderboard.rows[place] for place in order)
     )
     return b"".join(csv_blocks(header, rows))
 
@@ -50,7 +54,24 @@ def _answers(row: Row, leaderboard: Leaderboard) -> list[object]:
     return [answers.get(question.key) for question in leaderboard.questions]
 
 
-def _csv_row(row: Row, statistics: Statistics, keys: Sequence[str]) -> list[object]:
+def keys_with_intervals(leaderboard: Leaderboard, statistics: Statistics) -> list[str]:
+    """The columns in which any row has an interval."""
+    known = {key for of in statistics.intervals.values() for key in of}
+    return [column.key for column in leaderboard.columns if column.key in known]
+
+
+def interval_names(keys: Sequence[str]) -> list[str]:
+    """The names of the columns of `interval_ends`."""
+    return [f"interval_{end}_{key}" for key in keys for end in ("low", "high")]
+
+
+def interval_ends(row: Row, statistics: Statistics, keys: Sequence[str]) -> list[object]:
+    """Both ends of the intervals of these columns."""
+    known = statistics.intervals.get(row.entry.attempt, {}) if row.rank is not None else {}
+    return [end for key in keys for end in known.get(key, (None, None))]
+
+
+def _csv_row(row: Row, statistics: Statistics, keys: Sequence[str], primary: str) -> list[object]:
     attempt, nothing = row.entry.attempt if row.rank is not None else "", (None, None)
     return [
         row.rank,
@@ -58,7 +79,7 @@ def _csv_row(row: Row, statistics: Statistics, keys: Sequence[str]) -> list[obje
         row.name,
         row.entry.baseline,
         *(row.values.get(key) for key in keys),
-        *statistics.intervals.get(attempt, nothing),
+        *interval_ends(row, statistics, [primary]),
         row.entries,
         row.last.isoformat(),
         *(row.ranks.get(key) for key in keys),

@@ -28,14 +28,14 @@ def primary_first(columns: Sequence[Column], primary: Column) -> list[Column]:
 
 
 def _row(row: Row, leaderboard: Leaderboard, columns: Sequence[Column], known: Statistics, axis: Axis | None) -> str:
-    interval = known.intervals.get(row.entry.attempt) if row.rank else None
     cells = [
         f'<td class="rank">{rank_text(row.rank, known.ranges.get(row.entry.attempt))}</td>',
         f'<th scope="row" class="team">{_name(row, leaderboard)}</th>',
     ]
     for column in columns:
         is_primary = column == leaderboard.primary
-        cells.append(_cell(row, column, interval if is_primary else None, is_primary=is_primary))
+        interval = known.interval(row.entry.attempt, column) if row.rank else None
+        cells.append(_cell(row, column, interval, is_primary=is_primary))
         if is_primary and axis:
             drawn = _drawn(row.values[column.key], interval, axis) if interval else ""
             cells.append(f'<td class="strip">{drawn}</td>')

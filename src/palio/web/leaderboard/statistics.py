@@ -9,19 +9,30 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from palio.core.bundle.case_metrics import interval_methods, measured_columns
 from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Row
+from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge, LeaderboardStatistics
+
+VERSION = 2  # of what is stored and how it is computed; another one is computed again
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """By attempt. `no_ranges` is a sentence that says why there are no rank ranges, if that is final."""
+    """By attempt, and intervals then by the key of their column. `methods` are the names of theirs.
 
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    `no_ranges` is a sentence that says why there are no rank ranges, if that is final.
+    """
+
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     no_ranges: str = ""
     cases: int | None = None
+    methods: tuple[str, ...] = ()
+
+    def interval(self, attempt: str, column: Column) -> tuple[float, float] | None:
+        return self.intervals.get(attempt, {}).get(column.key)
 
 
 def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> Statistics:
@@ -30,18 +41,34 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
     policy, scores = phase.rules.statistics, ranked_scores(rows, primary)
     if policy is None or not scores:
         return Statistics()
+    measured = measured_columns(policy, shown_columns(board, phase), primary)
     stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
-    if stored is None or stored.settings != settings_digest(policy, primary, task_indexes(phase)):
+    if stored is None or stored.settings != settings_digest(policy, measured, primary, task_indexes(phase)):
         return Statistics()
     intervals = {
-        attempt: (found["low"], found["high"])
-        for attempt, score in scores.items()
-        if (found := stored.intervals.get(attempt)) and found["score"] == score and "low" in found
+        attempt: {
+            key: (found["low"], found["high"])
+            for key, score in own.items()
+            if (found := stored.intervals.get(attempt, {}).get(key)) and found["score"] == score and "low" in found
+        }
+        for attempt, own in measured_scores(rows, measured).items()
     }
+    known = {key for own in intervals.values() for key in own}
+    shown = [column for column in measured if column.key in known]
+    methods = interval_methods(policy, shown, primary, len(phase.tasks))
     if stored.ranked != ranking_digest(stored.settings, scores):
-        return Statistics(intervals)
+        return Statistics(intervals, methods=methods)
     ranges = {attempt: (first, last) for attempt, (first, last) in stored.ranges.items()}
-    return Statistics(intervals, ranges, stored.no_ranges, stored.cases)
+    return Statistics(intervals, ranges, stored.no_ranges, stored.cases, methods)
+
+
+def measured_scores(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, dict[str, float]]:
+    """For each ranked attempt its scores in these columns."""
+    return {
+        row.entry.attempt: {column.key: row.values[column.key] for column in columns if column.key in row.values}
+        for row in rows
+        if row.rank
+    }
 
 
 def ranked_scores(rows: Sequence[Row], primary: Column) -> dict[str, float]:
@@ -54,9 +81,9 @@ def task_indexes(phase: Phase) -> tuple[int, ...]:
     return tuple(task.index for task in phase.tasks) if len(phase.tasks) > 1 else ()
 
 
-def settings_digest(policy: StatisticsPolicy, primary: Column, tasks: Sequence[int]) -> str:
-    of_tasks = [[*tasks]] if tasks else []
-    return _digest([asdict(policy), primary.key, primary.precision, primary.descending, *of_tasks])
+def settings_digest(policy: StatisticsPolicy, columns: Sequence[Column], primary: Column, tasks: Sequence[int]) -> str:
+    of_columns = [[column.key, column.precision] for column in columns]
+    return _digest([VERSION, asdict(policy), of_columns, primary.key, primary.descending, [*tasks]])
 
 
 def ranking_digest(settings: str, scores: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import LeaderboardStatistics
-from palio.web.models.platform import ControllerBeat, Event, IdempotentAnswer
+from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Challenge",
     "ChallengeVersion",
     "ControllerBeat",
+    "Counter",
     "Event",
     "IdempotentAnswer",
     "Invitation",

@@ -16,7 +16,7 @@ class LeaderboardStatistics(models.Model):
     phase = models.CharField(max_length=200)
     leaderboard = models.CharField(max_length=200, default="")  # its key
     settings = models.CharField(max_length=64)  # digest of the settings that everything here was computed with
-    intervals = models.JSONField(default=dict)  # {attempt: {score, low, high} or {score, reason}}
+    intervals = models.JSONField(default=dict)  # {attempt: {column: {score, low, high} or {score, reason}}}
     ranked = models.CharField(max_length=64, blank=True)  # digest of what the following was computed for
     ranges = models.JSONField(default=dict)  # {attempt: [first, last]}
     no_ranges = models.TextField(blank=True)  # why there are none, for everybody

@@ -1,10 +1,11 @@
-"""Records about the platform itself: events, heartbeat, idempotent responses."""
+"""Records about the platform itself: events, heartbeat, counters, idempotent responses."""
 
 from django.db import models
 from django.utils import timezone
 
 from palio.web.models.accounts import User
 from palio.web.models.challenges import Challenge
+from palio.web.models.ids import LENGTH, new_id
 from palio.web.models.submissions import Submission
 
 
@@ -25,14 +26,30 @@ class Event(models.Model):
 
 
 class ControllerBeat(models.Model):
-    """The last heartbeat of the controller, a single row. Pages warn if it is old."""
+    """The lease of a controller and its last heartbeat. Pages warn if all are old; see controller.lease."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    started = models.DateTimeField(default=timezone.now)
     time = models.DateTimeField()
-    process = models.CharField(max_length=80)
+    expires = models.DateTimeField(null=True)  # by the database's clock; None where a lock of the kernel decides
+    process = models.CharField(max_length=80)  # empty once it has stopped
+    machine = models.CharField(max_length=36, blank=True)  # its boot ID
+    slots = models.PositiveIntegerField(default=0)
     engine = models.CharField(max_length=200)
     unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce here
     trouble = models.TextField(blank=True)  # why nothing can start now, in one sentence
+    engine_check_s = models.FloatField(null=True)  # duration of the latest check that found the engine reachable
+
+
+class Counter(models.Model):
+    """A number that only grows. `verbs.counters` says what is counted, `queries.metrics` exports it."""
+
+    name = models.CharField(max_length=60)
+    labels = models.CharField(max_length=100)  # their values, separated by spaces
+    value = models.FloatField(default=0.0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="one_counter_for_its_labels")]
 
 
 class IdempotentAnswer(models.Model):

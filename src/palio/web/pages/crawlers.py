@@ -1,9 +1,9 @@
 """What search engines may read, and where it is."""
 
 from django.contrib.sitemaps import Sitemap
-from django.contrib.sitemaps.views import sitemap
+from django.contrib.sitemaps.views import sitemap as sitemap_response
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path, reverse
 
 from palio.web.models import Challenge
@@ -30,7 +30,12 @@ def robots(request: HttpRequest) -> HttpResponse:
     return HttpResponse("\n".join(lines) + "\n", "text/plain; charset=utf-8")
 
 
+def sitemap(request: HttpRequest) -> HttpResponseBase:
+    response: HttpResponseBase = sitemap_response(request, {"challenges": Challenges})
+    return response
+
+
 urls = [
     path("robots.txt", robots, name="robots"),
-    path("sitemap.xml", sitemap, {"sitemaps": {"challenges": Challenges}}, name="sitemap"),
+    path("sitemap.xml", sitemap, name="sitemap"),
 ]

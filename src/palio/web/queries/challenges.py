@@ -51,7 +51,7 @@ def leaders(challenge: Challenge, bundle: Bundle, phase: Phase, count: int) -> l
             team=row.name,
             column=primary.title,
             score=f"{row.values[primary.key]:{digits}}",
-            interval="–".join(f"{end:{digits}}" for end in known.intervals.get(row.entry.attempt, ())),
+            interval="–".join(f"{end:{digits}}" for end in known.interval(row.entry.attempt, primary) or ()),
         )
         for row in rows
     ]

@@ -27,7 +27,9 @@ from palio.core.leaderboard.ranking import Row
 from palio.core.receipt.key import machine_public_key
 from palio.core.submission.fact_sheet import answer_text
 from palio.web.http.csv_cells import csv_blocks
+from palio.web.leaderboard.formats import interval_ends, interval_names, keys_with_intervals
 from palio.web.leaderboard.leaderboard import read_leaderboard
+from palio.web.leaderboard.statistics import read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Membership
 from palio.web.queries.dashboard_submissions import latest_attempts
@@ -75,10 +77,15 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
                 name += f"-{place}-{slugify(board.key) or 'leaderboard'}"
             leaderboard, _ = read_leaderboard(challenge, phase, board, Visibility.ALL)
             keys = [column.key for column in leaderboard.columns]
+            statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+            measured = keys_with_intervals(leaderboard, statistics)
             answers = [question.key for question in leaderboard.questions]
             header = [*_LEADERBOARD, *keys, *(f"rank_{key}" for key in keys), *(f"answer_{key}" for key in answers)]
+            header += ["rank_first", "rank_last", *interval_names(measured)]
             rows = (
-                _leaderboard_row(row, keys) + [leaderboard.answers.get(row.entry.label, {}).get(key) for key in answers]
+                _leaderboard_row(row, keys)
+                + [leaderboard.answers.get(row.entry.label, {}).get(key) for key in answers]
+                + [*statistics.ranges.get(row.entry.attempt, (None, None)), *interval_ends(row, statistics, measured)]
                 for row in leaderboard.rows
             )
             yield f"{name}.csv", csv_blocks(header, rows), 0

@@ -7,10 +7,11 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
+
+log = logging.getLogger("palio.serving")
 
 
 def fork(run: Callable[[], None], *, when_orphaned: signal.Signals) -> int:
@@ -38,8 +39,8 @@ def fork(run: Callable[[], None], *, when_orphaned: signal.Signals) -> int:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
-    except BaseException:  # noqa: BLE001 - a forked child must not return
-        traceback.print_exc()
+    except BaseException:
+        log.exception("This process broke")
     finally:
         logging.shutdown()
         sys.stdout.flush()

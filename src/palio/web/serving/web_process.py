@@ -84,4 +84,6 @@ def _note(environ: dict[str, Any], status: int, seconds: float, configuration: C
         if configuration.trust_proxy:
             who = environ.get("HTTP_X_FORWARDED_FOR", who).split(",")[-1].strip()
         path = shown_path(environ.get("PATH_INFO") or "")
-        _log.info("%s %s %s %s %.0f ms", who, environ.get("REQUEST_METHOD"), path, status, seconds * 1000)
+        method, milliseconds = environ.get("REQUEST_METHOD"), round(seconds * 1000)
+        fields = {"client": who, "method": method, "path": path, "status": status, "duration_ms": milliseconds}
+        _log.info("%s %s %s %s %d ms", *fields.values(), extra={"fields": fields})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
+from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
@@ -14,7 +15,7 @@ from palio.core.submission.fact_sheet import checked_answers
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, StoredFile, Submission, Team, User
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs import events
+from palio.web.verbs import counters, events
 from palio.web.verbs.engine_support import refuse_now
 from palio.web.verbs.joining import needs_terms, registration_of
 from palio.web.verbs.quota import CANCEL_ASKED, cancelling_counts
@@ -101,6 +102,8 @@ def cancel(submission: Submission, user: User, *, counts: bool = False) -> Attem
                 "attempt.moved", actor=user, attempt=attempt, old=State.QUEUED, new=State.CANCELLED, why="cancelled"
             )
         attempt.save()
+        if attempt.ended:
+            counters.count_finished(Verdict.CANCELLED)
     return attempt
 
 

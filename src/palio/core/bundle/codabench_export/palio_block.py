@@ -5,7 +5,7 @@ from typing import Any
 
 from palio.core.bundle.codabench_export.files import NamedFiles
 from palio.core.bundle.defaults import default_rules
-from palio.core.bundle.model import BlindPolicy, MonaiPolicy, Phase, Rules
+from palio.core.bundle.model import BlindPolicy, MonaiPolicy, Phase, Rules, StatisticsPolicy
 from palio.core.bundle.rules import without_output
 from palio.core.engine import BuildLimits, Limits
 
@@ -48,12 +48,17 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
     if rules.blind:
         block["blind"] = _blind(rules.blind)
     if rules.statistics:
-        block["statistics"] = {field.name: getattr(rules.statistics, field.name) for field in fields(rules.statistics)}
+        block["statistics"] = _statistics(rules.statistics)
     if rules.ranking != base.ranking:
         block["ranking"] = {"choose": rules.ranking.choose, "ties": rules.ranking.ties}
     if monai := _monai(rules.monai, base.monai):
         block["monai"] = monai
     return block
+
+
+def _statistics(policy: StatisticsPolicy) -> dict[str, Any]:
+    values: dict[str, Any] = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    return {name: value for name, value in (values | {"metrics": dict(policy.metrics)}).items() if value}
 
 
 def _monai(policy: MonaiPolicy, base: MonaiPolicy) -> dict[str, Any]:

@@ -65,6 +65,18 @@ KINDS: dict[str, FailureKind] = {
         "Create a token with that scope on your account page.",
         status=403,
     ),
+    "metrics-token-refused": FailureKind(
+        _U,
+        "`/metrics` requires the token of the setting `metrics_token`, and the request has none or a different one.",
+        "Let Prometheus send `Authorization: Bearer …` with that token; docs/operate.md has the configuration.",
+        status=401,
+    ),
+    "metrics-not-local": FailureKind(
+        _U,
+        "`/metrics` responds only to programs on its own machine, and not through a proxy.",
+        "Ask it from that machine, or set `metrics_token` and send the token.",
+        status=403,
+    ),
     "form-expired": FailureKind(
         _U,
         "This form has expired, or was not sent from a page of this platform.",
