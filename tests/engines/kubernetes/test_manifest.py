@@ -116,7 +116,9 @@ def test_only_memory_and_the_output_are_writable() -> None:
 
 
 def test_command_of_the_image_is_kept_unless_one_is_given() -> None:
-    assert not {"command", "args", "workingDir"} & container(manifest()).keys()
+    for nothing in (None, ()):
+        made = container(manifest(replace(JOB, command=nothing)))
+        assert not {"command", "args", "workingDir"} & made.keys()
     given = container(manifest(replace(JOB, command=("sh", "-c", "echo $(id) $$"), workdir="/app")))
     assert "command" not in given  # which would replace the entry point
     assert given["args"] == ["sh", "-c", "echo $$(id) $$$$"]  # as Kubernetes replaces $(NAME) and $$

@@ -181,7 +181,7 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
         },
         "volumeMounts": mounts,
     }
-    if job.command is not None:
+    if job.command:
         container["args"] = list(map(_literal, job.command))
     if job.workdir is not None:
         container["workingDir"] = job.workdir
