@@ -3,8 +3,9 @@
 The senders run on the same machine and share its CPUs and disk with the platform, which is how the time is to be read.
 Memory is the highest sum over the platform's processes, as in benchmarks.serving; the limit (500 MiB) is on PSS.
 
-The time stands beside that of `cp` and `sha256sum`, one after the other, on the same files: an upload reads, writes and
-digests too, digests twice on both sides, and sends.
+The time stands beside two others on the same files. `cp` and `sha256sum`, one after the other: an upload reads, writes
+and digests too, digests twice on both sides, and sends. And `curl -T` of all files at once to a server of Python's
+http.server that only writes what it receives: the time to send and write.
 
     python -m benchmarks.uploads [COUNT] [--json]     (default: 20)
 """
@@ -38,6 +39,31 @@ from palio.client.uploading import upload_file
 print(upload_file(Connection(sys.argv[1], sys.argv[2]), "{SLUG}", Path(sys.argv[3]))["sha256"])
 """
 
+PUT = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # in which curl asks before it sends a body
+
+    def do_PUT(self):
+        left = int(self.headers["Content-Length"])
+        with (Path(sys.argv[1]) / Path(self.path).name).open("wb") as file:
+            while left and (block := self.rfile.read(min(left, 1024 * 1024))):
+                left -= file.write(block)
+        self.send_response(201)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
 
 @dataclass(frozen=True)
 class Uploads:
@@ -45,6 +71,7 @@ class Uploads:
     size_bytes: int
     seconds: float
     bare_s: float  # cp and sha256sum
+    put_s: float  # curl -T
     idle_pss_mib: float
     peak_pss_mib: float
     peak_rss_mib: float
@@ -61,6 +88,7 @@ class Uploads:
                 f"{self.count} uploads of {self.size_bytes / 1e6:.0f} MB at once, senders on the same machine",
                 f"  until the last is checked     {self.seconds:6.1f} s   ({speed:.0f} MB/s in all)",
                 f"  cp and sha256sum              {self.bare_s:6.1f} s",
+                f"  curl -T to http.server        {self.put_s:6.1f} s",
                 f"  memory before                 {self.idle_pss_mib:6.0f} MiB PSS",
                 f"  memory at most                {self.peak_pss_mib:6.0f} MiB PSS (limit {LIMIT_PSS_MIB} MiB), "
                 f"{self.peak_rss_mib:.0f} MiB RSS",
@@ -74,7 +102,8 @@ def lines(count: int, size_bytes: int, runs: int) -> list[Line]:
     made = [measure(count, size_bytes) for _ in range(runs)]
     what = f"{count} uploads of {size_bytes / 1e6:.0f} MB at once"
     peaks, times = [each.peak_pss_mib for each in made], [each.seconds for each in made]
-    bare = statistics.median(each.bare_s for each in made)
+    bare, put = (statistics.median(each) for each in zip(*((each.bare_s, each.put_s) for each in made), strict=True))
+    until_checked = statistics.median(times)
     return [
         Line(
             f"{what}, memory at most",
@@ -85,15 +114,21 @@ def lines(count: int, size_bytes: int, runs: int) -> list[Line]:
             runs=runs,
             limit=f"{LIMIT_PSS_MIB} MiB",
         ),
-        Line(
-            f"{what}, until the last is checked",
-            statistics.median(times),
-            "s",
-            "cp and sha256sum of the same files",
-            bare,
-            min(times),
-            max(times),
-            runs,
+        *(
+            Line(
+                f"{what}, until the last is checked",
+                until_checked,
+                "s",
+                baseline,
+                seconds,
+                min(times),
+                max(times),
+                runs,
+            )
+            for baseline, seconds in (
+                ("cp and sha256sum of the same files", bare),
+                ("curl -T of the same files to Python's http.server, unchecked", put),
+            )
         ),
     ]
 
@@ -107,7 +142,8 @@ def measure(count: int = COUNT, size_bytes: int = SIZE_BYTES) -> Uploads:
         token = join_challenge(home / "data", write_bundle(home / "bundle"))
         time.sleep(3)
         idle, _ = memory_mib(tree(server.process.pid))
-        return _measured(server, files, token, idle, size_bytes, _bare_s(files, home / "copies"))
+        bare_s, put_s = _bare_s(files, home / "copies"), _put_s(files, home / "puts")
+        return _measured(server, files, token, idle, size_bytes, bare_s, put_s)
     finally:
         if server is not None:
             server.stop()
@@ -124,7 +160,28 @@ def _bare_s(files: list[Path], target: Path) -> float:
     return seconds
 
 
-def _measured(server: Server, files: list[Path], token: str, idle: float, size_bytes: int, bare_s: float) -> Uploads:
+def _put_s(files: list[Path], target: Path) -> float:
+    target.mkdir()
+    server = subprocess.Popen([sys.executable, "-c", PUT, str(target)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout
+        address = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+        begin = time.perf_counter()
+        senders = [subprocess.Popen(["curl", "-fsS", "-T", file, address]) for file in files]
+        statuses = [sender.wait() for sender in senders]
+        seconds = time.perf_counter() - begin
+    finally:
+        server.terminate()
+        server.wait()
+    if any(statuses) or any((target / file.name).stat().st_size != file.stat().st_size for file in files):
+        raise RuntimeError("curl has not sent all files")
+    shutil.rmtree(target)
+    return seconds
+
+
+def _measured(
+    server: Server, files: list[Path], token: str, idle: float, size_bytes: int, bare_s: float, put_s: float
+) -> Uploads:
     over, memory, pages = threading.Event(), list[tuple[float, float]](), list[float]()
 
     def watch() -> None:
@@ -158,7 +215,7 @@ def _measured(server: Server, files: list[Path], token: str, idle: float, size_b
     assert all(sender.returncode == 0 for sender in senders)
     peak_pss, peak_rss = max(pss for pss, _ in memory), max(rss for _, rss in memory)
     page_median_s = statistics.median(pages)
-    return Uploads(len(files), size_bytes, seconds, bare_s, idle, peak_pss, peak_rss, page_median_s, max(pages))
+    return Uploads(len(files), size_bytes, seconds, bare_s, put_s, idle, peak_pss, peak_rss, page_median_s, max(pages))
 
 
 def _file(path: Path, number: int, size_bytes: int) -> Path:

@@ -19,6 +19,7 @@ _LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test
 # The same examples in every run, however slow the machine; `pytest --hypothesis-profile=default` looks for others.
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
+NO_CLUSTER = "no cluster is named (PALIO_KUBERNETES_FOLDER)"
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
@@ -59,6 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """With PALIO_TEST_ALL=1, whatever else skips a test fails it too; but not where it runs on the other database."""
     report = yield
     elsewhere = any("PostgreSQL" in mark.kwargs["reason"] for mark in item.iter_markers("skipif"))
+    elsewhere |= report.skipped and NO_CLUSTER in str(report.longrepr)
     if NOTHING_MAY_BE_SKIPPED and report.skipped and not hasattr(report, "wasxfail") and not elsewhere:
         report.outcome, report.longrepr = "failed", f"PALIO_TEST_ALL=1, and it was skipped: {report.longrepr}"
     return report
@@ -96,6 +98,8 @@ def bubblewrap_works() -> bool:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before any fixture, as those of a module come before those of a test and may need the engine too."""
+    if item.get_closest_marker("kubernetes") and not os.environ.get("PALIO_KUBERNETES_FOLDER"):
+        pytest.skip(NO_CLUSTER)  # even with PALIO_TEST_ALL=1: a cluster is `make test-kubernetes`
     if item.get_closest_marker("docker") and (reason := docker_command.fault()):
         lacking(f"no Docker engine can be used: {reason}")
     if item.get_closest_marker("bubblewrap") and not bubblewrap_works():

@@ -44,7 +44,7 @@ def test_page_keeps_the_text_around_its_table(tmp_path: Path) -> None:
     assert page.read_text() == "\n".join(["before", BEGIN, *table(report("2026-11-26")), END, "after\n"])
 
 
-def test_page_without_a_place_for_the_table_is_left_alone(tmp_path: Path) -> None:
+def test_page_without_table_place(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{BEGIN}\nand no end")
     with pytest.raises(RuntimeError, match="has no place for the table"):
@@ -52,7 +52,7 @@ def test_page_without_a_place_for_the_table_is_left_alone(tmp_path: Path) -> Non
     assert page.read_text() == f"before\n{BEGIN}\nand no end"
 
 
-def test_side_by_side_runs_both_in_turn_and_tidies_after_each() -> None:
+def test_side_by_side_alternates() -> None:
     done: list[str] = []
     compared = side_by_side(
         "two",

@@ -24,7 +24,7 @@ def is_setting(variable: str) -> bool:
 
 
 @pytest.mark.parametrize("service", ["pages", "controller"])
-def test_compose_sets_only_what_there_is_and_starts_what_there_is(service: str) -> None:
+def test_compose_settings_and_commands_exist(service: str) -> None:
     told = COMPOSE["services"][service]
     assert [name for name in told["environment"] if not is_setting(name)] == []
     command, *flags = told["command"]
@@ -32,7 +32,7 @@ def test_compose_sets_only_what_there_is_and_starts_what_there_is(service: str) 
     assert [flag for flag in flags if flag.startswith("--") and flag not in shown] == []
 
 
-def test_compose_gives_dockers_socket_to_the_controller_alone() -> None:
+def test_compose_docker_socket_controller_only() -> None:
     with_socket = [
         name
         for name, told in COMPOSE["services"].items()
@@ -41,23 +41,23 @@ def test_compose_gives_dockers_socket_to_the_controller_alone() -> None:
     assert with_socket == ["controller"]
 
 
-def test_compose_finds_its_values_in_the_example() -> None:
+def test_compose_values_in_example() -> None:
     used = set(re.findall(r"\$\{([A-Z_]+)(:-)?", (ROOT / "compose.yaml").read_text()))
     given = set(re.findall(r"^([A-Z_]+)=", (ROOT / "deploy/compose.env").read_text(), re.MULTILINE))
     assert {name for name, default in used if not default} <= given
 
 
-def test_unit_sets_only_what_there_is() -> None:
+def test_unit_settings_exist() -> None:
     unit = (ROOT / "deploy/palio.service").read_text()
     assert [name for name in re.findall(r"(?:PALIO_|DATABASE_)\w+(?==)", unit) if not is_setting(name)] == []
 
 
-def test_image_is_built_from_what_is_there() -> None:
+def test_image_sources_exist() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert [path for line in copied for path in line.split() if not (ROOT / path).exists()] == []
 
 
-def test_image_and_compose_mean_the_same_user() -> None:
+def test_image_and_compose_same_user() -> None:
     (user,) = re.findall(r"useradd --uid (\d+)", (ROOT / "deploy/Dockerfile").read_text())
     commands, page = (ROOT / "compose.yaml").read_text(), (ROOT / "docs/operate.md").read_text()
     assert set(re.findall(r"-o (\d+)|uid=(\d+)", commands)) == {(user, ""), ("", user)}
@@ -66,7 +66,7 @@ def test_image_and_compose_mean_the_same_user() -> None:
     assert f"user {user}" in (ROOT / "deploy/compose.env").read_text()
 
 
-def test_proxies_end_what_stalls_when_palio_does() -> None:
+def test_proxies_timeouts_match() -> None:
     nginx, caddy = ((ROOT / "deploy" / name).read_text() for name in ("nginx.conf", "Caddyfile"))
     set_in_nginx = dict(re.findall(r"^    (\w+) ([^;]+);", nginx, re.MULTILINE))
     assert set_in_nginx["client_header_timeout"] == f"{connections.HEADER_S:g}s"
@@ -85,7 +85,7 @@ def test_proxies_end_what_stalls_when_palio_does() -> None:
 
 
 @pytest.mark.parametrize("name", ["publish", "publish-version", "submit"])
-def test_nginx_passes_on_unread_what_comes_in_one_body(name: str) -> None:
+def test_nginx_unbuffered_uploads(name: str) -> None:
     from django.urls import reverse
 
     (pattern,) = re.findall(r"location ~ (\S+)", (ROOT / "deploy/nginx.conf").read_text())
@@ -93,7 +93,7 @@ def test_nginx_passes_on_unread_what_comes_in_one_body(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["publish", "publish-version"])
-def test_nginx_passes_on_unread_what_the_api_takes_in_one_body(name: str) -> None:
+def test_nginx_unbuffered_api_bodies(name: str) -> None:
     from django.urls import reverse
 
     (pattern,) = re.findall(r"location ~ (\S+)", (ROOT / "deploy/nginx.conf").read_text())

@@ -203,7 +203,7 @@ def images() -> str | None:
 
 
 @NEEDS_ENGINE
-def test_newcomer_who_follows_the_page_sees_what_it_says(checkout: Path, engine: str, images: str | None) -> None:
+def test_tutorial_commands_and_output(checkout: Path, engine: str, images: str | None) -> None:
     port = free_port()
     blocks = read_blocks(PAGE.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
     variables = environment(
@@ -243,7 +243,7 @@ def wait_until_shown(terminal: Terminal, block: Block) -> None:
         time.sleep(0.1)
 
 
-def test_page_has_no_block_and_no_mark_that_this_test_passes_over() -> None:
+def test_tutorial_blocks_all_tested() -> None:
     page = PAGE.read_text()
     blocks = read_blocks(page)
     assert {block.mark for block in blocks} == MARKS
@@ -267,6 +267,6 @@ def test_page_has_no_block_and_no_mark_that_this_test_passes_over() -> None:
         ("run 0123456789ab in …/second\n", False, False),
     ],
 )
-def test_text_block_is_shown_only_by_what_it_tells(told: str, figures: bool, shown: bool) -> None:
+def test_text_block_match(told: str, figures: bool, shown: bool) -> None:
     printed = "score   12.5 s\n  1     admin  0.8665\n\n  2       bob  0.5000\nrun ba9876543210 in /tmp/x/first\n"
     assert shows(printed, told, other_figures=figures) is shown

@@ -53,7 +53,7 @@ def test_check_zip_whose_bytes_are_damaged(tmp_path: Path, name: str, capsys: py
     ("pointed", "written"),
     [("input_data", "input_data"), ("input_data/deep", "input_data"), ("input_data", "input_data.zip")],
 )
-def test_check_zip_finds_in_its_data_what_it_finds_in_the_folder(
+def test_check_zip_data_problems(
     tmp_path: Path, pointed: str, written: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     yaml = YAML.replace("input_data: input_data", f"input_data: {written}")
@@ -73,7 +73,7 @@ def test_check_zip_finds_in_its_data_what_it_finds_in_the_folder(
     assert json.loads(capsys.readouterr().out) == of_folder
 
 
-def test_check_zip_tells_of_names_that_are_there_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_zip_duplicate_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     archive = zipped(write_bundle(tmp_path / "b"), tmp_path / "b.zip")
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(archive, "a") as file:
         file.writestr("terms.md", "Other terms.\n")
@@ -89,9 +89,7 @@ def test_check_zip_with_leftovers_and_a_top_folder(tmp_path: Path, capsys: pytes
     assert len(json.loads(capsys.readouterr().out)["warnings"]) == 2
 
 
-def test_check_zip_names_the_zip_and_not_its_temporary_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_zip_problem_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = write_bundle(tmp_path / "b")
     (bundle / "competition.yaml").write_text("version: 2\n")
     archive = zipped(bundle, tmp_path / "b.zip")

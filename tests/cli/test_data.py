@@ -24,9 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_get_names_the_source_and_then_nothing_to_do(
-    mednist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_get_twice(mednist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = tmp_path / "challenge"
     assert main(["data", "get", "mednist", "--from", str(mednist), "--to", str(to)]) == 0
     counted = "1,800 MedNIST images (600 training, 600 validation, 600 testing)"

@@ -79,7 +79,7 @@ def test_run_named_twice_is_ranked_once(
     )
 
 
-def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_cases = write_run(tmp_path / "a", wrong=range(6))
     without = write_run(tmp_path / "b", wrong=None, scores={"f1": 0.5, "seconds": 1})
     assert leaderboard(with_cases, without) == 0
@@ -94,7 +94,7 @@ def test_without_a_file_of_cases_there_is_no_interval(tmp_path: Path, capsys: py
     )
 
 
-def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_heading_phantom_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "a", lock={"phantom": True})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
     heading = capsys.readouterr().out.splitlines()[0]
@@ -104,7 +104,7 @@ def test_phantom_images_are_named_in_the_heading(tmp_path: Path, capsys: pytest.
     assert "<h1>MedNIST classification on PHANTOM images</h1>" in page
 
 
-def test_hidden_columns_are_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hidden_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = [F1 | {"hidden": True}, SECONDS]
     run = write_run(tmp_path / "a", lock={"leaderboard": {"title": "R", "primary": "f1", "columns": columns}})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
@@ -220,9 +220,7 @@ class Page(HTMLParser):
             self.text.append(data.strip())
 
 
-def test_page_has_the_leaderboard_and_needs_no_other_file(
-    three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_page_self_contained(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = write_run(tmp_path / "broken", result=FAILED)
     html = tmp_path / "leaderboard.html"
     assert leaderboard(*three, broken, "--html", html) == 0
@@ -240,7 +238,7 @@ def test_page_has_the_leaderboard_and_needs_no_other_file(
     assert content.count('class="whisker"') == content.count('class="dot"') == 3
 
 
-def test_page_escapes_what_comes_from_run_folders(tmp_path: Path) -> None:
+def test_page_escaped(tmp_path: Path) -> None:
     label = "<script>alert(1)</script>\"'&"
     run = write_run(tmp_path / "a", label=label, lock={"bundle": {"title": "<b>T</b>", "digest": "<i>"}})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0
@@ -257,7 +255,7 @@ def test_page_of_runs_without_cases(tmp_path: Path) -> None:
     assert "No intervals: scores/cases.csv is missing." in page.text
 
 
-def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Path) -> None:
+def test_page_replaced_or_kept(three: list[Path], tmp_path: Path) -> None:
     html = tmp_path / "leaderboard.html"
     html.write_text("old")
     assert leaderboard(tmp_path / "nothing", "--html", html) == 2
@@ -266,7 +264,7 @@ def test_page_replaces_an_older_one_or_leaves_it(three: list[Path], tmp_path: Pa
     assert html.read_text().startswith("<!doctype html>")
 
 
-def test_page_that_cannot_be_written(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_not_writable(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert leaderboard(three[0], "--html", tmp_path / "file" / "leaderboard.html") == 12
     assert "cannot be written" in capsys.readouterr().err
@@ -275,7 +273,7 @@ def test_page_that_cannot_be_written(three: list[Path], tmp_path: Path, capsys: 
 # -- the name of the command
 
 
-def test_board_is_the_same_command(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_board_alias(three: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert leaderboard(*three) == 0
     shown = capsys.readouterr().out
     assert main(["board", *map(str, three)]) == 0

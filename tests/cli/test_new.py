@@ -21,7 +21,7 @@ def test_new_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("title", ['A: "b" #c', "{{start}} & [x](y)", "é\u2028\tü", "- - 'it'"])
-def test_new_title_is_kept_whatever_it_is(title: str, tmp_path: Path) -> None:
+def test_new_any_title(title: str, tmp_path: Path) -> None:
     created = templates.create_challenge(tmp_path / "x", "regression", title)
     assert read_bundle(tmp_path / "x").title == created.title
 
@@ -54,7 +54,7 @@ def test_new_folder_is_a_file(below: str, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("folder", ["/proc/x", "/sys/x"])
-def test_new_where_no_folder_can_be(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_folder_impossible(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, folder)[:2] == (12, "target-unwritable")
 
 

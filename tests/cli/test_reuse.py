@@ -61,7 +61,7 @@ def submission(path: Path, answer: str) -> Path:
     return path
 
 
-def test_a_receipt_names_the_image_of_its_own_submission(engine: str, tmp_path: Path) -> None:
+def test_receipt_image_of_own_submission(engine: str, tmp_path: Path) -> None:
     challenge = write_bundle(tmp_path / "challenge")
     one, other = submission(tmp_path / "one.zip", "yes"), submission(tmp_path / "other.zip", "no")
     runs = [run(f"run-{number}", path, challenge, engine) for number, path in enumerate((one, other, one))]
@@ -76,7 +76,7 @@ def test_a_receipt_names_the_image_of_its_own_submission(engine: str, tmp_path: 
     assert images[0] == images[2] != images[1]
 
 
-def test_a_scoring_program_is_its_own_with_its_execute_bits(engine: str, tmp_path: Path) -> None:
+def test_scoring_program_execute_bits(engine: str, tmp_path: Path) -> None:
     yaml = YAML.replace("docker_image: python:3.11-slim\n", "")
     first = write_bundle(tmp_path / "first", yaml=yaml, score=SCORE)
     program = first / "scoring_program"

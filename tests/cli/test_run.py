@@ -175,7 +175,7 @@ def test_run_saved_image_without_docker(palio: Callable[..., Outcome], bundle: P
 
 def test_run_program_fails(submitter: Submitter) -> None:
     failure = submitter.failure(predict="import sys\nprint('loading')\nsys.exit('no such model')\n")
-    assert failure["message"] == "The container exited with code 1, so its predictions were not used."
+    assert failure["code"] == "predict-exit"
     log = failure["log"]
     assert isinstance(log, list)
     assert sorted(log) == ["loading", "no such model"]  # two streams, so in no particular order
@@ -186,9 +186,7 @@ def test_run_program_fails_after_complete_predictions(submitter: Submitter) -> N
 
 
 def test_run_writes_nothing(submitter: Submitter) -> None:
-    assert submitter.failure(predict="print('done')\n")["message"] == (
-        "The container exited with code 0 but wrote no file to its output folder, /mnt/out."
-    )
+    assert submitter.failure(predict="print('done')\n")["code"] == "predict-no-output"
 
 
 def test_run_writes_garbage(submitter: Submitter) -> None:
@@ -213,7 +211,7 @@ def test_run_over_time(submitter: Submitter) -> None:
 
 def test_run_over_memory(submitter: Submitter) -> None:
     failure = submitter.failure(predict="blocks = []\nwhile True:\n    blocks.append(bytearray(b'x') * (8 << 20))\n")
-    assert failure["message"] == "The container used more memory than its limit of 256.0 MiB and was stopped."
+    assert failure["code"] == "predict-memory-limit"
 
 
 def test_run_copies_missing_file(submitter: Submitter) -> None:
@@ -453,9 +451,12 @@ def test_run_a_solution_of_the_challenge(palio: Callable[..., Outcome], bundle: 
     assert (ended.exit_code, json.loads(ended.out)["scores"]) == (0, {"accuracy": 1.0})
     ended = palio("run", "worst", "--challenge", bundle, "--engine", "bubblewrap")
     assert (ended.exit_code, "Its solutions: best" in ended.err) == (2, True)
+    (bundle / "best" / "answers.csv").unlink()
+    (bundle / "best").rmdir()
+    assert palio("run", "best", "--challenge", bundle, "--engine", "bubblewrap").exit_code == 2
 
 
-def test_substitute_for_the_image_of_an_old_bundle(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
+def test_substitute_for_old_image(palio: Callable[..., Outcome], engine: str, tmp_path: Path) -> None:
     old = "codalab/no-such-image:py37"
     bundle = write_bundle(tmp_path / "old", yaml=YAML.replace("python:3.11-slim", old))
     (tmp_path / "palio.toml").write_text('[images]\n"codalab/*:py37" = "python:3.11-slim"\n')

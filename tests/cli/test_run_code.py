@@ -112,14 +112,14 @@ def test_ingestion_program_imports_the_submission(run: Run) -> None:
 
 
 @pytest.mark.parametrize("metadata", ["", "This file says that the zip is code: see the starting kit.\n", "a: b\n"])
-def test_metadata_without_a_command_leaves_it_to_the_ingestion_program(run: Run, metadata: str) -> None:
+def test_metadata_without_command(run: Run, metadata: str) -> None:
     code, result, folder = run({"model.py": MODEL, "metadata": metadata})
     assert (code, result["scores"]) == (0, {"accuracy": 1.0})
     assert lock(folder)["submission"]["runs"] == "ingestion"
 
 
 @pytest.mark.parametrize("words", ["$input $output", "/app/input_data /app/output"])
-def test_executable_runs_by_its_own_command(run: Run, bundle: Path, words: str) -> None:
+def test_executable_own_command(run: Run, bundle: Path, words: str) -> None:
     yaml = (bundle / "competition.yaml").read_text()
     (bundle / "competition.yaml").write_text(yaml.replace("    ingestion_program: ingestion\n", ""))
     code, result, folder = run({"predict.py": OWN, "metadata.yaml": f"command: python $program/predict.py {words}\n"})
@@ -128,24 +128,24 @@ def test_executable_runs_by_its_own_command(run: Run, bundle: Path, words: str) 
     assert times(folder).keys() == {"exitCode", "elapsedTime"}
 
 
-def test_own_command_comes_before_the_ingestion_program(run: Run) -> None:
+def test_own_command_before_ingestion_program(run: Run) -> None:
     code, result, folder = run({"predict.py": OWN, "metadata": "command: python $program/predict.py $input $output"})
     assert (code, result["scores"], lock(folder)["submission"]["runs"]) == (0, {"accuracy": 1.0}, "executable")
 
 
-def test_failing_code_is_the_participants_and_its_log_is_shown(run: Run) -> None:
+def test_failing_code(run: Run) -> None:
     code, result, folder = run({"model.py": "def predict(text): raise ValueError('no idea')\n"})
     assert (code, result["failure"]["code"]) == (10, "ingestion-exit")
     assert "no idea" in (folder / "predict.log").read_text()
 
 
-def test_ingestion_program_that_cannot_start_is_the_organizers(run: Run, bundle: Path) -> None:
+def test_ingestion_program_cannot_start(run: Run, bundle: Path) -> None:
     (bundle / "ingestion" / "metadata").write_text("command: nothing-of-this-name $input\n")
     code, result, _ = run({"model.py": MODEL})
     assert (code, result["failure"]["code"]) == (11, "ingestion-not-started")
 
 
-def test_labels_and_code_never_meet(run: Run, bundle: Path) -> None:
+def test_labels_not_mounted_with_code(run: Run, bundle: Path) -> None:
     yaml = (bundle / "competition.yaml").read_text()
     during = f"{TASK}    ingestion_only_during_scoring: true\n"
     (bundle / "competition.yaml").write_text(yaml.replace(TASK, during))
@@ -154,7 +154,7 @@ def test_labels_and_code_never_meet(run: Run, bundle: Path) -> None:
     assert not (folder / "predict.log").exists()
 
 
-def test_submission_sees_neither_reference_data_nor_what_it_may_change(run: Run) -> None:
+def test_submission_mounts(run: Run) -> None:
     spy = """\
 import os
 from pathlib import Path
@@ -174,13 +174,13 @@ def predict(text):
     assert (code, result["scores"]) == (0, {"accuracy": 1.0})
 
 
-def test_program_of_codalab_reads_how_long_it_took(run: Run, bundle: Path) -> None:
+def test_codalab_program_reads_elapsed_time(run: Run, bundle: Path) -> None:
     (bundle / "scoring_program" / "score.py").write_text(DURATION)
     code, result, _ = run({"model.py": MODEL})
     assert (code, result["scores"]) == (0, {"accuracy": 1.0})
 
 
-def test_dataset_without_input_data_is_run_the_same_way(run: Run, bundle: Path) -> None:
+def test_task_without_input_data(run: Run, bundle: Path) -> None:
     """The submission is data, which the ingestion program's algorithms work on."""
     yaml = (bundle / "competition.yaml").read_text()
     head, _, tail = yaml.partition("  blind:")
@@ -196,7 +196,7 @@ def test_dataset_without_input_data_is_run_the_same_way(run: Run, bundle: Path) 
     assert (code, result["scores"]) == (0, {"accuracy": 1.0})
 
 
-def test_predictions_skip_the_ingestion_program(
+def test_predictions_without_ingestion(
     tmp_path: Path, bundle: Path, engine: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (bundle / "ingestion" / "run.py").write_text("raise SystemExit('run')\n")
@@ -209,7 +209,7 @@ def test_predictions_skip_the_ingestion_program(
     assert json.loads(capfd.readouterr().out)["scores"] == {"accuracy": 1.0}
 
 
-def test_package_that_the_image_lacks_is_named(run: Run, bundle: Path) -> None:
+def test_missing_package_named(run: Run, bundle: Path) -> None:
     (bundle / "ingestion" / "run.py").write_text("import no_such_package\n")
     code, result, _ = run({"model.py": MODEL})
     assert (code, result["failure"]["code"]) == (10, "ingestion-exit")

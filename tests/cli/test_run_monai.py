@@ -56,7 +56,7 @@ def engine(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_a_bundle_is_scored(tmp_path: Path, engine: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_monai_bundle_scored(tmp_path: Path, engine: str, capfd: pytest.CaptureFixture[str]) -> None:
     challenge = write_bundle(tmp_path / "challenge", yaml=YAML)
     shared, inference = {"dataset_dir": "/workspace/data"}, {**INFERENCE}
     del inference["dataset_dir"]
@@ -74,7 +74,7 @@ def test_a_bundle_is_scored(tmp_path: Path, engine: str, capfd: pytest.CaptureFi
 
 
 @pytest.mark.docker
-def test_an_image_without_monai_is_the_organizers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_image_without_monai(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     yaml = YAML.replace("  monai: {", "  monai: {image: 'python:3.11-slim', ")
     challenge = write_bundle(tmp_path / "challenge", yaml=yaml)
     submission = zip_files(tmp_path / "b.zip", monai_files())

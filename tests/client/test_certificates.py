@@ -80,9 +80,7 @@ def refused(url: str) -> PalioError:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_certificate_of_ones_own_is_taken_where_its_file_is_named(
-    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_certificate_of_named_file(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pem = certificate(tmp_path)
     monkeypatch.setenv(variable, str(pem))
     with serving(pem) as url:
@@ -97,7 +95,7 @@ def test_certificate_of_ones_own_is_taken_where_its_file_is_named(
         ("palio.example.org", 1, True, "it is for another host name"),
     ],
 )
-def test_certificate_that_is_not_taken(
+def test_certificate_untrusted(
     name: str, days: int, is_trusted: bool, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pem = certificate(tmp_path, name, days=days)
@@ -112,7 +110,7 @@ def test_certificate_that_is_not_taken(
     assert "set REQUESTS_CA_BUNDLE to its path" in error.failure.next_step
 
 
-def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_untrusted_not_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = list[float]()
     monkeypatch.setattr("palio.client.connection.time.sleep", slept.append)
     with serving(certificate(tmp_path)) as url, pytest.raises(PalioError):
@@ -123,7 +121,7 @@ def test_certificate_that_is_not_taken_is_not_asked_for_again(tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "the file does not exist"), ("no certificate\n", "it has no certificates")]
 )
-def test_certificates_to_trust_that_are_none(
+def test_certificate_file_invalid(
     content: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "authority.pem"

@@ -76,7 +76,7 @@ def refused(ask: Callable[[], object]) -> PalioError:
     return error.value
 
 
-def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
+def test_refusal_of_platform(server: Server) -> None:
     said = body("phase-closed", "participant") | {"evidence": ["a line"]}
     server.plan = [(409, said)]
     error = refused(lambda: Connection(server.url, "t").get("/x"))
@@ -95,19 +95,19 @@ def test_refusal_is_told_in_the_platforms_words(server: Server) -> None:
     ("status", "responsible", "exit_code"),
     [(409, "usage", 2), (409, "participant", 10), (409, "organizer", 11), (409, "platform", 12)],
 )
-def test_the_platform_says_who_is_responsible(server: Server, status: int, responsible: str, exit_code: int) -> None:
+def test_responsible_party_of_platform(server: Server, status: int, responsible: str, exit_code: int) -> None:
     server.plan = [(status, body("anything", responsible))]
     assert refused(lambda: Connection(server.url).get("/x")).exit_code == exit_code
 
 
 @pytest.mark.parametrize("first", [DROP, (503, b"starting"), (502, b""), (429, {}, {"Retry-After": "0"})])
-def test_what_is_safe_is_asked_again(server: Server, first: Any) -> None:
+def test_safe_request_retried(server: Server, first: Any) -> None:
     server.plan = [first, first, (200, {"a": 1})]
     assert Connection(server.url, pauses_s=SOON).get("/x") == {"a": 1}
     assert len(server.asked) == 3
 
 
-def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
+def test_creation_retried_only_with_key(server: Server) -> None:
     server.plan = [DROP, (201, {})]
     Connection(server.url, pauses_s=SOON).post("/x", {"a": 1}, key="k")
     assert [(headers["Idempotency-Key"], body) for _, _, headers, body in server.asked] == [("k", b'{"a": 1}')] * 2
@@ -116,12 +116,12 @@ def test_creation_is_asked_again_with_its_key_alone(server: Server) -> None:
     assert error.failure.code == "server-unreachable"
 
 
-def test_what_is_being_checked_is_waited_for(server: Server) -> None:
+def test_upload_check_waited_for(server: Server) -> None:
     server.plan = [(423, body("upload-locked")), (200, {"id": "f"})]
     assert Connection(server.url, pauses_s=SOON).post("/x", again=True) == {"id": "f"}
 
 
-def test_nobody_listens(server: Server) -> None:
+def test_connection_refused(server: Server) -> None:
     error = refused(lambda: Connection("http://127.0.0.1:9", pauses_s=()).get("/x"))
     assert (error.code, error.exit_code) == ("server-unreachable", 12)
     assert "nothing is listening there" in error.failure.message
@@ -137,14 +137,14 @@ def test_nobody_listens(server: Server) -> None:
         ((302, b"", {"Location": "https://x.org/login"}), "https://x.org/login"),
     ],
 )
-def test_something_else_answers(server: Server, answer: Any, reason: str) -> None:
+def test_response_not_of_palio(server: Server, answer: Any, reason: str) -> None:
     server.plan = [answer]
     error = refused(lambda: Connection(server.url, pauses_s=()).get("/x"))
     assert error.failure.code == "server-unreadable"
     assert reason in error.failure.message
 
 
-def test_all_of_a_list_comes_in_pages(server: Server) -> None:
+def test_list_all_pages(server: Server) -> None:
     server.plan = [
         (200, {"items": [1, 2], "count": 3, "limit": 2, "offset": 0}),
         (200, {"items": [3], "count": 3, "limit": 2, "offset": 2}),
@@ -156,7 +156,7 @@ def test_all_of_a_list_comes_in_pages(server: Server) -> None:
     ]
 
 
-def test_chunk_is_sent_from_its_beginning_again(server: Server) -> None:
+def test_chunk_resent(server: Server) -> None:
     read = list[int]()
     chunk = Chunk(b"23456", read.append)
     server.plan = [DROP, (204, b"", {"Upload-Offset": "7"})]
@@ -166,7 +166,7 @@ def test_chunk_is_sent_from_its_beginning_again(server: Server) -> None:
     assert read == [5, 5]
 
 
-def test_upload_resumes_where_the_platform_is(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upload_resumes_at_offset(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a chunk that arrived in part, and after one that was damaged."""
     monkeypatch.setattr(uploading, "CHUNK_BYTES", 4)
     path = tmp_path / "f.zip"
@@ -197,7 +197,7 @@ def test_upload_resumes_where_the_platform_is(tmp_path: Path, server: Server, mo
     assert shown[-1] == (10, 10)
 
 
-def test_upload_of_what_the_platform_has_sends_no_byte(tmp_path: Path, server: Server) -> None:
+def test_upload_known_file_sends_nothing(tmp_path: Path, server: Server) -> None:
     path = tmp_path / "f.zip"
     path.write_bytes(b"0123456789")
     server.plan = [

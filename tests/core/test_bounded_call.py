@@ -81,20 +81,20 @@ def test_failure_is_raised_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("function", [spin, sleep])
-def test_time_ends_it(function: Callable[[], None]) -> None:
+def test_time_limit_raised(function: Callable[[], None]) -> None:
     begin = time.monotonic()
     with pytest.raises(BoundsError, match=r"longer than 0\.5 s"):
         call_bounded(function, bounds=Bounds(time_s=0.5))
     assert time.monotonic() - begin < 30
 
 
-def test_memory_ends_it() -> None:
+def test_memory_limit_raised() -> None:
     with pytest.raises(BoundsError, match=r"more than 256\.0 MiB of memory"):
         call_bounded(allocate, 512 * MIB, bounds=Bounds(memory_bytes=256 * MIB))
 
 
 @pytest.mark.parametrize(("function", "says"), [(recurse, "nested too deeply"), (crash, "crashed")])
-def test_breakdown_of_the_parser_ends_it(function: Callable[[], None], says: str) -> None:
+def test_parser_crash_raised(function: Callable[[], None], says: str) -> None:
     with pytest.raises(BoundsError, match=says):
         call_bounded(function)
 

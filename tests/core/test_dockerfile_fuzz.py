@@ -43,5 +43,5 @@ def test_mutated_bytes(tmp_path: Path, seed: bytes, chance: int) -> None:
     check(mutated(seed, random.Random(chance)), tmp_path)
 
 
-def test_the_seeds_are_read(tmp_path: Path) -> None:
+def test_seeds_read(tmp_path: Path) -> None:
     assert [check(seed, tmp_path) is not None for seed in SEEDS] == [True, True, True, False]

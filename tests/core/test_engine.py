@@ -20,15 +20,15 @@ BUILD = Build("name", "digest", Path("context"), LIMITS, Path("log"))
         replace(BUILD, limits=replace(LIMITS, size_bytes=2)),
     ],
 )
-def test_another_build_has_another_image(other: Build) -> None:
+def test_build_image_differs(other: Build) -> None:
     assert other.image_key != BUILD.image_key
 
 
-def test_the_same_build_has_the_same_image_wherever_it_is_made() -> None:
+def test_build_image_same_everywhere() -> None:
     one, other = (replace(BUILD, arguments=arguments) for arguments in ({"A": "1", "B": "2"}, {"B": "2", "A": "1"}))
     assert one.image_key == replace(other, name="other", context=Path("there"), log=Path("here")).image_key
     assert BUILD.image_key != BUILD.digest  # as the images of Palio 0.1 were called
 
 
-def test_a_loaded_image_is_known_by_its_archive() -> None:
+def test_load_image_by_archive() -> None:
     assert Load("name", "digest", Path("archive"), LIMITS, Path("log")).image_key == "digest"

@@ -22,7 +22,7 @@ def test_palio_error_fills_its_sentences() -> None:
     assert Failure.from_json(error.failure.as_json()) == error.failure
 
 
-def test_no_failure_stands_in_two_parts_of_the_table() -> None:
+def test_failure_codes_unique() -> None:
     assert [code for part in PARTS for code in part.KINDS] == list(FAILURES)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.bundles import ANSWERS, CONTENTS, DOCKERFILE, PREDICT, answers, write_bundle
+from tests.errors import code_of
 from tests.fakes import FakeEngine, ended
 from tests.images import classic, tar, write
 
@@ -117,9 +118,7 @@ def test_evaluate_scores(stage: Stage) -> None:
         ({}, {"substitute": "python:3.11-slim", "pulled": True}),
     ],
 )
-def test_substitute_is_used_where_the_image_is_missing_and_stated(
-    stage: Stage, has: set[str], used: dict[str, object]
-) -> None:
+def test_substitute_for_missing_image(stage: Stage, has: set[str], used: dict[str, object]) -> None:
     yaml = stage.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("docker_image: python:3.11-slim", f"docker_image: {OLD}"))
     stage.engine.images = frozenset(has)
@@ -149,7 +148,7 @@ def test_missing_image_of_a_bundle_is_named(stage: Stage, substitute: str | None
     assert (result.failure.code, result.failure.stage, result.failure.evidence) == (code, "score", ("no such host",))
 
 
-def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:
+def test_evaluate_external_failure(stage: Stage) -> None:
     evaluation = stage.evaluation()
     evaluation.step()
     failure = PalioError("stage-overdue", stage="build", limit="5 min").failure
@@ -161,7 +160,7 @@ def test_evaluate_fails_as_it_is_told(stage: Stage) -> None:
     assert evaluation.result.failure == failure
 
 
-def test_evaluate_takes_predictions_under_the_name_that_they_had(stage: Stage) -> None:
+def test_evaluate_predictions_file_name(stage: Stage) -> None:
     kept = stage.home / "0123"
     kept.write_text(answers(ANSWERS))
     attempt = stage.evaluation().attempt
@@ -185,7 +184,7 @@ def test_evaluate_leaves_nothing_on_the_engine(stage: Stage) -> None:
     ]
 
 
-def test_evaluate_shows_jobs_what_they_may_see(stage: Stage) -> None:
+def test_evaluate_mounts(stage: Stage) -> None:
     seen: dict[str, object] = {}
 
     def predict(job: Job, output: Path) -> None:
@@ -416,6 +415,20 @@ def test_evaluate_score_fails(stage: Stage, program: Program, code: str) -> None
     assert (failure.code, failure.cause, failure.stage) == (code, "organizer", "score")
 
 
+@pytest.mark.parametrize("has_ingestion", [True, False])
+def test_failed_scoring_of_predictions_says_that_the_ingestion_program_did_not_run(
+    stage: Stage, has_ingestion: bool
+) -> None:
+    if has_ingestion:
+        yaml = stage.bundle / "competition.yaml"
+        program = "    scoring_program: scoring_program\n"
+        yaml.write_text(yaml.read_text().replace(program, f"{program}    ingestion_program: scoring_program\n"))
+    stage.submission = stage.home / "mine.csv"
+    stage.submission.write_text(answers(ANSWERS))
+    stage.engine.programs = {"score": lambda job, output: ended(exit_code=1)}
+    assert ("the ingestion program did not run" in stage.failure().next_step) is has_ingestion
+
+
 def test_evaluate_data_missing(stage: Stage) -> None:
     for path in (stage.bundle / "input_data").iterdir():
         path.unlink()
@@ -449,12 +462,11 @@ def test_evaluate_bug_in_engine_leaves_nothing(stage: Stage) -> None:
 def test_evaluate_target_not_empty(stage: Stage) -> None:
     stage.run.mkdir()
     (stage.run / "mine").write_text("x")
-    with pytest.raises(PalioError, match="is not empty; nothing in it is overwritten"):
-        stage.evaluate()
+    assert code_of(stage.evaluate) == "target-not-empty"
     assert [path.name for path in stage.run.iterdir()] == ["mine"]
 
 
-def test_lock_is_the_same_twice(stage: Stage, tmp_path: Path) -> None:
+def test_lock_deterministic(stage: Stage, tmp_path: Path) -> None:
     stage.evaluate()
     first = (stage.run / "lock.json").read_text()
     stage.run = tmp_path / "again"

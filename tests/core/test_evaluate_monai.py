@@ -38,7 +38,7 @@ def stage(tmp_path: Path) -> Stage:
     return stage
 
 
-def test_a_bundle_is_built_checked_run_and_scored(stage: Stage) -> None:
+def test_monai_evaluated(stage: Stage) -> None:
     evaluation = stage.evaluate()
     assert evaluation.result.verdict is Verdict.SCORED
     assert (stage.run / "predictions/answers.csv").read_text() == answers(dict(sorted(ANSWERS.items())))
@@ -52,7 +52,7 @@ def test_a_bundle_is_built_checked_run_and_scored(stage: Stage) -> None:
     assert "monai-check" not in evaluation.result.stages
 
 
-def test_a_killed_process_is_followed_by_one_that_removes_the_check(stage: Stage) -> None:
+def test_monai_check_removed_after_kill(stage: Stage) -> None:
     first = stage.evaluation()
     while "start monai-check" not in stage.engine.calls:
         assert first.step()
@@ -66,7 +66,7 @@ def test_a_killed_process_is_followed_by_one_that_removes_the_check(stage: Stage
     ("loads_images", "code", "cause"),
     [(False, "monai-not-installed", "platform"), (True, "monai-image-unfit", "organizer")],
 )
-def test_a_missing_monai_is_not_the_participants(stage: Stage, loads_images: bool, code: str, cause: str) -> None:
+def test_monai_missing_in_image(stage: Stage, loads_images: bool, code: str, cause: str) -> None:
     stage.engine.loads_images = loads_images
     stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("torch", "other", "monai")}
     failure = stage.failure()
@@ -87,32 +87,32 @@ def test_a_missing_monai_is_not_the_participants(stage: Stage, loads_images: boo
         (ended(End.TIME, None), "build-time-limit", "participant"),
     ],
 )
-def test_an_image_that_does_not_build(stage: Stage, result: JobResult, code: str, cause: str) -> None:
+def test_monai_image_build_failure(stage: Stage, result: JobResult, code: str, cause: str) -> None:
     stage.engine.build_result = result
     failure = stage.failure()
     assert (failure.code, failure.cause) == (code, cause)
 
 
-def test_a_check_that_names_nothing_known_shows_nothing_of_it(stage: Stage) -> None:
+def test_monai_check_unknown_output(stage: Stage) -> None:
     stage.engine.programs = {**stage.engine.programs, "monai-check": lacks("rm -rf /")}
     failure = stage.failure()
     assert failure.code == "monai-image-unfit"
     assert "rm" not in failure.message
 
 
-def test_an_image_in_which_nothing_starts(stage: Stage) -> None:
+def test_monai_image_nothing_starts(stage: Stage) -> None:
     stage.engine.programs = {**stage.engine.programs, "monai-check": lambda job, output: ended(End.NOT_STARTED, None)}
     assert stage.failure().code == "monai-image-unfit"
 
 
-def test_other_classes_are_refused_before_anything_is_built(stage: Stage) -> None:
+def test_monai_classes_differ(stage: Stage) -> None:
     other = json.dumps(with_classes("yes", "no"))
     stage.submission = zip_files(stage.home / "other.zip", monai_files(metadata=other))
     assert stage.failure().code == "monai-classes-differ"
     assert stage.engine.calls == []
 
 
-def test_masks_get_the_names_that_the_challenge_asks_for(stage: Stage) -> None:
+def test_monai_masks_renamed(stage: Stage) -> None:
     def predict(job: Job, output: Path) -> None:
         predict_as_monai(job, output)
         for path in job.mounts[0].source.iterdir():
@@ -126,7 +126,7 @@ def test_masks_get_the_names_that_the_challenge_asks_for(stage: Stage) -> None:
     assert masks == CONTENTS
 
 
-def test_no_table_is_the_participants_and_charged(stage: Stage) -> None:
+def test_monai_without_table(stage: Stage) -> None:
     def predict(job: Job, output: Path) -> None:
         (output / "mask.nii.gz").write_text("x")
 

@@ -24,14 +24,14 @@ from palio.core.plain_words import MOST_CHARACTERS, PlainName, PlainWord, UnfitW
         ("\U0001f600" * 40_000, "it has 160,000 bytes; at most 131,071 are allowed"),
     ],
 )
-def test_a_word_refuses(text: str, reason: str) -> None:
+def test_word_invalid(text: str, reason: str) -> None:
     with pytest.raises(UnfitWordError) as refused:
         PlainWord(text)
     assert refused.value.reason == reason
 
 
 @pytest.mark.parametrize("text", ["", "plain", "with space", "a=b", "tab\there", "Zürich", "日本", "--flag", "\u00a0"])
-def test_a_word_is_its_text(text: str) -> None:
+def test_word_is_text(text: str) -> None:
     word = PlainWord(text)
     assert (word, type(word)) == (text, PlainWord)
     assert PlainWord(word) is word
@@ -41,20 +41,20 @@ def test_a_word_is_its_text(text: str) -> None:
     ("text", "reason"),
     [("", "it is empty"), ("A=B", "it contains `=`, which ends a name"), ("A\0", "it contains NUL (U+0000)")],
 )
-def test_a_name_refuses(text: str, reason: str) -> None:
+def test_name_invalid(text: str, reason: str) -> None:
     with pytest.raises(UnfitWordError) as refused:
         PlainName(text)
     assert refused.value.reason == reason
 
 
-def test_a_word_that_was_pickled_is_checked_again() -> None:
+def test_word_checked_after_unpickling() -> None:
     assert type(pickle.loads(pickle.dumps(PlainWord("a")))) is PlainWord  # noqa: S301 - our own bytes
     forged = pickle.dumps(PlainWord("aZb")).replace(b"aZb", b"a\0b")
     with pytest.raises(UnfitWordError):
         pickle.loads(forged)  # noqa: S301 - our own bytes
 
 
-def test_the_longest_word_fits_into_an_argument() -> None:
+def test_longest_word_fits_argument() -> None:
     longest = PlainWord("é" * (MOST_CHARACTERS - 1) + "x")
     program = "import sys; print(len(sys.argv[1]))"
     shown = subprocess.run([sys.executable, "-c", program, longest], capture_output=True, env=os.environ, check=True)

@@ -32,7 +32,7 @@ def training(folder: Path) -> Training:
     )
 
 
-def test_logs_of_what_ends_at_once_are_told_of(tmp_path: Path) -> None:
+def test_log_of_instant_job(tmp_path: Path) -> None:
     def fails(job: Job, _: Path) -> JobResult:
         job.log.write_text("no convergence\n")
         return ended(exit_code=1)

@@ -49,7 +49,7 @@ def test_apportion_gives_the_largest_remainder_the_rest() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> None:
+def test_allot_single_images_exact(data: st.DataObject) -> None:
     have = {f"class {i}": n for i, n in enumerate(data.draw(st.lists(st.integers(3, 120), min_size=1, max_size=6)))}
     total = sum(have.values())
     testing = data.draw(st.integers(len(have), total - 2 * len(have)))
@@ -72,7 +72,7 @@ def test_allot_single_images_is_exact_and_in_proportion(data: st.DataObject) -> 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_allot_groups_is_exact_where_small_groups_abound(data: st.DataObject) -> None:
+def test_allot_groups_exact_with_small_groups(data: st.DataObject) -> None:
     sizes = st.lists(st.integers(1, 9), min_size=15, max_size=40)
     groups = [{label: size} for label in ("cat", "dog") for size in [*data.draw(sizes), *[1] * 12]]
     total = sum(sum(group.values()) for group in groups)
@@ -91,7 +91,7 @@ def test_allot_fits_groups_that_leave_nothing_over() -> None:
     assert allotted(groups, counts).sizes == counts
 
 
-def test_allot_keeps_proportions_of_groups_that_span_classes() -> None:
+def test_allot_groups_across_classes() -> None:
     rng = Random(1)
     groups = [{"cat": rng.randint(1, 4), "dog": rng.randint(1, 8)} for _ in range(60)]
     total = sum(sum(group.values()) for group in groups)
@@ -103,7 +103,7 @@ def test_allot_keeps_proportions_of_groups_that_span_classes() -> None:
         assert abs(got["cat"] / counts[split] - cats) < 0.05
 
 
-def test_allot_mends_what_many_small_strata_leave() -> None:
+def test_allot_many_small_strata() -> None:
     rng = Random(0)
     labels = [f"class {number}" for number in range(6)]
     groups = [{label: rng.randint(1, 12) for label in rng.sample(labels, rng.randint(1, 6))} for _ in range(150)]
@@ -114,7 +114,7 @@ def test_allot_mends_what_many_small_strata_leave() -> None:
         assert (answer.sizes, answer.absent) == (counts, ())
 
 
-def test_allot_that_cannot_be_exact_comes_near_and_that_can_be_had() -> None:
+def test_allot_inexact_nearest() -> None:
     groups = [{label: 10} for label in ("cat", "dog") for _ in range(10)]
     near = allotted(groups, counts_of(100, 25, 45)).sizes
     assert all(abs(near[split] - asked) <= 5 for split, asked in counts_of(100, 25, 45).items())
@@ -128,7 +128,7 @@ def test_allot_spreads_large_groups_over_the_splits() -> None:
     assert min(large.values()) >= 1
 
 
-def test_allot_draws_anew_with_another_seed_only() -> None:
+def test_allot_by_seed() -> None:
     groups = [{"cat": 1}] * 30
     first = allotted(groups, counts_of(10, 10, 10), seed=1)
     assert allotted(groups, counts_of(10, 10, 10), seed=1) == first

@@ -23,7 +23,7 @@ def failure(server: Server, to: Path) -> tuple[str, str, int]:
     return str(raised.value), raised.value.failure.next_step, raised.value.exit_code
 
 
-def test_fetch_downloads_once_and_tells_how_far_it_is(server: Server, tmp_path: Path) -> None:
+def test_fetch_progress(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT
     told: list[tuple[int, int | None]] = []
     to = tmp_path / "cache" / "file"
@@ -35,13 +35,13 @@ def test_fetch_downloads_once_and_tells_how_far_it_is(server: Server, tmp_path: 
     assert [path.name for path in to.parent.iterdir()] == ["file"]
 
 
-def test_fetch_goes_on_where_the_connection_was_cut(server: Server, tmp_path: Path) -> None:
+def test_fetch_resumes_after_disconnect(server: Server, tmp_path: Path) -> None:
     server.content, server.cuts_after = CONTENT, [300_000, 500_000]
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
     assert server.requests == [None, "bytes=300000-", "bytes=800000-"]
 
 
-def test_fetch_goes_on_from_what_an_earlier_call_left(server: Server, tmp_path: Path) -> None:
+def test_fetch_resumes_earlier_part(server: Server, tmp_path: Path) -> None:
     server.content, server.cuts_after = CONTENT, [300_000, 0]
     message, next_step, code = failure(server, tmp_path / "file")
     assert message == (
@@ -53,7 +53,7 @@ def test_fetch_goes_on_from_what_an_earlier_call_left(server: Server, tmp_path: 
     assert server.requests == [None, "bytes=300000-", "bytes=300000-"]
 
 
-def test_fetch_starts_anew_where_the_server_cannot_resume(server: Server, tmp_path: Path) -> None:
+def test_fetch_restarts_without_ranges(server: Server, tmp_path: Path) -> None:
     server.content, server.cuts_after, server.honours_range = CONTENT, [300_000], False
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
     assert server.requests == [None, "bytes=300000-"]
@@ -77,13 +77,13 @@ def test_fetch_removes_what_is_corrupt(server: Server, tmp_path: Path) -> None:
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_fetch_replaces_a_corrupt_file_in_the_cache(server: Server, tmp_path: Path) -> None:
+def test_fetch_corrupt_cached_file(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT
     (tmp_path / "file").write_bytes(b"corrupt")
     assert get(server, tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_fetch_passes_on_what_the_server_answers(server: Server, tmp_path: Path) -> None:
+def test_fetch_server_error(server: Server, tmp_path: Path) -> None:
     server.status = 404
     message, _, _ = failure(server, tmp_path / "file")
     assert message == (
@@ -91,14 +91,14 @@ def test_fetch_passes_on_what_the_server_answers(server: Server, tmp_path: Path)
     )
 
 
-def test_fetch_stops_a_server_that_sends_without_end(server: Server, tmp_path: Path) -> None:
+def test_fetch_endless_response(server: Server, tmp_path: Path) -> None:
     server.content, server.says_length = bytes(SIZE_LIMIT_BYTES + 1), False
     message, _, _ = failure(server, tmp_path / "file")
     assert message == f"The download from {server.url} is not what was expected: it is larger than 256.0 MiB."
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fetch_where_nobody_listens_says_so(tmp_path: Path) -> None:
+def test_fetch_connection_refused(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     message, _, code = failure(Server(url=f"http://127.0.0.1:{port}/x"), tmp_path / "file")
@@ -113,7 +113,7 @@ def test_fetch_takes_web_addresses_only(tmp_path: Path) -> None:
     assert (message, code) == ("file:///etc/passwd is not a web address.", 2)
 
 
-def test_fetch_leaves_a_download_of_another_process_alone(server: Server, tmp_path: Path) -> None:
+def test_fetch_download_of_other_process(server: Server, tmp_path: Path) -> None:
     with (tmp_path / "file.part").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         message, next_step, _ = failure(server, tmp_path / "file")

@@ -79,9 +79,7 @@ def test_get_mednist_from_the_split_layout(mednist: Path, challenge: Path) -> No
     assert [path.name for path in (challenge / "reference_data").iterdir()] == ["testing_solution.csv"]
 
 
-def test_get_mednist_gives_the_same_from_every_kind_of_source(
-    mednist: Path, six_classes: Path, tmp_path: Path, challenge: Path
-) -> None:
+def test_get_mednist_same_from_every_source(mednist: Path, six_classes: Path, tmp_path: Path, challenge: Path) -> None:
     (tmp_path / "MedNIST.tar.gz").write_bytes(as_tar_gz(six_classes))
     with zipfile.ZipFile(tmp_path / "MedNIST.zip", "w") as archive:
         for path in six_classes.rglob("*.jpeg"):
@@ -95,7 +93,7 @@ def test_get_mednist_gives_the_same_from_every_kind_of_source(
         assert (target / "manifest.csv").read_bytes() == (SHIPPED / "manifest.csv").read_bytes()
 
 
-def test_get_mednist_from_the_network_checks_and_keeps_the_archive(
+def test_get_mednist_from_network(
     six_classes: Path, challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -110,14 +108,14 @@ def test_get_mednist_from_the_network_checks_and_keeps_the_archive(
     assert server.requests == [None, "bytes=100000-"]
 
 
-def test_get_mednist_does_nothing_where_all_is_right(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_complete(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     before = challenge.joinpath("input_data").stat().st_ino
     assert get_mednist(challenge) == Report(challenge, "mednist", "in place", False, SIZES)
     assert challenge.joinpath("input_data").stat().st_ino == before
 
 
-def test_get_mednist_repairs_what_is_missing_or_changed(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_repairs(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     right = found_files(challenge)
     (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()
@@ -142,7 +140,7 @@ def test_get_mednist_replaces_the_phantom(mednist: Path, challenge: Path) -> Non
     assert data_in_place(challenge) == "mednist"
 
 
-def test_get_mednist_says_which_images_do_not_match(mednist: Path, challenge: Path, tmp_path: Path) -> None:
+def test_get_mednist_images_differ(mednist: Path, challenge: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
     shutil.copytree(mednist, source, copy_function=shutil.copyfile)
     for folder in source.rglob("*-data"):
@@ -166,7 +164,7 @@ def test_get_mednist_says_which_images_do_not_match(mednist: Path, challenge: Pa
     assert [path.name for path in challenge.iterdir()] == ["manifest.csv"]
 
 
-def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_foreign_files(mednist: Path, challenge: Path) -> None:
     mine = challenge / "input_data" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("mine")
@@ -177,9 +175,7 @@ def test_get_mednist_refuses_what_is_not_its_own(mednist: Path, challenge: Path)
     assert mine.read_text() == "mine"
 
 
-def test_get_mednist_offline_says_what_to_do(
-    challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_get_mednist_offline(challenge: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PALIO_MEDNIST_URL", server.url)
     server.status = 503
@@ -215,7 +211,7 @@ get_mednist(Path(challenge), Path(source))
 """
 
 
-def test_get_mednist_killed_leaves_the_old_state_or_the_new(mednist: Path, challenge: Path) -> None:
+def test_get_mednist_killed(mednist: Path, challenge: Path) -> None:
     get_mednist(challenge, mednist)
     new = found_files(challenge)
     (challenge / "input_data" / "testing-data" / "000010.jpg").unlink()
@@ -229,7 +225,7 @@ def test_get_mednist_killed_leaves_the_old_state_or_the_new(mednist: Path, chall
     assert sorted(path.name for path in challenge.iterdir()) == ["input_data", "manifest.csv", "reference_data"]
 
 
-def test_find_challenge_looks_upwards_and_then_in_the_checkout(tmp_path: Path) -> None:
+def test_find_challenge_search_order(tmp_path: Path) -> None:
     deep = tmp_path / "a" / "b"
     deep.mkdir(parents=True)
     assert find_challenge(deep) == SHIPPED

@@ -26,7 +26,7 @@ IMAGES = (
 )
 
 
-def test_the_shipped_manifest_has_100_images_of_each_class_in_each_split() -> None:
+def test_manifest_images_per_class_and_split() -> None:
     images = read_manifest(MANIFEST)
     assert len(images) == 1800
     assert manifest_csv(images) == MANIFEST.read_text()
@@ -35,7 +35,7 @@ def test_the_shipped_manifest_has_100_images_of_each_class_in_each_split() -> No
         assert {label: labels.count(label) for label in sorted(set(labels))} == dict.fromkeys(CLASSES, 100)
 
 
-def test_solutions_of_the_shipped_manifest_are_the_published_ones(mednist: Path) -> None:
+def test_manifest_solutions_as_published(mednist: Path) -> None:
     lists = solutions(read_manifest(MANIFEST))
     sample = lists.pop("input_data/sample-solution/sample_solution.csv")
     for place, text in lists.items():
@@ -64,13 +64,13 @@ def test_manifest_csv_is_sorted_and_read_back(tmp_path: Path) -> None:
     assert sorted(read_manifest(path), key=str) == sorted(IMAGES, key=str)
 
 
-def test_read_manifest_takes_a_byte_order_mark_crlf_and_the_source(tmp_path: Path) -> None:
+def test_read_manifest_bom_and_crlf(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
     path.write_bytes(f"\ufeffsplit,file,class,sha256,source\r\ntesting,1.jpg,cat,{A},cat/x.jpg\r\n".encode())
     assert read_manifest(path) == (Image("testing", "1.jpg", "cat", A, "cat/x.jpg"),)
 
 
-def test_read_manifest_lists_all_problems_with_their_lines(tmp_path: Path) -> None:
+def test_read_manifest_problems_with_lines(tmp_path: Path) -> None:
     path = tmp_path / "manifest.csv"
     path.write_text(
         "split,file,class,sha256\n"
@@ -105,7 +105,7 @@ def test_read_manifest_lists_all_problems_with_their_lines(tmp_path: Path) -> No
         (b"split,\xff", "byte 6: not UTF-8"),
     ],
 )
-def test_read_manifest_refuses_what_is_none(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_read_manifest_invalid(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "manifest.csv"
     path.write_bytes(content)
     with pytest.raises(PalioError) as raised:
@@ -113,7 +113,7 @@ def test_read_manifest_refuses_what_is_none(tmp_path: Path, content: bytes, prob
     assert raised.value.failure.evidence == (problem,)
 
 
-def test_lay_out_keeps_testing_labels_out_of_the_inputs_and_everything_readable(tmp_path: Path) -> None:
+def test_lay_out_without_testing_labels(tmp_path: Path) -> None:
     inputs, reference = tmp_path / "input_data", tmp_path / "reference_data"
     lay_out(IMAGES, lambda image, path: path.write_text(image.label), inputs, reference)
     assert set(found_files(tmp_path)) == set(expected_files(IMAGES))

@@ -57,7 +57,7 @@ def spectrum(pixels: Pixels) -> Pixels:
     return np.asarray((features - features.mean(0)) / features.std(0))
 
 
-def test_phantom_has_the_sizes_names_and_classes_of_mednist(phantom: Path) -> None:
+def test_phantom_same_layout_as_mednist(phantom: Path) -> None:
     for split in ("training", "validation", "testing"):
         pixels, labels = load(phantom, split)
         assert pixels.shape == (600, 64, 64)
@@ -77,7 +77,7 @@ def test_phantom_has_the_sizes_names_and_classes_of_mednist(phantom: Path) -> No
     assert len({sha256 for path, sha256 in found_files(phantom).items() if path.endswith(".jpg")}) == 1800
 
 
-def test_phantom_cannot_be_told_from_brightness_or_pixels(phantom: Path) -> None:
+def test_phantom_not_separable_by_brightness(phantom: Path) -> None:
     (train, labels), (test, truth) = load(phantom, "training"), load(phantom, "testing")
     flat, flat_test = train.reshape(600, -1), test.reshape(600, -1)
     means = np.array([flat[labels == label].mean(0) for label in range(6)])
@@ -91,7 +91,7 @@ def test_phantom_cannot_be_told_from_brightness_or_pixels(phantom: Path) -> None
     assert float((linear.argmax(1) == truth).mean()) < 0.4
 
 
-def test_phantom_can_be_told_by_whoever_looks(phantom: Path) -> None:
+def test_phantom_separable_by_shape(phantom: Path) -> None:
     (train, labels), (test, truth) = load(phantom, "training"), load(phantom, "testing")
     assert nearest(spectrum(train), labels, spectrum(test), truth) > 0.95
 
@@ -101,14 +101,14 @@ def test_draw_gives_the_same_pixels_everywhere() -> None:
     assert digests == DIGESTS
 
 
-def test_draw_phantom_says_what_it_is(phantom: Path) -> None:
+def test_draw_phantom_marked(phantom: Path) -> None:
     assert data_in_place(phantom) == "phantom"
     for folder in ("input_data", "reference_data"):
         first = (phantom / folder / "PHANTOM.txt").read_text().splitlines()[0]
         assert first == "These are synthetic pictures, not MedNIST."
 
 
-def test_draw_phantom_leaves_a_whole_one_alone_and_replaces_a_broken_one(tmp_path: Path) -> None:
+def test_draw_phantom_replaces_broken_only(tmp_path: Path) -> None:
     assert draw_phantom(tmp_path, 2).changed
     whole = found_files(tmp_path)
     again = draw_phantom(tmp_path, 2)

@@ -38,7 +38,7 @@ def test_small_files_reads_folders_and_archives_alike(folder: Path, tmp_path: Pa
         assert {name.removeprefix("./"): content for name, content in small_files(source)} == FILES
 
 
-def test_small_files_passes_over_large_hidden_and_linked_ones(folder: Path) -> None:
+def test_small_files_ignores_large_hidden_linked(folder: Path) -> None:
     (folder / "large").write_bytes(bytes(FILE_LIMIT_BYTES + 1))
     (folder / ".hidden").write_bytes(b"x")
     (folder / "loop").symlink_to(folder)
@@ -46,7 +46,7 @@ def test_small_files_passes_over_large_hidden_and_linked_ones(folder: Path) -> N
     assert dict(small_files(folder)) == FILES
 
 
-def test_small_files_takes_no_links_or_devices_from_an_archive(tmp_path: Path) -> None:
+def test_small_files_archive_links_and_devices(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as archive:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
@@ -59,7 +59,7 @@ def test_small_files_takes_no_links_or_devices_from_an_archive(tmp_path: Path) -
     assert list(small_files(path)) == [("../../climbs", b"abc")]
 
 
-def test_small_files_of_something_else_says_what_it_takes(tmp_path: Path) -> None:
+def test_small_files_unknown_source(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0")
     said = f"{path} cannot be read: it is not a folder, .tar.gz or .zip archive."
@@ -68,11 +68,11 @@ def test_small_files_of_something_else_says_what_it_takes(tmp_path: Path) -> Non
     assert failure(path) == (said, 12)
 
 
-def test_small_files_of_nothing_says_so(tmp_path: Path) -> None:
+def test_small_files_missing_source(tmp_path: Path) -> None:
     assert failure(tmp_path / "x") == (f"{tmp_path}/x cannot be read: no such file or directory.", 12)
 
 
-def test_small_files_of_a_cut_archive_says_so(folder: Path, tmp_path: Path) -> None:
+def test_small_files_truncated_archive(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         archive.add(folder, ".")
@@ -86,7 +86,7 @@ def test_small_files_of_a_cut_archive_says_so(folder: Path, tmp_path: Path) -> N
     assert failure(zipped) == (f"{zipped} cannot be read: {reason}.", 12)
 
 
-def test_small_files_stops_where_an_archive_inflates_without_end(tmp_path: Path) -> None:
+def test_small_files_decompression_bomb(tmp_path: Path) -> None:
     path = tmp_path / "bomb.tar.gz"
     member = tarfile.TarInfo("zeros")
     member.size = ARCHIVE_LIMIT_BYTES * 2
@@ -95,7 +95,7 @@ def test_small_files_stops_where_an_archive_inflates_without_end(tmp_path: Path)
     assert failure(path) == (f"{path} cannot be read: it inflates to more than 512.0 MiB.", 12)
 
 
-def test_small_files_believes_no_size_that_a_zip_claims(tmp_path: Path) -> None:
+def test_small_files_wrong_zip_size(tmp_path: Path) -> None:
     path = tmp_path / "liar.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x", bytes(2**22))

@@ -37,7 +37,7 @@ def refusal(folder: Path, to: Path, counts: dict[str, int], group_by: str | None
     return raised.value
 
 
-def test_split_folder_is_exact_stratified_and_says_what_went_where(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_stratified(folder: Path, tmp_path: Path) -> None:
     to = tmp_path / "out"
     report = split_folder(folder, to, COUNTS, seed="7")
     assert report.images == COUNTS
@@ -58,7 +58,7 @@ def test_split_folder_is_exact_stratified_and_says_what_went_where(folder: Path,
     assert json.loads((to / "split.json").read_text()) == {"seed": "7", "counts": COUNTS, "group_by": None}
 
 
-def test_split_folder_gives_names_and_times_that_say_nothing(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_opaque_names_and_times(folder: Path, tmp_path: Path) -> None:
     to = tmp_path / "out"
     split_folder(folder, to, {"training": 24, "validation": 3, "testing": 3}, seed="7")
     with (to / "input_data" / "training_solution.csv").open() as file:
@@ -71,7 +71,7 @@ def test_split_folder_gives_names_and_times_that_say_nothing(folder: Path, tmp_p
     assert {path.stat().st_mtime for path in to.rglob("*") if path.is_file()} == {315532800}
 
 
-def test_split_folder_repeats_with_a_seed_and_not_without(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_seed(folder: Path, tmp_path: Path) -> None:
     first = split_folder(folder, tmp_path / "1", COUNTS)
     split_folder(folder, tmp_path / "2", COUNTS, seed=first.seed)
     other = split_folder(folder, tmp_path / "3", COUNTS)
@@ -82,7 +82,7 @@ def test_split_folder_repeats_with_a_seed_and_not_without(folder: Path, tmp_path
     assert (tmp_path / "1" / "manifest.csv").read_bytes() != (tmp_path / "3" / "manifest.csv").read_bytes()
 
 
-def test_split_folder_keeps_a_patient_in_one_split(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_groups(folder: Path, tmp_path: Path) -> None:
     report = split_folder(folder, tmp_path / "out", COUNTS, group_by=PATIENT)
     assert (report.images, report.groups) == (COUNTS, 15)
     splits: dict[str, set[str]] = {}
@@ -93,7 +93,7 @@ def test_split_folder_keeps_a_patient_in_one_split(folder: Path, tmp_path: Path)
     assert {len(found) for found in splits.values()} == {1}
 
 
-def test_split_folder_keeps_copies_in_one_split_and_says_so(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_copies_in_one_split(folder: Path, tmp_path: Path) -> None:
     for number in range(5):
         (folder / "cat" / f"copy{number}.jpg").write_bytes(b"cat 3")
     report = split_folder(folder, tmp_path / "out", {"training": 20, "validation": 6, "testing": 6})
@@ -102,7 +102,7 @@ def test_split_folder_keeps_copies_in_one_split_and_says_so(folder: Path, tmp_pa
     assert len({image.split for image in images if image.sha256 == hashlib.sha256(b"cat 3").hexdigest()}) <= 1
 
 
-def test_split_folder_passes_over_what_is_no_image(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_ignores_other_files(folder: Path, tmp_path: Path) -> None:
     (folder / "cat" / "notes.txt").write_text("x")
     (folder / "stray.jpg").write_text("x")
     (folder / "cat" / ".DS_Store").write_text("x")
@@ -114,13 +114,13 @@ def test_split_folder_passes_over_what_is_no_image(folder: Path, tmp_path: Path)
     assert [image.source for image in images if image.file.endswith(".nii.gz")] == ["cat/deep/volume.nii.gz"]
 
 
-def test_split_folder_refuses_more_than_there_is(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_too_many_requested(folder: Path, tmp_path: Path) -> None:
     error = refusal(folder, tmp_path / "out", COUNTS | {"training": 100})
     assert str(error) == f"{folder} cannot be split as requested: 112 images were requested, but there are only 30."
     assert (error.failure.next_step, error.exit_code) == ("Use smaller numbers, or add images.", 11)
 
 
-def test_split_folder_refuses_groups_that_do_not_fit_and_names_the_nearest(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_groups_do_not_fit(folder: Path, tmp_path: Path) -> None:
     error = refusal(folder, tmp_path / "out", {"training": 15, "validation": 6, "testing": 6}, r"(p\d+)_")
     assert str(error) == (
         f"{folder} cannot be split as requested: no split of 15 whole groups with exactly these numbers was found."
@@ -134,7 +134,7 @@ def test_split_folder_refuses_groups_that_do_not_fit_and_names_the_nearest(folde
     )
 
 
-def test_split_folder_lists_images_whose_group_is_unknown(folder: Path, tmp_path: Path) -> None:
+def test_split_folder_unknown_groups(folder: Path, tmp_path: Path) -> None:
     (folder / "dog" / "stray1.png").write_bytes(b"1")
     (folder / "dog" / "stray2.png").write_bytes(b"2")
     error = refusal(folder, tmp_path / "out", COUNTS, r"(p\d+)_")
@@ -181,7 +181,7 @@ split_folder(Path(sys.argv[1]), Path(sys.argv[2]), {"training": 12, "validation"
 
 
 @pytest.mark.parametrize(("deed", "deadline"), [("os.chmod", 12), ("os.rename", 2), ("os.rename", 3)])
-def test_split_folder_killed_leaves_nothing_or_all(folder: Path, tmp_path: Path, deed: str, deadline: int) -> None:
+def test_split_folder_killed(folder: Path, tmp_path: Path, deed: str, deadline: int) -> None:
     to = tmp_path / "out"
     died = subprocess.run([sys.executable, "-c", DIES, folder, to, deed, str(deadline)], check=False)
     assert died.returncode == -signal.SIGKILL

@@ -88,7 +88,7 @@ def test_dicom_needs_pydicom() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
-def test_a_damaged_file_is_not_made_worse(kind: str) -> None:
+def test_without_traces_of_damaged_file(kind: str) -> None:
     content = picture(kind, exif=exif())
     for length in range(0, len(content), 7):
         without_traces(content[:length])
@@ -101,7 +101,7 @@ def test_without_traces_leaves_other_files_alone() -> None:
         assert without_traces(content) == (content, [])
 
 
-def test_telling() -> None:
+def test_without_traces_report() -> None:
     assert list(telling({"a": ["1x1"] * 4, "b": ["2x2"] * 4})) == ["1x1", "2x2"]
     assert list(telling({"a": ["1x1"] * 4, "b": ["1x1"] * 3 + ["2x2"]})) == []
     assert list(telling({"a": ["1x1", "2x2"], "b": ["3x3", "4x4"]})) == []  # all differ

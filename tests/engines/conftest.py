@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker
+from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker, kubernetes
+
+ON_KUBERNETES = [pytest.mark.docker, pytest.mark.kubernetes]  # Docker builds its images
+# What docs/kubernetes.md says that this engine does not do, at least in the cluster with Kubernetes 1.20 where it is
+# tested, whose network policies nothing enforces.
+NOT_ON_KUBERNETES = {
+    "test_processes_beyond_the_limit_are_refused_and_shown": "no field of a pod limits processes",
+    "test_fork_bomb_is_contained": "no field of a pod limits processes",
+    "test_open_files_cores_and_file_size_are_limited": "no field of a pod limits these",
+    "test_counts_by_user_are_not_shared_between_jobs": "no field of a pod limits these",
+    "test_shared_memory_is_as_large_as_declared": "kubelets before 1.22 do not limit volumes in memory",
+    "test_network_is_loopback_only": "nothing enforces the network policy",
+}
 
 
 @pytest.fixture(
@@ -12,9 +24,13 @@ from tests.engines.trial import Trial, bubblewrap, bubblewrap_watching, docker
         pytest.param(docker, marks=pytest.mark.docker, id="docker"),
         pytest.param(bubblewrap, marks=pytest.mark.bubblewrap, id="bubblewrap"),
         pytest.param(bubblewrap_watching, marks=pytest.mark.bubblewrap, id="bubblewrap-watching"),
+        pytest.param(kubernetes, marks=ON_KUBERNETES, id="kubernetes"),
     ]
 )
 def trial(request: pytest.FixtureRequest, tmp_path: Path, state: Path) -> Iterator[Trial]:
+    name = request.function.__name__
+    if request.param is kubernetes and name in NOT_ON_KUBERNETES:
+        pytest.xfail(NOT_ON_KUBERNETES[name])
     made = Trial(request.param(state), lambda: request.param(state), tmp_path)
     yield made
     for work in made.works:

@@ -108,7 +108,7 @@ def watching(tmp_path: Path) -> Iterator[JobBench]:
 
 
 @pytest.mark.bubblewrap
-def test_killed_supervisor_takes_its_sandbox_with_it(bench: JobBench) -> None:
+def test_killed_supervisor_ends_sandbox(bench: JobBench) -> None:
     mark = f"palio-{time.time_ns()}"
     job = bench.job(f"""
         import os, signal, sys, time
@@ -143,7 +143,7 @@ def _running(mark: str) -> list[str]:
 
 
 @pytest.mark.bubblewrap
-def test_start_that_was_cut_short_is_taken_up_again(bench: JobBench) -> None:
+def test_interrupted_start_resumes(bench: JobBench) -> None:
     job = bench.job("print('ran')")
     (bench.state / "jobs" / job.name / "etc").mkdir(parents=True)
     (bench.state / "jobs" / job.name / "task.part").write_text("{")
@@ -153,7 +153,7 @@ def test_start_that_was_cut_short_is_taken_up_again(bench: JobBench) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_removed_job_leaves_nothing(bench: JobBench) -> None:
+def test_removed_job_cleaned_up(bench: JobBench) -> None:
     mark = f"palio-{time.time_ns()}"  # in the command lines of Palio's own processes, and of the job's
     job = bench.job("import time; print('begun', flush=True); time.sleep(30)")
     job = replace(job, name=mark, command=(*(job.command or ()), mark))
@@ -172,7 +172,7 @@ def test_removed_job_leaves_nothing(bench: JobBench) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_sandbox_that_cannot_be_made_is_the_engines_fault(bench: JobBench) -> None:
+def test_sandbox_failure_engine_fault(bench: JobBench) -> None:
     job = replace(bench.job(""), mounts=(Mount(bench.folder / "missing", "/mnt/in"),))
     with pytest.raises(PalioError, match="missing") as raised:
         bench.wait(job)
@@ -180,19 +180,19 @@ def test_sandbox_that_cannot_be_made_is_the_engines_fault(bench: JobBench) -> No
 
 
 @pytest.mark.bubblewrap
-def test_unknown_image_is_the_engines_fault(bench: JobBench) -> None:
+def test_unknown_image_engine_fault(bench: JobBench) -> None:
     with pytest.raises(PalioError) as raised:
         bench.engine.start(bench.job("", image="no-such-image"))
     assert raised.value.failure.code == "engine-fault"
 
 
-def test_name_that_is_a_path_is_refused(bench: JobBench) -> None:
+def test_job_name_with_path_refused(bench: JobBench) -> None:
     for name in ("../elsewhere", "..", ""):
         with pytest.raises(ValueError, match="not a valid job name"):
             bench.engine.remove(Job(name, "", LIMITS, bench.folder / "log", "/mnt/out"))
 
 
-def test_state_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_state_in_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     job = Job("job", "image", LIMITS, tmp_path / "log", "/mnt/out")
     with pytest.raises(PalioError):
@@ -205,20 +205,20 @@ def test_state_is_kept_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.bubblewrap
-def test_packages_beside_this_python_can_be_imported(bench: JobBench) -> None:
+def test_packages_of_this_python_importable(bench: JobBench) -> None:
     installed = metadata.version("numpy")
     assert bench.run("import numpy; print(numpy.__version__)")[1] == f"{installed}\n"
 
 
 @pytest.mark.bubblewrap
-def test_first_process_has_no_path_of_the_host(bench: JobBench) -> None:
+def test_first_process_without_host_paths(bench: JobBench) -> None:
     _, log = bench.run("print(open('/proc/1/cmdline').read(), repr(open('/proc/1/environ').read()))")
     assert str(bench.folder) not in log
     assert log.endswith(" ''\n")
 
 
 @pytest.mark.bubblewrap
-def test_descriptors_are_not_inherited(bench: JobBench) -> None:
+def test_descriptors_not_inherited(bench: JobBench) -> None:
     reading, writing = os.pipe()
     os.set_inheritable(writing, True)
     try:
@@ -230,7 +230,7 @@ def test_descriptors_are_not_inherited(bench: JobBench) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_no_mount_honours_setuid_and_only_three_can_be_written(bench: JobBench) -> None:
+def test_mounts_nosuid_and_writable(bench: JobBench) -> None:
     _, log = bench.run("""
         for line in open("/proc/self/mounts"):
             _, target, kind, options, *_ = line.split()
@@ -242,7 +242,7 @@ def test_no_mount_honours_setuid_and_only_three_can_be_written(bench: JobBench) 
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize("link", ["mnt", "mnt/in", "proc", ".python"])
-def test_link_in_the_image_cannot_divert_a_mount(bench: JobBench, link: str) -> None:
+def test_mount_ignores_image_links(bench: JobBench, link: str) -> None:
     """While bubblewrap mounts, /oldroot is the host's root: a link to it must not be followed."""
     victim = bench.folder / "victim"
     victim.mkdir()
@@ -272,12 +272,12 @@ def test_link_in_the_image_cannot_divert_a_mount(bench: JobBench, link: str) -> 
     ],
     ids=["memfd", "System V"],
 )
-def test_memory_that_cannot_be_watched_cannot_be_had(watching: JobBench, program: str) -> None:
+def test_memory_unobservable_refused(watching: JobBench, program: str) -> None:
     assert watching.run(program)[0].exit_code == 1
 
 
 @pytest.mark.bubblewrap
-def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: JobBench) -> None:
+def test_cpu_affinity_fixed(watching: JobBench) -> None:
     result, log = watching.run("""
         import os
         print(len(os.sched_getaffinity(0)))
@@ -288,7 +288,7 @@ def test_cpus_are_given_by_an_affinity_that_cannot_be_widened(watching: JobBench
 
 
 @pytest.mark.bubblewrap
-def test_shared_pages_are_not_taken_for_more_than_they_are(watching: JobBench) -> None:
+def test_shared_pages_counted_once(watching: JobBench) -> None:
     result, _ = watching.run(
         """
         import mmap, os, time
@@ -306,7 +306,7 @@ def test_shared_pages_are_not_taken_for_more_than_they_are(watching: JobBench) -
     assert 60 * MIB < result.peak_memory_bytes < 128 * MIB
 
 
-def test_guarantees_say_what_is_not_enforced() -> None:
+def test_guarantees_not_enforced() -> None:
     stated = {g.property: g.enforcement for g in BubblewrapEngine(use_cgroups=False).guarantees()}
     assert (stated["memory"], stated["output"]) == (Enforcement.NONE, Enforcement.KERNEL)
 
@@ -315,7 +315,7 @@ def test_guarantees_say_what_is_not_enforced() -> None:
 
 
 @pytest.mark.bubblewrap
-def test_space_cannot_be_taken_beyond_a_files_size(bench: JobBench) -> None:
+def test_space_beyond_file_size(bench: JobBench) -> None:
     _, log = bench.run("""
         import ctypes, os
         libc = ctypes.CDLL(None, use_errno=True)
@@ -326,7 +326,7 @@ def test_space_cannot_be_taken_beyond_a_files_size(bench: JobBench) -> None:
     assert log == "-1 Operation not supported\n"
 
 
-def test_usage_counts_files_and_folders_and_stops_when_it_is_enough(tmp_path: Path) -> None:
+def test_usage_stops_at_limit(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "one").write_bytes(b"x" * 1000)
     (tmp_path / "two").write_bytes(b"x" * 500)
@@ -369,7 +369,7 @@ def _refused(code: int) -> int:
     ("machine", "architecture", "mount", "clone", "socket", "fallocate", "read"),
     [("x86_64", X86, 165, 56, 41, 285, 0), ("aarch64", ARM, 40, 220, 198, 47, 63)],
 )
-def test_filter_decides_by_call_and_argument(
+def test_filter_by_call_and_argument(
     machine: str, architecture: int, mount: int, clone: int, socket: int, fallocate: int, read: int
 ) -> None:
     program = seccomp_filter(machine=machine)
@@ -392,13 +392,13 @@ def test_filter_decides_by_call_and_argument(
     assert _decide(program, 0x40000003, read) == KILLED  # another architecture's numbers
 
 
-def test_filter_refuses_the_second_numbers_of_x86_64() -> None:
+def test_filter_refuses_x32_calls() -> None:
     program = seccomp_filter(machine="x86_64")
     assert program is not None
     assert _decide(program, X86, 0x40000000) == _refused(errno.ENOSYS)
 
 
-def test_filter_refuses_what_is_asked_for_besides() -> None:
+def test_filter_refuses_extra_calls() -> None:
     plain, more = seccomp_filter(machine="x86_64"), seccomp_filter((*UNWATCHED_MEMORY, *AFFINITY), "x86_64")
     assert plain is not None
     assert more is not None
@@ -410,14 +410,14 @@ def test_filter_refuses_what_is_asked_for_besides() -> None:
     ]
 
 
-def test_filter_for_an_unknown_processor_is_refused() -> None:
+def test_filter_unknown_processor() -> None:
     assert seccomp_filter(machine="riscv64") is None
 
 
 # -- control groups
 
 
-def test_limits_of_both_versions_are_written_as_the_kernel_reads_them(tmp_path: Path) -> None:
+def test_cgroup_limits_of_both_versions(tmp_path: Path) -> None:
     for version, expected in (
         (
             1,
@@ -448,7 +448,7 @@ def test_limits_of_both_versions_are_written_as_the_kernel_reads_them(tmp_path: 
         assert {path.name: path.read_text() for path in folder.iterdir()} == expected
 
 
-def test_reports_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
+def test_cgroup_v2_reports(tmp_path: Path) -> None:
     for name, text in {
         "memory.current": "900",
         "memory.peak": "1000",
@@ -479,11 +479,11 @@ def search_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.bubblewrap
-def test_capable_machine_has_no_fault() -> None:
+def test_capable_machine_without_fault() -> None:
     assert why_unavailable() is None
 
 
-def test_missing_bubblewrap_is_named_with_the_command_that_installs_it(search_path: Path) -> None:
+def test_bubblewrap_missing(search_path: Path) -> None:
     fault = why_unavailable()
     assert fault is not None
     assert (fault.reason, fault.next_step) == (
@@ -492,14 +492,14 @@ def test_missing_bubblewrap_is_named_with_the_command_that_installs_it(search_pa
     )
 
 
-def test_bubblewrap_that_is_too_old_is_named(search_path: Path) -> None:
+def test_bubblewrap_too_old(search_path: Path) -> None:
     _fake_bwrap(search_path, "echo bubblewrap 0.6.1")
     fault = why_unavailable()
     assert fault is not None
     assert fault.reason == "bubblewrap 0.6.1 is too old; 0.8.0 is required"
 
 
-def test_refusal_is_quoted(search_path: Path) -> None:
+def test_bubblewrap_refusal_quoted(search_path: Path) -> None:
     words = "bwrap: setting up uid map: Permission denied"
     _fake_bwrap(search_path, f'[ "$1" = --version ] && echo bubblewrap 0.9.0 || {{ echo "{words}" >&2; exit 1; }}')
     fault = why_unavailable()
@@ -509,18 +509,18 @@ def test_refusal_is_quoted(search_path: Path) -> None:
     assert words in fault.reason or os.geteuid() == 0
 
 
-def test_this_interpreter_shows_no_more_than_itself() -> None:
+def test_interpreter_folders() -> None:
     interpreter = this_interpreter()
     assert too_wide(interpreter) is None
     assert not {"/", "/root", "/home", str(Path.home())} & set(interpreter.places)
 
 
 @pytest.mark.parametrize("place", ["/", str(Path.home()), str(Path.home().parent)])
-def test_interpreter_that_would_show_a_home_is_too_wide(place: str) -> None:
+def test_interpreter_in_home_refused(place: str) -> None:
     assert too_wide(Interpreter("/x/bin/python", "3.11", ("/opt/python", place), ())) == place
 
 
-def test_interpreter_is_the_same_without_site() -> None:
+def test_interpreter_without_site() -> None:
     code = (
         f"import sys; sys.path.insert(0, {package_root()!r})\n"
         "from palio.engines.bubblewrap.interpreter import this_interpreter\n"

@@ -36,7 +36,7 @@ def _finish(build: Build, state: Path) -> JobResult:
     return result
 
 
-def test_build_that_copies_too_many_files_fails_with_its_line(build: Build, tmp_path: Path) -> None:
+def test_build_too_many_files(build: Build, tmp_path: Path) -> None:
     (build.context / "Dockerfile").write_text("FROM x\n" + "".join(f"COPY e /opt/{n}\n" for n in range(400)))
     result = _finish(build, tmp_path / "state")
     assert (result.end, result.exit_code, result.image) == (End.EXITED, 1, None)
@@ -46,14 +46,14 @@ def test_build_that_copies_too_many_files_fails_with_its_line(build: Build, tmp_
     assert not list((tmp_path / "state").rglob("opt"))
 
 
-def test_build_ends_at_its_time_limit(build: Build, tmp_path: Path) -> None:
+def test_build_over_time(build: Build, tmp_path: Path) -> None:
     (build.context / "Dockerfile").write_text("FROM x\n" + "".join(f"COPY e /opt/{n}\n" for n in range(300)))
     result = _finish(replace(build, limits=replace(LIMITS, time_s=0.3)), tmp_path / "state")
     assert (result.end, result.image) == (End.TIME, None)
     assert not list((tmp_path / "state").rglob("opt"))
 
 
-def test_build_may_not_write_a_file_larger_than_its_image(build: Build, tmp_path: Path) -> None:
+def test_build_file_larger_than_image(build: Build, tmp_path: Path) -> None:
     with (build.context / "large").open("wb") as file:
         file.truncate(2 * MIB)
     (build.context / "Dockerfile").write_text("FROM x\nCOPY large /opt/\n")
@@ -61,7 +61,7 @@ def test_build_may_not_write_a_file_larger_than_its_image(build: Build, tmp_path
     assert (result.end, result.image) == (End.IMAGE_SIZE, None)
 
 
-def test_running_build_is_stopped(build: Build, tmp_path: Path) -> None:
+def test_running_build_stopped(build: Build, tmp_path: Path) -> None:
     (build.context / "Dockerfile").write_text("FROM x\n" + "".join(f"COPY e /opt/{n}\n" for n in range(300)))
     engine = BubblewrapEngine(tmp_path / "state")
     engine.start(build)
@@ -84,7 +84,7 @@ def _image(folder: Path, name: str, unused_s: float, size_bytes: int) -> Path:
     return path
 
 
-def test_images_unused_for_a_week_are_removed(tmp_path: Path) -> None:
+def test_images_unused_removed(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     _image(folder, "old", UNUSED_S + 60, MIB)
     used = _image(folder, "old-and-in-use", UNUSED_S + 60, MIB)
@@ -99,7 +99,7 @@ def test_images_unused_for_a_week_are_removed(tmp_path: Path) -> None:
     assert not (tmp_path / "discarded").exists()
 
 
-def test_images_beyond_the_space_are_removed_least_recently_used_first(tmp_path: Path) -> None:
+def test_images_beyond_space_removed(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     for name, unused_s in (("a", 5), ("b", 4), ("c", 3)):
         _image(folder, name, unused_s * RECENT_S, MOST_BYTES // 2)

@@ -89,7 +89,7 @@ CMD echo $HOME
 
 
 @pytest.mark.parametrize(("mode", "fits"), [(0o755, True), (0o644, False)])
-def test_execute_bit_of_the_zip_must_be_set_already(context: Path, root: Path, mode: int, fits: bool) -> None:
+def test_execute_bit_required_in_zip(context: Path, root: Path, mode: int, fits: bool) -> None:
     (context / "run.sh").write_text("#!/bin/sh\n")
     (context / "run.sh").chmod(mode)
     dockerfile = "FROM xy\nWORKDIR /opt\nCOPY run.sh .\nRUN chmod +x run.sh\n"
@@ -102,18 +102,18 @@ def test_execute_bit_of_the_zip_must_be_set_already(context: Path, root: Path, m
 
 
 @pytest.mark.parametrize("command", ["make", "chmod +x /no-such-file", "apt-get install -y no-such-package-of-palio"])
-def test_other_commands_are_refused_and_not_skipped(context: Path, root: Path, command: str) -> None:
+def test_other_commands_refused(context: Path, root: Path, command: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         _build(context, root, f"FROM xy\nRUN {command}\n")
     assert raised.value.where == f"line 2 (RUN {command})"
 
 
-def test_entry_point_keeps_the_command_of_the_same_file(context: Path, root: Path) -> None:
+def test_entry_point_keeps_command(context: Path, root: Path) -> None:
     image = _build(context, root, 'FROM x\nCMD ["a"]\nENTRYPOINT python app.py\n')
     assert (image.entrypoint, image.command) == (["/bin/sh", "-c", "python app.py"], ["a"])
 
 
-def test_build_argument_is_used_only_where_it_is_declared(context: Path, root: Path) -> None:
+def test_build_argument_needs_declaration(context: Path, root: Path) -> None:
     image = _build(context, root, "FROM x\nENV A=$SECRET\nARG SECRET\nENV B=$SECRET", SECRET="s")
     assert (image.environment["A"], image.environment["B"]) == ("", "s")
 
@@ -151,13 +151,13 @@ def test_targets_of_copies(filled: Path, root: Path, instructions: str, expected
     assert set(_tree(root)) == expected
 
 
-def test_everything_is_copied_by_a_dot_but_what_is_ignored(filled: Path, root: Path) -> None:
+def test_copy_dot_without_ignored(filled: Path, root: Path) -> None:
     (filled / ".dockerignore").write_text("# large\ndata\n!data/deep/b.csv\n**/*.pth\nDockerfile\n.dockerignore\n")
     _build(filled, root, "FROM x\nCOPY . /app")
     assert set(_tree(root)) == {"app/app.py", "app/data/deep/b.csv", "app/other/a.csv"}
 
 
-def test_modes_are_kept_without_special_bits_or_set_as_asked(filled: Path, root: Path) -> None:
+def test_copy_modes(filled: Path, root: Path) -> None:
     (filled / "app.py").chmod(0o4755)
     (filled / "model.pth").chmod(0o640)
     _build(filled, root, "FROM x\nCOPY app.py model.pth /a/\nCOPY --chmod=555 --chown=me model.pth /b/")
@@ -165,7 +165,7 @@ def test_modes_are_kept_without_special_bits_or_set_as_asked(filled: Path, root:
     assert modes == ["0o755", "0o640", "0o555"]
 
 
-def test_links_in_a_folder_are_kept_as_links(filled: Path, root: Path) -> None:
+def test_copy_keeps_links(filled: Path, root: Path) -> None:
     (filled / "data/link").symlink_to("/etc/passwd")
     _build(filled, root, "FROM x\nCOPY data /d")
     assert _tree(root)["d/link"] == "-> /etc/passwd"
@@ -198,9 +198,7 @@ def test_links_in_a_folder_are_kept_as_links(filled: Path, root: Path) -> None:
         ("SHELL /bin/bash", 'SHELL takes a list such as ["/bin/sh", "-c"]'),
     ],
 )
-def test_unbuildable_instruction_is_named_with_its_line(
-    filled: Path, root: Path, tmp_path: Path, instruction: str, reason: str
-) -> None:
+def test_unbuildable_instruction_line(filled: Path, root: Path, tmp_path: Path, instruction: str, reason: str) -> None:
     (tmp_path / "secret").write_text("the labels")
     (filled / "ignored").write_text("x")
     (filled / ".dockerignore").write_text("ignored\n")
@@ -214,7 +212,7 @@ def test_unbuildable_instruction_is_named_with_its_line(
 
 
 @pytest.mark.parametrize("path", ["/d/link/x", "/d/link/deeper/x", "/link/x"])
-def test_copied_link_is_not_written_through(filled: Path, root: Path, tmp_path: Path, path: str) -> None:
+def test_copy_link_not_written_through(filled: Path, root: Path, tmp_path: Path, path: str) -> None:
     (tmp_path / "outside").mkdir()
     (filled / "data/link").symlink_to(tmp_path / "outside")
     with pytest.raises(DockerfileError, match="through a link"):
@@ -222,14 +220,14 @@ def test_copied_link_is_not_written_through(filled: Path, root: Path, tmp_path: 
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_copied_link_is_replaced_by_a_file_and_not_followed(filled: Path, root: Path, tmp_path: Path) -> None:
+def test_copy_link_replaced_by_file(filled: Path, root: Path, tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("before")
     (filled / "data/app.py").symlink_to(tmp_path / "victim")
     _build(filled, root, "FROM x\nCOPY data /d/\nCOPY app.py /d/")
     assert ((root / "d/app.py").read_text(), (tmp_path / "victim").read_text()) == ("app.py", "before")
 
 
-def test_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -> None:
+def test_copy_size_bounded_before_copying(filled: Path, root: Path) -> None:
     (filled / "large").write_bytes(b"x" * 1000)
     with pytest.raises(ImageTooLargeError) as raised:
         _build(filled, root, "FROM x\nCOPY app.py /a\nCOPY large /b", size_bytes=500)
@@ -241,12 +239,12 @@ def test_size_is_bounded_before_a_file_is_copied(filled: Path, root: Path) -> No
     ("dockerfile", "reason"),
     [("", "has no FROM"), ("RUN x", "must be FROM"), ("FROM\n", "needs an image")],
 )
-def test_file_without_a_base_is_refused(context: Path, root: Path, dockerfile: str, reason: str) -> None:
+def test_dockerfile_without_base(context: Path, root: Path, dockerfile: str, reason: str) -> None:
     with pytest.raises(DockerfileError, match=reason):
         _build(context, root, dockerfile)
 
 
-def test_missing_dockerfile_is_named(context: Path, root: Path) -> None:
+def test_dockerfile_missing(context: Path, root: Path) -> None:
     with pytest.raises(DockerfileError, match="Dockerfile: the file does not exist"):
         build_image(context, "Dockerfile", {}, interpreter=PYTHON, root=root, size_bytes=1, say=lambda text: None)
 
@@ -269,14 +267,14 @@ def test_missing_dockerfile_is_named(context: Path, root: Path) -> None:
         ("COPY loop /", "loop is a link to itself"),
     ],
 )
-def test_odd_words_are_refused_with_their_line(filled: Path, root: Path, instruction: str, reason: str) -> None:
+def test_odd_words_refused(filled: Path, root: Path, instruction: str, reason: str) -> None:
     (filled / "loop").symlink_to("loop")
     with pytest.raises(DockerfileError) as raised:
         _build(filled, root, f"FROM x\n{instruction}")
     assert (raised.value.instruction is not None, raised.value.reason) == (True, reason)
 
 
-def test_words_are_of_types_that_cannot_hold_nul(context: Path, root: Path) -> None:
+def test_words_without_nul(context: Path, root: Path) -> None:
     image = _build(context, root, 'FROM x\nENV A=b\nWORKDIR /w\nENTRYPOINT ["a"]\nCMD b')
     words = [*image.environment.values(), image.workdir, *image.entrypoint, *image.command]
     assert {type(word) for word in words} == {PlainWord}
@@ -291,14 +289,14 @@ def test_words_are_of_types_that_cannot_hold_nul(context: Path, root: Path) -> N
         ("a\n" * 1001, ".dockerignore: at most 1,000 patterns are allowed; combine some with * or **"),
     ],
 )
-def test_patterns_that_cannot_be_used_are_refused(filled: Path, root: Path, content: str, reason: str) -> None:
+def test_patterns_invalid(filled: Path, root: Path, content: str, reason: str) -> None:
     (filled / ".dockerignore").write_text(content)
     with pytest.raises(DockerfileError) as raised:
         _build(filled, root, "FROM x\nCOPY . /")
     assert str(raised.value) == reason
 
 
-def test_patterns_of_many_stars_take_no_time(filled: Path, root: Path) -> None:
+def test_patterns_of_many_stars_fast(filled: Path, root: Path) -> None:
     (filled / ("a" * 250)).write_text("")
     (filled / ".dockerignore").write_text("*a" * 100 + "*b\n")
     _build(filled, root, f"FROM x\nCOPY {'*a' * 9}* {'[a]*' * 9} /d/\nCOPY app.py /")

@@ -46,7 +46,7 @@ def in_tmp() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_python_in_tmp_is_seen_in_the_sandbox(in_tmp: Path) -> None:
+def test_python_in_tmp_visible(in_tmp: Path) -> None:
     in_tmp.chmod(0o755)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", in_tmp / "venv"], check=True)
     paths = f"{ROOT / 'src'}:{sysconfig.get_path('purelib')}"

@@ -71,7 +71,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("packages"))
 
 
-def test_packages_are_installed_once_and_nothing_of_them_runs(bench: Bench) -> None:
+def test_packages_installed_once_without_running(bench: Bench) -> None:
     built = bench.build(DOCKERFILE)
     assert built.succeeded, built.detail
     log = bench.folder / "job.log"
@@ -87,7 +87,7 @@ def test_packages_are_installed_once_and_nothing_of_them_runs(bench: Bench) -> N
     assert owners == {os.getuid()}
 
 
-def test_what_this_python_has_needs_no_environment(bench: Bench) -> None:
+def test_packages_already_present(bench: Bench) -> None:
     assert bench.build("FROM xy\nRUN pip install 'numpy>=1.26' pillow\n").succeeded
     assert "in this machine's Python already" in bench.log.read_text()
 
@@ -99,7 +99,7 @@ def test_what_this_python_has_needs_no_environment(bench: Bench) -> None:
         ("pip install ./wheels/needed-1.0-py3-none-any.whl 'needed>=2'", ""),
     ],
 )
-def test_failure_of_pip_names_the_line_and_the_reason(bench: Bench, command: str, why: str) -> None:
+def test_pip_failure_line_and_reason(bench: Bench, command: str, why: str) -> None:
     result = bench.build(f"FROM xy\nWORKDIR /opt\nCOPY wheels/ wheels/\nRUN {command}\n")
     step, _, reason = result.detail.partition("\n")
     assert (result.end, result.exit_code, step) == (End.EXITED, 1, f"line 4 (RUN {command})")
@@ -107,13 +107,13 @@ def test_failure_of_pip_names_the_line_and_the_reason(bench: Bench, command: str
     assert "://" not in reason + bench.log.read_text()
 
 
-def test_packages_are_limited_like_the_image(bench: Bench) -> None:
+def test_packages_size_limit(bench: Bench) -> None:
     write_wheel(bench.folder / "context/large", "large", files={"large/data.bin": "x" * (8 * MIB)})
     result = bench.build("FROM xy\nCOPY large/ /w/\nRUN pip install /w/*.whl\n", replace(LIMITS, size_bytes=4 * MIB))
     assert result.end is End.IMAGE_SIZE
 
 
-def test_unreachable_index_is_the_operators(
+def test_index_unreachable(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, write_configuration: Callable[[str], Path]
 ) -> None:
     for name in [name for name in os.environ if name.startswith("PIP_")]:

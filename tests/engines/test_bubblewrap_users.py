@@ -24,7 +24,7 @@ def _never() -> bool:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has other users")
-def test_user_is_taken_once_and_not_while_a_process_has_it(tmp_path: Path) -> None:
+def test_user_taken_once(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"], user=UIDS[0]) as other:
         assert take_user(tmp_path, UIDS, _never) == UIDS[1]
         answers = iter((False, True))
@@ -58,7 +58,7 @@ def two_jobs(home: Path) -> list[tuple[float, float]]:
 
 
 @pytest.mark.bubblewrap
-def test_jobs_of_an_ordinary_user_run_one_after_the_other() -> None:
+def test_ordinary_user_jobs_sequential() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as home:
         Path(home).chmod(0o755)
         code = f"from {__name__} import *; print(two_jobs(Path(sys.argv[1])))"

@@ -68,7 +68,7 @@ def far(tmp_path: Path) -> Far:
     return Far(tmp_path)
 
 
-def test_far_output_is_collected(far: Far) -> None:
+def test_remote_output_collected(far: Far) -> None:
     make = "import os; os.makedirs('/mnt/out/a/b'); open('/mnt/out/a/b/c.csv', 'w').write('x')"
     result, collected = far.run(f"{make}; os.symlink('/etc', '/mnt/out/l')")
     assert (result.end, result.exit_code) == (End.EXITED, 0)
@@ -76,28 +76,28 @@ def test_far_output_is_collected(far: Far) -> None:
     assert (far.home / "out/a/b/c.csv").read_text() == "x"
 
 
-def test_holder_without_its_image(far: Far) -> None:
+def test_holder_image_missing(far: Far) -> None:
     remove_images(IMAGE)
     result, _ = far.run("open('/mnt/out/x', 'w')")
     assert result.exit_code == 0
 
 
-def test_far_output_of_the_size_that_it_may_have(far: Far) -> None:
+def test_remote_output_at_limit(far: Far) -> None:
     result, collected = far.run("open('/mnt/out/x', 'wb').write(bytes(2 << 20))")
     assert (result.end, result.exit_code, collected.total_bytes) == (End.EXITED, 0, 2 * MIB)
 
 
-def test_far_output_beyond_its_size(far: Far) -> None:
+def test_remote_output_over_size(far: Far) -> None:
     result, _ = far.run("open('/mnt/out/x', 'wb').write(bytes(8 << 20))")
     assert (result.end, result.exit_code, result.detail) == (End.OUTPUT_SIZE, 1, "2.06 MiB of 2.00 MiB")
 
 
-def test_far_output_beyond_its_number_of_files(far: Far) -> None:
+def test_remote_output_over_files(far: Far) -> None:
     result, _ = far.run("for i in range(30): open(f'/mnt/out/{i}', 'w')")
     assert (result.end, result.exit_code, result.detail) == (End.OUTPUT_FILES, 1, "more than 20 files and folders")
 
 
-def test_declared_volume_is_memory(far: Far) -> None:
+def test_declared_volume_in_memory(far: Far) -> None:
     """A VOLUME of the image would be a writable place on the host's disk, unwatched."""
     _, built = far.build("FROM python:3.11-slim\nVOLUME /data\n")
     assert built.image
@@ -134,7 +134,7 @@ def test_failed_build_leaves_no_layer(far: Far) -> None:
     assert not [layer for layer in left if mark in str(DockerEngine()._client.images.get(layer).attrs)]
 
 
-def test_build_over_disk_is_stopped_while_it_writes(far: Far) -> None:
+def test_build_over_disk(far: Far) -> None:
     _, result = far.build("FROM python:3.11-slim\nRUN cat /dev/zero > /x\n", size_bytes=300 * MIB)
     assert result.end is End.IMAGE_SIZE
     assert result.wall_s < 20
@@ -148,7 +148,7 @@ def test_build_over_processes(far: Far, monkeypatch: pytest.MonkeyPatch) -> None
     assert result.wall_s < 20
 
 
-def test_build_does_not_run_triggers_of_its_base(far: Far) -> None:
+def test_build_ignores_onbuild_triggers(far: Far) -> None:
     base = f"trigger-{far.home.name}".lower()
     dockerfile = b"FROM python:3.11-slim\nONBUILD RUN sleep 60\n"
     docker("build", "-q", "-t", base, "-", input=dockerfile)
@@ -173,12 +173,12 @@ def test_build_has_no_network(far: Far) -> None:
     assert result.succeeded
 
 
-def test_check_refuses_more_cpus_than_there_are(far: Far) -> None:
+def test_check_too_many_cpus(far: Far) -> None:
     with pytest.raises(PalioError, match="The challenge asks for cpus = 4096"):
         far.engine.check(Limits(time_s=1, memory_bytes=MIB, cpus=4096))
 
 
-def test_docker_keeps_nothing(far: Far) -> None:
+def test_docker_cleaned_up(far: Far) -> None:
     far.run("open('/mnt/out/x', 'w')")
     for kind in (["ps", "-aq"], ["volume", "ls", "-q"]):
         assert docker(*kind, "--filter", f"label=palio.job=palio-test-{far.home.name}") == []

@@ -79,7 +79,7 @@ def address_of(listener: socket.socket) -> str:
     [(), (b"HTTP/1.1 200 OK\r\nX-Slow: ", *(b"a" for _ in range(60)))],
     ids=["silent", "a-byte-a-second"],
 )
-def test_engine_that_accepts_and_does_not_respond(
+def test_engine_not_responding(
     listener: socket.socket, parts: tuple[bytes, ...], peers: list[Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = address_of(listener)
@@ -100,14 +100,12 @@ def test_engine_that_accepts_and_does_not_respond(
         ("nonsense", "it is not unix:///PATH or tcp://HOST:PORT"),
     ],
 )
-def test_address_without_an_engine(address: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engine_unreachable(address: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", address)
     assert find_fault("docker") == Unavailable(f"the Docker engine at {address} does not respond ({reason})", NEXT)
 
 
-def test_something_else_that_responds(
-    listener: socket.socket, peers: list[Peer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_engine_other_server(listener: socket.socket, peers: list[Peer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", address_of(listener))
     peers.append(Peer(listener, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
     fault = find_fault("docker")
@@ -115,7 +113,7 @@ def test_something_else_that_responds(
     assert fault.reason.startswith(f"the Docker engine at {address_of(listener)} does not respond (")
 
 
-def test_client_without_an_engine_is_no_engine_to_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_client_without_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/missing.sock")
     assert docker_command.fault() is not None
     assert docker_if_any("network", "inspect", "bridge") == []
@@ -124,7 +122,7 @@ def test_client_without_an_engine_is_no_engine_to_tests(tmp_path: Path, monkeypa
         docker("network", "inspect", "bridge")
 
 
-def test_docker_command_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docker_command_hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = tmp_path / "docker"
     hanging.write_text("#!/bin/sh\nexec sleep 600\n")
     hanging.chmod(0o755)

@@ -92,9 +92,7 @@ def mirror() -> Iterator[str]:
         subprocess.run(["docker", "rm", "--force", name], check=True)
 
 
-def test_private_address_is_closed_unless_the_operator_opens_it(
-    mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_private_address_closed_by_default(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = build_of(tmp_path, f"COPY fetch.py /\nRUN python /fetch.py http://{mirror}:8000/")
     assert finish(build).exit_code == 1
     log = build.log.read_text()
@@ -110,7 +108,7 @@ def test_private_address_is_closed_unless_the_operator_opens_it(
     assert left_of(build.name) == []
 
 
-def test_proxy_stays_out_of_the_image(tmp_path: Path) -> None:
+def test_proxy_not_in_image(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN env | grep -i ^http_proxy=")
     result = finish(build)
     assert result.succeeded
@@ -124,7 +122,7 @@ def test_build_without_steps_has_no_proxy(tmp_path: Path, monkeypatch: pytest.Mo
     assert finish(build_of(tmp_path, "COPY fetch.py /")).succeeded
 
 
-def test_missing_proxy_image_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_image_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IMAGE_VARIABLE, "palio-test-no-such-image:1")
     build = build_of(tmp_path, "RUN true")
     with pytest.raises(PalioError) as raised:
@@ -147,7 +145,7 @@ def test_proxy_image_without_python(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert left_of(build.name) == []
 
 
-def test_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_with_host_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on an engine that takes the option, tells that it has it, and does nothing about it."""
     options = {key: value for key, value in egress_proxy._BRIDGE_OPTIONS.items() if not key.endswith("inhibit_ipv4")}
     monkeypatch.setattr(egress_proxy, "_BRIDGE_OPTIONS", options)
@@ -162,7 +160,7 @@ def test_network_on_which_the_host_answers_is_refused(tmp_path: Path, monkeypatc
     assert left_of(build.name) == []
 
 
-def test_proxy_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+def test_proxy_removed_after_kill(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN true")
     with subprocess.Popen([sys.executable, "-c", HOLD, build.name], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -176,7 +174,7 @@ def test_proxy_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     assert build.name not in engine.job_names()
 
 
-def test_proxy_replaces_what_a_killed_one_left(tmp_path: Path) -> None:
+def test_proxy_replaced_after_kill(tmp_path: Path) -> None:
     build = build_of(tmp_path, "RUN true")
     client = docker.from_env()
     try:
@@ -189,7 +187,7 @@ def test_proxy_replaces_what_a_killed_one_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["10.1.2.0/33", "mirror.example.org", "10.1.2.3/8", "::1"])
-def test_networks_that_are_none(text: str) -> None:
+def test_networks_invalid(text: str) -> None:
     with pytest.raises(PalioError, match=REACH_VARIABLE):
         reach_of(text)
 
@@ -205,6 +203,6 @@ def test_ports_to_reach() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "http", "80-90", "-1", "٣"])
-def test_ports_that_are_none(text: str) -> None:
+def test_ports_invalid(text: str) -> None:
     with pytest.raises(PalioError, match=PORTS_VARIABLE):
         ports_of(text)

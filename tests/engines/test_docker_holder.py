@@ -49,9 +49,7 @@ def uid_of(job: Job) -> int:
     return int(job.log.read_text())
 
 
-def test_jobs_that_are_started_at_once_have_users_of_their_own(
-    jobs: list[Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_jobs_own_users(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     """They have as many users to choose from as there are jobs, so that they want the same ones."""
     monkeypatch.setenv(VARIABLE, "20001-20004")
     with ThreadPoolExecutor(4) as racing:
@@ -59,7 +57,7 @@ def test_jobs_that_are_started_at_once_have_users_of_their_own(
     assert {uid_of(job) for job in jobs} == {20001, 20002, 20003, 20004}
 
 
-def test_job_without_a_free_user_is_not_started(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_without_free_user(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "20011-20011")
     start(jobs[0])
     with pytest.raises(PalioError, match="all 1 users for jobs are in use"):
@@ -70,7 +68,7 @@ def test_job_without_a_free_user_is_not_started(jobs: list[Job], monkeypatch: py
     assert uid_of(jobs[1]) == 20011
 
 
-def test_job_that_two_start_at_once_is_one(jobs: list[Job]) -> None:
+def test_job_started_concurrently(jobs: list[Job]) -> None:
     with ThreadPoolExecutor(4) as racing:
         list(racing.map(start, [jobs[0]] * 4))
     uid = uid_of(jobs[0])
@@ -81,7 +79,7 @@ def test_job_that_two_start_at_once_is_one(jobs: list[Job]) -> None:
     assert subprocess.run(listed, capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_clock_that_jumps_ahead_ends_a_job_at_its_time(tmp_path: Path) -> None:
+def test_clock_jump_job_ends_on_time(tmp_path: Path) -> None:
     """And one that does not is all that counts, whatever the wall clock says."""
     job, jumped_s = job_of(tmp_path, "import time; time.sleep(15)"), [0.0]
     engine = DockerEngine(clock=lambda: time.monotonic() + jumped_s[0])
@@ -99,7 +97,7 @@ def test_clock_that_jumps_ahead_ends_a_job_at_its_time(tmp_path: Path) -> None:
         engine.remove(job)
 
 
-def test_job_within_its_time_by_the_clock_that_counts_is_not_over_it(tmp_path: Path) -> None:
+def test_clock_jump_job_not_overtime(tmp_path: Path) -> None:
     job = job_of(tmp_path, "import time; time.sleep(5)")
     job = Job(**{**vars(job), "limits": Limits(**{**vars(LIMITS), "time_s": 4})})
     stopped = time.monotonic()
@@ -115,7 +113,7 @@ def test_job_within_its_time_by_the_clock_that_counts_is_not_over_it(tmp_path: P
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_program_is_one_segment_that_begins_behind_its_headers(machine: str) -> None:
+def test_holder_program_segment(machine: str) -> None:
     program = executable(machine)
     assert program[:4] == b"\x7fELF"
     assert len(program) < 300
@@ -123,7 +121,7 @@ def test_program_is_one_segment_that_begins_behind_its_headers(machine: str) -> 
 
 
 @pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="no program for this processor")
-def test_program_waits_and_tells_of_no_file_system_that_is_not_there(tmp_path: Path) -> None:
+def test_holder_program_without_file_system(tmp_path: Path) -> None:
     program = tmp_path / "wait"
     program.write_bytes(executable(os.uname().machine))
     program.chmod(0o755)
@@ -136,7 +134,7 @@ def test_program_waits_and_tells_of_no_file_system_that_is_not_there(tmp_path: P
         waiting.kill()
 
 
-def test_first_process_of_this_test_is_as_old_as_the_kernel_says() -> None:
+def test_process_age() -> None:
     from palio.engines.docker.stopwatch import process_age_s
 
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"]) as process:

@@ -71,7 +71,7 @@ class Site:
         return docker("image", "ls", "--all", "--quiet", "--filter", f"label={self.label}")
 
 
-def test_killed_build_does_not_go_on_and_is_made_again(tmp_path: Path) -> None:
+def test_killed_build_restarted(tmp_path: Path) -> None:
     site = Site(tmp_path, "echo in the step && sleep 3")
     site.kill_in_second_step()
     deadline = time.monotonic() + 5
@@ -85,7 +85,7 @@ def test_killed_build_does_not_go_on_and_is_made_again(tmp_path: Path) -> None:
     assert (site.containers, site.images) == ([], [])
 
 
-def test_layers_of_a_killed_build_go_with_its_attempt(tmp_path: Path) -> None:
+def test_killed_build_layers_removed_with_attempt(tmp_path: Path) -> None:
     site = Site(tmp_path, "echo in the step && sleep 30")
     site.kill_in_second_step()
     assert site.images != []
@@ -93,7 +93,7 @@ def test_layers_of_a_killed_build_go_with_its_attempt(tmp_path: Path) -> None:
     assert (site.containers, site.images) == ([], [])
 
 
-def test_layers_of_a_killed_build_go_when_it_fails(tmp_path: Path) -> None:
+def test_killed_build_layers_removed_on_failure(tmp_path: Path) -> None:
     site = Site(tmp_path, "echo in the step && sleep 30")
     site.kill_in_second_step()
     dockerfile = site.build.context / "Dockerfile"
@@ -102,7 +102,7 @@ def test_layers_of_a_killed_build_go_when_it_fails(tmp_path: Path) -> None:
     assert (site.containers, site.images) == ([], [])
 
 
-def test_image_that_is_there_and_too_large_is_refused(tmp_path: Path) -> None:
+def test_existing_image_too_large(tmp_path: Path) -> None:
     """As left by a process that was killed when it had been made and before it was measured."""
     site = Site(tmp_path, "true")
     assert site.finish().succeeded
@@ -125,7 +125,7 @@ from palio.engines.docker import DockerEngine, engine
 name, log, where = sys.argv[1:]
 stop = lambda *_, **__: (print("there", flush=True), __import__("time").sleep(60))
 if where == "holder made":
-    engine.DockerEngine._create_container = stop
+    engine.create_container = stop
 else:
     engine.start_holder = stop
 job = Job(name, "python:3.11-slim", Limits(20, 2**27, 1), Path(log), "/mnt/out", command=("touch", "/mnt/out/x"))
@@ -140,9 +140,7 @@ def of_job(name: str) -> list[str]:
 
 @pytest.mark.parametrize("where", ["holder made", "container made"])
 @pytest.mark.parametrize("volumes_in_reach", [None, False])
-def test_job_whose_start_was_killed_is_started_with_what_is_there(
-    where: str, volumes_in_reach: bool | None, tmp_path: Path
-) -> None:
+def test_killed_start_resumes(where: str, volumes_in_reach: bool | None, tmp_path: Path) -> None:
     name = f"palio-test-{uuid4().hex[:12]}"
     job = Job(name, BASE, Limits(20, 128 * MIB, 1), tmp_path / "log", "/mnt/out", command=("touch", "/mnt/out/x"))
     starting = [sys.executable, "-c", START_JOB, name, str(job.log), where]
@@ -166,7 +164,7 @@ def test_job_whose_start_was_killed_is_started_with_what_is_there(
     assert of_job(name) == []
 
 
-def test_output_whose_holder_has_ended_is_the_fault_of_the_engine(tmp_path: Path) -> None:
+def test_ended_holder_engine_fault(tmp_path: Path) -> None:
     name = f"palio-test-{uuid4().hex[:12]}"
     job = Job(name, BASE, Limits(20, 128 * MIB, 1), tmp_path / "log", "/mnt/out", command=("touch", "/mnt/out/x"))
     engine = DockerEngine()

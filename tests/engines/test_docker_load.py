@@ -80,7 +80,7 @@ def layers() -> list[bytes]:
 
 
 @pytest.mark.parametrize("layout", [classic, oci, lambda layers: oci(layers, manifest_json=False)])
-def test_rewritten_holds_nothing_but_the_image(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
+def test_rewritten_archive_content(tmp_path: Path, layout: Callable[[list[bytes]], Members]) -> None:
     given = [tar({"a": b"1"}), tar({"b": b"2"})]
     path = write(tmp_path / "s.tar.gz", layout([*given, given[0]]))
     parts = inspect_image(path, platform="linux/amd64", max_bytes=MIB).parts
@@ -109,7 +109,7 @@ def test_rewritten_holds_nothing_but_the_image(tmp_path: Path, layout: Callable[
     [classic, oci, lambda *given, **more: oci(*given, **more, manifest_json=False)],
     ids=["classic", "oci", "oci without manifest.json"],
 )
-def test_load_moves_no_tag(loader: Loader, tmp_path: Path, layout: Callable[..., Members]) -> None:
+def test_load_keeps_tags(loader: Loader, tmp_path: Path, layout: Callable[..., Members]) -> None:
     """An archive that calls itself as the base image of everybody does."""
     if not ids(BASE):
         lacking(f"{BASE} is not here")
@@ -125,7 +125,7 @@ def test_load_moves_no_tag(loader: Loader, tmp_path: Path, layout: Callable[...,
 
 
 @pytest.mark.docker
-def test_load_is_done_once(loader: Loader, tmp_path: Path) -> None:
+def test_load_once(loader: Loader, tmp_path: Path) -> None:
     given = layers()
     path = write(tmp_path / "s.tar", classic(given, image=config(given, loader.platform)))
     first, second = loader.load(path), loader.load(path)
@@ -134,7 +134,7 @@ def test_load_is_done_once(loader: Loader, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-def test_load_refuses_before_the_engine_sees_it(loader: Loader, tmp_path: Path) -> None:
+def test_load_refused_before_engine(loader: Loader, tmp_path: Path) -> None:
     given = layers()
     path = write(tmp_path / "s.tar", classic(given, image=config(given, "linux/s390x")))
     with pytest.raises(PalioError, match="it is for linux/s390x"):
@@ -143,7 +143,7 @@ def test_load_refuses_before_the_engine_sees_it(loader: Loader, tmp_path: Path) 
 
 
 @pytest.mark.docker
-def test_load_of_what_the_engine_refuses(loader: Loader, tmp_path: Path) -> None:
+def test_load_refused_by_engine(loader: Loader, tmp_path: Path) -> None:
     """A hard link to a file that is not there, which only unpacking shows."""
     missing = tarfile.TarInfo("l")
     missing.type, missing.linkname = tarfile.LNKTYPE, "nowhere"
@@ -154,7 +154,7 @@ def test_load_of_what_the_engine_refuses(loader: Loader, tmp_path: Path) -> None
 
 
 @pytest.mark.docker
-def test_load_over_time_is_stopped(loader: Loader, tmp_path: Path) -> None:
+def test_load_over_time(loader: Loader, tmp_path: Path) -> None:
     given = [tar({f"zeros-{uuid4()}": bytes(300 * MIB)})]
     path = write(tmp_path / "s.tar.gz", classic(given, image=config(given, loader.platform)))
     begin = time.monotonic()
@@ -166,7 +166,7 @@ def test_load_over_time_is_stopped(loader: Loader, tmp_path: Path) -> None:
 
 
 @pytest.mark.docker
-def test_load_is_stopped_while_it_is_sent(loader: Loader, tmp_path: Path) -> None:
+def test_load_stopped_while_sending(loader: Loader, tmp_path: Path) -> None:
     given = [tar({f"zeros-{uuid4()}": bytes(300 * MIB)})]
     path = write(tmp_path / "s.tar.gz", classic(given, image=config(given, loader.platform)))
     work = Load(f"palio-test-{uuid4().hex[:12]}", digest_file(path), path, LIMITS, tmp_path / "load.log")

@@ -42,7 +42,7 @@ def wait(engine: DockerEngine, job: Job) -> JobResult:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_jobs_that_a_restart_ends_are_the_engines_fault(
+def test_restart_ends_jobs_engine_fault(
     daemon: Daemon, engine: DockerEngine, tmp_path: Path, number: signal.Signals
 ) -> None:
     sleeps = job(tmp_path, "sleeps", "import time; time.sleep(60)")

@@ -44,7 +44,7 @@ def tagged(tmp_path: Path) -> Iterator[str]:
     subprocess.run(["docker", "image", "rm", "--force", name], check=False, capture_output=True)
 
 
-def test_image_that_is_found_otherwise_than_by_its_name_is_refused(client: docker.DockerClient) -> None:
+def test_source_by_identifier_refused(client: docker.DockerClient) -> None:
     """As an engine might that takes a name for the beginning of an id; here it is given one that it does."""
     identity = str(client.images.get(BASE).id).removeprefix("sha256:")
 
@@ -58,7 +58,7 @@ def test_image_that_is_found_otherwise_than_by_its_name_is_refused(client: docke
     check_images(client, resolve(f"FROM {BASE}\nCOPY --from=not/there / /", {}))
 
 
-def test_image_built_from_a_submission_is_refused_whatever_it_is_called(far: Far, tagged: str) -> None:
+def test_source_built_from_submission_refused(far: Far, tagged: str) -> None:
     _, victim = far.build(f"FROM {BASE}\nENV A={far.home.name}\n")
     assert victim.image
     _docker("tag", victim.image, tagged)
@@ -68,7 +68,7 @@ def test_image_built_from_a_submission_is_refused_whatever_it_is_called(far: Far
         assert f"{tagged} was built from a submission and cannot be used" in result.detail
 
 
-def test_bare_base_image_stays_one_for_everybody(far: Far, client: docker.DockerClient) -> None:
+def test_source_base_image_shared(far: Far, client: docker.DockerClient) -> None:
     """What is built of nothing else is an image of its own, so that the base is not taken for a submission's."""
     _, result = far.build(f"FROM {BASE}\n# {far.home.name}\n")
     assert result.succeeded
@@ -77,7 +77,7 @@ def test_bare_base_image_stays_one_for_everybody(far: Far, client: docker.Docker
     assert far.build(f"FROM {BASE}\nENV A=2\n")[1].succeeded
 
 
-def test_image_that_is_not_made_of_its_base_is_refused(client: docker.DockerClient, tagged: str) -> None:
+def test_image_not_of_base_refused(client: docker.DockerClient, tagged: str) -> None:
     _docker("build", "-q", "-t", tagged, "-", given=f"FROM {BASE}\nRUN echo {tagged} > /x\n".encode())
     check_built(client, resolve(f"FROM {tagged}", {}), tagged)
     with pytest.raises(DockerfileError, match=f"the image is not based on {tagged}, which may have changed"):
@@ -85,7 +85,7 @@ def test_image_that_is_not_made_of_its_base_is_refused(client: docker.DockerClie
     check_built(client, resolve("FROM scratch", {}), BASE)
 
 
-def test_proxy_does_not_choose_the_base(far: Far, client: docker.DockerClient) -> None:
+def test_proxy_argument_not_used_for_base(far: Far, client: docker.DockerClient) -> None:
     """With a network, the engine has http_proxy set; what was checked is built all the same."""
     _, victim = far.build(f"FROM {BASE}\nRUN echo {far.home.name} > /secret\n")
     digits = str(victim.image).removeprefix("sha256:")[:12]
@@ -102,7 +102,7 @@ def test_proxy_does_not_choose_the_base(far: Far, client: docker.DockerClient) -
     assert f"FROM docker.io/library/{BASE}" in build.log.read_text()
 
 
-def test_engine_reads_what_was_checked(far: Far) -> None:
+def test_engine_reads_checked_dockerfile(far: Far) -> None:
     """Continued lines, comments within them, stages by name in capitals: one reading, with the lines of the file."""
     dockerfile = f"""
 # syntax=no/such-frontend
@@ -127,14 +127,14 @@ RUN [ "$(cat /one /two /three)" = "$(printf 'one\\ntwo\\none')" ]
         ("FROM 770e", "an image name is required"),
     ],
 )
-def test_odd_words_are_refused_with_their_line(far: Far, instruction: str, reason: str) -> None:
+def test_odd_words_refused(far: Far, instruction: str, reason: str) -> None:
     build, result = far.build(f"FROM {BASE}\n{instruction}\n")
     assert (result.exit_code, result.image) == (1, None)
     assert result.detail.startswith(f"line 2 ({instruction})\n{reason}")
     assert reason in build.log.read_text()
 
 
-def test_context_is_what_dockerignore_leaves(far: Far) -> None:
+def test_context_without_ignored(far: Far) -> None:
     context = far.home / "context"
     (context / "data/deep").mkdir(parents=True)
     for path in ("a.txt", "b.log", "data/c.txt", "data/deep/d.txt", "a" * 200):

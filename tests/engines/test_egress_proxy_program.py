@@ -61,12 +61,12 @@ def through_proxy(request: bytes | Callable[[int], bytes], peers: str = "127.0.0
 
 
 @pytest.mark.parametrize("parts", [1, 7])
-def test_connect_is_a_tunnel(parts: int) -> None:
+def test_connect_tunnel(parts: int) -> None:
     answer = through_proxy(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\nhello".encode(), parts=parts)
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n<hello>"
 
 
-def test_plain_request_is_passed_on_without_what_concerns_the_proxy() -> None:
+def test_plain_request_without_proxy_headers() -> None:
     answer = through_proxy(
         lambda port: (
             f"GET http://localhost:{port}/a?b=c HTTP/1.1\r\nHost: localhost\r\nProxy-Connection: keep-alive\r\n"
@@ -79,13 +79,13 @@ def test_plain_request_is_passed_on_without_what_concerns_the_proxy() -> None:
 @pytest.mark.parametrize(
     "request_", [f"CONNECT {CLOSED}:1 HTTP/1.1\r\n\r\n", f"GET http://{CLOSED}:1/ HTTP/1.1\r\n\r\n"]
 )
-def test_closed_address_is_refused_and_said(request_: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_closed_address_refused(request_: str, capfd: pytest.CaptureFixture[str]) -> None:
     answer = through_proxy(request_.encode()).decode()
     assert answer.startswith(f"HTTP/1.1 403 Refused by the egress proxy: {CLOSED}, port 1: it is closed for a test.")
     assert capfd.readouterr().out == f"refused: {CLOSED}, port 1: it is closed for a test\n"
 
 
-def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -> None:
+def test_refusals_logged_few_times(capfd: pytest.CaptureFixture[str]) -> None:
     proxy = EgressProxy(Rules("127.0.0.0/8"))
     for number in range(100):
         proxy._note(str(number))
@@ -109,7 +109,7 @@ def test_refusals_are_said_a_few_times_only(capfd: pytest.CaptureFixture[str]) -
         "CONNECT a\tb:443 HTTP/1.1 x",
     ],
 )
-def test_invalid_request_is_refused(head: str) -> None:
+def test_invalid_request_refused(head: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         parsed(f"{head}\r\n\r\n".encode())
     assert through_proxy(f"{head}\r\n\r\n".encode()).startswith(
@@ -117,23 +117,23 @@ def test_invalid_request_is_refused(head: str) -> None:
     )
 
 
-def test_long_head_is_refused() -> None:
+def test_long_head_refused() -> None:
     head = b"GET http://a/ HTTP/1.1\r\nX: " + b"x" * 2 * egress_proxy_program.HEAD_BYTES
     assert through_proxy(head + b"\r\n\r\n").startswith(b"HTTP/1.1 431 ")
 
 
-def test_slow_client_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_client_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress_proxy_program, "HEAD_S", 0.05)
     assert through_proxy(b"GET http://a/") == b""
 
 
-def test_silent_tunnel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_tunnel_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(egress_proxy_program, "IDLE_S", 0.05)
     answer = through_proxy(lambda port: f"CONNECT {OPEN}:{port} HTTP/1.1\r\n\r\n".encode())
     assert answer == b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def test_server_that_is_not_there() -> None:
+def test_server_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind((OPEN, 0))
         port = unused.getsockname()[1]
@@ -141,7 +141,7 @@ def test_server_that_is_not_there() -> None:
     assert answer.startswith(f"HTTP/1.1 502 The egress proxy cannot reach {OPEN}:{port}: ".encode())
 
 
-def test_stranger_is_not_served() -> None:
+def test_stranger_refused() -> None:
     assert through_proxy(b"GET http://a/ HTTP/1.1\r\n\r\n", peers="10.0.0.0/8") == b""
 
 
@@ -186,7 +186,7 @@ def test_addresses(address: str, fault: str | None) -> None:
     assert RULES.fault_of(address, 443) == fault
 
 
-def test_what_python_does_not_call_global_is_closed_by_the_list_itself() -> None:
+def test_non_global_addresses_closed() -> None:
     """Else it would depend on the version of Python that the program runs on."""
     closed = [IPv4Network(network) for network in (*egress_proxy_program.NEVER, *egress_proxy_program.SPECIAL)]
     special = ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"]
@@ -196,7 +196,7 @@ def test_what_python_does_not_call_global_is_closed_by_the_list_itself() -> None
 
 
 @pytest.mark.parametrize("port", [22, 25, 8080, 0, 65536])
-def test_ports_are_closed_unless_the_operator_opens_them(port: int) -> None:
+def test_ports_closed_by_default(port: int) -> None:
     assert RULES.fault_of("8.8.8.8", port) == "only the ports 80, 443 are open"
     assert RULES.fault_of("10.1.2.3", port) == "only the ports 80, 443 are open"
     assert Rules("172.20.0.0/16", ports=(80, 443, port)).fault_of("8.8.8.8", port) is None
@@ -213,7 +213,7 @@ ARP_HEAD = "IP address       HW type     Flags       HW address            Mask 
         ("0x0", False),  # asked for, and nobody answered
     ],
 )
-def test_somebody_answers_if_the_kernel_knows_where_the_address_is(flags: str, answered: bool, tmp_path: Path) -> None:
+def test_responds_by_arp_flags(flags: str, answered: bool, tmp_path: Path) -> None:
     table = tmp_path / "arp"
     rows = [("127.0.0.30", "0x2"), (CLOSED, flags)]
     lines = [f"{address:<17}0x1         {flag:<12}02:42:ac:11:00:01     *        eth1\n" for address, flag in rows]
@@ -221,7 +221,7 @@ def test_somebody_answers_if_the_kernel_knows_where_the_address_is(flags: str, a
     assert responds(CLOSED, table) is answered
 
 
-def test_nobody_that_could_be_asked_is_not_taken_for_nobody_that_answers(tmp_path: Path) -> None:
+def test_responds_without_arp_entry(tmp_path: Path) -> None:
     table = tmp_path / "arp"
     table.write_text(ARP_HEAD)
     with pytest.raises(OSError, match=rf"has no entry for {CLOSED}"):

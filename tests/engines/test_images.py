@@ -22,19 +22,19 @@ from palio.core.files.tree import TIME_NS, entries_as_is
 from palio.core.quantities import GIB
 
 
-def test_command_replaces_cmd_and_keeps_the_entry_point(trial: Trial) -> None:
+def test_command_replaces_cmd(trial: Trial) -> None:
     image = trial.image(f'FROM {BASE}\nENTRYPOINT ["echo", "entry"]\nCMD ["cmd"]\n')
     assert trial.run(image=image)[1] == "entry cmd\n"
     assert trial.run(image=image, command=("given", "two words"))[1] == "entry given two words\n"
 
 
-def test_shell_forms_are_run_by_a_shell(trial: Trial) -> None:
+def test_shell_form(trial: Trial) -> None:
     image = trial.image(f"FROM {BASE}\nENV NAME=palio\nCMD echo $NAME $((1 + 2)) && false\n")
     result, log = trial.run(image=image)
     assert (result.exit_code, log) == (1, "palio 3\n")
 
 
-def test_files_workdir_and_environment_come_from_the_image(trial: Trial) -> None:
+def test_files_workdir_environment_of_image(trial: Trial) -> None:
     dockerfile = f"""
         FROM {BASE}
         ARG WHERE=/opt/app
@@ -106,9 +106,7 @@ def seen_of(context: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_image_is_used_again_only_for_the_same_context(
-    trial: Trial, tmp_path: Path, change: Callable[[Path], object]
-) -> None:
+def test_image_reused_for_same_context(trial: Trial, tmp_path: Path, change: Callable[[Path], object]) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for name, text in {
         "Dockerfile": f"FROM {BASE}\nCOPY . /srv/\n",
@@ -139,7 +137,7 @@ def test_image_is_used_again_only_for_the_same_context(
         assert sorted(seen) == sorted(seen_of(context))
 
 
-def test_image_is_used_again_only_for_the_same_build(trial: Trial, tmp_path: Path) -> None:
+def test_image_reused_for_same_build(trial: Trial, tmp_path: Path) -> None:
     """The same context with other arguments, another Dockerfile of it, and other limits."""
     context = tmp_path / "context"
     context.mkdir()
@@ -188,7 +186,7 @@ STARTS = {
 
 
 @pytest.mark.parametrize("fault", NOT_STARTABLE)
-def test_script_that_linux_cannot_start_is_named_before_it_is_started(trial: Trial, tmp_path: Path, fault: str) -> None:
+def test_script_unstartable_named(trial: Trial, tmp_path: Path, fault: str) -> None:
     text, mode, reason = NOT_STARTABLE[fault]
     context = _script_context(tmp_path, text, mode, STARTS["path"])
     work = trial.job(image=trial.build_from(context)[1].image, command=())
@@ -199,7 +197,7 @@ def test_script_that_linux_cannot_start_is_named_before_it_is_started(trial: Tri
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_script_is_looked_at_however_it_is_started(trial: Trial, tmp_path: Path, start: str) -> None:
+def test_script_checked_in_every_form(trial: Trial, tmp_path: Path, start: str) -> None:
     named = "./run.sh" if start == "relative" else "/opt/run.sh"
     context = _script_context(tmp_path / "bad", SCRIPT, 0o644, STARTS[start])
     result, _ = trial.run(image=trial.build_from(context)[1].image, command=())
@@ -209,7 +207,7 @@ def test_script_is_looked_at_however_it_is_started(trial: Trial, tmp_path: Path,
     assert (result.succeeded, log) == (True, "started\n")
 
 
-def test_mounted_script_that_is_not_executable_is_named(trial: Trial) -> None:
+def test_mounted_script_not_executable(trial: Trial) -> None:
     result, _ = trial.run("print()", command=("/mnt/in/program.py",))
     assert (result.end, result.detail.partition("\n")[0]) == (
         End.NOT_STARTED,
@@ -225,7 +223,7 @@ def _script_context(context: Path, text: str, mode: int, start: str) -> Path:
     return context
 
 
-def test_same_digest_is_not_built_twice(trial: Trial) -> None:
+def test_same_digest_built_once(trial: Trial) -> None:
     first, result = trial.build()
     again = replace(first, name=f"{first.name}-again", log=trial.folder / "again.log")
     repeated = trial.wait(again)
@@ -233,14 +231,14 @@ def test_same_digest_is_not_built_twice(trial: Trial) -> None:
     assert "Reusing an image" in again.log.read_text()
 
 
-def test_build_that_fails_says_which_step(trial: Trial) -> None:
+def test_build_failure_names_step(trial: Trial) -> None:
     work, result = trial.build(f"FROM {BASE}\nWORKDIR /app\nCOPY model.pth /opt/\n")
     assert (result.end, result.succeeded, result.image) == (End.EXITED, False, None)
     assert "COPY model.pth /opt/" in result.detail
     assert "model.pth" in work.log.read_text()
 
 
-def test_build_cannot_take_files_from_outside_its_context(trial: Trial) -> None:
+def test_build_outside_context(trial: Trial) -> None:
     (trial.folder / "secret").write_text("the labels")
     work, result = trial.build(f"FROM {BASE}\nCOPY ../secret /opt/\n")
     assert (result.succeeded, result.image) == (False, None)
@@ -248,7 +246,7 @@ def test_build_cannot_take_files_from_outside_its_context(trial: Trial) -> None:
     assert "the labels" not in work.log.read_text()
 
 
-def test_image_larger_than_its_limit_is_refused(trial: Trial) -> None:
+def test_image_over_size(trial: Trial) -> None:
     work, _ = trial.build()
     context = trial.folder / "large"
     context.mkdir()
@@ -262,7 +260,7 @@ def test_image_larger_than_its_limit_is_refused(trial: Trial) -> None:
     assert int(result.detail) >= 2_000_000
 
 
-def test_build_is_polled_by_a_fresh_engine_once_it_is_started_again(trial: Trial) -> None:
+def test_build_polled_by_fresh_engine(trial: Trial) -> None:
     work, result = trial.build()
     other = trial.another()
     other.start(work)

@@ -13,7 +13,7 @@ from palio.core.quantities import MIB
 from palio.engines.job_users import job_uids
 
 
-def test_environment_is_a_fixed_list_with_nothing_of_the_hosts(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_fixed(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALIO_SECRET", "of the host")
     program = """
         import os
@@ -29,19 +29,19 @@ def test_environment_is_a_fixed_list_with_nothing_of_the_hosts(trial: Trial, mon
     fixed = "PALIO_CPUS PALIO_MEMORY_BYTES PALIO_OUTPUT PALIO_TIME_S"
     assert own == fixed
     assert first in ("", fixed)
-    assert {name for name in names.split() if not name.startswith(("PYTHON", "GPG", "PIP"))} == {
+    assert {name for name in names.split() if not name.startswith(("PYTHON", "GPG", "PIP", "KUBERNETES_"))} == {
         "FROM_IMAGE",
         *(name for name in environment(job) if not name.startswith("PYTHON")),
     }
     assert values == f"/tmp /tmp {256 * MIB} a b"
 
 
-def test_python_is_found_under_both_names(trial: Trial) -> None:
+def test_python_under_both_names(trial: Trial) -> None:
     assert trial.run(command=("python", "-c", "print(1)"))[1] == "1\n"
     assert trial.run(command=("python3", "-c", "print(2)"))[1] == "2\n"
 
 
-def test_only_output_tmp_and_shm_are_writable(trial: Trial) -> None:
+def test_writable_folders(trial: Trial) -> None:
     program = """
         import os
         candidates = {"/", "/app", "/etc", "/usr", "/mnt", "/mnt/in", "/mnt/out", "/tmp", "/dev", "/dev/shm",
@@ -61,7 +61,7 @@ def test_only_output_tmp_and_shm_are_writable(trial: Trial) -> None:
     assert log.split() == ["/dev/shm", "/mnt/out", "/tmp"]
 
 
-def test_user_has_no_groups_capabilities_or_new_privileges(trial: Trial) -> None:
+def test_user_without_privileges(trial: Trial) -> None:
     program = """
         import os, pwd
         facts = dict(line.strip().split(":", 1) for line in open("/proc/self/status"))
@@ -80,7 +80,7 @@ def test_user_has_no_groups_capabilities_or_new_privileges(trial: Trial) -> None
     assert "Groups\n" in log or f"Groups {uid}\n" in log
 
 
-def test_namespaces_mounts_and_traces_are_refused(trial: Trial) -> None:
+def test_namespaces_mounts_traces_refused(trial: Trial) -> None:
     program = """
         import ctypes
         libc = ctypes.CDLL(None, use_errno=True)
@@ -106,7 +106,7 @@ def test_namespaces_mounts_and_traces_are_refused(trial: Trial) -> None:
     assert (result.exit_code, log) == (0, "")
 
 
-def test_network_is_loopback_only(trial: Trial) -> None:
+def test_network_loopback_only(trial: Trial) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         program = f"""
             import os, socket, time
@@ -141,7 +141,7 @@ def test_network_is_loopback_only(trial: Trial) -> None:
     assert (result.exit_code, log.splitlines()[1:]) == (0, ["lo", "True", promised])
 
 
-def test_host_cannot_be_seen(trial: Trial) -> None:
+def test_host_invisible(trial: Trial) -> None:
     (trial.folder / "secret").write_text("the labels")
     program = f"""
         import os, socket
@@ -158,7 +158,7 @@ def test_host_cannot_be_seen(trial: Trial) -> None:
     assert trial.run(program)[1] == "True\nFalse False\n"
 
 
-def test_other_processes_of_the_host_cannot_be_signalled(trial: Trial) -> None:
+def test_host_processes_not_signalled(trial: Trial) -> None:
     program = f"""
         import os
         try: os.kill({os.getpid()}, 0)

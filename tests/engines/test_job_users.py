@@ -5,7 +5,7 @@ from palio.core.errors import PalioError
 from palio.engines.job_users import VARIABLE, job_uids
 
 
-def test_range_is_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_range_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert job_uids() == JOB_UIDS
     monkeypatch.setenv(VARIABLE, "20000-20009")
@@ -13,7 +13,7 @@ def test_range_is_as_configured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["0-10", "20000", "20009-20000", "20000-99999999999", "a-b"])
-def test_unusable_range_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_range_invalid(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(VARIABLE, text)
     with pytest.raises(PalioError) as raised:
         job_uids()

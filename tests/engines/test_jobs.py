@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import BASE, SLACK_S, Trial
+from tests.engines.trial import BASE, Trial
 
 from palio.core.engine import (
     GRACE_S,
@@ -21,12 +21,12 @@ from palio.core.quantities import MIB
 
 
 @pytest.mark.parametrize("code", [0, 1, 42])
-def test_exit_code_is_passed_on(trial: Trial, code: int) -> None:
+def test_exit_code(trial: Trial, code: int) -> None:
     result, _ = trial.run(f"raise SystemExit({code})")
     assert (result.end, result.exit_code, result.succeeded) == (End.EXITED, code, code == 0)
 
 
-def test_job_ended_by_its_own_signal_is_no_success(trial: Trial) -> None:
+def test_job_ended_by_signal(trial: Trial) -> None:
     result, _ = trial.run("import os; os.kill(os.getpid(), 11)")
     # The first process of a PID namespace does not get signals it has no handler for, not even its own.
     assert (result.end, result.exit_code) in [(End.EXITED, 139), (End.EXITED, 0)]
@@ -35,14 +35,16 @@ def test_job_ended_by_its_own_signal_is_no_success(trial: Trial) -> None:
     assert result.exit_code not in (0, None)
 
 
-def test_times_are_utc_and_in_order(trial: Trial) -> None:
-    before = datetime.now(UTC)
+def test_times_utc_in_order(trial: Trial) -> None:
+    before, in_whole_seconds = datetime.now(UTC), trial.engine.name == "kubernetes"
+    if in_whole_seconds:
+        before = before.replace(microsecond=0)
     result, _ = trial.run("import time; time.sleep(0.3)")
     assert before <= result.started <= result.finished <= datetime.now(UTC)
-    assert 0.3 <= result.wall_s < 5
+    assert (0.0 if in_whole_seconds else 0.3) <= result.wall_s < 5
 
 
-def test_cpu_time_and_memory_are_measured(trial: Trial) -> None:
+def test_cpu_time_and_memory_measured(trial: Trial) -> None:
     program = """
         import time
         block = bytearray(100 << 20)
@@ -50,13 +52,16 @@ def test_cpu_time_and_memory_are_measured(trial: Trial) -> None:
         while time.process_time() - begin < 1.0: pass
     """
     result, _ = trial.run(program)
+    if trial.engine.name == "kubernetes":  # whose API does not tell
+        assert (result.cpu_s, result.peak_memory_bytes) == (None, None)
+        return
     assert result.cpu_s is not None
     assert 0.9 <= result.cpu_s < 5
     assert result.peak_memory_bytes is not None
     assert 100 * MIB <= result.peak_memory_bytes <= 256 * MIB
 
 
-def test_log_has_both_streams_in_order(trial: Trial) -> None:
+def test_log_both_streams_in_order(trial: Trial) -> None:
     program = """
         import sys, time
         for number in range(3):
@@ -70,7 +75,7 @@ def test_log_has_both_streams_in_order(trial: Trial) -> None:
     assert log == "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\n"
 
 
-def test_log_can_be_read_while_the_job_runs(trial: Trial) -> None:
+def test_log_while_running(trial: Trial) -> None:
     job = trial.job("import time; print('begun', flush=True); time.sleep(30)")
     trial.start(job)
     deadline = time.monotonic() + 10
@@ -80,14 +85,14 @@ def test_log_can_be_read_while_the_job_runs(trial: Trial) -> None:
         time.sleep(0.05)
 
 
-def test_image_without_a_command_is_not_started(trial: Trial) -> None:
+def test_image_without_command(trial: Trial) -> None:
     image = trial.image(f"FROM {BASE}\nENTRYPOINT []\nCMD []\n")
     result = trial.wait(trial.job(image=image))
     assert (result.end, result.succeeded) == (End.NOT_STARTED, False)
     assert "command" in result.detail.lower()
 
 
-def test_program_that_is_not_there_is_not_started(trial: Trial) -> None:
+def test_program_missing(trial: Trial) -> None:
     result, _ = trial.run(command=("no-such-program", "x"))
     assert (result.end, result.succeeded) == (End.NOT_STARTED, False)
     assert "no-such-program" in result.detail
@@ -104,7 +109,7 @@ def test_starting_twice_runs_once(trial: Trial) -> None:
     assert job.log.read_text() == "once\n"
 
 
-def test_fresh_engine_finds_a_running_and_an_ended_job(trial: Trial) -> None:
+def test_fresh_engine_finds_jobs(trial: Trial) -> None:
     job = trial.job("import time; print('found', flush=True); time.sleep(1); raise SystemExit(7)")
     trial.start(job)
     assert trial.another().poll(job) is None
@@ -125,13 +130,13 @@ def start_in_a_process_that_ends(trial: Trial, state: Path, job: Job) -> None:
     subprocess.run([sys.executable, "-c", starter], check=True, timeout=30)
 
 
-def test_job_outlives_the_process_that_started_it(trial: Trial, state: Path) -> None:
+def test_job_outlives_starter(trial: Trial, state: Path) -> None:
     job = trial.job("import time; time.sleep(1); raise SystemExit(7)")
     start_in_a_process_that_ends(trial, state, job)
     assert trial.wait(job, trial.another()).exit_code == 7
 
 
-def test_fresh_engine_sees_to_the_log_of_a_running_job(trial: Trial, state: Path) -> None:
+def test_fresh_engine_log(trial: Trial, state: Path) -> None:
     job = trial.job("import time; print('begun', flush=True); time.sleep(3); print('done')")
     start_in_a_process_that_ends(trial, state, job)
     engine, deadline = trial.another(), time.monotonic() + 2.5
@@ -143,7 +148,7 @@ def test_fresh_engine_sees_to_the_log_of_a_running_job(trial: Trial, state: Path
     assert job.log.read_text() == "begun\ndone\n"
 
 
-def test_fresh_engine_collects_what_a_job_has_left(trial: Trial, state: Path) -> None:
+def test_fresh_engine_collects(trial: Trial, state: Path) -> None:
     job = trial.job("open('/mnt/out/left.csv', 'w').write('1')")
     start_in_a_process_that_ends(trial, state, job)
     engine = trial.another()
@@ -154,18 +159,18 @@ def test_fresh_engine_collects_what_a_job_has_left(trial: Trial, state: Path) ->
         assert (destination / "left.csv").read_text() == "1"
 
 
-def test_fresh_engine_enforces_the_time_limit(trial: Trial, state: Path) -> None:
+def test_fresh_engine_time_limit(trial: Trial, state: Path) -> None:
     job = trial.job("import time; time.sleep(60)", time_s=2)
     start_in_a_process_that_ends(trial, state, job)
     result = trial.wait(job, trial.another())
     assert result.end is End.TIME
-    assert result.wall_s < 2 + GRACE_S + SLACK_S
+    assert result.wall_s < 2 + GRACE_S + trial.slack_s
     again = trial.another().poll(job)
     assert again is not None
     assert (again.end, again.started, again.finished) == (End.TIME, result.started, result.finished)
 
 
-def test_fresh_engine_knows_which_limit_has_ended_a_job(trial: Trial) -> None:
+def test_fresh_engine_limit_exceeded(trial: Trial) -> None:
     job = trial.job("import time; open('/mnt/out/x', 'wb').write(bytes(3 << 20)); time.sleep(60)", output_bytes=MIB)
     trial.start(job)
     deadline = time.monotonic() + 30
@@ -177,13 +182,13 @@ def test_fresh_engine_knows_which_limit_has_ended_a_job(trial: Trial) -> None:
     assert (first.end, second.end, second.detail) == (End.OUTPUT_SIZE, End.OUTPUT_SIZE, first.detail)
 
 
-def test_unknown_job_may_be_stopped_and_removed(trial: Trial) -> None:
+def test_unknown_job_stopped_and_removed(trial: Trial) -> None:
     job = trial.job()
     trial.engine.stop(job)
     trial.engine.remove(job)
 
 
-def test_stop_ends_everything_before_it_returns(trial: Trial) -> None:
+def test_stop_ends_all_processes(trial: Trial) -> None:
     program = """
         import os, signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -199,7 +204,7 @@ def test_stop_ends_everything_before_it_returns(trial: Trial) -> None:
     begin = time.monotonic()
     trial.engine.stop(job)
     stopped = time.time()
-    assert time.monotonic() - begin < 1 + SLACK_S
+    assert time.monotonic() - begin < 1 + trial.slack_s
     result = trial.wait(job)
     assert not result.succeeded
     time.sleep(0.2)
@@ -210,7 +215,7 @@ def test_stop_ends_everything_before_it_returns(trial: Trial) -> None:
     trial.engine.stop(job)
 
 
-def test_output_with_links_and_devices_is_collected_without_following_them(trial: Trial) -> None:
+def test_output_with_links_and_devices(trial: Trial) -> None:
     program = """
         import os, socket
         os.chdir("/mnt/out")
@@ -239,7 +244,7 @@ def test_output_with_links_and_devices_is_collected_without_following_them(trial
     assert (destination / "a/b/result.csv").read_text() == "file,class\n"
 
 
-def test_tree_deeper_than_any_path_is_refused_and_removed(trial: Trial) -> None:
+def test_output_deeper_than_any_path(trial: Trial) -> None:
     program = """
         import os
         os.chdir("/mnt/out")
@@ -256,7 +261,7 @@ def test_tree_deeper_than_any_path_is_refused_and_removed(trial: Trial) -> None:
     trial.engine.remove(job)
 
 
-def test_folders_without_permissions_are_collected_and_removed(trial: Trial) -> None:
+def test_output_folders_without_permissions(trial: Trial) -> None:
     program = """
         import os
         os.makedirs("/mnt/out/closed")
@@ -267,13 +272,13 @@ def test_folders_without_permissions_are_collected_and_removed(trial: Trial) -> 
     assert collected.files == ("closed/file",)
 
 
-def test_empty_output_is_collected_as_such(trial: Trial) -> None:
+def test_output_empty(trial: Trial) -> None:
     collected, destination = trial.collect("pass")
     assert collected == Collected((), 0)
     assert list(destination.iterdir()) == []
 
 
-def test_removed_job_is_unknown_and_may_be_started_again(trial: Trial) -> None:
+def test_removed_job_started_again(trial: Trial) -> None:
     job = trial.job("import os; print(os.listdir('/mnt/out')); open('/mnt/out/x', 'w').close()")
     assert trial.wait(job).succeeded
     trial.engine.remove(job)
@@ -284,7 +289,7 @@ def test_removed_job_is_unknown_and_may_be_started_again(trial: Trial) -> None:
     assert job.log.read_text() == "[]\n"
 
 
-def test_job_names_are_listed_until_the_job_is_removed(trial: Trial) -> None:
+def test_job_names_until_removed(trial: Trial) -> None:
     job = trial.job("print('here')")
     assert job.name not in trial.engine.job_names()
     trial.wait(job)
@@ -293,11 +298,11 @@ def test_job_names_are_listed_until_the_job_is_removed(trial: Trial) -> None:
     assert job.name not in trial.engine.job_names()
 
 
-def test_removing_a_running_job_ends_it(trial: Trial) -> None:
+def test_remove_running_job(trial: Trial) -> None:
     job = trial.job("import time; time.sleep(30)")
     trial.start(job)
     begin = time.monotonic()
     trial.engine.remove(job)
-    assert time.monotonic() - begin < 1 + SLACK_S
+    assert time.monotonic() - begin < 1 + trial.slack_s
     with pytest.raises(PalioError):
         trial.engine.poll(job)

@@ -118,7 +118,7 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return Ground(tmp_path, request.param)
 
 
-def test_killed_and_gone_on_with(ground: Ground) -> None:
+def test_killed_and_resumed(ground: Ground) -> None:
     chance = random.Random(11)
     with ExitStack() as stack:
         events = stack.enter_context(container_starts(ground))
@@ -177,7 +177,7 @@ def test_killed_and_cancelled(ground: Ground) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_build_that_is_killed_leaves_nothing_half_made(tmp_path: Path) -> None:
+def test_killed_build_leaves_nothing(tmp_path: Path) -> None:
     context, state = tmp_path / "context", tmp_path / "state"
     context.mkdir()
     (context / "Dockerfile").write_text('FROM python:3.11-slim\nCOPY . /opt/\nCMD ["true"]\n')

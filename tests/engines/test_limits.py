@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.engines.trial import LIMITS, SLACK_S, Trial
+from tests.engines.trial import LIMITS, Trial
 
 from palio.core.engine import (
     LOG_HEAD_BYTES,
@@ -18,7 +18,7 @@ from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 
 
-def test_time_limit_ends_a_job_that_ignores_term(trial: Trial) -> None:
+def test_time_limit_ignoring_sigterm(trial: Trial) -> None:
     program = """
         import signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -28,11 +28,11 @@ def test_time_limit_ends_a_job_that_ignores_term(trial: Trial) -> None:
     begin = time.monotonic()
     result, log = trial.run(program, time_s=1)
     assert (result.end, result.succeeded, log) == (End.TIME, False, "begun\n")
-    assert 1 <= result.wall_s <= 1 + SLACK_S
-    assert time.monotonic() - begin < 1 + SLACK_S + 2
+    assert 1 <= result.wall_s <= 1 + trial.slack_s
+    assert time.monotonic() - begin < 1 + trial.slack_s + 2
 
 
-def test_job_may_clean_up_when_its_time_is_over(trial: Trial) -> None:
+def test_time_limit_grace(trial: Trial) -> None:
     program = """
         import signal, sys, time
         def end(*_):
@@ -46,7 +46,7 @@ def test_job_may_clean_up_when_its_time_is_over(trial: Trial) -> None:
     assert not result.succeeded
 
 
-def test_daemon_dies_with_its_job(trial: Trial) -> None:
+def test_daemon_ends_with_job(trial: Trial) -> None:
     program = """
         import os, sys, time
         if os.fork() == 0:
@@ -70,7 +70,7 @@ def test_daemon_dies_with_its_job(trial: Trial) -> None:
     assert written <= ended
 
 
-def test_memory_beyond_the_limit_ends_the_job_as_such(trial: Trial) -> None:
+def test_memory_over_limit(trial: Trial) -> None:
     program = """
         blocks = []
         while True:
@@ -83,7 +83,7 @@ def test_memory_beyond_the_limit_ends_the_job_as_such(trial: Trial) -> None:
     assert 100 * MIB < result.peak_memory_bytes < 200 * MIB
 
 
-def test_memory_of_a_child_counts(trial: Trial) -> None:
+def test_memory_of_child(trial: Trial) -> None:
     program = """
         import subprocess, sys
         child = subprocess.run([sys.executable, "-c", "import time; b = b'x' * (300 << 20); time.sleep(1)"])
@@ -93,7 +93,7 @@ def test_memory_of_a_child_counts(trial: Trial) -> None:
     assert (result.end, result.succeeded) == (End.MEMORY, False)
 
 
-def test_memory_that_processes_share_counts_once(trial: Trial) -> None:
+def test_memory_shared_counted_once(trial: Trial) -> None:
     program = """
         import os, time
         block = b"x" * (60 << 20)
@@ -108,7 +108,7 @@ def test_memory_that_processes_share_counts_once(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/dev/shm"])
-def test_files_in_memory_count_as_memory(trial: Trial, folder: str) -> None:
+def test_memory_of_files(trial: Trial, folder: str) -> None:
     program = f"""
         import time
         with open("{folder}/fill", "wb", buffering=0) as file:
@@ -122,7 +122,7 @@ def test_files_in_memory_count_as_memory(trial: Trial, folder: str) -> None:
     assert (result.end, result.succeeded) == (End.MEMORY, False)
 
 
-def test_processes_beyond_the_limit_are_refused_and_shown(trial: Trial) -> None:
+def test_processes_over_limit(trial: Trial) -> None:
     program = """
         import subprocess, sys, time
         started = []
@@ -140,7 +140,7 @@ def test_processes_beyond_the_limit_are_refused_and_shown(trial: Trial) -> None:
     assert result.peak_pids >= 20
 
 
-def test_fork_bomb_is_contained(trial: Trial) -> None:
+def test_fork_bomb_contained(trial: Trial) -> None:
     program = """
         import os
         while True:
@@ -152,10 +152,10 @@ def test_fork_bomb_is_contained(trial: Trial) -> None:
     assert (result.end, result.succeeded) == (End.TIME, False)
     assert result.peak_pids is not None
     assert result.peak_pids >= 50
-    assert time.monotonic() - begin < 2 + SLACK_S + 3
+    assert time.monotonic() - begin < 2 + trial.slack_s + 3
 
 
-def test_cpu_time_is_limited(trial: Trial) -> None:
+def test_cpu_time_limit(trial: Trial) -> None:
     program = """
         import os, time
         for _ in range(3): os.fork()
@@ -166,7 +166,7 @@ def test_cpu_time_is_limited(trial: Trial) -> None:
     assert result.cpu_s is None or result.cpu_s <= 1.1 * result.wall_s + 0.3
 
 
-def test_open_files_cores_and_file_size_are_limited(trial: Trial) -> None:
+def test_open_files_cores_file_size_limits(trial: Trial) -> None:
     program = """
         import resource
         print(*resource.getrlimit(resource.RLIMIT_NOFILE), *resource.getrlimit(resource.RLIMIT_CORE))
@@ -179,7 +179,7 @@ def test_open_files_cores_and_file_size_are_limited(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("files", [1, 60])
-def test_output_beyond_its_size_ends_the_job(trial: Trial, files: int) -> None:
+def test_output_over_size(trial: Trial, files: int) -> None:
     program = f"""
         import time
         for number in range({files}):
@@ -194,12 +194,12 @@ def test_output_beyond_its_size_ends_the_job(trial: Trial, files: int) -> None:
     assert time.monotonic() - begin < 10
 
 
-def test_output_beyond_its_size_is_seen_after_a_job_that_has_just_ended(trial: Trial) -> None:
+def test_output_over_size_at_end(trial: Trial) -> None:
     result, _ = trial.run("open('/mnt/out/x', 'wb').write(b'x' * (21 << 20))", output_bytes=20 * MIB)
     assert (result.end, result.succeeded) == (End.OUTPUT_SIZE, False)
 
 
-def test_output_beyond_its_number_of_files_ends_the_job(trial: Trial) -> None:
+def test_output_over_files(trial: Trial) -> None:
     program = """
         import os, time
         for number in range(5000): os.close(os.open(f"/mnt/out/{number}", os.O_CREAT))
@@ -212,7 +212,7 @@ def test_output_beyond_its_number_of_files_ends_the_job(trial: Trial) -> None:
     assert time.monotonic() - begin < 10
 
 
-def test_shared_memory_is_as_large_as_declared(trial: Trial) -> None:
+def test_shared_memory_size(trial: Trial) -> None:
     program = """
         import os
         facts = os.statvfs("/dev/shm")
@@ -225,7 +225,7 @@ def test_shared_memory_is_as_large_as_declared(trial: Trial) -> None:
     assert trial.run(program)[1].splitlines()[0] == str(16 * MIB)
 
 
-def test_endless_log_is_capped_with_the_cut_marked(trial: Trial) -> None:
+def test_log_endless_capped(trial: Trial) -> None:
     program = """
         print("the beginning")
         for number in range(400_000): print("line", number)
@@ -239,7 +239,7 @@ def test_endless_log_is_capped_with_the_cut_marked(trial: Trial) -> None:
     assert LOG_HEAD_BYTES < len(log) < LOG_HEAD_BYTES + LOG_TAIL_BYTES + 1000
 
 
-def test_log_of_one_endless_line_is_capped(trial: Trial) -> None:
+def test_log_endless_line_capped(trial: Trial) -> None:
     program = """
         import sys
         for _ in range(100): sys.stdout.write("x" * (1 << 20))
@@ -249,7 +249,7 @@ def test_log_of_one_endless_line_is_capped(trial: Trial) -> None:
     assert len(log) < LOG_HEAD_BYTES + LOG_TAIL_BYTES + 1000
 
 
-def test_control_characters_are_harmless_in_the_log(trial: Trial) -> None:
+def test_log_control_characters(trial: Trial) -> None:
     program = r"""
         import sys
         sys.stdout.buffer.write(b"a\x00b\x1b[2J\x07c\ttab\nnext\rline \xff\xc3\xa9\x9b31m\n")
@@ -261,7 +261,7 @@ def test_control_characters_are_harmless_in_the_log(trial: Trial) -> None:
     assert "é" in log
 
 
-def test_limit_that_cannot_be_given_is_refused(trial: Trial) -> None:
+def test_limit_unavailable_refused(trial: Trial) -> None:
     trial.engine.check(LIMITS)
     for wrong, setting in (
         ({"cpus": 4096.0}, "cpus"),
@@ -276,7 +276,7 @@ def test_limit_that_cannot_be_given_is_refused(trial: Trial) -> None:
         assert setting in raised.value.failure.message
 
 
-def test_guarantees_are_stated_in_the_contracts_order(trial: Trial) -> None:
+def test_guarantees_in_order(trial: Trial) -> None:
     guarantees = trial.engine.guarantees()
     assert [guarantee.property for guarantee in guarantees] == [
         *("network", "root file system", "user", "capabilities", "memory", "cpus", "pids", "shared memory"),
@@ -284,7 +284,8 @@ def test_guarantees_are_stated_in_the_contracts_order(trial: Trial) -> None:
     ]
     kept = {each.property: each.enforcement for each in guarantees if each.property != "build network"}
     not_enforced = {name for name, enforcement in kept.items() if enforcement is Enforcement.NONE}
-    assert not_enforced <= {"memory"}  # where nothing but watching is possible
+    in_a_cluster = {"network", "pids", "shared memory", "output"} if trial.engine.name == "kubernetes" else set()
+    assert not_enforced <= {"memory"} | in_a_cluster  # where nothing but watching is possible
 
 
 HOG = """
@@ -319,7 +320,7 @@ HOG = """
 """
 
 
-def test_counts_by_user_are_not_shared_between_jobs(trial: Trial) -> None:
+def test_user_counts_per_job(trial: Trial) -> None:
     """One job takes all of it that it can and holds it; the other then gets as much as if it were alone."""
     holding = textwrap.dedent(HOG) + "print('holding', flush=True); time.sleep(8)"
     hog, honest = trial.job(holding, open_files=1024), trial.job(HOG, open_files=1024)

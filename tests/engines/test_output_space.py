@@ -19,7 +19,7 @@ def space(blocks: int, inodes: int) -> os.statvfs_result:
     return os.statvfs_result((BLOCK, BLOCK, size, size - blocks, size - blocks, total, total - inodes, 0, 0, 255))
 
 
-def test_file_system_is_one_block_and_one_inode_larger_than_the_limits() -> None:
+def test_file_system_size() -> None:
     assert (output_size_bytes(LIMITS), output_inodes(LIMITS)) == (MIB + 64 * 1024, 52)
 
 
@@ -33,5 +33,5 @@ def test_file_system_is_one_block_and_one_inode_larger_than_the_limits() -> None
         (1, 52, (End.OUTPUT_FILES, "more than 50 files and folders")),
     ],
 )
-def test_use_beyond_a_limit_is_named(blocks: int, inodes: int, excess: tuple[End, str] | None) -> None:
+def test_output_excess_named(blocks: int, inodes: int, excess: tuple[End, str] | None) -> None:
     assert output_excess(space(blocks, inodes), LIMITS) == excess

@@ -10,18 +10,18 @@ import sys
 
 from tests.storm.storm import storm
 
-from palio.engines import ENGINES, find_fault
+from palio.engines import AUTO, find_fault
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=str(__doc__).split("\n\n")[0])
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="default: each that works here")
+    parser.add_argument("--engine", action="append", choices=AUTO, help="default: each that works here")
     parser.add_argument("--blows", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=30.0, help="no blow after that; default: 30")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidies up like Ctrl-C
-    engines = asked.engine or [name for name in ENGINES if find_fault(name) is None]
+    engines = asked.engine or [name for name in AUTO if find_fault(name) is None]
     if not engines:
         print("No engine works on this machine, so there is nothing to strike.", file=sys.stderr)
         return 12

@@ -31,7 +31,7 @@ def finish(engine: BubblewrapEngine, work: Work) -> str | None:
     return result.image
 
 
-def test_each_start_is_counted_and_nothing_else(tmp_path: Path) -> None:
+def test_starts_counted(tmp_path: Path) -> None:
     engine = BubblewrapEngine(tmp_path / "palio/bubblewrap")
     starts = Starts("bubblewrap", tmp_path, tmp_path)
     (tmp_path / "context").mkdir()

@@ -28,7 +28,7 @@ def over(request: pytest.FixtureRequest) -> Iterator[Report]:
         yield made
 
 
-def test_a_short_storm_leaves_everything_in_order(over: Report) -> None:
+def test_short_storm(over: Report) -> None:
     assert over.findings == [], over.shown()
     assert over.struck.total() > BLOWS // 2
     assert over.ends["scored"] > 1
@@ -63,7 +63,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize(("change", "told"), PLANTED.values(), ids=PLANTED)
-def test_a_planted_fault_in_the_database_is_found(over: Report, change: str, told: str, tmp_path: Path) -> None:
+def test_database_fault_found(over: Report, change: str, told: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(over.data, data, symlinks=True)
     with closing(sqlite3.connect(data / "palio.sqlite3")) as database:
@@ -72,7 +72,7 @@ def test_a_planted_fault_in_the_database_is_found(over: Report, change: str, tol
     assert [line for line in judge(data, over.accepted, over.starts) if told in line] != []
 
 
-def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
+def test_lost_or_duplicate_found(over: Report) -> None:
     (identity, *_) = scored(over)
     name = f"palio-{identity}-score"
     lost = {**over.accepted, "no-such-id": next(iter(over.accepted.values()))}
@@ -87,7 +87,7 @@ def test_what_is_lost_twice_or_never_started_is_found(over: Report) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_a_platform_that_does_not_tidy_up_is_found() -> None:
+def test_leftover_jobs_found() -> None:
     line = "    def remove(self, work: Work) -> None:\n"
     forgetful = Planted("engines/bubblewrap/engine.py", line, f"{line}        return\n")
     with storm(SEED, "bubblewrap", blows=0, seconds=60, submissions=2, planted=forgetful) as report:
@@ -96,7 +96,7 @@ def test_a_platform_that_does_not_tidy_up_is_found() -> None:
 
 @pytest.mark.bubblewrap
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can count the starts of sandboxes")
-def test_a_platform_that_starts_jobs_twice_is_found() -> None:
+def test_duplicate_starts_found() -> None:
     line = '        _supervise(folder, lock, "supervisor")\n'
     twice = Planted("engines/bubblewrap/engine.py", line, line + line)
     # Such attempts are tried again and again, for minutes; the first is enough.
@@ -104,7 +104,7 @@ def test_a_platform_that_starts_jobs_twice_is_found() -> None:
         assert any(line.endswith("was started 2 times") for line in report.findings), report.shown()
 
 
-def test_what_is_left_over_is_found(over: Report) -> None:
+def test_leftovers_found(over: Report) -> None:
     (identity, *_) = scored(over)
     half = over.data / "runs" / identity / ".work"
     half.mkdir()

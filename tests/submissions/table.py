@@ -15,7 +15,7 @@ from tests.submissions.arena import Arena, Ending, arena
 from tests.submissions.attacks import AS_USER, Attack, read_attacks
 from tests.submissions.ordinary import ArenaOfUser, arena_of_user
 
-from palio.engines import ENGINES, find_fault
+from palio.engines import AUTO, find_fault
 
 PAGE = ROOT / "docs/isolation.md"
 BEGIN, END = "<!-- written by python -m tests.submissions.table -->\n", "<!-- end -->"
@@ -24,7 +24,7 @@ TITLES = {f"bubblewrap{AS_USER}": "bubblewrap, ordinary user"}
 
 
 def main() -> int:
-    engines = [name for name in ENGINES if find_fault(name) is None]
+    engines = [name for name in AUTO if find_fault(name) is None]
     attacks = read_attacks()
     engines += [f"bubblewrap{AS_USER}"] if "bubblewrap" in engines and ordinary_user.needed() else []
     columns = [_run(engine, attacks) for engine in engines]

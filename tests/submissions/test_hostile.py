@@ -82,5 +82,5 @@ def test_mednist_by_number_in_name(ground: Arena | ArenaOfUser, mednist: Path, t
     assert (ending.scores["f1"] < 0.25) if blind else (ending.scores["f1"] == 1.0)
 
 
-def test_nothing_is_left(ground: Arena | ArenaOfUser) -> None:
+def test_hostile_leaves_nothing(ground: Arena | ArenaOfUser) -> None:
     assert ground.left_over() == []

@@ -181,10 +181,11 @@ def write_run_folder(attempt: Attempt, *, wrong: list[int] | None = None) -> Pat
     for place, name in enumerate(names):
         started = begun + timedelta(seconds=5 + 20 * place)
         running = attempt.state == name
+        took_s = 500.0 if name == last and attempt.failure_code == "predict-time-limit" else 18.5
         stages[name] = {
             "started": started.isoformat(),
-            "finished": None if running else (started + timedelta(seconds=18.5)).isoformat(),
-            "wall_s": None if running else 18.5,
+            "finished": None if running else (started + timedelta(seconds=took_s)).isoformat(),
+            "wall_s": None if running else took_s,
             "end": None if running else "exit",
             "exit_code": None if running else 0,
             "peak_memory_bytes": None if running else 300 * 1024**2,

@@ -101,9 +101,7 @@ def packed(tmp_path: Path) -> Path:
     return pack(write_context(tmp_path / "folder"), tmp_path / "model.zip").path
 
 
-def test_login_keeps_what_was_given_where_others_cannot_read_it(
-    palio: Terminal, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_login_file_private(palio: Terminal, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("PALIO_SERVER")
     said = palio("login", palio.address, "--json")
     kept = tmp_path / "home/login.json"
@@ -117,14 +115,14 @@ def test_login_keeps_what_was_given_where_others_cannot_read_it(
     assert (said.exit_code, "palio login URL" in said.err) == (2, True)
 
 
-def test_login_with_a_wrong_token_keeps_nothing(palio: Terminal, tmp_path: Path) -> None:
+def test_login_invalid_token(palio: Terminal, tmp_path: Path) -> None:
     said = palio("login", palio.address, "--token", "palio_wrong")
     assert said.exit_code == 2
     assert "(token-refused)" in said.err
     assert not (tmp_path / "home/login.json").exists()
 
 
-def test_token_goes_to_its_own_platform_alone(palio: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_token_sent_to_own_platform_only(palio: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     palio("login", palio.address)
     monkeypatch.delenv("PALIO_TOKEN")
     monkeypatch.setenv("PALIO_SERVER", "http://127.0.0.1:9")
@@ -132,20 +130,20 @@ def test_token_goes_to_its_own_platform_alone(palio: Terminal, monkeypatch: pyte
     assert (said.exit_code, "there is no token for http://127.0.0.1:9" in said.err) == (2, True)
 
 
-def test_join_accepts_the_terms_that_were_shown(palio: Terminal, world: World) -> None:
+def test_join_accepts_shown_terms(palio: Terminal, world: World) -> None:
     palio.sign_in(world.dave)
     said = palio("join", "mednist", "--accept-terms")
     assert (said.exit_code, said.out) == (0, "You joined as team dave.\n")
     assert Registration.objects.get(user=world.dave).terms_accepted is not None
 
 
-def test_submit_without_joining_says_how(palio: Terminal, world: World, packed: Path) -> None:
+def test_submit_not_joined(palio: Terminal, world: World, packed: Path) -> None:
     palio.sign_in(world.dave)
     said = palio("submit", packed, "-c", "mednist")
     assert (said.exit_code, "Join with `palio join mednist`" in said.err) == (2, True)
 
 
-def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+def test_submit_wait_output_of_run(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--note", "from a shell", "--wait")
     submission = Submission.objects.get()
     assert said.exit_code == 0
@@ -158,9 +156,7 @@ def test_submit_and_wait_ends_as_run_would_have(palio: Terminal, controlled: "St
     assert (submission.note, submission.charged) == ("from a shell", True)
 
 
-def test_submit_and_wait_shows_the_failure_with_its_exit_code(
-    palio: Terminal, controlled: "SteppedController", packed: Path, world: World
-) -> None:
+def test_submit_wait_failure(palio: Terminal, controlled: "SteppedController", packed: Path, world: World) -> None:
     from tests.web.controller.programmed_engine import exits
 
     controlled.engine.programs = {**controlled.engine.programs, "predict": exits}
@@ -174,13 +170,13 @@ def test_submit_and_wait_shows_the_failure_with_its_exit_code(
     assert (said.exit_code, "Failed at predict. Action needed: the participant." in said.err) == (10, True)
 
 
-def test_submit_wait_json_prints_one_object(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+def test_submit_wait_json(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     said = palio("submit", packed, "-c", "mednist", "--wait", "--json")
     ended = json.loads(said.out)
     assert (said.exit_code, ended["state"], ended["scores"]) == (0, "scored", {"accuracy": 1.0})
 
 
-def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> None:
+def test_submit_refused(palio: Terminal, tmp_path: Path) -> None:
     path = tmp_path / "bad.zip"
     path.write_bytes(context_zip(dockerfile="FROM x\nCOPY lost.py /\n"))
     said = palio("submit", path, "-c", "mednist")
@@ -190,14 +186,14 @@ def test_submit_what_the_platform_refuses(palio: Terminal, tmp_path: Path) -> No
     assert StoredFile.objects.count() == 0
 
 
-def test_submit_over_the_limit_sends_nothing(palio: Terminal, world: World, packed: Path) -> None:
+def test_submit_over_limit_sends_nothing(palio: Terminal, world: World, packed: Path) -> None:
     submit(stored(world.team, world.bea), world.bea)
     said = palio("submit", packed, "-c", "mednist", "--json")
     assert (said.exit_code, json.loads(said.out)["failure"]["code"]) == (10, "submission-running")
     assert StoredFile.objects.count() == 1
 
 
-def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: World) -> None:
+def test_challenge_name_optional_if_single(palio: Terminal, world: World) -> None:
     said = palio("status")
     assert (
         said.exit_code,
@@ -208,7 +204,7 @@ def test_challenge_need_not_be_named_where_there_is_one(palio: Terminal, world: 
 
 
 @pytest.mark.parametrize("command", ["join", "leaderboard", "export", "submit", "status"])
-def test_challenge_that_is_not_there_is_named(palio: Terminal, packed: Path, command: str) -> None:
+def test_challenge_not_found(palio: Terminal, packed: Path, command: str) -> None:
     words = (
         [packed, "-c", "medmnist"]
         if command == "submit"
@@ -227,13 +223,13 @@ def test_challenge_that_is_not_there_is_named(palio: Terminal, packed: Path, com
 
 @pytest.mark.parametrize("command", ["status", "logs", "cancel"])
 @pytest.mark.parametrize("name", ["nonsense", "../me", "a/b"])
-def test_submission_that_is_not_there_is_named(palio: Terminal, command: str, name: str) -> None:
+def test_submission_not_found(palio: Terminal, command: str, name: str) -> None:
     said = palio(command, name)
     assert (said.exit_code, f"has no submission `{name}` that you can see" in said.err) == (2, True)
     assert "Next: `palio status` lists your team's submissions." in said.err
 
 
-def test_cancel_that_counts_asks_for_it(palio: Terminal, world: World, tmp_path: Path) -> None:
+def test_cancel_counting_asks(palio: Terminal, world: World, tmp_path: Path) -> None:
     publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio="  logs: {predict: full}\n"))
     world.team.challenge.refresh_from_db()
     submission = add_submission(world.team, state=State.PREDICT)
@@ -258,7 +254,7 @@ def test_status_cancel_and_logs(palio: Terminal, world: World) -> None:
     assert listed[1].split()[:1] == [submission.pk]
 
 
-def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+def test_status_lists_scores_and_failures(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     from tests.web.controller.programmed_engine import exits
 
     palio("submit", packed, "-c", "mednist", "--wait")
@@ -269,7 +265,7 @@ def test_status_lists_scores_and_what_failed(palio: Terminal, controlled: "Stepp
     assert sorted(row[5:] for row in rows) == [["failed", "(predict-exit)", "yes"], ["scored", "yes", "1"]]
 
 
-def test_logs_of_what_has_run(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
+def test_logs_of_stages(palio: Terminal, controlled: "SteppedController", packed: Path) -> None:
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("logs", Submission.objects.get().pk, "--json")
     assert "build" in json.loads(said.out)["logs"]
@@ -286,7 +282,7 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
 
 
-def test_submit_answers_questions(palio: Terminal, world: World, packed: Path, tmp_path: Path) -> None:
+def test_submit_with_answers(palio: Terminal, world: World, packed: Path, tmp_path: Path) -> None:
     sheet = (
         'fact_sheet:\n  method: {type: text, is_required: "true"}\n  size: {type: select, selection: [small, large]}\n'
     )
@@ -304,7 +300,7 @@ def test_submit_answers_questions(palio: Terminal, world: World, packed: Path, t
         assert palio(*command, "--answers", wrong).exit_code == 2
 
 
-def test_choose_puts_a_submission_on_the_leaderboard(palio: Terminal, world: World, tmp_path: Path) -> None:
+def test_choose_submission(palio: Terminal, world: World, tmp_path: Path) -> None:
     rule = "    submission_rule: Add_And_Delete\n"
     more = "  - {title: Speed, key: speed, columns: [{key: seconds, index: 0, sorting: asc}]}\n"
     bundle = write_leaderboard_bundle(tmp_path / "choosing", board=rule)

@@ -38,9 +38,7 @@ def sign_in(user: User, monkeypatch: pytest.MonkeyPatch, *scopes: str) -> None:
     monkeypatch.setenv("PALIO_TOKEN", make_token(user, "test", scopes or ["read", "organize"], days=1)[1])
 
 
-def test_export_writes_a_folder_and_never_over_another(
-    full: Full, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_export_folder_not_overwritten(full: Full, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["export", "mednist", "--runs"]) == 0
     folder = tmp_path / "mednist-export"
     assert capsys.readouterr().out == f"mednist was exported to {folder}. README.md there describes every file.\n"
@@ -51,14 +49,14 @@ def test_export_writes_a_folder_and_never_over_another(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_export_writes_a_zip_where_one_is_named(full: Full, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_export_zip(full: Full, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["export", "mednist", "-o", "paper/all.zip", "--json"]) == 0
     path = tmp_path / "paper/all.zip"
     assert json.loads(capsys.readouterr().out) == {"challenge": "mednist", "to": str(path)}
     assert zipfile.ZipFile(path).testzip() is None
 
 
-def test_export_is_refused_to_whom_it_is_not_for(
+def test_export_organizer_only(
     full: Full, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = sorted(tmp_path.iterdir())

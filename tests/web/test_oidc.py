@@ -58,7 +58,7 @@ def walked(data: Path, **more: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_account_is_made_with_an_identity_provider(provider: str, tmp_path: Path) -> None:
+def test_account_from_identity_provider(provider: str, tmp_path: Path) -> None:
     assert walked(
         tmp_path,
         PALIO_OIDC_URL=provider,
@@ -74,5 +74,5 @@ def test_account_is_made_with_an_identity_provider(provider: str, tmp_path: Path
     }
 
 
-def test_no_button_where_none_is_configured(tmp_path: Path) -> None:
+def test_no_button_without_provider(tmp_path: Path) -> None:
     assert walked(tmp_path) == {"button": None}

@@ -27,7 +27,7 @@ LONG = "not every_step"
 
 @pytest.mark.timeout(2400)
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on PostgreSQL already")
-def test_everything_on_postgresql() -> None:
+def test_web_tests_on_postgresql() -> None:
     if programs() is None:
         lacking("no PostgreSQL server is installed (Debian's package postgresql)")
     options = [f"--ignore={HERE / name}" for name in LEFT_OUT]

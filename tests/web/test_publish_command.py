@@ -38,7 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list
     return code, (out.out or out.err).splitlines()
 
 
-def test_publish_makes_a_draft_then_shows_it_then_does_nothing(
+def test_publish_draft_then_visible(
     capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path
 ) -> None:
     url = f"{live_server.url}/c/vowels/"
@@ -48,7 +48,7 @@ def test_publish_makes_a_draft_then_shows_it_then_does_nothing(
     assert said(capsys, str(small_bundle)) == (0, [nothing, url])
 
 
-def test_publish_of_a_zip_is_publishing_what_it_holds(
+def test_publish_zip(
     capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path, tmp_path: Path
 ) -> None:
     url = f"{live_server.url}/c/vowels/"
@@ -58,9 +58,7 @@ def test_publish_of_a_zip_is_publishing_what_it_holds(
     assert said(capsys, str(small_bundle)) == (0, [nothing, url])
 
 
-def test_publish_of_a_zip_that_holds_no_challenge_is_refused_with_its_name(
-    capsys: pytest.CaptureFixture[str], small_bundle: Path, tmp_path: Path
-) -> None:
+def test_publish_zip_without_challenge(capsys: pytest.CaptureFixture[str], small_bundle: Path, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(tmp_path / "pages"), "zip", small_bundle / "scoring_program")
     code, lines = said(capsys, archive)
     assert code == 11
@@ -68,7 +66,7 @@ def test_publish_of_a_zip_that_holds_no_challenge_is_refused_with_its_name(
     assert [line for line in lines if "/tmp" in line] == []
 
 
-def test_publish_of_a_new_version_says_what_it_changes(
+def test_publish_version_differences(
     capsys: pytest.CaptureFixture[str], live_server: "LiveServer", small_bundle: Path, tmp_path: Path
 ) -> None:
     said(capsys, str(small_bundle), "--slug", "letters")
@@ -86,15 +84,13 @@ def test_publish_of_a_new_version_says_what_it_changes(
     assert Challenge.objects.get(slug="letters").versions.get(number=2).note == "Kinder."
 
 
-def test_publish_with_json_prints_one_object(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
+def test_publish_json(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
     code, lines = said(capsys, str(small_bundle), "--json")
     answer = json.loads("\n".join(lines))
     assert (code, answer["is_new"], answer["challenge"]["slug"]) == (0, True, "vowels")
 
 
-def test_publish_of_a_faulty_bundle_is_refused_before_anything_is_sent(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_publish_faulty_bundle_sends_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "vowels")
     (folder / "overview.md").unlink()
     code, lines = said(capsys, str(folder))
@@ -102,7 +98,7 @@ def test_publish_of_a_faulty_bundle_is_refused_before_anything_is_sent(
     assert lines[1] == f"{folder} has 1 problem."
 
 
-def test_publish_under_a_name_of_others_is_refused(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
+def test_publish_slug_taken(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
     code, lines = said(capsys, str(small_bundle), "--slug", "mednist")
     assert code != 0
     assert "You may not do this" in "\n".join(lines)

@@ -23,14 +23,14 @@ def settings_of(data: Path, *names: str, **given: str) -> dict[str, object]:
     return dict(json.loads(result.stdout))
 
 
-def test_production_passes_all_of_djangos_checks(tmp_path: Path) -> None:
+def test_production_deploy_checks(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "django", "check", "--deploy", "--fail-level", "WARNING"]
     given = environment(PALIO_DATA=str(tmp_path), DJANGO_SETTINGS_MODULE="palio.web.settings", **EXPOSED)
     result = subprocess.run(command, env=given, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 
 
-def test_names_that_are_answered(tmp_path: Path) -> None:
+def test_allowed_hosts(tmp_path: Path) -> None:
     names = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS")
     assert settings_of(tmp_path, *names) == {
         "ALLOWED_HOSTS": ["127.0.0.1", "localhost", "[::1]"],
@@ -42,7 +42,7 @@ def test_names_that_are_answered(tmp_path: Path) -> None:
     }
 
 
-def test_proxy_is_believed_only_where_there_is_one(tmp_path: Path) -> None:
+def test_proxy_headers_only_with_proxy(tmp_path: Path) -> None:
     names = ("SECURE_PROXY_SSL_HEADER", "ALLAUTH_TRUSTED_PROXY_COUNT", "USE_X_FORWARDED_HOST", "SECURE_SSL_REDIRECT")
     assert settings_of(tmp_path, *names) == dict.fromkeys(names)
     assert settings_of(tmp_path, *names, **EXPOSED) == {
@@ -53,7 +53,7 @@ def test_proxy_is_believed_only_where_there_is_one(tmp_path: Path) -> None:
     }
 
 
-def test_database_address_is_taken_apart(tmp_path: Path) -> None:
+def test_database_url_parsed(tmp_path: Path) -> None:
     url = "postgresql://pa%40lio:p%2Fss@db.example:5433/the%20one?sslmode=require"
     databases = settings_of(tmp_path, "DATABASES", DATABASE_URL=url)["DATABASES"]
     assert databases == {
@@ -71,7 +71,7 @@ def test_database_address_is_taken_apart(tmp_path: Path) -> None:
     }
 
 
-def test_mail_address_is_taken_apart(tmp_path: Path) -> None:
+def test_mail_url_parsed(tmp_path: Path) -> None:
     given = {"PALIO_MAIL_URL": "smtp://me:p%40ss@mail.example:587", "PALIO_MAIL_FROM": "palio@example.org"}
     names = ("EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "DEFAULT_FROM_EMAIL")
     assert settings_of(tmp_path, *names, **given) == {

@@ -38,7 +38,7 @@ _LABELS = {True: "ok", False: "FAILED", None: "note"}
 def check(bundle: Path, with_self_test: bool, engine: str, images: tuple[str, ...], as_json: bool) -> int:
     """Validate BUNDLE, a folder or a zip, and list every problem, with file and line.
 
-    Exits with 0 if the bundle can be used, even with warnings, and with 11 if not.
+    Exits with 0 if there are no errors, even if there are warnings, else with 11.
     """
     from palio.core.bundle.zipped import bundle_folder
 
@@ -77,8 +77,17 @@ def _check(
             }
         )
     else:
-        click.echo("\nThis bundle can be used." if sound else "\nThis bundle cannot be used yet.")
+        click.echo(f"\n{_conclusion(errors, checks)}")
     return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
+
+
+def _conclusion(errors: Sequence["Problem"], checks: Sequence["Check"]) -> str:
+    failed = [check for check in checks if check.passed is False]
+    if errors or any(not check.solution for check in failed):
+        return "This bundle cannot be used yet."
+    if solutions := ", ".join(dict.fromkeys(check.solution for check in failed)):
+        return f"This bundle can be used. Fix these solutions, or remove them from competition.yaml: {solutions}."
+    return "This bundle can be used."
 
 
 def _check_task(opened: "OpenBundle", *, as_json: bool) -> int:

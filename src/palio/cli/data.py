@@ -109,17 +109,17 @@ def _count(_: click.Context, param: click.Parameter, value: str | None) -> "int 
 )
 @click.option("--file-column", help="Column of --labels that names the file or case. [default: file]")
 @click.option("--label-column", help="Column of --labels with the label, a class or a number. [default: class, if any]")
-@click.option("--group-column", help="Column of --labels with what stays in one split, such as the patient.")
+@click.option("--group-column", help="Column of --labels that names a group to keep in one split, such as the patient.")
 @click.option("--split-column", help="Column of --labels with an existing split to keep: train, validation or test.")
 @click.option(
-    "--stratify-by", multiple=True, help="Column of --labels to balance as well, such as the site. Repeatable."
+    "--stratify-by", multiple=True, help="Column of --labels to balance as well, such as the site. Can be repeated."
 )
-@click.option("--masks", type=click.Path(path_type=Path), help="Folder of masks, named as the images or cases.")
-@click.option("--mask-suffix", help="End of the names of masks before the suffix, such as _mask.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Folder of masks, named like the images or cases.")
+@click.option("--mask-suffix", help="What the names of masks end with, before the file suffix, such as _mask.")
 @click.option("--case", help="Pattern for the files of one case, such as '{case}_*.nii.gz' or '{case}/'.")
 @click.option(
     "--group-by",
-    help="Regular expression on paths below FOLDER. Images whose first group matches alike stay in one split.",
+    help="Regular expression on paths below FOLDER. Images with the same match of its first group stay in one split.",
 )
 @click.option("--keep-metadata", is_flag=True, help="Copy files as they are, with EXIF, texts and tags.")
 @rendering.as_json_option

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from palio.cli import rendering
-from palio.core.errors import EXIT_CODES, Cause
+from palio.core.errors import EXIT_CODES, Cause, PalioError
+from palio.engines import ENGINES
 
 FREE_GIB_WANTED = 10
 REFERENCE_PACKAGES = ("torch", "monai", "sklearn")  # imported by the MedNIST programs
@@ -29,32 +30,42 @@ class Finding:
 
 
 @click.command()
+@click.option(
+    "--engine",
+    "engine_name",
+    type=click.Choice(ENGINES),
+    help="Engine to check; by default all that need no settings: docker and bubblewrap.",
+)
 @rendering.as_json_option
-def doctor(as_json: bool) -> int:
+def doctor(engine_name: str | None, as_json: bool) -> int:
     """Check what this machine can run: engines, isolation, disk, memory and packages.
 
     For anything missing, prints the command that adds it. Exits with 0 if at least one engine is available, else with
     12.
     """
-    from palio.engines import ENGINES, find_fault, open_engine
+    from palio.engines import AUTO, find_fault, open_engine
 
     findings = [_python(), _system(), _memory(), _disk(), *_packages(), *_proxy()]
     isolation: dict[str, list[dict[str, str]]] = {}
-    for name in ENGINES:
+    for name in [engine_name] if engine_name else AUTO:
         if fault := find_fault(name):
             findings.append(Finding(name, False, fault.reason, fault.next_step))
             continue
-        engine, _ = open_engine(name)
+        try:
+            engine, _ = open_engine(name)
+        except PalioError as error:  # found only by trying
+            findings.append(Finding(name, False, error.failure.message.rstrip("."), error.failure.next_step))
+            continue
         findings.append(Finding(name, True, f"{engine.describe()} is available"))
         isolation[name] = [asdict(guarantee) for guarantee in engine.guarantees()]
     if as_json:
         rendering.echo_json({"findings": [asdict(finding) for finding in findings], "isolation": isolation})
     else:
-        _show(findings, isolation)
+        _show(findings, isolation, is_one=engine_name is not None)
     return 0 if isolation else EXIT_CODES[Cause.PLATFORM]
 
 
-def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]]) -> None:
+def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]], *, is_one: bool) -> None:
     for finding in findings:
         mark = click.style("ok     ", fg="green") if finding.fine else click.style("missing", fg="yellow")
         click.echo(f"{mark} {finding.subject:<11} {finding.text}")
@@ -67,8 +78,9 @@ def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]]) -
         for guarantee, enforcement, detail in rows:
             click.echo(f"  {guarantee:<{width}}  {enforcement:<23}  {detail}".rstrip())
     if not isolation:
-        click.echo("\nNo engine is available, so nothing can run yet. Follow one of the steps above.")
-    elif len(isolation) == 1:
+        which = "This engine is not available" if is_one else "No engine is available, so nothing can run yet"
+        click.echo(f"\n{which}. Follow {'the step' if is_one else 'one of the steps'} above.")
+    elif len(isolation) == 1 and not is_one:
         click.echo("\nYou only need one engine.")
 
 

@@ -18,7 +18,7 @@ image_option = click.option(
     "images",
     multiple=True,
     metavar="OLD=NEW",
-    help="Use the image NEW where a bundle names OLD, which this machine does not have. Can be repeated. "
+    help="Use the image NEW where a bundle names OLD and this machine lacks it. Can be repeated. "
     "[default: the table [images] in palio.toml]",
 )
 

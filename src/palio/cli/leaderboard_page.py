@@ -43,9 +43,13 @@ def leaderboard_page(ranking: RunLeaderboard, notes: Sequence[str]) -> str:
 
 def _table(ranking: RunLeaderboard) -> str:
     primary, columns = ranking.primary, ranking.columns
-    intervals = [run.intervals[primary.key] for run in ranking.ranked if primary.key in run.intervals]
-    intervals = intervals if primary in columns else []
-    axis = Axis.around([end for found in intervals for end in (found.low, found.high)]) if intervals else None
+    drawn = [
+        value
+        for run in ranking.ranked
+        if primary in columns and (interval := run.intervals.get(primary.key))
+        for value in (run.row.values[primary.key], interval.low, interval.high)
+    ]
+    axis = Axis.around(drawn) if drawn else None
     others = [column for column in columns if column != primary]
     head = ['<th class="rank" scope="col">Rank</th><th class="run" scope="col">Run</th>']
     if primary in columns:

@@ -79,7 +79,7 @@ def run(
 
     Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
     with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file; or the path of a
-    solution in CHALLENGE, as `solutions:` names it.
+    solution in CHALLENGE, as listed under `solutions:`.
     """
     with _file_or_solution(submission, challenge) as path:
         return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json, images=images)
@@ -117,7 +117,8 @@ def _file_or_solution(given: Path, challenge: Path) -> Iterator[Path]:
     from palio.core.self_test.answers import zipped
 
     bundle = read_bundle(challenge)
-    solutions = {each.path.relative_to(bundle.root).as_posix(): each.path for each in bundle.solutions}
+    there = [each.path for each in bundle.solutions if each.path.exists()]
+    solutions = {path.relative_to(bundle.root).as_posix(): path for path in there}
     path = solutions.get(given.as_posix())
     if path is None:
         named = f" Its solutions: {', '.join(solutions)}." if solutions else ""

@@ -7,7 +7,7 @@ from palio.cli import rendering
 
 @click.command()
 def schema() -> None:
-    """Print JSON Schema of competition.yaml, with which editors complete and check the file.
+    """Print the JSON Schema of competition.yaml, which editors use to complete and check the file.
 
     For example: `palio schema > competition.schema.json`, then a first line
     `# yaml-language-server: $schema=competition.schema.json` in competition.yaml.

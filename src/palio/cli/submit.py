@@ -187,7 +187,7 @@ def cancel(submission: str, counts: bool, as_json: bool) -> None:
 def choose(submission: str, take_off: bool, as_json: bool) -> None:
     """Put SUBMISSION on the leaderboard, where the challenge leaves the choice to teams.
 
-    If the challenge shows one submission of each team, it replaces the one that is there.
+    If the challenge shows one submission of each team, it replaces your team's current one.
     """
     from palio.client import connect
     from palio.client import submitting as client

@@ -5,15 +5,16 @@ server can step many. A process may be killed at any point: a new Evaluation of 
 through the same sequence and skips what has been done. A job is never started twice; if a started job has disappeared,
 that is an engine fault. A finished attempt keeps its verdict.
 
-Dropping an Evaluation leaves its jobs running for another process to resume; `cancel` ends them. Peak memory and
-process counts are those observed by the processes that watched a job.
+Dropping an Evaluation leaves its jobs running for another process to resume; `cancel` ends them.
+
+It is a long module because the sequence, with what each stage may see and which failure is whose, is reviewed as a
+whole. What a step does in detail is in core.attempt.
 """
 
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -31,7 +32,8 @@ from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
 from palio.core.attempt.restore import restore_all
 from palio.core.attempt.resume import resume
-from palio.core.attempt.run_folder import Result, RunFolder, Stage, StageRecord, Verdict
+from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict
+from palio.core.attempt.work import AttemptWork
 from palio.core.bundle.leaderboards import score_columns
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.program import read_program, with_container_paths
@@ -98,13 +100,12 @@ class Evaluation:
         self.image: BundleImage | None = None  # known after the first step, if a program runs in it
         self._watch = watch
         self.result, has_begun = resume(attempt, folder)
-        self._recorded_stages = frozenset(self.result.stages)
         self._engine = engine
         self._progress = Progress(folder.work)
         self._prepared = Prepared(attempt.bundle, self._progress, copies)
-        works = attempt.all_work(folder) if has_begun else ()
-        self._started: dict[str, Work] = {work.name: work for work in works}  # and not removed yet
         self._tasks = attempt.tasks()
+        left = [*attempt.all_work(folder)] if has_begun else []
+        self._work = AttemptWork(self._tasks, engine, folder, self._progress, self.result, left)
         self._ingests = False  # whether the ingestion program runs the submission
         self._moves = self._evaluate()
 
@@ -373,7 +374,10 @@ class Evaluation:
         result = yield from self._run(job, recorded=self.stage is Stage.SCORE)
         verdicts.raise_if_score_stopped(result, job)
         clear(target)
-        verdicts.raise_if_scores_refused(self._engine.collect(job, target), result, job, target)
+        is_results = self.attempt.submission.kind is SubmissionKind.RESULTS
+        skipped = is_results and self.attempt.task.ingestion_program is not None
+        collected = self._engine.collect(job, target)
+        verdicts.raise_if_scores_refused(collected, result, job, target, ingestion_skipped=skipped)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """Builds the program's own Dockerfile, else the image that the bundle names; once per digest."""
@@ -392,51 +396,11 @@ class Evaluation:
         return self._prepared.copied(name + part, self._prepared.unzipped(field, path, part), executable=executable)
 
     def _run(self, work: Work, *, recorded: bool = True) -> Generator[Stage, None, JobResult]:
-        """Starts the work, waits for its end and records the result. Skips what an earlier process has done."""
-        self._started[work.name] = work
-        if (result := self._progress.result(work)) is None:
-            record = self.result.stages.get(self.stage) or StageRecord(started=datetime.now(UTC))
-            record = replace(record, finished=None)  # of an earlier task
-            if recorded:
-                self.result.stages[self.stage] = record
-            if not self._was_started(work, recorded=recorded):
-                self._engine.start(work)
-            # Only now, so that nothing counts as started that was not.
-            self._progress.note_start(work)
-            if recorded:
-                self._save()
-            yield self.stage
-            while (result := self._engine.poll(work)) is None:
-                yield self.stage
-            self._progress.note_end(work, result)
-        if recorded and self.result.stages[self.stage].finished is None:
-            self.result.stages[self.stage] = self.result.stages[self.stage].with_end(result)
-            if self.attempt.part:
-                self._join_logs()
-            self._save()
-        return result
-
-    def _was_started(self, work: Work, *, recorded: bool) -> bool:
-        """Whether an earlier process started this job. Images are always requested again, as only their process builds
-        them.
-        """
-        was_recorded = recorded and self.stage in self._recorded_stages and len(self._tasks) == 1
-        return isinstance(work, Job) and (was_recorded or self._progress.is_started(work))
-
-    def _join_logs(self) -> None:
-        """Puts the logs of all tasks so far into the log of the stage."""
-        logs = [(attempt.task.name, attempt.log(self.folder, self.stage)) for attempt in self._tasks]
-        texts = [f"[palio: {name}]\n{log.read_text(encoding='utf-8')}\n" for name, log in logs if log.is_file()]
-        if texts:
-            self.folder.log(self.stage).write_text("".join(texts), encoding="utf-8")
+        return self._work.run(work, self.stage, recorded=recorded)
 
     def _clean_up(self) -> None:
         """Removes what this attempt started. If that fails, .work stays, and the next process tries again."""
-        for work in reversed([*self._started.values()]):
-            with suppress(PalioError):
-                self._engine.remove(work)
-                del self._started[work.name]
-        if not self._started:
+        if self._work.remove():
             self.folder.remove_work()
 
     def _end(self, verdict: Verdict) -> None:
@@ -459,9 +423,6 @@ class Evaluation:
         except OSError:
             return False
         return True
-
-    def _save(self) -> None:
-        self.folder.write_json("result.json", self.result.as_json())
 
     def _write_config(self) -> None:
         attempt = self.attempt

@@ -4,7 +4,8 @@ from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
 
-ENGINES = ("docker", "bubblewrap")  # the order in which `auto` tries them
+AUTO = ("docker", "bubblewrap")  # the order in which `auto` tries them
+ENGINES = (*AUTO, "kubernetes")  # which needs settings, and so is only used by name
 WITHOUT_IMAGES = frozenset({"bubblewrap"})  # engines whose `loads_images` is false, for code that only has the name
 
 
@@ -15,7 +16,7 @@ def open_engine(name: str = "auto") -> tuple[Engine, str]:
     `auto` any engine, is unavailable; message and next step say what is missing and how to add it.
     """
     faults: list[Unavailable] = []
-    for candidate in ENGINES if name == "auto" else (name,):
+    for candidate in AUTO if name == "auto" else (name,):
         fault = find_fault(candidate)
         if fault is None:
             return _make(candidate), _why(name, faults)
@@ -33,6 +34,10 @@ def find_fault(name: str) -> Unavailable | None:
         from palio.engines import docker  # imported here because the SDK takes 0.2 s to import
 
         return docker.why_unavailable()
+    if name == "kubernetes":
+        from palio.engines import kubernetes
+
+        return kubernetes.why_unavailable()
     from palio.engines import bubblewrap
 
     return bubblewrap.why_unavailable()
@@ -50,6 +55,10 @@ def _make(name: str) -> Engine:
         from palio.engines.docker import DockerEngine
 
         return DockerEngine()
+    if name == "kubernetes":
+        from palio.engines.kubernetes import KubernetesEngine
+
+        return KubernetesEngine()
     from palio.engines.bubblewrap import BubblewrapEngine
 
     return BubblewrapEngine()

@@ -49,9 +49,7 @@ def body(module: ModuleType, function: str) -> str:
     return inspect.getsource(getattr(module, function)).split('"""', 2)[2]
 
 
-def test_the_network_and_its_input_are_those_of_the_training(
-    app: ModuleType, inference: ModuleType, score: ModuleType
-) -> None:
+def test_network_same_as_training(app: ModuleType, inference: ModuleType, score: ModuleType) -> None:
     assert (inference.NETWORK, inference.SIZE, inference.CLASSES) == (app.NETWORK, app.SIZE, app.CLASSES)
     assert tuple(app.CLASSES) == score.CLASSES
     for name in ("read_image", "make_network"):
@@ -59,7 +57,7 @@ def test_the_network_and_its_input_are_those_of_the_training(
     assert inspect.getsource(app.Ensemble.forward) == inspect.getsource(inference.Ensemble.forward)
 
 
-def test_the_network_answers_with_the_mean_of_its_members_on_both_sides(app: ModuleType) -> None:
+def test_network_mean_of_members_and_flips(app: ModuleType) -> None:
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
     network, gray = app.make_network(**app.NETWORK).eval(), torch.rand(5, 1, 64, 64)
@@ -70,7 +68,7 @@ def test_the_network_answers_with_the_mean_of_its_members_on_both_sides(app: Mod
         torch.testing.assert_close(network(gray), sum(answers) / len(answers))
 
 
-def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, images: Path, model: Path) -> None:
+def test_images_classified_in_name_order(inference: ModuleType, images: Path, model: Path) -> None:
     (images / "000.jpg").rename(images / "z.JPEG")
     Image.new("L", (64, 64), 100).save(images / "a.PNG")
     (images / "notes.txt").write_text("no image")
@@ -83,7 +81,7 @@ def test_every_image_is_classified_in_the_order_of_names(inference: ModuleType, 
     assert set(classes) <= set(inference.CLASSES)
 
 
-def test_a_trained_model_is_used_with_and_without_its_card(
+def test_model_with_and_without_card(
     app: ModuleType, inference: ModuleType, tmp_path: Path, draw_split: DrawSplit
 ) -> None:
     torch = pytest.importorskip("torch")
@@ -103,9 +101,7 @@ def test_a_trained_model_is_used_with_and_without_its_card(
     assert classify(inference, tmp_path / "testing-data", model) == (0, expected)
 
 
-def test_the_card_has_the_last_word_on_the_network(
-    app: ModuleType, inference: ModuleType, images: Path, model: Path
-) -> None:
+def test_card_overrides_network(app: ModuleType, inference: ModuleType, images: Path, model: Path) -> None:
     smaller = {"members": 2, "widths": [4, 4], "classes": 2}
     app.save(model.parent, app.make_network(**smaller).state_dict(), {"classes": ["CXR", "Hand"], "arguments": smaller})
     status, results = classify(inference, images, model)
@@ -113,7 +109,7 @@ def test_the_card_has_the_last_word_on_the_network(
     assert {row.partition(",")[2] for row in (results or "").splitlines()[1:]} <= {"CXR", "Hand"}
 
 
-def test_unfit_images_are_named_and_fail_the_run(
+def test_unfit_images_named(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert classify(inference, images, model)[0] == 0
@@ -132,7 +128,7 @@ def test_unfit_images_are_named_and_fail_the_run(
     assert list((images.parent / "out").iterdir()) == []
 
 
-def test_more_images_than_are_held_at_once_are_all_classified(
+def test_images_beyond_one_batch(
     inference: ModuleType, images: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = classify(inference, images, model)
@@ -140,7 +136,7 @@ def test_more_images_than_are_held_at_once_are_all_classified(
     assert classify(inference, images, model) == expected
 
 
-def test_a_folder_without_images_is_refused(
+def test_folder_without_images(
     inference: ModuleType, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -152,7 +148,7 @@ def test_a_folder_without_images_is_refused(
     )
 
 
-def test_a_model_that_cannot_be_used_is_refused(
+def test_model_unusable(
     app: ModuleType, inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     smaller = app.NETWORK | {"widths": [4, 4, 4, 4]}
@@ -174,7 +170,7 @@ def test_a_model_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize("card", ["{", "[]", json.dumps({"arguments": {"widths": 3}}), json.dumps({"arguments": 1})])
-def test_a_card_that_makes_no_sense_is_refused(
+def test_card_invalid(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str], card: str
 ) -> None:
     model.with_suffix(".json").write_text(card)
@@ -184,7 +180,7 @@ def test_a_card_that_makes_no_sense_is_refused(
     assert error.endswith(REMEDY)
 
 
-def test_a_card_with_other_classes_than_outputs_is_refused(
+def test_card_classes_differ_from_outputs(
     app: ModuleType, inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = model.with_suffix(".json")
@@ -195,7 +191,7 @@ def test_a_card_with_other_classes_than_outputs_is_refused(
     )
 
 
-def test_an_output_that_cannot_be_written_is_refused(
+def test_output_not_writable(
     inference: ModuleType, images: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (images.parent / "out").write_text("a file")
@@ -206,9 +202,7 @@ def test_an_output_that_cannot_be_written_is_refused(
     )
 
 
-def test_the_program_finds_the_model_beside_its_folder(
-    challenge: Path, tmp_path: Path, images: Path, model: Path
-) -> None:
+def test_model_beside_program_folder(challenge: Path, tmp_path: Path, images: Path, model: Path) -> None:
     assert model.parent == tmp_path / "model_output"
     (tmp_path / "docker_code_inference").mkdir()
     program = tmp_path / "docker_code_inference" / "inference_on_test.py"

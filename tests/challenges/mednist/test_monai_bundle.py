@@ -49,9 +49,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def test_the_bundle_gives_the_same_predictions(
-    inference: ModuleType, weights: Path, images: Path, tmp_path: Path
-) -> None:
+def test_bundle_same_predictions(inference: ModuleType, weights: Path, images: Path, tmp_path: Path) -> None:
     export = load(CHALLENGE / "monai_bundle" / "export.py")
     bundle, rules = tmp_path / "bundle", read_bundle(CHALLENGE).phases[0].rules
     assert export.main(["--model", str(weights), "--output", str(bundle)]) == 0
@@ -77,9 +75,7 @@ def test_the_bundle_gives_the_same_predictions(
     assert len({row[1] for row in expected[:-1]}) > 2  # the test can fail
 
 
-def test_weights_of_another_network_are_refused(
-    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_weights_of_other_network(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights.write_bytes(b"no weights")
     export = load(CHALLENGE / "monai_bundle" / "export.py")
     assert export.main(["--model", str(weights), "--output", str(tmp_path / "bundle")]) == 1

@@ -40,7 +40,7 @@ def models(app: ModuleType, export: ModuleType, onnx_inference: ModuleType, tmp_
     return weights, tmp_path / "exported" / "model.onnx"
 
 
-def test_the_exported_network_gives_equal_logits(
+def test_exported_network_equal_logits(
     inference: ModuleType, onnx_inference: ModuleType, models: tuple[Path, Path]
 ) -> None:
     torch = pytest.importorskip("torch")
@@ -54,7 +54,7 @@ def test_the_exported_network_gives_equal_logits(
         np.testing.assert_allclose(session.run(["logits"], {"images": images})[0], expected, atol=1e-4)
 
 
-def test_both_programs_write_equal_results_and_refuse_alike(
+def test_programs_equal_results_and_errors(
     inference: ModuleType,
     onnx_inference: ModuleType,
     models: tuple[Path, Path],
@@ -79,7 +79,7 @@ def test_both_programs_write_equal_results_and_refuse_alike(
     assert "003.jpg cannot be read" in refusals[0].err
 
 
-def test_a_model_that_cannot_be_used_is_refused(
+def test_model_unusable(
     onnx_inference: ModuleType, models: tuple[Path, Path], capsys: pytest.CaptureFixture[str], app: ModuleType
 ) -> None:
     model, card = models[1], models[1].with_suffix(".json")
@@ -101,7 +101,7 @@ def test_a_model_that_cannot_be_used_is_refused(
     assert refusal() == f"Cannot read the model {model}: No such file or directory. {REMEDY}\n"
 
 
-def test_the_lean_program_needs_no_pytorch(challenge: Path) -> None:
+def test_lean_program_without_pytorch(challenge: Path) -> None:
     pytest.importorskip("onnxruntime")
     loaded = "import sys, predict; print(*sorted({'torch', 'monai', 'scipy'} & set(sys.modules)))"
     result = subprocess.run(
@@ -113,7 +113,7 @@ def test_the_lean_program_needs_no_pytorch(challenge: Path) -> None:
 @pytest.mark.parametrize(
     "engine", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 )
-def test_the_folder_is_a_submission_that_the_platform_runs(
+def test_folder_is_a_submission(
     engine: str,
     challenge: Path,
     inference: ModuleType,

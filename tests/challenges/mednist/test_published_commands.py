@@ -64,7 +64,7 @@ def published_commands(readme: str) -> list[str]:
     return "".join(blocks).replace("docker run -it ", "docker run ").splitlines()
 
 
-def test_the_published_commands_train_pack_predict_and_score(folder: Path) -> None:
+def test_published_commands(folder: Path) -> None:
     commands = published_commands((folder / "README.md").read_text())
     assert len(commands) == 11
     for command in commands:

@@ -52,7 +52,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 @settings(deadline=None)
 @given(matrices)
-def test_scores_equal_scikit_learn_to_the_last_bit(score: ModuleType, matrix: list[list[int]]) -> None:
+def test_scores_equal_scikit_learn(score: ModuleType, matrix: list[list[int]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     cells = np.array(matrix)
     truth, prediction = (np.repeat(axis.ravel(), cells.ravel()) for axis in np.indices(cells.shape))
@@ -74,7 +74,7 @@ def test_scores_equal_scikit_learn_to_the_last_bit(score: ModuleType, matrix: li
     assert [report[name]["support"] for name in CLASSES] == support
 
 
-def test_the_program_writes_scores_cases_and_report(challenge: Path, tmp_path: Path) -> None:
+def test_program_output(challenge: Path, tmp_path: Path) -> None:
     for name, text in (("ref/truth.csv", REFERENCE), ("res/classification_results.csv", PREDICTIONS)):
         path = tmp_path / "input" / name
         path.parent.mkdir(parents=True)
@@ -110,9 +110,7 @@ def test_the_program_writes_scores_cases_and_report(challenge: Path, tmp_path: P
         pytest.param(re.sub("(.+),(.+)", r'"\1","\2"', PREDICTIONS), id="quoted"),
     ],
 )
-def test_predictions_in_another_form_score_the_same(
-    score: ModuleType, folders: tuple[Path, Path], predictions: str
-) -> None:
+def test_predictions_in_other_form(score: ModuleType, folders: tuple[Path, Path], predictions: str) -> None:
     assert run(score, folders, predictions) == 0
     assert json.loads((folders[1] / "scores.json").read_text()) == SCORES
 
@@ -129,7 +127,7 @@ UNUSUAL = ("/", "\\", '"', "\n\n")  # read with care: folders that differ, quote
 
 @settings(deadline=None)
 @given(answer_files | st.text('1,\n"CXR', max_size=30).map("file,class\n1.jpg,CXR\n{}".format))
-def test_the_fast_reading_agrees_with_the_careful_one(score: ModuleType, content: str) -> None:
+def test_fast_reader_agrees_with_careful(score: ModuleType, content: str) -> None:
     fast = score.faultless_answers(content.encode())
     try:
         careful = score.careful_answers(content.encode(), "p.csv", None)
@@ -141,7 +139,7 @@ def test_the_fast_reading_agrees_with_the_careful_one(score: ModuleType, content
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("folder", ["", "testing-data/", "/mnt/in/"])
-def test_the_fast_reading_takes_any_order_and_folder(score: ModuleType, folder: str, end: str) -> None:
+def test_fast_reader_any_order_and_folder(score: ModuleType, folder: str, end: str) -> None:
     rows = [f"{folder}{number:05}.jpg,{CLASSES[number % 6]}" for number in range(2500)]
     for order in (rows, rows[::-1]):
         answers = score.faultless_answers(end.join(["file,class", *order]).encode())
@@ -149,11 +147,11 @@ def test_the_fast_reading_takes_any_order_and_folder(score: ModuleType, folder: 
         assert answers.classes == [CLASSES[number % 6] for number in range(2500)]
 
 
-def test_the_fast_reading_leaves_a_row_without_a_comma_to_the_careful_one(score: ModuleType) -> None:
+def test_fast_reader_row_without_comma(score: ModuleType) -> None:
     assert score.faultless_answers(b"file,class\nx\ny/z,CXR\nx\ny/a,CXR\n") is None
 
 
-def test_other_files_beside_the_predictions_do_not_matter(score: ModuleType, folders: tuple[Path, Path]) -> None:
+def test_other_files_ignored(score: ModuleType, folders: tuple[Path, Path]) -> None:
     for name in ("metadata", "best_metric_model.pth", "scores.txt", "._p.csv"):
         (folders[0] / "res" / name).write_bytes(b"\0")
     assert run(score, folders, PREDICTIONS) == 0
@@ -252,7 +250,7 @@ NUL = "'res/p.csv' contains NUL bytes, like UTF-16 text and binary files. Save i
         ),
     ],
 )
-def test_predictions_are_refused_with_all_problems(
+def test_predictions_all_problems_listed(
     score: ModuleType,
     folders: tuple[Path, Path],
     capsys: pytest.CaptureFixture[str],
@@ -276,7 +274,7 @@ def test_predictions_are_refused_with_all_problems(
         ),
     ],
 )
-def test_predictions_in_no_or_several_files_are_refused(
+def test_predictions_in_no_or_several_files(
     score: ModuleType, folders: tuple[Path, Path], names: list[str], found: str
 ) -> None:
     for name in names:
@@ -290,7 +288,7 @@ def test_predictions_in_no_or_several_files_are_refused(
 
 @given(st.binary(max_size=200) | st.text('file,class\n\r"1.jpgHandCXR/\\\0', max_size=200).map(str.encode))
 @settings(deadline=None)
-def test_any_bytes_are_scored_or_refused_with_a_sentence(
+def test_any_bytes_scored_or_refused(
     score: ModuleType, tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     root = tmp_path_factory.mktemp("any")
@@ -305,9 +303,7 @@ def test_any_bytes_are_scored_or_refused_with_a_sentence(
     ]
 
 
-def test_a_faulty_reference_is_the_organizers_fault(
-    score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reference_faulty(score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     (folders[0] / "ref" / "testing_solution.csv").write_text("file,class\na/1.jpg,Hand\nb/1.jpg,Hand\n2.jpg,Foot\n")
     assert run(score, folders, PREDICTIONS) == 11
     assert capsys.readouterr().err == (
@@ -319,7 +315,7 @@ def test_a_faulty_reference_is_the_organizers_fault(
     assert contents(folders[1]) == {}
 
 
-def test_a_reference_without_rows_is_the_organizers_fault(
+def test_reference_without_rows(
     score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folders[0] / "ref" / "testing_solution.csv").write_text("file,class\n")
@@ -330,7 +326,7 @@ def test_a_reference_without_rows_is_the_organizers_fault(
 
 
 @pytest.mark.parametrize("lacking", ["ref", "res"])
-def test_a_missing_folder_is_the_organizers_fault(
+def test_folder_missing(
     score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], lacking: str
 ) -> None:
     folder = folders[0] / lacking
@@ -342,9 +338,7 @@ def test_a_missing_folder_is_the_organizers_fault(
     )
 
 
-def test_an_output_that_is_a_file_is_the_organizers_fault(
-    score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_output_is_a_file(score: ModuleType, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     folders[1].write_text("")
     assert run(score, folders, PREDICTIONS) == 11
     assert capsys.readouterr().err == (
@@ -353,7 +347,7 @@ def test_an_output_that_is_a_file_is_the_organizers_fault(
     )
 
 
-def test_a_failed_run_leaves_no_earlier_scores(score: ModuleType, folders: tuple[Path, Path]) -> None:
+def test_failed_run_removes_earlier_scores(score: ModuleType, folders: tuple[Path, Path]) -> None:
     assert run(score, folders, PREDICTIONS) == 0
     assert run(score, folders, "file,class\n") == 10
     assert sorted(contents(folders[1])) == ["problems.txt"]
@@ -362,7 +356,7 @@ def test_a_failed_run_leaves_no_earlier_scores(score: ModuleType, folders: tuple
 
 
 @given(st.floats(0, 1))
-def test_numbers_are_written_in_full_and_without_exponent(score: ModuleType, value: float) -> None:
+def test_numbers_without_exponent(score: ModuleType, value: float) -> None:
     text = score.plain(value)
     assert "e" not in text
     assert float(text) == value
@@ -391,7 +385,7 @@ class Report(HTMLParser):
             self.rows[-1][-1] += data.strip()
 
 
-def test_the_report_has_the_table_and_stands_alone(score: ModuleType, folders: tuple[Path, Path]) -> None:
+def test_report_table_self_contained(score: ModuleType, folders: tuple[Path, Path]) -> None:
     run(score, folders, PREDICTIONS)
     page = (folders[1] / "detailed_results.html").read_text()
     report = Report(page)
@@ -412,7 +406,7 @@ def test_the_report_has_the_table_and_stands_alone(score: ModuleType, folders: t
     assert "@import" not in page
 
 
-def test_the_picture_shows_every_count_and_is_told_in_words(score: ModuleType) -> None:
+def test_report_picture_with_description(score: ModuleType) -> None:
     matrix = [[10 * (j == k) for j in range(6)] for k in range(6)]
     matrix[5][4], matrix[2][0] = 2, 1
     picture = ET.fromstring(score.confusion_picture(matrix))  # noqa: S314 - our own
@@ -426,7 +420,7 @@ def test_the_picture_shows_every_count_and_is_told_in_words(score: ModuleType) -
     assert score.mistakes([[int(j == k) for j in range(6)] for k in range(6)]) == "No mistakes."
 
 
-def test_the_report_says_when_the_images_are_phantoms(score: ModuleType, folders: tuple[Path, Path]) -> None:
+def test_report_phantom_images(score: ModuleType, folders: tuple[Path, Path]) -> None:
     (folders[0] / "ref/PHANTOM.txt").write_text("These are synthetic pictures, not MedNIST.\n")
     run(score, folders, PREDICTIONS)
     page = (folders[1] / "detailed_results.html").read_text()

@@ -31,9 +31,7 @@ def train(app: ModuleType, data: Path, *options: str) -> int:
     return status
 
 
-def test_training_writes_a_state_dict_and_its_card(
-    app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_output(app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch = pytest.importorskip("torch")
     assert train(app, data, "--epochs", "2", "--batch-size", "5", "--seed", "7") == 0
     out = data.parent / "out"
@@ -60,7 +58,7 @@ def test_training_writes_a_state_dict_and_its_card(
     assert card["validation"] == {"images": 6, "epoch": 2, **app.evaluate(network, *validation)}
 
 
-def test_the_same_seed_trains_the_same_model(app: ModuleType, data: Path) -> None:
+def test_training_same_seed(app: ModuleType, data: Path) -> None:
     models = []
     for seed in ("1", "1", "2"):
         assert train(app, data, "--seed", seed) == 0
@@ -80,7 +78,7 @@ def test_evaluation_equals_scikit_learn(app: ModuleType) -> None:
     assert scores["loss"] == pytest.approx(metrics.log_loss(truth, logits.double().softmax(1), labels=range(6)))
 
 
-def test_a_failed_training_leaves_the_model_as_it_was(app: ModuleType, data: Path) -> None:
+def test_failed_training_keeps_model(app: ModuleType, data: Path) -> None:
     out = data.parent / "out"
     out.mkdir()
     for name in ("best_metric_model.pth", "best_metric_model.json"):
@@ -106,7 +104,7 @@ def interrupt_in(app: ModuleType, epoch: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(app, "augment", interrupted)
 
 
-def test_a_training_interrupted_at_once_says_so_and_leaves_the_folder_as_it_was(
+def test_training_interrupted_at_once(
     app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     interrupt_in(app, 1, monkeypatch)
@@ -116,7 +114,7 @@ def test_a_training_interrupted_at_once_says_so_and_leaves_the_folder_as_it_was(
 
 
 @pytest.mark.parametrize("epoch", [2, 4, 7])
-def test_an_interrupted_training_goes_on_to_the_very_same_model(
+def test_interrupted_training_resumes(
     app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], epoch: int
 ) -> None:
     options, out = ["--epochs", "7", "--batch-size", "6"], data.parent / "out"
@@ -136,7 +134,7 @@ def test_an_interrupted_training_goes_on_to_the_very_same_model(
     assert {path.name: path.read_bytes() for path in out.iterdir()} == expected
 
 
-def test_a_checkpoint_of_another_training_is_not_gone_on_from(
+def test_checkpoint_of_other_training_ignored(
     app: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkpoint = data.parent / "out" / "training_checkpoint.pth"
@@ -152,7 +150,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(
     assert "resumes" not in capsys.readouterr().out
 
 
-def test_augmentation_keeps_shape_and_range_and_depends_on_its_generator_alone(app: ModuleType) -> None:
+def test_augmentation_shape_range_and_generator(app: ModuleType) -> None:
     torch = pytest.importorskip("torch")
     images = torch.randint(0, 256, (7, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     one, same, other = (app.augment(images, app.RECIPE, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
@@ -163,7 +161,7 @@ def test_augmentation_keeps_shape_and_range_and_depends_on_its_generator_alone(a
     assert not torch.equal(one, other)
 
 
-def test_augmentation_without_any_change_is_the_image(app: ModuleType) -> None:
+def test_augmentation_without_change(app: ModuleType) -> None:
     torch = pytest.importorskip("torch")
     nothing = app.Recipe(**dict.fromkeys(asdict(app.RECIPE), 0))
     images = torch.randint(0, 256, (5, 1, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -173,7 +171,7 @@ def test_augmentation_without_any_change_is_the_image(app: ModuleType) -> None:
     torch.testing.assert_close(mirrored, images.flip(-1).float() / 255, atol=1e-4, rtol=0)
 
 
-def test_the_learning_rate_rises_to_its_highest_and_falls_to_nothing(app: ModuleType) -> None:
+def test_learning_rate_schedule(app: ModuleType) -> None:
     rates = [app.cycle(step / 100, 0.25) for step in range(101)]
     assert rates[0] == pytest.approx(0.04)
     assert rates[25] == 1
@@ -182,7 +180,7 @@ def test_the_learning_rate_rises_to_its_highest_and_falls_to_nothing(app: Module
     assert rates[25:] == sorted(rates[25:], reverse=True)
 
 
-def test_the_step_written_out_is_that_of_adamw(app: ModuleType) -> None:
+def test_step_equals_adamw(app: ModuleType) -> None:
     torch = pytest.importorskip("torch")
     chance = torch.Generator().manual_seed(0)
     ours = [
@@ -277,7 +275,7 @@ def with_unfit_images(data: Path) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_unusable_input_is_refused_with_a_sentence(
+def test_input_unusable(
     app: ModuleType,
     data: Path,
     capsys: pytest.CaptureFixture[str],
@@ -289,9 +287,7 @@ def test_unusable_input_is_refused_with_a_sentence(
     assert capsys.readouterr() == ("", sentence.format(data=data))
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_training(
-    app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_output_not_writable(app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (data.parent / "out").write_text("a file")
     assert train(app, data) == 1
     assert capsys.readouterr().err == (
@@ -300,9 +296,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_training(
 
 
 @pytest.mark.parametrize("option", ["--epochs=0", "--batch-size=-1", "--learning-rate=nan"])
-def test_numbers_that_make_no_sense_are_refused(
-    app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str], option: str
-) -> None:
+def test_numbers_invalid(app: ModuleType, data: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
     with pytest.raises(SystemExit) as ended:
         train(app, data, option)
     assert ended.value.code == 2
@@ -310,7 +304,7 @@ def test_numbers_that_make_no_sense_are_refused(
     assert capsys.readouterr().err.endswith(f"error: argument {name}: {value} is not greater than zero\n")
 
 
-def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) -> None:
+def test_program_fails_without_traceback(challenge: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     program = challenge / "docker_code_training" / "app.py"
     result = subprocess.run(
@@ -324,9 +318,7 @@ def test_the_program_fails_without_a_traceback(challenge: Path, tmp_path: Path) 
 
 
 @pytest.mark.timeout(600)
-def test_the_reference_model_is_as_good_as_promised(
-    app: ModuleType, inference: ModuleType, mednist: Path, tmp_path: Path
-) -> None:
+def test_reference_model_accuracy(app: ModuleType, inference: ModuleType, mednist: Path, tmp_path: Path) -> None:
     """The real images: 600 to train on, and the 600 testing images, of which no seed may miss more than two."""
     assert app.main(["--input", str(mednist), "--output", str(tmp_path)]) == 0
     model, results = tmp_path / "best_metric_model.pth", tmp_path / "classification_results.csv"

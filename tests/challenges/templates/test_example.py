@@ -24,7 +24,7 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_new_challenge_is_sound(task: str, challenges: dict[str, Path]) -> None:
+def test_new_challenge_sound(task: str, challenges: dict[str, Path]) -> None:
     folder = challenges[task]
     assert {path.name for path in folder.iterdir()} == ENTRIES
     assert [path for path in folder.rglob("*") if path.suffix == ".pyc" or path.name.startswith(".")] == []
@@ -52,7 +52,7 @@ def test_templates_are_in_the_wheel() -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_installing_palio_installs_what_the_programs_need(task: str, challenges: dict[str, Path]) -> None:
+def test_wheel_requirements_of_programs(task: str, challenges: dict[str, Path]) -> None:
     """On bubblewrap they run on this machine's Python, which may have no network."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     installed = {requirement.name: requirement.specifier for requirement in map(Requirement, declared)}

@@ -90,7 +90,7 @@ def test_scorer_names_every_problem_of_a_table(task: str, challenges: dict[str, 
     ],
     ids=["nothing", "empty", "header", "utf16", "nul", "quote", "text"],
 )
-def test_scorer_refuses_what_is_no_table(
+def test_scorer_not_a_table(
     task: str, predictions: dict[str, bytes], challenges: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "input/res").mkdir(parents=True)
@@ -101,7 +101,7 @@ def test_scorer_refuses_what_is_no_table(
 @pytest.mark.parametrize(
     ("task", "value"), [("regression", "nan"), ("regression", "inf"), ("regression", "-1e308"), ("multi-label", "1.5")]
 )
-def test_scorer_refuses_impossible_numbers(task: str, value: str, challenges: dict[str, Path], tmp_path: Path) -> None:
+def test_scorer_impossible_numbers(task: str, value: str, challenges: dict[str, Path], tmp_path: Path) -> None:
     header, *rows = reference(challenges[task])["reference.csv"].decode().splitlines()
     changed = [f"{rows[0].rpartition(',')[0]},{value}", *rows[1:]]
     exit_code, problems, _ = scored(challenges[task], tmp_path, {"a.csv": "\n".join([header, *changed]).encode()})
@@ -223,7 +223,7 @@ def test_hd95_of_known_shapes(
         (4, [2.0, 1.0, 0.5], 2.8300011158),
     ],
 )
-def test_hd95_is_that_of_monai(
+def test_hd95_equals_monai(
     hd95: Callable[[np.ndarray, np.ndarray, list[float]], float], seed: int, spacing_mm: list[float], expected: float
 ) -> None:
     """`expected` is what compute_hausdorff_distance(percentile=95) of MONAI 1.6.1 returned for these masks."""

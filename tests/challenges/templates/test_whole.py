@@ -53,7 +53,7 @@ def test_new_challenge_passes_its_self_test(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_solution_is_good_but_not_perfect_and_better_than_the_starting_kit(
+def test_solution_score(
     task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path, capsys: Printed
 ) -> None:
     got = {}

@@ -51,7 +51,7 @@ def named(tmp_path: Path, inputs: list[str], outputs: list[str], pattern: str | 
         (["a.png"], ["a/a.png/a_seg.png"], "{case}.png", {"a.png": "a/a.png/a_seg.png"}),  # a folder of the new name
     ],
 )
-def test_files_get_the_challenges_names(
+def test_files_renamed_for_challenge(
     tmp_path: Path, inputs: list[str], outputs: list[str], pattern: str | None, expected: dict[str, str]
 ) -> None:
     assert named(tmp_path, inputs, outputs, pattern) == expected
@@ -66,7 +66,7 @@ def test_files_get_the_challenges_names(
         (["masks", "a_seg.png"], "masks/{case}.png"),
     ],
 )
-def test_two_files_for_one_place_are_refused(tmp_path: Path, outputs: list[str], pattern: str) -> None:
+def test_files_with_same_target(tmp_path: Path, outputs: list[str], pattern: str) -> None:
     with pytest.raises(PalioError) as refused:
         named(tmp_path, ["a.png"], outputs, pattern)
     assert refused.value.failure.code == "monai-output-unfit"

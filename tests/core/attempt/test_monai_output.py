@@ -41,7 +41,7 @@ def converted(inputs: Path, policy: MonaiPolicy = POLICY, **files: str) -> list[
         "\ufefffile,class\na.jpg,CXR\n\nb.jpg,HeadCT\nsub/c.jpg,Hand\n",
     ],
 )
-def test_every_form_becomes_the_challenges(inputs: Path, written: str) -> None:
+def test_table_forms_converted(inputs: Path, written: str) -> None:
     expected = ["file,class", "a.jpg,CXR", "b.jpg,HeadCT", "sub/c.jpg,Hand"]
     assert converted(inputs, predictions=written) == expected
 
@@ -49,7 +49,7 @@ def test_every_form_becomes_the_challenges(inputs: Path, written: str) -> None:
 @pytest.mark.parametrize(
     "row", ["a.jpg,3.0", "a.jpg,-1.0", "a.jpg,0.5", "a.jpg,nan", "a.jpg,1e400", "z.jpg,Foot", "a.jpg"]
 )
-def test_what_fits_nothing_is_left_to_the_scoring_program(inputs: Path, row: str) -> None:
+def test_table_unknown_unchanged(inputs: Path, row: str) -> None:
     assert converted(inputs, predictions=f"{row}\na.jpg,0\na.jpg,1\n") == ["file,class", row, "a.jpg,CXR", "a.jpg,Hand"]
 
 
@@ -58,12 +58,12 @@ def test_several_predicted_columns_stay_numbers(inputs: Path) -> None:
     assert converted(inputs, policy, predictions="/mnt/in/a.jpg,0.5,0.25,0.25\n")[1:] == ["a.jpg,0.5,0.25,0.25"]
 
 
-def test_a_number_stays_one_without_classes(inputs: Path) -> None:
+def test_table_number_without_classes(inputs: Path) -> None:
     policy = MonaiPolicy("image", "results.csv", ("file", "age"))
     assert converted(inputs, policy, predictions="/mnt/in/a.jpg,5.0\n") == ["file,age", "a.jpg,5.0"]
 
 
-def test_the_wanted_name_is_preferred(inputs: Path) -> None:
+def test_table_preferred_name(inputs: Path) -> None:
     out = inputs.parent / "out"
     out.mkdir()
     (out / "results.csv").write_text("a.jpg,1.0\n")
@@ -72,7 +72,7 @@ def test_the_wanted_name_is_preferred(inputs: Path) -> None:
     assert (out / "results.csv").read_text() == "file,class\na.jpg,Hand\n"
 
 
-def test_without_a_table_nothing_changes(inputs: Path) -> None:
+def test_table_missing(inputs: Path) -> None:
     convert_table(inputs, inputs, MonaiPolicy("image"))
     assert sorted(path.name for path in inputs.iterdir()) == ["a.jpg", "b.jpg", "sub"]
 
@@ -87,7 +87,7 @@ def test_without_a_table_nothing_changes(inputs: Path) -> None:
         ({"x.csv": b"a," + b"1" * 200_000}, "not a CSV file"),
     ],
 )
-def test_what_is_no_table_is_the_participants(inputs: Path, files: dict[str, bytes], said: str) -> None:
+def test_table_invalid(inputs: Path, files: dict[str, bytes], said: str) -> None:
     out = inputs.parent / "out"
     out.mkdir()
     for name, content in files.items():
@@ -98,7 +98,7 @@ def test_what_is_no_table_is_the_participants(inputs: Path, files: dict[str, byt
     assert said in refused.value.failure.message
 
 
-def test_links_are_not_followed(inputs: Path) -> None:
+def test_table_link_not_followed(inputs: Path) -> None:
     out = inputs.parent / "out"
     out.mkdir()
     (inputs.parent / "labels.csv").write_text("a.jpg,1\n")

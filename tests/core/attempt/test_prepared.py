@@ -28,17 +28,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_no_reference_data_is_an_empty_folder(prepared: Prepared) -> None:
+def test_reference_data_absent(prepared: Prepared) -> None:
     assert names(prepared.unzipped("reference_data", None)) == []
 
 
-def test_no_input_data_is_missing(prepared: Prepared) -> None:
+def test_input_data_missing(prepared: Prepared) -> None:
     with pytest.raises(PalioError) as raised:
         prepared.unzipped("input_data", None)
     assert raised.value.failure.code == "data-missing"
 
 
-def test_single_file_is_put_into_a_folder(prepared: Prepared, bundle: Bundle) -> None:
+def test_single_file_in_folder(prepared: Prepared, bundle: Bundle) -> None:
     (bundle.root / "truth.csv").write_text("a")
     assert names(prepared.unzipped("reference_data", bundle.root / "truth.csv")) == ["truth.csv"]
 
@@ -50,13 +50,13 @@ def test_zip_of_data_keeps_its_layout(prepared: Prepared, bundle: Bundle, name: 
     assert names(prepared.unzipped("reference_data", bundle.root / "truth.zip")) == [name]
 
 
-def test_zip_of_a_program_loses_its_top_folder(prepared: Prepared, bundle: Bundle) -> None:
+def test_zip_of_program_without_top_folder(prepared: Prepared, bundle: Bundle) -> None:
     with zipfile.ZipFile(bundle.root / "program.zip", "w") as archive:
         archive.writestr("program/score.py", "a")
     assert names(prepared.unzipped("scoring_program", bundle.root / "program.zip")) == ["score.py"]
 
 
-def test_links_to_other_parts_of_the_bundle_are_followed(prepared: Prepared, bundle: Bundle) -> None:
+def test_links_inside_bundle_followed(prepared: Prepared, bundle: Bundle) -> None:
     program = bundle.tasks[0].scoring_program
     (bundle.root / "common").mkdir()
     (bundle.root / "common/metric.py").write_text("a")
@@ -67,7 +67,7 @@ def test_links_to_other_parts_of_the_bundle_are_followed(prepared: Prepared, bun
     assert digest_tree(copy) == digest_copy(program, executable=True, within=bundle.root)
 
 
-def test_link_out_of_the_bundle_is_refused(prepared: Prepared, bundle: Bundle, tmp_path: Path) -> None:
+def test_link_outside_bundle_refused(prepared: Prepared, bundle: Bundle, tmp_path: Path) -> None:
     program = bundle.tasks[0].scoring_program
     (tmp_path / "secret").write_text("a")
     (program / "secret").symlink_to(tmp_path / "secret")

@@ -39,29 +39,29 @@ CLASSES = ("a/x.png", "b/x.png")
         (("a_t1.png", "a_t2.png"), ("a", "a_t1.png"), ("a_seg.png",), "{case}_*.png"),
     ],
 )
-def test_names_survive(
+def test_names_restored(
     tmp_path: Path, inputs: Sequence[str], rows: Sequence[str], files: Sequence[str], case: str
 ) -> None:
     answers = {"answers.csv": "\n".join(["file,class", *(f"{row},x" for row in rows)]), **dict.fromkeys(files, "")}
     assert survives(tmp_path, inputs, answers, case)
 
 
-def test_names_in_json_survive(tmp_path: Path) -> None:
+def test_names_in_json_restored(tmp_path: Path) -> None:
     assert survives(tmp_path, CASES, {"boxes.json": json.dumps({"p1": ["p2/flair.nii.gz", "other"]})})
 
 
-def test_names_that_come_back_without_their_folder(tmp_path: Path) -> None:
+def test_names_without_folder(tmp_path: Path) -> None:
     """A scoring program decides whether that matters."""
     assert not survives(tmp_path, ("1.png", "2.png"), {"answers.csv": "file,class\ntesting/1.png,x\n"})
 
 
-def test_names_that_are_no_inputs(tmp_path: Path) -> None:
+def test_names_not_inputs(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as caught:
         survives(tmp_path, ("1.png", "2.png"), {"answers.csv": "file,class\n3.png,x\n"})
     assert caught.value.failure.code == "predictions-unmapped"
 
 
-def test_names_that_nothing_restores(tmp_path: Path) -> None:
+def test_names_not_restored(tmp_path: Path) -> None:
     """A submission sees no other names than opaque ones, so it writes these whatever the policy restores."""
     assert not survives(tmp_path / "a", CASES, {"other.csv": "class,case\nx,p1\ny,p2\n"})
     assert not survives(tmp_path / "b", CASES, {"other.json": '{"p1": 1}'})

@@ -190,7 +190,7 @@ def test_any_tree_out_and_back(tree: list[str], case: tuple[str, ...]) -> None:
 
 
 @given(st.lists(st.text(string.ascii_uppercase + "_", min_size=5), min_size=1, unique=True))
-def test_opaque_names_have_no_part_of_the_real_ones(words: list[str]) -> None:
+def test_opaque_names_independent(words: list[str]) -> None:
     tree = [f"{word}/{other}.nii.gz" for word, other in zip(words, reversed(words), strict=True)]
     for opaque in draw_names(tree, BlindPolicy("*", ()), lambda *_: b"").real:
         assert not any(word in opaque for word in words)

@@ -21,7 +21,7 @@ def reachable(state: State) -> set[State]:
     return found
 
 
-def test_every_state_is_an_end_or_somebodys_duty() -> None:
+def test_states_are_final_or_assigned() -> None:
     assert set(MOVES) == set(State) == {State.QUEUED} | RUNNING | ENDS
     assert set(DUTIES) == set(State) - ENDS
     assert {state.value for state in RUNNING} == {stage.value for stage in Stage}
@@ -29,7 +29,7 @@ def test_every_state_is_an_end_or_somebodys_duty() -> None:
 
 
 @pytest.mark.parametrize("state", [*State])
-def test_ends_are_left_by_nobody_and_reached_from_everywhere(state: State) -> None:
+def test_final_states(state: State) -> None:
     if state in ENDS:
         assert reachable(state) == set()
     else:
@@ -38,7 +38,7 @@ def test_ends_are_left_by_nobody_and_reached_from_everywhere(state: State) -> No
         assert {State.FAILED, State.CANCELLED} <= MOVES[state]  # at once, whatever happens
 
 
-def test_only_what_was_scored_last_gets_a_score() -> None:
+def test_score_follows_scoring() -> None:
     assert [state for state in State if may_move(state, State.SCORED)] == [State.SCORE]
 
 
@@ -49,7 +49,7 @@ def test_is_later(stage: str, than: str, later: bool) -> None:
     assert is_later(State(stage), State(than)) is later
 
 
-def test_time_in_is_more_than_the_containers_of_a_stage_may_take(tmp_path: Path) -> None:
+def test_time_in_exceeds_stage_limits(tmp_path: Path) -> None:
     phase = read_bundle(write_bundle(tmp_path / "bundle")).phases[0]
     seconds = {stage: (time_in(stage, phase) - MARGIN).total_seconds() for stage in Stage}
     assert seconds == {Stage.BUILD: 120, Stage.SAMPLE: 160, Stage.PREDICT: 20, Stage.SCORE: 140}

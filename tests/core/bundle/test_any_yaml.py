@@ -70,19 +70,19 @@ def answer(folder: Path, data: bytes) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(top=TOPS)
-def test_any_document_is_read_or_refused(folder: Path, top: dict[str, object]) -> None:
+def test_any_document(folder: Path, top: dict[str, object]) -> None:
     answer(folder, yaml.safe_dump(top, allow_unicode=True).encode("utf-8", "surrogatepass"))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(text=st.text(st.sampled_from("ab:-[]{}&*!<>|#'\"%@?,\\ \n\t\r0é\u2028"), max_size=60))
-def test_any_text_is_read_or_refused(folder: Path, text: str) -> None:
+def test_any_text(folder: Path, text: str) -> None:
     answer(folder, text.encode())
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(folder: Path, data: bytes) -> None:
+def test_any_bytes(folder: Path, data: bytes) -> None:
     answer(folder, data)
 
 
@@ -135,7 +135,7 @@ def places(value: object, so_far: tuple[object, ...] = ()) -> list[tuple[object,
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), sound=st.sampled_from(SOUND), new=VALUES, is_removed=st.booleans())
-def test_sound_document_with_one_change_is_checked_or_refused(
+def test_sound_document_with_one_change(
     folder: Path, data: st.DataObject, sound: str, new: object, is_removed: bool
 ) -> None:
     document = yaml.safe_load(sound)
@@ -151,6 +151,6 @@ def test_sound_document_with_one_change_is_checked_or_refused(
 
 
 @pytest.mark.parametrize("sound", SOUND)
-def test_documents_that_are_changed_are_sound(folder: Path, sound: str) -> None:
+def test_unchanged_documents_sound(folder: Path, sound: str) -> None:
     (folder / "competition.yaml").write_text(sound)
     read_bundle(folder)

@@ -66,7 +66,7 @@ def test_files_are_cases() -> None:
     assert said("benign1.png", "malignant1.png", "x.ome.tiff") == ["<1>.png", "<2>.png", "<3>.ome.tiff"]
 
 
-def test_folders_are_cases_if_their_files_have_roles() -> None:
+def test_folder_cases_with_roles() -> None:
     assert said(
         "c1/flair.nii.gz", "c1/t1.nii.gz", "c1/t2.nii.gz", "c2/flair.nii.gz", "c2/t1.nii.gz", "c2/t2.nii.gz"
     ) == [
@@ -88,12 +88,12 @@ def test_name_of_a_case_in_its_files() -> None:
     ]
 
 
-def test_files_without_a_role_in_the_folder_of_a_case() -> None:
+def test_case_files_without_role() -> None:
     names = ("p1/flair.png", "p1/t1.png", "p1/smith.png", "p2/flair.png", "p2/t1.png")
     assert said(*names) == ["<1>/flair.png", "<1>/t1.png", "<1>/<2>.png", "<3>/flair.png", "<3>/t1.png"]
 
 
-def test_files_that_are_not_inputs_stay_with_their_case() -> None:
+def test_files_not_inputs() -> None:
     names = ("p1/scan.nii.gz", "p1/p1.json", "p2/scan.nii.gz", "readme.txt")
     assert said(*names, inputs="*.nii.gz") == ["<1>/scan.nii.gz", "<1>/<1>.json", "<2>/scan.nii.gz", "readme.txt"]
 
@@ -177,7 +177,7 @@ def test_dicom_series_in_classes() -> None:
     assert len(folders) == len({folder.partition("/")[0] for folder in folders}) == 3
 
 
-def test_dicom_images_of_different_series_are_no_series() -> None:
+def test_dicom_images_of_different_series() -> None:
     names = {f"{label}/{n:03}.dcm": dicom_head(f"1.2.{label}{n}") for label in "12" for n in range(9)}
     with pytest.raises(CasesUnclearError, match="cases or classes"):
         opaque(*names, contents=names)
@@ -190,7 +190,7 @@ _trees = st.lists(st.lists(_words, min_size=1, max_size=3).map("/".join), min_si
 
 
 @given(_trees)
-def test_any_tree_keeps_its_names_apart(names: list[str]) -> None:
+def test_any_tree_unique_names(names: list[str]) -> None:
     try:
         found = opaque(*names)
     except CasesUnclearError:

@@ -36,11 +36,18 @@ def found(root: Path) -> list[str]:
     return [*(str(error) for error in errors), *(f"warning: {warning}" for warning in warnings)]
 
 
-def test_sound_bundle_has_no_problems(write_bundle: WriteBundle) -> None:
+def test_sound_bundle(write_bundle: WriteBundle) -> None:
     assert found(write_bundle(SOUND, DATA)) == []
 
 
-def test_unsound_parts_are_listed_at_once(write_bundle: WriteBundle) -> None:
+def test_solution_missing(write_bundle: WriteBundle) -> None:
+    text = f"{SOUND}solutions:\n  - {{index: 0, tasks: [0], path: best.zip}}\n"
+    assert found(write_bundle(text, DATA)) == [
+        "warning: competition.yaml:14: solutions[0].path: is `best.zip`, which does not exist; add this sample submission, or remove it here"
+    ]
+
+
+def test_unsound_parts_listed(write_bundle: WriteBundle) -> None:
     text = (
         SOUND.replace("key: f1,", "key: dice,")
         .replace("2026-01-01", "2025-02-01")
@@ -80,7 +87,7 @@ def test_unsound_parts_are_listed_at_once(write_bundle: WriteBundle) -> None:
     assert warnings[-1].file == "pages/terms.md"
 
 
-def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> None:
+def test_hidden_data_absent_or_empty(write_bundle: WriteBundle) -> None:
     root = write_bundle(SOUND)
     (root / "hidden").mkdir()
     assert found(root) == [
@@ -100,7 +107,7 @@ def test_hidden_data_may_not_be_absent_or_empty(write_bundle: WriteBundle) -> No
         ("./run.sh a.py", "run.sh"),
     ],
 )
-def test_file_that_a_command_names_must_be_there(write_bundle: WriteBundle, command: str, missing: str | None) -> None:
+def test_command_file_missing(write_bundle: WriteBundle, command: str, missing: str | None) -> None:
     root = write_bundle(SOUND, DATA | {"scoring_program/metadata.yaml": f"command: {command}\n"})
     expected = [
         (
@@ -111,14 +118,34 @@ def test_file_that_a_command_names_must_be_there(write_bundle: WriteBundle, comm
     assert found(root) == (expected if missing else [])
 
 
-def test_link_that_was_saved_as_text_is_named(write_bundle: WriteBundle) -> None:
+def test_link_saved_as_text(write_bundle: WriteBundle) -> None:
     files = {"common/score.py": "f1", "scoring_program/score.py": "../common/score.py"}
     errors, _ = check_bundle(read_bundle(write_bundle(SOUND, DATA | files)), NOW)
     assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].scoring_program")]
 
 
+def test_link_from_data_to_another_folder_of_the_bundle_is_followed(write_bundle: WriteBundle) -> None:
+    root = write_bundle(SOUND, DATA | {"common/more.jpg": "m"})
+    (root / "hidden/common").symlink_to("../common")
+    assert found(root) == []
+
+
+def test_downloads_and_solutions_may_be_empty(write_bundle: WriteBundle) -> None:
+    """No evaluation needs them; Codabench takes an empty zip, too, but none that is absent."""
+    more = "tasks: [0], starting_kit: kit.zip, public_data: public"
+    root = write_bundle(SOUND.replace("tasks: [0]", more) + "solutions: [{tasks: [0], path: solution}]\n", DATA)
+    with zipfile.ZipFile(root / "kit.zip", "w") as archive:
+        archive.mkdir("kit")
+    errors, warnings = check_bundle(read_bundle(root), NOW)
+    assert [problem.field for problem in errors] == ["phases[0].public_data"]
+    assert [(problem.field, problem.message) for problem in warnings] == [
+        ("phases[0].starting_kit", "is `kit.zip`, which is empty; put the data there"),
+        ("solutions[0].path", "is `solution`, which does not exist; put the data there, or correct the path"),
+    ]
+
+
 @pytest.mark.parametrize("content", ["truth/answers.csv", "inner.zip"])
-def test_layout_of_a_data_zip_is_warned_of(write_bundle: WriteBundle, content: str) -> None:
+def test_data_zip_layout_warning(write_bundle: WriteBundle, content: str) -> None:
     root = write_bundle(SOUND.replace("truth.csv", "truth.zip"), DATA)
     with zipfile.ZipFile(root / "truth.zip", "w") as archive:
         archive.writestr(content, "a")
@@ -128,7 +155,7 @@ def test_layout_of_a_data_zip_is_warned_of(write_bundle: WriteBundle, content: s
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a\x01b"])
-def test_data_zip_that_cannot_be_unpacked_is_refused(write_bundle: WriteBundle, name: str) -> None:
+def test_data_zip_invalid(write_bundle: WriteBundle, name: str) -> None:
     root = write_bundle(SOUND.replace("truth.csv", "truth.zip"), DATA)
     with zipfile.ZipFile(root / "truth.zip", "w") as archive:
         archive.writestr(name, "a")
@@ -137,9 +164,7 @@ def test_data_zip_that_cannot_be_unpacked_is_refused(write_bundle: WriteBundle, 
 
 
 @pytest.mark.parametrize(("kinds", "is_error"), [("[code, results]", True), ("[results]", False)])
-def test_ingestion_during_scoring_is_no_surprise_of_a_later_phase(
-    write_bundle: WriteBundle, kinds: str, is_error: bool
-) -> None:
+def test_ingestion_during_scoring(write_bundle: WriteBundle, kinds: str, is_error: bool) -> None:
     text = SOUND.replace("phases: [", "phases:\n  - ").replace("tasks: [0]}]", "tasks: [0]}")
     text = text.replace("tasks:\n", "tasks:\n  - {index: 7, name: Late, scoring_program: scoring_program, "
                         "ingestion_program: ingestion, ingestion_only_during_scoring: true}\n", 1)  # fmt: skip

@@ -111,11 +111,11 @@ def assert_equal_but_for_what_is_told(bundle: Bundle, target: Path) -> Exported:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_cases_read_back_equal(case: str, tmp_path: Path) -> None:
+def test_export_cases_round_trip(case: str, tmp_path: Path) -> None:
     assert_equal_but_for_what_is_told(read_bundle(make_case(case, tmp_path / case).bundle), tmp_path / "c.zip")
 
 
-def test_mednist_reads_back_equal(tmp_path: Path) -> None:
+def test_export_mednist_round_trip(tmp_path: Path) -> None:
     exported = assert_equal_but_for_what_is_told(read_bundle(MEDNIST), tmp_path / "c.zip")
     told = {loss.field for loss in exported.losses}
     assert {
@@ -129,7 +129,7 @@ def test_mednist_reads_back_equal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_templates_read_back_equal(task: str, tmp_path: Path) -> None:
+def test_export_templates_round_trip(task: str, tmp_path: Path) -> None:
     create_challenge(tmp_path / "new", task)
     assert_equal_but_for_what_is_told(read_bundle(tmp_path / "new"), tmp_path / "c.zip")
 
@@ -162,7 +162,7 @@ PHASE_KEYS = [
 @pytest.mark.parametrize(
     ("rules", "keys"), [*product(RULES, ["", PHASE_KEYS[1]]), *product(["", RULES[3]], PHASE_KEYS[2:])]
 )
-def test_rules_read_back_equal(rules: str, keys: str, tmp_path: Path) -> None:
+def test_export_rules_round_trip(rules: str, keys: str, tmp_path: Path) -> None:
     yaml = YAML[: YAML.index("palio:\n")].replace("    tasks: [0]\n", f"    tasks: [0]\n{keys}") + rules
     assert_equal_but_for_what_is_told(read_bundle(write_bundle(tmp_path / "b", yaml=yaml)), tmp_path / "c.zip")
 
@@ -179,7 +179,7 @@ def test_rules_read_back_equal(rules: str, keys: str, tmp_path: Path) -> None:
         ("2026-03-01", "2026-01-01"),
     ],
 )
-def test_codalab_reads_back_equal(starts: tuple[str, ...], more: str, tmp_path: Path) -> None:
+def test_export_codalab_round_trip(starts: tuple[str, ...], more: str, tmp_path: Path) -> None:
     bundle = read_bundle(write_bundle(tmp_path / "b", yaml=phases(*starts, more=more)))
     exported = assert_equal_but_for_what_is_told(bundle, tmp_path / "c.zip")
     told = {loss.field for loss in exported.losses}
@@ -190,7 +190,7 @@ def test_codalab_reads_back_equal(starts: tuple[str, ...], more: str, tmp_path: 
 @pytest.mark.parametrize(
     ("computed", "lost"), [("MRR", {"computation", "sorting"}), ('Avg, weights: "1,2"', {"computation_weights"})]
 )
-def test_what_codabench_cannot_compute_is_told(computed: str, lost: set[str], tmp_path: Path) -> None:
+def test_export_unsupported_computation(computed: str, lost: set[str], tmp_path: Path) -> None:
     direction = "desc" if computed == "MRR" else "asc"
     yaml = phases("2026-01-01").replace("Avg", computed).replace("sort: asc, comp", f"sort: {direction}, comp")
     exported = assert_equal_but_for_what_is_told(
@@ -200,7 +200,7 @@ def test_what_codabench_cannot_compute_is_told(computed: str, lost: set[str], tm
     assert {f"leaderboards[0].columns[0].{field}" for field in lost} <= told
 
 
-def test_every_rule_is_known_to_the_export() -> None:
+def test_export_knows_every_rule() -> None:
     """A rule that is new in the model has to be written too: add it to the block, to RULES above, and here."""
     assert {field.name for field in fields(Rules)} == {
         "data", "submissions", "build", "predict", "score", "logs_sample", "logs_predict", "logs_score", "scores",
@@ -208,7 +208,7 @@ def test_every_rule_is_known_to_the_export() -> None:
     }  # fmt: skip
 
 
-def test_a_single_file_of_data_is_put_into_a_folder(tmp_path: Path) -> None:
+def test_export_single_data_file(tmp_path: Path) -> None:
     yaml = YAML.replace("reference_data: reference_data", "reference_data: answers.csv")
     folder = write_bundle(tmp_path / "b", yaml=yaml)
     (folder / "reference_data/answers.csv").rename(folder / "answers.csv")
@@ -217,7 +217,7 @@ def test_a_single_file_of_data_is_put_into_a_folder(tmp_path: Path) -> None:
     assert "answers/answers.csv" in zipfile.ZipFile(tmp_path / "c.zip").namelist()
 
 
-def test_links_and_pictures_and_execute_bits_are_in_the_zip(tmp_path: Path) -> None:
+def test_export_links_pictures_execute_bits(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b")
     (folder / "common").mkdir()
     (folder / "common/shared.py").write_text("x = 1\n")
@@ -235,7 +235,7 @@ def test_links_and_pictures_and_execute_bits_are_in_the_zip(tmp_path: Path) -> N
         assert not [name for name in archive.namelist() if "secret" in name]
 
 
-def test_times_are_texts_with_an_offset(tmp_path: Path) -> None:
+def test_export_times_with_offset(tmp_path: Path) -> None:
     """Codabench drops the time of day of anything else."""
     export_codabench(read_bundle(write_bundle(tmp_path / "b")), tmp_path / "c.zip")
     with zipfile.ZipFile(tmp_path / "c.zip") as archive:

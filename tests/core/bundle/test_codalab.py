@@ -70,7 +70,7 @@ leaderboard:
 )
 
 
-def test_codalab_bundle_is_read_for_what_it_meant_there(write_bundle: WriteBundle) -> None:
+def test_codalab_bundle(write_bundle: WriteBundle) -> None:
     root = write_bundle(IRIS)
     bundle = read_bundle(root)
     program, reference = root / "scoring_program", root / "reference.zip"
@@ -139,7 +139,7 @@ def test_parallel_phases_become_tasks_of_one_phase(write_bundle: WriteBundle) ->
     assert [task.index for task in bundle.tasks] == [0, 1, 2]
 
 
-def test_problems_of_a_codalab_bundle_are_listed_at_once(write_bundle: WriteBundle) -> None:
+def test_codalab_problems_listed(write_bundle: WriteBundle) -> None:
     text = (
         IRIS.replace("start_date: 2024-06-01", "start_date: 2023-06-01")
         .replace("scoring_program: scoring_program", "scoring_program: scoring.zip", 1)
@@ -174,20 +174,20 @@ def test_phases_that_start_together_run_in_parallel(write_bundle: WriteBundle) -
     assert (19, "phases.1") in {(warning.line, warning.field) for warning in bundle.warnings}
 
 
-def test_phase_that_never_ends_runs_until_the_challenge_ends(write_bundle: WriteBundle) -> None:
+def test_phase_without_end(write_bundle: WriteBundle) -> None:
     text = IRIS.replace("max_submissions: 50", "phase_never_ends: True")
     first, second = read_bundle(write_bundle(text)).phases
     assert first.end == second.end == datetime(2024, 12, 31, 23, tzinfo=UTC)
 
 
-def test_phase_out_of_order_ends_when_the_later_one_starts(write_bundle: WriteBundle) -> None:
+def test_phase_out_of_order(write_bundle: WriteBundle) -> None:
     text = IRIS.replace("start_date: 2024-06-01", "start_date: 2023-06-01")
     first, second = read_bundle(write_bundle(text)).phases
     assert (first.name, first.end) == ("Development", datetime(2024, 12, 31, 23, tzinfo=UTC))
     assert second.end == first.start
 
 
-def test_zero_submissions_closes_a_phase(write_bundle: WriteBundle) -> None:
+def test_phase_with_zero_submissions(write_bundle: WriteBundle) -> None:
     text = IRIS.replace("max_submissions: 50", "max_submissions: 0").replace("_per_day: 5", "_per_day: 0")
     bundle = read_bundle(write_bundle(text))
     assert (bundle.phases[0].max_submissions, bundle.phases[0].max_submissions_per_day) == (0, 0)
@@ -197,13 +197,23 @@ def test_zero_submissions_closes_a_phase(write_bundle: WriteBundle) -> None:
     }
 
 
-def test_challenge_that_ends_on_a_day_ends_with_that_day(write_bundle: WriteBundle) -> None:
+def test_challenge_end_day_inclusive(write_bundle: WriteBundle) -> None:
     bundle = read_bundle(write_bundle(IRIS.replace("2024-12-31 23:00:00", "2024-12-31")))
     assert bundle.phases[-1].end == datetime(2025, 1, 1, tzinfo=UTC)
     assert (6, "end_date") in {(warning.line, warning.field) for warning in bundle.warnings}
 
 
-def test_phase_after_the_end_of_the_challenge_is_never_open(write_bundle: WriteBundle) -> None:
+def test_phase_after_challenge_end(write_bundle: WriteBundle) -> None:
     bundle = read_bundle(write_bundle(IRIS.replace("end_date: 2024-12-31", "end_date: 2024-05-31")))
     assert bundle.phases[-1].end == bundle.phases[-1].start
     assert "phases.2" in {warning.field for warning in bundle.warnings}
+
+
+def test_time_limit_of_zero_is_the_default(write_bundle: WriteBundle) -> None:
+    zero = IRIS.replace("    label: Final\n", "    label: Final\n    execution_time_limit: 0\n")
+    plain, bundle = read_bundle(write_bundle(IRIS)), read_bundle(write_bundle(zero))
+    assert [phase.rules for phase in bundle.phases] == [phase.rules for phase in plain.phases]
+    assert (
+        "competition.yaml:15: phases.2.execution_time_limit: says `0`, which CodaLab reads as its default; write the time limit to be sure"
+        in map(str, bundle.warnings)
+    )

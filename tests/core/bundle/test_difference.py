@@ -18,7 +18,7 @@ def changed(folder: Path, *edits: tuple[str, str]) -> tuple[Change, ...]:
     return differences(before, read_bundle(write_bundle(folder / "new", yaml=yaml)))
 
 
-def test_differences_of_the_same_content_are_none(tmp_path: Path) -> None:
+def test_differences_none(tmp_path: Path) -> None:
     assert changed(tmp_path) == ()
 
 
@@ -42,18 +42,18 @@ def test_differences_of_the_same_content_are_none(tmp_path: Path) -> None:
         (("sorting: desc", "sorting: asc"), Change("column “accuracy”: descending", "yes", "no")),
     ],
 )  # fmt: skip
-def test_differences_of_one_value_name_it_with_its_unit(tmp_path: Path, edit: tuple[str, str], change: Change) -> None:
+def test_differences_one_value(tmp_path: Path, edit: tuple[str, str], change: Change) -> None:
     assert changed(tmp_path, edit) == (change,)
 
 
-def test_differences_of_a_renamed_phase_are_one_gone_and_one_new(tmp_path: Path) -> None:
+def test_differences_renamed_phase(tmp_path: Path) -> None:
     assert changed(tmp_path, ("name: Final", "name: Last")) == (
         Change("phase “Final”", "present", "removed"),
         Change("phase “Last”", "absent", "added"),
     )
 
 
-def test_differences_of_texts_are_the_lines_that_changed(tmp_path: Path) -> None:
+def test_differences_text_lines(tmp_path: Path) -> None:
     old, new = write_bundle(tmp_path / "old"), write_bundle(tmp_path / "new")
     (old / "overview.md").write_text("# Vowels\nOne.\nTwo.\n")
     (new / "overview.md").write_text("# Vowels\nOne.\nThree.\n")
@@ -64,7 +64,7 @@ def test_differences_of_texts_are_the_lines_that_changed(tmp_path: Path) -> None
     )
 
 
-def test_differences_of_data_and_programs_are_digests_and_quote_nothing(tmp_path: Path) -> None:
+def test_differences_data_digests(tmp_path: Path) -> None:
     old, new = write_bundle(tmp_path / "old"), write_bundle(tmp_path / "new", score=SCORE + "\n")
     (new / "reference_data" / "answers.csv").write_text("file,answer\nsecret.txt,yes\n")
     found = differences(read_bundle(old), read_bundle(new))

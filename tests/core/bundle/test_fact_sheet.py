@@ -55,7 +55,7 @@ def test_problems_of_questions_name_their_lines(write_bundle: WriteBundle) -> No
     ]
 
 
-def test_answers_are_checked_and_kept_in_order() -> None:
+def test_answers_in_order() -> None:
     given = {"size": "large", "pretrained": "No", "method": "  CNN\0 "}
     assert checked_answers(QUESTIONS, given) == {"method": "CNN", "pretrained": False, "size": "large"}
     assert checked_answers(QUESTIONS, {"method": "CNN", "pretrained": True, "size": ""}) == {
@@ -66,7 +66,7 @@ def test_answers_are_checked_and_kept_in_order() -> None:
     assert [answer_text(answer) for answer in (True, False, "x", None)] == ["yes", "no", "x", ""]
 
 
-def test_every_problem_of_the_answers_is_listed() -> None:
+def test_answers_problems_listed() -> None:
     given = {"pretrained": "perhaps", "size": "huge", "methd": "CNN", "method": None}
     with pytest.raises(PalioError) as raised:
         checked_answers(QUESTIONS, given)
@@ -80,7 +80,7 @@ def test_every_problem_of_the_answers_is_listed() -> None:
 
 
 @pytest.mark.parametrize("answer", [["a"], {"a": 1}, "x" * (ANSWER_CHARACTERS + 1)])
-def test_answer_that_is_no_short_text(answer: object) -> None:
+def test_answer_not_short_text(answer: object) -> None:
     with pytest.raises(PalioError) as raised:
         checked_answers(QUESTIONS, {"method": answer})
     assert raised.value.code == "answers-invalid"

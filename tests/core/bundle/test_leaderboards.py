@@ -64,7 +64,7 @@ leaderboard:
 """
 
 
-def test_phases_have_the_leaderboards_that_they_name(write_bundle: WriteBundle) -> None:
+def test_leaderboards_per_phase(write_bundle: WriteBundle) -> None:
     bundle = read_bundle(write_bundle(TOP + PHASES + BOARDS))
     assert [board.key for board in bundle.leaderboards] == ["scores", "speed", "leaderboard-3"]
     assert bundle.leaderboards[1].primary.key == "precision"
@@ -95,14 +95,14 @@ def test_columns_of_several_leaderboards_are_scored_once(write_bundle: WriteBund
 
 
 @pytest.mark.parametrize("named", ["leaderboard: 7", "leaderboards: [speed, fast]", "leaderboard: {a: b}"])
-def test_leaderboard_that_is_not_there(write_bundle: WriteBundle, named: str) -> None:
+def test_leaderboard_not_found(write_bundle: WriteBundle, named: str) -> None:
     with pytest.raises(PalioError) as raised:
         read_bundle(write_bundle(TOP + PHASES.replace("leaderboard: speed", named) + BOARDS))
     (problem,) = raised.value.failure.evidence
     assert problem.startswith("competition.yaml:6: phases[0].leaderboard")
 
 
-def test_leaderboards_of_one_key(write_bundle: WriteBundle) -> None:
+def test_leaderboards_duplicate_key(write_bundle: WriteBundle) -> None:
     with pytest.raises(PalioError) as raised:
         read_bundle(write_bundle(TOP + PHASES + BOARDS.replace("key: speed", "key: scores")))
     assert any("has the key `scores`" in problem for problem in raised.value.failure.evidence)
@@ -120,9 +120,7 @@ def test_leaderboards_of_one_key(write_bundle: WriteBundle) -> None:
         ("submission_rule: Add_And_Delete_Multiple,", RankingPolicy("team", several=True)),
     ],
 )
-def test_submission_rule_says_whose_submissions_are_ranked(
-    write_bundle: WriteBundle, rule: str, policy: RankingPolicy
-) -> None:
+def test_leaderboard_submission_rule(write_bundle: WriteBundle, rule: str, policy: RankingPolicy) -> None:
     phases = "phases: [{name: One, start: 2025-01-01, tasks: [0]}]\n"
     board = f"leaderboards: [{{{rule} columns: [{{key: f1, sorting: desc}}]}}]\n"
     bundle = read_bundle(write_bundle(TOP + phases + board))

@@ -44,7 +44,7 @@ def test_policy_is_read(tmp_path: Path) -> None:
         ("{files: '{case}/{case}.nii.gz'}", "palio.monai.files"),
     ],
 )
-def test_what_is_wrong_with_it_is_said_once(tmp_path: Path, policy: str, field: str) -> None:
+def test_policy_problems_listed_once(tmp_path: Path, policy: str, field: str) -> None:
     with pytest.raises(PalioError) as refused:
         read_bundle(folder(tmp_path, f"  monai: {policy}\n"))
     assert len(refused.value.failure.evidence) == 1
@@ -67,5 +67,5 @@ def fields(tmp_path: Path, policy: str) -> tuple[list[str], list[str]]:
         ("  monai: {csv: answers.csv, columns: [file, p], classes: [a, b]}\n", [], []),  # no such table in the data
     ],
 )
-def test_it_fits_the_challenge(tmp_path: Path, policy: str, errors: list[str], warnings: list[str]) -> None:
+def test_policy_fits_challenge(tmp_path: Path, policy: str, errors: list[str], warnings: list[str]) -> None:
     assert fields(tmp_path, policy) == (errors, warnings)

@@ -43,18 +43,18 @@ def test_pick_phase_without_a_name(bundle: Bundle, now: datetime, picked: str) -
     assert pick_phase(bundle, None, now).name == picked
 
 
-def test_pick_phase_after_all_of_them_is_the_last(bundle: Bundle) -> None:
+def test_pick_phase_after_all(bundle: Bundle) -> None:
     assert phase_state(bundle.phases[1], at(4, 1)) == "closed"
     closed = type(bundle)(**{**vars(bundle), "phases": bundle.phases[:2]})
     assert pick_phase(closed, None, at(12, 1)).name == "Final"
 
 
-def test_pick_phase_by_name_in_capitals_or_not(bundle: Bundle) -> None:
+def test_pick_phase_by_name_ignoring_case(bundle: Bundle) -> None:
     assert pick_phase(bundle, "open END", at(1, 1)) is bundle.phases[2]
     assert find_phase(bundle, "final") is bundle.phases[1]
 
 
-def test_name_of_no_phase(bundle: Bundle) -> None:
+def test_pick_phase_unknown(bundle: Bundle) -> None:
     assert find_phase(bundle, "Semifinal") is None
     with pytest.raises(PalioError) as refused:
         pick_phase(bundle, "Semifinal")

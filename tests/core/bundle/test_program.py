@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from palio.core.bundle.program import Program, read_program, with_container_paths
+from palio.core.bundle.program import Program, own_command, read_program, with_container_paths
 from palio.core.bundle.readers import image_name
 from palio.core.bundle.values import Findings, Refused, Scalar, Value
 from palio.core.errors import PalioError
@@ -19,7 +19,7 @@ def written(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def test_metadata_yaml_goes_before_metadata(tmp_path: Path) -> None:
+def test_metadata_yaml_before_metadata(tmp_path: Path) -> None:
     folder = written(
         tmp_path,
         {"metadata.yaml": "command: python3 score.py 'a b' && rm *\ndescription: x\n", "metadata": "command: old\n"},
@@ -27,16 +27,57 @@ def test_metadata_yaml_goes_before_metadata(tmp_path: Path) -> None:
     assert read_program(folder) == Program(("python3", "score.py", "a b", "&&", "rm", "*"), has_dockerfile=False)
 
 
-def test_metadata_without_an_ending_is_enough(tmp_path: Path) -> None:
+def test_metadata_without_suffix(tmp_path: Path) -> None:
     assert read_program(written(tmp_path, {"metadata": "command: ./run\n"})) == Program(("./run",), False)
 
 
-def test_dockerfile_may_say_the_command(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "command: python a b\n",
+        "command : python a b",
+        "\ufeff# how it starts\r\ncommand: 'python a b'  # a comment\r\n",
+        "command: |\n  python a\n  b\n",
+        "command: python old\ncommand: python a b\n",
+        "{command: python a b}",
+        "command:\n  - python a b\n",
+        "command: [python a b]",
+    ],
+)
+def test_command_as_other_platforms_read_it(tmp_path: Path, text: str) -> None:
+    assert read_program(written(tmp_path, {"metadata": text})).command == ("python", "a", "b")
+
+
+@pytest.mark.parametrize("text", ["", "see the starting kit", "command: a: b", "\tcommand: a", "description: x", "- a"])
+def test_own_command_not_needed(tmp_path: Path, text: str) -> None:
+    assert own_command(written(tmp_path, {"metadata": text}), is_needed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "metadata: is empty; write a mapping here: lines of `key: value`"),
+        ("run a", "metadata:1: says `run a`; write a mapping here: lines of `key: value`"),
+        ("x: y\n\tcommand: a", "metadata:2: is indented with a tab; YAML allows only spaces"),
+        (
+            "command: [a, b]",
+            "metadata:1: command: is a list of 2 commands; write one, such as a script that runs the others",
+        ),
+    ],
+)
+def test_own_command_needed(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(PalioError) as refused:
+        own_command(written(tmp_path, {"metadata": text}), is_needed=True)
+    assert refused.value.failure.code == "code-command-invalid"
+    assert refused.value.failure.message == f"The submission's `command` cannot be used: {reason}."
+
+
+def test_command_from_dockerfile(tmp_path: Path) -> None:
     folder = written(tmp_path, {"Dockerfile": 'FROM python\nCMD ["python", "score.py"]\n'})
     assert read_program(folder) == Program(None, has_dockerfile=True)
 
 
-def test_program_may_be_a_zip(tmp_path: Path) -> None:
+def test_program_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("metadata", "command: python3 score.py\n")
     assert read_program(tmp_path / "program.zip") == Program(("python3", "score.py"), has_dockerfile=False)
@@ -55,7 +96,23 @@ def test_program_may_be_a_zip(tmp_path: Path) -> None:
             "it has no metadata.yaml or metadata, and its Dockerfile has neither CMD nor ENTRYPOINT",
         ),
         ({"metadata": "description: x\n"}, "metadata:1: command: is missing; write the command that starts it"),
-        ({"metadata": "command: [a]\n"}, "metadata:1: command: is a list; write a text here"),
+        (
+            {"metadata": "description: x\ncommand: [a, b]\n"},
+            "metadata:2: command: is a list of 2 commands; write one, such as a script that runs the others",
+        ),
+        ({"metadata": "command: []\n"}, "metadata:1: command: is a list; write a text here"),
+        ({"metadata": "command: {a: b}\n"}, "metadata:1: command: is a mapping; write a text here"),
+        ({"metadata": "command:\tpython a\n"}, "metadata:1: has a tab outside quotes; YAML allows only spaces there"),
+        (
+            {"metadata": "command:python a\n"},
+            "metadata:1: says `command:python a`; write a mapping here: lines of `key: value`, with a space after the "
+            "colon",
+        ),
+        (
+            {"metadata": "description: x\ncommand: python a: b\n"},
+            "metadata:2: is not YAML: mapping values are not allowed here; quote a text that contains a colon, and "
+            "align the lines of a mapping",
+        ),
         ({"metadata": "command: ''\n"}, "metadata:1: command: is missing; write the command that starts it"),
         (
             {"metadata": "command: \"''\"\n"},
@@ -72,9 +129,7 @@ def test_program_may_be_a_zip(tmp_path: Path) -> None:
         ({"metadata": "\tcommand: a\n"}, "metadata:1: is indented with a tab; YAML allows only spaces"),
     ],
 )
-def test_program_that_does_not_say_its_command_is_refused(
-    tmp_path: Path, files: Mapping[str, str], reason: str
-) -> None:
+def test_program_without_command(tmp_path: Path, files: Mapping[str, str], reason: str) -> None:
     folder = written(tmp_path / "scoring_program", files)
     with pytest.raises(PalioError) as raised:
         read_program(folder)
@@ -82,14 +137,14 @@ def test_program_that_does_not_say_its_command_is_refused(
     assert str(raised.value) == f"scoring_program does not say how to start it: {reason}."
 
 
-def test_broken_zip_is_refused(tmp_path: Path) -> None:
+def test_program_zip_broken(tmp_path: Path) -> None:
     (tmp_path / "program.zip").write_text("no zip")
     with pytest.raises(PalioError) as raised:
         read_program(tmp_path / "program.zip")
     assert raised.value.failure.code == "program-command-missing"
 
 
-def test_extra_top_folder_of_a_zip_is_left_out(tmp_path: Path) -> None:
+def test_program_zip_extra_top_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "program.zip", "w") as archive:
         archive.writestr("program/metadata", "command: python score.py")
     assert read_program(tmp_path / "program.zip").command == ("python", "score.py")
@@ -121,7 +176,7 @@ LEGACY = (
         ),
     ],
 )
-def test_legacy_words_become_container_paths(ingestion: bool, scoring: bool, expected: str) -> None:
+def test_legacy_words_replaced(ingestion: bool, scoring: bool, expected: str) -> None:
     command = with_container_paths(tuple(LEGACY.split()), ingestion=ingestion, scoring=scoring)
     assert command == tuple(expected.split())
 
@@ -140,9 +195,7 @@ def test_legacy_words_become_container_paths(ingestion: bool, scoring: bool, exp
     ],
     ids=("newline", "long", "large", "blank", "nul"),
 )
-def test_commands_that_no_argument_list_could_hold_are_refused(
-    tmp_path: Path, files: Mapping[str, str], reason: str
-) -> None:
+def test_command_too_long_or_nul(tmp_path: Path, files: Mapping[str, str], reason: str) -> None:
     with pytest.raises(PalioError) as refused:
         read_program(written(tmp_path, files))
     assert refused.value.failure.code == "program-command-missing"
@@ -150,6 +203,6 @@ def test_commands_that_no_argument_list_could_hold_are_refused(
 
 
 @pytest.mark.parametrize("name", ["python:3\nRUN x", "770e", "palio-build:0", "sha256:0", "a b"])
-def test_program_without_an_image_is_refused(name: str) -> None:
+def test_program_without_image(name: str) -> None:
     with pytest.raises(Refused, match="is refused: "):
         image_name(Value(Findings("competition.yaml"), 1, "docker_image", Scalar(name, "str")))

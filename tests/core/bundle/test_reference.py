@@ -14,7 +14,7 @@ from palio.core.bundle.reference import reference
 from palio.core.bundle.schema import json_schema
 
 
-def test_page_is_what_the_readers_say() -> None:
+def test_reference_page_current() -> None:
     page = ROOT / "docs/competition-yaml.md"
     assert page.read_text(encoding="utf-8") == reference(), (
         "python -m palio.core.bundle.reference > docs/competition-yaml.md"
@@ -22,11 +22,11 @@ def test_page_is_what_the_readers_say() -> None:
 
 
 @pytest.mark.parametrize("keys", [codabench_keys(), codalab_keys()])
-def test_each_key_that_is_used_has_a_meaning(keys: tuple) -> None:  # type: ignore[type-arg]
+def test_reference_key_meanings(keys: tuple) -> None:  # type: ignore[type-arg]
     assert [key.field for key in keys if not key.unused and not meaning(key.field)] == []
 
 
-def test_every_mapping_is_in_the_example() -> None:
+def test_reference_example_complete() -> None:
     """A mapping that the example leaves out would hide its keys."""
     parents = {key.parent for key in codabench_keys()}
     mappings = {key.field for key in codabench_keys() if key.reader is dict}
@@ -56,7 +56,7 @@ def plain(text: str) -> object:
     return json.loads(json.dumps(yaml.safe_load(text), default=str))
 
 
-def test_sound_bundles_fit_the_schema() -> None:
+def test_schema_accepts_sound_bundles() -> None:
     schema = json_schema()
     mednist = (ROOT / "challenges/mednist/competition.yaml").read_text(encoding="utf-8")
     assert [fits(plain(text), schema, schema) for text in (SOUND[0], mednist)] == [True, True]
@@ -73,7 +73,7 @@ def test_sound_bundles_fit_the_schema() -> None:
         ("choose: best", "choose: [best]"),
     ],
 )
-def test_broken_bundles_do_not_fit_the_schema(old: str, new: str) -> None:
+def test_schema_refuses_broken_bundles(old: str, new: str) -> None:
     schema = json_schema()
     assert not fits(plain(SOUND[0].replace(old, new)), schema, schema)
 

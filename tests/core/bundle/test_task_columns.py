@@ -9,7 +9,7 @@ from palio.core.bundle.read import read_bundle
 from palio.core.bundle.task_columns import columns_of, combined, own_columns
 
 
-def test_each_task_has_its_own_columns(tmp_path: Path) -> None:
+def test_task_columns(tmp_path: Path) -> None:
     bundle = read_bundle(write_bundle(tmp_path / "b", yaml=two_tasks()))
     columns = bundle.leaderboard.columns
     assert [(column.key, column.title, column.task) for column in columns] == [
@@ -21,7 +21,7 @@ def test_each_task_has_its_own_columns(tmp_path: Path) -> None:
     assert own_columns(columns) == [columns[0]]
 
 
-def test_phase_of_one_task_has_no_more_columns(tmp_path: Path) -> None:
+def test_single_task_columns(tmp_path: Path) -> None:
     phases = "  - {index: 0, name: First, start: 2025-01-01, end: 2025-02-01, tasks: [0]}\n"
     yaml = (
         two_tasks()
@@ -35,11 +35,11 @@ def test_phase_of_one_task_has_no_more_columns(tmp_path: Path) -> None:
     assert columns_of(columns, final) == list(columns)
 
 
-def test_one_task_changes_nothing(tmp_path: Path) -> None:
+def test_single_task_scores(tmp_path: Path) -> None:
     bundle = read_bundle(write_bundle(tmp_path / "b", yaml=YAML))
     assert [column.key for column in bundle.leaderboard.columns] == ["accuracy"]
 
 
-def test_mean_needs_all_tasks() -> None:
+def test_mean_with_missing_task() -> None:
     found = combined({0: {"dice": 0.5, "time": 2.0}, 3: {"dice": 0.7}})
     assert found == {"dice": pytest.approx(0.6), "dice@0": 0.5, "time@0": 2.0, "dice@3": 0.7}

@@ -67,9 +67,7 @@ def test_sound_task(yaml: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(("old", "new", "line", "field", "words"), BROKEN)
-def test_broken_task_has_a_sentence_of_its_own(
-    old: str, new: str, line: int | None, field: str, words: str, tmp_path: Path
-) -> None:
+def test_broken_task(old: str, new: str, line: int | None, field: str, words: str, tmp_path: Path) -> None:
     assert old in SOUND
     errors = [
         problem

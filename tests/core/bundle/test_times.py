@@ -43,7 +43,7 @@ def test_time_is_aware_utc(written: str, expected: datetime) -> None:
     assert (moment(start), start.findings.warnings) == (expected, ())
 
 
-def test_month_first_date_is_taken_and_warned_of() -> None:
+def test_month_first_date_warning() -> None:
     start = value("8-7-2019 12:00")
     assert moment(start) == datetime(2019, 8, 7, 12, tzinfo=UTC)
     assert [str(warning) for warning in start.findings.warnings] == [
@@ -55,7 +55,7 @@ def test_month_first_date_is_taken_and_warned_of() -> None:
 
 
 @pytest.mark.parametrize("written", ["2024-07-01 12:00 CET", "2024-07-01 12:00 CST"])
-def test_zone_with_two_meanings_is_warned_of(written: str) -> None:
+def test_ambiguous_zone_warning(written: str) -> None:
     start = value(written)
     moment(start)
     assert [warning.field for warning in start.findings.warnings] == ["start"]
@@ -75,7 +75,7 @@ def test_unknown_zone_is_refused(written: str) -> None:
         ("2024-12-31 00:00", Moment(datetime(2024, 12, 31, tzinfo=UTC), whole_day=False)),
     ],
 )
-def test_end_without_a_time_is_the_end_of_the_day(written: str, expected: Moment) -> None:
+def test_end_without_time(written: str, expected: Moment) -> None:
     assert end_moment(value(written)) == expected
 
 
@@ -98,7 +98,7 @@ def test_invalid_time_is_refused(written: str) -> None:
         "2024-01-01 1:00 UTC+15",
     ],
 )
-def test_day_that_does_not_exist_is_refused(written: str) -> None:
+def test_nonexistent_day_refused(written: str) -> None:
     with pytest.raises(Refused) as raised:
         moment(value(written))
     assert str(raised.value) == f"says `{written}`, but there is no such day or time; {ADVICE}"

@@ -45,13 +45,13 @@ def test_quotes_and_variables(text: str, expected: str) -> None:
         ("$LONG$LONG", "it has more than 65,536 characters after variables are expanded"),
     ],
 )
-def test_what_cannot_be_filled_in(text: str, reason: str) -> None:
+def test_variable_unresolvable(text: str, reason: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         _value(text)
     assert raised.value.reason == reason
 
 
-def test_a_variable_with_an_unfit_character_is_refused() -> None:
+def test_variable_with_unfit_character() -> None:
     with pytest.raises(DockerfileError, match=r"a word is invalid: it contains NUL \(U\+0000\)"):
         value("$A", {"A": "\0"}.get, Instruction(1, "ENV"))
 
@@ -59,7 +59,7 @@ def test_a_variable_with_an_unfit_character_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["$LONG" * 20_000, "${A:-" * 13_000, "${A-}" * 13_000, "'" * 65_001, '"$' * 32_001, "$" * 65_000]
 )
-def test_long_texts_take_no_time(text: str) -> None:
+def test_long_text_fast(text: str) -> None:
     """Those that a reader which goes back would read for minutes."""
     try:
         assert len(_value(text)) <= 65_536
@@ -92,7 +92,7 @@ def test_raw_words_keep_quotes_together() -> None:
         ("['a']", None),
     ],
 )
-def test_the_form_of_a_list(text: str, expected: list[str] | None) -> None:
+def test_list_form(text: str, expected: list[str] | None) -> None:
     assert json_form(Instruction(1, "CMD", {}, text)) == expected
 
 
@@ -107,7 +107,7 @@ def test_the_form_of_a_list(text: str, expected: list[str] | None) -> None:
         ("[ [ [", "it has nested lists; write one list of strings"),
     ],
 )
-def test_lists_that_are_refused(text: str, reason: str) -> None:
+def test_list_refused(text: str, reason: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         json_form(Instruction(1, "CMD", {}, text))
     assert raised.value.reason == reason

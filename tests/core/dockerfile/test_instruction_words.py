@@ -38,7 +38,7 @@ def _known(name: str) -> str | None:
         "ONBUILD RUN a",
     ],
 )
-def test_what_an_instruction_may_have(text: str) -> None:
+def test_instruction_words_accepted(text: str) -> None:
     check(parse(text)[0], _known)
 
 
@@ -101,19 +101,19 @@ def test_what_an_instruction_may_have(text: str) -> None:
         ("ONBUILD ADD http://x /y", "files cannot be fetched from the network; put the file into the context"),
     ],
 )
-def test_what_an_instruction_may_not_have(text: str, reason: str) -> None:
+def test_instruction_words_refused(text: str, reason: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         check(parse(text)[0], _known)
     assert raised.value.reason == reason
 
 
-def test_words_that_are_too_long_are_refused_once_variables_are_filled_in() -> None:
+def test_expanded_words_too_long() -> None:
     instruction = parse("WORKDIR $A$A")[0]
     with pytest.raises(DockerfileError, match="more than 65,536 characters"):
         check(instruction, lambda _: "x" * 40_000)
 
 
-def test_what_is_read() -> None:
+def test_instruction_words_read() -> None:
     env, arg, run, copy = parse('ENV A=$X "B C"=d\nARG A B=$X\nRUN ["a", "$X"]\nCOPY a$X ${NO:-b} /c')
     assert pairs(env, _known) == {"A": "x", "B C": "d"}
     assert arguments(arg, _known) == {"A": None, "B": "x"}

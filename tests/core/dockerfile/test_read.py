@@ -15,7 +15,7 @@ from palio.core.dockerfile.read import (
 )
 
 
-def test_lines_are_continued_and_comments_left_out() -> None:
+def test_line_continuation_and_comments() -> None:
     text = "# a comment\n\nfrom python  AS base\nRUN a && \\\n  # within\n\n  b \\ \t\n  c\n  ENV A=1"
     assert parse(text) == [
         Instruction(3, "FROM", {}, "python  AS base"),
@@ -24,27 +24,27 @@ def test_lines_are_continued_and_comments_left_out() -> None:
     ]
 
 
-def test_lines_are_joined_without_a_space_as_docker_joins_them() -> None:
+def test_lines_joined_without_space() -> None:
     assert parse("RUN ec\\\nho a\\\n\\\n b") == [Instruction(1, "RUN", {}, "echo a b")]
     assert parse("RUN a \\") == [Instruction(1, "RUN", {}, "a")]
 
 
-def test_flags_are_read_before_the_words() -> None:
+def test_flags_before_words() -> None:
     copy, run = parse("COPY --chown=1:1\t--link --chmod=755 a b\nRUN a --flag")
     assert (copy.flags, copy.rest) == ({"chown": "1:1", "link": "", "chmod": "755"}, "a b")
     assert (run.flags, run.rest) == ({}, "a --flag")
 
 
-def test_a_keyword_ends_at_a_tab_too() -> None:
+def test_keyword_before_tab() -> None:
     assert parse("from\tpython") == [Instruction(1, "FROM", {}, "python")]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_directives_for_docker_are_accepted() -> None:
+def test_crlf_bom_and_directives() -> None:
     text = "\ufeff# syntax=some/frontend\r\n# check=error=true\r\n# escape=\\\r\nFROM python\r\nCMD a \\\r\n b\r\n"
     assert [instruction.rest for instruction in parse(text)] == ["python", "a  b"]
 
 
-def test_comments_may_hold_anything() -> None:
+def test_comments_any_text() -> None:
     assert parse("# a\0b\u2028c\rFROM x\x0c\nFROM python") == [Instruction(2, "FROM", {}, "python")]
 
 
@@ -73,18 +73,18 @@ def test_comments_may_hold_anything() -> None:
         ("RUN=a", "an instruction begins with a word such as RUN"),
     ],
 )
-def test_what_readers_take_differently_is_refused(text: str, reason: str) -> None:
+def test_ambiguous_text_refused(text: str, reason: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         parse(text)
     assert reason in str(raised.value)
 
 
 @pytest.mark.parametrize("text", ["RUN echo $((1 << 2))", "RUN cat <<<x", "RUN [ -f x ] && y", "RUN a\\b"])
-def test_what_looks_like_that_and_is_not_is_read(text: str) -> None:
+def test_ambiguous_lookalikes_read(text: str) -> None:
     assert parse(text)[0].rest == text.removeprefix("RUN ")
 
 
-def test_the_size_of_everything_is_bounded() -> None:
+def test_sizes_bounded() -> None:
     with pytest.raises(DockerfileError, match="the Dockerfile: it is larger than the limit of 1 MiB"):
         decoded(b"#" * (MOST_BYTES + 1), "the Dockerfile")
     assert len(decoded(b"#" * MOST_BYTES)) == MOST_BYTES
@@ -96,7 +96,7 @@ def test_the_size_of_everything_is_bounded() -> None:
             parse(text)
 
 
-def test_text_that_is_not_utf_8_is_refused_with_its_line() -> None:
+def test_text_not_utf8() -> None:
     with pytest.raises(DockerfileError, match="line 2 is not UTF-8 text; save the file as UTF-8"):
         decoded(b"FROM x\nRUN \xff")
 
@@ -108,7 +108,7 @@ def test_decoded_names_utf16(encoding: str) -> None:
         decoded(mark + "FROM x\n".encode(encoding))
 
 
-def test_a_file_is_read_within_its_folder_only(tmp_path: Path) -> None:
+def test_file_outside_folder_refused(tmp_path: Path) -> None:
     context = tmp_path / "context"
     context.mkdir()
     (context / "inside").write_text("FROM x")

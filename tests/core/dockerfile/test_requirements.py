@@ -29,7 +29,7 @@ def add(tmp_path: Path) -> Add:
     return add
 
 
-def test_files_of_requirements(add: Add, tmp_path: Path) -> None:
+def test_requirements_files(add: Add, tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     sha = "ab" * 32
     (tmp_path / "a.txt").write_text(
@@ -81,14 +81,14 @@ def test_wheels(add: Add, tmp_path: Path) -> None:
         "--trusted-host=x",
     ],
 )
-def test_requirement_that_could_run_code_or_reach_an_address_is_refused(add: Add, tmp_path: Path, line: str) -> None:
+def test_requirement_unsafe(add: Add, tmp_path: Path, line: str) -> None:
     (tmp_path / "r.txt").write_text(f"{line}\n")
     with pytest.raises(DockerfileError) as raised:
         add(PipInstall(files=("r.txt",)))
     assert raised.value.where.startswith("line 2")
 
 
-def test_too_many_and_unreadable(add: Add, tmp_path: Path) -> None:
+def test_requirements_too_many_or_unreadable(add: Add, tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_text("a\n" * (MOST_REQUIREMENTS + 1))
     (tmp_path / "odd.txt").write_bytes(b"\xff\xff")
     (tmp_path / "large.txt").write_text("#" * (1 << 21))
@@ -102,7 +102,7 @@ def test_too_many_and_unreadable(add: Add, tmp_path: Path) -> None:
             add(install)
 
 
-def test_wheel_with_a_damaged_stream_is_refused(add: Add, tmp_path: Path) -> None:
+def test_wheel_damaged(add: Add, tmp_path: Path) -> None:
     wheel = tmp_path / "damaged.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x-1.dist-info/METADATA", "Name: x\n" * 100)
@@ -118,14 +118,14 @@ def test_wheel_with_a_damaged_stream_is_refused(add: Add, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "needs", ["x @ http://127.0.0.1/x.whl", "x@file:///etc/x.whl", "x\n @ http://127.0.0.1/x.whl", "x; a == 'http://b'"]
 )
-def test_wheel_that_depends_on_an_address_is_refused(add: Add, tmp_path: Path, needs: str) -> None:
+def test_wheel_depends_on_url(add: Add, tmp_path: Path, needs: str) -> None:
     write_wheel(tmp_path / "w", requires=[needs])
     for install in (PipInstall(("w/tinything-1.0-py3-none-any.whl",)), PipInstall(folders=("w",))):
         with pytest.raises(DockerfileError):
             add(install)
 
 
-def test_second_description_in_a_wheel_is_read_too(add: Add, tmp_path: Path) -> None:
+def test_wheel_second_metadata(add: Add, tmp_path: Path) -> None:
     more = {"other-1.0.dist-info/METADATA": "Name: other\nVersion: 1.0\nRequires-Dist: x @ http://127.0.0.1/x.whl\n"}
     write_wheel(tmp_path / "w", files=more)
     with pytest.raises(DockerfileError):

@@ -42,7 +42,7 @@ HUB = "docker.io/library/python:3.11-slim"
         ),
     ],
 )
-def test_an_engine_is_given_one_reading(text: str, resolved: str) -> None:
+def test_engine_gets_resolved_text(text: str, resolved: str) -> None:
     assert resolve(text, {}).text == resolved
 
 
@@ -62,7 +62,7 @@ def test_an_engine_is_given_one_reading(text: str, resolved: str) -> None:
         "SOURCE_DATE_EPOCH",
     ],
 )
-def test_arguments_that_an_engine_predefines_decide_nothing(name: str) -> None:
+def test_predefined_arguments_ignored(name: str) -> None:
     declared = f"ARG {name}\nARG A=${{{name}:+770e}}\n"
     assert resolve(f"{declared}FROM ${{A:-python:3.11-slim}}", {}).text == f"{declared}FROM {HUB}\n"
     assert resolve(f"FROM --platform=${name} python:3.11-slim", {}).text == f"FROM {HUB}\n"
@@ -114,13 +114,13 @@ def test_arguments_that_an_engine_predefines_decide_nothing(name: str) -> None:
         (f"{BASE}ENV =x", "line 2 (ENV =x): a variable needs a name; write ENV NAME=value"),
     ],
 )
-def test_what_may_not_be_taken(text: str, reason: str) -> None:
+def test_source_refused(text: str, reason: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         resolve(text, {})
     assert reason in str(raised.value)
 
 
-def test_arguments_of_the_build_count_only_where_they_are_declared() -> None:
+def test_build_arguments_need_declaration() -> None:
     with pytest.raises(DockerfileError, match="other submissions"):
         resolve("ARG BASE=python\nFROM $BASE", {"BASE": VICTIM})
     assert resolve("ARG BASE=python\nFROM $BASE", {"OTHER": VICTIM}).base == ImageName.of_engine("python")
@@ -128,7 +128,7 @@ def test_arguments_of_the_build_count_only_where_they_are_declared() -> None:
         resolve(BASE, {"A": "\0"})
 
 
-def test_images_are_known_by_what_was_written() -> None:
+def test_images_by_written_name() -> None:
     resolved = resolve("ARG A=a/b\nFROM $A AS x\nFROM x\nCOPY --from=c/d / /", {})
     assert {str(name): written for name, written in resolved.images.items()} == {
         "docker.io/a/b:latest": "a/b ($A)",
@@ -147,6 +147,6 @@ def test_images_are_known_by_what_was_written() -> None:
         (f"ENV A={'a' * 60_000}\n" + "LABEL a=$A\n" * 100, "more than 4,194,304 characters in total"),
     ],
 )
-def test_what_variables_grow_to_is_bounded(lines: str, reason: str) -> None:
+def test_variable_growth_bounded(lines: str, reason: str) -> None:
     with pytest.raises(DockerfileError, match=reason):
         resolve(BASE + lines, {})

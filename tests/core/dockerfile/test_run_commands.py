@@ -50,7 +50,7 @@ def test_known_command(text: str, expected: Command) -> None:
     "text",
     ["pip install --upgrade pip", "apt-get update", "rm -rf /var/lib/apt/lists/*", "useradd -m x", "chown -R x /app"],
 )
-def test_command_that_is_not_needed(text: str) -> None:
+def test_command_unneeded(text: str) -> None:
     assert [type(each) for each in read(f"RUN {text}")] == [NoEffect]
 
 
@@ -87,7 +87,7 @@ def test_commands_are_read_in_order() -> None:
         "sh -c 'pip install a'",
     ],
 )
-def test_other_command_is_refused_with_its_line(text: str) -> None:
+def test_command_refused_with_line(text: str) -> None:
     with pytest.raises(DockerfileError) as raised:
         read(f"RUN {text}")
     assert raised.value.where.startswith("line 1")

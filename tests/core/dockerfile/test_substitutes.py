@@ -50,7 +50,7 @@ def test_later_sources_replace_earlier_ones() -> None:
         {f"x.example/a:{number}": "python:3" for number in range(MOST + 1)},
     ],
 )
-def test_mapping_that_cannot_be_used(table: dict[str, object]) -> None:
+def test_mapping_invalid(table: dict[str, object]) -> None:
     problems = read_substitutes(table)[1]
     assert problems
     assert all("\n" not in problem or "RUN" in problem for problem in problems)
@@ -63,5 +63,5 @@ def test_chain_over_two_sources() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", f"{LEGACY}=", f"={LEGACY}", f"{LEGACY}=python:3,y"])
-def test_words_that_are_no_mapping(text: str) -> None:
+def test_mapping_syntax_invalid(text: str) -> None:
     assert read_words(text)[1]

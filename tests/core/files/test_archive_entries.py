@@ -31,7 +31,7 @@ def unpacked(source: Path) -> tuple[Content, dict[str, str]]:
     return content, files
 
 
-def test_a_name_twice_is_the_last_one_as_python_unpacks_it(tmp_path: Path) -> None:
+def test_duplicate_name_last_wins(tmp_path: Path) -> None:
     source = write(tmp_path / "a.zip", ("a", "old"), ("same", "1"), ("b/c", "x"), ("a", "new"), ("same", "1"))
     with zipfile.ZipFile(source) as opened:
         opened.extractall(tmp_path / "python")
@@ -45,7 +45,7 @@ def test_a_name_twice_is_the_last_one_as_python_unpacks_it(tmp_path: Path) -> No
     assert content.notes == content.changes
 
 
-def test_links_to_files_and_folders_of_the_archive_are_followed(tmp_path: Path) -> None:
+def test_links_inside_archive_followed(tmp_path: Path) -> None:
     content, files = unpacked(
         write(
             tmp_path / "a.zip",
@@ -77,7 +77,7 @@ def test_links_to_files_and_folders_of_the_archive_are_followed(tmp_path: Path) 
     "target",
     ["/etc/passwd", "../a.zip", "../../x", "missing", "link", ".", "folder", "..", "", "folder/../../x", "x" * 5000],
 )
-def test_links_that_leave_the_archive_or_lead_nowhere_are_refused(tmp_path: Path, target: str) -> None:
+def test_links_outside_or_broken_refused(tmp_path: Path, target: str) -> None:
     source = write(tmp_path / "a.zip", ("folder/file", "x"), ("folder/link", target, LINK), ("top", "1"))
     if target == "folder":
         source = write(source, ("folder/file", "x"), ("folder/link", "../folder", LINK), ("top", "1"))
@@ -87,7 +87,7 @@ def test_links_that_leave_the_archive_or_lead_nowhere_are_refused(tmp_path: Path
     assert [line.partition(":")[0] for line in refusal.value.failure.evidence] == ["folder/link"]
 
 
-def test_links_that_lead_round_in_a_circle_are_refused(tmp_path: Path) -> None:
+def test_links_circular_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "a.zip", ("x/a", "../y", LINK), ("y/b", "../x", LINK), ("one", "two", LINK))
     with zipfile.ZipFile(source, "a") as target:
         entry = zipfile.ZipInfo("two")
@@ -98,7 +98,7 @@ def test_links_that_lead_round_in_a_circle_are_refused(tmp_path: Path) -> None:
     assert len(refusal.value.failure.evidence) == 4
 
 
-def test_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_multiplying_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_ENTRIES", 5000)
     rooms = [(f"{level}/{number}", f"../{level + 1}", LINK) for level in range(12) for number in range(10)]
     with pytest.raises(PalioError) as refusal:
@@ -106,14 +106,14 @@ def test_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     assert refusal.value.failure.code == "archive-unsafe"
 
 
-def test_followed_links_count_toward_the_size(tmp_path: Path) -> None:
+def test_followed_links_count_in_size(tmp_path: Path) -> None:
     source = write(tmp_path / "a.zip", ("f/file", "x" * 1000), *((f"l{number}", "f", LINK) for number in range(20)))
     with pytest.raises(PalioError) as refusal:
         inspect_archive(source, max_bytes=20_000, lenient=True)
     assert refusal.value.failure.code == "archive-unsafe"
 
 
-def test_a_participants_archive_with_a_link_or_a_name_twice_is_refused(tmp_path: Path) -> None:
+def test_participant_archive_with_link_or_duplicate(tmp_path: Path) -> None:
     for entries in ((("a", "1"), ("a", "1")), (("a", "1"), ("b", "a", LINK))):
         with pytest.raises(PalioError) as refusal:
             inspect_archive(write(tmp_path / "a.zip", *entries))

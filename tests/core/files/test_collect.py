@@ -29,7 +29,7 @@ def destination(tmp_path: Path) -> Path:
     return tmp_path / "destination"
 
 
-def test_regular_files_are_copied_with_uniform_modes(source: Path, destination: Path) -> None:
+def test_regular_files_uniform_modes(source: Path, destination: Path) -> None:
     (source / "empty").mkdir()
     (source / "b" / "c").mkdir(parents=True)
     (source / "b" / "c" / "prêt à porter.csv").write_bytes(b"x" * 5000)
@@ -47,14 +47,14 @@ def test_regular_files_are_copied_with_uniform_modes(source: Path, destination: 
     assert modes == {"a.csv": 0o644, "b": 0o755, "b/c": 0o755, "b/c/prêt à porter.csv": 0o644}
 
 
-def test_a_large_file_is_copied_whole(source: Path, destination: Path) -> None:
+def test_large_file_copied(source: Path, destination: Path) -> None:
     content = os.urandom(5_000_000)
     (source / "volume.nii").write_bytes(content)
     _take(source, destination, max_bytes=5_000_000)
     assert (destination / "volume.nii").read_bytes() == content
 
 
-def test_links_pipes_and_sockets_are_refused_and_named(source: Path, destination: Path, tmp_path: Path) -> None:
+def test_special_files_named(source: Path, destination: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("the labels")
     (tmp_path / "reference").mkdir()
     (tmp_path / "reference" / "labels.csv").write_text("the labels")
@@ -78,7 +78,7 @@ def test_links_pipes_and_sockets_are_refused_and_named(source: Path, destination
     assert list(destination.iterdir()) == []
 
 
-def test_names_that_deceive_are_refused_and_shown_harmlessly(source: Path, destination: Path) -> None:
+def test_deceptive_names_refused(source: Path, destination: Path) -> None:
     for name in (b"line\nbreak", b"escape\x1b[2J", b"latin-\xe9", "left\u202etright".encode(), b"n" * 255):
         Path(os.fsdecode(os.fsencode(source) + b"/" + name)).write_text("1")
     assert _take(source, destination) == Collected(
@@ -93,7 +93,7 @@ def test_names_that_deceive_are_refused_and_shown_harmlessly(source: Path, desti
     )
 
 
-def test_a_deep_tree_is_refused_where_it_becomes_too_deep(source: Path, destination: Path) -> None:
+def test_deep_tree_refused(source: Path, destination: Path) -> None:
     deep = source.joinpath(*["d"] * 32)
     deep.mkdir(parents=True)
     (deep.parent / "file").write_text("1")
@@ -107,7 +107,7 @@ def test_a_deep_tree_is_refused_where_it_becomes_too_deep(source: Path, destinat
     )
 
 
-def test_a_path_too_long_to_be_copied_below_any_folder_is_refused(source: Path, destination: Path) -> None:
+def test_long_path_refused(source: Path, destination: Path) -> None:
     inner = source
     for _ in range(5):
         inner = inner / ("d" * 250)
@@ -116,7 +116,7 @@ def test_a_path_too_long_to_be_copied_below_any_folder_is_refused(source: Path, 
     assert [line.rpartition(": ")[2] for line in collected.refused] == ["a path longer than 1,024 bytes"]
 
 
-def test_bytes_and_files_are_capped_while_copying(source: Path, destination: Path, tmp_path: Path) -> None:
+def test_bytes_and_files_capped(source: Path, destination: Path, tmp_path: Path) -> None:
     for name in "abc":
         (source / name).write_text("1234")
     assert _take(source, destination, max_bytes=8) == Collected(
@@ -127,7 +127,7 @@ def test_bytes_and_files_are_capped_while_copying(source: Path, destination: Pat
     )
 
 
-def test_folders_and_refusals_are_capped_too(source: Path, destination: Path, tmp_path: Path) -> None:
+def test_folders_and_refusals_capped(source: Path, destination: Path, tmp_path: Path) -> None:
     for number in range(5):
         (source / f"folder-{number}").mkdir()
     assert _take(source, destination, max_files=4).refused == ("the rest was skipped: more than 4 folders",)
@@ -140,13 +140,13 @@ def test_folders_and_refusals_are_capped_too(source: Path, destination: Path, tm
     )
 
 
-def test_a_sparse_file_counts_with_its_apparent_size(source: Path, destination: Path) -> None:
+def test_sparse_file_apparent_size(source: Path, destination: Path) -> None:
     with (source / "sparse").open("wb") as file:
         file.truncate(10**12)
     assert _take(source, destination).refused == ("the rest was skipped: sparse would exceed 9.77 KiB",)
 
 
-def test_a_source_that_is_itself_a_link_is_not_followed(source: Path, destination: Path, tmp_path: Path) -> None:
+def test_source_link_not_followed(source: Path, destination: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(source)
     with pytest.raises(OSError, match="link"):
@@ -175,7 +175,7 @@ def _take_tar(stream: io.BytesIO, destination: Path, max_bytes: int = BYTES, max
     return collect_tar(stream, destination, prefix="out", max_bytes=max_bytes, max_files=max_files)
 
 
-def test_a_tar_stream_gives_what_the_folder_would(source: Path, destination: Path, tmp_path: Path) -> None:
+def test_tar_stream_equals_folder(source: Path, destination: Path, tmp_path: Path) -> None:
     (source / "b").mkdir()
     (source / "b" / "c.csv").write_text("1")
     (source / "a.csv").write_text("file,class\n")
@@ -190,7 +190,7 @@ def test_a_tar_stream_gives_what_the_folder_would(source: Path, destination: Pat
     assert {p.name: p.read_text() for p in destination.rglob("*.csv")} == {"a.csv": "file,class\n", "c.csv": "1"}
 
 
-def test_a_tar_stream_cannot_write_elsewhere(destination: Path, tmp_path: Path) -> None:
+def test_tar_stream_outside_refused(destination: Path, tmp_path: Path) -> None:
     stream = _tar(
         _member("out", tarfile.DIRTYPE),
         _member("out/../../escaped", content=b"1"),
@@ -220,7 +220,7 @@ def test_a_tar_stream_cannot_write_elsewhere(destination: Path, tmp_path: Path) 
     assert {p.name: p.read_text() for p in tmp_path.rglob("*") if p.is_file()} == {"a": "1"}
 
 
-def test_a_tar_stream_is_capped_while_it_is_read(destination: Path, tmp_path: Path) -> None:
+def test_tar_stream_capped(destination: Path, tmp_path: Path) -> None:
     members = [_member(f"out/{name}", content=b"1234") for name in "abc"]
     assert _take_tar(_tar(*members), destination, max_bytes=8).files == ("a", "b")
     assert _take_tar(_tar(*members), tmp_path / "second", max_files=2).files == ("a", "b")

@@ -17,12 +17,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_a_file_is_known_by_its_content(tmp_path: Path) -> None:
+def test_digest_of_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 3_000_000)
     assert digest_file(tmp_path / "a") == sha256(b"x" * 3_000_000)
 
 
-def test_a_folder_is_known_by_names_sizes_and_contents(tmp_path: Path) -> None:
+def test_digest_of_folder(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "z.txt").write_bytes(b"two")
     (tmp_path / "b.txt").write_bytes(b"one")
@@ -30,7 +30,7 @@ def test_a_folder_is_known_by_names_sizes_and_contents(tmp_path: Path) -> None:
     assert digest_folder(tmp_path) == sha256(lines.encode())
 
 
-def test_what_tools_leave_behind_does_not_count(tmp_path: Path) -> None:
+def test_digest_ignores_tool_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     before = digest_folder(tmp_path)
     for name in ("__pycache__", ".git", "__MACOSX"):
@@ -41,7 +41,7 @@ def test_what_tools_leave_behind_does_not_count(tmp_path: Path) -> None:
     assert digest_folder(tmp_path) == before
 
 
-def test_a_link_to_a_file_inside_counts_as_that_file(tmp_path: Path) -> None:
+def test_digest_of_inner_link(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x")
     (tmp_path / "b").symlink_to("a")
     assert digest_folder(tmp_path) == digest_entries([("a", tmp_path / "a"), ("b", tmp_path / "a")])
@@ -56,7 +56,7 @@ def test_a_link_to_a_file_inside_counts_as_that_file(tmp_path: Path) -> None:
         (".", "link is a link to a folder; put the folder itself there"),
     ],
 )
-def test_a_link_that_is_not_the_folders_own_is_refused(tmp_path: Path, target: str, sentence: str) -> None:
+def test_digest_of_outer_link(tmp_path: Path, target: str, sentence: str) -> None:
     (tmp_path / "outside").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "link").symlink_to(target)
@@ -65,7 +65,7 @@ def test_a_link_that_is_not_the_folders_own_is_refused(tmp_path: Path, target: s
     assert str(raised.value) == sentence
 
 
-def test_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_pipe_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UnfitFile) as raised:
         digest_folder(tmp_path)

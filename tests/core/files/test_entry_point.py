@@ -39,11 +39,19 @@ def test_program_path(command: Sequence[str], path: str | None) -> None:
         b"#!/bin/\0\n",
     ],
 )
-def test_what_linux_can_start_or_perhaps_can(head: bytes) -> None:
+def test_entry_point_startable(head: bytes) -> None:
     assert start_fault("/run", 0o755, head, {"/bin/sh", "/usr/bin/env"}.__contains__) is None
 
 
-def test_a_fault_is_one_line_and_its_advice_another() -> None:
+@pytest.mark.parametrize(
+    ("head", "system"), [(b"MZ\x90\0", "Windows"), (b"\xcf\xfa\xed\xfe\7\0", "macOS"), (b"\xca\xfe\xba\xbe\0", "macOS")]
+)
+def test_program_for_another_system_is_named_as_that(head: bytes, system: str) -> None:
+    fault = start_fault("/app/run.exe", 0o644, head, lambda path: True)
+    assert str(fault) == f"/app/run.exe is a program for {system}\nBuild it for Linux."
+
+
+def test_entry_point_fault_and_advice() -> None:
     fault = start_fault("/a\n\x1b[2J/run.sh", 0o644, b"", lambda path: True)
     assert str(fault) == (
         "/a\\x0a\\x1b[2J/run.sh is not executable\nSet the bit with `chmod +x` before you pack; the zip keeps it."
@@ -59,6 +67,6 @@ def test_a_fault_is_one_line_and_its_advice_another() -> None:
         ("exec /app/run: exec format error", "#!/bin/sh"),
     ],
 )
-def test_late_advice(reported: str, word: str) -> None:
+def test_entry_point_advice_from_log(reported: str, word: str) -> None:
     assert word in late_advice(reported)
     assert late_advice("out of memory") == ""

@@ -51,20 +51,20 @@ def test_patterns(pattern: str, fits: list[str], others: list[str]) -> None:
         ("a" * 1025, "has 1,025 characters; at most 1,024 are allowed"),
     ],
 )
-def test_patterns_that_mean_nothing(pattern: str, reason: str) -> None:
+def test_patterns_invalid(pattern: str, reason: str) -> None:
     with pytest.raises(PatternError) as refused:
         glob(pattern)
     assert str(refused.value) == reason
 
 
-def test_what_is_matched_at_once_is_bounded() -> None:
+def test_patterns_bounded() -> None:
     with pytest.raises(PatternError, match="is one too many: together they have more than 16,384 characters"):
         Globs(["a" * 1000] * (MOST_TOGETHER // 1000 + 1))
     with pytest.raises(PatternError, match=r"together they have more than 1,000 ranges in \[ \]"):
         Globs([f"[{'a' * 600}]"] * 2)
 
 
-def test_it_agrees_with_a_regular_expression() -> None:
+def test_patterns_agree_with_regex() -> None:
     chance = random.Random(29)
     for _ in range(5000):
         pattern = "".join(chance.choice("ab/**?") for _ in range(chance.randint(0, 8)))
@@ -85,24 +85,24 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 @pytest.mark.parametrize("pattern", ["*a" * 500 + "*b", "**/" * 300 + "b", "?*" * 500 + "b", "[^b]*" * 200 + "b"])
-def test_patterns_that_would_make_others_go_back(pattern: str) -> None:
+def test_patterns_backtracking(pattern: str) -> None:
     """Each would keep a backtracking matcher busy for years."""
     assert not glob(pattern).match("a" * 5000)
 
 
-def test_a_literal_fits_only_itself() -> None:
+def test_pattern_literal() -> None:
     name = "a*[b]?\\c"
     assert (glob(literal(name)).match(name), glob(literal(name)).match("ax[b]?\\c")) == (True, False)
 
 
-def test_paths_fit_by_the_folders_above_them() -> None:
+def test_pattern_matches_parent_folders() -> None:
     globs = Globs(["data", "*.pth", "**/x"])
     matcher = PathMatcher(globs)
     paths = ["data/a/b", "data/a", "other/x/y", "other", "m.pth", "other/m.pth", "data/x", "data/a/b"]
     assert [globs.numbers_of(matcher.ends(path)) for path in paths] == [[0], [0], [2], [], [1], [], [0, 2], [0]]
 
 
-def test_work_beyond_measure_is_given_up() -> None:
+def test_pattern_work_bounded() -> None:
     matcher = PathMatcher(Globs(["**" + "a" * 1000] * 16))
     with pytest.raises(TooMuchWorkError):
         matcher.ends("b" * 2_000_000)

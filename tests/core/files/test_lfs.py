@@ -26,6 +26,6 @@ def test_lfs_pointers_in_folder_and_zip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data.zip", "truth.csv"])
-def test_lfs_pointers_a_file_that_is_one(tmp_path: Path, name: str) -> None:
+def test_lfs_pointer_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(POINTER)
     assert lfs_pointers(tmp_path / name) == [name]

@@ -49,7 +49,7 @@ def old_state(parent: Path) -> dict[str, str]:
 NEW = {"a/file": "new", "b/file": "new"}
 
 
-def test_staged_puts_all_in_place_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_staged_complete(tmp_path: Path) -> None:
     parent = tmp_path / "made" / "on the way"
     with staged(parent / "a", parent / "b", parent / "c") as (a, b, _unbuilt):
         a.mkdir()
@@ -67,7 +67,7 @@ def test_staged_replaces_a_folder_as_a_whole(tmp_path: Path) -> None:
     assert state(tmp_path) == {"a/file": "new", "b/file": "old", "b/gone": "old"}
 
 
-def test_staged_leaves_the_old_state_on_an_exception(tmp_path: Path) -> None:
+def test_staged_exception_keeps_old_state(tmp_path: Path) -> None:
     old = old_state(tmp_path)
     with pytest.raises(KeyboardInterrupt), staged(tmp_path / "a", tmp_path / "b") as (a, _):  # noqa: PT012
         a.mkdir()
@@ -85,7 +85,7 @@ def test_staged_takes_targets_of_one_folder_only(tmp_path: Path) -> None:
 
 # The renames are: naming the stage, committing, then two for each folder.
 @pytest.mark.parametrize("deadline", range(1, 8))
-def test_staged_killed_before_any_rename_is_old_or_new(tmp_path: Path, deadline: int) -> None:
+def test_staged_killed(tmp_path: Path, deadline: int) -> None:
     old = old_state(tmp_path)
     died = subprocess.run([sys.executable, "-c", DIES, tmp_path, str(deadline)], check=False)
     assert died.returncode == (-signal.SIGKILL if deadline <= 6 else 0)
@@ -94,7 +94,7 @@ def test_staged_killed_before_any_rename_is_old_or_new(tmp_path: Path, deadline:
     assert found == (old if deadline <= 2 else NEW)
 
 
-def test_settle_leaves_what_a_living_process_builds(tmp_path: Path) -> None:
+def test_settle_keeps_stage_of_live_process(tmp_path: Path) -> None:
     stage = tmp_path / ".palio-staging-abc"
     (stage / "building").mkdir(parents=True)
     with (stage / "lock").open("wb") as lock:
@@ -105,7 +105,7 @@ def test_settle_leaves_what_a_living_process_builds(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_settle_removes_a_stage_that_died_before_it_was_locked(tmp_path: Path) -> None:
+def test_settle_removes_unlocked_stage(tmp_path: Path) -> None:
     stage = tmp_path / ".palio-nascent-abc"
     stage.mkdir()
     settle(tmp_path)
@@ -124,12 +124,12 @@ def test_reading_names_what_cannot_be_read(tmp_path: Path) -> None:
     assert raised.value.exit_code == 12
 
 
-def test_writing_lets_what_it_does_not_know_pass(tmp_path: Path) -> None:
+def test_writing_unknown_error_passes(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError), writing(tmp_path):
         raise ConnectionResetError(104, "Connection reset by peer")
 
 
-def test_staged_where_a_file_is_in_the_way_says_so(tmp_path: Path) -> None:
+def test_staged_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PalioError) as raised, staged(tmp_path / "file" / "below" / "a"):
         pass
@@ -150,17 +150,17 @@ except PalioError as error:
 """
 
 
-def test_staged_on_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+def test_staged_disk_full(tmp_path: Path) -> None:
     said = on_a_mount("size=64k", tmp_path, STAGES)
     assert said == f"The disk that holds {tmp_path}/a is full (0 B free). 12 []\n"
 
 
-def test_staged_on_a_read_only_disk_says_so(tmp_path: Path) -> None:
+def test_staged_read_only_disk(tmp_path: Path) -> None:
     said = on_a_mount("ro", tmp_path, STAGES)
     assert said == f"{tmp_path}/a cannot be written to: read-only file system. 12 []\n"
 
 
-def test_staged_in_a_folder_of_somebody_else_says_so(tmp_path: Path) -> None:
+def test_staged_in_foreign_folder(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         for folder in (tmp_path, *tmp_path.parents):  # pytest keeps its folders to itself

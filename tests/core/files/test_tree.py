@@ -123,13 +123,13 @@ def test_any_change_changes_the_digest(data: st.DataObject) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(trees(), trees())
-def test_two_trees_have_one_digest_only_if_they_are_equal(one: Tree, other: Tree) -> None:
+def test_digest_equal_only_for_equal_trees(one: Tree, other: Tree) -> None:
     assert (digest(one) == digest(other)) == (one == other)
 
 
 @settings(max_examples=50, deadline=None)
 @given(trees(), st.randoms(use_true_random=False))
-def test_the_order_and_times_of_creation_do_not_count(tree: Tree, random: object) -> None:
+def test_digest_ignores_order_and_times(tree: Tree, random: object) -> None:
     with tempfile.TemporaryDirectory() as home:
         folder = write(tree, Path(home, "one"), lambda paths: sorted(paths, reverse=True))
         for path in folder.rglob("*"):
@@ -138,7 +138,7 @@ def test_the_order_and_times_of_creation_do_not_count(tree: Tree, random: object
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_owners_do_not_count(tmp_path: Path) -> None:
+def test_digest_ignores_owners(tmp_path: Path) -> None:
     folder = write({"a": Node("file"), "b": Node("folder", 0o755)}, tmp_path / "tree")
     before = digest_tree(folder)
     for path in folder.iterdir():
@@ -146,7 +146,7 @@ def test_owners_do_not_count(tmp_path: Path) -> None:
     assert digest_tree(folder) == before
 
 
-def test_a_line_of_the_digest_cannot_be_written_into_a_name(tmp_path: Path) -> None:
+def test_digest_name_injection(tmp_path: Path) -> None:
     """A name with a line end in it, beside the two names that it looks like."""
     (tmp_path / "one").mkdir()
     (tmp_path / "one/a").write_bytes(b"")
@@ -181,7 +181,7 @@ def listing(folder: Path) -> dict[str, tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0])
-def test_copy_has_the_digest_of_what_it_was_copied_from(tmp_path: Path, umask: int) -> None:
+def test_copy_same_digest(tmp_path: Path, umask: int) -> None:
     source = write(PROGRAM | JUNK, tmp_path / "source")
     old = os.umask(umask)
     try:
@@ -205,14 +205,14 @@ def test_copy_has_the_digest_of_what_it_was_copied_from(tmp_path: Path, umask: i
     assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o755
 
 
-def test_what_is_not_copied_does_not_count(tmp_path: Path) -> None:
+def test_digest_ignores_uncopied(tmp_path: Path) -> None:
     with_junk, without = write(PROGRAM | JUNK, tmp_path / "with"), write(PROGRAM, tmp_path / "without")
     for executable in (True, False):
         assert digest_copy(with_junk, executable=executable) == digest_copy(without, executable=executable)
 
 
 @pytest.mark.parametrize("path", sorted(PROGRAM))
-def test_what_is_copied_counts(tmp_path: Path, path: str) -> None:
+def test_digest_includes_copied(tmp_path: Path, path: str) -> None:
     before = write(PROGRAM, tmp_path / "before")
     after = write(
         {
@@ -226,14 +226,14 @@ def test_what_is_copied_counts(tmp_path: Path, path: str) -> None:
         assert digest_copy(before, executable=executable) != digest_copy(after, executable=executable)
 
 
-def test_the_execute_bit_counts_for_programs_alone(tmp_path: Path) -> None:
+def test_digest_execute_bit_of_programs(tmp_path: Path) -> None:
     one = write(PROGRAM, tmp_path / "one")
     other = write(PROGRAM | {"run.sh": Node("file", 0o644, b"#!/bin/sh\n")}, tmp_path / "other")
     assert digest_copy(one, executable=True) != digest_copy(other, executable=True)
     assert digest_copy(one, executable=False) == digest_copy(other, executable=False)
 
 
-def test_a_file_alone_counts_with_its_name(tmp_path: Path) -> None:
+def test_digest_of_single_file(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"x")
     shutil.copy(tmp_path / "a.zip", tmp_path / "b.zip")
     assert digest_copy(tmp_path / "a.zip", executable=True) != digest_copy(tmp_path / "b.zip", executable=True)
@@ -248,7 +248,7 @@ def test_a_file_alone_counts_with_its_name(tmp_path: Path) -> None:
         (".git/pipe", "link is a link to something that is neither a file nor a folder; put a file there"),
     ],
 )
-def test_a_link_that_is_not_the_folders_own_is_not_copied(tmp_path: Path, target: str, sentence: str) -> None:
+def test_copy_outer_link_refused(tmp_path: Path, target: str, sentence: str) -> None:
     (tmp_path / "outside").write_bytes(b"secret")
     (tmp_path / "folder/.git").mkdir(parents=True)
     os.mkfifo(tmp_path / "folder/.git/pipe")
@@ -260,7 +260,7 @@ def test_a_link_that_is_not_the_folders_own_is_not_copied(tmp_path: Path, target
         digest_copy(tmp_path / "folder", executable=True)
 
 
-def test_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_pipe_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for call in (digest_tree, lambda folder: digest_copy(folder, executable=True)):
         with pytest.raises(UnfitFile) as raised:
@@ -268,7 +268,7 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
         assert str(raised.value) == "pipe is neither a file nor a folder; remove it"
 
 
-def test_folders_behind_links_that_multiply_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copy_multiplying_links_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("palio.core.files.tree.MAX_LINKED", 100)
     for level in range(10):
         (tmp_path / f"{level}").mkdir()

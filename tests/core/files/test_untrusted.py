@@ -13,17 +13,17 @@ def reason(path: Path, limit_bytes: int = 10) -> str:
 
 
 @pytest.mark.parametrize("content", ["", "0123456789", "\ufeffé"])
-def test_text_up_to_the_limit(tmp_path: Path, content: str) -> None:
+def test_read_up_to_limit(tmp_path: Path, content: str) -> None:
     (tmp_path / "a").write_text(content, encoding="utf-8")
     assert read_untrusted(tmp_path / "a", 10) == content.removeprefix("\ufeff")
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_read_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_untrusted(tmp_path / "a", 10)
 
 
-def test_what_is_no_regular_file_is_neither_followed_nor_waited_for(tmp_path: Path) -> None:
+def test_read_special_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("secret")
     (tmp_path / "link").symlink_to("file")
     (tmp_path / "dangling").symlink_to("nowhere")
@@ -37,11 +37,11 @@ def test_what_is_no_regular_file_is_neither_followed_nor_waited_for(tmp_path: Pa
     assert reason(tmp_path / "file" / "below") == "cannot be opened (Not a directory)"
 
 
-def test_more_than_the_limit(tmp_path: Path) -> None:
+def test_read_beyond_limit(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 11)
     assert reason(tmp_path / "a") == "is larger than 10 bytes"
 
 
-def test_not_text(tmp_path: Path) -> None:
+def test_read_not_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"ab\xff")
     assert reason(tmp_path / "a") == "is not UTF-8 text (at byte 3)"

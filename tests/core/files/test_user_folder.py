@@ -26,14 +26,14 @@ def test_own_folder_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert own_folder(SETTINGS) == tmp_path / "home/.config/palio"
 
 
-def test_own_folder_is_palio_home_for_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_own_folder_palio_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PALIO_HOME", "own")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     assert own_folder(DATA) == own_folder(SETTINGS) == tmp_path / "own"
 
 
-def test_own_folder_of_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_folder_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)  # whom nobody knows
     with pytest.raises(NoHomeFolderError):

@@ -24,7 +24,7 @@ def with_column(**changes: Any) -> dict[str, Any]:
     return {"leaderboard": {"title": "R", "primary": "f1", "columns": [F1 | changes]}}
 
 
-def test_runs_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
+def test_runs_in_rank_order(tmp_path: Path) -> None:
     runs = [
         write_run(tmp_path / "third", wrong=range(300, 360)),
         write_run(tmp_path / "late", wrong=range(1), minute=2),
@@ -47,7 +47,7 @@ def test_runs_are_in_the_order_of_their_ranks(tmp_path: Path) -> None:
     assert found.statistics.cases == 600
 
 
-def test_equal_labels_get_the_name_of_their_folder_and_then_its_path(tmp_path: Path) -> None:
+def test_equal_labels_disambiguated(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("x/1", "y/1", "x/2", "x/3")]
     labels = ["s.zip", "s.zip", "s.zip", "other\x1b[31m.zip"]
     runs = [write_run(folder, label=label) for folder, label in zip(folders, labels, strict=True)]
@@ -56,7 +56,7 @@ def test_equal_labels_get_the_name_of_their_folder_and_then_its_path(tmp_path: P
     )
 
 
-def test_a_failure_of_no_stage(tmp_path: Path) -> None:
+def test_failure_without_stage(tmp_path: Path) -> None:
     failure: dict[str, Any] = {
         "code": "submission-kind-refused",
         "cause": "participant",
@@ -69,7 +69,7 @@ def test_a_failure_of_no_stage(tmp_path: Path) -> None:
     assert ranked([write_run(tmp_path / "a"), failed]).unranked[0].reason == "failed: Not taken."
 
 
-def test_a_run_without_the_primary_score(tmp_path: Path) -> None:
+def test_run_without_primary_score(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", scores={"seconds": 1})]
     (unranked,) = ranked(runs).unranked
     assert (unranked.name, unranked.reason) == ("b.zip", "no score in the column F1")
@@ -78,7 +78,7 @@ def test_a_run_without_the_primary_score(tmp_path: Path) -> None:
     assert failure.evidence == ("b.zip: no score in the column F1",)
 
 
-def test_failed_runs_belong_to_the_phase_as_well(tmp_path: Path) -> None:
+def test_failed_runs_in_phase(tmp_path: Path) -> None:
     failed = write_run(tmp_path / "b", lock={"phase": "Practice"}, result={"verdict": "failed"})
     failure = refusal([write_run(tmp_path / "a"), failed])
     assert failure.message == "These runs cannot be ranked together: they differ in phase."
@@ -97,9 +97,7 @@ def test_failed_runs_belong_to_the_phase_as_well(tmp_path: Path) -> None:
         ({"reference_data": {"digest": "6" * 64}}, "reference data", ("222222222222", "666666666666")),
     ],
 )
-def test_runs_that_were_not_asked_the_same(
-    tmp_path: Path, lock: dict[str, Any], name: str, values: tuple[str, str]
-) -> None:
+def test_runs_of_different_inputs(tmp_path: Path, lock: dict[str, Any], name: str, values: tuple[str, str]) -> None:
     failure = refusal([write_run(tmp_path / "a"), write_run(tmp_path / "b", lock=lock)])
     assert failure.message == f"These runs cannot be ranked together: they differ in {name}."
     assert failure.next_step == "Name only runs of the same challenge, phase and data."
@@ -131,24 +129,24 @@ def test_runs_that_were_not_asked_the_same(
         ),
     ],
 )
-def test_why_there_is_no_interval(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
+def test_missing_interval_reason(tmp_path: Path, lock: dict[str, Any], reason: str) -> None:
     run = write_run(tmp_path / "a", wrong=range(60), scores={"f1": 0.5}, lock=lock)
     (only,) = ranked([run]).ranked
     assert (only.row.rank, only.rank_range, only.intervals, only.no_intervals) == (1, None, {}, {"f1": reason})
 
 
-def test_a_score_that_was_written_rounded_agrees_with_its_cases(tmp_path: Path) -> None:
+def test_rounded_score_agrees_with_cases(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=range(1), scores={"f1": 0.9983})
     assert ranked([run]).ranked[0].no_intervals == {}
 
 
-def test_a_broken_file_of_cases(tmp_path: Path) -> None:
+def test_case_file_broken(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a")
     (run / "scores" / "cases.csv").write_text("file,truth,prediction\n1,,x\n")
     assert ranked([run]).ranked[0].no_intervals["f1"] == "scores/cases.csv cannot be used (row 2: no truth)"
 
 
-def test_a_file_of_cases_that_is_a_link(tmp_path: Path) -> None:
+def test_case_file_link(tmp_path: Path) -> None:
     run = write_run(tmp_path / "a", wrong=None)
     write_cases(tmp_path / "elsewhere" / "cases.csv", [])
     (run / "scores").mkdir()

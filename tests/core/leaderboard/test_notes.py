@@ -16,7 +16,7 @@ def said(folders: Sequence[Path]) -> list[str]:
     return notes(rank_runs([read_run(folder) for folder in folders]))
 
 
-def test_a_tie_is_said_and_its_order_is_not_judged(tmp_path: Path) -> None:
+def test_tie_noted(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=[number]) for number, name in enumerate("abc")]
     neighbors, ranges, redrawn, tie = said(runs)
     assert neighbors == "No two neighboring runs differ significantly (exact McNemar, Holm over 3 pairs, 5 %)."
@@ -25,7 +25,7 @@ def test_a_tie_is_said_and_its_order_is_not_judged(tmp_path: Path) -> None:
     assert tie == "a.zip, b.zip and c.zip have equal scores and share rank 1."
 
 
-def test_neighbours_that_differ(tmp_path: Path) -> None:
+def test_different_neighbours_noted(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(wrong)) for name, wrong in (("a", 0), ("b", 50), ("c", 200))]
     neighbors, order, redrawn = said(runs)
     assert neighbors == (

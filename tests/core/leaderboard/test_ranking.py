@@ -24,22 +24,22 @@ def order(rows: list[Row]) -> list[tuple[int | None, str]]:
     return [(row.rank, row.entry.label) for row in rows]
 
 
-def test_descending_puts_the_largest_first() -> None:
+def test_descending_order() -> None:
     entries = [entry("a", f1=0.5), entry("b", f1=0.9), entry("c", f1=-1)]
     assert order(rank_entries(entries, [F1], F1)) == [(1, "b"), (2, "a"), (3, "c")]
 
 
-def test_ascending_puts_the_smallest_first() -> None:
+def test_ascending_order() -> None:
     entries = [entry("a", seconds=5), entry("b", seconds=9), entry("c", seconds=0)]
     assert order(rank_entries(entries, [SECONDS], SECONDS)) == [(1, "c"), (2, "a"), (3, "b")]
 
 
-def test_ties_share_the_better_rank_and_the_earlier_is_shown_first() -> None:
+def test_ties_share_better_rank() -> None:
     entries = [entry("late", minute=2, f1=0.9), entry("early", minute=1, f1=0.9 + 5e-13), entry("last", f1=0.8)]
     assert order(rank_entries(entries, [F1], F1)) == [(1, "early"), (1, "late"), (3, "last")]
 
 
-def test_ties_form_no_chains() -> None:
+def test_ties_without_chains() -> None:
     entries = [entry("a", f1=0.5), entry("b", f1=0.5 - 8e-13), entry("c", f1=0.5 - 16e-13)]
     assert order(rank_entries(entries, [F1], F1)) == [(1, "a"), (1, "b"), (3, "c")]
 
@@ -49,7 +49,7 @@ def test_other_columns_break_no_tie() -> None:
     assert order(rank_entries(entries, [F1, SECONDS], F1)) == [(1, "slow"), (1, "swift")]
 
 
-def test_without_a_score_there_is_no_rank_and_it_stands_last() -> None:
+def test_entry_without_score_last() -> None:
     entries = [entry("none"), entry("worst", f1=-5), entry("other", seconds=1)]
     rows = rank_entries(entries, [F1, SECONDS], F1)
     assert order(rows) == [(1, "worst"), (None, "none"), (None, "other")]
@@ -79,7 +79,7 @@ def test_computed_columns(computation: str, values: list[float]) -> None:
     assert [row.values[computation] for row in rows] == pytest.approx(values, abs=1e-15)
 
 
-def test_a_computed_primary_column_may_stand_before_what_it_is_computed_from() -> None:
+def test_computed_column_before_its_parts() -> None:
     mean_rank = computed("avg_rank", "f1", "seconds", descending=False)
     entries = [entry("a", f1=0.9, seconds=9), entry("b", f1=0.8, seconds=1), entry("c", f1=0.7, seconds=2)]
     rows = rank_entries(entries, [mean_rank, F1, SECONDS], mean_rank)
@@ -88,13 +88,13 @@ def test_a_computed_primary_column_may_stand_before_what_it_is_computed_from() -
     assert rows[0] == Row(entries[1], 1, values, ranks, name="b", entries=1, last=BEGIN)
 
 
-def test_a_computed_column_may_be_computed_from_another() -> None:
+def test_computed_column_from_computed() -> None:
     best = replace(computed("max", "avg", "f1"), key="best")
     rows = rank_entries([entry("a", f1=1, seconds=3)], [best, computed("avg", "f1", "seconds"), F1, SECONDS], F1)
     assert rows[0].values == {"f1": 1, "seconds": 3, "avg": 2.0, "best": 2.0}
 
 
-def test_a_missing_part_leaves_a_computed_column_without_value() -> None:
+def test_computed_column_missing_part() -> None:
     mean = computed("avg", "f1", "seconds")
     rows = rank_entries([entry("a", f1=0.9), entry("b", f1=0.1, seconds=1)], [F1, SECONDS, mean], mean)
     assert order(rows) == [(1, "b"), (None, "a")]
@@ -111,12 +111,12 @@ def test_best_of_each_team() -> None:
     assert order(rank_entries(entries, [F1], F1, RankingPolicy("best", "min"))) == [(1, "a2"), (2, "b1")]
 
 
-def test_of_equal_bests_the_earlier_stands() -> None:
+def test_equal_bests_earlier() -> None:
     entries = [entry("second", "alice", 2, f1=0.9), entry("first", "alice", 1, f1=0.9)]
     assert order(rank_entries(entries, [F1], F1, RankingPolicy("best", "min"))) == [(1, "first")]
 
 
-def test_last_of_each_team_is_the_last_with_a_score() -> None:
+def test_last_with_score() -> None:
     entries = [
         entry("a1", "alice", 1, f1=0.9),
         entry("a2", "alice", 2, f1=0.7),
@@ -172,12 +172,12 @@ def test_weighted_sum_of_ranks() -> None:
     assert [(row.entry.label, row.values["avg_rank"]) for row in rows] == [("a", 4.0), ("b", 5.0)]
 
 
-def test_without_a_team_each_entry_stands_for_itself() -> None:
+def test_entries_without_team() -> None:
     entries = [entry("a", f1=0.7), entry("b", f1=0.9)]
     assert order(rank_entries(entries, [F1], F1, RankingPolicy("best", "min"))) == [(1, "b"), (2, "a")]
 
 
-def test_ranks_are_those_among_the_chosen() -> None:
+def test_ranks_among_chosen() -> None:
     mean_rank = computed("avg_rank", "f1", descending=False)
     entries = [entry("a1", "alice", f1=0.9), entry("a2", "alice", f1=0.8), entry("b", "bob", f1=0.7)]
     rows = rank_entries(entries, [F1, mean_rank], mean_rank, RankingPolicy("best", "min"))
@@ -185,7 +185,7 @@ def test_ranks_are_those_among_the_chosen() -> None:
 
 
 @pytest.mark.parametrize("choose", ["best", "last"])
-def test_a_column_and_its_copy_choose_the_same_entries(choose: str) -> None:
+def test_column_copy_chooses_same_entries(choose: str) -> None:
     """A submitted and a computed primary column take different ways through the code."""
     draw = random.Random(7)
     entries = [
@@ -199,7 +199,7 @@ def test_a_column_and_its_copy_choose_the_same_entries(choose: str) -> None:
     assert len(plain) == 8
 
 
-def test_entries_and_the_last_are_those_of_the_team() -> None:
+def test_entries_counted_per_team() -> None:
     entries = [
         entry("a1", "alice", 1, f1=0.9),
         entry("a2", "alice", 3, f1=0.7),

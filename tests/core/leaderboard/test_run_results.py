@@ -44,7 +44,7 @@ def test_a_failed_run_needs_no_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"verdict": null, "stages": {}}', None])
-def test_a_run_that_never_ended(tmp_path: Path, content: str | None) -> None:
+def test_run_unfinished(tmp_path: Path, content: str | None) -> None:
     path = write_run(tmp_path / "a") / "result.json"
     if content is None:
         path.unlink()
@@ -105,7 +105,7 @@ def test_a_damaged_leaderboard(tmp_path: Path, leaderboard: dict[str, object], e
     assert problem.startswith(evidence)
 
 
-def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
+def test_file_is_a_folder(tmp_path: Path) -> None:
     path = write_run(tmp_path / "a") / "lock.json"
     path.unlink()
     path.mkdir()

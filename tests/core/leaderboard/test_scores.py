@@ -37,7 +37,7 @@ def test_scores_json(tmp_path: Path) -> None:
     assert isinstance(scores, Scores)
 
 
-def test_a_value_for_a_computed_column_is_ignored(tmp_path: Path) -> None:
+def test_computed_column_value_ignored(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"f1": 0.5, "recall": 1, "mean": 7}')
     assert read_scores(tmp_path, COLUMNS).ignored == ("mean",)
 
@@ -70,7 +70,7 @@ def test_scores_txt(tmp_path: Path, text: str, expected: dict[str, float] | None
 
 
 @pytest.mark.parametrize("word", ["nan", "yes", "inf", "-inf", "1_000", "0x1f", "", "1e999", "0.5 0.6", "٣"])
-def test_scores_txt_refuses_what_is_no_finite_number(tmp_path: Path, word: str) -> None:
+def test_scores_txt_not_finite(tmp_path: Path, word: str) -> None:
     (tmp_path / "scores.txt").write_text(f"f1: {word}\nrecall: 1\n")
     assert refused(tmp_path) == (f"`f1`: `{word}` is not a finite number",)
 
@@ -93,7 +93,7 @@ def test_scores_txt_refuses_what_is_no_finite_number(tmp_path: Path, word: str) 
         ('"\\ud800"', "`?`"),
     ],
 )
-def test_scores_json_refuses_what_is_no_finite_number(tmp_path: Path, value: str, shown: str) -> None:
+def test_scores_json_not_finite(tmp_path: Path, value: str, shown: str) -> None:
     (tmp_path / "scores.json").write_text(f'{{"f1": {value}, "recall": 1}}')
     assert refused(tmp_path) == (f"`f1`: {shown} is not a finite number",)
 
@@ -103,7 +103,7 @@ def test_a_missing_column_has_no_score(tmp_path: Path) -> None:
     assert read_scores(tmp_path, COLUMNS) == {"recall": 1.0}
 
 
-def test_a_missing_column_that_is_required_is_refused(tmp_path: Path) -> None:
+def test_required_column_missing(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"recall": 1, "F1": 0.5}')
     with pytest.raises(PalioError) as caught:
         read_scores(tmp_path, [replace(COLUMNS[0], required=True), *COLUMNS[1:]])
@@ -117,7 +117,7 @@ def test_scores_without_any_column_are_refused(tmp_path: Path, content: str) -> 
     assert [line.partition(":")[0] for line in refused(tmp_path)] == ["`f1`", "`recall`"]
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_listed(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text('{"F1": 0.5, "x": 1, "x": 2, "recall": true}')
     with pytest.raises(PalioError) as caught:
         read_scores(tmp_path, COLUMNS)
@@ -147,12 +147,12 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         ("scores.txt", b"f1: 1\nrecall\n", "scores.txt has a line 2 other than `key: value`: `recall`"),
     ],
 )
-def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, evidence: str) -> None:
+def test_scores_unreadable(tmp_path: Path, name: str, content: bytes, evidence: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert refused(tmp_path) == (evidence,)
 
 
-def test_an_empty_scores_txt_lacks_every_column(tmp_path: Path) -> None:
+def test_scores_txt_empty(tmp_path: Path) -> None:
     (tmp_path / "scores.txt").write_text("")
     assert refused(tmp_path) == ("`f1`: missing", "`recall`: missing")
 

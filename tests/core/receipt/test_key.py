@@ -51,7 +51,7 @@ def test_key_path(environment: dict[str, str], expected: str, monkeypatch: pytes
     assert str(key_path()) == expected
 
 
-def test_machine_key_is_made_once_for_its_owner_alone(home: Path) -> None:
+def test_machine_key_created_once(home: Path) -> None:
     assert machine_public_key() is None
     assert not home.exists()
     first = public_key(machine_key())
@@ -60,7 +60,7 @@ def test_machine_key_is_made_once_for_its_owner_alone(home: Path) -> None:
     assert oct(home.stat().st_mode) == "0o40700"
 
 
-def test_machine_key_of_processes_at_once_is_one(home: Path) -> None:
+def test_machine_key_concurrent(home: Path) -> None:
     command = [sys.executable, "-u", "-c", PRINT_KEY_WHEN_TOLD]
     processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:

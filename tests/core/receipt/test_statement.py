@@ -68,7 +68,7 @@ def test_receipt_of_a_scored_attempt(run: Path) -> None:
     assert receipt["signature"]["public_key"] == machine_public_key()
 
 
-def test_receipt_of_a_failed_attempt_has_the_code_alone(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_receipt_of_failed_attempt(evaluated: Evaluated, tmp_path: Path) -> None:
     evaluated.program("predict", lambda job, output: ended(exit_code=3))
     run = evaluated.run(tmp_path / "run")
     statement = json.loads((run / "receipt.json").read_text())["statement"]
@@ -78,7 +78,7 @@ def test_receipt_of_a_failed_attempt_has_the_code_alone(evaluated: Evaluated, tm
     assert statement["lock"]["submission"]["digest"] == digest_file(evaluated.submission)
 
 
-def test_receipt_of_an_attempt_that_failed_before_it_was_locked(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_receipt_of_attempt_without_lock(evaluated: Evaluated, tmp_path: Path) -> None:
     (evaluated.bundle / "input_data/outside").symlink_to("/etc")
     run = evaluated.run(tmp_path / "run")
     statement = json.loads((run / "receipt.json").read_text())["statement"]
@@ -111,14 +111,14 @@ def test_receipt_is_there_before_the_verdict(
     assert written[-3:] == [("files.json", None), ("receipt.json", None), ("result.json", "scored")]
 
 
-def test_the_same_submission_twice_has_equal_statements(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_same_submission_twice(evaluated: Evaluated, tmp_path: Path) -> None:
     first, again = (evaluated.run(tmp_path / identity, identity) for identity in ("0001", "0002"))
     assert files_in(first / "predictions") == files_in(again / "predictions")
     assert files_in(first / "scores") == files_in(again / "scores")
     assert comparable(first) == comparable(again)
 
 
-def test_the_same_submission_on_another_engine_has_an_equal_lock(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_same_submission_on_other_engine(evaluated: Evaluated, tmp_path: Path) -> None:
     first = evaluated.run(tmp_path / "0001", "0001")
     evaluated.engine.name = "other"
     evaluated.engine.build_result = ended(image="other-image")
@@ -131,11 +131,11 @@ def test_the_same_submission_on_another_engine_has_an_equal_lock(evaluated: Eval
 
 
 @pytest.mark.parametrize("result", [None, [], {}, {"failure": None}, {"failure": "code"}, {"failure": {}}])
-def test_stated_result_of_what_is_no_result(result: Any) -> None:
+def test_stated_result_invalid(result: Any) -> None:
     assert stated_result(result) == result
 
 
-def test_the_lines_in_the_documentation_verify_a_receipt(run: Path, tmp_path: Path) -> None:
+def test_documented_script_verifies_receipt(run: Path, tmp_path: Path) -> None:
     page = (ROOT / "docs/receipts.md").read_text()
     lines = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     assert lines

@@ -79,7 +79,7 @@ def test_verify_key_given(evaluated: Evaluated, tmp_path: Path) -> None:
     assert [failure.code for failure in refusals(verification, given=other)] == ["receipt-signer-other"]
 
 
-def test_verify_signed_anew_by_who_changed_it(run: Path) -> None:
+def test_verify_changed_and_signed_again(run: Path) -> None:
     """All fits together, and only the key tells."""
     content = json.loads((run / "receipt.json").read_text())
     content["statement"]["attempt"] = "ffff"
@@ -129,7 +129,7 @@ def test_verify_names_field_of_the_receipt(run: Path, key: str, value: object, a
         ('"phase":', '"phase": "Other", "phase":', '      "phase": "Other", "phase": "Final",'),
     ],
 )
-def test_verify_names_line_that_says_the_same_otherwise(run: Path, old: str, new: str, line: str) -> None:
+def test_verify_equivalent_line_named(run: Path, old: str, new: str, line: str) -> None:
     text = (run / "receipt.json").read_text()
     (run / "receipt.json").write_text(text.replace(old, new, 1))
     (difference,) = verify(run).differences
@@ -178,7 +178,7 @@ def test_read_receipt_missing(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_changed_byte_of_any_file_is_found(run: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_found(run: Path, data: st.DataObject) -> None:
     paths = sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size)
     path = data.draw(st.sampled_from(paths))
     content = path.read_bytes()
@@ -224,7 +224,7 @@ def test_verify_names_changed_field(run: Path, name: str, key: str, value: objec
     assert named(run) == [where]
 
 
-def test_verify_says_what_was_expected_and_found(run: Path) -> None:
+def test_verify_expected_and_found(run: Path) -> None:
     change(run / "result.json", "scores.accuracy", 0.5)
     (run / "predictions/answers.csv").write_text("\x1b[2J")
     (run / "predictions/\x1b[2J\u202e.csv").write_text("")
@@ -235,14 +235,14 @@ def test_verify_says_what_was_expected_and_found(run: Path) -> None:
     assert "differs from what was signed: 3 differences." in failure.message
 
 
-def test_verify_what_the_receipt_does_not_state_of_a_failure(evaluated: Evaluated, tmp_path: Path) -> None:
+def test_verify_failure_unstated_fields(evaluated: Evaluated, tmp_path: Path) -> None:
     evaluated.program("predict", lambda job, output: ended(exit_code=3))
     run = evaluated.run(tmp_path / "run")
     change(run / "result.json", "failure.message", "Other words.")
     assert named(run) == ["result.json"]
 
 
-def test_verify_names_what_is_missing_or_added_inside_folders(run: Path) -> None:
+def test_verify_missing_and_added_files(run: Path) -> None:
     (run / "predictions/answers.csv").rename(run / "predictions/others.csv")
     (run / "scores/.DS_Store").write_text("")
     assert named(run) == ["predictions/answers.csv", "predictions/others.csv", "scores/.DS_Store"]
@@ -255,7 +255,7 @@ def test_verify_names_record_that_is_new(evaluated: Evaluated, tmp_path: Path) -
     assert named(run) == ["lock.json"]
 
 
-def test_verify_without_a_list_that_can_be_believed(run: Path) -> None:
+def test_verify_list_untrusted(run: Path) -> None:
     (run / "files.json").write_text("{}")
     (run / "predictions/answers.csv").write_text("")
     assert named(run) == ["files.json", "predictions/"]
@@ -288,7 +288,7 @@ def test_verify_predictions_elsewhere(run: Path, tmp_path: Path) -> None:
     assert named(run, predictions=elsewhere) == ["predictions/answers.csv"]
 
 
-def test_verify_follows_no_link_out_of_the_run_folder(run: Path, tmp_path: Path) -> None:
+def test_verify_link_out_of_run_folder(run: Path, tmp_path: Path) -> None:
     (run / "predictions/answers.csv").rename(tmp_path / "answers.csv")
     (run / "predictions/answers.csv").symlink_to(tmp_path / "answers.csv")
     (difference,) = verify(run).differences
@@ -296,7 +296,7 @@ def test_verify_follows_no_link_out_of_the_run_folder(run: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["lock.json", "result.json", "files.json", "config.json"])
-def test_verify_reads_what_is_beside_it_with_care(run: Path, name: str) -> None:
+def test_verify_hostile_run_folder(run: Path, name: str) -> None:
     (run / name).write_text('{"a":' * 100_000)
     assert named(run) == [name]
     (run / name).write_bytes(b"\xff")

@@ -18,7 +18,7 @@ def raised(code: str, stage: str | None) -> PalioError:
 
 @pytest.mark.parametrize("stage", [None, *Stage])
 @pytest.mark.parametrize("code", FAILURES)
-def test_every_failure_in_a_participants_words(code: str, stage: Stage | None) -> None:
+def test_failures_participant_view(code: str, stage: Stage | None) -> None:
     """What is others' to mend has no fact in it; what is theirs has its evidence, and the log comes by policy."""
     failure = raised(code, stage).failure
     told = for_participant(failure)
@@ -37,7 +37,7 @@ def test_every_failure_in_a_participants_words(code: str, stage: Stage | None) -
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_a_participants_texts_are_without_facts(code: str) -> None:
+def test_participant_texts_without_facts(code: str) -> None:
     kind = FAILURES[code]
     for text in (kind.participant, kind.participant_next):
         assert "{" not in text
@@ -62,7 +62,7 @@ def test_score_exit() -> None:
     }
 
 
-def test_base_image_missing_is_told_without_what_the_engine_said() -> None:
+def test_base_image_missing_without_engine_text() -> None:
     said = (
         'Get "https://registry.example.org/v2/": dial tcp: lookup registry.example.org on 192.0.2.53:53: no such host'
     )

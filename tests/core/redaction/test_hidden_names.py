@@ -58,7 +58,7 @@ def test_masked_names_of_two_files() -> None:
     assert words("a/same.jpg", "b/same.jpg").masked(["same.jpg, a/same.jpg"]) == ("(a hidden file), (hidden file 1)",)
 
 
-def test_masked_labels_only_where_a_hidden_file_is_named() -> None:
+def test_masked_labels_beside_hidden_name_only() -> None:
     masked = words("1a.jpg", labels=frozenset({"hand", "cxr", "0"})).masked
     assert masked(["1a.jpg: expected Hand, got CXR (class_0), not Foot", "Allowed are Hand, CXR."]) == (
         "(hidden file 1): expected …, got … (…), not Foot",
@@ -66,7 +66,7 @@ def test_masked_labels_only_where_a_hidden_file_is_named() -> None:
     )
 
 
-def test_masked_name_that_may_stay_still_hides_labels() -> None:
+def test_masked_labels_beside_allowed_name() -> None:
     assert HiddenNames({"1a.jpg": ITSELF}, frozenset({"hand"})).masked(["1a.jpg is a Hand"]) == ("1a.jpg is a …",)
 
 
@@ -87,7 +87,7 @@ def test_masked_places(sentence: str, told: str) -> None:
     assert words("1a.jpg").masked([sentence]) == (sentence,)
 
 
-def test_masked_ten_thousand_names_in_a_moment() -> None:
+def test_masked_ten_thousand_names_fast() -> None:
     real = [f"folder/case-{number:05}.nii.gz" for number in range(10_000)]
     sentences = [", ".join(f"case-{20 * number + k:05}.nii.gz" for k in range(25)) for number in range(20)]
     begin = time.process_time()

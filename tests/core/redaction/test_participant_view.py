@@ -156,7 +156,7 @@ def test_visible_log(view: ParticipantView, policy: LogPolicy, log: str | None, 
     assert visible_log(folder, Stage.PREDICT, rules) == shown
 
 
-def test_visible_log_that_is_no_file(view: ParticipantView) -> None:
+def test_visible_log_not_a_file(view: ParticipantView) -> None:
     folder = RunFolder.create(view.run, "0a0b")
     folder.log(Stage.BUILD).symlink_to("/etc/passwd")
     assert visible_log(folder, Stage.BUILD, read_bundle(view.bundle).phases[0].rules) is None
@@ -173,7 +173,7 @@ def test_visible_log_names_no_host_path(view: ParticipantView) -> None:
     assert view.leaks() == []
 
 
-def test_visible_log_of_scoring_where_the_organizer_shows_it(view: ParticipantView) -> None:
+def test_visible_log_of_scoring_if_shown(view: ParticipantView) -> None:
     view.ask("  data: public\n  logs: {score: full}\n")
     view.evaluate()
     rules = read_bundle(view.bundle).phases[0].rules
@@ -199,7 +199,7 @@ def test_view_of_an_organizers_failure(view: ParticipantView, program: Program, 
     assert view.leaks() == []
 
 
-def test_view_of_a_scoring_image_that_does_not_build(view: ParticipantView) -> None:
+def test_view_of_scoring_image_build_failure(view: ParticipantView) -> None:
     """Its log stays the organizer's even where they let participants read the scoring program's."""
     view.ask("  logs: {score: full}\n")
     view.submission = view.home / "mine.csv"
@@ -220,7 +220,7 @@ def test_view_of_scores_that_name_labels(view: ParticipantView) -> None:
     assert view.leaks() == []
 
 
-def test_view_of_an_engine_that_names_host_paths(view: ParticipantView) -> None:
+def test_view_of_engine_text_with_host_paths(view: ParticipantView) -> None:
     def program(job: Job, output: Path) -> JobResult:
         return ended(End.NOT_STARTED, 127, detail=f'error mounting "{job.mounts[0].source}": no space')
 
@@ -248,7 +248,7 @@ def test_view_of_predictions_refused_blind(view: ParticipantView) -> None:
     assert len({match[0] for match in opaque if match}) == 3
 
 
-def test_view_holds_no_label_whatever_the_scorer_prints(view: ParticipantView) -> None:
+def test_view_without_labels(view: ParticipantView) -> None:
     view.ask("  logs: {predict: full}\n")
     everything = (view.bundle / "reference_data/answers.csv").read_text() + PROBLEMS + json.dumps(TRUTH)
     assert view.failure(score=scoring(everything))["code"] == "predictions-invalid"
@@ -290,13 +290,13 @@ def test_view_does_not_confirm_a_guess(view: ParticipantView) -> None:
     assert [OPAQUE.sub("X", line) for line in told] == ["'(a hidden file)' is no answer (line …)", "X.txt"]
 
 
-def test_view_of_sentences_that_cannot_be_looked_through(view: ParticipantView) -> None:
+def test_view_of_unsearchable_sentences(view: ParticipantView) -> None:
     (view.bundle / "reference_data/more.txt").write_bytes(bytes(17 << 20))
     told = view.failure(score=scoring("scan-901.txt is malignant.\n3 rows are missing.\n"))["evidence"]
     assert told == ["(This message names hidden files. Only the organizer can read it.)", "3 rows are missing."]
 
 
-def test_view_of_names_that_a_submission_wrote(view: ParticipantView) -> None:
+def test_view_of_names_written_by_submission(view: ParticipantView) -> None:
     """Where no log may be read, a submission cannot say much by its files' names either."""
 
     def program(job: Job, output: Path) -> None:
@@ -339,7 +339,7 @@ def test_view_of_public_cases_refused(sampled: ParticipantView) -> None:
     assert sampled.files()["sample-score.log"] == "four.txt is x\n"
 
 
-def test_view_of_public_cases_that_cannot_be_scored(sampled: ParticipantView) -> None:
+def test_view_of_public_cases_unscored(sampled: ParticipantView) -> None:
     failure = sampled.failure(sample=predict, **{"sample-score": public(exit_code=1)})
     assert (failure["code"], failure["evidence"], failure["log"]) == ("score-exit", [], ["four.txt is x"])
 
@@ -353,7 +353,7 @@ def test_view_of_an_attempt_that_was_cancelled(view: ParticipantView) -> None:
     assert json.loads(view.files()["result.json"])["verdict"] == "cancelled"
 
 
-def test_view_of_an_organizers_archive_that_cannot_be_unpacked(view: ParticipantView) -> None:
+def test_view_of_organizer_archive_invalid(view: ParticipantView) -> None:
     """Its entries have the names of hidden files; and it is not the participant's to mend."""
     yaml = view.bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("input_data: input_data", "input_data: input_data.zip"))

@@ -45,7 +45,7 @@ def test_numbers_stay_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reference", ["i,b\n1,x\n2,y\n", "no table"])
-def test_files_that_name_other_cases_are_not_repeated(tmp_path: Path, reference: str) -> None:
+def test_files_naming_other_cases(tmp_path: Path, reference: str) -> None:
     assert Tables.read(answers(tmp_path / "p", "i,a\n1,x\n7,y\n"), answers(tmp_path / "r", reference)) is None
 
 
@@ -70,7 +70,7 @@ def test_warning_about_memory() -> None:
 
 
 @pytest.mark.parametrize(("times", "long"), [((2.5,), False), ((31,), True), ((2, 3), False), ((2, 14), True)])
-def test_what_would_take_too_long(times: tuple[float, ...], long: bool) -> None:
+def test_growth_too_slow(times: tuple[float, ...], long: bool) -> None:
     assert too_long([Measured(10**place, wall_s, None) for place, wall_s in enumerate(times)]) is long
 
 
@@ -95,12 +95,12 @@ def test_figures_of_a_scoring_program(tmp_path: Path) -> None:
     assert [part.split(":")[0] for part in check.outcome.split("; ")] == ["1x", "10x", "100x"]
 
 
-def test_program_that_is_stopped_at_more_rows_is_noted(tmp_path: Path) -> None:
+def test_growth_program_stopped(tmp_path: Path) -> None:
     check = growth(tmp_path, lambda rows: ended(End.TIME, None, seconds=20) if rows > 3 else None)
     assert check.passed is None
     assert "10x: stopped by its time limit" in check.outcome
 
 
-def test_rows_beyond_what_predictions_may_hold_are_skipped(tmp_path: Path) -> None:
+def test_growth_beyond_output_limit(tmp_path: Path) -> None:
     yaml = YAML.replace("output: 1 MiB", "output: 2 KiB")
     assert "100x skipped" in growth(tmp_path, lambda rows: None, yaml).outcome

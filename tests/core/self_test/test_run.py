@@ -67,27 +67,35 @@ def test_scores_that_depend_on_the_hash_seed(tmp_path: Path) -> None:
     assert "the same predictions with another hash seed" in failed(report)
 
 
-def test_leaving_out_the_difficult_cases_must_not_help(tmp_path: Path) -> None:
+def test_omitted_difficult_cases(tmp_path: Path) -> None:
     report = experiments(write_bundle(tmp_path / "b", score=MISSING_ARE_LEFT_OUT), tmp_path / "work")
     assert failed(report) == ["only the first half of the rows"]
 
 
 @pytest.mark.parametrize("fault", ["import no_such_library\n", "(\n", "open('/app/input/ref/no-such-file')\n"])
-def test_program_that_cannot_run_shows_its_log(fault: str, tmp_path: Path) -> None:
+def test_program_log_shown_on_failure(fault: str, tmp_path: Path) -> None:
     report = experiments(write_bundle(tmp_path / "b", score=HEAD + fault), tmp_path / "work")
     assert failed(report) == [FIRST]
     assert any("Error" in line for line in report[FIRST].log)
 
 
-def test_predictions_of_another_form_than_the_reference_prove_nothing(tmp_path: Path) -> None:
+def test_predictions_form_differs_from_reference(tmp_path: Path) -> None:
     other = f'{HEAD}scores = [float(line) for line in (source / "res" / "answers.csv").open()]\n'
     report = experiments(write_bundle(tmp_path / "b", score=other), tmp_path / "work")
     assert ([*report], report[FIRST].passed) == ([FIRST], None)
     assert any("ValueError" in line for line in report[FIRST].log)
 
 
-def test_reference_data_gets_the_name_that_the_program_looks_for(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "b", score=SCORE.replace('"ref" / "answers.csv"', '"ref" / "truth.csv"'))
+ASKS = """\
+if not (source / "res" / "answers.csv").exists():
+    raise SystemExit("The file must be named 'answers.csv', but 'truth.csv' was found.")
+"""
+
+
+@pytest.mark.parametrize("asks", ["", ASKS])
+def test_reference_data_renamed_for_program(asks: str, tmp_path: Path) -> None:
+    score = HEAD + asks + SCORE.removeprefix(HEAD).replace('"ref" / "answers.csv"', '"ref" / "truth.csv"')
+    bundle = write_bundle(tmp_path / "b", score=score)
     (bundle / "reference_data/answers.csv").rename(bundle / "reference_data/truth.csv")
     report = experiments(bundle, tmp_path / "work")
     assert report[f"{FIRST}, named answers.csv"].outcome == "accuracy 1"
@@ -111,18 +119,42 @@ def test_own_solution_is_run(right: bool, tmp_path: Path) -> None:
     (bundle / "solution" / "answers.csv").write_text(answers(given))
     report = experiments(bundle, tmp_path / "work")
     name = "the bundle's own solution, solution"
-    assert report[name].passed is right
+    assert (report[name].passed, report[name].solution) == (right, "solution")
+    assert failed(report) == ([] if right else [name])
     assert (FIRST in report) is not right  # tried instead
 
 
-def test_reference_data_that_scores_like_nothing_is_no_perfect_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_there", [True, False])
+def test_own_solution_without_files_is_not_tested(is_there: bool, tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml)
+    if is_there:
+        (bundle / "solution").mkdir()
+    report = experiments(bundle, tmp_path / "work")
+    solution = report["the bundle's own solution, solution"]
+    assert (solution.passed, solution.outcome) == (
+        None,
+        "does not exist or is empty, so it was not tested; put it there",
+    )
+    assert report[FIRST].passed
+
+
+def test_own_solution_with_failing_program(tmp_path: Path) -> None:
+    yaml = YAML.replace("phases:", "solutions:\n  - {index: 0, tasks: [0], path: solution.csv}\nphases:")
+    bundle = write_bundle(tmp_path / "b", yaml=yaml, score=f"{HEAD}import no_such_library\n")
+    (bundle / "solution.csv").write_text(answers(ANSWERS))
+    report = experiments(bundle, tmp_path / "work")
+    assert failed(report) == ["the bundle's own solution, solution.csv", FIRST, "correct answers are scored"]
+
+
+def test_reference_data_scores_like_empty(tmp_path: Path) -> None:
     zero = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": 0}}))\n'
     report = experiments(write_bundle(tmp_path / "b", score=zero), tmp_path / "work")
     assert failed(report) == []
     assert report["an empty answers.csv"].passed is None
 
 
-def test_phases_that_score_alike_are_tested_once(tmp_path: Path) -> None:
+def test_equal_phases_tested_once(tmp_path: Path) -> None:
     again = "  - {index: 1, name: Alike, start: 2026-02-01, tasks: [0]}\n"
     other = "  - {index: 2, name: Other, start: 2026-03-01, tasks: [0], palio: {submissions: [results]}}\n"
     yaml = YAML.replace("start: 2026-01-01", "start: 2026-01-01\n    end: 2026-01-02")

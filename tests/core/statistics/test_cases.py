@@ -13,12 +13,12 @@ def write(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_cases_are_read_in_the_order_of_their_files(tmp_path: Path) -> None:
+def test_cases_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, '\ufefffile,truth,prediction\r\nb.jpg,Hand,CXR\r\n\r\n"a,1.jpg",CXR,CXR\r\n')
     assert read_cases(path) == Cases(("a,1.jpg", "b.jpg"), ("CXR", "Hand"), ("CXR", "CXR"))
 
 
-def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
+def test_columns_in_any_order(tmp_path: Path) -> None:
     path = write(tmp_path, "prediction,confidence,file,truth\nCXR,0.9,a.jpg,Hand\n")
     assert read_cases(path) == Cases(("a.jpg",), ("Hand",), ("CXR",))
 
@@ -42,7 +42,7 @@ def test_columns_may_come_in_any_order_and_with_others(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_all_problems_are_told_at_once(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
+def test_all_problems_listed(tmp_path: Path, content: str | bytes, evidence: list[str]) -> None:
     with pytest.raises(PalioError) as caught:
         read_cases(write(tmp_path, content))
     failure = caught.value.failure

@@ -41,7 +41,7 @@ def test_mcnemar_to_the_printed_digits(only_a: int, only_b: int, p_value: float)
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), PAIRS[1:])
-def test_mcnemar_is_the_binomial_test_of_scipy(only_a: int, only_b: int) -> None:
+def test_mcnemar_equals_scipy(only_a: int, only_b: int) -> None:
     exact = stats.binomtest(only_a, only_a + only_b).pvalue
     assert exact_mcnemar(only_a, only_b) == pytest.approx(exact, rel=1e-12)
 
@@ -54,19 +54,19 @@ def test_mcnemar_without_a_difference() -> None:
     ("ahead", "behind", "chance"),
     [(1, 0, 0.25), (2, 0, 0.125), (5, 0, 0.016), (6, 0, 0.008), (9, 4, 0.090), (12, 4, 0.025), (2, 1, 0.3125)],
 )
-def test_chance_of_the_wrong_order_to_the_printed_digits(ahead: int, behind: int, chance: float) -> None:
+def test_wrong_order_chance_printed_digits(ahead: int, behind: int, chance: float) -> None:
     assert round(chance_reversed(ahead, behind), 4 if chance == 0.3125 else 3) == chance
 
 
 @pytest.mark.parametrize(("ahead", "behind"), PAIRS)
-def test_chance_of_the_wrong_order_is_the_beta_distribution_of_scipy(ahead: int, behind: int) -> None:
+def test_wrong_order_chance_equals_scipy(ahead: int, behind: int) -> None:
     exact = stats.beta.cdf(0.5, ahead + 1, behind + 1)
     assert chance_reversed(ahead, behind) == pytest.approx(exact, rel=1e-9)
     assert chance_reversed(behind, ahead) == pytest.approx(1 - exact, rel=1e-9)
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(1, 0), (5, 0), (6, 0), (9, 2), (12, 4)])
-def test_permutation_of_right_and_wrong_is_mcnemar(only_a: int, only_b: int) -> None:
+def test_permutation_of_accuracy_equals_mcnemar(only_a: int, only_b: int) -> None:
     a, b = said(*range(100, 100 + only_b)), said(*range(only_a))
     p_value = permuted(TRUTH, a, b, CLASSES, "accuracy", draws=40_000)
     assert p_value == pytest.approx(exact_mcnemar(only_a, only_b), abs=0.01)
@@ -97,7 +97,7 @@ def test_permutation_against_its_definition() -> None:
     assert permuted(truth, a, b, 3, "f1_macro", draws=40_000) == pytest.approx(exact, abs=0.01)
 
 
-def test_the_same_answers_do_not_differ() -> None:
+def test_same_answers() -> None:
     assert permuted(TRUTH, said(3), said(3), CLASSES, "f1_weighted") == 1.0
 
 
@@ -123,7 +123,7 @@ def test_compare_all_by_permutation() -> None:
     )
 
 
-def test_a_large_board_can_still_find_a_difference() -> None:
+def test_large_leaderboard_difference() -> None:
     """With 10,000 draws Holm over 35 entries' 595 pairs could not: 595 / 10,001 > .05."""
     answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said()] * 34 + [said(*range(20))]))
     assert compare_all([answers], method("classification", "f1_weighted"))[33].adjusted == 595 / (40 * 595 + 1)

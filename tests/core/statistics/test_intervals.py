@@ -47,14 +47,14 @@ def test_worked_case(wrong: int, score: float, low: float, high: float) -> None:
 
 
 @pytest.mark.parametrize("wrong", [1, 5, 40, 300, 600])
-def test_the_interval_of_accuracy_is_that_of_jeffreys(wrong: int) -> None:
+def test_accuracy_interval_equals_jeffreys(wrong: int) -> None:
     exact = stats.beta.ppf([0.025, 0.975], 600 - wrong + 0.5, wrong + 0.5)
     interval = confusion_interval(matrix_of(wrong), METRICS["accuracy"], draws=40_000)
     assert [interval.low, interval.high] == pytest.approx(exact, abs=0.0008)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_at_the_ends_it_has_a_width_and_holds_the_observed_value(metric: str) -> None:
+def test_interval_at_extremes(metric: str) -> None:
     perfect, hopeless = (
         confusion_interval(matrix, METRICS[metric]) for matrix in (matrix_of(0), np.roll(matrix_of(0), 1, 1))
     )
@@ -71,7 +71,7 @@ def test_one_class_only() -> None:
     assert interval.high == 1
 
 
-def test_the_same_matrix_gives_the_same_interval() -> None:
+def test_interval_deterministic() -> None:
     first, second = (confusion_interval(matrix_of(3), METRICS["f1_weighted"]) for _ in range(2))
     assert first == second
     assert confusion_interval(matrix_of(3), METRICS["f1_weighted"], seed=1) != first
@@ -134,7 +134,7 @@ def test_wilson_to_the_printed_digits(wrong: int, low: float, high: float) -> No
 
 
 @pytest.mark.parametrize(("right", "cases"), [(0, 1), (1, 1), (0, 100), (7, 10), (100, 100), (599, 600)])
-def test_wilson_is_that_of_scipy(right: int, cases: int) -> None:
+def test_wilson_equals_scipy(right: int, cases: int) -> None:
     exact = stats.binomtest(right, cases).proportion_ci(method="wilson")
     interval = wilson_interval(right, cases)
     assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), abs=1e-12)
@@ -148,7 +148,7 @@ def dice(cases: int) -> Floats:
 
 
 @pytest.mark.parametrize(("cases", "method"), [(15, "BCa"), (99, "BCa"), (100, "percentile"), (400, "percentile")])
-def test_mean_interval_is_that_of_scipy(cases: int, method: str) -> None:
+def test_mean_interval_equals_scipy(cases: int, method: str) -> None:
     values = dice(cases)
     exact = stats.bootstrap((values,), np.mean, n_resamples=20_000, method=method, rng=np.random.default_rng(1))
     interval = mean_interval([Totals.of(values)], draws=20_000)
@@ -157,7 +157,7 @@ def test_mean_interval_is_that_of_scipy(cases: int, method: str) -> None:
     assert interval.high == pytest.approx(exact.confidence_interval.high, abs=0.03 * width)
 
 
-def test_bca_leans_towards_the_long_tail() -> None:
+def test_bca_skewed() -> None:
     values = dice(15)
     bca, plain = mean_interval([Totals.of(values)]), mean_interval([Totals.of(np.tile(values, 7))], draws=10)
     mean = float(np.mean(values))

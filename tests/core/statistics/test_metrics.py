@@ -25,13 +25,13 @@ SKLEARN = {
 }
 
 
-def test_every_metric_is_compared() -> None:
+def test_metrics_all_compared() -> None:
     assert set(METRICS) == set(SKLEARN)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("skew", [False, True])
-def test_metrics_are_those_of_scikit_learn(metric: str, skew: bool) -> None:
+def test_metrics_equal_scikit_learn(metric: str, skew: bool) -> None:
     for _ in range(8):
         classes = int(RANDOM.integers(2, 7))
         truth = np.concatenate([np.arange(classes), RANDOM.integers(0, 2 if skew else classes, 60)])
@@ -41,14 +41,14 @@ def test_metrics_are_those_of_scikit_learn(metric: str, skew: bool) -> None:
 
 
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"balanced_accuracy"}))  # scikit-learn warns of that one
-def test_a_class_that_only_occurs_among_predictions(metric: str) -> None:
+def test_class_only_in_predictions(metric: str) -> None:
     truth, said = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
     expected = SKLEARN[metric](truth, said)
     assert float(METRICS[metric](Counts.of_codes(truth, said, 3))) == pytest.approx(expected, abs=1e-15)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_class_that_never_occurs_changes_nothing(metric: str) -> None:
+def test_class_without_cases(metric: str) -> None:
     truth, said = RANDOM.integers(0, 3, 50), RANDOM.integers(0, 3, 50)
     few, many = (float(METRICS[metric](Counts.of_codes(truth, said, classes))) for classes in (3, 5))
     assert few == many

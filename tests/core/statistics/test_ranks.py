@@ -40,21 +40,21 @@ def test_worked_scores() -> None:
     assert rounded == [0.9983, 0.9967, 0.9917, 0.9800, 0.9333]
 
 
-def test_a_pair_that_was_not_compared_widens_the_range() -> None:
+def test_uncompared_pair_widens_range() -> None:
     significant = Comparison(0, 1, 20, 0, 1e-5, 1e-5)
     assert rank_ranges([0.9, 0.5, 0.1], [significant]) == [(1, 2), (2, 3), (1, 3)]
     assert rank_ranges([0.9, 0.5, 0.1], []) == [(1, 3), (1, 3), (1, 3)]
 
 
-def test_the_level_itself_is_not_significant() -> None:
+def test_level_itself_not_significant() -> None:
     assert rank_ranges([0.9, 0.5], [Comparison(0, 1, 6, 0, 0.05, 0.05)]) == [(1, 2), (1, 2)]
 
 
-def test_the_better_one_is_found_in_either_order() -> None:
+def test_better_found_in_either_order() -> None:
     assert rank_ranges([0.5, 0.9], [Comparison(0, 1, 0, 20, 1e-5, 1e-5)]) == [(2, 2), (1, 1)]
 
 
-def test_ranges_hold_the_true_places() -> None:
+def test_ranges_cover_true_ranks() -> None:
     """100 boards of six whose true accuracies are known; equal ones may hold each other's places."""
     true = np.array([0.99, 0.99, 0.97, 0.95, 0.95, 0.90])
     best = [1 + int((true > own).sum()) for own in true]
@@ -68,7 +68,7 @@ def test_ranges_hold_the_true_places() -> None:
     assert held >= 95
 
 
-def test_a_board_near_one_is_close_to_a_lottery() -> None:
+def test_scores_near_one_rank_randomly() -> None:
     """Ten teams with true accuracies .998 and nine times .997, on 600 cases."""
     random = np.random.default_rng(5)
     wrong = random.random((2_000, 10, 600)) > np.array([0.998] + [0.997] * 9)[:, np.newaxis]

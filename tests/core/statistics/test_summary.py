@@ -59,7 +59,7 @@ def test_score_interval_holds_the_score(wrong: tuple[int, ...]) -> None:
     assert interval.low <= 1 - len(wrong) / 200 <= interval.high
 
 
-def test_mean_over_tasks_has_an_interval_stratified_by_task() -> None:
+def test_mean_over_tasks_interval() -> None:
     """Both tasks weigh the same, so the small one decides the width."""
     large, small = task(*range(20)), task(*range(4), size=20)
     interval = score_interval((large, small), ACCURACY)

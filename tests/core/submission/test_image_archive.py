@@ -82,7 +82,7 @@ def test_inspect_takes_empty_layer(tmp_path: Path) -> None:
     assert inspect_image(write(tmp_path / "s.tar", classic(layers)), platform=LINUX, max_bytes=MIB)
 
 
-def test_inspect_takes_what_images_are_full_of(tmp_path: Path) -> None:
+def test_inspect_common_entries(tmp_path: Path) -> None:
     layer = tar(
         {
             "bin": entry("bin", tarfile.SYMTYPE, "/usr/bin"),
@@ -216,7 +216,7 @@ def test_inspect_index_of_several_platforms(tmp_path: Path, nested: bool) -> Non
     assert "linux/amd64, linux/arm64" in refusal.value.failure.message
 
 
-def test_inspect_index_that_lies_about_the_platform(tmp_path: Path) -> None:
+def test_inspect_index_wrong_platform(tmp_path: Path) -> None:
     members = several_platforms("linux/amd64", "linux/arm64")
     index = members["index.json"]
     assert isinstance(index, bytes)
@@ -356,7 +356,7 @@ def test_inspect_keeps_few_documents(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert faults(tmp_path / "s.tar", documents, max_bytes=9 * MIB) == ("it has more than 1 MiB of JSON documents",)
 
 
-def test_inspect_can_be_ended(tmp_path: Path) -> None:
+def test_inspect_stoppable(tmp_path: Path) -> None:
     class EnoughError(Exception):
         pass
 

@@ -272,14 +272,14 @@ def test_read_submission_with_lfs_pointers(tmp_path: Path, wrapped: bool) -> Non
     assert (refused.value.failure.code, refused.value.failure.evidence) == ("lfs-pointers", ("model/best.pth",))
 
 
-def test_unpack_context_with_a_dockerfile_of_another_name(tmp_path: Path) -> None:
+def test_unpack_context_dockerfile_of_other_name(tmp_path: Path) -> None:
     submission = read_submission(zipped(tmp_path / "s.zip", "s/dockerfile", "s/a.py"))
     assert (submission.kind, len(submission.notes)) == (CONTEXT, 2)
     unpack_context(submission, tmp_path / "out", 1000)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Dockerfile", "a.py", "dockerfile"]
 
 
-def test_check_submission_reads_the_dockerfile_of_another_name(tmp_path: Path) -> None:
+def test_check_submission_dockerfile_of_other_name(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
         archive.writestr("Dockerfile.txt", "FROM python:3.11-slim\nCOPY lost.py /\n")
     with pytest.raises(PalioError) as refused:

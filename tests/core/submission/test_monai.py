@@ -35,7 +35,7 @@ def problems(tmp_path: Path, files: Mapping[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("accepted", [(CONTEXT, MONAI, RESULTS), (MONAI,)])
-def test_a_bundle_from_a_desktop_is_recognized(tmp_path: Path, accepted: tuple[SubmissionKind, ...]) -> None:
+def test_monai_bundle_zipped_on_desktop(tmp_path: Path, accepted: tuple[SubmissionKind, ...]) -> None:
     files = {f"Vowels/{name}": content for name, content in monai_files().items()}
     files["__MACOSX/Vowels/._model.pt"] = files["Vowels/.DS_Store"] = "x"
     submission = read_submission(zip_files(tmp_path / "b.zip", files), accepted=accepted)
@@ -44,7 +44,7 @@ def test_a_bundle_from_a_desktop_is_recognized(tmp_path: Path, accepted: tuple[S
     assert check_submission(submission, CLASSES) == submission
 
 
-def test_a_folder_is_packed(tmp_path: Path) -> None:
+def test_monai_folder_packed(tmp_path: Path) -> None:
     files = monai_files()
     folder = write_files(tmp_path / "folder", {**files, ".git/HEAD": "x", "scripts/__pycache__/a.pyc": "x"})
     packed = pack(folder, folder / "s.zip")
@@ -54,7 +54,7 @@ def test_a_folder_is_packed(tmp_path: Path) -> None:
     assert read_submission(packed.path).kind is MONAI
 
 
-def test_a_folder_with_a_dockerfile_is_packed_as_one(tmp_path: Path) -> None:
+def test_monai_folder_with_dockerfile(tmp_path: Path) -> None:
     folder = write_files(tmp_path / "folder", {**monai_files(), "Dockerfile": "FROM python:3.11-slim\nCOPY . /opt\n"})
     assert read_submission(pack(folder, tmp_path / "s.zip").path).kind is CONTEXT
 
@@ -95,14 +95,14 @@ def test_a_folder_with_a_dockerfile_is_packed_as_one(tmp_path: Path) -> None:
         (monai_files(metadata="{", inference="{"), ["metadata.json", "inference.json"]),
     ],
 )
-def test_what_keeps_a_bundle_from_running_is_listed(tmp_path: Path, files: dict[str, str], said: list[str]) -> None:
+def test_monai_problems_listed(tmp_path: Path, files: dict[str, str], said: list[str]) -> None:
     found = problems(tmp_path, files)
     assert len(found) == len(said)
     for problem, words in zip(found, said, strict=True):
         assert words in problem
 
 
-def test_weights_that_are_pointers_are_refused(tmp_path: Path) -> None:
+def test_monai_weights_lfs_pointers(tmp_path: Path) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1234567\n"
     with pytest.raises(PalioError) as refused:
         read_submission(zip_files(tmp_path / "b.zip", monai_files(model=pointer)))
@@ -118,7 +118,7 @@ def test_weights_that_are_pointers_are_refused(tmp_path: Path) -> None:
         (with_classes(), "does not name"),
     ],
 )
-def test_other_classes_are_refused_before_anything_runs(tmp_path: Path, named: dict[str, object], said: str) -> None:
+def test_monai_classes_differ(tmp_path: Path, named: dict[str, object], said: str) -> None:
     path = zip_files(tmp_path / "b.zip", monai_files(metadata=json.dumps(named)))
     found = failure(path, CLASSES)
     assert found.code == "monai-classes-differ"
@@ -127,7 +127,7 @@ def test_other_classes_are_refused_before_anything_runs(tmp_path: Path, named: d
     check_submission(read_submission(path))  # a challenge that names no classes takes any
 
 
-def test_what_a_bundle_cannot_be_told_is_a_note(tmp_path: Path) -> None:
+def test_monai_note_on_unknown(tmp_path: Path) -> None:
     config = json.dumps({"+output_dir": "/mnt/out", "run": ["$print()"]})
     path = zip_files(tmp_path / "b.zip", monai_files(inference=config))
     notes = check_submission(read_submission(path)).notes
@@ -144,7 +144,7 @@ def context(path: Path, folder: Path, *, network: bool = True) -> list[str]:
     return [str(each) for each in resolve(text, {}).instructions] + [text]
 
 
-def test_the_context_runs_the_configuration_that_is_there(tmp_path: Path) -> None:
+def test_monai_context_configuration(tmp_path: Path) -> None:
     old = "bundle_root: .\ndataset_dir: x\nevaluating: ['$print()']\n"
     packages = {"nibabel": "5.2.1"}
     files = monai_files(inference=None, metadata=json.dumps(metadata(required_packages_version=packages)))
@@ -160,7 +160,7 @@ def test_the_context_runs_the_configuration_that_is_there(tmp_path: Path) -> Non
     assert "nibabel" not in offline
 
 
-def test_a_configuration_in_two_files(tmp_path: Path) -> None:
+def test_monai_configuration_in_two_files(tmp_path: Path) -> None:
     shared = {key: INFERENCE[key] for key in ("bundle_root", "dataset_dir")}
     rest = {key: value for key, value in INFERENCE.items() if key not in shared}
     files = {**monai_files(inference=json.dumps(rest)), "configs/common.json": json.dumps(shared)}
@@ -170,7 +170,7 @@ def test_a_configuration_in_two_files(tmp_path: Path) -> None:
     assert monai_bundle(read_submission(path)).keys == ("bundle_root", "dataset_dir", "output_dir")
 
 
-def test_a_dockerfile_in_the_bundle_replaces_nothing(tmp_path: Path) -> None:
+def test_monai_dockerfile_ignored(tmp_path: Path) -> None:
     files = {**monai_files(), "docs/Dockerfile": "FROM x", "palio/run_bundle.py": "x"}
     context(zip_files(tmp_path / "b.zip", files), tmp_path / "context")
     assert (tmp_path / "context/palio/run_bundle.py").read_text() != "x"
@@ -185,7 +185,7 @@ def test_a_dockerfile_in_the_bundle_replaces_nothing(tmp_path: Path) -> None:
         ("scripts.evaluator.Evaluator", False),
     ],
 )
-def test_modules_that_a_configuration_needs(tmp_path: Path, target: str, needed: bool) -> None:
+def test_monai_configuration_modules(tmp_path: Path, target: str, needed: bool) -> None:
     config = json.dumps({**INFERENCE, "evaluator": {"_target_": target}})
     bundle = monai_bundle(read_submission(zip_files(tmp_path / "b.zip", monai_files(inference=config))))
     assert ("ignite" in bundle.modules) is needed

@@ -48,7 +48,7 @@ def test_pack_folder_with_dockerfile(tmp_path: Path) -> None:
     assert pack(folder, folder / "s.zip") == packed  # it does not pack itself
 
 
-def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
+def test_pack_includes_build_context(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     for name in ("__pycache__/predict.pyc", ".git/HEAD", ".git/config", "lib/.DS_Store", "lib/a.py", "lib/._mine"):
         (folder / name).parent.mkdir(exist_ok=True)
@@ -68,7 +68,7 @@ def test_pack_leaves_out_nothing_that_a_build_sees(tmp_path: Path) -> None:
     )
 
 
-def test_pack_asks_nothing_of_what_is_ignored(tmp_path: Path) -> None:
+def test_pack_ignored_files_unchecked(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     (folder / ".venv/bin").mkdir(parents=True)
     (folder / ".venv/bin/python").symlink_to("/usr/bin/python3")
@@ -77,7 +77,7 @@ def test_pack_asks_nothing_of_what_is_ignored(tmp_path: Path) -> None:
     assert pack(folder, tmp_path / "s.zip").files == (".dockerignore", "Dockerfile", "predict.py")
 
 
-def test_pack_keeps_execute_bits_and_what_is_unpacked_has_them(tmp_path: Path) -> None:
+def test_pack_keeps_execute_bits(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     for name, mode in {"run.sh": 0o700, "other.sh": 0o600}.items():
         (folder / name).write_text("#!/bin/sh\n")
@@ -94,7 +94,7 @@ def test_pack_published_shape(tmp_path: Path) -> None:
     assert packed.files == ("Dockerfile", "docker_code_inference/run.py", "model_output/best.pth")
 
 
-def test_pack_is_the_same_for_the_same_content(tmp_path: Path) -> None:
+def test_pack_deterministic(tmp_path: Path) -> None:
     first, second = published_shape(tmp_path / "a"), published_shape(tmp_path / "b")
     for path in second.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -138,7 +138,7 @@ def test_pack_link_that_leads_out(tmp_path: Path) -> None:
     assert problems(folder, tmp_path) == ("link is a link to the outside; put the file itself there",)
 
 
-def test_pack_keeps_the_old_zip_when_it_fails(tmp_path: Path) -> None:
+def test_pack_failure_keeps_old_zip(tmp_path: Path) -> None:
     folder = write_context(tmp_path / "f")
     before = pack(folder, tmp_path / "s.zip")
     (folder / "predict.py").unlink()

@@ -40,5 +40,5 @@ def test_start_notes_on_a_script_that_cannot_start(start: str) -> None:
         "CMD [",
     ],
 )
-def test_start_notes_says_nothing_without_knowing(start: str) -> None:
+def test_start_notes_unknown_script(start: str) -> None:
     assert notes(start) == []

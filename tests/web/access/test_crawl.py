@@ -56,9 +56,7 @@ def everything(world: World, tmp_path: Path) -> Everything:
     return make_everything(world, tmp_path)
 
 
-def test_every_link_that_somebody_is_shown_leads_somewhere(
-    everything: Everything, browser: Callable[..., Client]
-) -> None:
+def test_links_shown_to_each_role_resolve(everything: Everything, browser: Callable[..., Client]) -> None:
     before = tables()
     wrong: list[str] = []
     for role in ROLES:
@@ -68,7 +66,7 @@ def test_every_link_that_somebody_is_shown_leads_somewhere(
     assert changed_tables(before) == []
 
 
-def test_no_get_changes_anything(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_get_changes_nothing(everything: Everything, browser: Callable[..., Client]) -> None:
     before = tables()
     for role in ROLES:
         client = browser(everything.people[role])
@@ -78,7 +76,7 @@ def test_no_get_changes_anything(everything: Everything, browser: Callable[..., 
     assert changed_tables(before) == []
 
 
-def test_nobody_reads_of_what_is_others(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_pages_of_strangers_without_private_text(everything: Everything, browser: Callable[..., Client]) -> None:
     """In no answer: another team's submission, file, note and upload, and the draft."""
     rival = everything.full.rival
     others = [rival.pk, rival.file_id, rival.file.name, rival.file.sha256, str(rival.counted_id),

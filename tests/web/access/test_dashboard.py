@@ -61,7 +61,7 @@ ADDRESSES = [
 ]
 
 
-def test_every_address_is_for_those_it_is_for(full: Full, browser: Callable[..., Client]) -> None:
+def test_address_access_by_role(full: Full, browser: Callable[..., Client]) -> None:
     """Each is tried on the same state of things, which is brought back after each person."""
     world = full.world
     said = Announcement.objects.create(challenge=world.challenge, title="Hello", text="All", author=world.alice)

@@ -18,7 +18,7 @@ def asking(shown: str) -> dict[str, str]:
     return {"HX-Request": "true", "HX-Current-URL": f"http://127.0.0.1{shown}"}
 
 
-def test_session_that_has_ended_leads_to_the_sign_in_and_back(world: World, browser: Browser) -> None:
+def test_expired_session_redirects_to_sign_in(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     bob, page = browser(world.bob), f"/s/{submission.pk}/"
     assert bob.get(f"{page}live/", headers=asking(page)).status_code == 200
@@ -33,14 +33,14 @@ def test_session_that_has_ended_leads_to_the_sign_in_and_back(world: World, brow
         assert answer.headers["Cache-Control"] == "no-cache"
 
 
-def test_page_elsewhere_is_not_where_the_sign_in_leads_back_to(browser: Browser, world: World) -> None:
+def test_sign_in_redirect_foreign_host(browser: Browser, world: World) -> None:
     submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     headers = {"HX-Request": "true", "HX-Current-URL": "https://elsewhere.example/s/x/"}
     answer = browser().get(f"/s/{submission.pk}/live/", headers=headers)
     assert answer.headers["HX-Redirect"] == "/accounts/login/?next=/"
 
 
-def test_who_may_not_see_it_any_more_reloads_the_whole_page(world: World, browser: Browser) -> None:
+def test_fragment_forbidden_reloads_page(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     bea, page = browser(world.bea), f"/s/{submission.pk}/"
     vera, stepped = browser(world.vera), "/c/mednist/manage/"
@@ -52,7 +52,7 @@ def test_who_may_not_see_it_any_more_reloads_the_whole_page(world: World, browse
     assert (bea.get(page).status_code, vera.get(stepped).status_code) == (404, 403)
 
 
-def test_whole_pages_are_answered_as_ever(world: World, browser: Browser) -> None:
+def test_whole_page_unaffected(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, state=State.PREDICT, when=timezone.now())
     page = f"/s/{submission.pk}/"
     assert browser().get(page).headers["Location"] == f"/accounts/login/?next={page}"

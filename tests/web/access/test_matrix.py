@@ -54,16 +54,16 @@ def everything(world: World, tmp_path: Path) -> Everything:
     return make_everything(world, tmp_path)
 
 
-def test_every_address_has_a_row_and_every_row_an_address() -> None:
+def test_matrix_covers_all_addresses() -> None:
     assert {str(call) for call in WRITTEN} == {str(call) for call in calls()}
 
 
-def test_the_columns_are_the_roles() -> None:
+def test_matrix_columns_are_roles() -> None:
     heads = [line for line in TABLE.read_text().splitlines() if line.startswith("| Page or operation")]
     assert {tuple(cell.strip() for cell in line.strip("|").split("|")[2:]) for line in heads} == {tuple(ROLES)}
 
 
-def test_everybody_is_answered_as_is_written(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_matrix_status_of_each_role(everything: Everything, browser: Callable[..., Client]) -> None:
     differ = []
     for role in ROLES:
         client = browser(everything.people[role])
@@ -74,7 +74,7 @@ def test_everybody_is_answered_as_is_written(everything: Everything, browser: Ca
     assert not differ, "\n".join(differ)
 
 
-def test_what_belongs_to_a_draft_is_not_there(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_draft_parts_not_found(everything: Everything, browser: Callable[..., Client]) -> None:
     """But for its organizer and admins, who see at least that it is."""
     subjects = drafted(everything)
     about = [call for call in WRITTEN if set(arguments(call)) & set(subjects) and "escore" not in call.name]
@@ -93,7 +93,7 @@ def test_what_belongs_to_a_draft_is_not_there(everything: Everything, browser: C
     assert asked(organizer, Call("pages:challenge", "GET"), "/c/draft/", {}) == ANSWERED
 
 
-def test_a_method_without_a_row_changes_nothing(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_unlisted_method_changes_nothing(everything: Everything, browser: Callable[..., Client]) -> None:
     client = browser(everything.people["admin"])
     before = tables()
     for name in {call.name for call in WRITTEN if call.name.startswith(("pages:", "api:"))}:
@@ -107,7 +107,7 @@ def test_a_method_without_a_row_changes_nothing(everything: Everything, browser:
     assert changed_tables(before) == []
 
 
-def test_a_token_may_do_what_it_was_made_for(everything: Everything) -> None:
+def test_token_scopes(everything: Everything) -> None:
     """Each call with tokens of each scope alone, by somebody who may; those for less are refused."""
     for role in ("captain", "admin"):
         user = everything.people[role]

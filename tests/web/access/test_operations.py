@@ -11,7 +11,7 @@ from palio.web.access.operations import operation_name
 from palio.web.api import api
 
 
-def test_operation_name_is_that_of_the_method() -> None:
+def test_operation_name_from_method() -> None:
     named = "api:challenge"
     assert operation_name(named, "GET") == named
     assert operation_name(named, "PATCH") == "api:change-challenge"
@@ -20,14 +20,14 @@ def test_operation_name_is_that_of_the_method() -> None:
     assert operation_name("pages:home", "POST") == "pages:home"
 
 
-def test_method_that_no_operation_is_for_is_refused_in_words(world: World, browser: Callable[..., Client]) -> None:
+def test_method_not_allowed(world: World, browser: Callable[..., Client]) -> None:
     answer = browser(world.bob).get(f"/api/v1/teams/{world.team.pk}/captain")
     assert (answer.status_code, answer["Allow"], answer.json()["code"]) == (405, "POST", "method-not-allowed")
     assert answer.json()["message"] == "This address does not support GET."
     assert browser(world.carol).get(f"/api/v1/teams/{world.team.pk}/captain").status_code == 404  # not hers to know
 
 
-def test_every_operation_has_a_name_of_its_own_and_an_address_in_one_module() -> None:
+def test_operations_unique() -> None:
     """Of an address in two modules, Django would find the first alone."""
     names, addresses = Counter[str](), Counter[str]()
     for _, router in api._routers:
@@ -38,7 +38,7 @@ def test_every_operation_has_a_name_of_its_own_and_an_address_in_one_module() ->
     assert {address for address, count in addresses.items() if count > 1} == set()
 
 
-def test_every_operation_is_found_by_the_resolver() -> None:
+def test_operations_resolve() -> None:
     known = set(get_resolver().namespace_dict["api"][1].reverse_dict)
     assert {operation.url_name for _, router in api._routers for path in router.path_operations.values()
             for operation in path.operations} <= known  # fmt: skip

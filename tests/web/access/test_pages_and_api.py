@@ -45,14 +45,14 @@ _API = {call.name: call for call in calls() if call.name.startswith("api:")}
 PAGES = sorted({call.name.removeprefix("pages:") for call in calls() if call.name.startswith("pages:")})
 
 
-def test_every_page_is_named_after_an_operation_or_in_the_table() -> None:
+def test_page_names() -> None:
     operations = {name.removeprefix("api:") for name in _API}
     assert {*PAGES} - operations <= BY_API.keys() <= {*PAGES}
     assert {name for names in BY_API.values() for name in names} <= operations
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if BY_API.get(page) != ()])
-def test_what_may_be_done_by_page_may_be_done_by_api(page: str) -> None:
+def test_page_operations_in_api(page: str) -> None:
     """Once they have signed in: to follow an invitation without an account is for a browser."""
     by_page = [call for call in calls() if call.name == f"pages:{page}"]
     by_api = [_API[f"api:{name}"] for name in BY_API.get(page, (page,))]

@@ -31,7 +31,7 @@ def everything(world: World, tmp_path: Path) -> Everything:
 
 
 @pytest.mark.parametrize("role", ["captain", "admin"])
-def test_nothing_is_done_for_another_site(everything: Everything, role: str) -> None:
+def test_cross_site_request_refused(everything: Everything, role: str) -> None:
     """A browser sends its cookie with what another site makes it send; that alone changes nothing, at any address."""
     client = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
     client.force_login(everything.people[role], backend=BACKEND)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def test_nothing_is_done_for_another_site(everything: Everything, role: str) -> 
     assert changed_tables(before) == []
 
 
-def test_the_api_takes_changes_from_its_own_pages(world: World) -> None:
+def test_api_same_site_request(world: World) -> None:
     client = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
     client.force_login(world.bob, backend=BACKEND)
     client.get("/account/tokens/")
@@ -54,7 +54,7 @@ def test_the_api_takes_changes_from_its_own_pages(world: World) -> None:
     assert client.post("/api/v1/tokens", asked, "application/json", headers=headers).status_code == 201
 
 
-def test_what_has_an_address_has_a_name_that_nobody_guesses() -> None:
+def test_object_identifiers_random() -> None:
     """Counted are announcements and versions, which everybody sees who sees the challenge."""
     counted = {"announcement", "challengeversion", "challenge", "user", "role", "membership", "event", "controllerbeat",
                "idempotentanswer", "leaderboardstatistics"}  # fmt: skip
@@ -66,7 +66,7 @@ def test_what_has_an_address_has_a_name_that_nobody_guesses() -> None:
             assert len(key.get_default()) == LENGTH
 
 
-def test_secrets_are_in_no_table_and_no_log(
+def test_secrets_absent_from_tables_and_logs(
     world: World, browser: Callable[..., Client], caplog: pytest.LogCaptureFixture
 ) -> None:
     bob, ada = browser(world.bob), browser(world.ada)
@@ -96,13 +96,13 @@ def test_secrets_are_in_no_table_and_no_log(
         assert secret not in logged
 
 
-def test_shown_path_has_no_key_and_no_line_of_its_own() -> None:
+def test_logged_path_without_key_or_line_break() -> None:
     code = "a" * 32
     assert shown_path(f"/invitations/{code}/") == "/invitations/aaaa…/"
     assert shown_path("/s/abcdefghijklmnop/\n2026 INFO x") == "/s/abcdefghijklmnop/\\n2026 INFO x"
 
 
-def test_signing_in_leads_to_no_other_site_and_begins_another_session(world: World) -> None:
+def test_sign_in_new_session(world: World) -> None:
     for where in ("https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"):
         client = Client(SERVER_NAME="127.0.0.1")
         client.get("/accounts/login/")
@@ -121,7 +121,7 @@ def test_signing_in_leads_to_no_other_site_and_begins_another_session(world: Wor
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
 
 
-def test_guessing_passwords_is_stopped(world: World) -> None:
+def test_password_guesses_throttled(world: World) -> None:
     client = Client(SERVER_NAME="127.0.0.1")
     given = {"login": "bob", "password": "wrong"}
     found = [client.post("/accounts/login/", given).status_code for _ in range(12)]
@@ -130,7 +130,7 @@ def test_guessing_passwords_is_stopped(world: World) -> None:
     assert "_auth_user_id" not in client.session
 
 
-def test_a_name_that_is_not_ours_is_not_answered(db: None) -> None:
+def test_unknown_host_refused(db: None) -> None:
     for path in ("/", "/api/v1/challenges", "/accounts/password/reset/"):
         answer = Client(SERVER_NAME="evil.example").get(path)
         assert answer.status_code == 400
@@ -138,9 +138,7 @@ def test_a_name_that_is_not_ours_is_not_answered(db: None) -> None:
 
 
 @pytest.mark.parametrize(("path", "table"), [("/health", "palio_controllerbeat"), ("/api/v1/tokens", "palio_apitoken")])
-def test_what_breaks_says_nothing_of_the_code(
-    world: World, browser: Callable[..., Client], path: str, table: str
-) -> None:
+def test_server_error_without_traceback(world: World, browser: Callable[..., Client], path: str, table: str) -> None:
     client = browser(world.dave)
     client.raise_request_exception = False
     with connection.cursor() as cursor:
@@ -153,7 +151,7 @@ def test_what_breaks_says_nothing_of_the_code(
     assert "Something went wrong on the platform." in text
 
 
-def test_an_organizers_report_is_held_in_a_frame(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_report_sandboxed(everything: Everything, browser: Callable[..., Client]) -> None:
     client = browser(everything.world.bob)
     report = client.get(f"/s/{everything.full.best.pk}/report/")
     policy = report["Content-Security-Policy"]
@@ -164,7 +162,7 @@ def test_an_organizers_report_is_held_in_a_frame(everything: Everything, browser
     assert 'sandbox=""' in page or "sandbox " in page
 
 
-def test_submitted_files_are_never_sent_as_a_page(everything: Everything, browser: Callable[..., Client]) -> None:
+def test_submitted_file_served_as_attachment(everything: Everything, browser: Callable[..., Client]) -> None:
     """Only a report and the platform's own pages are HTML; whatever else comes as text, JSON, picture or download."""
     client, pages = browser(everything.world.alice), []
     for call in WRITTEN:
@@ -178,7 +176,7 @@ def test_submitted_files_are_never_sent_as_a_page(everything: Everything, browse
     assert pages == []
 
 
-def test_a_file_name_adds_no_header(world: World, browser: Callable[..., Client], tmp_path: Path) -> None:
+def test_file_name_header_injection(world: World, browser: Callable[..., Client], tmp_path: Path) -> None:
     name = 'a"; filename="b.html\r\nX-Evil: 1'
     bundle = write_leaderboard_bundle(tmp_path / "odd", final="    public_data: public_data\n")
     (bundle / "public_data").mkdir()
@@ -189,13 +187,13 @@ def test_a_file_name_adds_no_header(world: World, browser: Callable[..., Client]
     assert answer["Content-Disposition"].startswith("attachment;")
 
 
-def test_cookies_go_over_tls_alone_where_that_is_said() -> None:
+def test_cookies_secure_with_tls() -> None:
     is_secure = settings.CONFIGURATION.secure_cookies
     assert settings.SESSION_COOKIE_SECURE == settings.CSRF_COOKIE_SECURE == is_secure
     assert (settings.SESSION_COOKIE_HTTPONLY, settings.SESSION_COOKIE_SAMESITE) == (True, "Lax")
 
 
-def test_an_account_that_is_switched_off_is_let_in_by_nothing(everything: Everything) -> None:
+def test_deactivated_account_locked_out(everything: Everything) -> None:
     User.objects.filter(pk=everything.world.bob.pk).update(is_active=False)
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {everything.secrets.token}"})
     assert client.get("/api/v1/me").status_code == 401

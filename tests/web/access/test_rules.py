@@ -22,23 +22,23 @@ def views() -> Iterator[tuple[str, Callable[..., Any]]]:
                 yield f"api:{operation.url_name}", inspect.unwrap(operation.view_func)
 
 
-def test_no_two_rules_have_a_name() -> None:
+def test_rule_names_unique() -> None:
     names = Counter(name for operation, rule in RULES.items() for name in (operation, *rule.names))
     assert {name for name, count in names.items() if count > 1} == set()
 
 
-def test_every_name_in_the_table_is_one_of_an_address() -> None:
+def test_rule_table_names_exist() -> None:
     used = {name.partition(":")[2] for name, _ in views()} | {"openapi-json", "api-root"}
     assert {name for operation, rule in RULES.items() for name in (operation, *rule.names)} == used
 
 
-def test_what_is_not_in_the_table_is_denied() -> None:
+def test_unlisted_operation_denied() -> None:
     assert [find_rule(name) for name in ("pages:new", "api:new", "submit", "", "admin:index", "other:submit")] == [
         None
     ] * 6
 
 
-def test_views_expect_the_subject_that_their_rule_finds() -> None:
+def test_view_subjects_match_rules() -> None:
     wrong = {}
     for name, view in views():
         rule = find_rule(name)

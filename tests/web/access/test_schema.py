@@ -36,7 +36,7 @@ def everything(world: World, tmp_path: Path) -> Everything:
     return make_everything(world, tmp_path)
 
 
-def test_no_two_schemas_have_a_name() -> None:
+def test_schema_names_unique() -> None:
     """Of two, the document would have the last alone."""
     made = {
         value
@@ -50,9 +50,7 @@ def test_no_two_schemas_have_a_name() -> None:
 
 @pytest.mark.parametrize("mode", [*schemathesis.GenerationMode])
 @pytest.mark.parametrize("role", ["captain", "organizer"])
-def test_nothing_that_is_sent_to_the_api_breaks_it(
-    everything: Everything, browser: Callable[..., Client], role: str, mode: Any
-) -> None:
+def test_api_generated_requests(everything: Everything, browser: Callable[..., Client], role: str, mode: Any) -> None:
     """With what the document allows, then with what it does not."""
     client = browser(everything.people[role])
     client.raise_request_exception = False

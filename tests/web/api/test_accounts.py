@@ -34,7 +34,7 @@ def listed(ask: Ask, user: User, path: str) -> list[tuple[str, str, str | None]]
     return [(each["note"], each["created_by"], each["account"]) for each in found]
 
 
-def test_invitations_of_a_challenge_are_listed_and_taken_back(world: World, ask: Ask) -> None:
+def test_challenge_invitations_listed_and_revoked(world: World, ask: Ask) -> None:
     path = "/challenges/mednist/invitations"
     _, made = ask(world.alice, "post", path, {"note": "for Dave"})
     assert listed(ask, world.alice, path) == [("for Dave", "alice", None)]
@@ -47,7 +47,7 @@ def test_invitations_of_a_challenge_are_listed_and_taken_back(world: World, ask:
     assert (status, said["code"]) == (404, "invitation-invalid")
 
 
-def test_invitations_of_a_team_are_its_captains(world: World, ask: Ask) -> None:
+def test_team_invitations_captain_only(world: World, ask: Ask) -> None:
     path = f"/teams/{world.team.pk}/invitations"
     _, made = ask(world.bob, "post", path, {})
     assert listed(ask, world.bob, path) == [("", "bob", None)]
@@ -57,7 +57,7 @@ def test_invitations_of_a_team_are_its_captains(world: World, ask: Ask) -> None:
     assert (status, said["code"]) == (404, "invitation-invalid")
 
 
-def test_operators_invite_to_create_accounts(world: World, ask: Ask) -> None:
+def test_account_invitations_operator_only(world: World, ask: Ask) -> None:
     status, made = ask(world.ada, "post", "/invitations", {"note": "the whole course"})
     assert (status, "/invitations/" in made["url"]) == (201, True)
     assert listed(ask, world.ada, "/invitations") == [("the whole course", "ada", None)]
@@ -66,7 +66,7 @@ def test_operators_invite_to_create_accounts(world: World, ask: Ask) -> None:
     assert [ask(world.alice, method, "/invitations")[0] for method in ("get", "post")] == [403, 403]
 
 
-def test_operators_switch_accounts_and_let_publish(world: World, ask: Ask) -> None:
+def test_account_changes_by_operator(world: World, ask: Ask) -> None:
     _, page = ask(world.ada, "get", "/accounts?q=BO")
     assert [(each["username"], each["active"], each["may_publish"]) for each in page["items"]] == [("bob", True, False)]
     status, bob = ask(world.ada, "patch", "/accounts/bob", {"may_publish": True})
@@ -80,9 +80,7 @@ def test_operators_switch_accounts_and_let_publish(world: World, ask: Ask) -> No
     assert ask(world.alice, "get", "/accounts")[0] == 403
 
 
-def test_what_lets_in_as_somebody_else_needs_a_browser(
-    world: World, ask: Ask, browser: Callable[[User | None], Client]
-) -> None:
+def test_impersonating_links_need_browser(world: World, ask: Ask, browser: Callable[[User | None], Client]) -> None:
     for path in ("/accounts/bob/reset-link", "/accounts/bob/remove-second-factors"):
         assert ask(world.ada, "post", path)[0] == 403
     ada = browser(world.ada)
@@ -92,7 +90,7 @@ def test_what_lets_in_as_somebody_else_needs_a_browser(
     assert (answer.status_code, answer.json()["second_factor"]) == (200, False)
 
 
-def test_me_says_where_one_takes_part_and_helps(world: World, ask: Ask) -> None:
+def test_me_lists_memberships_and_roles(world: World, ask: Ask) -> None:
     _, bob = ask(world.bob, "get", "/me")
     assert (bob["username"], bob["roles"]) == ("bob", [])
     assert bob["memberships"] == [{"challenge": "mednist", "team": "Blobs", "id": world.team.pk}]

@@ -41,7 +41,7 @@ def ask(db: None) -> Ask:
     return asking
 
 
-def test_list_challenges_shows_drafts_to_who_helps(world: World, ask: Ask) -> None:
+def test_list_challenges_drafts_for_organizers(world: World, ask: Ask) -> None:
     assert [found["slug"] for found in ask(None, "get", "/challenges")[1]["items"]] == ["other", "mednist"]
     assert [found["slug"] for found in ask(world.alice, "get", "/challenges")[1]["items"]] == [
         "draft",
@@ -50,7 +50,7 @@ def test_list_challenges_shows_drafts_to_who_helps(world: World, ask: Ask) -> No
     ]
 
 
-def test_get_challenge_says_phases_limits_and_terms(world: World, ask: Ask) -> None:
+def test_get_challenge_phases_limits_terms(world: World, ask: Ask) -> None:
     status, found = ask(None, "get", "/challenges/mednist")
     assert status == 200
     assert found["terms"] == {"text": "Be fair.\n", "digest": TERMS}
@@ -67,7 +67,7 @@ def test_get_challenge_says_phases_limits_and_terms(world: World, ask: Ask) -> N
     assert phase["kinds"] == ["context", "results"]
 
 
-def test_texts_and_versions_are_there_for_everybody(world: World, ask: Ask) -> None:
+def test_texts_and_versions_public(world: World, ask: Ask) -> None:
     assert ask(None, "get", "/challenges/mednist/pages")[1] == [{"title": "Overview", "html": "<h2>Vowels</h2>\n"}]
     assert ask(None, "get", "/challenges/mednist/phases")[0] == 200
     assert ask(None, "get", "/challenges/mednist/announcements")[1]["count"] == 0
@@ -76,9 +76,7 @@ def test_texts_and_versions_are_there_for_everybody(world: World, ask: Ask) -> N
     assert ask(None, "get", "/challenges/draft")[0] == 404
 
 
-def test_publish_makes_a_challenge_then_does_nothing(
-    world: World, ask: Ask, small_bundle: Path, tmp_path: Path
-) -> None:
+def test_publish_twice_same_content(world: World, ask: Ask, small_bundle: Path, tmp_path: Path) -> None:
     content = packed(small_bundle, tmp_path).read_bytes()
     olga = set_publisher(world.olga, True, actor=world.ada)
     path, kind = "/challenges?name=vowels.zip&draft=true&note=First", "application/zip"
@@ -98,14 +96,14 @@ def test_publish_makes_a_challenge_then_does_nothing(
     assert ask(world.sam, "post", "/challenges/mednist/versions", content, content_type=kind)[0] == 403
 
 
-def test_change_challenge_sets_who_sees_it_and_how_one_joins(world: World, ask: Ask) -> None:
+def test_change_challenge_visibility_and_joining(world: World, ask: Ask) -> None:
     status, changed = ask(world.alice, "patch", "/challenges/draft", {"visibility": "published", "joining": "approval"})
     assert (status, changed["visibility"], changed["joining"]) == (200, "published", "approval")
     assert ask(world.alice, "patch", "/challenges/draft", {"visibility": "secret"})[0] == 422
     assert ask(world.bob, "patch", "/challenges/mednist", {"visibility": "draft"})[0] == 403
 
 
-def test_join_form_a_team_and_withdraw(world: World, ask: Ask) -> None:
+def test_join_team_withdraw(world: World, ask: Ask) -> None:
     assert ask(world.dave, "get", "/challenges/mednist/registration")[0] == 404
     status, refused = ask(world.dave, "post", "/challenges/mednist/registration", {})
     assert (status, refused["code"]) == (422, "terms-not-accepted")
@@ -127,14 +125,14 @@ def test_join_form_a_team_and_withdraw(world: World, ask: Ask) -> None:
     assert names == ["Carolingians", "Dots"]
 
 
-def test_join_again_with_the_same_key_answers_the_same(world: World, ask: Ask) -> None:
+def test_join_same_idempotency_key(world: World, ask: Ask) -> None:
     path, content, headers = "/challenges/mednist/registration", {"accept_terms": TERMS}, {"Idempotency-Key": "k"}
     first = ask(world.dave, "post", path, content, headers=dict(headers))
     assert first[0] == 201
     assert ask(world.dave, "post", path, content, headers=dict(headers)) == first
 
 
-def test_roles_and_invitations_are_for_organizers(world: World, ask: Ask) -> None:
+def test_roles_and_invitations_organizer_only(world: World, ask: Ask) -> None:
     status, granted = ask(world.alice, "post", "/challenges/mednist/roles", {"username": "dave", "kind": "viewer"})
     assert (status, granted["kind"]) == (200, "viewer")
     assert len(ask(world.vera, "get", "/challenges/mednist/roles")[1]) == 4
@@ -145,13 +143,13 @@ def test_roles_and_invitations_are_for_organizers(world: World, ask: Ask) -> Non
     assert ask(world.bob, "get", "/challenges/mednist/roles")[0] == 403
 
 
-def test_accept_terms_without_having_joined_is_not_found(world: World, ask: Ask) -> None:
+def test_accept_terms_not_joined(world: World, ask: Ask) -> None:
     path = "/challenges/mednist/registration/terms"
     assert ask(world.dave, "post", path, {"accept_terms": TERMS})[0] == 404
     assert ask(world.bob, "post", path, {"accept_terms": TERMS})[1]["terms_version"] == 1
 
 
-def test_tokens_make_no_tokens_and_revoke_themselves(world: World, ask: Ask) -> None:
+def test_token_revokes_itself(world: World, ask: Ask) -> None:
     status, me = ask(world.bob, "get", "/me")
     assert (status, me["username"], me["token"]["scopes"]) == (200, "bob", ["read", "submit", "organize"])
     assert ask(world.bob, "post", "/tokens", {"name": "x", "scopes": ["read"]})[0] == 403
@@ -163,7 +161,7 @@ def test_tokens_make_no_tokens_and_revoke_themselves(world: World, ask: Ask) -> 
     assert ask(world.bob, "get", "/me")[0] == 401
 
 
-def test_token_is_made_in_a_signed_in_browser(world: World, browser: Callable[..., Client]) -> None:
+def test_token_created_in_session(world: World, browser: Callable[..., Client]) -> None:
     content = {"name": "x", "scopes": ["read"], "days": 7}
     answer = browser(world.bob).post("/api/v1/tokens", content, content_type="application/json")
     assert answer.status_code == 201

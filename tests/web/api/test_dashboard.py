@@ -41,7 +41,7 @@ def ask(full: Full) -> Ask:
     return asking
 
 
-def test_dashboard_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
+def test_dashboard_summary(full: Full, ask: Ask) -> None:
     status, told = ask(full.world.vera, "get", DASHBOARD)
     assert (status, told["states"], told["pending"]) == (200, {"queued": 1, "predict": 1, "scored": 3, "failed": 2}, 1)
     assert [(each["code"], each["cause"], each["count"]) for each in told["failing"]] == [
@@ -53,7 +53,7 @@ def test_dashboard_says_how_a_challenge_stands(full: Full, ask: Ask) -> None:
     assert told["queue"]["controller"] == {"lives": False, "last": None, "engine": "", "trouble": ""}
 
 
-def test_submissions_are_filtered_and_come_in_pages(full: Full, ask: Ask) -> None:
+def test_submissions_filtered_and_paged(full: Full, ask: Ask) -> None:
     status, page = ask(full.world.sam, "get", f"{DASHBOARD}/submissions?state=scored&sort=-score&limit=1")
     assert (status, page["count"], page["items"][0]["id"]) == (200, 3, full.best.pk)
     assert page["items"][0]["scores"] == {"accuracy": 0.9, "seconds": 10.0, "secret": 0.123456}
@@ -62,7 +62,7 @@ def test_submissions_are_filtered_and_come_in_pages(full: Full, ask: Ask) -> Non
     assert ask(full.world.sam, "get", f"{DASHBOARD}/submissions?standing=nonsense")[0] == 422
 
 
-def test_a_rerun_asked_for_twice_with_one_key_is_made_once(full: Full, ask: Ask) -> None:
+def test_rerun_same_idempotency_key(full: Full, ask: Ask) -> None:
     first = ask(full.world.sam, "post", f"/submissions/{full.best.pk}/rescore", **{"Idempotency-Key": "k"})
     again = ask(full.world.sam, "post", f"/submissions/{full.best.pk}/rescore", **{"Idempotency-Key": "k"})
     assert first == again
@@ -71,7 +71,7 @@ def test_a_rerun_asked_for_twice_with_one_key_is_made_once(full: Full, ask: Ask)
     assert (status, refusal["code"]) == (409, "submission-unfinished")
 
 
-def test_a_submission_is_judged_in_one_request(full: Full, ask: Ask) -> None:
+def test_submission_decision_single_request(full: Full, ask: Ask) -> None:
     path = f"/submissions/{full.best.pk}/judge"
     status, told = ask(full.world.alice, "post", path, {"hidden": True, "disqualified": "No", "baseline": True})
     assert (status, bool(told["hidden"]), told["disqualified"], told["baseline"]) == (200, True, "No", True)
@@ -82,7 +82,7 @@ def test_a_submission_is_judged_in_one_request(full: Full, ask: Ask) -> None:
     assert full.best.hidden is None
 
 
-def test_registrations_are_decided(full: Full, ask: Ask) -> None:
+def test_registration_decisions(full: Full, ask: Ask) -> None:
     alice = full.world.alice
     status, page = ask(alice, "get", f"{DASHBOARD}/registrations?state=pending")
     assert (status, [each["user"] for each in page["items"]]) == (200, ["dave"])
@@ -92,7 +92,7 @@ def test_registrations_are_decided(full: Full, ask: Ask) -> None:
     assert [(each["who"], each["detail"]["state"]) for each in page["items"]] == [("alice", "approved")]
 
 
-def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
+def test_rescore_phase_applied(full: Full, ask: Ask) -> None:
     status, begun = ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "Final"})
     assert (status, begun["state"], begun["total"], begun["ended"]) == (201, "running", 2, 0)
     assert ask(full.world.sam, "post", f"{DASHBOARD}/rescores", {"phase": "Final"})[1]["code"] == "rescore-open"
@@ -114,7 +114,7 @@ def test_a_phase_is_scored_again_and_applied(full: Full, ask: Ask) -> None:
     assert [each["id"] for each in ask(full.world.vera, "get", f"{DASHBOARD}/rescores")[1]["items"]] == [begun["id"]]
 
 
-def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> None:
+def test_announcement_created_changed_deleted(full: Full, ask: Ask) -> None:
     alice = full.world.alice
     status, made = ask(alice, "post", f"{DASHBOARD}/announcements", {"title": "Hello", "text": "All"})
     assert (status, made["title"], made["author"]) == (201, "Hello", "alice")
@@ -132,7 +132,7 @@ def test_announcements_are_made_changed_and_deleted(full: Full, ask: Ask) -> Non
     }
 
 
-def test_helpers_read_all_logs_and_passes_and_the_report(full: Full, ask: Ask) -> None:
+def test_organizers_read_logs_attempts_report(full: Full, ask: Ask) -> None:
     world, submission = full.world, full.best
     assert submission.counted is not None
     run = run_folder(submission.counted)
@@ -157,13 +157,13 @@ def test_helpers_read_all_logs_and_passes_and_the_report(full: Full, ask: Ask) -
     assert report["Content-Security-Policy"].startswith("sandbox;")
 
 
-def test_dashboard_says_how_full_the_disk_is(full: Full, ask: Ask) -> None:
+def test_dashboard_disk_usage(full: Full, ask: Ask) -> None:
     status, told = ask(full.world.vera, "get", f"{DASHBOARD}/disk")
     assert (status, sorted(told["parts"])) == (200, ["bundles", "database", "runs", "store", "uploads"])
     assert 0 < told["free_bytes"] < told["total_bytes"]
 
 
-def test_announcements_are_named_to_be_changed(full: Full, ask: Ask) -> None:
+def test_announcement_identifiers(full: Full, ask: Ask) -> None:
     _, made = ask(full.world.alice, "post", f"{DASHBOARD}/announcements", {"title": "Hello", "text": "All"})
     _, page = ask(full.world.bob, "get", "/challenges/mednist/announcements")
     assert [(each["number"], each["title"]) for each in page["items"]] == [(made["number"], "Hello")]

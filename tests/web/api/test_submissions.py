@@ -52,7 +52,7 @@ def announce(client: Client, content: bytes) -> str:
     return str(answer["Location"])
 
 
-def test_upload_and_submit_with_a_token(world: World) -> None:
+def test_upload_and_submit_with_token(world: World) -> None:
     bob = program(world.bob, "read", "submit")
     upload = announce(bob, CONTENT)
     for start in range(0, len(CONTENT), 2048):
@@ -81,7 +81,7 @@ def test_upload_and_submit_with_a_token(world: World) -> None:
     assert bob.get(f"{ONE}/files").json()["count"] == 0
 
 
-def test_cancel_that_counts_has_to_be_said(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_cancel_counting_needs_confirmation(world: World, browser: Browser, tmp_path: Path) -> None:
     publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio="  logs: {predict: tail}\n"))
     world.team.challenge.refresh_from_db()
     submission = add_submission(world.team, state=State.PREDICT)
@@ -92,7 +92,7 @@ def test_cancel_that_counts_has_to_be_said(world: World, browser: Browser, tmp_p
     assert post(bob, f"{address}/cancel", {"counts": True}).json()["cancelling"] is True
 
 
-def test_upload_speaks_tus(world: World) -> None:
+def test_upload_tus_protocol(world: World) -> None:
     bob = program(world.bob, "submit", "read")
     options = bob.options(f"{ONE}/uploads")
     assert (options.status_code, options["Tus-Version"]) == (204, "1.0.0")
@@ -124,7 +124,7 @@ def test_upload_speaks_tus(world: World) -> None:
         ({"Upload-Checksum": "sha256 AAAA"}, 460, "checksum-differs"),
     ],
 )
-def test_chunk_that_is_refused_leaves_the_offset(world: World, headers: dict[str, str], status: int, code: str) -> None:
+def test_refused_chunk_keeps_offset(world: World, headers: dict[str, str], status: int, code: str) -> None:
     bob = program(world.bob, "submit", "read")
     upload, sent = announce(bob, CONTENT), appending(0) | headers
     answer = bob.patch(upload, CONTENT, sent.pop("Content-Type"), headers=sent)
@@ -132,7 +132,7 @@ def test_chunk_that_is_refused_leaves_the_offset(world: World, headers: dict[str
     assert bob.head(upload, headers=VERSION)["Upload-Offset"] == "0"
 
 
-def test_announcement_that_is_refused(world: World) -> None:
+def test_upload_creation_refused(world: World) -> None:
     bob = program(world.bob, "submit", "read")
     for headers, code in (
         (announcing(CONTENT, size_bytes=2**60), "file-too-large"),
@@ -144,7 +144,7 @@ def test_announcement_that_is_refused(world: World) -> None:
         assert (answer.status_code >= 400, answer.json()["code"]) == (True, code)
 
 
-def test_refused_file_says_what_to_mend(world: World) -> None:
+def test_refused_file_lists_problems(world: World) -> None:
     bob = program(world.bob, "submit")
     content = context_zip(dockerfile="FROM x\nCOPY lost.py /\n")
     upload = announce(bob, content)
@@ -156,12 +156,12 @@ def test_refused_file_says_what_to_mend(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["uploads", "submit"])
-def test_token_for_reading_submits_nothing(world: World, path: str) -> None:
+def test_read_token_cannot_submit(world: World, path: str) -> None:
     answer = post(program(world.bob, "read"), f"{ONE}/{path}", {"file": "x"})
     assert (answer.status_code, answer.json()["code"]) == (403, "token-scope-missing")
 
 
-def test_another_team_finds_nothing(world: World, browser: Browser) -> None:
+def test_other_team_not_found(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     submission = submit(file, world.bob).submission
     carol = browser(world.carol)
@@ -173,7 +173,7 @@ def test_another_team_finds_nothing(world: World, browser: Browser) -> None:
     assert carol.get(f"{ONE}/submissions").json()["count"] == 0
 
 
-def test_quota_says_why_nothing_can_be_submitted(world: World, browser: Browser) -> None:
+def test_quota_states_reason(world: World, browser: Browser) -> None:
     submit(stored(world.team, world.bob), world.bob)
     (stands,) = browser(world.bea).get(f"{ONE}/quota").json()
     assert (stands["phase"], stands["kinds"], stands["running"]) == ("Final", ["context", "results"], 1)
@@ -183,7 +183,7 @@ def test_quota_says_why_nothing_can_be_submitted(world: World, browser: Browser)
 # -- asking twice
 
 
-def test_key_creates_once(world: World, browser: Browser) -> None:
+def test_idempotency_key_creates_once(world: World, browser: Browser) -> None:
     bob, file = browser(world.bob), stored(world.team, world.bob)
     first = post(bob, f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"})
     again = post(bob, f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"})
@@ -193,7 +193,7 @@ def test_key_creates_once(world: World, browser: Browser) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_key_used_by_many_at_once_creates_once(world: World, browser: Browser) -> None:
+def test_idempotency_key_concurrent(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     browsers = [browser(world.bob) for _ in range(4)]
     start = threading.Barrier(4)
@@ -211,14 +211,14 @@ def test_key_used_by_many_at_once_creates_once(world: World, browser: Browser) -
     assert answers == {(201, Submission.objects.get().pk)}
 
 
-def test_key_of_another_request_is_refused(world: World, browser: Browser) -> None:
+def test_idempotency_key_of_other_request(world: World, browser: Browser) -> None:
     bob, file = browser(world.bob), stored(world.team, world.bob)
     post(bob, f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"})
     other = post(bob, f"{ONE}/submit", {"file": file.pk, "note": "other"}, **{"Idempotency-Key": "k"})
     assert (other.status_code, other.json()["code"]) == (422, "key-reused")
 
 
-def test_key_of_a_refusal_may_be_used_again(world: World, browser: Browser) -> None:
+def test_idempotency_key_after_refusal(world: World, browser: Browser) -> None:
     bob, file = browser(world.bob), stored(world.team, world.bob)
     running = submit(file, world.bob).submission
     refused = post(bob, f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"})
@@ -228,7 +228,7 @@ def test_key_of_a_refusal_may_be_used_again(world: World, browser: Browser) -> N
     assert post(bob, f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"}).status_code == 201
 
 
-def test_keys_are_a_persons_own_and_kept_for_a_day(world: World, browser: Browser) -> None:
+def test_idempotency_key_scope_and_expiry(world: World, browser: Browser) -> None:
     for user, team in ((world.bob, world.team), (world.carol, world.rivals)):
         file = stored(team, user)
         answer = post(browser(user), f"{ONE}/submit", {"file": file.pk}, **{"Idempotency-Key": "k"})
@@ -240,7 +240,7 @@ def test_keys_are_a_persons_own_and_kept_for_a_day(world: World, browser: Browse
 # -- watching
 
 
-def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
+def test_failure_participant_view(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     attempt = end(submission, State.FAILED)
     own = PalioError(
@@ -255,7 +255,7 @@ def test_failure_is_in_the_teams_words(world: World, browser: Browser) -> None:
         assert "17.jpg" not in answer.text
 
 
-def test_failure_tells_its_team_that_they_have_to_act(world: World, browser: Browser) -> None:
+def test_failure_names_responsible_party(world: World, browser: Browser) -> None:
     submission = add_submission(world.team, failure="predict-exit")
     path = f"/api/v1/submissions/{submission.pk}"
     failures = {user.username: browser(user).get(path).json()["failure"] for user in (world.bob, world.alice)}
@@ -263,7 +263,7 @@ def test_failure_tells_its_team_that_they_have_to_act(world: World, browser: Bro
     assert needed == {"bob": "you", "alice": "the participant"}
 
 
-def test_log_is_read_from_what_participants_may_read(world: World, browser: Browser) -> None:
+def test_log_from_participant_view(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     attempt = end(submission)
     folder = run_folder(attempt)
@@ -278,7 +278,7 @@ def test_log_is_read_from_what_participants_may_read(world: World, browser: Brow
     assert (refused.status_code, refused.json()["code"]) == (404, "log-unavailable")
 
 
-def test_receipt_is_there_once_it_has_ended(world: World, browser: Browser) -> None:
+def test_receipt_after_end(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     path = f"/api/v1/submissions/{submission.pk}/receipt"
     assert browser(world.bob).get(path).status_code == 404
@@ -295,9 +295,7 @@ def test_receipt_is_there_once_it_has_ended(world: World, browser: Browser) -> N
 # -- how often
 
 
-def test_too_many_changes_are_told_when_to_go_on(
-    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rate_limit_retry_after(world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("palio.web.api.rate_limit.CHANGES", 3)
     bob, file = browser(world.bob), stored(world.team, world.bob)
     answers = [post(bob, f"/api/v1/files/{file.pk}/delete") for _ in range(8)]  # more than two windows take
@@ -307,7 +305,7 @@ def test_too_many_changes_are_told_when_to_go_on(
     assert bob.get(f"{ONE}/files").status_code == 200  # questions are counted apart
 
 
-def test_list_in_pages(world: World, browser: Browser) -> None:
+def test_list_paged(world: World, browser: Browser) -> None:
     for number in range(3):
         stored(world.team, world.bob, given={"x.txt": str(number)})
     page = browser(world.bob).get(f"{ONE}/files?limit=2&offset=2").json()
@@ -316,7 +314,7 @@ def test_list_in_pages(world: World, browser: Browser) -> None:
     assert StoredFile.objects.count() == 3
 
 
-def test_odd_characters_are_no_bug(world: World, browser: Browser) -> None:
+def test_odd_characters(world: World, browser: Browser) -> None:
     """NUL and halves of surrogate pairs, which databases do not take."""
     bob, file = browser(world.bob), stored(world.team, world.bob)
     assert post(bob, f"{ONE}/submit", {"file": "\0"}).status_code == 422

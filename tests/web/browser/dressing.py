@@ -13,7 +13,7 @@ from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
 from tests.web.browser.places import MEDNIST, Platform
 
-from palio.web.models import ControllerBeat, Submission
+from palio.web.models import Challenge, ControllerBeat, Submission
 
 _BUILD = """\
 Step 1/8 : ARG BASE=projectmonai/monai:latest
@@ -43,6 +43,7 @@ _ENGINE = "Docker 20.10.24"
 
 def dress(platform: Platform, wrong: int) -> None:
     """`wrong`: how many of the cases, the first ones, the scored submission got wrong."""
+    Challenge.objects.exclude(pk=platform.world.challenge.pk).update(visibility=Challenge.Visibility.DRAFT)
     full = (platform.scored, platform.failed)
     for submission in Submission.objects.filter(challenge=platform.world.challenge):
         folder = _run_folder(submission)
@@ -68,7 +69,7 @@ def dress(platform: Platform, wrong: int) -> None:
 def beat() -> None:
     """A controller lives, as far as the pages can tell."""
     alive = {"time": timezone.now(), "process": "server:1", "engine": _ENGINE, "trouble": ""}
-    ControllerBeat.objects.update_or_create(pk=1, defaults=alive)
+    ControllerBeat.objects.update_or_create(pk="server", defaults=alive)
 
 
 def _run_folder(submission: Submission) -> Path:

@@ -38,7 +38,9 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     server.is_ready.wait()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        # No scrollbar is in the pictures, so no room is left for one.
+        flags = ["--no-sandbox", "--enable-features=OverlayScrollbar"]
+        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         looks = {"": {}, "-dark": {"dark": True}, "-phone": {"size": looking.NARROW}}
         platform = make_platform(Path(scratch))
         dress(platform, wrong=20)

@@ -77,7 +77,7 @@ def platform(tmp_path: Path) -> Iterator[Running]:
         yield started
 
 
-def test_people_come_in_keep_their_accounts_and_form_teams(chromium: "Browser", platform: Running) -> None:
+def test_account_and_team_walk(chromium: "Browser", platform: Running) -> None:
     ada, bob, carol = (walker(chromium, address(platform)) for _ in range(3))
     begin(ada, platform)
     invite(ada, bob, "bob")

@@ -23,9 +23,7 @@ def press(seen: Look, button: str, sure: str) -> str:
     return seen.page.locator(".message[role=status]").first.inner_text()
 
 
-def test_organizer_compares_both_boards_and_applies_the_new_one(
-    chromium: "Browser", live_server: "LiveServer", tmp_path: Path
-) -> None:
+def test_rescore_walk(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
     platform = make_platform(tmp_path)
     alice = platform.world.alice
     by_name = {place.name: place for place in places(platform)}
@@ -52,9 +50,7 @@ def test_organizer_compares_both_boards_and_applies_the_new_one(
         assert seen.problems == []
 
 
-def test_queue_on_the_dashboard_refreshes_by_itself(
-    chromium: "Browser", live_server: "LiveServer", tmp_path: Path
-) -> None:
+def test_dashboard_queue_refreshes(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
     platform = make_platform(tmp_path)
     place = Place("dashboard", f"/c/{platform.world.challenge.slug}/manage/", platform.world.vera, "#disk dl")
     with context(chromium, live_server.url, place.user) as opened:

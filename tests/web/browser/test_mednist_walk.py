@@ -64,7 +64,7 @@ def challenge(tmp_path_factory: pytest.TempPathFactory, mednist: Path) -> Path:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_published_zips_give_the_same_scores_by_page_by_command_and_by_palio_run(
+def test_published_zips_same_scores_everywhere(
     engine: str, challenge: Path, chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if engine == "docker" and (missing := [image for image in BASES if not has_image(image)]):
@@ -91,7 +91,7 @@ def test_published_zips_give_the_same_scores_by_page_by_command_and_by_palio_run
 
 
 @pytest.mark.bubblewrap
-def test_lean_variant_has_the_same_scores_on_the_platform(
+def test_lean_variant_same_scores(
     challenge: Path, chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exported to ONNX. On bubblewrap, as a build on Docker would fetch packages; tests/challenges has that."""

@@ -28,9 +28,7 @@ ALWAYS_YES = answers(dict.fromkeys(("one.txt", "two.txt", "three.txt"), "yes"))
 ALWAYS_NO = answers(dict.fromkeys(("one.txt", "two.txt", "three.txt"), "no"))
 
 
-def test_organizer_publishes_approves_mends_scores_again_and_announces(
-    chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_organizer_walk(chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert MENDED != SCORE
     with running(tmp_path / "data", **OPERATED) as platform:

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_pages_are_sound_in_light_and_dark_and_on_a_phone(
-    chromium: "Browser", live_server: "LiveServer", tmp_path: Path
-) -> None:
+def test_pages_in_all_themes_and_widths(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
     problems = []
     with ExitStack() as stack:
         opened: dict[User | None, BrowserContext] = {}
@@ -39,9 +37,7 @@ def test_pages_are_sound_in_light_and_dark_and_on_a_phone(
     assert "\n".join(problems) == ""
 
 
-def test_running_submission_moves_on_before_ones_eyes(
-    chromium: "Browser", live_server: "LiveServer", tmp_path: Path
-) -> None:
+def test_running_submission_refreshes(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
     platform = make_platform(tmp_path)
     attempt = platform.running.attempts.get()
     place = next(place for place in places(platform) if place.name == "submission-running")
@@ -60,7 +56,7 @@ def test_running_submission_moves_on_before_ones_eyes(
         assert seen.problems == []
 
 
-def test_cancelling_asks_first(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
+def test_cancel_asks_for_confirmation(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
     platform = make_platform(tmp_path)
     place = next(place for place in places(platform) if place.name == "submission-queued")
     with context(chromium, live_server.url, place.user) as opened:

@@ -26,9 +26,7 @@ def asleep(seconds: float) -> str:
     return f"import time\ntime.sleep({seconds})\n{PREDICT}"
 
 
-def test_participant_signs_up_joins_submits_watches_and_cancels(
-    chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_participant_walk(chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     first, second, rivals = tmp_path / "model.zip", tmp_path / "slower.zip", tmp_path / "answers.csv"
     first.write_bytes(context_zip(predict=asleep(4), extra=os.urandom(40_000_000)))  # several chunks; and to be seen

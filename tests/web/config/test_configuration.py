@@ -34,7 +34,7 @@ def test_environment_overrides_the_file(tmp_path: Path) -> None:
     assert read == Configuration(port=9001, slots=3, allowed_hosts=("a.example", "b.example"))
 
 
-def test_every_kind_of_value_from_the_environment(tmp_path: Path) -> None:
+def test_environment_value_types(tmp_path: Path) -> None:
     environment = {
         "PALIO_DATA": str(tmp_path / "data"),
         "PALIO_URL": "https://palio.example.org/",
@@ -57,7 +57,7 @@ def test_every_kind_of_value_from_the_environment(tmp_path: Path) -> None:
     )
 
 
-def test_substitutes_of_the_file_and_the_environment(tmp_path: Path) -> None:
+def test_substitutes_from_file_and_environment(tmp_path: Path) -> None:
     write_toml(
         tmp_path, '[server]\nport = 9000\n[images]\n"a.example/x:1" = "python:3"\n"a.example/y:1" = "python:3"\n'
     )
@@ -75,7 +75,7 @@ def test_substitutes_of_the_file_and_the_environment(tmp_path: Path) -> None:
         ('[images]\n"x.example/a:1" = "x.example/a:1"\n', 1),
     ],
 )
-def test_substitutes_that_cannot_be_used(tmp_path: Path, text: str, count: int) -> None:
+def test_substitutes_invalid(tmp_path: Path, text: str, count: int) -> None:
     write_toml(tmp_path, text)
     assert len(problems({}, tmp_path)) == count
 
@@ -85,14 +85,14 @@ def test_palio_database_url_overrides_database_url(tmp_path: Path) -> None:
     assert read_configuration(environment, tmp_path).database_url == "postgresql://this/one"
 
 
-def test_value_in_a_file(tmp_path: Path) -> None:
+def test_value_from_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET + "\n")
     assert read_configuration({"PALIO_SECRET_FILE": str(tmp_path / "secret")}, tmp_path).secret == SECRET
     write_toml(tmp_path, f'[server]\nsecret_file = "{tmp_path / "secret"}"\n')
     assert read_configuration({}, tmp_path).secret == SECRET
 
 
-def test_value_and_its_file_together_are_refused(tmp_path: Path) -> None:
+def test_value_and_file_both_set(tmp_path: Path) -> None:
     write_toml(tmp_path, f'[server]\nsecret = "{SECRET}"\nsecret_file = "secret"\n')
     assert problems({"PALIO_URL": "https://a.example", "PALIO_URL_FILE": "url"}, tmp_path) == (
         f"{tmp_path / 'palio.toml'}: [server] secret_file: `secret` is set too. Set only one of them",
@@ -100,12 +100,12 @@ def test_value_and_its_file_together_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_missing_file_of_a_value(tmp_path: Path) -> None:
+def test_value_file_missing(tmp_path: Path) -> None:
     (problem,) = problems({"PALIO_SECRET_FILE": "/nowhere/secret"}, tmp_path)
     assert problem.startswith("PALIO_SECRET_FILE: cannot read /nowhere/secret: ")
 
 
-def test_all_problems_at_once(tmp_path: Path) -> None:
+def test_all_problems_listed(tmp_path: Path) -> None:
     file = write_toml(tmp_path, 'port = 1\n[server]\nslotz = 2\nworkers = true\nthreads = 1.5\nhost = ""\n[other]\n')
     assert problems({"PALIO_PORT": "70000", "PALIO_SIGN_UP": "all", "PALIO_MAX_UPLOAD_GIB": "nan"}, tmp_path) == (
         f"{file}: move `port` into the table [server]",
@@ -129,7 +129,7 @@ def test_invalid_url(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Configuration) if setting.metadata["secret"]])
-def test_secrets_are_never_shown(tmp_path: Path, name: str) -> None:
+def test_secrets_masked(tmp_path: Path, name: str) -> None:
     """Neither where they are refused nor where a configuration is printed."""
     write_toml(tmp_path, f"[server]\n{name} = 8462847\n")
     assert "8462847" not in "".join(problems({f"PALIO_{name.upper()}": ""}, tmp_path))
@@ -137,13 +137,13 @@ def test_secrets_are_never_shown(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["short", "x" * 60, "mysql://root:8462847@db/palio", "postgresql://8462847"])
-def test_refused_secrets_of_the_right_type_are_not_shown(tmp_path: Path, value: str) -> None:
+def test_refused_secrets_masked(tmp_path: Path, value: str) -> None:
     shown = problems({"PALIO_SECRET": value, "PALIO_DATABASE_URL": value}, tmp_path)
     assert len(shown) == 2
     assert value not in "".join(shown)
 
 
-def test_mistyped_variable_is_named_and_unrelated_ones_are_ignored(tmp_path: Path) -> None:
+def test_mistyped_variable_named(tmp_path: Path) -> None:
     (problem,) = problems({"PALIO_PROT": "80", "PALIO_MEDNIST": "x", "PALIO_HOME": "x", "PALIO_X": "y"}, tmp_path)
     assert problem == "PALIO_PROT: unknown setting. Did you mean `port`?"
 
@@ -152,7 +152,7 @@ def test_empty_variable_is_ignored(tmp_path: Path) -> None:
     assert read_configuration({"PALIO_PORT": "", "PALIO_URL_FILE": ""}, tmp_path) == Configuration()
 
 
-def test_settings_that_require_others(tmp_path: Path) -> None:
+def test_settings_required_together(tmp_path: Path) -> None:
     assert problems({"PALIO_OIDC_URL": "https://id.example", "PALIO_MAIL_URL": "smtp://a:b@c:587"}, tmp_path) == (
         "oidc_url also requires `oidc_client` and `oidc_secret`",
         "mail_url also requires `mail_from`",
@@ -160,13 +160,13 @@ def test_settings_that_require_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[server", b"\xff\xfe", b"server = 1"])
-def test_file_that_is_not_a_configuration(tmp_path: Path, content: bytes) -> None:
+def test_configuration_file_invalid(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "palio.toml").write_bytes(content)
     (problem,) = problems({}, tmp_path)
     assert problem.startswith(f"{tmp_path / 'palio.toml'}")
 
 
-def test_named_file_that_is_missing(tmp_path: Path) -> None:
+def test_configuration_file_missing(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as raised:
         read_configuration({"PALIO_CONFIG": str(tmp_path / "none.toml")}, tmp_path)
     assert raised.value.failure.code == "source-unreadable"
@@ -187,11 +187,11 @@ def test_named_file_that_is_missing(tmp_path: Path) -> None:
         ({"host": "localhost.example.org"}, False),
     ],
 )
-def test_local_means_reached_only_from_this_machine(given: dict[str, object], local: bool) -> None:
+def test_is_local_by_host(given: dict[str, object], local: bool) -> None:
     assert Configuration(**given).is_local is local  # type: ignore[arg-type]
 
 
-def test_address_for_a_browser() -> None:
+def test_browser_address() -> None:
     assert Configuration().address == "http://127.0.0.1:8000"
     assert Configuration(host="::1", port=9000).address == "http://[::1]:9000"
     assert Configuration(url="https://palio.example.org").address == "https://palio.example.org"

@@ -7,12 +7,13 @@ import signal
 import sys
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.web.controller.programmed_engine import ProgrammedEngine, predict, score
 
 from palio.core.bundle.model import SubmissionKind
-from palio.core.engine import Job
+from palio.core.engine import Job, JobResult, Work
 from palio.core.quantities import GIB
 from palio.core.submission.kinds import SubmissionFile
 from palio.web.controller import limits, worker_process
@@ -27,14 +28,17 @@ GO_ON = "go-on"  # a submission that waits does so for this file
 
 def workers(folder: Path) -> WorkerProcesses:
     """Their engine keeps everything in `folder`."""
-    program = f"""
+    return WorkerProcesses(None, program(folder))
+
+
+def program(folder: Path) -> str:
+    return f"""
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 sys.path.insert(0, {str(Path.cwd())!r})
 from tests.web.controller.misbehaving_worker import main
 main({str(folder)!r})
 """
-    return WorkerProcesses(None, program)
 
 
 def please(what: str) -> str:
@@ -59,8 +63,20 @@ def main(folder: str) -> None:
         misbehave(wish, Path(folder))
         predict(job, output)
 
-    engine = ProgrammedEngine(Path(folder), {"predict": predicting, "score": score})
+    engine = WaitingEngine(Path(folder), {"predict": predicting, "score": score}, waits=wish == "last")
     worker_process.main(Engines(lambda _: (engine, ""), lambda _: None))
+
+
+@dataclass
+class WaitingEngine(ProgrammedEngine):
+    """`waits`: its predictions last until GO_ON is there, whoever watches them."""
+
+    waits: bool = False
+
+    def poll(self, work: Work) -> JobResult | None:
+        if self.waits and self._what(work) == "predict" and not (self.folder / GO_ON).exists():
+            return None
+        return super().poll(work)
 
 
 def wished(request: str) -> str:

@@ -46,6 +46,7 @@ class SteppedController:
 
     def new_controller(self) -> Controller:
         """As after the one before was killed: nothing of it is left but rows and files."""
+        unlock(getattr(self, "controller", None))
         controller = Controller(
             self.configuration,
             settings.FOLDERS,
@@ -96,6 +97,12 @@ class SteppedController:
         self.controller.let_go()
         for worker in self.workers.made:
             worker.join(SECONDS)
+
+
+def unlock(controller: Controller | None) -> None:
+    """What the kernel does when the process of a controller is gone."""
+    if controller is not None and controller.lease._mark is not None:
+        controller.lease._mark.close()
 
 
 def add_submission(

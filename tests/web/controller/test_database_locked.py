@@ -28,7 +28,7 @@ COUNT = 6
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="PostgreSQL has no one lock for all writes")
 @pytest.mark.parametrize(("timeout_s", "locked_s"), [(20, 4.0), (1, 4.0)], ids=["waits", "gives up"])
-def test_nothing_runs_twice(world: World, tmp_path: Path, timeout_s: int, locked_s: float) -> None:
+def test_database_locked_runs_nothing_twice(world: World, tmp_path: Path, timeout_s: int, locked_s: float) -> None:
     attempts = [add_submission(world.team, world.bob, extra=b"%d" % n, predict=please("wait")) for n in range(COUNT)]
     engine = ProgrammedEngine(tmp_path / "engine")
     controller = partial(

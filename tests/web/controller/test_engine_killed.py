@@ -31,7 +31,7 @@ def daemon() -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize(("number", "with_controller"), [(signal.SIGTERM, False), (signal.SIGKILL, True)])
-def test_killed_while_it_builds_and_runs(
+def test_engine_killed_during_build_and_run(
     daemon: Daemon,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,7 +91,7 @@ def test_killed_while_it_builds_and_runs(
 
 
 def trouble() -> str:
-    beat = ControllerBeat.objects.first()
+    beat = ControllerBeat.objects.order_by("-time").first()
     return beat.trouble if beat else ""
 
 

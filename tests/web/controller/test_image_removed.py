@@ -48,7 +48,7 @@ class ClearedDesk(SteppedController):
         return Engines(open_engine, lambda name: None)
 
 
-def test_an_image_that_is_removed_before_its_job_is_made_again(world: World, tmp_path: Path) -> None:
+def test_removed_image_rebuilt(world: World, tmp_path: Path) -> None:
     stepped = ClearedDesk(tmp_path)
     try:
         submission = add_submission(

@@ -30,7 +30,7 @@ class UndoError(Exception):
 @pytest.mark.django_db
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happenings=st.lists(st.sampled_from(HAPPENINGS), min_size=4, max_size=25))
-def test_only_legal_moves_and_one_result(world: World, happenings: list[str]) -> None:
+def test_interleavings_legal_moves_one_result(world: World, happenings: list[str]) -> None:
     try:
         with tempfile.TemporaryDirectory() as home, transaction.atomic():
             stepped = SteppedController(Path(home))

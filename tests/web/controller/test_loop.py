@@ -47,7 +47,7 @@ def hurry(submission: Submission) -> None:
     submission.attempts.update(not_before=timezone.now())
 
 
-def test_a_submission_is_evaluated_and_counted(stepped: SteppedController, world: World) -> None:
+def test_submission_evaluated_and_counted(stepped: SteppedController, world: World) -> None:
     attempt = add_submission(world.team, world.bob)
     revision = world.challenge.leaderboard_revision
     stepped.finish()
@@ -63,7 +63,7 @@ def test_a_submission_is_evaluated_and_counted(stepped: SteppedController, world
     assert all(event.detail["why"] for event in Event.objects.all())
 
 
-def test_predictions_are_only_scored_under_their_own_name(stepped: SteppedController, world: World) -> None:
+def test_predictions_scored_under_own_name(stepped: SteppedController, world: World) -> None:
     attempt = add_submission(world.team, world.bob, kind="results")
     stepped.finish()
     assert moves(attempt) == ["score", "scored"]
@@ -95,7 +95,7 @@ def refuses(job: Job, output: Path) -> JobResult:
         ({"score": lambda job, output: None}, None, "scores-missing", "organizer", False),
     ],
 )
-def test_who_is_charged(
+def test_quota_by_responsible_party(
     stepped: SteppedController,
     world: World,
     programs: dict[str, Program],
@@ -119,7 +119,7 @@ def test_who_is_charged(
     assert stepped.engine.left == []
 
 
-def test_an_engines_fault_is_retried_with_growing_patience(stepped: SteppedController, world: World) -> None:
+def test_engine_fault_retried_with_backoff(stepped: SteppedController, world: World) -> None:
     stepped.engine.faults["predict"] = fault()
     submission = add_submission(world.team, world.bob).submission
     waits: list[int] = []
@@ -143,7 +143,7 @@ def test_an_engines_fault_is_retried_with_growing_patience(stepped: SteppedContr
     assert stepped.engine.left == []
 
 
-def test_a_retry_that_succeeds_counts_like_a_first_try(stepped: SteppedController, world: World) -> None:
+def test_successful_retry_counts_once(stepped: SteppedController, world: World) -> None:
     stepped.engine.faults["predict"] = fault()
     submission = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: latest(submission).number == 2)
@@ -156,7 +156,7 @@ def test_a_retry_that_succeeds_counts_like_a_first_try(stepped: SteppedControlle
     assert submission.charged
 
 
-def test_a_fault_that_stays_is_not_retried(stepped: SteppedController, world: World) -> None:
+def test_permanent_fault_not_retried(stepped: SteppedController, world: World) -> None:
     stepped.engine.refuse = fault()
     stepped.engine.refuse.failure = stepped.engine.refuse.failure.__class__.from_json(
         stepped.engine.refuse.failure.as_json() | {"code": "limit-unavailable"}
@@ -166,7 +166,7 @@ def test_a_fault_that_stays_is_not_retried(stepped: SteppedController, world: Wo
     assert (states(submission), latest(submission).failure_code) == (["failed"], "limit-unavailable")
 
 
-def test_a_withdrawn_submission_is_not_retried(stepped: SteppedController, world: World) -> None:
+def test_withdrawn_submission_not_retried(stepped: SteppedController, world: World) -> None:
     stepped.engine.faults["predict"] = fault()
     submission = add_submission(world.team, world.bob).submission
     Submission.objects.update(withdrawn=timezone.now())
@@ -174,9 +174,7 @@ def test_a_withdrawn_submission_is_not_retried(stepped: SteppedController, world
     assert states(submission) == ["failed"]
 
 
-def test_a_bug_ends_its_attempt_and_nothing_else(
-    stepped: SteppedController, world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bug_ends_only_its_attempt(stepped: SteppedController, world: World, caplog: pytest.LogCaptureFixture) -> None:
     stepped.engine.faults["predict"] = RuntimeError("a secret of the machine")
     broken = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: latest(broken).number == 2)
@@ -190,7 +188,7 @@ def test_a_bug_ends_its_attempt_and_nothing_else(
     assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
 
 
-def test_a_bundle_that_is_gone_is_somebodys_turn(stepped: SteppedController, world: World, tmp_path: Path) -> None:
+def test_missing_bundle_names_responsible_party(stepped: SteppedController, world: World, tmp_path: Path) -> None:
     other = write_bundle(tmp_path / "other", yaml=(tmp_path / "x").name + ": 1")
     version = world.challenge.current
     assert version is not None
@@ -208,7 +206,7 @@ def test_a_bundle_that_is_gone_is_somebodys_turn(stepped: SteppedController, wor
 # -- cancelling and time
 
 
-def test_cancelled_in_the_queue(stepped: SteppedController, world: World) -> None:
+def test_cancelled_while_queued(stepped: SteppedController, world: World) -> None:
     attempt = add_submission(world.team, world.bob)
     Attempt.objects.update(cancel_requested=timezone.now())
     stepped.controller.tick()
@@ -217,7 +215,7 @@ def test_cancelled_in_the_queue(stepped: SteppedController, world: World) -> Non
 
 
 @pytest.mark.parametrize("stage", ["build", "predict", "score"])
-def test_cancelled_while_it_runs(stepped: SteppedController, world: World, stage: str) -> None:
+def test_cancelled_while_running(stepped: SteppedController, world: World, stage: str) -> None:
     stepped.engine.lasting.add(stage)
     attempt = add_submission(world.team, world.bob)
     stepped.run_until(lambda: latest(attempt.submission).state == stage)
@@ -230,7 +228,7 @@ def test_cancelled_while_it_runs(stepped: SteppedController, world: World, stage
 
 
 @pytest.mark.parametrize(("logs", "charged"), [("tail", True), ("none", False)])
-def test_cancelled_by_its_team_on_hidden_data_is_charged_where_its_log_is_shown(
+def test_cancelled_with_hidden_log_shown_counts(
     stepped: SteppedController, world: World, tmp_path: Path, logs: str, charged: bool
 ) -> None:
     text = YAML.replace("palio:\n", f"palio:\n  logs: {{predict: {logs}}}\n")
@@ -246,7 +244,7 @@ def test_cancelled_by_its_team_on_hidden_data_is_charged_where_its_log_is_shown(
     assert (event.detail["new"], event.detail["charged"]) == ("cancelled", charged)
 
 
-def test_an_overdue_stage_ends_and_is_tried_again(stepped: SteppedController, world: World) -> None:
+def test_overdue_stage_retried(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: latest(submission).state == "predict")
@@ -263,7 +261,7 @@ def test_an_overdue_stage_ends_and_is_tried_again(stepped: SteppedController, wo
 
 
 @pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
-def test_a_clock_that_is_set_ends_nothing_and_keeps_nothing(
+def test_clock_changed(
     stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
 ) -> None:
     stepped.engine.lasting.add("predict")
@@ -281,7 +279,7 @@ def test_a_clock_that_is_set_ends_nothing_and_keeps_nothing(
     assert submission.attempts.get(number=1).failure_code == "stage-overdue"
 
 
-def test_one_that_cannot_be_stopped_is_ended_without_it(
+def test_unstoppable_job_attempt_ends(
     stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker waits for something that never comes; its slot is not lost."""
@@ -306,7 +304,7 @@ def test_one_that_cannot_be_stopped_is_ended_without_it(
 # -- an engine that is away
 
 
-def test_without_an_engine_the_queue_waits_and_the_beat_says_why(stepped: SteppedController, world: World) -> None:
+def test_queue_waits_without_engine(stepped: SteppedController, world: World) -> None:
     stepped.engine.away = True
     stepped.controller = stepped.new_controller()
     attempt = add_submission(world.team, world.bob)
@@ -321,7 +319,7 @@ def test_without_an_engine_the_queue_waits_and_the_beat_says_why(stepped: Steppe
     assert (attempt.state, ControllerBeat.objects.get().trouble) == ("scored", "")
 
 
-def test_an_engine_that_goes_away_is_waited_for(stepped: SteppedController, world: World) -> None:
+def test_queue_waits_for_lost_engine(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: latest(submission).state == "predict")
@@ -338,7 +336,7 @@ def test_an_engine_that_goes_away_is_waited_for(stepped: SteppedController, worl
     assert stepped.engine.ran.count("predict") == 1
 
 
-def test_an_image_is_made_again_after_its_engine_was_away(stepped: SteppedController, world: World) -> None:
+def test_image_rebuilt_after_engine_outage(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("build")
     submission = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: "start build" in stepped.engine.calls)
@@ -350,7 +348,7 @@ def test_an_image_is_made_again_after_its_engine_was_away(stepped: SteppedContro
     assert states(submission) == ["scored"]
 
 
-def test_cancelled_while_the_engine_is_away_leaves_nothing_in_the_end(stepped: SteppedController, world: World) -> None:
+def test_cancelled_during_engine_outage_cleaned_up(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     attempt = add_submission(world.team, world.bob)
     stepped.run_until(lambda: latest(attempt.submission).state == "predict")
@@ -368,7 +366,7 @@ def test_cancelled_while_the_engine_is_away_leaves_nothing_in_the_end(stepped: S
 # -- other processes
 
 
-def test_one_that_was_killed_is_gone_on_with(stepped: SteppedController, world: World) -> None:
+def test_killed_attempt_resumes(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     attempt = add_submission(world.team, world.bob)
     stepped.run_until(lambda: latest(attempt.submission).state == "predict")
@@ -382,7 +380,7 @@ def test_one_that_was_killed_is_gone_on_with(stepped: SteppedController, world: 
     assert taken.detail == {"state": "predict", "after": "stop"}
 
 
-def test_controllers_that_are_killed_count_for_nobody(stepped: SteppedController, world: World) -> None:
+def test_controller_kills_not_counted(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     stepped.run_until(lambda: latest(submission).state == "predict")
@@ -392,9 +390,7 @@ def test_controllers_that_are_killed_count_for_nobody(stepped: SteppedController
     assert latest(submission).state == "predict"
 
 
-def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(
-    make_controller: MakeDesk, world: World
-) -> None:
+def test_attempt_killing_controller_ended(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(slots=2)
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
@@ -416,9 +412,7 @@ def test_one_whose_handling_kills_the_controller_again_and_again_is_ended(
     stepped.run_until(lambda: not any(lost.identity in name for name in stepped.engine.left))
 
 
-def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
-    stepped: SteppedController, world: World
-) -> None:
+def test_leftovers_of_ended_attempts_removed(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     running = add_submission(world.team, world.bob)
     stepped.run_until(lambda: latest(running.submission).state == "predict")
@@ -439,7 +433,7 @@ def test_what_is_left_of_ended_attempts_is_removed_and_of_others_is_not(
     }
 
 
-def test_a_database_that_is_busy_costs_a_tick_and_no_result(
+def test_busy_database_costs_one_tick(
     stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submission = add_submission(world.team, world.bob).submission
@@ -466,7 +460,7 @@ def test_a_database_that_is_busy_costs_a_tick_and_no_result(
 # -- slots
 
 
-def test_no_more_run_than_there_are_slots(make_controller: MakeDesk, world: World) -> None:
+def test_slots_limit_running_attempts(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(slots=2)
     stepped.engine.lasting.add("predict")
     for number in range(5):
@@ -480,7 +474,7 @@ def test_no_more_run_than_there_are_slots(make_controller: MakeDesk, world: Worl
     assert Attempt.objects.filter(state="scored").count() == 5
 
 
-def test_memory_and_cpus_are_shared_out(make_controller: MakeDesk, world: World) -> None:
+def test_slots_by_memory_and_cpus(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(slots=8, memory_gib=2.5)  # an attempt of the small challenge needs 1 GiB, to build
     stepped.engine.lasting.add("predict")
     for number in range(4):
@@ -491,7 +485,7 @@ def test_memory_and_cpus_are_shared_out(make_controller: MakeDesk, world: World)
     assert stepped.controller.active_attempts == 2
 
 
-def test_what_the_configuration_can_never_give_is_refused(make_controller: MakeDesk, world: World) -> None:
+def test_limits_beyond_configuration_refused(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(memory_gib=0.5)
     submission = add_submission(world.team, world.bob).submission
     stepped.finish()
@@ -501,7 +495,7 @@ def test_what_the_configuration_can_never_give_is_refused(make_controller: MakeD
     assert "memory_gib" in attempt.failure["next_step"]
 
 
-def test_bubblewrap_runs_programs_of_operators_alone(make_controller: MakeDesk, world: World) -> None:
+def test_bubblewrap_operator_bundles_only(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller()
     stepped.engine.name = "bubblewrap"
     stepped.controller = stepped.new_controller()
@@ -517,7 +511,7 @@ def test_bubblewrap_runs_programs_of_operators_alone(make_controller: MakeDesk, 
 
 
 @pytest.mark.parametrize("anyone", [False, True])
-def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
+def test_participant_programs_refused_without_enforced_limits(
     make_controller: MakeDesk, world: World, anyone: bool
 ) -> None:
     stepped = make_controller(anyone_on_bubblewrap=anyone)
@@ -543,7 +537,7 @@ def test_programs_of_participants_are_refused_where_limits_are_not_enforced(
     assert list(left_out([SubmissionKind.CONTEXT, SubmissionKind.RESULTS], world.bob)) == [SubmissionKind.CONTEXT]
 
 
-def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controller: MakeDesk, world: World) -> None:
+def test_attempts_sequential_with_shared_user(make_controller: MakeDesk, world: World) -> None:
     stepped = make_controller(slots=4)
     stepped.engine.runs_in_parallel = False
     stepped.engine.lasting.add("predict")
@@ -559,7 +553,7 @@ def test_attempts_run_one_after_the_other_where_jobs_share_a_user(make_controlle
     assert Attempt.objects.filter(state="scored").count() == 3
 
 
-def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(stepped: SteppedController, world: World) -> None:
+def test_bundle_reader_hangs(stepped: SteppedController, world: World) -> None:
     read = stepped.controller._requirements._call
 
     def hanging(bundle: str, phase: str) -> dict[str, Any]:
@@ -579,9 +573,7 @@ def test_a_bundle_whose_reader_hangs_ends_its_own_submissions(stepped: SteppedCo
     assert latest(other).state == "scored"
 
 
-def test_a_full_disk_starts_nothing_and_says_so(
-    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_starts_nothing(stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "LEAST_FREE_BYTES", 1 << 62)
     submission = add_submission(world.team, world.bob).submission
     stepped.controller.tick()
@@ -589,7 +581,7 @@ def test_a_full_disk_starts_nothing_and_says_so(
     assert "Free some space" in ControllerBeat.objects.get().trouble
 
 
-def test_several_tasks_are_one_attempt_and_one_row(stepped: SteppedController, world: World, tmp_path: Path) -> None:
+def test_several_tasks_one_attempt(stepped: SteppedController, world: World, tmp_path: Path) -> None:
     stepped.engine.programs = {f"{name}-{task}": run for task in (0, 1) for name, run in STAGES.items()}
     publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=two_tasks()))
     attempt = add_submission(world.team, world.bob)

@@ -68,9 +68,7 @@ def use_two_phases(world: World, folder: Path, board: str = "") -> None:
         team.challenge.refresh_from_db()
 
 
-def test_parallel_phase_takes_over_what_is_on_the_leaderboard(
-    stepped: SteppedController, world: World, tmp_path: Path
-) -> None:
+def test_parallel_phase_migrates_leaderboard(stepped: SteppedController, world: World, tmp_path: Path) -> None:
     publish(world.challenge, write_bundle(tmp_path / "parallel", yaml=PARALLEL + PALIO))
     stages = {"predict": predict, "score": score}
     parts = {f"{name}-{task}": run for task in (1, 2) for name, run in stages.items()}
@@ -99,7 +97,7 @@ def test_parallel_phase_takes_over_what_is_on_the_leaderboard(
     assert [row.values["mean"] for row in shown.rows] == [1.0]
 
 
-def test_every_scored_submission_is_taken_over_once(world: World, tmp_path: Path) -> None:
+def test_scored_submissions_migrate_once(world: World, tmp_path: Path) -> None:
     use_two_phases(world, tmp_path)
     scored = [
         add_ended(world.team, phase="Development", scores={"accuracy": a}, minute=m) for m, a in ((0, 0.5), (1, 1))
@@ -117,7 +115,7 @@ def test_every_scored_submission_is_taken_over_once(world: World, tmp_path: Path
     assert [migrate(world.challenge, timezone.now()) for _ in range(2)] == [1, 0]
 
 
-def test_what_is_taken_over_does_not_count(world: World, tmp_path: Path) -> None:
+def test_migrated_submission_not_counted(world: World, tmp_path: Path) -> None:
     use_two_phases(world, tmp_path)
     add_ended(world.team, phase="Development", scores={"accuracy": 0.5})
     migrate(world.challenge, timezone.now())
@@ -125,7 +123,7 @@ def test_what_is_taken_over_does_not_count(world: World, tmp_path: Path) -> None
     assert (quota.used, quota.running, quota.refusal) == (0, 0, None)
 
 
-def test_phase_that_is_not_open_takes_nothing_over(world: World, tmp_path: Path) -> None:
+def test_closed_phase_migrates_nothing(world: World, tmp_path: Path) -> None:
     use_two_phases(world, tmp_path)
     add_ended(world.team, phase="Development", scores={"accuracy": 0.5})
     start = current_bundle(world.challenge).phases[1].start

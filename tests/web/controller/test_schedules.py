@@ -18,7 +18,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.web.controller.scripted_workers import ScriptedWorkers
-from tests.web.controller.stepped_controller import SteppedController, add_submission
+from tests.web.controller.stepped_controller import SteppedController, add_submission, unlock
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import Verdict
@@ -79,6 +79,7 @@ class Explorer:
 
     def _new_controller_quietly(self) -> Controller:
         before, self.is_open = self.is_open, False
+        unlock(self.controller)
         made = self._new_controller()
         self.is_open = before
         return made
@@ -163,7 +164,7 @@ class Explorer:
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 63), min_size=20, max_size=150))
-def test_whatever_happens_between_two_steps(
+def test_any_event_between_steps(
     world: World, make_controller: Callable[..., SteppedController], schedule: list[int]
 ) -> None:
     explore(world, make_controller(slots=3), schedule, count=4)
@@ -171,7 +172,7 @@ def test_whatever_happens_between_two_steps(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("happening", [ALL_END, SHOT, CONTROLLER_KILLED, REFUSED])
-def test_one_thing_happens_at_each_point_in_turn(
+def test_each_event_at_each_step(
     world: World, make_controller: Callable[..., SteppedController], happening: int
 ) -> None:
     stepped = make_controller(slots=3)
@@ -185,11 +186,12 @@ def explore(world: World, stepped: SteppedController, schedule: list[int], *, co
         if number < count:
             add_submission(team, user, extra=str(number).encode())
     read_requirements(stepped)
+    explorer = Explorer(world, stepped, schedule)
     try:
-        explorer = Explorer(world, stepped, schedule)
         explorer.run()
         check(explorer)
     finally:
+        unlock(explorer.controller)
         Submission.objects.update(counted=None)
         for model in (Event, Attempt, Submission):
             model.objects.all().delete()

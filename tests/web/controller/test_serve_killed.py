@@ -28,9 +28,7 @@ print(add_submission(world.team, world.bob, predict="import time\\ntime.sleep(0.
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_whole_platform_killed_and_started_again(
-    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_platform_killed_and_restarted(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As soon as something was submitted, and again in each stage that lasts."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}

@@ -72,7 +72,7 @@ def no_process(*_: object, **__: object) -> Any:
 # -- computed once, and stored
 
 
-def test_controller_computes_after_a_score_was_committed(
+def test_statistics_computed_after_score(
     measured: World, make_controller: Callable[..., Any], browser: Browser
 ) -> None:
     assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
@@ -82,7 +82,7 @@ def test_controller_computes_after_a_score_was_committed(
     assert [[round(end, 3) for end in interval] for interval in intervals(browser)] == [[0.971, 0.991], [0.93, 0.965]]
 
 
-def test_command_page_api_and_downloads_show_the_same_numbers(
+def test_statistics_same_everywhere(
     measured: World, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compute_statistics(measured.challenge)
@@ -112,7 +112,7 @@ def test_command_page_api_and_downloads_show_the_same_numbers(
     assert [[run[name] for name in names] for run in ranked] == [[row[name] for name in names] for row in api]
 
 
-def test_what_is_stored_is_not_computed_again(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_statistics_reused(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compute_statistics(measured.challenge)
     stored, revision = LeaderboardStatistics.objects.get(), measured.challenge.leaderboard_revision
     monkeypatch.setattr(statistics, "call_bounded", no_process)
@@ -121,7 +121,7 @@ def test_what_is_stored_is_not_computed_again(measured: World, monkeypatch: pyte
     assert measured.challenge.leaderboard_revision == revision
 
 
-def test_only_the_interval_of_a_new_attempt_is_computed(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_attempt_adds_one_interval(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     compute_statistics(measured.challenge)
     asked: list[tuple[str, list[str]]] = []
 
@@ -136,7 +136,7 @@ def test_only_the_interval_of_a_new_attempt_is_computed(measured: World, monkeyp
     assert asked == [("score_intervals", [new.counted_id]), ("rank_ranges", [new.counted_id, rival.counted_id])]
 
 
-def test_attempt_that_is_ranked_after_a_withdrawal_gets_its_interval(measured: World, browser: Browser) -> None:
+def test_interval_after_withdrawal(measured: World, browser: Browser) -> None:
     best = score(measured.team, 5, minute=2)
     compute_statistics(measured.challenge)
     Submission.objects.filter(pk=best.pk).update(withdrawn=timezone.now())
@@ -191,9 +191,7 @@ def test_means_of_several_columns(world: World, tmp_path: Path, browser: Browser
 # -- after a kill
 
 
-def test_statistics_that_a_kill_prevented_are_computed_by_the_next_controller(
-    measured: World, make_controller: Callable[..., Any], browser: Browser
-) -> None:
+def test_statistics_after_kill(measured: World, make_controller: Callable[..., Any], browser: Browser) -> None:
     stepped = make_controller()
     stepped.controller._statistics._start = lambda job: None  # as if it was killed before the child had finished
     for _ in range(3):
@@ -204,9 +202,7 @@ def test_statistics_that_a_kill_prevented_are_computed_by_the_next_controller(
     assert ranges(browser) == [[1, 1], [2, 2]]
 
 
-def test_kill_between_intervals_and_ranges_loses_nothing(
-    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kill_between_intervals_and_ranges(measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     class KilledError(BaseException):
         pass
 
@@ -227,20 +223,20 @@ def test_kill_between_intervals_and_ranges_loses_nothing(
 # -- stale statistics are not shown
 
 
-def test_new_score_hides_the_ranges_and_keeps_the_intervals_of_others(measured: World, browser: Browser) -> None:
+def test_new_score_hides_ranges_only(measured: World, browser: Browser) -> None:
     compute_statistics(measured.challenge)
     score(measured.team, 5, minute=2)
     assert ranges(browser) == [None, None]
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
 
 
-def test_version_with_another_metric_hides_all(measured: World, browser: Browser, tmp_path: Path) -> None:
+def test_changed_metric_hides_statistics(measured: World, browser: Browser, tmp_path: Path) -> None:
     compute_statistics(measured.challenge)
     use(measured, tmp_path / "other", metric="f1_macro")
     assert (ranges(browser), intervals(browser)) == ([None, None], [None, None])
 
 
-def test_statistics_of_another_score_are_not_shown(measured: World, browser: Browser) -> None:
+def test_changed_score_hides_interval(measured: World, browser: Browser) -> None:
     compute_statistics(measured.challenge)
     stored = LeaderboardStatistics.objects.get()
     stored.intervals = {
@@ -252,7 +248,7 @@ def test_statistics_of_another_score_are_not_shown(measured: World, browser: Bro
     assert intervals(browser) == [None, None]
 
 
-def test_hidden_primary_column_has_no_statistics(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_hidden_primary_column_without_statistics(world: World, browser: Browser, tmp_path: Path) -> None:
     folder = write_leaderboard_bundle(tmp_path / "bundle", palio=POLICY.format(metric="accuracy"))
     text = (folder / "competition.yaml").read_text()
     (folder / "competition.yaml").write_text(
@@ -269,7 +265,7 @@ def test_hidden_primary_column_has_no_statistics(world: World, browser: Browser,
 # -- what goes wrong
 
 
-def test_attempt_without_cases_has_no_interval_and_the_others_do(measured: World, browser: Browser) -> None:
+def test_attempt_without_cases(measured: World, browser: Browser) -> None:
     third = add_submission(measured.team, scores=scores(0.99), wrong=None, minute=2)
     compute_statistics(measured.challenge)
     assert [row["interval"] is None for row in rows(browser)] == [True, False]
@@ -278,9 +274,7 @@ def test_attempt_without_cases_has_no_interval_and_the_others_do(measured: World
     assert "single cases" in browser().get("/c/mednist/leaderboard/").text
 
 
-def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
-    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_oversized_case_file(measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "BOUNDS", replace(statistics.BOUNDS, memory_bytes=GIB))
     bad = score(measured.team, 5, minute=2).counted_id
     (cases,) = (settings.FOLDERS.runs / str(bad)).rglob("cases.csv")
@@ -293,9 +287,7 @@ def test_file_that_exceeds_the_limits_costs_only_its_own_interval(
     assert "exceeded the limits" not in stored.no_ranges  # it is not read again
 
 
-def test_leaderboard_with_too_many_teams_says_so(
-    measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_teams(measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "MOST_RANGED", 1)
     compute_statistics(measured.challenge)
     assert ranges(browser) == [None, None]
@@ -303,7 +295,7 @@ def test_leaderboard_with_too_many_teams_says_so(
     assert "Rank ranges are computed for up to 1 teams." in browser().get("/c/mednist/leaderboard/").text
 
 
-def test_failure_is_tried_again_later(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_computation_retried(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     now, failures = [1000.0], []
 
     def fail(*_: object, **__: object) -> Any:
@@ -326,7 +318,7 @@ def test_failure_is_tried_again_later(measured: World, monkeypatch: pytest.Monke
 # -- beside the loop
 
 
-def test_loop_does_not_wait_and_starts_one_job_at_a_time(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loop_starts_one_job(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "LOOK_S", 0.0)
     jobs: list[Callable[[], None]] = []
     update = StatisticsUpdate(settings.FOLDERS, start=jobs.append)
@@ -344,7 +336,7 @@ def test_loop_does_not_wait_and_starts_one_job_at_a_time(measured: World, monkey
 
 
 @pytest.mark.django_db(transaction=True)
-def test_thread_stores_with_a_connection_of_its_own(small_bundle: Path, tmp_path: Path) -> None:
+def test_thread_own_connection(small_bundle: Path, tmp_path: Path) -> None:
     from tests.web.world import make_world
 
     world = use(make_world(small_bundle), tmp_path / "bundle")

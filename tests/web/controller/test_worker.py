@@ -54,9 +54,7 @@ def last(submission: Submission) -> Attempt:
     return submission.attempts.latest("number")
 
 
-def test_an_attempt_is_evaluated_in_a_process_of_its_own(
-    stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attempt_in_own_process(stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PALIO_SECRET", "s" * 60)
     submission = add_submission(world.team, world.bob).submission
     predictions = add_submission(world.rivals, world.carol, kind="results").submission
@@ -73,9 +71,7 @@ def test_an_attempt_is_evaluated_in_a_process_of_its_own(
     ("wish", "says"),
     [("hang", "CPU time"), ("eat", "of memory"), ("crash", "crashed (SIGSEGV)")],
 )
-def test_a_file_that_breaks_its_reader_ends_its_own_attempt(
-    stepped: ProcessDesk, world: World, wish: str, says: str
-) -> None:
+def test_reader_crash_ends_attempt(stepped: ProcessDesk, world: World, wish: str, says: str) -> None:
     guilty = add_submission(world.team, world.bob, predict=please(wish)).submission
     other = add_submission(world.rivals, world.carol, predict=please("slow")).submission
     stepped.finish()
@@ -90,7 +86,7 @@ def test_a_file_that_breaks_its_reader_ends_its_own_attempt(
 
 
 @pytest.mark.parametrize("wish", ["garbage", "flood", "deep", "leave"])
-def test_a_worker_that_says_nonsense_is_a_fault_of_the_platforms(stepped: ProcessDesk, world: World, wish: str) -> None:
+def test_worker_invalid_message(stepped: ProcessDesk, world: World, wish: str) -> None:
     guilty = add_submission(world.team, world.bob, predict=please(wish)).submission
     other = add_submission(world.rivals, world.carol).submission
     stepped.run_until(lambda: guilty.attempts.count() == 2 and last(other).state == State.SCORED)
@@ -98,15 +94,13 @@ def test_a_worker_that_says_nonsense_is_a_fault_of_the_platforms(stepped: Proces
     assert (first.failure_code, first.failure_cause, guilty.charged) == ("evaluation-broken", "platform", False)
 
 
-def test_what_is_printed_in_a_worker_is_no_message(stepped: ProcessDesk, world: World) -> None:
+def test_worker_stdout_ignored(stepped: ProcessDesk, world: World) -> None:
     submission = add_submission(world.team, world.bob, predict=please("print")).submission
     stepped.finish()
     assert states(submission) == ["scored"]
 
 
-def test_a_worker_that_waits_for_ever_is_killed_once_it_is_overdue(
-    stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_overdue_worker_killed(stepped: ProcessDesk, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("palio.web.controller.active_attempt.UNANSWERED_S", 8.0)
     submission = add_submission(world.team, world.bob, predict=please("sleep")).submission
     worker = stepped.worker_of(submission)
@@ -117,7 +111,7 @@ def test_a_worker_that_waits_for_ever_is_killed_once_it_is_overdue(
     assert not (settings.FOLDERS.runs / first.identity / ".work").exists()
 
 
-def test_a_worker_that_is_killed_is_replaced_and_no_job_runs_twice(stepped: ProcessDesk, world: World) -> None:
+def test_killed_worker_replaced(stepped: ProcessDesk, world: World) -> None:
     stepped.engine.lasting.add("nothing")
     submission = add_submission(world.team, world.bob).submission
     identity = last(submission).identity
@@ -136,7 +130,7 @@ def test_a_worker_that_is_killed_is_replaced_and_no_job_runs_twice(stepped: Proc
     assert sorted(stepped.engine.ran) == sorted(set(stepped.engine.ran))
 
 
-def test_the_next_worker_waits_until_the_last_is_gone(stepped: ProcessDesk, world: World) -> None:
+def test_next_worker_waits_for_last(stepped: ProcessDesk, world: World) -> None:
     attempt = add_submission(world.team, world.bob)
     folder = settings.FOLDERS.runs / attempt.identity
     folder.mkdir()
@@ -163,7 +157,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("when", ["thread", "at once"])
-def test_workers_end_with_their_controller(tmp_path: Path, when: str) -> None:
+def test_workers_end_with_controller(tmp_path: Path, when: str) -> None:
     command = [sys.executable, "-c", START, str(tmp_path), when]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

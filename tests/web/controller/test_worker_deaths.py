@@ -56,7 +56,7 @@ def die(stepped: SteppedController, submission: Submission, stage: str, death: D
         ("score", "challenge-over-limits", "organizer", False),
     ],
 )
-def test_the_second_that_uses_too_much_ends_the_attempt(
+def test_second_excess_ends_attempt(
     stepped: SteppedController, world: World, stage: str, code: str, cause: str, charged: bool
 ) -> None:
     stepped.engine.lasting.add(stage)
@@ -76,7 +76,7 @@ def test_the_second_that_uses_too_much_ends_the_attempt(
     assert stepped.engine.left == []
 
 
-def test_one_that_uses_too_much_once_is_evaluated(stepped: SteppedController, world: World) -> None:
+def test_single_excess_evaluated(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     die(stepped, submission, "predict", USED_UP)
@@ -86,7 +86,7 @@ def test_one_that_uses_too_much_once_is_evaluated(stepped: SteppedController, wo
     assert stepped.engine.ran == ["build", "predict", "score-image", "score"]
 
 
-def test_bystanders_are_not_counted(stepped: SteppedController, world: World) -> None:
+def test_other_attempts_not_counted(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     guilty = add_submission(world.team, world.bob).submission
     other = add_submission(world.rivals, world.carol, extra=b"o").submission
@@ -99,7 +99,7 @@ def test_bystanders_are_not_counted(stepped: SteppedController, world: World) ->
     assert sum(worker.identity == attempt_of(other).identity for worker in stepped.workers.made) == 1
 
 
-def test_one_that_is_killed_four_times_is_evaluated(stepped: SteppedController, world: World) -> None:
+def test_four_kills_evaluated(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     for _ in range(4):
@@ -110,7 +110,7 @@ def test_one_that_is_killed_four_times_is_evaluated(stepped: SteppedController, 
     assert stepped.engine.ran == ["build", "predict", "score-image", "score"]
 
 
-def test_one_that_is_killed_again_and_again_is_the_platforms(stepped: SteppedController, world: World) -> None:
+def test_repeated_kills_platform_fault(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     for _ in range(5):
@@ -121,7 +121,7 @@ def test_one_that_is_killed_again_and_again_is_the_platforms(stepped: SteppedCon
     assert states(submission) == ["failed", "queued"]
 
 
-def test_a_bug_in_a_worker_is_the_platforms_at_once(stepped: SteppedController, world: World) -> None:
+def test_worker_bug_platform_fault(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
     die(stepped, submission, "predict", BUGGY)

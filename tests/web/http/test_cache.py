@@ -38,25 +38,25 @@ def refuse() -> str:
     raise AssertionError("it was made once more")
 
 
-def test_what_is_right_is_made_once() -> None:
+def test_fresh_value_computed_once() -> None:
     assert cached("key", 1, lambda: "made") == "made"
     assert cached("key", 1, refuse) == "made"
     assert cached("another key", 1, lambda: "other") == "other"
 
 
-def test_newer_stamp_has_it_made_anew_and_older_one_takes_what_is_there() -> None:
+def test_newer_stamp_recomputes() -> None:
     cached("key", 1, lambda: "old")
     assert cached("key", 2, lambda: "new") == "new"
     assert cached("key", 1, refuse) == "new"
 
 
-def test_what_cannot_be_made_is_not_kept() -> None:
+def test_failed_value_not_cached() -> None:
     with pytest.raises(AssertionError, match="once more"):
         cached("key", 1, refuse)
     assert cached("key", 1, lambda: "made") == "made"
 
 
-def test_others_take_what_was_there_while_it_is_made_anew(slowly: tuple[Fetch, Event, Event]) -> None:
+def test_stale_value_served_while_recomputing(slowly: tuple[Fetch, Event, Event]) -> None:
     cached("key", 1, lambda: "old")
     ask, begun, may_end = slowly
     maker = ask(2)
@@ -66,7 +66,7 @@ def test_others_take_what_was_there_while_it_is_made_anew(slowly: tuple[Fetch, E
     assert maker.result(30) == "new"
 
 
-def test_others_wait_where_nothing_was_there(slowly: tuple[Fetch, Event, Event]) -> None:
+def test_first_value_waited_for(slowly: tuple[Fetch, Event, Event]) -> None:
     ask, begun, may_end = slowly
     maker = ask(1)
     assert begun.wait(30)
@@ -88,7 +88,7 @@ def background(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("background")
-def test_nobody_waits_for_a_slow_result_that_was_right_a_moment_ago(slowly: tuple[Fetch, Event, Event]) -> None:
+def test_slow_value_recently_fresh_not_waited_for(slowly: tuple[Fetch, Event, Event]) -> None:
     cached("key", 1, lambda: "old")
     ask, begun, may_end = slowly
     assert ask(2).result(30) == "old"
@@ -101,14 +101,14 @@ def test_nobody_waits_for_a_slow_result_that_was_right_a_moment_ago(slowly: tupl
 
 
 @pytest.mark.usefixtures("background")
-def test_slow_result_that_was_not_asked_for_a_while_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_value_long_stale_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     cached("key", 1, lambda: "old")
     monkeypatch.setattr(cache, "MOMENT_S", 0.0)
     assert cached("key", 2, lambda: "new") == "new"
 
 
 @pytest.mark.usefixtures("background")
-def test_failure_in_the_background_reaches_the_request_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_background_failure_raised_in_request(monkeypatch: pytest.MonkeyPatch) -> None:
     cached("key", 1, lambda: "old")
     assert cached("key", 2, refuse) == "old"
     assert cache._background

@@ -24,7 +24,7 @@ OWN, ASKED_AGAIN, EVERYBODYS = "private, no-store", "private, no-cache", "no-cac
 
 
 @pytest.mark.parametrize("role", ["captain", "organizer", "admin"])
-def test_what_somebody_is_shown_is_kept_by_nobody(world: World, tmp_path: Path, browser: Browser, role: str) -> None:
+def test_private_page_not_cached(world: World, tmp_path: Path, browser: Browser, role: str) -> None:
     of = make_everything(world, tmp_path)
     client = browser(of.people[role])
     found = {
@@ -36,7 +36,7 @@ def test_what_somebody_is_shown_is_kept_by_nobody(world: World, tmp_path: Path, 
     assert given == dict.fromkeys(BOARDS, ASKED_AGAIN) | {"pages:challenge-file": "private, max-age=86400"}
 
 
-def test_what_is_for_everybody_is_asked_for_again(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_public_page_revalidated(world: World, tmp_path: Path, browser: Browser) -> None:
     of = make_everything(world, tmp_path)
     calls = [call for call in WRITTEN if call.method == "GET" and WRITTEN[call]["anonymous"] == "✓"]
     found = {call.name: send(browser(), call, address(call, of)) for call in calls}
@@ -46,14 +46,14 @@ def test_what_is_for_everybody_is_asked_for_again(world: World, tmp_path: Path, 
     assert [name for name, control in controls.items() if "no-cache" not in control and "private" not in control] == []
 
 
-def test_answer_to_a_token_is_kept_by_nobody(world: World) -> None:
+def test_token_response_not_cached(world: World) -> None:
     _, secret = make_token(world.bob, "t", SCOPES, days=1)
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {secret}"})
     paths = ("/api/v1/challenges", "/api/v1/challenges/mednist/quota", "/api/v1/nonsense", "/nonsense/")
     assert [client.get(path).headers["Cache-Control"] for path in paths] == [OWN] * 4
 
 
-def test_refusals_are_kept_by_nobody(world: World, browser: Browser) -> None:
+def test_refusal_not_cached(world: World, browser: Browser) -> None:
     bob = browser(world.bob)
     assert [bob.get(path).headers["Cache-Control"] for path in ("/operate/accounts/", "/s/nobody/", "/nonsense/")] == (
         [OWN] * 3

@@ -87,7 +87,7 @@ print(json.dumps(said))
 LATER = {"read": [200, 200, 200], "announce": [201, None, None], "rename": 302, "sign in": [200, False]}
 
 
-def test_busy_sqlite_is_said_and_does_what_it_is_asked_later(tmp_path: Path) -> None:
+def test_sqlite_busy(tmp_path: Path) -> None:
     program = [sys.executable, "-c", PLATFORM + BUSY, str(tmp_path)]
     said = json.loads(subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
     assert said == {
@@ -101,7 +101,7 @@ def test_busy_sqlite_is_said_and_does_what_it_is_asked_later(tmp_path: Path) -> 
     }
 
 
-def test_disk_without_any_room_is_said_and_pages_are_still_read(tmp_path: Path) -> None:
+def test_disk_full(tmp_path: Path) -> None:
     """The database lies on the same disk, to its last byte filled by something else."""
     (data := tmp_path / "data").mkdir()
     said = json.loads(on_a_mount("size=20m", data, PLATFORM + FULL).splitlines()[-1])
@@ -125,7 +125,7 @@ def test_disk_without_any_room_is_said_and_pages_are_still_read(tmp_path: Path) 
     ],
 )
 @pytest.mark.django_db(transaction=True)
-def test_postgresql_that_is_gone_or_busy_is_said(asked: str, code: str) -> None:
+def test_postgresql_gone_or_busy(asked: str, code: str) -> None:
     other = connection.copy()
     with connection.cursor() as holder:
         holder.execute("BEGIN; LOCK TABLE palio_user")
@@ -140,7 +140,7 @@ def test_postgresql_that_is_gone_or_busy_is_said(asked: str, code: str) -> None:
     assert refused.failure.code == code
 
 
-def test_what_is_broken_is_no_excuse() -> None:
+def test_other_database_errors_raised() -> None:
     assert database_errors.error_for(ValueError("x")) is None
     assert (
         database_errors.error_for(OperationalError("no such table: palio_user")) is None

@@ -41,7 +41,7 @@ def second_ways(source: Path) -> list[str]:
     return found
 
 
-def test_there_is_no_second_way_to_refuse() -> None:
+def test_refusals_only_by_palio_error() -> None:
     assert second_ways(SOURCE) == []
 
 
@@ -57,13 +57,13 @@ def test_there_is_no_second_way_to_refuse() -> None:
         'return HttpResponseForbidden("No.")',
     ],
 )
-def test_a_second_way_would_be_found(tmp_path: Path, text: str) -> None:
+def test_refusal_scan_finds_others(tmp_path: Path, text: str) -> None:
     (tmp_path / "web").mkdir()
     (tmp_path / "web/view.py").write_text(f"{text}\n")
     assert second_ways(tmp_path) != []
 
 
-def test_an_error_is_a_json_body_for_the_api_and_a_page_elsewhere(client: Client) -> None:
+def test_error_as_json_or_page(client: Client) -> None:
     error = PalioError("slug-taken", slug="mednist", evidence=["a line"])
     answer = error_response(RequestFactory().get("/api/v1/x"), error)
     assert (answer.status_code, answer.headers["Content-Type"]) == (409, "application/json")
@@ -71,7 +71,7 @@ def test_an_error_is_a_json_body_for_the_api_and_a_page_elsewhere(client: Client
     assert (missing.status_code, set(missing.json())) == (404, BODY)
 
 
-def test_a_body_is_read_as_the_failure_that_it_was_made_of() -> None:
+def test_error_body_round_trip() -> None:
     failure = PalioError("slug-taken", slug="mednist", evidence=["a line"]).failure
     assert set(failure.as_body()) == BODY
     assert failure.as_body()["responsible"] == "organizer"
@@ -86,19 +86,19 @@ def test_a_body_is_read_as_the_failure_that_it_was_made_of() -> None:
         (PalioError("quota-exhausted", phase="Final", limit="5 submissions"), 429, "quota-exhausted"),
     ],
 )
-def test_what_the_api_meets_is_a_row_of_the_table(error: Exception, status: int, code: str) -> None:
+def test_api_errors_in_table(error: Exception, status: int, code: str) -> None:
     answer = _on_error(RequestFactory().get("/api/v1/x"), error)
     assert answer.status_code == status
     assert f'"code": "{code}"' in answer.content.decode()
 
 
-def test_only_palio_errors_are_answered() -> None:
+def test_other_errors_not_handled() -> None:
     middleware = ErrorMiddleware(lambda request: error_response(request, PalioError("not-found")))
     assert middleware.process_exception(RequestFactory().get("/api/v1/x"), ValueError("a bug")) is None
 
 
 @pytest.mark.parametrize("code", FAILURES)
-def test_statuses_are_errors_that_fit_the_responsible_party(code: str) -> None:
+def test_status_by_responsible_party(code: str) -> None:
     kind = FAILURES[code]
     assert 400 <= kind.status < 600
     if kind.status >= 500:

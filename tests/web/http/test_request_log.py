@@ -12,7 +12,7 @@ from palio.web.http.request_log import OnlyWhatBroke
     ("status", "broke", "is_logged"),
     [(500, True, True), (500, False, True), (503, False, False), (507, False, False), (503, True, True)],
 )
-def test_refusal_for_now_is_no_error_in_the_log(status: int, broke: bool, is_logged: bool) -> None:
+def test_temporary_refusal_not_logged_as_error(status: int, broke: bool, is_logged: bool) -> None:
     trace = None
     if broke:
         try:

@@ -54,14 +54,14 @@ def rows(
 # -- who ranks where
 
 
-def test_best_of_each_team_is_ranked_and_ties_share_a_rank(open_challenge: World) -> None:
+def test_best_of_each_team_with_ties(open_challenge: World) -> None:
     add_submission(open_challenge.team, scores=scores(0.9))
     add_submission(open_challenge.team, scores=scores(0.7), minute=1)
     add_submission(open_challenge.rivals, scores=scores(0.9), minute=2)
     assert rows(open_challenge.challenge) == [(1, "Blobs", 0.9), (1, "Carolingians", 0.9)]
 
 
-def test_last_of_each_team_is_ranked_if_the_bundle_chooses_the_last(world: World, tmp_path: Path) -> None:
+def test_last_of_each_team(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, palio="  ranking: {choose: last}\n")
     add_submission(world.team, scores=scores(0.9))
     add_submission(world.team, scores=scores(0.7), minute=1)
@@ -69,34 +69,34 @@ def test_last_of_each_team_is_ranked_if_the_bundle_chooses_the_last(world: World
     assert rows(world.challenge) == [(1, "Carolingians", 0.8), (2, "Blobs", 0.7)]
 
 
-def test_entry_without_a_primary_score_comes_last_and_unranked(open_challenge: World) -> None:
+def test_entry_without_primary_score(open_challenge: World) -> None:
     add_submission(open_challenge.team, scores={"seconds": 1.0})
     add_submission(open_challenge.rivals, scores=scores(0.1))
     assert rows(open_challenge.challenge) == [(1, "Carolingians", 0.1), (None, "Blobs", None)]
 
 
 @pytest.mark.parametrize("field", ["withdrawn", "hidden"])
-def test_withdrawn_and_hidden_submissions_are_not_shown(open_challenge: World, field: str) -> None:
+def test_withdrawn_and_hidden_not_shown(open_challenge: World, field: str) -> None:
     gone: dict[str, Any] = {field: timezone.now()}
     add_submission(open_challenge.team, scores=scores(0.9), **gone)
     add_submission(open_challenge.team, scores=scores(0.6))
     assert rows(open_challenge.challenge, Visibility.ALL) == [(1, "Blobs", 0.6)]
 
 
-def test_disqualified_submission_is_shown_to_organizers_without_a_rank(open_challenge: World) -> None:
+def test_disqualified_unranked_for_organizers(open_challenge: World) -> None:
     add_submission(open_challenge.team, scores=scores(0.9), disqualified="copied")
     add_submission(open_challenge.rivals, scores=scores(0.5))
     assert rows(open_challenge.challenge) == [(1, "Carolingians", 0.5)]
     assert rows(open_challenge.challenge, Visibility.ALL) == [(1, "Carolingians", 0.5), (None, "Blobs", 0.9)]
 
 
-def test_baseline_has_a_row_of_its_own(open_challenge: World) -> None:
+def test_baseline_row(open_challenge: World) -> None:
     add_submission(open_challenge.team, scores=scores(0.6), baseline=True)
     add_submission(open_challenge.team, scores=scores(0.8), minute=1)
     assert rows(open_challenge.challenge) == [(1, "Blobs", 0.8), (2, "Blobs", 0.6)]
 
 
-def test_entries_and_the_last_are_counted_per_team(open_challenge: World) -> None:
+def test_entries_counted_per_team(open_challenge: World) -> None:
     add_submission(open_challenge.team, scores=scores(0.9))
     add_submission(open_challenge.team, scores=scores(0.7), minute=1)
     add_submission(open_challenge.team, failure="predict-exit", minute=2)
@@ -107,14 +107,14 @@ def test_entries_and_the_last_are_counted_per_team(open_challenge: World) -> Non
     assert (row.entries, row.last) == (2, NOON.replace(minute=1))
 
 
-def test_each_phase_has_its_own_leaderboard(open_challenge: World, browser: Browser) -> None:
+def test_leaderboard_per_phase(open_challenge: World, browser: Browser) -> None:
     add_submission(open_challenge.team, scores=scores(0.25), phase="Practice")
     assert "0.250" in browser().get("/c/mednist/leaderboard/Practice/").text
     assert "No scores in this phase yet" in browser().get("/c/mednist/leaderboard/").text
     assert browser().get("/c/mednist/leaderboard/Nonesuch/").status_code == 404
 
 
-def test_rescore_changes_only_its_comparison_until_it_is_applied(open_challenge: World) -> None:
+def test_rescore_not_applied(open_challenge: World) -> None:
     submission = add_submission(open_challenge.team, scores=scores(0.9))
     challenge, alice = open_challenge.challenge, open_challenge.alice
     assert submission.counted is not None
@@ -144,7 +144,7 @@ def test_rescore_changes_only_its_comparison_until_it_is_applied(open_challenge:
         {"withdrawn": NOON},
     ],
 )
-def test_entries_read_again_are_the_same_as_read_anew(open_challenge: World, change: dict[str, Any]) -> None:
+def test_entries_cached_equal(open_challenge: World, change: dict[str, Any]) -> None:
     challenge = open_challenge.challenge
     before: dict[str, Any] = {"disqualified": "", "baseline": False}
     before |= {"disqualified": "copied"} if change == {"disqualified": ""} else {}
@@ -163,7 +163,7 @@ def test_entries_read_again_are_the_same_as_read_anew(open_challenge: World, cha
 # -- how it is shown
 
 
-def test_api_gives_the_whole_leaderboard(open_challenge: World, browser: Browser) -> None:
+def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
     add_submission(open_challenge.team, scores=scores(0.9, 20))
     add_submission(open_challenge.rivals, scores=scores(0.95, 30), minute=1)
     column = {"descending": True, "precision": 3}
@@ -239,7 +239,7 @@ def test_leaderboard_is_sorted_as_requested(
     assert (page.index("Blobs") < page.index("Carolingians")) == (teams[0] == "Blobs")
 
 
-def test_csv_has_unrounded_numbers_and_no_formulas(open_challenge: World, browser: Browser) -> None:
+def test_csv_unrounded_without_formulas(open_challenge: World, browser: Browser) -> None:
     open_challenge.team.name = "=1+1"
     open_challenge.team.save()
     add_submission(open_challenge.team, scores=scores(0.123456789))
@@ -249,7 +249,7 @@ def test_csv_has_unrounded_numbers_and_no_formulas(open_challenge: World, browse
     assert (row["rank"], row["team"], row["accuracy"]) == ("1", "'=1+1", "0.123456789")
 
 
-def test_page_marks_the_own_team_and_shows_its_history(open_challenge: World, browser: Browser) -> None:
+def test_page_own_team(open_challenge: World, browser: Browser) -> None:
     first = add_submission(open_challenge.team, scores=scores(0.5))
     add_submission(open_challenge.team, scores=scores(0.75), minute=1)
     add_submission(open_challenge.rivals, scores=scores(0.95))
@@ -263,14 +263,25 @@ def test_page_marks_the_own_team_and_shows_its_history(open_challenge: World, br
         assert first.pk not in page
 
 
-def test_name_of_a_team_is_escaped(open_challenge: World, browser: Browser) -> None:
+def test_page_of_a_team_takes_six_queries(
+    open_challenge: World, browser: Browser, django_assert_num_queries: Callable[[int], object]
+) -> None:
+    """Challenge, session, user, affiliation, own scores, announcements."""
+    add_submission(open_challenge.team, scores=scores(0.5))
+    bob = browser(open_challenge.bob)
+    bob.get("/c/mednist/leaderboard/")
+    with django_assert_num_queries(6):  # type: ignore[attr-defined]
+        bob.get("/c/mednist/leaderboard/")
+
+
+def test_team_name_escaped(open_challenge: World, browser: Browser) -> None:
     open_challenge.team.name = "<script>alert(1)</script>"
     open_challenge.team.save()
     add_submission(open_challenge.team, scores=scores(0.5))
     assert "<script>alert" not in browser().get("/c/mednist/leaderboard/").text
 
 
-def test_new_score_is_on_the_page_at_once(open_challenge: World, browser: Browser) -> None:
+def test_new_score_shown_at_once(open_challenge: World, browser: Browser) -> None:
     add_submission(open_challenge.team, scores=scores(0.5))
     assert "0.500" in browser().get("/c/mednist/leaderboard/").text
     add_submission(open_challenge.team, scores=scores(0.625), minute=1)
@@ -278,7 +289,7 @@ def test_new_score_is_on_the_page_at_once(open_challenge: World, browser: Browse
 
 
 @pytest.mark.parametrize("path", ["/c/mednist/leaderboard/", API])
-def test_unchanged_leaderboard_is_not_sent_again(open_challenge: World, browser: Browser, path: str) -> None:
+def test_unchanged_leaderboard_not_modified(open_challenge: World, browser: Browser, path: str) -> None:
     add_submission(open_challenge.team, scores=scores(0.5))
     bob, carol = browser(open_challenge.bob), browser(open_challenge.carol)
     etag = bob.get(path).headers["ETag"]
@@ -291,7 +302,7 @@ def test_unchanged_leaderboard_is_not_sent_again(open_challenge: World, browser:
 # -- what is hidden
 
 
-def test_hidden_column_is_nowhere(open_challenge: World, browser: Browser) -> None:
+def test_hidden_column_absent(open_challenge: World, browser: Browser) -> None:
     add_submission(open_challenge.team, scores=scores(0.5, secret=0.123456))
     for user in (None, open_challenge.bob, open_challenge.alice):
         for path in EVERYWHERE:
@@ -301,9 +312,7 @@ def test_hidden_column_is_nowhere(open_challenge: World, browser: Browser) -> No
 
 
 @pytest.mark.parametrize("lines", [{"board": "    hidden: true\n"}, {"final": BLIND}, {"palio": "  scores: hidden\n"}])
-def test_hidden_leaderboard_shows_others_nothing(
-    world: World, browser: Browser, tmp_path: Path, lines: dict[str, str]
-) -> None:
+def test_hidden_leaderboard_refused(world: World, browser: Browser, tmp_path: Path, lines: dict[str, str]) -> None:
     use(world, tmp_path, **lines)
     add_submission(world.team, scores=scores(0.512, 77.7))
     add_submission(world.rivals, scores=scores(0.623, 88.8), minute=1)
@@ -321,9 +330,7 @@ def test_hidden_leaderboard_shows_others_nothing(
             assert "0.623" in text
 
 
-def test_hidden_leaderboard_shows_a_team_its_own_scores_without_ranks(
-    world: World, browser: Browser, tmp_path: Path
-) -> None:
+def test_hidden_leaderboard_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, board="    hidden: true\n")
     add_submission(world.team, scores=scores(0.512, 77.7))
     add_submission(world.rivals, scores=scores(0.623), minute=1)
@@ -333,7 +340,7 @@ def test_hidden_leaderboard_shows_a_team_its_own_scores_without_ranks(
     assert row["scores"] == {"accuracy": 0.512, "seconds": 77.7}  # the mean of ranks would tell the ranks
 
 
-def test_phase_that_hides_output_shows_its_leaderboard(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_hidden_output_leaderboard_shown(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=OUTPUT_HIDDEN)
     add_submission(world.team, scores=scores(0.512))
     for user in (None, world.bob, world.carol, world.alice):
@@ -342,7 +349,7 @@ def test_phase_that_hides_output_shows_its_leaderboard(world: World, browser: Br
     assert "Participants do not see this leaderboard" not in browser(world.alice).get("/c/mednist/leaderboard/").text
 
 
-def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_next_version_unhides_scores(world: World, browser: Browser, tmp_path: Path) -> None:
     submission = add_submission(use(world, tmp_path / "hidden", final=BLIND).team, scores=scores(0.512))
     bob, addresses = browser(world.bob), (*EVERYWHERE, f"/s/{submission.pk}/", f"/api/v1/submissions/{submission.pk}")
     assert ["0.512" in bob.get(path).text for path in addresses] == [False] * len(addresses)
@@ -350,7 +357,7 @@ def test_next_version_shows_the_scores_that_were_hidden(world: World, browser: B
     assert ["0.512" in bob.get(path).text for path in addresses] == [True] * len(addresses)
 
 
-def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_blind_phase_without_own_scores(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, final=BLIND)
     add_submission(world.team, scores=scores(0.512))
     add_submission(world.team, scores=scores(0.513), minute=1)
@@ -361,7 +368,7 @@ def test_blind_phase_shows_a_team_not_even_its_own_scores(world: World, browser:
         assert "0.51" not in bob.get(path).text
 
 
-def test_snapshot_for_organizers_is_not_given_to_others(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_organizer_snapshot_not_shared(world: World, browser: Browser, tmp_path: Path) -> None:
     use(world, tmp_path, board="    hidden: true\n")
     add_submission(world.team, scores=scores(0.512))
     readers: list[User | None] = [world.alice, None, world.carol, world.bob]
@@ -369,7 +376,7 @@ def test_snapshot_for_organizers_is_not_given_to_others(world: World, browser: B
     assert seen == [True, False, False, True] * 2
 
 
-def test_leaderboard_of_a_draft_is_only_for_its_organizers(world: World, browser: Browser) -> None:
+def test_draft_leaderboard_organizer_only(world: World, browser: Browser) -> None:
     for path in (
         "/c/draft/leaderboard/",
         "/c/draft/leaderboard.csv",

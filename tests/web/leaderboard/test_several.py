@@ -51,7 +51,7 @@ def use(world: World, folder: Path, more: str = "") -> None:
         team.challenge.refresh_from_db()
 
 
-def test_each_leaderboard_has_its_rows_columns_and_rule(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_each_leaderboard_rows_columns_rule(world: World, tmp_path: Path, browser: Browser) -> None:
     use(world, tmp_path)
     add_submission(world.team, scores=scores(0.9, 5))
     add_submission(world.team, scores=scores(0.7, 30), minute=1)
@@ -68,7 +68,7 @@ def test_each_leaderboard_has_its_rows_columns_and_rule(world: World, tmp_path: 
     assert anyone.get(API, {"leaderboard": "other"}).status_code == 404
 
 
-def test_page_has_tabs_and_keeps_the_leaderboard(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_page_tabs(world: World, tmp_path: Path, browser: Browser) -> None:
     use(world, tmp_path)
     add_submission(world.team, scores=scores(0.9, 5))
     shown = browser(None).get(PAGE, {"leaderboard": "speed"}).text
@@ -82,9 +82,7 @@ def test_page_has_tabs_and_keeps_the_leaderboard(world: World, tmp_path: Path, b
     assert ("seconds" in header, "accuracy" in header) == (True, False)
 
 
-def test_hidden_leaderboard_beside_others_is_for_organizers_alone(
-    world: World, tmp_path: Path, browser: Browser
-) -> None:
+def test_hidden_leaderboard_organizer_only(world: World, tmp_path: Path, browser: Browser) -> None:
     use(world, tmp_path)
     add_submission(world.team, scores=scores(0.9, 5))
     add_submission(world.rivals, scores=scores(0.8, 6))
@@ -95,7 +93,7 @@ def test_hidden_leaderboard_beside_others_is_for_organizers_alone(
     assert len(browser(world.alice).get(API, jury).json()["rows"]) == 2
 
 
-def test_each_leaderboard_is_cached_apart(world: World, tmp_path: Path) -> None:
+def test_each_leaderboard_cached_separately(world: World, tmp_path: Path) -> None:
     use(world, tmp_path)
     add_submission(world.team, scores=scores(0.9, 5))
     world.challenge.refresh_from_db()
@@ -108,7 +106,7 @@ def test_each_leaderboard_is_cached_apart(world: World, tmp_path: Path) -> None:
     assert len({id(each) for each in twice[0]}) == 3
 
 
-def test_each_leaderboard_has_statistics_of_its_own(world: World, tmp_path: Path) -> None:
+def test_each_leaderboard_own_statistics(world: World, tmp_path: Path) -> None:
     """The metric is that of the first primary column; the other one says why it has no interval."""
     use(world, tmp_path)
     add_submission(world.team, scores=scores(1 - 1 / CASES, 5), wrong=[1])
@@ -134,7 +132,7 @@ def test_public_answers_are_columns(world: World, tmp_path: Path, browser: Brows
     assert [row["answer_method"] for row in listed] == ["<script>x</script>", "'=1+1"]
 
 
-def test_phase_of_several_tasks_has_intervals_and_rank_ranges(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_several_tasks_statistics(world: World, tmp_path: Path, browser: Browser) -> None:
     policy = "palio:\n  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
     publish(world.challenge, write_bundle(tmp_path / "tasks", yaml=two_tasks().replace("palio:\n", policy)))
     for team, wrong in ((world.team, 30), (world.rivals, 150)):

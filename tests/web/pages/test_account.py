@@ -46,7 +46,7 @@ def sign_up(client: Client, name: str, email: str = "") -> Any:
         "/accounts/confirm-email/",
     ],
 )
-def test_entrance_page_renders_for_nobody(world: World, browser: Browser, path: str) -> None:
+def test_entrance_page_anonymous(world: World, browser: Browser, path: str) -> None:
     answer = browser().get(path)
     assert answer.status_code == 200
     assert 'class="site"' in answer.text
@@ -68,7 +68,7 @@ def test_entrance_page_renders_for_nobody(world: World, browser: Browser, path: 
         "/accounts/2fa/webauthn/add/",
     ],
 )
-def test_account_page_renders_for_who_has_signed_in(world: World, browser: Browser, path: str) -> None:
+def test_account_page_signed_in(world: World, browser: Browser, path: str) -> None:
     client = browser()
     client.post("/accounts/login/", {"login": "bob", "password": "bob-long-password"})
     client.post("/accounts/reauthenticate/", {"password": "bob-long-password"})
@@ -78,13 +78,13 @@ def test_account_page_renders_for_who_has_signed_in(world: World, browser: Brows
     assert not re.search(r"<script>|<script type=\"text/javascript\"|style=|onclick", answer.text)
 
 
-def test_sign_up_signs_in_without_any_mail(db: None, browser: Browser) -> None:
+def test_sign_up_without_mail(db: None, browser: Browser) -> None:
     client = browser()
     assert ">newcomer</a>" in sign_up(client, "newcomer").text
     assert User.objects.get().check_password(PASSWORD)
 
 
-def test_sign_up_with_a_taken_name_or_address_is_refused(world: World, browser: Browser) -> None:
+def test_sign_up_name_or_address_taken(world: World, browser: Browser) -> None:
     User.objects.filter(username="bob").update(email="bob@example.org")
     assert "already exists" in sign_up(browser(), "BOB").text
     again = sign_up(browser(), "bobby", "Bob@Example.org")
@@ -92,7 +92,7 @@ def test_sign_up_with_a_taken_name_or_address_is_refused(world: World, browser: 
     assert "already registered" in again.text
 
 
-def test_sign_up_where_it_is_by_invitation_needs_a_link(world: World, browser: Browser, by_invitation: None) -> None:
+def test_sign_up_by_invitation_needs_link(world: World, browser: Browser, by_invitation: None) -> None:
     assert "Sign-up is by invitation only" in sign_up(browser(), "newcomer").text
     assert not User.objects.filter(username="newcomer").exists()
 
@@ -109,9 +109,7 @@ def test_sign_up_by_invitation_works_once(world: World, browser: Browser, by_inv
     assert not User.objects.filter(username="another").exists()
 
 
-def test_sign_up_by_a_challenges_invitation_goes_on_into_it(
-    world: World, browser: Browser, by_invitation: None
-) -> None:
+def test_sign_up_by_challenge_invitation_joins(world: World, browser: Browser, by_invitation: None) -> None:
     _, code = invite(world.alice, challenge=world.challenge)
     client = browser()
     form = client.post(f"/invitations/{code}/", follow=True)
@@ -125,11 +123,11 @@ def test_sign_up_by_a_challenges_invitation_goes_on_into_it(
     assert Registration.objects.get(user__username="newcomer").state == "approved"
 
 
-def test_password_reset_without_mail_says_whom_to_ask(world: World, browser: Browser) -> None:
+def test_password_reset_without_mail(world: World, browser: Browser) -> None:
     assert "Ask an operator for a reset link" in browser().get("/accounts/password/reset/").text
 
 
-def test_login_is_throttled_after_some_wrong_passwords(world: World, browser: Browser) -> None:
+def test_login_throttled(world: World, browser: Browser) -> None:
     client = browser()
     for _ in range(5):
         assert client.post("/accounts/login/", {"login": "bob", "password": "wrong"}).status_code == 200
@@ -138,7 +136,7 @@ def test_login_is_throttled_after_some_wrong_passwords(world: World, browser: Br
     assert client.get("/account/").status_code == 302
 
 
-def test_failed_logins_are_remembered_while_very_many_others_fail(world: World, browser: Browser) -> None:
+def test_login_throttle_under_load(world: World, browser: Browser) -> None:
     """Whoever tries one password on each of a thousand names does not thereby win more tries on one of them."""
     client = browser()
     for _ in range(5):
@@ -149,7 +147,7 @@ def test_failed_logins_are_remembered_while_very_many_others_fail(world: World, 
     assert "Too many failed login attempts" in refused.text
 
 
-def test_very_many_attempts_are_answered_readably(world: World, browser: Browser, settings: Any) -> None:
+def test_too_many_attempts_page(world: World, browser: Browser, settings: Any) -> None:
     settings.ACCOUNT_RATE_LIMITS = {"login": "1/m/ip"}
     client = browser()
     for _ in range(2):
@@ -157,13 +155,13 @@ def test_very_many_attempts_are_answered_readably(world: World, browser: Browser
     assert (answer.status_code, "too many attempts" in answer.text) == (429, True)
 
 
-def test_form_without_its_token_is_answered_readably(db: None) -> None:
+def test_form_without_csrf_token(db: None) -> None:
     strict = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
     answer = strict.post("/accounts/login/", {"login": "bob", "password": "wrong"})
     assert (answer.status_code, "This form has expired" in answer.text) == (403, True)
 
 
-def test_logout_needs_a_button(world: World, browser: Browser) -> None:
+def test_logout_needs_post(world: World, browser: Browser) -> None:
     client = browser(world.bob)
     assert "Sign out" in client.get("/accounts/logout/").text
     assert client.get("/account/").status_code == 200
@@ -171,7 +169,7 @@ def test_logout_needs_a_button(world: World, browser: Browser) -> None:
     assert client.get("/account/").status_code == 302
 
 
-def test_totp_is_asked_for_at_the_next_sign_in(world: World, browser: Browser) -> None:
+def test_totp_at_next_sign_in(world: World, browser: Browser) -> None:
     from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 
     client = browser()
@@ -196,7 +194,7 @@ def test_totp_is_asked_for_at_the_next_sign_in(world: World, browser: Browser) -
     assert "Remove 2FA<" not in operator.get("/operate/accounts/").text
 
 
-def test_token_is_shown_once_and_revoked(world: World, browser: Browser) -> None:
+def test_token_shown_once(world: World, browser: Browser) -> None:
     client = browser(world.bob)
     content = {"name": "laptop", "scopes": ["read"], "days": "7"}
     made = client.post("/account/tokens/", content)
@@ -214,7 +212,7 @@ def test_token_is_shown_once_and_revoked(world: World, browser: Browser) -> None
     assert browser().get("/api/v1/me", headers=headers).status_code == 401
 
 
-def test_token_without_a_scope_is_refused_with_a_sentence(world: World, browser: Browser) -> None:
+def test_token_without_scope_refused(world: World, browser: Browser) -> None:
     answer = browser(world.bob).post("/account/tokens/", {"name": "laptop"})
     assert (answer.status_code, "A token needs at least one scope." in answer.text) == (422, True)
 
@@ -223,7 +221,7 @@ def test_token_without_a_scope_is_refused_with_a_sentence(world: World, browser:
     "path",
     ["/account/tokens/", "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/operate/accounts/"],
 )
-def test_token_opens_no_page_of_the_account(world: World, browser: Browser, path: str) -> None:
+def test_token_cannot_open_account_pages(world: World, browser: Browser, path: str) -> None:
     from palio.web.access.tokens import SCOPES
     from palio.web.verbs.tokens import make_token
 
@@ -231,7 +229,7 @@ def test_token_opens_no_page_of_the_account(world: World, browser: Browser, path
     assert browser().get(path, headers={"Authorization": f"Bearer {secret}"}).status_code == 403
 
 
-def test_operator_makes_links_and_switches_accounts(world: World, browser: Browser) -> None:
+def test_operator_creates_links_and_deactivates(world: World, browser: Browser) -> None:
     client = browser(world.ada)
     assert "9 accounts" in client.get("/operate/accounts/").text
     reset = client.post("/operate/accounts/change/dave/", {"do": "reset"})
@@ -247,5 +245,5 @@ def test_operator_makes_links_and_switches_accounts(world: World, browser: Brows
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 302), ("bob", 403), ("alice", 403), ("ada", 200)])
-def test_accounts_are_for_operators(world: World, browser: Browser, who: str | None, status: int) -> None:
+def test_accounts_operator_only(world: World, browser: Browser, who: str | None, status: int) -> None:
     assert browser(who and getattr(world, who)).get("/operate/accounts/").status_code == status

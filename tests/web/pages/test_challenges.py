@@ -21,7 +21,7 @@ PAGES = ["", "phases/", "terms/", "versions/", "announcements/"]
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("who", [None, "dave", "bob", "alice", "ada"])
-def test_page_is_there_for_everybody(world: World, browser: Browser, who: str | None, page: str) -> None:
+def test_page_public(world: World, browser: Browser, who: str | None, page: str) -> None:
     answer = browser(who and getattr(world, who)).get(f"/c/mednist/{page}")
     assert answer.status_code == 200
     assert "<script>" not in answer.text
@@ -29,27 +29,25 @@ def test_page_is_there_for_everybody(world: World, browser: Browser, who: str | 
 
 @pytest.mark.parametrize("page", [*PAGES, "data/", "join/", "team/", "settings/"])
 @pytest.mark.parametrize(("who", "status"), [(None, 404), ("bob", 404), ("alice", 200), ("vera", 404)])
-def test_page_of_a_draft_is_there_for_its_organizers(
-    world: World, browser: Browser, who: str | None, status: int, page: str
-) -> None:
+def test_draft_page_organizer_only(world: World, browser: Browser, who: str | None, status: int, page: str) -> None:
     answer = browser(who and getattr(world, who)).get(f"/c/draft/{page}")
     assert answer.status_code == (403 if page == "team/" and who == "alice" else status)
 
 
-def test_overview_of_a_stranger_leads_to_joining_and_shows_limits(world: World, browser: Browser) -> None:
+def test_overview_stranger(world: World, browser: Browser) -> None:
     text = browser(world.dave).get("/c/mednist/").text
     assert 'href="/c/mednist/join/"' in text
     assert "<dt>Daily limit</dt><dd>5</dd>" in text
     assert "2026-01-01 00:00 UTC" in text
 
 
-def test_overview_of_a_participant_names_the_team(world: World, browser: Browser) -> None:
+def test_overview_participant(world: World, browser: Browser) -> None:
     text = browser(world.bob).get("/c/mednist/").text
     assert "Your team:" in text
     assert "Blobs" in text
 
 
-def test_overview_does_not_repeat_the_title(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_overview_title_not_repeated(world: World, browser: Browser, tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b", yaml=YAML.replace("title: Vowels", "title: Cats & dogs"))
     (folder / "overview.md").write_text("# Cats & Dogs\n\nTell them apart.\n\n# Cats & dogs again\n")
     publish(folder, actor=world.alice, slug="mednist")
@@ -58,9 +56,7 @@ def test_overview_does_not_repeat_the_title(world: World, browser: Browser, tmp_
     assert "Cats &amp; dogs again<" in article
 
 
-def test_overview_shows_the_phases_the_leaders_and_three_commands(
-    world: World, browser: Browser, settings: Any, tmp_path: Path
-) -> None:
+def test_overview_phases_leaders_commands(world: World, browser: Browser, settings: Any, tmp_path: Path) -> None:
     settings.FOLDERS.make()
     later = "  - {index: 1, name: Later, start: 2999-01-01, tasks: [0]}\nleaderboards:"
     two = YAML.replace("    start: 2026-01-01\n", "    start: 2026-01-01\n    end: 2998-01-01\n")
@@ -75,13 +71,13 @@ def test_overview_shows_the_phases_the_leaders_and_three_commands(
     assert '<li class="soon"><b>Later</b>' in text
 
 
-def test_overview_shows_announcements(world: World, browser: Browser) -> None:
+def test_overview_announcements(world: World, browser: Browser) -> None:
     Announcement.objects.create(challenge=world.challenge, title="New data", text="*Soon*", author=world.alice)
     assert "New data" in browser().get("/c/mednist/").text
     assert "<em>Soon</em>" in browser().get("/c/mednist/announcements/").text
 
 
-def test_versions_show_what_has_changed(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_versions_differences(world: World, browser: Browser, tmp_path: Path) -> None:
     publish(
         write_bundle(tmp_path / "b", yaml=YAML.replace("precision: 3", "precision: 2")),
         actor=world.alice,
@@ -93,7 +89,7 @@ def test_versions_show_what_has_changed(world: World, browser: Browser, tmp_path
     assert "<ins>2</ins>" in text
 
 
-def test_phase_that_is_not_open_yet_says_so(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_phase_not_open_yet(world: World, browser: Browser, tmp_path: Path) -> None:
     soon = timezone.now().year + 1
     folder = write_bundle(tmp_path / "b", yaml=YAML.replace("start: 2026-01-01", f"start: {soon}-02-03 04:05:00"))
     publish(folder, actor=world.alice, slug="later")
@@ -103,7 +99,7 @@ def test_phase_that_is_not_open_yet_says_so(world: World, browser: Browser, tmp_
         assert f"{soon}-02-03 04:05 UTC" in text
 
 
-def test_picture_is_served_and_nothing_else_of_the_bundle(world: World, browser: Browser) -> None:
+def test_picture_served_only(world: World, browser: Browser) -> None:
     client = browser()
     logo = client.get("/c/mednist/versions/1/files/logo.png")
     assert b"".join(logo.streaming_content) == b"a logo"  # type: ignore[attr-defined]
@@ -125,13 +121,13 @@ def test_picture_is_served_and_nothing_else_of_the_bundle(world: World, browser:
 
 
 @pytest.mark.parametrize(("who", "status"), [(None, 302), ("dave", 403), ("bob", 200), ("vera", 200), ("olga", 403)])
-def test_data_is_for_who_takes_part(world: World, browser: Browser, who: str | None, status: int) -> None:
+def test_data_participant_only(world: World, browser: Browser, who: str | None, status: int) -> None:
     client = browser(who and getattr(world, who))
     assert client.get("/c/mednist/data/").status_code == status
     assert client.get("/c/mednist/data/0/sample").status_code == (404 if status == 200 else status)
 
 
-def test_data_is_downloaded_as_a_stream(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_data_streamed(world: World, browser: Browser, tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b", yaml=YAML.replace("palio:\n", "palio:\n  sample: {input: cases}\n"))
     (folder / "cases").mkdir()
     (folder / "cases" / "a.txt").write_text("a")
@@ -143,7 +139,7 @@ def test_data_is_downloaded_as_a_stream(world: World, browser: Browser, tmp_path
     assert answer.headers["Content-Disposition"] == 'attachment; filename="mednist-final-sample.zip"'
 
 
-def test_home_shows_cards_and_ones_own_drafts(world: World, browser: Browser) -> None:
+def test_home_cards_and_own_drafts(world: World, browser: Browser) -> None:
     nobody, alice = browser().get("/").text, browser(world.alice).get("/").text
     assert "/c/mednist/versions/1/files/logo.png" in nobody
     assert "3 participants" in nobody
@@ -152,9 +148,7 @@ def test_home_shows_cards_and_ones_own_drafts(world: World, browser: Browser) ->
     assert "/c/draft/" not in browser(world.vera).get("/").text
 
 
-def test_home_names_the_best_score_where_the_board_is_public(
-    world: World, browser: Browser, tmp_path: Path, settings: Any
-) -> None:
+def test_home_best_score_if_public(world: World, browser: Browser, tmp_path: Path, settings: Any) -> None:
     settings.FOLDERS.make()
     add_submission(world.team, scores={"accuracy": 0.75})
     assert "best Accuracy 0.750" in browser().get("/").text
@@ -163,14 +157,14 @@ def test_home_names_the_best_score_where_the_board_is_public(
     assert "best" not in browser().get("/").text
 
 
-def test_home_has_ones_own_challenges_first(world: World, browser: Browser) -> None:
+def test_home_own_challenges_first(world: World, browser: Browser) -> None:
     context = browser(world.bob).get("/").context
     assert [card.challenge.slug for card in context["own"]] == ["mednist"]
     assert "mednist" not in [card.challenge.slug for card in context["cards"]]
     assert browser().get("/").context["own"] == []
 
 
-def test_home_is_searched_by_words_and_state(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_home_search(world: World, browser: Browser, tmp_path: Path) -> None:
     soon = write_bundle(tmp_path / "b", yaml=YAML.replace("start: 2026-01-01", "start: 2999-01-01"))
     publish(soon, actor=world.alice, slug="later")
     client = browser()
@@ -186,12 +180,12 @@ def test_home_is_searched_by_words_and_state(world: World, browser: Browser, tmp
     assert re.search(r'title="2999-01-01 00:00 UTC">in 97\d\s+years<', client.get("/").text)
 
 
-def test_address_with_a_nul_is_not_found(world: World, browser: Browser) -> None:
+def test_address_with_nul(world: World, browser: Browser) -> None:
     client = browser(world.ada)
     for path in ("/teams/%00/leave/", "/operate/accounts/change/a%00/", "/api/v1/teams/%00/leave"):
         assert client.post(path).status_code == 404
 
 
-def test_home_without_challenges_says_what_to_do(db: None, browser: Browser) -> None:
+def test_home_without_challenges(db: None, browser: Browser) -> None:
     Challenge.objects.all().delete()
     assert "No challenges yet." in browser().get("/").text

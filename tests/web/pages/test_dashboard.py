@@ -56,7 +56,7 @@ def finish(rescore: Rescore, accuracy: float, failing: str = "") -> None:
     rescore.save()
 
 
-def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: Browser) -> None:
+def test_dashboard_overview_pending_decisions(full: Full, browser: Browser) -> None:
     text = browser(full.world.alice).get(f"{DASHBOARD}/").text
     assert "1 pending join request." in text
     assert "The controller is not running" in text
@@ -65,7 +65,7 @@ def test_dashboard_overview_says_what_waits_for_a_decision(full: Full, browser: 
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
 
 
-def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, browser: Browser) -> None:
+def test_dashboard_empty_challenge(world: World, browser: Browser) -> None:
     alice = browser(world.alice)
     for page in (
         "",
@@ -83,7 +83,7 @@ def test_dashboard_of_an_empty_challenge_says_what_to_do_next(world: World, brow
     assert "No re-scores yet." in alice.get("/c/draft/manage/rescores/").text
 
 
-def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Full, browser: Browser) -> None:
+def test_dashboard_submissions_links_keep_filters(full: Full, browser: Browser) -> None:
     page = browser(full.world.sam).get(f"{DASHBOARD}/submissions/?state=scored&sort=score")
     assert [attempt.submission for attempt, _ in page.context["rows"]][-1] == full.best
     assert f"/s/{full.best.pk}/" in page.text
@@ -92,7 +92,7 @@ def test_dashboard_submissions_link_to_each_and_keep_what_is_asked_for(full: Ful
     assert "Re-run" not in browser(full.world.vera).get(f"{DASHBOARD}/submissions/").text
 
 
-def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, browser: Browser) -> None:
+def test_rerun_several_submissions(full: Full, browser: Browser) -> None:
     sam = browser(full.world.sam)
     chosen = {"submission": [full.best.pk, full.rival.pk, full.running.pk], "do": "rescore", "state": "scored"}
     answer = sam.post(f"{DASHBOARD}/submissions/again/", chosen)
@@ -105,7 +105,7 @@ def test_several_submissions_are_run_again_and_refusals_are_told(full: Full, bro
     assert said(sam, f"{DASHBOARD}/submissions/") == ["No submissions selected. Select some, then choose an action."]
 
 
-def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Browser) -> None:
+def test_rerun_ignores_other_challenge(full: Full, browser: Browser) -> None:
     olga = browser(full.world.olga)
     olga.post("/c/other/manage/submissions/again/", {"submission": [full.best.pk], "do": "rescore"})
     olga.post("/c/other/manage/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
@@ -113,7 +113,7 @@ def test_submissions_of_another_challenge_are_left_alone(full: Full, browser: Br
     assert (full.best.attempts.count(), full.pending.state) == (1, "pending")
 
 
-def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) -> None:
+def test_join_requests_decided(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     assert "dave" in alice.get(f"{DASHBOARD}/participants/").text
     alice.post(f"{DASHBOARD}/participants/decide/", {"registration": [full.pending.pk], "do": "approve"})
@@ -126,7 +126,7 @@ def test_join_requests_are_approved_and_refused(full: Full, browser: Browser) ->
     assert told[1] in error_line("participant-has-submissions", user="bob")
 
 
-def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Browser) -> None:
+def test_submission_actions_recorded(full: Full, browser: Browser) -> None:
     alice, page = browser(full.world.alice), f"/s/{full.best.pk}/"
     revision = full.world.challenge.leaderboard_revision
     for address, given, told in [
@@ -157,7 +157,7 @@ def test_actions_on_a_submission_are_done_told_and_kept(full: Full, browser: Bro
     assert "Trained on the test set" in text
 
 
-def test_actions_are_shown_to_those_who_may(full: Full, browser: Browser) -> None:
+def test_submission_actions_by_role(full: Full, browser: Browser) -> None:
     def buttons(user: object) -> list[bool]:
         text = browser(user).get(f"/s/{full.best.pk}/").text
         return [word in text for word in ("History", "Re-score<", "Mark as baseline")]
@@ -168,13 +168,13 @@ def test_actions_are_shown_to_those_who_may(full: Full, browser: Browser) -> Non
     assert {name: buttons(getattr(world, name)) for name in shown} == shown
 
 
-def test_a_get_changes_nothing(full: Full, browser: Browser) -> None:
+def test_get_changes_nothing(full: Full, browser: Browser) -> None:
     alice = browser(full.world.alice)
     for address in ("rerun", "rescore", "hide", "disqualify", "baseline"):
         assert alice.get(f"/s/{full.best.pk}/{address}/").status_code == 405
 
 
-def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Browser) -> None:
+def test_rescore_compared_and_applied(full: Full, browser: Browser) -> None:
     sam, alice = browser(full.world.sam), browser(full.world.alice)
     page = sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Final"})["Location"]
     assert "0 of 2 re-scored" in sam.get(page).text
@@ -205,7 +205,7 @@ def test_a_phase_is_scored_again_compared_and_applied(full: Full, browser: Brows
     assert full.best.attempts.filter(state=State.SCORED).count() == 1
 
 
-def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> None:
+def test_rescore_refused_and_discarded(full: Full, browser: Browser) -> None:
     sam = browser(full.world.sam)
     sam.post(f"{DASHBOARD}/rescores/begin/", {"phase": "Practice"})
     assert said(sam, f"{DASHBOARD}/rescores/") == [error_line("rescore-empty", phase="Practice")]
@@ -217,7 +217,7 @@ def test_a_rescore_is_refused_and_discarded(full: Full, browser: Browser) -> Non
     assert not Attempt.objects.filter(rescore__isnull=False, cancel_requested=None).exists()
 
 
-def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Browser) -> None:
+def test_rescore_all_failed_not_applied(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
     failure = {"message": "The scoring program exited with code 3.", "stage": "score", "cause": "organizer"}
     ended = {"state": State.FAILED, "failure_code": "score-exit", "failure_cause": "organizer", "failure": failure}
@@ -233,7 +233,7 @@ def test_a_rescore_that_failed_on_all_cannot_be_applied(full: Full, browser: Bro
     assert Rescore.objects.get().state == Rescore.State.READY
 
 
-def test_rescore_compares_the_chosen_leaderboard(full: Full, browser: Browser, tmp_path: Path) -> None:
+def test_rescore_of_chosen_leaderboard(full: Full, browser: Browser, tmp_path: Path) -> None:
     column = "    columns:\n      - {title: %s, key: %s, index: 0, sorting: asc, precision: 1}\n"
     second = "  - title: Speed\n    key: speed\n" + column % ("Seconds", "seconds")
     folder = write_bundle(tmp_path / "b", yaml=YAML.replace("palio:\n  sub", f"{second}palio:\n  sub"))
@@ -254,12 +254,12 @@ def test_rescore_compares_the_chosen_leaderboard(full: Full, browser: Browser, t
     }
 
 
-def test_a_rescore_stands_under_its_own_challenge(full: Full, browser: Browser) -> None:
+def test_rescore_of_other_challenge_not_found(full: Full, browser: Browser) -> None:
     rescore = begin(full.world.challenge, "Final", full.world.sam)
     assert browser(full.world.alice).get(f"/c/draft/manage/rescores/{rescore.pk}/").status_code == 404
 
 
-def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser) -> None:
+def test_announcement_created_changed_deleted(full: Full, browser: Browser) -> None:
     alice, world = browser(full.world.alice), full.world
     refused = alice.post(f"{DASHBOARD}/announcements/new/", {"title": "Hello", "text": " "})
     assert (refused.status_code, "announcement needs a title and a text" in refused.text) == (422, True)
@@ -280,7 +280,7 @@ def test_announcements_are_made_changed_and_deleted(full: Full, browser: Browser
     assert events[1].detail["before"]["text"] == "**All** <script>x</script>"
 
 
-def test_events_are_filtered_by_person_kind_and_submission(full: Full, browser: Browser) -> None:
+def test_events_filtered(full: Full, browser: Browser) -> None:
     alice = browser(full.world.alice)
     alice.post(f"/s/{full.best.pk}/hide/", {"do": "hide"})
     alice.post(f"/s/{full.rival.pk}/disqualify/", {"reason": "No"})

@@ -21,7 +21,7 @@ Browser = Callable[..., Client]
 ATOM, SVG = "{http://www.w3.org/2005/Atom}", "{http://www.w3.org/2000/svg}"
 
 
-def test_announcements_feed_has_rendered_texts_newest_first(world: World, browser: Browser) -> None:
+def test_announcements_feed(world: World, browser: Browser) -> None:
     for title, text in (("First", "*One*"), ("Bad \x0c & <b>", "Two\x00")):
         Announcement.objects.create(challenge=world.challenge, title=title, text=text, author=world.alice)
     answer = browser().get("/c/mednist/announcements.atom")
@@ -32,7 +32,7 @@ def test_announcements_feed_has_rendered_texts_newest_first(world: World, browse
     assert len({entry.findtext(f"{ATOM}id") for entry in entries}) == 2
 
 
-def test_calendar_has_an_event_for_each_opening_and_closing(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_calendar_events(world: World, browser: Browser, tmp_path: Path) -> None:
     changed = YAML.replace("    tasks: [0]\n", "    end: 2026-05-01 12:00 Europe/Berlin\n    tasks: [0]\n", 1)
     publish(write_bundle(tmp_path / "b", yaml=changed), actor=world.alice, slug="mednist")
     answer = browser().get("/c/mednist/phases.ics")
@@ -45,7 +45,7 @@ def test_calendar_has_an_event_for_each_opening_and_closing(world: World, browse
     assert again == answer.content, "calendars update events by their UIDs"
 
 
-def test_drawn_leaderboard_has_the_first_places(world: World, browser: Browser, settings: Any) -> None:
+def test_leaderboard_picture_first_places(world: World, browser: Browser, settings: Any) -> None:
     settings.FOLDERS.make()
     add_submission(world.team, scores={"accuracy": 0.75})
     answer = browser().get("/c/mednist/leaderboard.svg")
@@ -56,9 +56,7 @@ def test_drawn_leaderboard_has_the_first_places(world: World, browser: Browser, 
     assert any("1 team" in text for text in texts)
 
 
-def test_drawn_leaderboard_does_not_show_what_is_hidden(
-    world: World, browser: Browser, tmp_path: Path, settings: Any
-) -> None:
+def test_leaderboard_picture_without_hidden(world: World, browser: Browser, tmp_path: Path, settings: Any) -> None:
     settings.FOLDERS.make()
     add_submission(world.team, scores={"accuracy": 0.75})
     hidden = YAML.replace("    tasks: [0]\n", "    tasks: [0]\n    palio: {scores: hidden}\n", 1)
@@ -69,11 +67,11 @@ def test_drawn_leaderboard_does_not_show_what_is_hidden(
 
 
 @pytest.mark.parametrize("page", ["announcements.atom", "phases.ics", "leaderboard.svg"])
-def test_feed_of_a_draft_is_not_found(world: World, browser: Browser, page: str) -> None:
+def test_feed_of_draft_not_found(world: World, browser: Browser, page: str) -> None:
     assert browser().get(f"/c/draft/{page}").status_code == 404
 
 
-def test_sitemap_lists_published_challenges_only(world: World, browser: Browser) -> None:
+def test_sitemap_published_only(world: World, browser: Browser) -> None:
     text = browser().get("/sitemap.xml").text
     assert "/c/mednist/</loc>" in text
     assert "/c/draft/" not in text
@@ -81,13 +79,13 @@ def test_sitemap_lists_published_challenges_only(world: World, browser: Browser)
     assert "<loc>" not in browser().get("/sitemap.xml").text
 
 
-def test_robots_are_told_of_the_sitemap_and_kept_from_the_dashboard(world: World, browser: Browser) -> None:
+def test_robots_txt(world: World, browser: Browser) -> None:
     lines = browser().get("/robots.txt").text.splitlines()
     assert "Disallow: /c/*/manage/" in lines
     assert lines[-1].endswith("/sitemap.xml")
 
 
-def test_challenge_describes_itself_to_other_sites(world: World, browser: Browser) -> None:
+def test_challenge_metadata_for_other_sites(world: World, browser: Browser) -> None:
     text = browser().get("/c/mednist/").text
     assert f'<meta property="og:title" content="{world.challenge.current.title}">' in text  # type: ignore[union-attr]
     assert re.search(r'property="og:url" content="http://[^/]+/c/mednist/"', text)

@@ -21,7 +21,7 @@ def link(text: str) -> str:
     return found[1]
 
 
-def test_join_shows_the_terms_and_takes_their_acceptance(world: World, browser: Browser) -> None:
+def test_join_terms_accepted(world: World, browser: Browser) -> None:
     client = browser(world.dave)
     page = client.get("/c/mednist/join/").text
     assert "Be fair." in page
@@ -31,13 +31,13 @@ def test_join_shows_the_terms_and_takes_their_acceptance(world: World, browser: 
     assert "You accepted these terms (version 1)" in client.get("/c/mednist/terms/").text
 
 
-def test_join_without_ticking_the_box_is_refused_with_the_next_step(world: World, browser: Browser) -> None:
+def test_join_terms_not_accepted(world: World, browser: Browser) -> None:
     done = browser(world.dave).post("/c/mednist/join/", {"terms": TERMS}, follow=True)
     assert shown("terms-not-accepted") in done.text
     assert not Registration.objects.filter(user=world.dave).exists()
 
 
-def test_join_by_nobody_leads_to_signing_in(world: World, browser: Browser) -> None:
+def test_join_anonymous(world: World, browser: Browser) -> None:
     assert browser().get("/c/mednist/join/").headers["Location"] == "/accounts/login/?next=/c/mednist/join/"
 
 
@@ -45,7 +45,7 @@ def test_join_by_nobody_leads_to_signing_in(world: World, browser: Browser) -> N
     ("state", "says"),
     [("pending", "Join request pending"), ("refused", "was refused"), ("approved", "You have already joined")],
 )
-def test_join_again_says_how_it_stands(world: World, browser: Browser, state: str, says: str) -> None:
+def test_join_again_shows_status(world: World, browser: Browser, state: str, says: str) -> None:
     Registration.objects.create(challenge=world.challenge, user=world.dave, state=state)
     assert says in browser(world.dave).get("/c/mednist/join/").text
 
@@ -54,12 +54,12 @@ def test_join_again_says_how_it_stands(world: World, browser: Browser, state: st
     ("field", "value", "says"),
     [("joining", "invitation", "by invitation only"), ("visibility", "archived", "archived")],
 )
-def test_join_what_is_not_open_says_so(world: World, browser: Browser, field: str, value: str, says: str) -> None:
+def test_join_closed_challenge(world: World, browser: Browser, field: str, value: str, says: str) -> None:
     Challenge.objects.update(**{field: value})
     assert says in browser(world.dave).get("/c/mednist/join/").text
 
 
-def test_team_page_of_captain_and_member(world: World, browser: Browser) -> None:
+def test_team_page_by_role(world: World, browser: Browser) -> None:
     captain, member = browser(world.bob).get("/c/mednist/team/"), browser(world.bea).get("/c/mednist/team/")
     assert "Make captain" in captain.text
     assert "Create invitation link" in captain.text
@@ -67,7 +67,7 @@ def test_team_page_of_captain_and_member(world: World, browser: Browser) -> None
     assert "Create invitation link" not in member.text
 
 
-def test_team_is_joined_by_a_link_that_is_shown_once(world: World, browser: Browser) -> None:
+def test_team_invitation_link_shown_once(world: World, browser: Browser) -> None:
     join(world, world.dave)
     shown = browser(world.bob).post(f"/teams/{world.team.id}/invite/", {"note": "for dave"})
     path = link(shown.text)
@@ -81,11 +81,11 @@ def test_team_is_joined_by_a_link_that_is_shown_once(world: World, browser: Brow
 
 
 @pytest.mark.parametrize("path", ["rename/", "invite/", "captain/", "leave/", "invitations/x/take-back/"])
-def test_team_of_others_is_not_there(world: World, browser: Browser, path: str) -> None:
+def test_team_of_others_not_found(world: World, browser: Browser, path: str) -> None:
     assert browser(world.carol).post(f"/teams/{world.team.id}/{path}").status_code == 404
 
 
-def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
+def test_team_buttons(world: World, browser: Browser) -> None:
     bob, bea = browser(world.bob), browser(world.bea)
     base = f"/teams/{world.team.id}"
     assert "“Dots”" in bob.post(f"{base}/rename/", {"name": "Dots"}, follow=True).text
@@ -102,16 +102,16 @@ def test_team_buttons_do_what_they_say(world: World, browser: Browser) -> None:
     assert bea.get(link(made.text)).status_code == 404
 
 
-def test_leaving_after_submitting_is_not_offered(world: World, browser: Browser) -> None:
+def test_leave_not_offered_after_submitting(world: World, browser: Browser) -> None:
     add_submission(world, world.team, world.bea)
     assert "so you cannot leave it" in browser(world.bea).get("/c/mednist/team/").text
 
 
-def test_withdraw_from_the_challenge(world: World, browser: Browser) -> None:
+def test_withdraw_from_challenge(world: World, browser: Browser) -> None:
     assert "You withdrew from the challenge" in browser(world.carol).post("/c/mednist/withdraw/", follow=True).text
 
 
-def test_invitation_of_a_challenge_shows_its_terms(world: World, browser: Browser) -> None:
+def test_challenge_invitation_terms(world: World, browser: Browser) -> None:
     Challenge.objects.update(joining="invitation")
     path = link(browser(world.alice).post("/c/mednist/settings/invitations/", {"note": ""}).text)
     assert "Sign in</a>" in browser().get(path).text
@@ -130,5 +130,5 @@ def test_invitation_of_a_challenge_shows_its_terms(world: World, browser: Browse
         "/account/tokens/x/revoke/",
     ],
 )
-def test_nothing_is_changed_by_looking(world: World, browser: Browser, path: str) -> None:
+def test_get_changes_nothing(world: World, browser: Browser, path: str) -> None:
     assert browser(world.ada).get(path).status_code in {404, 405}

@@ -36,7 +36,7 @@ def test_publish_from_a_browser(olga: Client, small_bundle: Path, tmp_path: Path
     assert "Nothing was changed." in again.text
 
 
-def test_publish_what_is_no_bundle_says_why_and_keeps_what_was_typed(olga: Client, tmp_path: Path) -> None:
+def test_publish_invalid_bundle_keeps_form(olga: Client, tmp_path: Path) -> None:
     file = SimpleUploadedFile("x.zip", b"hello")
     refused = olga.post("/publish/", {"bundle": file, "slug": "mine", "note": "First."})
     assert refused.status_code == 422
@@ -45,32 +45,30 @@ def test_publish_what_is_no_bundle_says_why_and_keeps_what_was_typed(olga: Clien
     assert olga.post("/publish/", {"slug": "mine"}).status_code == 422
 
 
-def test_publish_under_a_name_of_others_is_refused(olga: Client, small_bundle: Path, tmp_path: Path) -> None:
+def test_publish_slug_taken(olga: Client, small_bundle: Path, tmp_path: Path) -> None:
     refused = olga.post("/publish/", {"bundle": zipped(small_bundle, tmp_path), "slug": "mednist"})
     assert (refused.status_code, "A challenge named" in refused.text) == (409, True)
 
 
-def test_publish_too_large_a_file_is_refused(olga: Client, settings: Any) -> None:
+def test_publish_file_too_large(olga: Client, settings: Any) -> None:
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=0.001)
     refused = olga.post("/publish/", {"bundle": SimpleUploadedFile("x.zip", bytes(3_000_000))})
     assert (refused.status_code, "The file is too large" in refused.text) == (413, True)
     assert olga.post("/publish/", {"bundle": SimpleUploadedFile("x.zip", bytes(2_000_000))}).status_code == 400
 
 
-def test_publish_needs_the_forms_own_token(world: World) -> None:
+def test_publish_without_csrf_token(world: World) -> None:
     strict = Client(SERVER_NAME="127.0.0.1", enforce_csrf_checks=True)
     strict.force_login(world.ada, backend="allauth.account.auth_backends.AuthenticationBackend")
     assert strict.post("/publish/", {"bundle": SimpleUploadedFile("x.zip", b"x")}).status_code == 403
 
 
-def test_a_file_in_any_other_form_is_refused(world: World, browser: Browser) -> None:
+def test_file_in_other_form_refused(world: World, browser: Browser) -> None:
     file = SimpleUploadedFile("x.zip", b"x" * 100)
     assert browser(world.dave).post("/c/mednist/join/", {"accepted": file}).status_code == 400
 
 
-def test_version_is_published_by_its_organizers_alone(
-    world: World, browser: Browser, small_bundle: Path, tmp_path: Path
-) -> None:
+def test_publish_version_organizer_only(world: World, browser: Browser, small_bundle: Path, tmp_path: Path) -> None:
     alice = browser(world.alice)
     assert "New version of" in alice.get("/c/mednist/versions/new/").text
     done = alice.post("/c/mednist/versions/new/", {"bundle": zipped(small_bundle, tmp_path)}, follow=True)
@@ -79,7 +77,7 @@ def test_version_is_published_by_its_organizers_alone(
         assert browser(who).get("/c/mednist/versions/new/").status_code == 403
 
 
-def test_settings_buttons_do_what_they_say(world: World, browser: Browser) -> None:
+def test_settings_buttons(world: World, browser: Browser) -> None:
     alice, base = browser(world.alice), "/c/mednist/settings"
     assert alice.get(f"{base}/").status_code == 200
     assert "now archived" in alice.post(f"{base}/visibility/", {"visibility": "archived"}, follow=True).text
@@ -95,5 +93,5 @@ def test_settings_buttons_do_what_they_say(world: World, browser: Browser) -> No
 
 
 @pytest.mark.parametrize("who", ["bob", "sam", "vera", "olga"])
-def test_settings_are_for_organizers(world: World, browser: Browser, who: str) -> None:
+def test_settings_organizer_only(world: World, browser: Browser, who: str) -> None:
     assert browser(getattr(world, who)).get("/c/mednist/settings/").status_code == 403

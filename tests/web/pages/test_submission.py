@@ -41,7 +41,7 @@ def attempt_of(submission: Submission) -> Attempt:
     return submission.attempts.get()
 
 
-def test_team_and_helpers_may_look_and_nobody_else(mednist: World, browser: Browser) -> None:
+def test_submission_page_access(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     may = {mednist.bob, mednist.bea, mednist.vera, mednist.sam, mednist.alice, mednist.ada}
     everybody = may | {mednist.carol, mednist.dave, mednist.olga}
@@ -52,7 +52,7 @@ def test_team_and_helpers_may_look_and_nobody_else(mednist: World, browser: Brow
         assert browser().get(url).status_code == 302
 
 
-def test_scored_submission_shows_scores_report_and_receipt(mednist: World, browser: Browser) -> None:
+def test_scored_submission_page(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9375, 12.34), note="more epochs")
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     for said in ("<b>0.938</b>", "12.3", "more epochs", "palio verify receipt.json", f"/s/{submission.pk}/report/"):
@@ -60,7 +60,7 @@ def test_scored_submission_shows_scores_report_and_receipt(mednist: World, brows
     assert "hx-trigger" not in page
 
 
-def test_image_that_was_used_instead_is_stated(mednist: World, browser: Browser) -> None:
+def test_substitute_image_stated(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     folder = run_folder(attempt_of(submission))
     assert "used instead of" not in browser(mednist.bob).get(f"/s/{submission.pk}/").text
@@ -73,7 +73,7 @@ def test_image_that_was_used_instead_is_stated(mednist: World, browser: Browser)
     assert told == {"name": "codalab/x:1", "substitute": "python:3.11-slim"}
 
 
-def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Browser) -> None:
+def test_failure_participant_view(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, failure="predict-time-limit", charged=True)
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     for said in (
@@ -93,7 +93,7 @@ def test_failure_is_shown_to_its_team_in_their_words(mednist: World, browser: Br
     assert "Action needed: the participant" in in_full
 
 
-def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Browser) -> None:
+def test_organizer_log_hidden_from_team(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     bob, vera = browser(mednist.bob), browser(mednist.vera)
     stages = ("build", "predict", "score", "nonsense")
@@ -106,7 +106,7 @@ def test_team_reads_no_log_that_is_the_organizers(mednist: World, browser: Brows
 BLIND = "    palio: {scores: hidden}\n"
 
 
-def test_blind_phase_shows_its_team_no_score_report_or_receipt(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_blind_phase_hides_results(world: World, browser: Browser, tmp_path: Path) -> None:
     submission = add_submission(use(world, tmp_path, final=BLIND).team, scores=scores(0.9375))
     bob, vera = browser(world.bob), browser(world.vera)
     assert "The scores of this phase are hidden" in bob.get(f"/s/{submission.pk}/").text
@@ -118,9 +118,7 @@ def test_blind_phase_shows_its_team_no_score_report_or_receipt(world: World, bro
 
 
 @pytest.mark.parametrize("line", ["    hide_output: true\n", "    hide_score_output: true\n"])
-def test_hidden_output_leaves_scores_and_takes_the_report(
-    world: World, browser: Browser, tmp_path: Path, line: str
-) -> None:
+def test_hidden_output_hides_report_only(world: World, browser: Browser, tmp_path: Path, line: str) -> None:
     submission = add_submission(use(world, tmp_path, final=line).team, scores={"accuracy": 0.9375})
     bob, vera = browser(world.bob), browser(world.vera)
     page = bob.get(f"/s/{submission.pk}/").text
@@ -133,7 +131,7 @@ def test_hidden_output_leaves_scores_and_takes_the_report(
 
 
 @pytest.mark.parametrize("line", ["", BLIND])
-def test_page_and_api_give_the_same_receipts(world: World, browser: Browser, tmp_path: Path, line: str) -> None:
+def test_receipt_same_by_page_and_api(world: World, browser: Browser, tmp_path: Path, line: str) -> None:
     """A receipt cannot be cut: with a score that is hidden from its team, its team has none of it."""
     team = use(world, tmp_path, final=line).team
     whole = add_submission(team, scores=scores(0.9375))
@@ -153,14 +151,14 @@ def test_page_and_api_give_the_same_receipts(world: World, browser: Browser, tmp
     assert found == {"bob": own, "vera": everything, "sam": everything, "alice": everything}
 
 
-def test_hidden_column_is_shown_to_helpers_alone(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_hidden_column_organizer_only(world: World, browser: Browser, tmp_path: Path) -> None:
     submission = add_submission(use(world, tmp_path).team, scores=scores(0.9375, secret=0.123456))
     for path in PAGES:
         assert "0.123" not in browser(world.bob).get(f"/s/{submission.pk}/{path}").text
     assert "0.123" in browser(world.vera).get(f"/s/{submission.pk}/").text
 
 
-def test_report_may_do_nothing(mednist: World, browser: Browser) -> None:
+def test_report_sandboxed(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     answer = browser(mednist.bob).get(f"/s/{submission.pk}/report/")
     assert answer.headers["Content-Security-Policy"].split("; ")[:2] == ["sandbox", "default-src 'none'"]
@@ -168,7 +166,7 @@ def test_report_may_do_nothing(mednist: World, browser: Browser) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_fragment_says_nothing_until_something_has_changed(mednist: World, browser: Browser) -> None:
+def test_fragment_unchanged_empty(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, when=timezone.now())
     bob = browser(mednist.bob)
     page = bob.get(f"/s/{submission.pk}/").text
@@ -184,7 +182,7 @@ def test_fragment_says_nothing_until_something_has_changed(mednist: World, brows
     assert "every 1s" in answer.text
 
 
-def test_fragment_of_an_ended_attempt_ends_the_looking(mednist: World, browser: Browser) -> None:
+def test_fragment_stops_polling_at_end(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     answer = browser(mednist.bob).get(f"/s/{submission.pk}/live/?seen=old&state=score")
     assert "hx-trigger" not in answer.text
@@ -192,7 +190,7 @@ def test_fragment_of_an_ended_attempt_ends_the_looking(mednist: World, browser: 
     assert "<b>0.900</b>" in answer.text
 
 
-def test_looking_again_takes_few_queries(
+def test_fragment_query_count(
     mednist: World, browser: Browser, django_assert_max_num_queries: Callable[[int], object]
 ) -> None:
     submission = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
@@ -202,7 +200,7 @@ def test_looking_again_takes_few_queries(
         bob.get(f"/s/{submission.pk}/live/")
 
 
-def test_stages_show_times_and_limits(mednist: World, browser: Browser) -> None:
+def test_stages_times_and_limits(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
     cards = [card.split("</li>")[0] for card in page.split("<li class=")[1:] if "<small>" in card]
@@ -213,7 +211,7 @@ def test_stages_show_times_and_limits(mednist: World, browser: Browser) -> None:
     assert "at most 20 s" in cards[2]
 
 
-def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednist: World, browser: Browser) -> None:
+def test_attempts_of_pending_rescore_hidden(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, scores=scores(0.9))
     version = attempt_of(submission).version
     rescore = Rescore.objects.create(
@@ -227,7 +225,7 @@ def test_attempts_of_a_rescore_that_is_not_live_are_not_shown_to_the_team(mednis
 
 
 @pytest.mark.parametrize(("logs", "counts"), [("none", False), ("tail", True)])
-def test_cancel_says_before_whether_it_counts(
+def test_cancel_states_whether_it_counts(
     world: World, browser: Browser, tmp_path: Path, logs: str, counts: bool
 ) -> None:
     team = use(world, tmp_path, palio=f"  logs: {{predict: {logs}}}\n").team
@@ -245,7 +243,7 @@ def test_cancel_says_before_whether_it_counts(
     assert attempt_of(running).cancel_requested is not None
 
 
-def test_cancel_and_withdraw_are_offered_to_the_team_when_they_can_be_done(mednist: World, browser: Browser) -> None:
+def test_cancel_and_withdraw_offered(mednist: World, browser: Browser) -> None:
     running = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
     scored = add_submission(mednist.team, scores=scores(0.9))
     bob, vera = browser(mednist.bob), browser(mednist.vera)

@@ -30,14 +30,14 @@ def words(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
-def test_page_says_what_is_allowed_before_a_file_is_chosen(world: World, browser: Browser) -> None:
+def test_submit_page_limits(world: World, browser: Browser) -> None:
     said = words(browser(world.bob).get(PAGE).text)
     for each in ("5 submissions left", "0 of 5 used", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
         assert each in said
     assert "No files yet" in said
 
 
-def test_page_says_that_code_runs_inside_the_ingestion_program(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_submit_page_ingestion_program(world: World, browser: Browser, tmp_path: Path) -> None:
     sentence = "runs in one process with the challenge's ingestion program"
     assert sentence not in words(browser(world.bob).get(PAGE).text)
     task = "    scoring_program: scoring_program\n"
@@ -49,7 +49,7 @@ def test_page_says_that_code_runs_inside_the_ingestion_program(world: World, bro
     assert sentence in words(browser(world.bob).get(PAGE).text)
 
 
-def test_monai_bundle_is_taken_and_its_classes_are_checked(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_monai_bundle_classes_checked(world: World, browser: Browser, tmp_path: Path) -> None:
     publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=CHALLENGE))
     said = words(browser(world.bob).get(PAGE).text)
     assert "a MONAI bundle, without a Dockerfile" in said
@@ -79,7 +79,7 @@ def test_form_without_script_submits(world: World, browser: Browser) -> None:
     assert [name for name in below(settings.FOLDERS.uploads) if "model" in name] == []
 
 
-def test_form_without_script_refuses_in_words(world: World, browser: Browser) -> None:
+def test_form_without_script_refuses(world: World, browser: Browser) -> None:
     content = context_zip(dockerfile="FROM x\nCOPY lost.py /\n")
     answer = browser(world.bob).post(
         PAGE, {"file": SimpleUploadedFile("m.zip", content), "phase": "Final", "note": "n"}
@@ -92,7 +92,7 @@ def test_form_without_script_refuses_in_words(world: World, browser: Browser) ->
     assert (Submission.objects.count(), StoredFile.objects.count()) == (0, 0)
 
 
-def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_form_after_deadline_keeps_file(world: World, browser: Browser, tmp_path: Path) -> None:
     """As the refusal says: it is in the list, to be chosen for a phase that is open."""
     publish(world.challenge, write_leaderboard_bundle(tmp_path / "over", final="    end: 2026-01-02 00:00\n"))
     file = SimpleUploadedFile("late.zip", context_zip())
@@ -104,7 +104,7 @@ def test_form_that_comes_after_the_deadline_keeps_the_file(world: World, browser
     assert re.search("late.zip.*none", said)
 
 
-def test_pages_of_submissions_are_under_their_tab(world: World, browser: Browser) -> None:
+def test_submission_pages_tab(world: World, browser: Browser) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     tabs = {
         (user.username, path): re.findall(r'aria-current="page">([^<]*)<', browser(user).get(path).text)
@@ -118,18 +118,18 @@ def test_pages_of_submissions_are_under_their_tab(world: World, browser: Browser
     assert [*tabs.values()] == [["My submissions"], ["My submissions"], ["My submissions"], ["Manage"]]
 
 
-def test_form_without_a_file_says_so(world: World, browser: Browser) -> None:
+def test_form_without_file(world: World, browser: Browser) -> None:
     answer = browser(world.bob).post(PAGE, {"phase": "Final"})
     assert (answer.status_code, PalioError("file-missing").failure.message in answer.text) == (422, True)
 
 
-def test_form_with_a_kind_overrides_what_the_content_says(world: World, browser: Browser) -> None:
+def test_form_kind_overrides_content(world: World, browser: Browser) -> None:
     file = SimpleUploadedFile("answers.zip", context_zip())
     browser(world.bob).post(PAGE, {"file": file, "phase": "Final", "kind": "results"})
     assert StoredFile.objects.get().kind == "results"
 
 
-def test_earlier_file_is_submitted_again_with_a_note(world: World, browser: Browser) -> None:
+def test_earlier_file_resubmitted_with_note(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     end(submit(file, world.bob).submission, charged=True)
     bea = browser(world.bea)
@@ -142,21 +142,21 @@ def test_earlier_file_is_submitted_again_with_a_note(world: World, browser: Brow
     assert [each.note for each in Submission.objects.order_by("created")] == ["", "once more"]
 
 
-def test_earlier_file_of_another_team_is_not_there(world: World, browser: Browser) -> None:
+def test_earlier_file_of_other_team_not_found(world: World, browser: Browser) -> None:
     file = stored(world.rivals, world.carol)
     assert "answers.csv" not in browser(world.bob).get(PAGE).text
     assert browser(world.bob).post(f"{PAGE}file/", {"file": file.pk}).status_code == 404
     assert browser(world.bob).post(f"/files/{file.pk}/delete/").status_code == 404
 
 
-def test_delete_file_from_the_list(world: World, browser: Browser) -> None:
+def test_delete_file_from_list(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     page = browser(world.bea).post(f"/files/{file.pk}/delete/", follow=True)
     assert "answers.csv deleted" in page.text
     assert StoredFile.objects.filter(deleted=None).count() == 0
 
 
-def test_while_one_runs_there_is_no_form_and_the_reason(world: World, browser: Browser) -> None:
+def test_form_absent_while_running(world: World, browser: Browser) -> None:
     submit(stored(world.team, world.bob), world.bob)
     page = browser(world.bob).get(PAGE).text
     assert 'id="upload"' not in page
@@ -165,7 +165,7 @@ def test_while_one_runs_there_is_no_form_and_the_reason(world: World, browser: B
     assert browser(world.bob).post(PAGE, {"file": file, "phase": "Final"}).status_code == 409
 
 
-def test_with_new_terms_there_is_no_form_and_the_way_to_them(world: World, browser: Browser) -> None:
+def test_form_absent_until_terms_accepted(world: World, browser: Browser) -> None:
     Registration.objects.filter(user=world.bob).update(terms_digest="0" * 64)
     page = browser(world.bob).get(PAGE).text
     assert 'id="upload"' not in page
@@ -183,7 +183,7 @@ def test_cancel_and_withdraw_by_button(world: World, browser: Browser) -> None:
     assert submission.withdrawn is not None
 
 
-def test_own_submissions_are_listed_with_state_score_and_note(world: World, browser: Browser) -> None:
+def test_own_submissions_listed(world: World, browser: Browser) -> None:
     assert "No submissions yet" in browser(world.bob).get(LIST).text
     end(submit(stored(world.team, world.bob), world.bob, note="the best").submission, charged=True)
     submit(stored(world.rivals, world.carol, "carols.csv"), world.carol)
@@ -193,7 +193,7 @@ def test_own_submissions_are_listed_with_state_score_and_note(world: World, brow
     assert "carols.csv" not in said
 
 
-def test_long_list_has_pages(world: World, browser: Browser) -> None:
+def test_long_list_paged(world: World, browser: Browser) -> None:
     file = stored(world.team, world.bob)
     Submission.objects.bulk_create(
         Submission(
@@ -210,7 +210,7 @@ def test_long_list_has_pages(world: World, browser: Browser) -> None:
     assert browser(world.bob).get(f"{LIST}?page=2").text.count("<tr>") == 2
 
 
-def test_stranger_is_told_to_sign_in_or_join(world: World, browser: Browser) -> None:
+def test_submit_page_stranger(world: World, browser: Browser) -> None:
     assert browser().get(PAGE).headers["Location"].startswith("/accounts/login/")
     assert browser(world.dave).get(PAGE).status_code == 403
 
@@ -227,7 +227,7 @@ def ask(world: World, folder: Path) -> None:
     publish(world.challenge, write_bundle(folder / "asking", yaml=YAML.replace("palio:\n", f"{SHEET}palio:\n")))
 
 
-def test_form_asks_the_questions_of_the_fact_sheet(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_form_fact_sheet_questions(world: World, browser: Browser, tmp_path: Path) -> None:
     ask(world, tmp_path)
     bob = browser(world.bob)
     assert "Your method" in words(bob.get(PAGE).text)
@@ -246,7 +246,7 @@ def test_form_asks_the_questions_of_the_fact_sheet(world: World, browser: Browse
     assert "&lt;i&gt;CNN&lt;/i&gt;" in bob.get(done.headers["Location"]).text
 
 
-def test_earlier_file_is_submitted_again_with_answers(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_earlier_file_resubmitted_with_answers(world: World, browser: Browser, tmp_path: Path) -> None:
     ask(world, tmp_path)
     file = stored(world.team, world.bob)
     bob = browser(world.bob)
@@ -257,7 +257,7 @@ def test_earlier_file_is_submitted_again_with_answers(world: World, browser: Bro
     assert Submission.objects.get().answers == {"method": "CNN", "pretrained": False}
 
 
-def test_api_wants_the_answers(world: World, browser: Browser, tmp_path: Path) -> None:
+def test_api_requires_answers(world: World, browser: Browser, tmp_path: Path) -> None:
     ask(world, tmp_path)
     file, bob = stored(world.team, world.bob), browser(world.bob)
     questions = bob.get("/api/v1/challenges/mednist").json()["questions"]

@@ -11,10 +11,11 @@ from tests.web.world import World
 from palio.web.models import ControllerBeat
 from palio.web.queries.dashboard import Numbers, failing, numbers
 from palio.web.queries.disk import size_below
-from palio.web.queries.queue import LATE, ControllerStatus, controller, queue
+from palio.web.queries.queue import ControllerStatus, controller, queue
+from palio.web.verbs.queue import LATE
 
 
-def test_numbers_of_a_challenge(full: Full) -> None:
+def test_challenge_numbers(full: Full) -> None:
     assert numbers(full.world.challenge, NOON + timedelta(minutes=30)) == Numbers(
         participants=3,
         teams=2,
@@ -27,11 +28,11 @@ def test_numbers_of_a_challenge(full: Full) -> None:
     assert numbers(full.world.challenge, NOON + timedelta(days=1)).scored_today == 0
 
 
-def test_numbers_are_of_one_challenge_alone(full: Full) -> None:
+def test_challenge_numbers_exclude_others(full: Full) -> None:
     assert numbers(full.world.other) == Numbers(0, 0, 0, {}, 0, 0, ())
 
 
-def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
+def test_failing_organizer_faults_first(full: Full) -> None:
     told = [
         (each.cause, each.action_needed, each.code, each.count, each.next_step, each.query)
         for each in failing(full.world.challenge)
@@ -56,7 +57,7 @@ def test_failing_lists_what_organizers_can_mend_first(full: Full) -> None:
     ]
 
 
-def test_queue_names_the_challenges_own_and_counts_others(full: Full) -> None:
+def test_queue_names_own_counts_others(full: Full) -> None:
     own, other = queue(full.world.challenge), queue(full.world.other)
     assert [attempt.submission for attempt in own.running] == [full.running]
     assert [(each.attempt.submission, each.place.number) for each in own.waiting] == [(full.queued, 1)]
@@ -70,7 +71,7 @@ def test_queue_names_the_challenges_own_and_counts_others(full: Full) -> None:
     )
 
 
-def test_controller_that_has_not_been_seen_for_long_does_not_live(world: World) -> None:
+def test_controller_last_seen_long_ago(world: World) -> None:
     assert controller() == ControllerStatus(lives=False, last=None, engine="", trouble="")
     now = timezone.now()
     beat = ControllerBeat.objects.create(time=now, process="host:1", engine="docker 29", trouble="No room.")
@@ -81,7 +82,7 @@ def test_controller_that_has_not_been_seen_for_long_does_not_live(world: World) 
     assert not controller(now).lives
 
 
-def test_size_below_counts_files_and_follows_no_link(tmp_path: Path) -> None:
+def test_size_below_ignores_links(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/one").write_bytes(b"12345")
     (tmp_path / "a/b/two").write_bytes(b"123")

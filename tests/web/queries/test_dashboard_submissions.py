@@ -39,11 +39,11 @@ def found(full: Full, **asked: str) -> list[str]:
         ({"q": "a\0b"}, []),
     ],
 )
-def test_submissions_are_those_that_are_asked_for(full: Full, asked: Mapping[str, str], expected: list[str]) -> None:
+def test_submissions_by_filter(full: Full, asked: Mapping[str, str], expected: list[str]) -> None:
     assert found(full, **asked) == expected
 
 
-def test_submissions_by_team_and_by_standing(full: Full) -> None:
+def test_submissions_by_team_and_standing(full: Full) -> None:
     full.best.hidden = timezone.now()
     full.best.save()
     full.rival.disqualified, full.rival.baseline = "no", True
@@ -55,7 +55,7 @@ def test_submissions_by_team_and_by_standing(full: Full) -> None:
     assert found(full, q=full.broken.pk) == ["broken"]
 
 
-def test_a_rescore_is_the_latest_attempt_once_it_is_applied(full: Full) -> None:
+def test_applied_rescore_is_latest_attempt(full: Full) -> None:
     world = full.world
     version = world.challenge.current
     assert version is not None
@@ -78,7 +78,7 @@ def test_a_rescore_is_the_latest_attempt_once_it_is_applied(full: Full) -> None:
     assert latest() == attempt
 
 
-def test_wanted_keeps_what_is_not_usual_in_addresses() -> None:
+def test_wanted_round_trip() -> None:
     wanted = SubmissionFilter.of({"state": "failed", "q": "a b", "page": "3", "sort": "-created"})
     assert wanted.query() == "state=failed&q=a+b"
     assert wanted.query(sort="team") == "state=failed&q=a+b&sort=team"

@@ -47,7 +47,7 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
     assert len(names) == len(set(names)) == 8 + 3 + 8
 
 
-def test_export_results_are_one_line_per_submission(full: Full) -> None:
+def test_export_results_one_line_per_submission(full: Full) -> None:
     rows = table(exported(full, ExportParts()), "results.csv")
     assert [row["state"] for row in rows] == ["scored", "scored", "scored", "failed", "failed", "predict", "queued"]
     best = next(row for row in rows if row["submission"] == full.best.pk)
@@ -70,7 +70,7 @@ def test_export_results_are_one_line_per_submission(full: Full) -> None:
     assert {name: best[name] for name in expected} == expected
 
 
-def test_export_board_and_teams(full: Full) -> None:
+def test_export_leaderboard_and_teams(full: Full) -> None:
     archive = exported(full, ExportParts())
     board = table(archive, "leaderboards/1-final.csv")
     assert [(row["rank"], row["team"], row["submission"], row["accuracy"]) for row in board] == [
@@ -81,7 +81,7 @@ def test_export_board_and_teams(full: Full) -> None:
     assert teams == [("Blobs", "bob", "bob"), ("Blobs", "bob", "bea"), ("Carolingians", "carol", "carol")]
 
 
-def test_export_with_everything_takes_files_and_what_the_scoring_program_wrote(full: Full) -> None:
+def test_export_everything_files_and_scores(full: Full) -> None:
     place = file_path(settings.FOLDERS, full.best.file.sha256)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"a whole model")
@@ -99,7 +99,7 @@ def test_export_with_everything_takes_files_and_what_the_scoring_program_wrote(f
         assert name in readme or f"`{name.split('/')[0]}/" in readme, name
 
 
-def test_export_is_streamed_and_names_its_file(full: Full, browser: Callable[..., Client]) -> None:
+def test_export_streamed_with_name(full: Full, browser: Callable[..., Client]) -> None:
     answer = browser(full.world.alice).get("/c/mednist/manage/export.zip?runs=1")
     assert answer.streaming
     assert answer["Content-Disposition"].startswith('attachment; filename="mednist-export-')

@@ -45,7 +45,7 @@ def reading(function: Callable[..., object], *arguments: object, folder: Path | 
     return caught.value.failure.message
 
 
-def test_what_a_reader_gives_is_given() -> None:
+def test_bounded_result_returned() -> None:
     assert read_bounded(echo, {"a": [1]}, bounds=BOUNDS, code="submission-unreadable", name="a.zip") == {"a": [1]}
 
 
@@ -58,14 +58,14 @@ def test_what_a_reader_gives_is_given() -> None:
         (break_down, "it crashed the program that reads it; the operator can see details in the log"),
     ],
 )
-def test_reader_that_passes_a_limit_or_breaks_says_so(
+def test_bounded_limit_exceeded_or_crash(
     function: Callable[..., object], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert reading(function) == f"a.zip could not be checked: {said}."
     assert ("KeyError" in caplog.text) == (function is break_down)
 
 
-def test_failure_names_no_folder_and_nothing_that_no_page_can_show(tmp_path: Path) -> None:
+def test_bounded_failure_text_safe(tmp_path: Path) -> None:
     with pytest.raises(PalioError) as caught:
         read_bounded(
             find_fault, str(tmp_path), bounds=BOUNDS, code="submission-unreadable", name="a.zip", folder=tmp_path
@@ -74,7 +74,7 @@ def test_failure_names_no_folder_and_nothing_that_no_page_can_show(tmp_path: Pat
     assert caught.value.failure.evidence == ("b",)
 
 
-def test_places_are_for_several_owners_and_the_next_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounded_places_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     places, took = Places(2, each=1, waiting=1), list[str]()
 
     def take(owner: str, until: threading.Event) -> None:

@@ -20,7 +20,7 @@ def rendered(folder: Path, text: str, name: str = "overview.md") -> str:
     return str(render_file(bundle, bundle.root / name, lambda file: f"/files/{file}", lambda index: f"/page/{index}"))
 
 
-def test_render_markdown_one_heading_lower_with_tables_that_scroll(tmp_path: Path) -> None:
+def test_render_headings_and_tables(tmp_path: Path) -> None:
     assert rendered(tmp_path, "# Title\n\n~~old~~ **new**\n\n| a |\n|:-:|\n| 1 |\n") == (
         "<h2>Title</h2>\n<p><s>old</s> <strong>new</strong></p>\n"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n'
@@ -46,7 +46,7 @@ def test_render_markdown_one_heading_lower_with_tables_that_scroll(tmp_path: Pat
         "<base href=https://example.org/>",
     ],
 )
-def test_render_leaves_nothing_that_acts(tmp_path: Path, text: str) -> None:
+def test_render_removes_active_content(tmp_path: Path, text: str) -> None:
     html = rendered(tmp_path, text).lower()
     signs = (
         "<script",
@@ -86,14 +86,14 @@ def test_render_leaves_nothing_that_acts(tmp_path: Path, text: str) -> None:
         ),
     ],
 )
-def test_render_pictures_and_links_lead_where_they_may(tmp_path: Path, text: str, html: str) -> None:
+def test_render_picture_and_link_targets(tmp_path: Path, text: str, html: str) -> None:
     assert rendered(tmp_path, text) == html
 
 
-def test_pictures_of_a_bundle_are_those_its_pages_show_and_its_logo(tmp_path: Path) -> None:
+def test_bundle_pictures(tmp_path: Path) -> None:
     rendered(tmp_path, "![a](plot.png) ![b](input_data/scan.png)")
     assert read_whole(str(tmp_path), False)["pictures"] == ["logo.png", "plot.png"]
 
 
-def test_render_text_of_an_announcement_has_no_pictures() -> None:
+def test_render_announcement_without_pictures() -> None:
     assert render_text("![a](https://example.org/x.png) *b*") == '<p><img alt="a"> <em>b</em></p>\n'

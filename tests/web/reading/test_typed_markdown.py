@@ -9,14 +9,14 @@ from palio.web.reading.typed_markdown import is_readable, shown_texts
 
 
 @pytest.mark.django_db
-def test_text_is_rendered_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown_texts(["*a*", "b", "*a*"]) == ["<p><em>a</em></p>\n", "<p>b</p>\n", "<p><em>a</em></p>\n"]
     monkeypatch.setattr(typed_markdown, "_in_child", None)
     assert shown_texts(["b", "*a*"]) == ["<p>b</p>\n", "<p><em>a</em></p>\n"]
 
 
 @pytest.mark.django_db
-def test_text_that_cannot_be_rendered_is_shown_as_typed_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unrenderable_text_shown_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     real = typed_markdown._in_child
 
     def costly(texts: list[str]) -> list[str]:
@@ -30,7 +30,7 @@ def test_text_that_cannot_be_rendered_is_shown_as_typed_beside_others(monkeypatc
 
 
 @pytest.mark.django_db
-def test_readable_text_is_kept_for_its_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendered_text_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
     assert is_readable("*c*")
     monkeypatch.setattr(typed_markdown, "_in_child", None)

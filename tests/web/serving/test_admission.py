@@ -22,7 +22,7 @@ def is_admitted(client: Client, path: str, size_bytes: int = LARGE, method: str 
     return ADMITTED in answer.wsgi_request.META
 
 
-def test_operations_that_take_large_bodies_are_those_of_the_access_table() -> None:
+def test_large_body_operations_in_access_table() -> None:
     assert all(find_rule(name) for name in {*TAKE_FILES, APPENDS})
 
 
@@ -42,18 +42,14 @@ def test_operations_that_take_large_bodies_are_those_of_the_access_table() -> No
         ("/nothing/", "ada", False),
     ],
 )
-def test_large_body_is_taken_from_those_who_may_send_it(
-    world: World, browser: Browser, path: str, who: str, admitted: bool
-) -> None:
+def test_large_body_by_role(world: World, browser: Browser, path: str, who: str, admitted: bool) -> None:
     client = browser(getattr(world, who)) if who else Client(SERVER_NAME="127.0.0.1")
     client.raise_request_exception = False
     assert is_admitted(client, path) == admitted
 
 
 @pytest.mark.parametrize(("size_bytes", "admitted"), [(4000, True), (4001, False), (TOO_LARGE_FOR_ANY_DISK, False)])
-def test_chunk_is_admitted_from_its_team_up_to_what_the_upload_lacks(
-    world: World, browser: Browser, size_bytes: int, admitted: bool
-) -> None:
+def test_chunk_up_to_missing_bytes(world: World, browser: Browser, size_bytes: int, admitted: bool) -> None:
     upload = announce(world.team, world.bob, b"x" * 5000)
     send(upload, b"x" * 5000, until=1000)
     path = f"/api/v1/uploads/{upload.pk}"
@@ -61,7 +57,7 @@ def test_chunk_is_admitted_from_its_team_up_to_what_the_upload_lacks(
     assert not is_admitted(browser(world.carol), path, size_bytes, "PATCH")
 
 
-def test_nothing_of_a_view_runs_when_it_is_asked(world: World, browser: Browser) -> None:
+def test_admission_runs_no_view(world: World, browser: Browser) -> None:
     assert is_admitted(browser(world.ada), "/api/v1/challenges?slug=new")
     assert not Challenge.objects.filter(slug="new").exists()
     assert not is_admitted(browser(world.ada), "/api/v1/challenges?slug=new", TOO_LARGE_FOR_ANY_DISK)

@@ -72,7 +72,7 @@ def named_files(data: Path) -> list[str]:
     return [json.loads(row[0])["sha256"] for row in rows]
 
 
-def test_backup_while_it_is_written_to_restores_to_the_same_platform(tmp_path: Path) -> None:
+def test_backup_during_writes_restores(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
         browser = Browser()
         link = started.link()
@@ -105,33 +105,33 @@ def test_backup_while_it_is_written_to_restores_to_the_same_platform(tmp_path: P
         assert "admin" in browser.get(successor.address)[1], "who was signed in is so still"
 
 
-def test_backup_holds_every_folder_that_is_not_made_anew(tmp_path: Path) -> None:
+def test_backup_folders(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     names = {name for name, kind in vars(Folders).items() if isinstance(kind, property)}
     below = {getattr(folders, name).relative_to(tmp_path).parts[0] for name in names if name != "root"}
     assert below - {"palio.sqlite3"} - MADE_ANEW == set(FOLDERS)
 
 
-def test_backup_can_be_checked_and_unpacked_without_palio(saved: Path, tmp_path: Path) -> None:
+def test_backup_readable_without_palio(saved: Path, tmp_path: Path) -> None:
     subprocess.run(["tar", "xf", saved, "-C", tmp_path], check=True)
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], check=True, cwd=tmp_path / "palio-data")
 
 
-def test_names_in_sums_are_escaped_as_sha256sum_does(tmp_path: Path) -> None:
+def test_sums_escaped_names(tmp_path: Path) -> None:
     name = "a\\b\nc"
     (tmp_path / name).touch()
     told = subprocess.run(["sha256sum", name], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert sum_line(hashlib.sha256(b"").hexdigest(), name) == told
 
 
-def test_restore_overwrites_nothing(saved: Path, tmp_path: Path) -> None:
+def test_restore_target_not_empty(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     result = palio("restore", saved, "--data", tmp_path)
     assert (result.returncode, "(target-not-empty)" in result.stderr) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_restore_into_an_empty_folder_that_is_there(saved: Path, tmp_path: Path) -> None:
+def test_restore_into_empty_folder(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     assert palio("restore", saved, "--data", tmp_path).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"lost+found", "palio.sqlite3", *FOLDERS}
@@ -145,12 +145,12 @@ def refused(file: Path, tmp_path: Path) -> str:
     return result.stderr
 
 
-def test_backup_that_is_cut_off_is_refused(saved: Path, tmp_path: Path) -> None:
+def test_restore_truncated_backup(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.tar").write_bytes(saved.read_bytes()[: saved.stat().st_size // 3])
     refused(tmp_path / "cut.tar", tmp_path)
 
 
-def test_backup_that_was_changed_is_refused_and_the_file_named(saved: Path, tmp_path: Path) -> None:
+def test_restore_changed_backup_names_file(saved: Path, tmp_path: Path) -> None:
     content = bytearray(saved.read_bytes())
     with tarfile.open(saved) as tar:
         content[tar.getmember("palio-data/keys/session-secret").offset_data] ^= 1
@@ -159,7 +159,7 @@ def test_backup_that_was_changed_is_refused_and_the_file_named(saved: Path, tmp_
 
 
 @pytest.mark.parametrize("content", [b"", b"This is no backup.", b"\x1f\x8b broken"])
-def test_file_that_is_no_backup_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_restore_not_a_backup(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other.tar").write_bytes(content)
     refused(tmp_path / "other.tar", tmp_path)
 
@@ -175,9 +175,7 @@ def test_file_that_is_no_backup_is_refused(tmp_path: Path, content: bytes) -> No
         ("palio-data/bundles/a/link", "../../keys"),
     ],
 )
-def test_backup_that_reaches_out_of_its_folder_is_refused(
-    saved: Path, tmp_path: Path, name: str, link: str | None
-) -> None:
+def test_restore_path_outside_folder(saved: Path, tmp_path: Path, name: str, link: str | None) -> None:
     evil = tmp_path / "evil.tar"
     with tarfile.open(saved) as old, tarfile.open(evil, "w") as new:
         for member in old:
@@ -190,18 +188,18 @@ def test_backup_that_reaches_out_of_its_folder_is_refused(
     refused(evil, tmp_path)
 
 
-def test_backup_of_what_is_no_platform_is_refused(tmp_path: Path) -> None:
+def test_backup_not_a_platform(tmp_path: Path) -> None:
     result = palio("backup", tmp_path / "palio.tar", "--data", tmp_path)
     assert (result.returncode, "is not the data folder of a platform" in result.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_backup_of_another_form_is_refused(tmp_path: Path) -> None:
+def test_restore_unknown_format(tmp_path: Path) -> None:
     result = palio("backup", tmp_path / "palio.zip", "--data", tmp_path)
     assert (result.returncode, "does not end in .tar, .tar.gz or .tgz" in result.stderr) == (2, True)
 
 
-def test_backup_with_postgresql_where_nothing_answers_says_so(platform: Running, tmp_path: Path) -> None:
+def test_backup_postgresql_unreachable(platform: Running, tmp_path: Path) -> None:
     given = {"DATABASE_URL": "postgresql://palio:8462847@127.0.0.1:1/palio"}
     result = palio("backup", tmp_path / "palio.tar", "--data", platform.data, **given)
     assert result.returncode == 12
@@ -210,6 +208,6 @@ def test_backup_with_postgresql_where_nothing_answers_says_so(platform: Running,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_backup_of_sqlite_is_not_restored_beside_a_postgresql(saved: Path, tmp_path: Path) -> None:
+def test_restore_sqlite_backup_to_postgresql(saved: Path, tmp_path: Path) -> None:
     result = palio("restore", saved, "--data", tmp_path / "r", DATABASE_URL="postgresql://a@127.0.0.1:1/palio")
     assert (result.returncode, "Restore it without database_url." in result.stderr) == (2, True)

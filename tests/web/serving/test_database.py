@@ -56,11 +56,11 @@ def make(data: Path, how: str) -> object:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_database_made_at_once_is_the_one_that_migrating_makes(tmp_path: Path) -> None:
+def test_new_database_equals_migrated(tmp_path: Path) -> None:
     assert make(tmp_path / "once", "once") == make(tmp_path / "migrated", "migrate")
 
 
-def test_upgrade_keeps_the_database_as_it_was(tmp_path: Path) -> None:
+def test_upgrade_keeps_previous_database(tmp_path: Path) -> None:
     before = make(tmp_path / "data", "once")
     undo = (
         "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]);"

@@ -113,7 +113,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
         yield Faults(platform, json.loads(made.stdout))
 
 
-def test_wrong_token_is_refused_whatever_is_asked(faults: Faults) -> None:
+def test_invalid_token_refused(faults: Faults) -> None:
     for method, path in (("GET", "/me"), ("GET", "/challenges"), ("POST", "/challenges/open/uploads")):
         for token in ("palio_wrong", faults.secrets["bob"][:-1], f"{faults.secrets['bob']}x"):
             headers = {"Authorization": f"Bearer {token}"}
@@ -121,7 +121,7 @@ def test_wrong_token_is_refused_whatever_is_asked(faults: Faults) -> None:
             assert (answer.status_code, answer.json()["code"]) == (401, "token-refused")
 
 
-def test_chunk_with_a_wrong_checksum_costs_only_that_chunk(faults: Faults) -> None:
+def test_chunk_wrong_checksum(faults: Faults) -> None:
     content = context_zip(extra=b"wrong hash" * 1000)
     upload = faults.announce("open", content)
     assert faults.append(upload, content[:CHUNK]).status_code == 204
@@ -131,7 +131,7 @@ def test_chunk_with_a_wrong_checksum_costs_only_that_chunk(faults: Faults) -> No
     assert faults.complete(upload, content)
 
 
-def test_the_same_zip_twice_is_one_file_and_is_said(faults: Faults) -> None:
+def test_same_zip_twice(faults: Faults) -> None:
     content = context_zip(extra=b"twice" * 1000)
     file = faults.upload("open", content)
     again = faults.announce("open", content)
@@ -145,7 +145,7 @@ def test_the_same_zip_twice_is_one_file_and_is_said(faults: Faults) -> None:
     faults.connection().post(f"/submissions/{second['id']}/cancel")
 
 
-def test_last_try_from_many_browsers_at_once_goes_to_one(faults: Faults) -> None:
+def test_last_submission_concurrent(faults: Faults) -> None:
     """Of which two processes each answer some."""
     files = [faults.upload("once", context_zip(extra=b"%d" % number)) for number in range(6)]
     together = threading.Barrier(len(files))
@@ -160,7 +160,7 @@ def test_last_try_from_many_browsers_at_once_goes_to_one(faults: Faults) -> None
     assert sorted(answers) == sorted([through, *["quota-exhausted-today"] * 5])
 
 
-def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_path: Path) -> None:
+def test_deadline_during_upload_keeps_file(faults: Faults, tmp_path: Path) -> None:
     """What counts is the moment of submitting; nothing that was sent has to be sent again."""
     content = context_zip(extra=b"deadline" * 1000)
     upload = faults.announce("closing", content)
@@ -178,7 +178,7 @@ def test_deadline_in_mid_upload_keeps_the_file_for_later(faults: Faults, tmp_pat
     assert [faults.submit("closing", file)] == faults.submissions("closing")
 
 
-def test_busy_sqlite_is_waited_for(faults: Faults) -> None:
+def test_sqlite_busy_waits(faults: Faults) -> None:
     file = faults.upload("open", context_zip(extra=b"busy"))
     holder = sqlite3.connect(faults.platform.data / "palio.sqlite3", isolation_level=None, timeout=60)
     holder.execute("BEGIN IMMEDIATE")

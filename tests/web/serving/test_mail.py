@@ -84,7 +84,7 @@ def link(mail: Message) -> str:
     return found[0]
 
 
-def test_mail_confirms_an_address_and_sets_a_new_password(tmp_path: Path, mail_server: MailServer) -> None:
+def test_mail_confirmation_and_password_reset(tmp_path: Path, mail_server: MailServer) -> None:
     given = {"PALIO_MAIL_URL": mail_server.url, "PALIO_MAIL_FROM": "Palio <palio@example.org>"}
     with running(tmp_path / "data", "--pages-only", **given) as platform:
         bob = Browser()

@@ -1,13 +1,16 @@
 """The platform with PostgreSQL: it starts, is backed up and restored."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.conftest import lacking
 from tests.web.postgresql import cluster, database, programs
-from tests.web.serving.running import Browser, palio, running
+from tests.web.serving.running import Browser, environment, palio, running
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
 
@@ -20,7 +23,7 @@ def server() -> Iterator[str]:
         yield address
 
 
-def test_platform_on_postgresql_is_backed_up_and_restored(server: str, tmp_path: Path) -> None:
+def test_postgresql_backup_and_restore(server: str, tmp_path: Path) -> None:
     with database(server) as first, database(server) as second:
         with running(tmp_path / "data", DATABASE_URL=first) as started:
             browser = Browser()
@@ -48,7 +51,37 @@ def test_platform_on_postgresql_is_backed_up_and_restored(server: str, tmp_path:
             assert health["pages"] == "up"
 
 
-def test_postgresql_of_a_newer_version_is_refused(server: str, tmp_path: Path) -> None:
+def test_postgresql_several_controllers(server: str, tmp_path: Path) -> None:
+    """The pages and one controller run; a second one may, unless its data folder is another one."""
+    with database(server) as url, running(tmp_path / "data", DATABASE_URL=url) as started:
+        started.wait_for("the controller", lambda: (started.health() or {}).get("controller") == "up")
+        elsewhere = palio("controller", "--data", tmp_path / "elsewhere", DATABASE_URL=url)
+        assert (elsewhere.returncode, "(data-not-shared)" in elsewhere.stderr) == (12, True)
+        assert f"{tmp_path / 'elsewhere'} is not the data folder that belongs to this database" in elsewhere.stderr
+        with controller(started.data, url) as second, psycopg.connect(url, autocommit=True) as connection:
+            started.wait_for("two leases", lambda: leases(connection) == 2)
+            second.terminate()
+            assert second.wait(30) == 0
+            assert leases(connection) == 1
+            assert (started.health() or {}).get("controller") == "up"
+
+
+@contextmanager
+def controller(data: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "palio", "controller", "--data", str(data)]
+    with subprocess.Popen(command, env=environment(DATABASE_URL=url)) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def leases(connection: psycopg.Connection[tuple[int]]) -> int:
+    row = connection.execute("SELECT count(*) FROM palio_controllerbeat WHERE expires > now()").fetchone()
+    return row[0] if row else 0
+
+
+def test_postgresql_newer_version(server: str, tmp_path: Path) -> None:
     with database(server) as url:
         with running(tmp_path / "data", "--pages-only", DATABASE_URL=url):
             pass
@@ -59,7 +92,7 @@ def test_postgresql_of_a_newer_version_is_refused(server: str, tmp_path: Path) -
         assert (result.returncode, "(database-newer)" in result.stderr) == (12, True)
 
 
-def test_postgresql_that_does_not_answer_is_said_without_its_password(tmp_path: Path) -> None:
+def test_postgresql_unreachable_hides_password(tmp_path: Path) -> None:
     given = {"DATABASE_URL": "postgresql://palio:8462847@127.0.0.1:1/palio"}
     result = palio("serve", "--data", tmp_path / "data", **given)
     assert (result.returncode, "(database-unusable)" in result.stderr) == (12, True)

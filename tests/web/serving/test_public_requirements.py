@@ -23,32 +23,32 @@ def missing(**given: object) -> list[str]:
     return [line.partition(":")[0] for line in lines[: lines.index("")]]
 
 
-def test_this_machine_alone_needs_nothing() -> None:
+def test_local_host_without_requirements() -> None:
     refuse_unsafe(Configuration())
     refuse_unsafe(Configuration(host="::1", url="http://localhost:9000"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "10.1.2.3"])  # noqa: S104
-def test_others_are_let_in_where_all_is_set(host: str) -> None:
+def test_public_host_all_set(host: str) -> None:
     refuse_unsafe(Configuration(host=host, **SAFE))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", [{"host": "0.0.0.0"}, {"host": "::"}, {"allowed_hosts": ("palio.example.org",)}])  # noqa: S104
-def test_everything_that_is_missing_is_listed_at_once(given: dict[str, object]) -> None:
+def test_public_host_all_missing_listed(given: dict[str, object]) -> None:
     assert missing(**given) == ["secret", "url", "secure_cookies", "trust_proxy"]
 
 
 @pytest.mark.parametrize("name", SAFE)
-def test_each_alone_is_missed(name: str) -> None:
+def test_public_host_each_missing(name: str) -> None:
     assert missing(host="10.1.2.3", **{key: value for key, value in SAFE.items() if key != name}) == [name]
 
 
-def test_address_without_tls_and_any_name_are_refused() -> None:
+def test_public_host_without_tls_or_names() -> None:
     given = SAFE | {"url": "http://palio.example.org", "allowed_hosts": ("*",)}
     assert missing(**given) == ["url", "allowed_hosts"]
 
 
-def test_example_in_the_refusal_is_one_that_starts(tmp_path: Path) -> None:
+def test_public_host_example_valid(tmp_path: Path) -> None:
     from palio.web.config.configuration import read_configuration
 
     with pytest.raises(PalioError) as raised:

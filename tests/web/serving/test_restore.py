@@ -111,19 +111,17 @@ LINK, HARD = tarfile.SYMTYPE, tarfile.LNKTYPE
     ],
     ids=lambda entries: " ".join(each.name for each in entries),
 )
-def test_what_no_backup_holds_is_refused(tmp_path: Path, entries: list[Entry]) -> None:
+def test_restore_unexpected_entry(tmp_path: Path, entries: list[Entry]) -> None:
     refusal(tmp_path, entries)
     assert {path.name for path in tmp_path.iterdir()} <= {"palio.tar", "data"}
 
 
 @pytest.mark.parametrize("name", ["", "database.sqlite3", "../palio.sqlite3"])
-def test_backup_without_its_database_is_refused(tmp_path: Path, name: str) -> None:
+def test_restore_without_database(tmp_path: Path, name: str) -> None:
     assert "no database" in refusal(tmp_path, [], {"database": name})
 
 
-def test_files_and_links_that_a_backup_has_are_restored_and_counted(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_restore_files_and_links(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = restored(
         tmp_path,
         [
@@ -144,7 +142,7 @@ def test_files_and_links_that_a_backup_has_are_restored_and_counted(
     assert said.isprintable() or "\x1b" not in said
 
 
-def test_sparse_file_of_an_exbibyte_is_refused(tmp_path: Path) -> None:
+def test_restore_sparse_exbibyte(tmp_path: Path) -> None:
     file = written(tmp_path / "palio.tar", [Entry("runs/a/x", b"")])
     content = bytearray(file.read_bytes())
     at = content.index(b"palio-data/runs/a/x")
@@ -159,7 +157,7 @@ def test_sparse_file_of_an_exbibyte_is_refused(tmp_path: Path) -> None:
     assert caught.value.failure.code == "backup-invalid"
 
 
-def test_claim_of_an_exbibyte_of_digests_is_refused(tmp_path: Path) -> None:
+def test_restore_claimed_exbibyte_of_digests(tmp_path: Path) -> None:
     file = written(tmp_path / "palio.tar", [])
     content = bytearray(file.read_bytes())
     at = content.rindex(b"palio-data/SHA256SUMS")
@@ -172,7 +170,7 @@ def test_claim_of_an_exbibyte_of_digests_is_refused(tmp_path: Path) -> None:
     assert caught.value.failure.code == "backup-invalid"
 
 
-def test_nested_json_is_no_backup(tmp_path: Path) -> None:
+def test_restore_nested_json(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "palio.tar", "w") as tar:
         info = tarfile.TarInfo("palio-data/backup.json")
         info.size = 60_000
@@ -199,7 +197,7 @@ ENTRIES = st.builds(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(ENTRIES, max_size=8))
-def test_whatever_a_backup_holds_nothing_is_written_or_led_outside(entries: list[Entry]) -> None:
+def test_restore_any_content_stays_inside(entries: list[Entry]) -> None:
     with TemporaryDirectory() as work:
         folder = Path(work) / "a" / "b"
         folder.mkdir(parents=True)

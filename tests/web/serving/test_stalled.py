@@ -130,7 +130,7 @@ def _all_are_closed(site: Site) -> Iterator[None]:
     site.opened.clear()
 
 
-def test_stalled_headers_bodies_and_readers_leave_the_site_to_others(site: Site) -> None:
+def test_stalled_clients_do_not_block(site: Site) -> None:
     before, allowed = site.open_sockets(), site.participant["Authorization"]
     with site.answers_meanwhile():
         for _ in range(100):
@@ -148,7 +148,7 @@ def test_stalled_headers_bodies_and_readers_leave_the_site_to_others(site: Site)
     assert (status, len(archive) > LARGE_BYTES) == (200, True)
 
 
-def test_header_that_trickles_in_is_ended(site: Site) -> None:
+def test_slow_header_closed(site: Site) -> None:
     connection = site.connect(b"GET / HTTP/1.1\r\n")
     began = time.monotonic()
     with suppress(OSError):
@@ -158,7 +158,7 @@ def test_header_that_trickles_in_is_ended(site: Site) -> None:
     assert HEADER_S - 2 < time.monotonic() - began < HEADER_S + 15
 
 
-def test_connection_outlives_a_server_that_was_stopped(site: Site) -> None:
+def test_connection_outlives_stopped_server(site: Site) -> None:
     connection = site.connect(b"GET /health HTTP/1.1\r\n")
     time.sleep(1.5)  # it has been read
     web = [process for process in site.server.tree() if process != site.server.process.pid]
@@ -172,7 +172,7 @@ def test_connection_outlives_a_server_that_was_stopped(site: Site) -> None:
     assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
 
 
-def test_header_of_too_many_pieces_is_ended(site: Site) -> None:
+def test_header_in_too_many_pieces(site: Site) -> None:
     connection = site.connect(b"GET / HTTP/1.1\r\n")
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with pytest.raises(OSError, match=r".*"):  # noqa: PT012
@@ -181,7 +181,7 @@ def test_header_of_too_many_pieces_is_ended(site: Site) -> None:
             time.sleep(0.002)
 
 
-def test_more_connections_than_one_address_may_have_push_out_the_silent(site: Site) -> None:
+def test_excess_connections_close_idle(site: Site) -> None:
     silent = [site.connect(b"GET / HTTP/1.1\r\n") for _ in range(MOST_OF_ADDRESS + 50)]
     assert site.ask("GET", "/health")[0] == 200
     silent[0].settimeout(10)
@@ -194,7 +194,7 @@ def test_more_connections_than_one_address_may_have_push_out_the_silent(site: Si
 @pytest.mark.parametrize(
     "path", ["/api/v1/challenges", "/publish/", "/c/vowels/submit/", "/nothing/", "/accounts/login/"]
 )
-def test_large_body_of_a_stranger_is_refused_before_it_is_taken(site: Site, path: str) -> None:
+def test_large_body_of_stranger_refused_unread(site: Site, path: str) -> None:
     head = f"POST {path} HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3000000000\r\nContent-Type: application/zip\r\n\r\n"
     connection = site.connect(head.encode())
     answer = connection.recv(1000)
@@ -202,7 +202,7 @@ def test_large_body_of_a_stranger_is_refused_before_it_is_taken(site: Site, path
     connection.sendall(b"x" * 1_000_000)  # it reads on for a while, so that the answer arrives
 
 
-def test_body_without_a_length_is_refused(site: Site) -> None:
+def test_body_without_length(site: Site) -> None:
     chunked = (
         b"POST /accounts/login/ HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nlogin\r\n0\r\n\r\n"
     )
@@ -227,14 +227,14 @@ def test_body_without_a_length_is_refused(site: Site) -> None:
     ],
     ids=lambda sent: ascii(sent[:40]),
 )
-def test_odd_request_is_answered_and_breaks_nothing(site: Site, sent: bytes) -> None:
+def test_odd_request(site: Site, sent: bytes) -> None:
     before = site.server.said
     status = site.connect(sent).recv(1000).split()[1]
     assert status[:1] in {b"2", b"3", b"4"}, status
     assert "Traceback" not in site.server.said.removeprefix(before)
 
 
-def test_several_requests_on_one_connection_are_answered_in_order(site: Site) -> None:
+def test_pipelined_requests_in_order(site: Site) -> None:
     connection = site.connect(
         b"GET /health HTTP/1.1\r\nHost: HOST\r\n\r\nHEAD / HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n"
     )
@@ -263,7 +263,7 @@ SUBMISSIONS = {
 
 
 @pytest.mark.parametrize("name", SUBMISSIONS)
-def test_submission_that_costs_much_is_answered_and_others_meanwhile(site: Site, name: str) -> None:
+def test_expensive_submission_does_not_block(site: Site, name: str) -> None:
     said = list[tuple[int, bytes]]()
     several = [
         threading.Thread(target=lambda more=more: said.append(site.upload(SUBMISSIONS[name] + more)))
@@ -310,7 +310,7 @@ BUNDLES = {
 
 
 @pytest.mark.parametrize("name", BUNDLES)
-def test_bundle_that_costs_much_is_answered_and_others_meanwhile(site: Site, tmp_path: Path, name: str) -> None:
+def test_expensive_bundle_does_not_block(site: Site, tmp_path: Path, name: str) -> None:
     content = bundle(BUNDLES[name], tmp_path)
     with site.answers_meanwhile():
         status, said = site.ask(

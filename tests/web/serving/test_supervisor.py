@@ -67,7 +67,7 @@ def supervise(*names: str) -> Iterator[subprocess.Popen[str]]:
             supervisor.kill()  # where the test has failed, and it runs on; its charges end with it
 
 
-def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
+def test_crashing_child_restarted_with_backoff() -> None:
     with supervise("crashing") as supervisor:
         time.sleep(3)
         supervisor.terminate()
@@ -77,7 +77,7 @@ def test_crashing_charge_is_started_again_ever_more_slowly() -> None:
     assert said.endswith("ended\n")
 
 
-def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
+def test_hanging_child_restarted() -> None:
     with supervise("hanging") as supervisor:
         assert supervisor.stdout is not None
         lines = [supervisor.stdout.readline() for _ in range(3)]
@@ -88,7 +88,7 @@ def test_one_that_hangs_is_started_again_and_what_it_was_at_is_known() -> None:
     assert "hanging was killed by SIGKILL; restarting it" in log
 
 
-def test_one_that_beats_or_waits_for_its_database_is_left_alone() -> None:
+def test_waiting_child_left_alone() -> None:
     with supervise("beating") as supervisor:
         assert supervisor.stdout is not None
         assert sorted(supervisor.stdout.readline() for _ in range(2)) == ["beaten\n", "started\n"]
@@ -98,7 +98,7 @@ def test_one_that_beats_or_waits_for_its_database_is_left_alone() -> None:
     assert (said, log) == ("ended\n", "")
 
 
-def test_second_signal_does_not_wait_for_a_charge_that_does_not_end() -> None:
+def test_second_signal_kills() -> None:
     with supervise("stubborn") as supervisor:
         assert supervisor.stdout is not None
         lines = [supervisor.stdout.readline() for _ in range(2)]
@@ -113,7 +113,7 @@ def test_second_signal_does_not_wait_for_a_charge_that_does_not_end() -> None:
     assert not Path(f"/proc/{process}").exists()
 
 
-def test_waits_grow_to_a_limit_and_begin_anew_for_a_steady_charge(caplog: pytest.LogCaptureFixture) -> None:
+def test_backoff_grows_and_resets(caplog: pytest.LogCaptureFixture) -> None:
     charge = Charge("it", lambda: None, signal.SIGKILL)
     charge.started = time.monotonic()
     waits = []
@@ -127,7 +127,7 @@ def test_waits_grow_to_a_limit_and_begin_anew_for_a_steady_charge(caplog: pytest
     assert charge.start_at - time.monotonic() <= FIRST_WAIT_S
 
 
-def test_how_it_ended_in_words() -> None:
+def test_exit_description() -> None:
     child = subprocess.Popen(["sleep", "60"])
     child.kill()
     _, status = os.waitpid(child.pid, 0)

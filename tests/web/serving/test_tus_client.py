@@ -38,7 +38,7 @@ def from_the_page(language: str, address: str) -> str:
     return str(found).replace("https://palio.example.org", address).replace("mednist", "vowels")
 
 
-def test_curl_as_on_the_page(platform: tuple[Running, str], tmp_path: Path) -> None:
+def test_curl_commands_of_page(platform: tuple[Running, str], tmp_path: Path) -> None:
     if not (shutil.which("curl") and shutil.which("jq")):
         lacking("there is no `curl` or no `jq`")
     server, token = platform
@@ -49,7 +49,7 @@ def test_curl_as_on_the_page(platform: tuple[Running, str], tmp_path: Path) -> N
     assert '"state": "queued"' in done.stdout, done.stdout + done.stderr
 
 
-def test_tuspy_as_on_the_page(platform: tuple[Running, str], tmp_path: Path) -> None:
+def test_tuspy_commands_of_page(platform: tuple[Running, str], tmp_path: Path) -> None:
     server, token = platform
     content = context_zip(extra=os.urandom(SIZE))
     (tmp_path / "submission.zip").write_bytes(content)
@@ -59,7 +59,7 @@ def test_tuspy_as_on_the_page(platform: tuple[Running, str], tmp_path: Path) -> 
     assert digest(content) in done.stdout, done.stdout + done.stderr
 
 
-def test_tuspy_resumes_and_is_checked(platform: tuple[Running, str], tmp_path: Path) -> None:
+def test_tuspy_resumes(platform: tuple[Running, str], tmp_path: Path) -> None:
     server, token = platform
     content = context_zip(extra=os.urandom(3 * CHUNK))
     path = tmp_path / "submission.zip"

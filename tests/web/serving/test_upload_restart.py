@@ -41,7 +41,7 @@ def kill_all(server: Running) -> None:
     server.process.wait(30)
 
 
-def test_upload_goes_on_after_the_server_was_killed(tmp_path: Path) -> None:
+def test_upload_resumes_after_server_kill(tmp_path: Path) -> None:
     data, path = tmp_path / "data", tmp_path / "model.zip"
     content = context_zip(extra=os.urandom(100_000_000))
     path.write_bytes(content)

@@ -18,14 +18,14 @@ def kept(world: World) -> list[Path]:
     return sorted(settings.FOLDERS.bundles.glob(f".{version.digest}-*.json"))
 
 
-def test_bundle_that_was_read_apart_is_the_same_in_every_field(world: World) -> None:
+def test_bundle_read_in_process_equal(world: World) -> None:
     version = world.challenge.current
     assert version
     bundles._read.cache_clear()
     assert bundle_of(version) == read_bundle(bundle_path(settings.FOLDERS, version.digest))
 
 
-def test_what_was_read_is_kept_and_not_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bundle_cached(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = current_bundle(world.challenge)
     assert len(kept(world)) == 1
     bundles._read.cache_clear()
@@ -34,7 +34,7 @@ def test_what_was_read_is_kept_and_not_read_again(world: World, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b'{"bundle": {}}', b"\xff"])
-def test_what_was_read_is_made_again_if_it_is_missing_or_damaged(world: World, content: bytes | None) -> None:
+def test_bundle_cache_missing_or_damaged(world: World, content: bytes | None) -> None:
     before = reading_of(world.challenge.current)  # type: ignore[arg-type]
     (place,) = kept(world)
     place.unlink() if content is None else place.write_bytes(content)
@@ -44,7 +44,7 @@ def test_what_was_read_is_made_again_if_it_is_missing_or_damaged(world: World, c
     assert kept(world) == [place]
 
 
-def test_what_another_version_has_read_is_removed(world: World) -> None:
+def test_bundle_cache_of_other_version_removed(world: World) -> None:
     current_bundle(world.challenge)
     (place,) = kept(world)
     other = place.with_name(place.name.replace("-", "-0.0.1-", 1))

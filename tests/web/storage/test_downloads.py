@@ -35,7 +35,7 @@ def bundle(tmp_path: Path) -> Bundle:
     return read_bundle(write_bundle(tmp_path, yaml=yaml))
 
 
-def test_downloads_leave_out_hidden_data_in_a_public_folder(bundle: Bundle) -> None:
+def test_downloads_without_hidden_data(bundle: Bundle) -> None:
     (bundle.root / "data" / "link.txt").symlink_to("truth/answers.csv")
     listed = {found.kind: [name for name, _ in found.files] for found in downloads(bundle, NOW)}
     assert listed == {
@@ -45,12 +45,12 @@ def test_downloads_leave_out_hidden_data_in_a_public_folder(bundle: Bundle) -> N
     }
 
 
-def test_downloads_of_a_phase_that_has_not_begun_are_for_helpers_alone(bundle: Bundle) -> None:
+def test_downloads_before_phase_organizer_only(bundle: Bundle) -> None:
     assert downloads(bundle, datetime(2025, 1, 1, tzinfo=UTC)) == []
     assert len(downloads(bundle, None)) == 3
 
 
-def test_solutions_are_for_helpers_alone(bundle: Bundle) -> None:
+def test_solutions_organizer_only(bundle: Bundle) -> None:
     for name in ("best/answers.csv", "code.zip"):
         (bundle.root / name).parent.mkdir(exist_ok=True)
         (bundle.root / name).write_text(name)

@@ -18,7 +18,7 @@ from palio.web.templatetags.palio import about, coded
         ("<b> and `", "&lt;b&gt; and `"),
     ],
 )
-def test_coded_shows_what_stands_between_backticks_as_code_and_escapes_all(said: str, shown: str) -> None:
+def test_coded_backticks_escaped(said: str, shown: str) -> None:
     assert coded(said) == shown
 
 
@@ -26,5 +26,5 @@ def test_coded_shows_what_stands_between_backticks_as_code_and_escapes_all(said:
     ("seconds", "shown"),
     [(0, "shortly"), (0.9, "shortly"), (1.2, "in about 1 s"), (45.4, "in about 45 s"), (150, "in about 2 min 30 s")],
 )
-def test_about_says_no_more_than_is_known(seconds: float, shown: str) -> None:
+def test_about_precision(seconds: float, shown: str) -> None:
     assert about(timedelta(seconds=seconds)) == shown

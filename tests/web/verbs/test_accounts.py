@@ -11,7 +11,7 @@ from palio.web.verbs import accounts
 Browser = Callable[..., Client]
 
 
-def test_reset_link_lets_choose_a_password_once(world: World, browser: Browser) -> None:
+def test_reset_link_works_once(world: World, browser: Browser) -> None:
     path = accounts.reset_link(world.dave, actor=world.ada)
     client = browser()
     form = client.get(path, follow=True)
@@ -24,24 +24,24 @@ def test_reset_link_lets_choose_a_password_once(world: World, browser: Browser) 
     assert "password1" not in browser().get(path, follow=True).text
 
 
-def test_reset_link_of_an_account_that_is_off_is_refused(world: World) -> None:
+def test_reset_link_deactivated_account(world: World) -> None:
     accounts.set_active(world.dave, False, actor=world.ada)
     world.dave.refresh_from_db()
     assert code_of(lambda: accounts.reset_link(world.dave, actor=world.ada)) == "account-inactive"
 
 
-def test_set_active_signs_out_at_once(world: World, browser: Browser) -> None:
+def test_set_active_signs_out(world: World, browser: Browser) -> None:
     client = browser(world.dave)
     assert client.get("/account/").status_code == 200
     accounts.set_active(world.dave, False, actor=world.ada)
     assert client.get("/account/").status_code == 302
 
 
-def test_set_active_of_oneself_is_refused(world: World) -> None:
+def test_set_active_own_account(world: World) -> None:
     assert code_of(lambda: accounts.set_active(world.ada, False, actor=world.ada)) == "account-own"
 
 
-def test_set_publisher_lets_publish(world: World, browser: Browser) -> None:
+def test_set_publisher(world: World, browser: Browser) -> None:
     assert browser(world.dave).get("/publish/").status_code == 403
     accounts.set_publisher(world.dave, True, actor=world.ada)
     world.dave.refresh_from_db()

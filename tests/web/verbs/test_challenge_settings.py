@@ -16,17 +16,17 @@ def test_set_visibility_and_joining_leave_events(world: World) -> None:
     assert [event.kind for event in Event.objects.all()] == ["challenge.shown", "challenge.joining"]
 
 
-def test_set_visibility_back_to_draft_after_submissions_is_refused(world: World) -> None:
+def test_set_visibility_draft_after_submissions(world: World) -> None:
     add_submission(world, world.team, world.bob)
     assert code_of(lambda: settings.set_visibility(world.challenge, "draft", actor=world.alice)) == "challenge-in-use"
 
 
-def test_set_visibility_of_what_has_no_version_is_refused(world: World) -> None:
+def test_set_visibility_without_version(world: World) -> None:
     empty = Challenge.objects.create(slug="empty")
     assert code_of(lambda: settings.set_visibility(empty, "published", actor=world.ada)) == "challenge-empty"
 
 
 @pytest.mark.parametrize("word", ["", "public", "DRAFT"])
-def test_set_to_an_unknown_word_is_refused(world: World, word: str) -> None:
+def test_set_unknown_value(world: World, word: str) -> None:
     assert code_of(lambda: settings.set_visibility(world.challenge, word, actor=world.alice)) == "value-unknown"
     assert code_of(lambda: settings.set_joining(world.challenge, word, actor=world.alice)) == "value-unknown"

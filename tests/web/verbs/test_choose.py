@@ -35,7 +35,7 @@ def shown(world: World) -> list[tuple[int | None, str]]:
     return [(row.rank, row.entry.label) for row in found.rows]
 
 
-def test_team_chooses_one_and_cannot_take_it_off(world: World, tmp_path: Path) -> None:
+def test_choose_one_cannot_be_removed(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, "Add")
     first = add_submission(world.team, scores=scores(0.6))
     second = add_submission(world.team, scores=scores(0.9), minute=1)
@@ -53,7 +53,7 @@ def test_team_chooses_one_and_cannot_take_it_off(world: World, tmp_path: Path) -
     assert Event.objects.order_by("id").last().detail == {"replaced": [first.pk]}  # type: ignore[union-attr]
 
 
-def test_team_takes_its_submission_off(world: World, tmp_path: Path) -> None:
+def test_choose_removed(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, "Add_And_Delete")
     first = add_submission(world.team, scores=scores(0.6))
     rival = add_submission(world.rivals, scores=scores(0.7))
@@ -66,7 +66,7 @@ def test_team_takes_its_submission_off(world: World, tmp_path: Path) -> None:
     assert Event.objects.filter(kind="submission.taken-off-leaderboard").count() == 1
 
 
-def test_team_has_several_rows(world: World, tmp_path: Path) -> None:
+def test_choose_several_rows(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, "Add_And_Delete_Multiple")
     own = [add_submission(world.team, scores=scores(0.5 + place / 10), minute=place) for place in range(3)]
     for each in (own[0], own[2]):
@@ -76,7 +76,7 @@ def test_team_has_several_rows(world: World, tmp_path: Path) -> None:
     assert shown(world) == [(1, own[0].pk)]
 
 
-def test_every_submission_is_shown(world: World, tmp_path: Path) -> None:
+def test_all_submissions_shown(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, "Force_Latest_Multiple")
     own = [add_submission(world.team, scores=scores(0.5 + place / 10), minute=place) for place in range(2)]
     assert shown(world) == [(1, own[1].pk), (2, own[0].pk)]
@@ -84,7 +84,7 @@ def test_every_submission_is_shown(world: World, tmp_path: Path) -> None:
     assert code_of(lambda: put_on_leaderboard(own[0], world.bob)) == "leaderboard-automatic"
 
 
-def test_what_cannot_be_put_on_the_leaderboard(world: World, tmp_path: Path) -> None:
+def test_choose_refused(world: World, tmp_path: Path) -> None:
     use(world, tmp_path, "Add_And_Delete")
     failed = add_submission(world.team, failure="predict-exit")
     judged = add_submission(world.team, scores=scores(0.9), minute=1, disqualified="copied")
@@ -96,7 +96,7 @@ def test_what_cannot_be_put_on_the_leaderboard(world: World, tmp_path: Path) -> 
     assert codes == ["submission-unscored", "submission-disqualified", "submission-withdrawn"]
 
 
-def test_page_has_the_buttons(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_choose_buttons(world: World, tmp_path: Path, browser: Browser) -> None:
     use(world, tmp_path, "Add_And_Delete")
     submission = add_submission(world.team, scores=scores(0.6))
     page, address = f"/s/{submission.pk}/", f"/s/{submission.pk}/leaderboard/"
@@ -110,7 +110,7 @@ def test_page_has_the_buttons(world: World, tmp_path: Path, browser: Browser) ->
     assert "No team has put a submission" in browser(None).get("/c/mednist/leaderboard/").text
 
 
-def test_api_says_what_can_be_done(world: World, tmp_path: Path, browser: Browser) -> None:
+def test_choose_in_api(world: World, tmp_path: Path, browser: Browser) -> None:
     use(world, tmp_path, "Add_And_Delete")
     submission = add_submission(world.team, scores=scores(0.6))
     address, bob = f"/api/v1/submissions/{submission.pk}", browser(world.bob)
@@ -125,7 +125,7 @@ def test_api_says_what_can_be_done(world: World, tmp_path: Path, browser: Browse
 
 
 @pytest.mark.parametrize("rule", ["Force_Best", "Force_Last"])
-def test_nothing_to_choose(world: World, tmp_path: Path, rule: str) -> None:
+def test_choose_without_rule(world: World, tmp_path: Path, rule: str) -> None:
     use(world, tmp_path, rule)
     submission = add_submission(world.team, scores=scores(0.6))
     assert choice_of(submission) is None

@@ -81,7 +81,7 @@ receive_chunk.UploadFolder.refuse_full = staticmethod(refuse_then_fill)
 
 
 @pytest.mark.parametrize("fill", [BEFORE, MEANWHILE], ids=["before", "meanwhile"])
-def test_disk_that_fills_refuses_and_loses_nothing(tmp_path: Path, fill: tuple[str, str]) -> None:
+def test_disk_full_loses_nothing(tmp_path: Path, fill: tuple[str, str]) -> None:
     uploads = tmp_path / "data" / "uploads"
     uploads.mkdir(parents=True)
     (tmp_path / "data/big").write_bytes(bytes(12_000_000))

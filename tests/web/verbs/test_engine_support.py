@@ -17,6 +17,7 @@ from palio.core.errors import PalioError
 from palio.engines import ENGINES, WITHOUT_IMAGES
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.docker import DockerEngine
+from palio.engines.kubernetes import KubernetesEngine
 from palio.web.models import ControllerBeat, StoredFile
 from palio.web.verbs.engine_support import left_out
 from palio.web.verbs.submit import submit
@@ -42,13 +43,14 @@ def for_anyone(settings: pytest.MonkeyPatch, yes: bool = True) -> None:
     settings.CONFIGURATION = replace(settings.CONFIGURATION, engine="auto", anyone_on_bubblewrap=yes)  # type: ignore[attr-defined]
 
 
-def test_names_of_engines_without_images_are_what_they_say_themselves() -> None:
+def test_engines_without_images_named() -> None:
     says = {"docker": DockerEngine.loads_images, "bubblewrap": BubblewrapEngine.loads_images}
+    says["kubernetes"] = KubernetesEngine.loads_images
     assert says.keys() == set(ENGINES)
     assert {name for name, loads in says.items() if not loads} == WITHOUT_IMAGES
 
 
-def test_what_is_left_out_by_engine_and_person(world: World, settings: pytest.MonkeyPatch) -> None:
+def test_kinds_by_engine_and_person(world: World, settings: pytest.MonkeyPatch) -> None:
     for_anyone(settings)
     assert left_out(KINDS, world.bob) == {}  # nobody knows yet
     finds("docker")
@@ -61,7 +63,7 @@ def test_what_is_left_out_by_engine_and_person(world: World, settings: pytest.Mo
     assert left_out(KINDS, world.ada) == {SubmissionKind.IMAGE: NO_IMAGES}
 
 
-def test_page_and_api_offer_what_the_engine_evaluates(takes_all: World, settings: pytest.MonkeyPatch) -> None:
+def test_kinds_offered_by_page_and_api(takes_all: World, settings: pytest.MonkeyPatch) -> None:
     for_anyone(settings)
     bob = Client(SERVER_NAME="127.0.0.1")
     bob.force_login(takes_all.bob, backend="allauth.account.auth_backends.AuthenticationBackend")
@@ -76,9 +78,7 @@ def test_page_and_api_offer_what_the_engine_evaluates(takes_all: World, settings
     assert offered() == (False, True, ["context", "results"], {"image": NO_IMAGES})
 
 
-def test_saved_image_is_refused_at_once_where_it_cannot_be_loaded(
-    takes_all: World, settings: pytest.MonkeyPatch
-) -> None:
+def test_saved_image_refused_without_loading_engine(takes_all: World, settings: pytest.MonkeyPatch) -> None:
     for_anyone(settings)
     finds("bubblewrap")
     file = upload(takes_all.team, takes_all.bob, context_zip())

@@ -15,7 +15,7 @@ from palio.web.verbs import invitations
 from palio.web.verbs.joining import decide
 
 
-def test_accept_into_a_team_once(world: World) -> None:
+def test_accept_team_invitation_once(world: World) -> None:
     join(world, world.dave)
     _, code = invitations.invite(world.bob, team=world.team)
     invitations.accept(code, world.dave)
@@ -23,7 +23,7 @@ def test_accept_into_a_team_once(world: World) -> None:
     assert code_of(lambda: invitations.accept(code, world.carol)) == "invitation-invalid"
 
 
-def test_accept_into_a_team_by_no_participant_keeps_the_link(world: World) -> None:
+def test_accept_team_invitation_not_joined(world: World) -> None:
     _, code = invitations.invite(world.bob, team=world.team)
     assert code_of(lambda: invitations.accept(code, world.dave)) == "not-a-participant"
     join(world, world.dave)
@@ -31,7 +31,7 @@ def test_accept_into_a_team_by_no_participant_keeps_the_link(world: World) -> No
     assert own_team(world.challenge, world.dave) == world.team
 
 
-def test_accept_into_a_challenge_that_is_joined_by_invitation_alone(world: World) -> None:
+def test_accept_challenge_invitation(world: World) -> None:
     Challenge.objects.update(joining="invitation")
     _, code = invitations.invite(world.alice, challenge=Challenge.objects.get(slug="mednist"))
     assert code_of(lambda: invitations.accept(code, world.dave)) == "terms-not-accepted"
@@ -39,7 +39,7 @@ def test_accept_into_a_challenge_that_is_joined_by_invitation_alone(world: World
     assert Registration.objects.get(user=world.dave).state == "approved"
 
 
-def test_accept_into_a_challenge_changes_an_earlier_no(world: World) -> None:
+def test_accept_challenge_invitation_after_refusal(world: World) -> None:
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     decide(registration, approve=False, actor=world.alice)
     _, code = invitations.invite(world.alice, challenge=world.challenge)
@@ -48,14 +48,14 @@ def test_accept_into_a_challenge_changes_an_earlier_no(world: World) -> None:
     assert registration.state == "approved"
 
 
-def test_only_a_hash_of_the_code_is_kept(world: World) -> None:
+def test_invitation_code_hashed(world: World) -> None:
     invitation, code = invitations.invite(world.ada)
     row = Invitation.objects.values().get(pk=invitation.pk)
     assert all(code not in str(value) for value in row.values())
 
 
 @pytest.mark.parametrize("how", ["unknown", "expired", "taken back"])
-def test_find_invitation_that_is_over_is_refused(world: World, how: str) -> None:
+def test_find_invitation_expired(world: World, how: str) -> None:
     invitation, code = invitations.invite(world.ada)
     match how:
         case "unknown":
@@ -68,14 +68,14 @@ def test_find_invitation_that_is_over_is_refused(world: World, how: str) -> None
     assert how == "unknown" or invitations.open_invitations(Q()) == []
 
 
-def test_take_for_account_lets_one_person_in(world: World) -> None:
+def test_take_for_account_once(world: World) -> None:
     invitation, code = invitations.invite(world.ada)
     assert invitations.take_for_account(invitation.id, world.dave)
     assert not invitations.take_for_account(invitation.id, world.carol)
     assert code_of(lambda: invitations.find_invitation(code, world.carol)) == "invitation-invalid"
 
 
-def test_take_for_account_with_a_challenges_link_keeps_it_for_that_person(world: World) -> None:
+def test_take_for_account_keeps_challenge_link(world: World) -> None:
     invitation, code = invitations.invite(world.alice, challenge=world.challenge)
     assert invitations.take_for_account(invitation.id, world.dave)
     assert code_of(lambda: invitations.accept(code, world.olga, terms_digest=TERMS)) == "invitation-invalid"

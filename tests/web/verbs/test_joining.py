@@ -27,7 +27,7 @@ def add_submission(world: World, team: Team, user: User) -> None:
     Submission.objects.create(challenge=world.challenge, phase="Final", team=team, user=user, file=file)
 
 
-def test_join_an_open_challenge_makes_a_team_of_one_and_notes_the_terms(world: World) -> None:
+def test_join_open_challenge(world: World) -> None:
     registration = join(world, world.dave)
     assert registration.state == "approved"
     assert registration.terms_version == world.challenge.current
@@ -39,17 +39,17 @@ def test_join_an_open_challenge_makes_a_team_of_one_and_notes_the_terms(world: W
     assert [event.kind for event in Event.objects.all()] == ["team.made", "registration.made"]
 
 
-def test_join_where_the_name_is_a_teams_already_takes_the_next(world: World) -> None:
+def test_join_team_name_taken(world: World) -> None:
     Team.objects.filter(pk=world.team.pk).update(name="Dave")
     join(world, world.dave)
     assert Membership.objects.get(user=world.dave).team.name == "dave 2"
 
 
-def test_join_without_the_terms_is_refused(world: World) -> None:
+def test_join_without_terms(world: World) -> None:
     assert code_of(lambda: joining.join(world.challenge, world.dave)) == "terms-not-accepted"
 
 
-def test_join_with_terms_that_have_changed_since_is_refused(world: World) -> None:
+def test_join_terms_changed(world: World) -> None:
     assert code_of(lambda: joining.join(world.challenge, world.dave, terms_digest="0" * 64)) == "terms-changed"
 
 
@@ -61,17 +61,17 @@ def test_join_with_terms_that_have_changed_since_is_refused(world: World) -> Non
         ("joining", "invitation", "invitation-needed"),
     ],
 )
-def test_join_what_is_not_open_is_refused(world: World, field: str, value: str, code: str) -> None:
+def test_join_closed(world: World, field: str, value: str, code: str) -> None:
     setattr(world.challenge, field, value)
     world.challenge.save()
     assert code_of(lambda: join(world, world.dave)) == code
 
 
-def test_join_twice_is_refused(world: World) -> None:
+def test_join_twice(world: World) -> None:
     assert code_of(lambda: join(world, world.bob)) == "already-joined"
 
 
-def test_join_by_approval_is_pending_until_an_organizer_decides(world: World) -> None:
+def test_join_by_approval(world: World) -> None:
     Challenge.objects.update(joining="approval")
     world.challenge.refresh_from_db()
     registration = join(world, world.dave)
@@ -83,14 +83,14 @@ def test_join_by_approval_is_pending_until_an_organizer_decides(world: World) ->
     assert own_team(world.challenge, world.dave) is not None
 
 
-def test_decide_against_somebody_keeps_them_out_and_removes_their_team(world: World) -> None:
+def test_decide_refused_removes_team(world: World) -> None:
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     joining.decide(registration, approve=False, actor=world.alice)
     assert not Team.objects.filter(pk=world.rivals.pk).exists()
     assert code_of(lambda: join(world, world.carol)) == "join-request-refused"
 
 
-def test_refusing_somebody_with_submissions_is_refused(world: World) -> None:
+def test_decide_refused_with_submissions(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     assert code_of(lambda: joining.decide(registration, approve=False, actor=world.alice)) == (
@@ -98,7 +98,7 @@ def test_refusing_somebody_with_submissions_is_refused(world: World) -> None:
     )
 
 
-def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -> None:
+def test_withdraw_and_join_again(world: World) -> None:
     joining.withdraw(world.challenge, world.carol)
     assert Registration.objects.get(challenge=world.challenge, user=world.carol).state == "withdrawn"
     assert not Team.objects.filter(pk=world.rivals.pk).exists()
@@ -106,24 +106,24 @@ def test_withdraw_ends_taking_part_and_joining_again_starts_anew(world: World) -
     assert join(world, world.carol).state == "approved"
 
 
-def test_withdraw_after_submitting_keeps_the_team_for_a_return(world: World) -> None:
+def test_withdraw_after_submitting_keeps_team(world: World) -> None:
     add_submission(world, world.rivals, world.carol)
     joining.withdraw(world.challenge, world.carol)
     join(world, world.carol)
     assert own_team(world.challenge, world.carol) == world.rivals
 
 
-def test_withdraw_of_the_captain_of_others_is_refused(world: World) -> None:
+def test_withdraw_captain_with_members(world: World) -> None:
     assert code_of(lambda: joining.withdraw(world.challenge, world.bob)) == "captain-cannot-leave"
 
 
-def test_withdraw_of_somebody_who_was_refused_does_not_reopen_the_door(world: World) -> None:
+def test_withdraw_after_refusal(world: World) -> None:
     registration = Registration.objects.get(challenge=world.challenge, user=world.carol)
     joining.decide(registration, approve=False, actor=world.alice)
     assert code_of(lambda: joining.withdraw(world.challenge, world.carol)) == "not-a-participant"
 
 
-def test_accept_terms_of_a_later_version(world: World, tmp_path: Path) -> None:
+def test_accept_terms_of_later_version(world: World, tmp_path: Path) -> None:
     registration = join(world, world.dave)
     folder = write_bundle(tmp_path / "vowels")
     (folder / "terms.md").write_text("Be kind.\n")

@@ -27,7 +27,7 @@ def alice(db: None) -> User:
     return User.objects.create_user("alice")
 
 
-def test_publish_makes_a_challenge_its_first_version_and_an_organizer(small_bundle: Path, alice: User) -> None:
+def test_publish_new_challenge(small_bundle: Path, alice: User) -> None:
     version = publish(small_bundle, actor=alice, note="The first.")
     challenge = Challenge.objects.get()
     assert (challenge.slug, challenge.visibility, challenge.joining) == ("vowels", "published", "open")
@@ -39,7 +39,7 @@ def test_publish_makes_a_challenge_its_first_version_and_an_organizer(small_bund
     assert [event.kind for event in Event.objects.all()] == ["role.granted", "challenge.published", "challenge.shown"]
 
 
-def test_publish_as_draft_is_a_draft_until_it_is_published_again(small_bundle: Path, alice: User) -> None:
+def test_publish_draft(small_bundle: Path, alice: User) -> None:
     first = publish(small_bundle, actor=alice, draft=True)
     assert Challenge.objects.get().visibility == "draft"
     second = publish(small_bundle, actor=alice)
@@ -47,7 +47,7 @@ def test_publish_as_draft_is_a_draft_until_it_is_published_again(small_bundle: P
     assert Challenge.objects.get().visibility == "published"
 
 
-def test_publish_of_the_same_content_does_nothing_and_says_so(small_bundle: Path, alice: User) -> None:
+def test_publish_same_content(small_bundle: Path, alice: User) -> None:
     first = publish_bundle(small_bundle, actor=alice)
     events = Event.objects.count()
     again = publish_bundle(small_bundle, actor=alice)
@@ -56,7 +56,7 @@ def test_publish_of_the_same_content_does_nothing_and_says_so(small_bundle: Path
     assert Event.objects.count() == events
 
 
-def test_publish_of_changed_content_is_a_version_with_its_difference(write: Write, alice: User) -> None:
+def test_publish_changed_content(write: Write, alice: User) -> None:
     publish(write(YAML), actor=alice)
     changed = YAML.replace("precision: 3", "precision: 2").replace("auto_approve: true", "auto_approve: false")
     version = publish(write(changed), actor=alice)
@@ -69,12 +69,12 @@ def test_publish_of_changed_content_is_a_version_with_its_difference(write: Writ
     assert (challenge.joining, challenge.current, challenge.leaderboard_revision) == ("approval", version, 2)
 
 
-def test_publish_by_the_platform_itself_has_no_organizer(small_bundle: Path, db: None) -> None:
+def test_publish_by_platform(small_bundle: Path, db: None) -> None:
     assert publish(small_bundle, actor=None, slug="letters").challenge.slug == "letters"
     assert not Role.objects.exists()
 
 
-def test_publish_of_a_faulty_bundle_lists_all_problems_and_keeps_nothing(write: Write, alice: User) -> None:
+def test_publish_faulty_bundle(write: Write, alice: User) -> None:
     folder = write(YAML)
     (folder / "overview.md").write_text("")
     (folder / "reference_data" / "answers.csv").unlink()
@@ -85,7 +85,7 @@ def test_publish_of_a_faulty_bundle_lists_all_problems_and_keeps_nothing(write: 
     assert not Challenge.objects.exists()
 
 
-def test_publish_under_a_name_of_others_is_refused(world: World, write: Write) -> None:
+def test_publish_slug_taken(world: World, write: Write) -> None:
     folder = write(YAML)
     assert code_of(lambda: publish(folder, actor=world.olga, slug="mednist")) == "slug-taken"
     assert code_of(lambda: publish(folder, actor=world.sam, slug="mednist")) == "slug-taken"
@@ -94,22 +94,22 @@ def test_publish_under_a_name_of_others_is_refused(world: World, write: Write) -
 
 
 @pytest.mark.parametrize("slug", ["", "Two Words", "é", "a" * 61, "../up"])
-def test_publish_under_a_name_that_fits_no_address_is_refused(small_bundle: Path, alice: User, slug: str) -> None:
+def test_publish_invalid_slug(small_bundle: Path, alice: User, slug: str) -> None:
     assert code_of(lambda: publish(small_bundle, actor=alice, slug=slug)) == "slug-invalid"
 
 
-def test_publish_to_an_archived_challenge_is_refused(small_bundle: Path, world: World) -> None:
+def test_publish_archived_challenge(small_bundle: Path, world: World) -> None:
     Challenge.objects.filter(slug="mednist").update(visibility="archived")
     assert code_of(lambda: publish(small_bundle, actor=world.alice, slug="mednist")) == "publish-archived"
 
 
-def test_publish_of_a_draft_of_what_is_published_is_refused(small_bundle: Path, world: World) -> None:
+def test_publish_draft_of_published(small_bundle: Path, world: World) -> None:
     assert code_of(lambda: publish(small_bundle, actor=world.alice, slug="mednist", draft=True)) == (
         "publish-not-draft"
     )
 
 
-def test_publish_without_a_phase_that_has_submissions_is_refused(write: Write, world: World) -> None:
+def test_publish_without_used_phase(write: Write, world: World) -> None:
     file = StoredFile.objects.create(
         team=world.team, name="a.csv", kind="results", size_bytes=1, sha256="0" * 64, created_by=world.bob
     )

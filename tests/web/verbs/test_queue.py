@@ -49,7 +49,7 @@ def order(queue: list[Waiting], recent: list[Start] | None = None) -> list[str]:
         ([], ["1a"], []),
     ],
 )
-def test_in_turn(queue: list[str], recent: list[str], expected: list[str]) -> None:
+def test_queue_order(queue: list[str], recent: list[str], expected: list[str]) -> None:
     assert order(waiting(*queue), starts(*recent)) == expected
 
 
@@ -57,7 +57,7 @@ TEAMS = st.sampled_from(["1a", "1b", "1c", "2d", "2e", "3f"])
 
 
 @given(st.lists(TEAMS, max_size=40), st.lists(TEAMS, max_size=10))
-def test_in_turn_is_fair(queue: list[str], recent: list[str]) -> None:
+def test_queue_order_fair(queue: list[str], recent: list[str]) -> None:
     found = order(waiting(*queue), starts(*recent))
     assert sorted(found) == sorted(queue)
     for challenge in "123":  # while somebody of a challenge waits, no other is served twice in a row
@@ -73,7 +73,7 @@ def test_in_turn_is_fair(queue: list[str], recent: list[str]) -> None:
 
 
 @pytest.mark.django_db
-def test_places_of_those_that_wait(world: World) -> None:
+def test_queue_positions(world: World) -> None:
     first = add_submission(world.team, world.bob)
     second = add_submission(world.team, world.bob, extra=b"2")
     third = add_submission(world.rivals, world.carol)
@@ -95,7 +95,7 @@ def test_places_of_those_that_wait(world: World) -> None:
 
 
 @pytest.mark.django_db
-def test_waits_follow_from_how_long_others_took(world: World) -> None:
+def test_queue_estimated_waits(world: World) -> None:
     """One slot, taken by one that has run for 20 of the usual 60 seconds."""
     now = timezone.now()
     for number, seconds in enumerate((50, 60, 900)):

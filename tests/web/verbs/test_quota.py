@@ -46,7 +46,7 @@ def at(submission: Submission, state: State) -> Submission:
         ("{score: organizer}", "", "results", []),
     ],
 )
-def test_cancelling_counts_where_a_log_of_hidden_data_is_shown(
+def test_cancel_counts_with_hidden_log_shown(
     world: World, tmp_path: Path, logs: str, final: str, kind: str, counts: list[State]
 ) -> None:
     submission = add_submission(with_logs(world, tmp_path, logs, final).team, state=State.BUILD, kind=kind)
@@ -57,14 +57,14 @@ def test_cancelling_counts_where_a_log_of_hidden_data_is_shown(
     assert found == counts
 
 
-def test_cancelling_a_scoring_of_what_is_there_counts_by_the_scorers_log_alone(world: World, tmp_path: Path) -> None:
+def test_cancel_rescore_counts_by_score_log(world: World, tmp_path: Path) -> None:
     submission = add_submission(with_logs(world, tmp_path, "{predict: full}").team, state=State.SCORE)
     attempt = submission.attempts.get()
     attempt.source, attempt.purpose = attempt, Purpose.RESCORE
     assert not cancelling_counts(attempt)
 
 
-def test_cancel_that_counts_is_refused_until_one_knows(world: World, tmp_path: Path) -> None:
+def test_cancel_counting_unconfirmed(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: tail}")
     submission = at(submit(upload(world.team, world.bob, context_zip()), world.bob).submission, State.PREDICT)
     with pytest.raises(PalioError) as error:
@@ -77,7 +77,7 @@ def test_cancel_that_counts_is_refused_until_one_knows(world: World, tmp_path: P
     assert Event.objects.filter(kind="attempt.cancel-requested").count() == 1
 
 
-def test_cancel_that_was_free_when_asked_for_stays_free(world: World, tmp_path: Path) -> None:
+def test_cancel_free_when_requested(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: tail}")
     submission = at(submit(upload(world.team, world.bob, context_zip()), world.bob).submission, State.BUILD)
     cancel(submission, world.bob, counts=True)
@@ -85,7 +85,7 @@ def test_cancel_that_was_free_when_asked_for_stays_free(world: World, tmp_path: 
     assert not is_charged(submission.attempts.get(), Verdict.CANCELLED, None)
 
 
-def test_cancelled_in_the_queue_does_not_count(world: World, tmp_path: Path) -> None:
+def test_cancel_queued_does_not_count(world: World, tmp_path: Path) -> None:
     with_logs(world, tmp_path, "{predict: full}", "    max_submissions: 1\n")
     submission = submit(upload(world.team, world.bob, context_zip()), world.bob).submission
     cancel(submission, world.bob)

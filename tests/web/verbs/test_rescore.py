@@ -51,9 +51,7 @@ def counted(submission: Submission) -> object:
     return submission.counted.scores if submission.counted else None
 
 
-def test_a_rerun_goes_through_all_stages_and_counts(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rerun_all_stages(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.programs = {**stepped.engine.programs, "score": scoring(0.5)}
     attempt = rerun(scored[0], world.alice)
     assert (attempt.number, attempt.purpose) == (2, "rerun")
@@ -62,16 +60,14 @@ def test_a_rerun_goes_through_all_stages_and_counts(
     assert counted(scored[0]) == {"accuracy": 0.5}
 
 
-def test_a_rerun_that_fails_leaves_the_score(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rerun_failed_keeps_score(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.programs = {**stepped.engine.programs, "score": exits}
     rerun(scored[0], world.alice)
     stepped.finish()
     assert (states(scored[0]), counted(scored[0]), scored[0].charged) == (["scored", "failed"], {"accuracy": 1.0}, True)
 
 
-def test_a_rerun_takes_a_charge_back_that_was_the_organizers_fault(stepped: SteppedController, world: World) -> None:
+def test_rerun_refunds_organizer_fault(stepped: SteppedController, world: World) -> None:
     def refuses(job: Job, output: Path) -> JobResult:
         (output / "problems.txt").write_text("all of it\n")
         return ended(exit_code=10)
@@ -88,9 +84,7 @@ def test_a_rerun_takes_a_charge_back_that_was_the_organizers_fault(stepped: Step
     assert not submission.charged
 
 
-def test_one_is_scored_again_without_running_it(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rescore_submission_without_running(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.programs = {"score": scoring(0.25)}
     attempt = rescore_one(scored[0], world.sam)
     stepped.finish()
@@ -103,13 +97,13 @@ def test_one_is_scored_again_without_running_it(
     assert before.read_text() == after.read_text()
 
 
-def test_one_at_a_time(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
+def test_one_running_at_a_time(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     rerun(scored[0], world.alice)
     assert code_of(lambda: rerun(scored[0], world.alice)) == "submission-unfinished"
     assert code_of(lambda: rescore_one(scored[0], world.alice)) == "submission-unfinished"
 
 
-def test_what_is_gone_cannot_be_run_again(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
+def test_rerun_file_deleted(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     scored[0].file.deleted = timezone.now()
     scored[0].file.save()
     assert code_of(lambda: rerun(scored[0], world.alice)) == "rerun-file-deleted"
@@ -120,9 +114,7 @@ def test_what_is_gone_cannot_be_run_again(stepped: SteppedController, world: Wor
     assert code_of(lambda: rescore_one(nothing.submission, world.alice)) == "predictions-gone"
 
 
-def test_a_phase_is_scored_again_and_applied_at_once(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rescore_phase_applied_at_once(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     values = iter((0.25, 0.75))
     stepped.engine.programs = {"score": lambda job, output: scoring(next(values))(job, output)}
     revision = Event.objects.count() and leaderboard_revision(world)
@@ -150,9 +142,7 @@ def test_a_phase_is_scored_again_and_applied_at_once(
     ]
 
 
-def test_one_without_a_new_score_has_none_once_applied(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rescore_without_new_score(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     values = iter((exits, score))
     stepped.engine.programs = {"score": lambda job, output: next(values)(job, output)}
     rescore = begin(world.challenge, "Final", world.alice)
@@ -167,7 +157,7 @@ def test_one_without_a_new_score_has_none_once_applied(
     assert [counted(each) for each in scored] == [None, {"accuracy": 1.0}]
 
 
-def test_faults_of_the_platform_keep_it_from_being_applied(
+def test_rescore_platform_faults_not_applied(
     stepped: SteppedController, world: World, scored: list[Submission]
 ) -> None:
     stepped.engine.faults["score"] = fault()
@@ -184,9 +174,7 @@ def test_faults_of_the_platform_keep_it_from_being_applied(
     assert [counted(each) for each in scored] == [{"accuracy": 1.0}] * 2
 
 
-def test_scoring_program_that_fails_on_all_keeps_it_from_being_applied(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rescore_all_failed_not_applied(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.programs = {"score": exits}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
@@ -198,9 +186,7 @@ def test_scoring_program_that_fails_on_all_keeps_it_from_being_applied(
     discard(rescore, world.alice)
 
 
-def test_predictions_that_a_stricter_program_refuses_all_may_be_applied(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_rescore_all_refused_applied(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.programs = {"score": refuses}
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.finish()
@@ -208,7 +194,7 @@ def test_predictions_that_a_stricter_program_refuses_all_may_be_applied(
     assert [counted(each) for each in scored] == [None, None]
 
 
-def test_a_discarded_one_stops(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
+def test_rescore_discarded_stops(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     stepped.engine.lasting.add("score")
     rescore = begin(world.challenge, "Final", world.alice)
     stepped.run_until(lambda: rescore.attempts.filter(state="score").exists())
@@ -219,15 +205,13 @@ def test_a_discarded_one_stops(stepped: SteppedController, world: World, scored:
     assert begin(world.challenge, "Final", world.alice).state == "running"
 
 
-def test_nothing_to_rescore(world: World) -> None:
+def test_rescore_nothing(world: World) -> None:
     assert code_of(lambda: begin(world.challenge, "Final", world.alice)) == "rescore-empty"
     assert code_of(lambda: begin(world.challenge, "Nothing", world.alice)) == "phase-unknown"
     assert not Rescore.objects.exists()
 
 
-def test_decisions_are_audited_and_change_the_board(
-    stepped: SteppedController, world: World, scored: list[Submission]
-) -> None:
+def test_decisions_audited_and_ranked(stepped: SteppedController, world: World, scored: list[Submission]) -> None:
     submission, revision = scored[0], leaderboard_revision(world)
     hide(submission, world.alice)
     hide(submission, world.alice)

@@ -8,7 +8,7 @@ from palio.web.models import Event, Role
 from palio.web.verbs import roles
 
 
-def test_grant_gives_a_role_in_place_of_another(world: World) -> None:
+def test_grant_replaces_role(world: World) -> None:
     roles.grant(world.challenge, "Dave", "viewer", actor=world.alice)
     role = roles.grant(world.challenge, "dave", "scorer", actor=world.alice)
     assert [given.kind for given in Role.objects.filter(user=world.dave)] == ["scorer"]
@@ -23,11 +23,11 @@ def test_grant_gives_a_role_in_place_of_another(world: World) -> None:
         ("alice", "viewer", "last-organizer"),
     ],
 )
-def test_grant_of_what_cannot_be_is_refused(world: World, name: str, kind: str, code: str) -> None:
+def test_grant_refused(world: World, name: str, kind: str, code: str) -> None:
     assert code_of(lambda: roles.grant(world.challenge, name, kind, actor=world.alice)) == code
 
 
-def test_revoke_takes_a_role_but_not_the_last_organizers(world: World) -> None:
+def test_revoke_last_organizer(world: World) -> None:
     roles.revoke(world.challenge, "sam", actor=world.alice)
     assert not Role.objects.filter(user=world.sam).exists()
     assert code_of(lambda: roles.revoke(world.challenge, "sam", actor=world.alice)) == "role-missing"

@@ -56,7 +56,7 @@ def add_submission(world: World, *, when: datetime = NOON, state: State | None =
     return submission
 
 
-def test_phase_that_has_not_opened_says_when(make: MakeWorld) -> None:
+def test_phase_not_open(make: MakeWorld) -> None:
     world = make()
     found = stands(world, datetime(2025, 12, 31, 23, 59, tzinfo=UTC))
     assert (code(found), found.back) == ("phase-not-open", datetime(2026, 1, 1, tzinfo=UTC))
@@ -65,12 +65,12 @@ def test_phase_that_has_not_opened_says_when(make: MakeWorld) -> None:
 
 
 @pytest.mark.parametrize(("second", "expected"), [(59, None), (60, "phase-closed")])
-def test_phase_closes_to_the_second(make: MakeWorld, second: int, expected: str | None) -> None:
+def test_phase_closes_on_time(make: MakeWorld, second: int, expected: str | None) -> None:
     world = make("end: 2026-06-01T12:01:00Z")
     assert code(stands(world, NOON + timedelta(seconds=second))) == expected
 
 
-def test_deadline_during_an_upload_counts_when_it_is_submitted(make: MakeWorld) -> None:
+def test_deadline_during_upload(make: MakeWorld) -> None:
     """The file is kept, for a phase that is open."""
     world = make("end: 2026-01-02")
     file = upload(world.team, world.bob, context_zip())
@@ -81,7 +81,7 @@ def test_deadline_during_an_upload_counts_when_it_is_submitted(make: MakeWorld) 
     assert (file.deleted, Submission.objects.count()) == (None, 0)
 
 
-def test_quota_of_a_day_is_counted_in_utc_and_comes_back(make: MakeWorld) -> None:
+def test_quota_per_utc_day(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 2", "max_submissions: 3")
     add_submission(world, when=NOON - timedelta(days=1))
     assert (stands(world).left_today, stands(world).left) == (2, 2)
@@ -91,7 +91,7 @@ def test_quota_of_a_day_is_counted_in_utc_and_comes_back(make: MakeWorld) -> Non
     assert (code(last), last.left) == ("quota-exhausted", 0)
 
 
-def test_quota_of_today_is_used_up(make: MakeWorld) -> None:
+def test_quota_exhausted(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 1")
     add_submission(world, when=NOON.replace(hour=0, minute=0))
     found = stands(world)
@@ -101,13 +101,13 @@ def test_quota_of_today_is_used_up(make: MakeWorld) -> None:
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
-def test_what_is_not_charged_uses_no_try(make: MakeWorld, state: State) -> None:
+def test_quota_ignores_uncounted(make: MakeWorld, state: State) -> None:
     world = make("max_submissions_per_day: 1")
     add_submission(world, state=state)
     assert (code(stands(world)), stands(world).used) == (None, 0)
 
 
-def test_one_at_a_time(make: MakeWorld) -> None:
+def test_one_running_at_a_time(make: MakeWorld) -> None:
     world = make()
     submission = add_submission(world, state=None)
     assert (code(stands(world)), stands(world).running, stands(world).used) == ("submission-running", 1, 1)
@@ -115,14 +115,14 @@ def test_one_at_a_time(make: MakeWorld) -> None:
     assert (code(stands(world)), stands(world).used) == (None, 0)
 
 
-def test_archived_challenge_takes_nothing(make: MakeWorld) -> None:
+def test_archived_challenge(make: MakeWorld) -> None:
     world = make()
     Challenge.objects.filter(pk=world.challenge.pk).update(visibility=Challenge.Visibility.ARCHIVED)
     world.team.challenge.refresh_from_db()
     assert code(stands(world)) == "challenge-archived"
 
 
-def test_kind_that_the_phase_does_not_take(make: MakeWorld) -> None:
+def test_kind_not_accepted(make: MakeWorld) -> None:
     world = make(kinds="context")
     with pytest.raises(PalioError) as error:
         submit(stored(world.team, world.bob), world.bob)
@@ -130,13 +130,13 @@ def test_kind_that_the_phase_does_not_take(make: MakeWorld) -> None:
     assert "`context`" in error.value.failure.message
 
 
-def test_all_phases_are_listed(make: MakeWorld) -> None:
+def test_all_phases_listed(make: MakeWorld) -> None:
     world = make()
     assert [each.phase.name for each in quotas_of(world.team, NOON)] == [PHASE]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_last_try_from_many_browsers_at_once_goes_to_one(make: MakeWorld) -> None:
+def test_last_submission_concurrent(make: MakeWorld) -> None:
     world = make("max_submissions_per_day: 1")
     files = [stored(world.team, world.bob, f"{number}.csv", ANSWERS | {"x": str(number)}) for number in range(6)]
     start, ended = threading.Barrier(len(files)), list[str]()

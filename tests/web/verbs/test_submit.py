@@ -18,7 +18,7 @@ def kinds(submission: Submission) -> list[str]:
     return list(Event.objects.filter(submission=submission).values_list("kind", flat=True))
 
 
-def test_submit_makes_a_submission_that_waits(world: World) -> None:
+def test_submit_queued(world: World) -> None:
     file = stored(world.team, world.bob)
     handed = submit(file, world.bea, note="  the first ")
     submission = handed.submission
@@ -35,7 +35,7 @@ def test_submit_makes_a_submission_that_waits(world: World) -> None:
     assert handed.notes == ()
 
 
-def test_submit_the_same_file_again_is_taken_and_said(world: World) -> None:
+def test_submit_same_file_again(world: World) -> None:
     file = stored(world.team, world.bob)
     end(submit(file, world.bob).submission, charged=True)
     handed = submit(file, world.bob)
@@ -44,7 +44,7 @@ def test_submit_the_same_file_again_is_taken_and_said(world: World) -> None:
     assert handed.notes[0].endswith(", which ended as scored")
 
 
-def test_submit_the_same_file_while_it_runs_is_refused(world: World) -> None:
+def test_submit_same_file_running(world: World) -> None:
     file = stored(world.team, world.bob)
     submit(file, world.bob)
     with pytest.raises(PalioError) as error:
@@ -53,7 +53,7 @@ def test_submit_the_same_file_while_it_runs_is_refused(world: World) -> None:
     assert Attempt.objects.count() == 1
 
 
-def test_submit_with_terms_that_have_changed_is_refused(world: World) -> None:
+def test_submit_terms_changed(world: World) -> None:
     file = stored(world.team, world.bob)
     Registration.objects.filter(user=world.bob).update(terms_digest="0" * 64)
     with pytest.raises(PalioError) as error:
@@ -61,13 +61,13 @@ def test_submit_with_terms_that_have_changed_is_refused(world: World) -> None:
     assert error.value.code == "terms-changed"
 
 
-def test_submit_with_a_long_note_is_refused(world: World) -> None:
+def test_submit_note_too_long(world: World) -> None:
     with pytest.raises(PalioError) as error:
         submit(stored(world.team, world.bob), world.bob, note="x" * 501)
     assert (error.value.code, error.value.status) == ("note-too-long", 422)
 
 
-def test_cancel_what_waits_ends_it_at_once(world: World) -> None:
+def test_cancel_queued(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     attempt = cancel(submission, world.bea)
     assert (attempt.state, attempt.finished, attempt.ended) == (State.CANCELLED, attempt.cancel_requested, True)
@@ -77,7 +77,7 @@ def test_cancel_what_waits_ends_it_at_once(world: World) -> None:
     submit(stored(world.team, world.bob), world.bob)  # the team's place is free
 
 
-def test_cancel_what_runs_asks_the_controller(world: World) -> None:
+def test_cancel_running(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     submission.attempts.update(state=State.PREDICT)
     first, again = cancel(submission, world.bob), cancel(submission, world.bea)
@@ -86,7 +86,7 @@ def test_cancel_what_runs_asks_the_controller(world: World) -> None:
     assert kinds(submission)[2:] == ["attempt.cancel-requested"]
 
 
-def test_cancel_what_has_ended_is_refused(world: World) -> None:
+def test_cancel_finished(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     end(submission)
     with pytest.raises(PalioError) as error:
@@ -94,7 +94,7 @@ def test_cancel_what_has_ended_is_refused(world: World) -> None:
     assert error.value.code == "submission-finished"
 
 
-def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
+def test_withdraw_submission(world: World) -> None:
     submission = submit(stored(world.team, world.bob), world.bob).submission
     with pytest.raises(PalioError) as error:
         withdraw(submission, world.bob)
@@ -112,7 +112,7 @@ def test_withdraw_takes_it_off_the_board_once(world: World) -> None:
     assert world.challenge.leaderboard_revision == 1
 
 
-def test_delete_file_keeps_its_submissions(world: World) -> None:
+def test_delete_file_keeps_submissions(world: World) -> None:
     file = stored(world.team, world.bob)
     submission = submit(file, world.bob).submission
     with pytest.raises(PalioError) as error:
@@ -130,7 +130,7 @@ def test_delete_file_keeps_its_submissions(world: World) -> None:
     assert stored(world.team, world.bob).pk != file.pk  # it can be uploaded again
 
 
-def test_delete_file_that_another_team_has_too_leaves_its_bytes(world: World) -> None:
+def test_delete_file_shared_with_other_team(world: World) -> None:
     ours, theirs = stored(world.team, world.bob), stored(world.rivals, world.carol)
     delete_file(ours, world.bob)
     assert file_path(settings.FOLDERS, theirs.sha256).is_file()

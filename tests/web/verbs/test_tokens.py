@@ -9,14 +9,14 @@ from palio.web.models import ApiToken
 from palio.web.verbs import tokens
 
 
-def test_make_token_gives_a_secret_of_which_a_hash_is_kept(world: World) -> None:
+def test_make_token_stores_hash(world: World) -> None:
     token, secret = tokens.make_token(world.bob, " my  laptop ", ["submit", "read"], days=7)
     assert (token.name, token.scopes) == ("my laptop", ["read", "submit"])
     assert find_token(secret) == token
     assert all(secret not in str(value) for value in ApiToken.objects.values().get().values())
 
 
-def test_revoke_token_ends_it(world: World) -> None:
+def test_revoke_token(world: World) -> None:
     token, secret = tokens.make_token(world.bob, "laptop", ["read"], days=None)
     tokens.revoke_token(token, actor=world.bob)
     assert find_token(secret) is None
@@ -33,13 +33,11 @@ def test_revoke_token_ends_it(world: World) -> None:
         ("x", ["read"], 1000, "token-days-invalid"),
     ],
 )
-def test_make_token_of_what_cannot_be_is_refused(
-    world: World, name: str, scopes: list[str], days: int, code: str
-) -> None:
+def test_make_token_invalid(world: World, name: str, scopes: list[str], days: int, code: str) -> None:
     assert code_of(lambda: tokens.make_token(world.bob, name, scopes, days=days)) == code
 
 
-def test_make_token_after_very_many_is_refused(world: World) -> None:
+def test_make_token_too_many(world: World) -> None:
     for _ in range(tokens.MOST_VALID):
         tokens.make_token(world.bob, "x", ["read"], days=1)
     assert code_of(lambda: tokens.make_token(world.bob, "x", ["read"], days=1)) == "tokens-too-many"

@@ -22,15 +22,13 @@ def failure(archive: Path, world: World) -> PalioError:
     return caught.value
 
 
-def test_publish_archive_is_the_same_as_its_folder(world: World, small_bundle: Path, tmp_path: Path) -> None:
+def test_publish_archive_same_as_folder(world: World, small_bundle: Path, tmp_path: Path) -> None:
     done = publish_archive(packed(small_bundle, tmp_path), "vowels.zip", actor=world.olga)
     assert done.is_new
     assert publish(small_bundle, actor=world.olga) == done.version
 
 
-def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
-    world: World, small_bundle: Path, tmp_path: Path
-) -> None:
+def test_publish_archive_faulty_without_host_paths(world: World, small_bundle: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(small_bundle, tmp_path / "vowels")
     (folder / "overview.md").unlink()
     error = failure(packed(folder, tmp_path), world)
@@ -41,21 +39,21 @@ def test_publish_archive_of_a_faulty_bundle_names_no_folder_of_this_machine(
     )
 
 
-def test_publish_archive_of_no_zip_is_refused(world: World, tmp_path: Path) -> None:
+def test_publish_archive_not_a_zip(world: World, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_text("hello")
     error = failure(tmp_path / "x.zip", world)
     assert error.failure.code == "folder-unreadable"
     assert "bundle.zip cannot be used: it cannot be read as a zip archive" in error.failure.message
 
 
-def test_publish_archive_that_climbs_out_is_refused_with_its_entries(world: World, tmp_path: Path) -> None:
+def test_publish_archive_path_traversal(world: World, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("../up.txt", "x")
     error = failure(tmp_path / "x.zip", world)
     assert error.failure.evidence == ("../up.txt: leaves the folder (..)",)
 
 
-def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path: Path) -> None:
+def test_publish_archive_without_competition_yaml(world: World, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("readme.txt", "x")
     assert failure(tmp_path / "x.zip", world).failure.message == (
@@ -74,9 +72,7 @@ def test_publish_archive_without_a_competition_is_refused(world: World, tmp_path
         ("name: Final", "name: !!python/object/apply:os.system [id]"),
     ],
 )
-def test_publish_archive_of_odd_yaml_is_the_organizers(
-    world: World, small_bundle: Path, tmp_path: Path, old: str, new: str
-) -> None:
+def test_publish_archive_odd_yaml(world: World, small_bundle: Path, tmp_path: Path, old: str, new: str) -> None:
     folder = shutil.copytree(small_bundle, tmp_path / "vowels")
     (folder / "competition.yaml").write_text((folder / "competition.yaml").read_text().replace(old, new))
     error = failure(packed(folder, tmp_path), world)

@@ -46,14 +46,14 @@ def refusal(error: pytest.ExceptionInfo[PalioError]) -> tuple[str, int]:
     return error.value.code, error.value.status
 
 
-def test_upload_becomes_a_file_of_the_team(world: World, folders: Folders) -> None:
+def test_upload_complete(world: World, folders: Folders) -> None:
     file = upload(world.team, world.bob, CONTENT)
     assert (file.team, file.name, file.kind, file.size_bytes) == (world.team, "model.zip", "context", len(CONTENT))
     assert file_path(folders, file.sha256).read_bytes() == CONTENT
     assert below(folders.uploads) == []
 
 
-def test_upload_announced_again_goes_on(world: World) -> None:
+def test_upload_created_again_resumes(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=3000)
     again = announce(world.team, world.bea, CONTENT)  # a team mate, elsewhere
@@ -61,13 +61,13 @@ def test_upload_announced_again_goes_on(world: World) -> None:
     assert announce(world.rivals, world.carol, CONTENT).pk != coming.pk
 
 
-def test_upload_of_a_file_that_the_team_has_needs_no_byte(world: World) -> None:
+def test_upload_known_file_sends_nothing(world: World) -> None:
     file = upload(world.team, world.bob, CONTENT)
     assert announce(world.team, world.bea, CONTENT, "other.zip").file == file
     assert announce(world.rivals, world.carol, CONTENT).file is None  # knowing a digest is not having the file
 
 
-def test_chunk_with_a_wrong_checksum_is_not_kept(world: World) -> None:
+def test_chunk_wrong_checksum(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=1000)
     right = Checksum("sha1", hashlib.sha1(CONTENT[1000:3000], usedforsecurity=False).digest())
@@ -89,7 +89,7 @@ class _Dropped(io.BytesIO):
         return super().read(100)
 
 
-def test_chunk_whose_connection_breaks_keeps_what_arrived(world: World) -> None:
+def test_chunk_connection_lost(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     append_chunk(coming, 0, 1000, _Dropped(CONTENT))
     assert offset_of(coming) == 100
@@ -99,7 +99,7 @@ def test_chunk_whose_connection_breaks_keeps_what_arrived(world: World) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 999, 1001, len(CONTENT)])
-def test_chunk_at_another_offset_is_refused(world: World, offset: int) -> None:
+def test_chunk_wrong_offset(world: World, offset: int) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=1000)
     with pytest.raises(PalioError) as error:
@@ -108,7 +108,7 @@ def test_chunk_at_another_offset_is_refused(world: World, offset: int) -> None:
     assert offset_of(coming) == 1000
 
 
-def test_chunk_beyond_what_was_announced_is_refused_unread(world: World) -> None:
+def test_chunk_beyond_declared_size(world: World) -> None:
     coming, stream = announce(world.team, world.bob, CONTENT), io.BytesIO(bytes(20))
     send(coming, CONTENT, until=len(CONTENT) - 10)
     with pytest.raises(PalioError) as error:
@@ -117,20 +117,20 @@ def test_chunk_beyond_what_was_announced_is_refused_unread(world: World) -> None
     assert stream.tell() == 0
 
 
-def test_stream_is_read_no_further_than_its_length(world: World) -> None:
+def test_chunk_reads_declared_length_only(world: World) -> None:
     coming, stream = announce(world.team, world.bob, CONTENT), io.BytesIO(CONTENT + b"more")
     append_chunk(coming, 0, 10, stream)
     assert (stream.tell(), offset_of(coming)) == (10, 10)
 
 
-def test_chunk_while_another_is_being_appended_is_refused(world: World) -> None:
+def test_chunk_concurrent(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     with UploadFolder.of(coming).alone(), pytest.raises(PalioError) as error:
         send(coming, CONTENT)
     assert refusal(error) == ("upload-locked", 423)
 
 
-def test_complete_with_bytes_missing_is_refused(world: World) -> None:
+def test_complete_bytes_missing(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT, until=len(CONTENT) - 1)
     with pytest.raises(PalioError) as error:
@@ -141,7 +141,7 @@ def test_complete_with_bytes_missing_is_refused(world: World) -> None:
     assert complete_upload(coming, world.bob).sha256 == digest(CONTENT)
 
 
-def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folders) -> None:
+def test_complete_digest_differs(world: World, folders: Folders) -> None:
     coming = begin_upload(world.team, world.bob, name="m.zip", size_bytes=len(CONTENT), sha256="0" * 64)
     send(coming, CONTENT)
     with pytest.raises(PalioError) as error:
@@ -151,13 +151,13 @@ def test_complete_with_another_digest_keeps_nothing(world: World, folders: Folde
     assert (Upload.objects.count(), StoredFile.objects.count(), below(folders.root / "uploads")) == (0, 0, [])
 
 
-def test_complete_twice_answers_the_same(world: World) -> None:
+def test_complete_twice(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT)
     assert complete_upload(coming, world.bob) == complete_upload(Upload.objects.get(pk=coming.pk), world.bea)
 
 
-def test_complete_after_a_kill_before_its_commit(world: World, folders: Folders) -> None:
+def test_complete_after_kill(world: World, folders: Folders) -> None:
     """Its bytes are in the store already, and the rows know nothing of it."""
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT)
@@ -168,7 +168,7 @@ def test_complete_after_a_kill_before_its_commit(world: World, folders: Folders)
     assert below(folders.uploads) == []
 
 
-def test_complete_refuses_what_cannot_be_built(world: World, folders: Folders) -> None:
+def test_complete_unbuildable(world: World, folders: Folders) -> None:
     content = context_zip(dockerfile="FROM x\nCOPY weights.pt /opt/\n")
     with pytest.raises(PalioError) as error:
         upload(world.team, world.bob, content)
@@ -179,7 +179,7 @@ def test_complete_refuses_what_cannot_be_built(world: World, folders: Folders) -
     assert (StoredFile.objects.count(), below(folders.uploads), below(folders.store)) == (0, [], [])
 
 
-def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
+def test_complete_other_kind_without_upload(world: World) -> None:
     content = context_zip().replace(b"Dockerfile", b"Xockerfile")
     coming = announce(world.team, world.bob, content)
     send(coming, content)
@@ -189,7 +189,7 @@ def test_complete_with_another_kind_needs_no_new_upload(world: World) -> None:
     assert complete_upload(coming, world.bob, SubmissionKind.RESULTS).kind == "results"
 
 
-def test_complete_as_another_kind_than_the_file_has_is_refused(world: World) -> None:
+def test_complete_wrong_kind(world: World) -> None:
     upload(world.team, world.bob, CONTENT)
     with pytest.raises(PalioError) as error:
         complete_upload(announce(world.team, world.bob, CONTENT), world.bob, SubmissionKind.RESULTS)
@@ -204,7 +204,7 @@ def zipped(**content: bytes) -> bytes:
     return whole.getvalue()
 
 
-def test_complete_decides_the_kind_by_what_the_phase_takes(world: World) -> None:
+def test_complete_kind_by_phase(world: World) -> None:
     phase = current_bundle(world.challenge).phases[0]
     only_results = replace(phase, rules=replace(phase.rules, submissions=(SubmissionKind.RESULTS,)))
     content = zipped(answers_csv=RESULTS, how_py=b"print()")
@@ -216,7 +216,7 @@ def test_complete_decides_the_kind_by_what_the_phase_takes(world: World) -> None
     assert complete_upload(coming, world.bob, phase=only_results).kind == "results"
 
 
-def test_complete_detects_the_kind_again_for_another_phase(world: World) -> None:
+def test_complete_kind_for_other_phase(world: World) -> None:
     phase = current_bundle(world.challenge).phases[0]
     of_code = replace(phase, rules=replace(phase.rules, submissions=(SubmissionKind.CODE,)))
     content = zipped(answers_txt=RESULTS)
@@ -227,7 +227,7 @@ def test_complete_detects_the_kind_again_for_another_phase(world: World) -> None
     assert for_phase(file, phase).kind == "results"
 
 
-def test_complete_notices_lfs_pointers(world: World) -> None:
+def test_complete_lfs_pointers(world: World) -> None:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12345\n"
     with pytest.raises(PalioError) as error:
         upload(world.team, world.bob, context_zip(extra=pointer.encode()))
@@ -243,13 +243,13 @@ def test_complete_notices_lfs_pointers(world: World) -> None:
         (100, "A" * 64, ("digest-invalid", 422)),
     ],
 )
-def test_announcement_that_cannot_be_taken(world: World, size_bytes: int, sha256: str, code: tuple[str, int]) -> None:
+def test_upload_creation_invalid(world: World, size_bytes: int, sha256: str, code: tuple[str, int]) -> None:
     with pytest.raises(PalioError) as error:
         begin_upload(world.team, world.bob, name="m.zip", size_bytes=size_bytes, sha256=sha256)
     assert refusal(error) == code
 
 
-def test_announcement_while_many_are_unfinished_is_refused(world: World) -> None:
+def test_upload_creation_too_many_unfinished(world: World) -> None:
     for number in range(MOST_UNFINISHED):
         announce(world.team, world.bob, b"%d" % number)
     with pytest.raises(PalioError) as error:
@@ -258,7 +258,7 @@ def test_announcement_while_many_are_unfinished_is_refused(world: World) -> None
     announce(world.rivals, world.carol, CONTENT)
 
 
-def test_announcement_of_more_than_the_disk_has_is_refused(world: World, settings: Settings) -> None:
+def test_upload_creation_disk_space(world: World, settings: Settings) -> None:
     from dataclasses import replace
 
     settings.CONFIGURATION = replace(settings.CONFIGURATION, max_upload_gib=1024 * 1024.0)
@@ -284,13 +284,13 @@ def test_plain_name(given: str, name: str) -> None:
     assert plain_name(given) == name
 
 
-def test_plain_name_that_is_too_long_keeps_its_suffix() -> None:
+def test_plain_name_too_long() -> None:
     name = plain_name("é" * 300 + ".tar.gz")
     assert len(name.encode()) <= 200
     assert name.endswith(".gz")
 
 
-def test_abandoned_uploads_are_removed_after_a_day(world: World, folders: Folders) -> None:
+def test_abandoned_uploads_removed(world: World, folders: Folders) -> None:
     old, new = announce(world.team, world.bob, CONTENT), announce(world.rivals, world.carol, CONTENT)
     send(old, CONTENT, until=10)
     send(new, CONTENT, until=10)
@@ -305,14 +305,14 @@ def test_abandoned_uploads_are_removed_after_a_day(world: World, folders: Folder
     assert [path.name for path in folders.uploads.iterdir()] == [new.pk]
 
 
-def test_abandon_keeps_the_file_that_it_became(world: World, folders: Folders) -> None:
+def test_abandon_after_completion(world: World, folders: Folders) -> None:
     file = upload(world.team, world.bob, CONTENT)
     abandon_upload(Upload.objects.get(file=file))
     assert file_path(folders, file.sha256).is_file()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_uploads_at_a_time(world: World) -> None:
+def test_uploads_concurrent(world: World) -> None:
     def one(number: int) -> str:
         try:
             content = RESULTS + b"%d.txt,no\n" % number
@@ -328,7 +328,7 @@ def test_many_uploads_at_a_time(world: World) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_complete_at_the_same_time_makes_one_file(world: World) -> None:
+def test_complete_concurrent(world: World) -> None:
     coming = announce(world.team, world.bob, CONTENT)
     send(coming, CONTENT)
     start, ended = threading.Barrier(4), []

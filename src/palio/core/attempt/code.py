@@ -39,7 +39,7 @@ def code_run(submitted: Path, ingestion: Path | None, task: Task) -> CodeRun:
     """
     if task.ingestion_only_during_scoring:
         raise PalioError("ingestion-during-scoring", task=task.name, stage=Stage.BUILD)
-    if command := own_command(submitted):
+    if command := own_command(submitted, is_needed=ingestion is None):
         return CodeRun(submitted, None, with_container_paths(command, ingestion=False, scoring=False))
     if ingestion is None:
         raise PalioError("code-not-runnable", task=task.name, stage=Stage.BUILD)

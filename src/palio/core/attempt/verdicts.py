@@ -24,20 +24,46 @@ MODULES_MISSING = 3  # the exit code of submission/monai/in_image/check_packages
 _PACKAGE_OF = {"yaml": "pyyaml", "ignite": "pytorch-ignite"}  # of a module with another name
 _SHOWN = 20
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
+_PIP = re.compile(
+    r"CalledProcessError: Command '.*\bpip3?\W+(install\b.*)' returned|No matching distribution found for (\S+)"
+)
+_NO_FILE = re.compile(r"No such file or directory: '(/app/(?:input/ref|program)/[^']+)'")
+_READ_ONLY = re.compile(r"Read-only file system: '([^']+)'")
 _LACKS = "Python in the image has no package `{}`."
 _INSTALL = (
     "Install it in a Dockerfile of the scoring program (`RUN pip install`), or name a `docker_image` that has it. On "
     "the engine `bubblewrap`, `python -m pip install {}` adds it to this machine's Python."
 )
+_NO_NETWORK = (
+    "The program runs `pip {0}`, but it has no network. Install packages in a Dockerfile of the scoring program (`RUN "
+    "pip install`), or name a `docker_image` that has them. On the engine `bubblewrap`, `python -m pip {0}` adds them "
+    "to this machine's Python."
+)
 _IS_PYTHON_2 = re.compile(
-    r"^SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)", re.M
+    r"^(?:SyntaxError: (?:Missing parentheses in call to '(?:print|exec)'|multiple exception types)"
+    r"|TabError: inconsistent use of tabs"
+    r"|NameError: name '(?:basestring|raw_input|unicode|xrange)' is not defined"
+    r"|AttributeError: 'dict' object has no attribute '(?:has_key|iteritems|itervalues)'"
+    r"|ModuleNotFoundError: No module named '(?:ConfigParser|Queue|StringIO|cPickle|urllib2)')",
+    re.M,
 )
 _PYTHON_2 = (
     "The program is written for Python 2, and Python 3 runs it here. Convert it to Python 3, or name a `docker_image` "
     "that has Python 2 and use the engine `docker`."
 )
+_OTHER_VERSION = re.compile(
+    r"(?:AttributeError: module|ImportError: cannot import name) '([\w.]+)' (?:has no attribute|from) '([\w.]+)'"
+)
+_INSTALL_VERSION = (
+    "`{}` has no `{}` here. If it is a package, install the version that the program was written for in a Dockerfile "
+    "of the scoring program (`RUN pip install`), or name a `docker_image` that has it."
+)
 _WHOSE = "If your code needs it, add it to your zip; if the ingestion program does, tell the organizer."
 _SCORE_NEXT = "Read the last lines of its log; `palio score` runs only this stage."
+_INGESTION_SKIPPED = (
+    "The submission was taken for predictions, so the ingestion program did not run. If it has to, submit with `--kind "
+    "code`, or accept only code: `palio: {submissions: [code]}`."
+)
 _INGESTION_NEXT = (
     "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
     "them to the organizer; otherwise fix your code."
@@ -244,18 +270,23 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
             raise PalioError("score-not-started", stage=Stage.SCORE, **facts, log=log)
 
 
-def raise_if_scores_refused(collected: Collected, result: JobResult, job: Job, output: Path) -> None:
+def raise_if_scores_refused(
+    collected: Collected, result: JobResult, job: Job, output: Path, *, ingestion_skipped: bool
+) -> None:
+    """`ingestion_skipped`: the task has an ingestion program, which is not run for predictions."""
     problems = output / PROBLEMS_FILE
     if result.exit_code == PREDICTIONS_INVALID and problems.is_file():
         lines = last_lines(problems, count=_SHOWN, width=500)
         raise PalioError("predictions-invalid", stage=Stage.SCORE, count=counted(len(lines), "problem"), evidence=lines)
     if result.exit_code != 0:
         log = last_lines(job.log)
-        package = _missing_package(log)
-        next_step = _PYTHON_2 if _IS_PYTHON_2.search("\n".join(log)) else _SCORE_NEXT
-        if package:
-            next_step = f"{_LACKS.format(package)} {_INSTALL.format(package)}"
-        raise PalioError("score-exit", stage=Stage.SCORE, exit_code=result.exit_code, next_step=next_step, log=log)
+        raise PalioError(
+            "score-exit",
+            stage=Stage.SCORE,
+            exit_code=result.exit_code,
+            next_step=_score_advice(log, ingestion_skipped=ingestion_skipped),
+            log=log,
+        )
     if collected.refused:
         reason = f"{counted(len(collected.refused), 'entry is', 'entries are')} not regular files"
         raise PalioError("score-output-refused", stage=Stage.SCORE, reason=reason, evidence=collected.refused[:_SHOWN])
@@ -299,6 +330,26 @@ def _missing_package(log: Sequence[str]) -> str | None:
     """The package that Python did not find, if that ended the program."""
     found = _NO_MODULE.fullmatch(log[-1].strip()) if log else None
     return found.group(1) if found else None
+
+
+def _score_advice(log: Sequence[str], *, ingestion_skipped: bool) -> str:
+    """The next step after the log of a scoring program that failed."""
+    last = log[-1].strip() if log else ""
+    if _IS_PYTHON_2.search("\n".join(log)):
+        return _PYTHON_2
+    if package := _missing_package(log):
+        return f"{_LACKS.format(package)} {_INSTALL.format(package)}"
+    if found := _OTHER_VERSION.match(last):
+        module, name = found.groups() if last.startswith("AttributeError") else reversed(found.groups())
+        return _INSTALL_VERSION.format(module, name)
+    if found := _PIP.search(last):
+        return _NO_NETWORK.format(" ".join(re.findall(r"[^\s',\]]+", found[1] or f"install {found[2]}")))
+    if found := _READ_ONLY.search(last):
+        return f"The program writes `{found[1]}`, but only `$output` and /tmp can be written. Let it write there."
+    if found := _NO_FILE.search(last):
+        where = "its folder" if found[1].startswith("/app/program/") else "the reference data"
+        return f"The program opens `{found[1]}`, but {where} has no such file. Add it, or correct the program."
+    return f"{_SCORE_NEXT} {_INGESTION_SKIPPED}" if ingestion_skipped else _SCORE_NEXT
 
 
 def _memory(result: JobResult, job: Job) -> str:

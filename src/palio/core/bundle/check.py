@@ -51,6 +51,7 @@ def check_bundle(
         *_schedule(bundle, now or datetime.now(UTC)),
         *(problem for task in bundle.tasks for problem in _task(bundle, task, places, files)),
         *(problem for phase in bundle.phases for problem in _phase(bundle, phase, places, files)),
+        *(problem for each in bundle.solutions for problem in _data(bundle, places, files, "path", each.path, False)),
     )
     found = in_file_order(dict.fromkeys(places.located(problem) for problem in listed))
     errors = tuple(problem for problem in found if problem.is_error)
@@ -146,8 +147,8 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     if rules.sample:
         yield from _data(bundle, places, files, "palio.sample.input", rules.sample.input)
         yield from _data(bundle, places, files, "palio.sample.expect", rules.sample.expect)
-    yield from _data(bundle, places, files, "starting_kit", phase.starting_kit)
-    yield from _data(bundle, places, files, "public_data", phase.public_data)
+    for field, download in (("starting_kit", phase.starting_kit), ("public_data", phase.public_data)):
+        yield from _data(bundle, places, files, field, download, download is None or not download.exists())
     during = [task for task in phase.tasks if task.ingestion_only_during_scoring and task.ingestion_program]
     # CodaLab has the key once for all tasks of a phase.
     yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
@@ -249,13 +250,16 @@ def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) ->
     return next((found for found in located if found.line), located[0])
 
 
-def _data(bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None) -> Iterator[Problem]:
-    """Checks that data exists and is not empty."""
+def _data(
+    bundle: Bundle, places: Places, files: DataFiles, field: str, path: Path | None, is_needed: bool = True
+) -> Iterator[Problem]:
+    """Checks that data exists and is not empty. What no evaluation needs is only warned of."""
     if path is None:
         return
     name = _name(bundle, path)
     if fault := _data_fault(files, path):
-        yield places.located(_error(field, f"is {quoted(name)}, which {fault}"), name)
+        found = (_error if is_needed else _warning)(field, f"is {quoted(name)}, which {fault}")
+        yield places.located(found, name)
     elif path.is_file() and is_zip(path):
         contents = files.contents(path)
         if note := _layout_note(contents.names):

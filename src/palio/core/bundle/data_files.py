@@ -38,7 +38,7 @@ class DataOnDisk:
         return contents_of(path, self._root)
 
     def pointers(self, path: Path) -> Sequence[str]:
-        return lfs_pointers(path)
+        return lfs_pointers(path, self._root)
 
 
 class ZippedData(DataOnDisk):

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from palio.core.bundle.defaults import MAX_SUBMISSIONS, default_rules
 from palio.core.bundle.model import Phase, Task
 from palio.core.bundle.paths import Paths
-from palio.core.bundle.readers import boolean, integer, text, text_up_to
+from palio.core.bundle.readers import boolean, integer, scalar, text, text_up_to
 from palio.core.bundle.rules import read_rules, without_output
 from palio.core.bundle.times import ADVICE, moment, shown
-from palio.core.bundle.units import duration
+from palio.core.bundle.units import DURATION_ADVICE, duration
 from palio.core.bundle.values import Section, Value, merged
 
 MAX_NAME = 256
@@ -62,7 +62,7 @@ def read_phase(
     defaults = default_rules(
         tasks,
         native=context.native,
-        time_limit_s=section.read("execution_time_limit", duration, None),
+        time_limit_s=section.read("execution_time_limit", _time_limit, None),
     )
     own = section.take("palio")
     rules = read_rules(merged(context.palio, own), defaults, paths)
@@ -86,22 +86,26 @@ def read_phase(
 
 
 def check_sequence(read: Sequence[tuple[Section, Phase]], keys: Keys) -> None:
-    """Checks that no phase ends before it starts. Warns if the first one is to take over submissions."""
+    """Warns of phases that nobody can submit to, and if the first one is to take over submissions."""
     for section, phase in read:
         if phase.start == UNKNOWN or phase.end is None or phase.end > phase.start:
             continue
-        if phase.end == phase.start:
-            section.value.warn(
-                f"“{phase.name}” ends when it starts, at {shown(phase.start)}, so nobody can submit to it; "
-                "write a later end"
-            )
-        else:
-            section.value.error(
-                f"“{phase.name}” ends at {shown(phase.end)}, before it starts at {shown(phase.start)}; "
-                "write an end after the start"
-            )
+        ends = (
+            f"ends when it starts, at {shown(phase.start)}"
+            if phase.end == phase.start
+            else f"ends at {shown(phase.end)}, before it starts at {shown(phase.start)}"
+        )
+        section.value.warn(f"“{phase.name}” {ends}, so nobody can submit to it; write a later end")
     if read and read[0][1].auto_migrate and (value := read[0][0].take(keys.auto_migrate)):
         value.warn("says true, but there is no phase before the first; remove it")
+
+
+def _time_limit(value: Value) -> float | None:
+    """Seconds. None for 0, for which CodaLab has a default, too."""
+    if scalar(value, DURATION_ADVICE) == "0":
+        value.warn("says `0`, which CodaLab reads as its default; write the time limit to be sure")
+        return None
+    return duration(value)
 
 
 def _quota(section: Section, keys: Keys, key: str, default: int) -> int | None:

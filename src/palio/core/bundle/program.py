@@ -2,7 +2,8 @@
 
 `metadata.yaml` or `metadata` in its folder has `command: python $program/score.py $input $output`. No shell is
 involved: quotes group words; `&&`, `*` and variables other than those below are passed on unchanged. A folder with a
-Dockerfile may leave the command to the image.
+Dockerfile may leave the command to the image. Both platforms read these files as YAML, and so does this module; only
+CodaLab 1.5 takes a list of commands, of which a single one can run here.
 """
 
 import shlex
@@ -56,10 +57,10 @@ def read_program(path: Path, within: Path | None = None) -> Program:
     return Program(command, has_dockerfile)
 
 
-def own_command(submission: Path) -> tuple[str, ...] | None:
+def own_command(submission: Path, *, is_needed: bool) -> tuple[str, ...] | None:
     """The command in the metadata of a code submission, an unpacked folder; None if it has none.
 
-    The file may be any text: on CodaLab, its presence says that the zip is code. Raises
+    The file may be any text if no command `is_needed`: on CodaLab, its presence says that the zip is code. Raises
     PalioError("code-command-invalid").
     """
     contents = contents_of(submission)
@@ -68,11 +69,11 @@ def own_command(submission: Path) -> tuple[str, ...] | None:
         return None
     findings = Findings(name)
     document = parse_bytes(contents.head(name, MAX_BYTES + 1), findings)
-    if document is None or not isinstance(document.content, dict):
+    is_mapping = document is not None and isinstance(document.content, dict)
+    if not is_mapping and not is_needed:
         return None
-    findings = Findings(name)
-    command: tuple[str, ...] | None = document.section().read("command", _split, None)
-    if problems := [problem for problem in findings.errors if problem.field == "command"]:
+    command = document.section().read("command", _split, None) if document else None
+    if problems := [problem for problem in findings.errors if problem.field == "command" or not is_mapping]:
         raise PalioError("code-command-invalid", reason="; ".join(map(str, problems)))
     return command
 
@@ -135,7 +136,9 @@ def _command(contents: Contents) -> tuple[tuple[str, ...] | None, str]:
 
 
 def _split(value: Value) -> tuple[str, ...]:
-    written = text(value)
+    if isinstance(value.content, tuple) and len(value.content) > 1:
+        raise Refused(f"is a list of {len(value.content)} commands; write one, such as a script that runs the others")
+    written = text(value.content[0] if isinstance(value.content, tuple) and value.content else value)
     if len(written) > _MOST_COMMAND:
         raise Refused(f"has {len(written):,} characters; at most {_MOST_COMMAND:,} are allowed")
     try:

@@ -128,10 +128,15 @@ def named_paths(bundle: Bundle) -> Mapping[str, Path]:
 def _named_entries(bundle: Bundle) -> Iterable[Entry]:
     entries: dict[str, Entry] = {}  # by name, because a named folder may contain another one
     for name, path in named_paths(bundle).items():
-        found = entries_to_copy(path, executable=True, within=bundle.root) if path.is_dir() else [file_entry(path)]
-        for entry in found:
-            below = f"{name}/{entry.name}" if path.is_dir() else name
-            entries[below] = replace(entry, name=below)
+        if not path.is_dir():
+            entries[name] = replace(file_entry(path), name=name)
+            continue
+        try:
+            for entry in entries_to_copy(path, executable=True, within=bundle.root):
+                below = f"{name}/{entry.name}"
+                entries[below] = replace(entry, name=below)
+        except UnfitFile as fault:  # which names the file in its folder
+            raise UnfitFile(f"{name}/{fault}") from None
     return entries.values()
 
 

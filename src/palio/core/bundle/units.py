@@ -40,7 +40,7 @@ DURATIONS_S = {
 MAX_SIZE_BYTES = 1024**5
 MAX_DURATION_S = 30 * 86400
 _SIZE_ADVICE = "write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes"
-_DURATION_ADVICE = "write a duration such as 500 s, 30 min or 2 h, or a number of seconds"
+DURATION_ADVICE = "write a duration such as 500 s, 30 min or 2 h, or a number of seconds"
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 
 
@@ -54,7 +54,7 @@ def parse_size(written: str) -> int:
 
 def parse_duration(written: str) -> float:
     """Seconds of `500 s`, `30 min`, `2 h`, `1 d` or a plain number of seconds. Raises ValueError with a clause."""
-    seconds = _quantity(written, DURATIONS_S, "s", _DURATION_ADVICE)
+    seconds = _quantity(written, DURATIONS_S, "s", DURATION_ADVICE)
     if not 0 < seconds <= MAX_DURATION_S:
         raise ValueError("is out of range; write a duration of more than 0 s and at most 30 days")
     return seconds
@@ -65,7 +65,7 @@ def size(value: Value) -> int:
 
 
 def duration(value: Value) -> float:
-    return _read(value, parse_duration, _DURATION_ADVICE)
+    return _read(value, parse_duration, DURATION_ADVICE)
 
 
 def number(minimum: float, maximum: float) -> Callable[[Value], float]:

@@ -5,6 +5,7 @@ is allowed. `Section.read` calls a reader, records a refusal with file, line and
 so that one pass lists every problem. Keys that were never read are unknown and cause a warning.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -109,7 +110,9 @@ class Value:
     def section(self) -> "Section":
         if isinstance(self.content, dict):
             return Section(self, self.content)
-        self.error(f"{self.found}; write a mapping here: lines of `key: value`")
+        glued = isinstance(self.content, Scalar) and re.match(r"\w+:\S", self.content.text)
+        space = ", with a space after the colon" if glued else ""
+        self.error(f"{self.found}; write a mapping here: lines of `key: value`{space}")
         return Section(self, {}, is_unread=True)
 
     def items(self) -> "tuple[Value, ...]":

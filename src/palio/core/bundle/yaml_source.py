@@ -170,8 +170,10 @@ def _note_syntax(error: yaml.MarkedYAMLError, written: str, findings: Findings) 
     line = mark.line + 1 if mark else 1
     if r"'\t'" in (error.problem or ""):
         tabbed = [number for number, text in enumerate(written.split("\n"), 1) if re.match(r" *\t", text)]
-        for number in tabbed or [line]:
+        for number in tabbed if line in tabbed else ():
             findings.add(number, "", "is indented with a tab; YAML allows only spaces")
+        if line not in tabbed:
+            findings.add(line, "", "has a tab outside quotes; YAML allows only spaces there")
         return
     said = ", ".join(part for part in (error.context, error.problem) if part)
     findings.add(line, "", f"is not YAML: {said}{_likely_cause(said)}")

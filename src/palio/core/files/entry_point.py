@@ -1,9 +1,9 @@
 """Finds out why Linux could not start a program, before anything runs.
 
-Covered: a file without execute permission; a script whose first line ends in CR LF, follows a byte order mark or is
-missing; a script whose interpreter is not in the image. The program is the first word of a command, or of the text of
-`sh -c` if that is a plain command. Not covered: words without a slash, which are looked up in PATH; for these
-`late_advice` explains what the engine reports.
+Covered: a program for Windows or macOS; a file without execute permission; a script whose first line ends in CR LF,
+follows a byte order mark or is missing; a script whose interpreter is not in the image. The program is the first word
+of a command, or of the text of `sh -c` if that is a plain command. Not covered: words without a slash, which are looked
+up in PATH; for these `late_advice` explains what the engine reports.
 """
 
 import os
@@ -18,6 +18,7 @@ HEAD_BYTES = 512  # of a program's file; the kernel reads at most 256 for the fi
 _PLAIN = re.compile(r"[\w./:=@%+, -]+")  # a command that a shell passes on word by word
 _SHELLS = frozenset({"sh", "bash", "dash", "ash"})
 _BOM = b"\xef\xbb\xbf"
+_OTHER_SYSTEMS = {b"MZ": "Windows", b"\xcf\xfa\xed\xfe": "macOS", b"\xca\xfe\xba\xbe": "macOS"}  # by first bytes
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,9 @@ def start_fault(path: str, permissions: int, head: bytes, is_there: Callable[[st
     `is_there` tells whether the job has the interpreter at an absolute path.
     """
     path = printable(path)
+    system = next((name for magic, name in _OTHER_SYSTEMS.items() if head.startswith(magic)), None)
+    if system and b"\0" in head:
+        return StartFault(f"{path} is a program for {system}", "Build it for Linux.")
     if not permissions & 0o111:
         return StartFault(
             f"{path} is not executable",

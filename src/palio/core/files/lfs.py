@@ -8,20 +8,22 @@ from pathlib import Path
 
 from palio.core.files.archive import Archive, open_archive
 from palio.core.files.archive_entries import Member
-from palio.core.files.digest import files_below
+from palio.core.files.tree import entries_to_copy
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 
 _START = b"version https://git-lfs.github.com/spec/v1\n"
 _SIZES = range(100, 1025)  # of a pointer, in bytes: the specification has less than 1,024, and two lines need 120
 
 
-def lfs_pointers(path: Path) -> list[str]:
+def lfs_pointers(path: Path, within: Path | None = None) -> list[str]:
     """The names of Git LFS pointers in a file, folder or zip, relative to it.
 
-    Raises UnfitFile as `files_below` does, OSError, and the PalioErrors of a zip that cannot be read.
+    Links in a folder are followed to what is `within` a folder above. Raises UnfitFile as `entries_to_copy` does,
+    OSError, and the PalioErrors of a zip that cannot be read.
     """
     if path.is_dir():
-        return list(pointers_among(files_below(path)))
+        entries = entries_to_copy(path, executable=False, within=within)
+        return list(pointers_among((entry.name, entry.path) for entry in entries if not entry.is_folder))
     if path.suffix.lower() == ".zip" and not _is_pointer(path):
         with open_archive(path, lenient=True) as archive:
             return list(pointers_in(archive))

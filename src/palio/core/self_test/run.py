@@ -30,10 +30,15 @@ from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
 _WANTED = re.compile(r"/app/input/res/([^'\"\s]+)")
+_QUOTED = re.compile(r"['\"`\[]([\w.-]+\.\w+)['\"`\]]")
 # What no predictions can cause.
 _OWN_FAULTS = re.compile(
-    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|NameError)\b"
-    r"|No such file or directory: '/app/(?:input/ref|program)",
+    r"^(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError)\b"
+    r"|^NameError: name '(?:basestring|raw_input|unicode|xrange)' "
+    r"|^AttributeError: (?:module '|'dict' object has no attribute '(?:has_key|iter))"
+    r"|No such file or directory: '/app/(?:input/ref|program)"
+    r"|CalledProcessError: Command .*\bpip3?\W+install\b|^ERROR: No matching distribution found for"
+    r"|Read-only file system: '",
     re.MULTILINE,
 )
 _AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
@@ -79,14 +84,21 @@ class _Tests:
 
     def run(self) -> Iterator[Check]:
         perfect: Tried | None = None
-        certain = False
+        failed = certain = False
         for name, path in self._solutions():
-            tried = self._try(path)
+            shown = f"the bundle's own solution, {name}"
+            if not _has_files(path):
+                yield Check(shown, None, "does not exist or is empty, so it was not tested; put it there")
+                continue
+            tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
-            yield tried.check(f"the bundle's own solution, {name}", passed=tried.scored)
+            failed = failed or not tried.scored
+            yield replace(tried.check(shown, passed=tried.scored), solution=name)
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:
+            if failed:
+                yield Check("correct answers are scored", False, "neither a solution nor the reference data was scored")
             return
         yield self._costs(perfect)
         answers = Answers.of(perfect.predictions)
@@ -111,8 +123,7 @@ class _Tests:
         task = self._phase.tasks[0]
         for solution in self._bundle.solutions:
             if task.index in solution.tasks:
-                packed = zipped(solution.path, self._work / f"solution-{solution.path.name}.zip")
-                yield solution.path.relative_to(self._bundle.root).as_posix(), packed
+                yield solution.path.relative_to(self._bundle.root).as_posix(), solution.path
 
     def _reference(self) -> Generator[Check, None, "Tried | None"]:
         """Yields a check, and returns what was scored."""
@@ -155,11 +166,13 @@ class _Tests:
 
     def _renamed(self, answers: Answers, tried: Tried) -> Answers | None:
         """The same answers under the name that the scoring program looked for, if its log tells."""
-        wanted = [name.rstrip(".,;:)") for name in _WANTED.findall("\n".join(tried.log))]
         files = [name for name in answers.names if not name.startswith(".")]
-        if len(files) == 1 and wanted and wanted[-1] not in files:
-            return answers.renamed(files[0], wanted[-1])
-        return None
+        if len(files) != 1:
+            return None
+        log, suffix = "\n".join(tried.log), Path(files[0]).suffix
+        wanted = [name.rstrip(".,;:)") for name in _WANTED.findall(log)]
+        wanted = wanted or [name for name in _QUOTED.findall(log) if Path(name).suffix == suffix and name not in files]
+        return answers.renamed(files[0], wanted[-1]) if wanted and wanted[-1] not in files else None
 
     def _same_again(self, perfect: Tried, answers: Answers) -> Iterator[Check]:
         scored = self._each_scored((answers, environment) for environment in _AGAIN.values())
@@ -315,3 +328,7 @@ class _Tests:
         attempt = replace(attempt, scoring_environment=environment or {})
         evaluation = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes)
         return Running(folder, evaluation)
+
+
+def _has_files(path: Path) -> bool:
+    return path.is_file() or any(each.is_file() for each in path.rglob("*"))

@@ -17,13 +17,17 @@ STOPPED = frozenset({"score-time-limit", "score-memory-limit"})
 
 @dataclass(frozen=True)
 class Check:
-    """`passed` is None where nothing could be found out, which is no fault. `log` is the scoring program's."""
+    """`passed` is None where nothing could be found out, which is no fault. `log` is the scoring program's.
+
+    `solution` is the path of the sample submission that was tried. If it fails, the bundle may be used nevertheless.
+    """
 
     name: str
     passed: bool | None
     outcome: str
     log: tuple[str, ...] = ()
     next_step: str = ""
+    solution: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,19 @@
 """The Docker engine.
 
-Covered: no network; read-only root; a new /tmp in memory; a separate user for each existing job, without groups,
-capabilities or new privileges; a filter of system calls (seccomp.py); kernel limits on memory without swap, CPU,
-processes, files and core dumps; read-only inputs; one writable folder, a separate file system with the size and number
-of files that the job may have (holder.py), counted as the job's memory; wall-clock time enforced from outside by a
-clock that nobody can set (stopwatch.py); private IPC and PID namespaces; no terminals; a log stored and bounded by the
-engine.
+Covered: a container for each job that confines it (container.py), with its own user and one writable folder
+(holder.py); wall-clock time enforced from outside by a clock that nobody can set (stopwatch.py); a log stored and
+bounded by the engine.
 
-Not covered: faults of the kernel that containers share with the host. Time while no process polls: a job over its limit
-is ended and judged once one does. The beginning of a log of more than 32 MiB if its follower was killed.
+Not covered: time while no process polls: a job over its limit is ended and judged once one does. The beginning of a log
+of more than 32 MiB if its follower was killed.
 
 All state is in the engine: containers and volumes are found by the job's name, so a new process can continue. An image
 whose process was killed is built again from the existing layers, which its log names. A job that ended because the
 engine was restarted is the engine's fault (lifetime.py).
 """
 
-import io
 import os
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -27,15 +22,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from docker.errors import APIError, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from palio.core.dockerfile.image_names import ImageName, ImageNameError
-from palio.core.engine import GRACE_S, Build, Collected, End, Guarantee, Job, JobResult, Limits, Load, Work, environment
+from palio.core.engine import GRACE_S, Build, Collected, End, Guarantee, Job, JobResult, Limits, Load, Work
 from palio.core.errors import PalioError
 from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.docker import promises
 from palio.engines.docker.build import BuildThread, log_reused
 from palio.engines.docker.connection import connect, faults_named
+from palio.engines.docker.container import create_container
 from palio.engines.docker.egress_proxy import remove_egress_proxy
 from palio.engines.docker.holder import (
     UID_LABEL,
@@ -54,7 +49,6 @@ from palio.engines.docker.lifetime import refuse_end_before
 from palio.engines.docker.load import LoadThread, platform_of
 from palio.engines.docker.logs import LogFollower, save_log
 from palio.engines.docker.overtime import has_overtime, mark_overtime
-from palio.engines.docker.seccomp import profile
 from palio.engines.docker.startable import why_not_startable
 from palio.engines.docker.stopwatch import Clock, Stopwatch, age_s
 from palio.engines.docker.usage import Usage, volume_folder, volumes_are_in_reach
@@ -63,13 +57,6 @@ from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_excess
 
 NOT_FOUND_CODES = (126, 127)
-# The engine's own masked paths, which a list replaces, and the terminals, whose buffers nobody counts and whose number
-# is shared by the whole machine.
-_HIDDEN = (
-    *(f"/proc/{name}" for name in ("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug")),
-    *(f"/proc/{name}" for name in ("scsi", "timer_list", "timer_stats")),
-    *("/sys/devices/virtual/powercap", "/sys/firmware", "/dev/pts"),
-)
 
 
 class DockerEngine:
@@ -146,8 +133,7 @@ class DockerEngine:
             if folder := self._output_folder(job):
                 collected = collect_folder(folder, destination, **limits)
             else:
-                with holder_archive(self._client, int(labels[UID_LABEL])) as (chunks, prefix):
-                    stream = io.BufferedReader(_Chunks(chunks))
+                with holder_archive(self._client, int(labels[UID_LABEL])) as (stream, prefix):
                     collected = collect_tar(stream, destination, prefix=prefix, **limits)
             inspect_holder(self._client, job, labels)  # it existed throughout, and so did the output
             return collected
@@ -221,7 +207,8 @@ class DockerEngine:
         uid = create_holder(self._client, job, self._info["Architecture"])
         with holder_starting(uid):
             try:
-                container = self._create_container(job, uid, declared)
+                mounts = make_views(self._client, job) if self._hides_paths else bind_mounts(job)
+                container = create_container(self._client, self._info, job, uid, mounts, declared)
             except ImageNotFound:
                 raise
             except APIError as error:
@@ -274,57 +261,6 @@ class DockerEngine:
     def _follow(self, job: Job) -> None:
         if job.name not in self._followers:
             self._followers[job.name] = LogFollower(job.name, job.log)
-
-    def _create_container(self, job: Job, uid: int, declared: Iterable[str]) -> str:
-        """Returns its id."""
-        limits = job.limits
-        # A volume declared by an image would be writable space on disk, so it gets memory instead.
-        in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
-        in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108
-        mounts = make_views(self._client, job) if self._hides_paths else bind_mounts(job)
-        mounts.append(Mount(job.output, volume_name(job), type="volume", no_copy=True))
-        config = self._client.api.create_host_config(
-            network_mode="none",
-            read_only=True,
-            tmpfs=in_memory,
-            mounts=mounts,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges", *self._filter()],
-            mem_limit=limits.memory_bytes,
-            memswap_limit=limits.memory_bytes,
-            nano_cpus=int(limits.cpus * 1e9),
-            pids_limit=limits.pids,
-            shm_size=limits.shm_bytes,
-            ulimits=[
-                Ulimit(name="core", soft=0, hard=0),
-                Ulimit(name="nofile", soft=limits.open_files, hard=limits.open_files),
-                # All writable space is memory; a larger file would be sparse.
-                Ulimit(name="fsize", soft=limits.memory_bytes, hard=limits.memory_bytes),
-            ],
-            ipc_mode="private",
-            log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "2"}),
-            device_requests=[DeviceRequest(count=limits.gpus, capabilities=[["gpu"]])] if limits.gpus else None,
-        )
-        config["MaskedPaths"] = list(_HIDDEN)
-        created = self._client.api.create_container(
-            job.image,
-            list(job.command) if job.command else None,
-            name=job.name,
-            hostname="palio",
-            user=f"{uid}:{uid}",
-            working_dir=job.workdir,
-            environment=environment(job),
-            labels={JOB_LABEL: job.name, UID_LABEL: str(uid)},
-            healthcheck={"test": ["NONE"]},
-            host_config=config,
-        )
-        return str(created["Id"])
-
-    def _filter(self) -> list[str]:
-        ours = promises.filters_calls(self._info) and profile(
-            self._info["Architecture"], inet=promises.counts_sockets(self._info)
-        )
-        return [f"seccomp={ours}"] if ours else []
 
     def _poll_job(self, job: Job) -> JobResult | None:
         if refused := self._refused.get(job.name):
@@ -419,25 +355,3 @@ def _time(text: str) -> datetime:
 def _plain(error: str) -> str:
     """The end of the runtime's chain of causes, which is the informative part: `exec: "foo": not found`."""
     return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()
-
-
-class _Chunks(io.RawIOBase):
-    """A stream over the chunks sent by the engine."""
-
-    def __init__(self, chunks: Any) -> None:
-        self._chunks = iter(chunks)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            try:
-                self._rest = next(self._chunks)
-            except StopIteration:
-                return 0
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size

@@ -138,7 +138,7 @@ def output_space(client: docker.DockerClient, uid: int) -> os.statvfs_result:
 
 
 @contextmanager
-def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[Iterator[bytes], str]]:
+def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[io.BufferedReader, str]]:
     """The output as a tar stream, and its top folder.
 
     Requested here, because the SDK's method hides its connection: until that is closed, the engine blocks other calls
@@ -147,7 +147,7 @@ def holder_archive(client: docker.DockerClient, uid: int) -> Iterator[tuple[Iter
     url = f"{client.api.base_url}/v{client.api.api_version}/containers/{holder_name(uid)}/archive"
     with client.api.get(url, params={"path": _FOLDER}, stream=True, timeout=ANSWER_S) as response:
         response.raise_for_status()
-        yield response.iter_content(_CHUNK_BYTES), _FOLDER[1:]
+        yield io.BufferedReader(_Chunks(response.iter_content(_CHUNK_BYTES))), _FOLDER[1:]
 
 
 def _free_uids(client: docker.DockerClient, job: Job) -> Iterator[int]:
@@ -217,3 +217,25 @@ def executable(machine: str) -> bytes:
     header = struct.pack("<HHIQQQIHHHHHH", 2, _ELF_MACHINES[machine], 1, entry, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOADED_AT, _LOADED_AT, size, size, 0x10000)
     return identity + header + segment + code
+
+
+class _Chunks(io.RawIOBase):
+    """A stream over the chunks sent by the engine."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return 0
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
 from palio.core.errors import PalioError
 from palio.web.access.operations import methods_at, operation_name
-from palio.web.access.relations import challenge_of, relations
+from palio.web.access.relations import affiliation_of, challenge_of, relations
 from palio.web.access.rules import BROWSERS_ONLY, SUBJECTS, VIEWER, Rule, find_rule
 from palio.web.http.cache import cached
 from palio.web.http.errors import error_json, error_response
@@ -45,7 +45,8 @@ class AccessMiddleware:
         if rule is None or any("\0" in str(value) for value in kwargs.values()):  # PostgreSQL cannot search for NUL
             raise Http404
         subject = _subject(rule, kwargs)
-        found = relations(request.user, subject)
+        affiliation = affiliation_of(request.user, challenge_of(subject))
+        found = relations(request.user, subject, affiliation)
         _hide_drafts(subject, found)
         if not rule.allowed & found:
             return _refusal(request, name, found, subject)
@@ -57,7 +58,7 @@ class AccessMiddleware:
             answer = error_response(request, refused)
             answer["Allow"] = ", ".join(methods)
             return answer
-        request.subject, request.relations = subject, found
+        request.subject, request.relations, request.team = subject, found, affiliation.team
         if _is_api(name) and request.token is None:  # with a cookie, changes need a CSRF token
             return CsrfViewMiddleware(self._get_response).process_view(request, _not_exempt, args, kwargs)
         return None
@@ -79,10 +80,10 @@ def _subject(rule: Rule, kwargs: dict[str, Any]) -> Model | None:
     key = kwargs[rule.of]
     if "\0" in str(key):  # PostgreSQL cannot search for NUL
         raise Http404
-    found = model._default_manager.select_related(*_BESIDE.get(model, ())).filter(**{field: key})
-    subject: Model | None = found.first()
-    if subject is None:
-        raise Http404
+    try:
+        subject = model._default_manager.select_related(*_BESIDE.get(model, ())).get(**{field: key})
+    except ObjectDoesNotExist as error:
+        raise Http404 from error
     if isinstance(subject, Challenge) and (number := subject.current_id) is not None:
         subject.current = cached(f"version/{number}", 0, lambda: ChallengeVersion.objects.get(pk=number))
     return subject

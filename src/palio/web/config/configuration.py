@@ -63,7 +63,9 @@ class Configuration:
         "who may sign up: anyone (`open`) or people with an invitation (`invitation`)",
     )
     engine: str = _setting(
-        takes.one_of("auto", *ENGINES), "auto", "engine that runs containers: `auto`, `docker` or `bubblewrap`"
+        takes.one_of("auto", *ENGINES),
+        "auto",
+        "engine that runs containers: `auto`, `docker`, `bubblewrap` or `kubernetes`",
     )
     images: Substitutes = _setting(
         takes.images,

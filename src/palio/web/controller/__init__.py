@@ -1,15 +1,14 @@
 """The controller: compares what should run with what runs on the engine, and moves attempts on.
 
-It is one process with one loop, and the only one that writes the results of attempts to the database. Each active
+It is one process with one loop. Only controllers write the results of attempts to the database. Each active
 attempt has a worker, a process that steps its `core.evaluate.Evaluation`. See `loop` for what happens in a tick,
 `worker` for what a worker may do to the rest of the platform, `worker_deaths` for workers that fail, and `moves` for
 what is written.
 
-Only one controller can run on a data folder (a lock on a file, which the kernel releases when the process is gone)
-or on a PostgreSQL database (an advisory lock on a connection of its own). So attempts need no lease that could expire
-while its holder is only slow: whatever the database says is running, but this process does not hold, belongs to a dead
-process and is taken over at once. A worker of the dead process holds the run folder until it is gone, and the next
-worker waits for that.
+With SQLite, there is only one controller (a lock on a file, which the kernel releases when the process is gone):
+whatever the database says is running, but this process does not hold, belongs to a dead process and is taken over at
+once. With PostgreSQL there can be several, and each has a `lease`. A worker of a dead process holds the run folder
+until it is gone, and the next worker waits for that.
 """
 
 import os
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main(heartbeat: "Heartbeat | None" = None) -> None:
-    """Run until SIGTERM or SIGINT. Raises PalioError "data-in-use" if another controller is running."""
+    """Run until SIGTERM or SIGINT. Raises PalioError, see `process.run`."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "palio.web.settings")
     import django
 

@@ -30,6 +30,7 @@ class ActiveAttempt:
     start: Callable[[Assignment, Order | Failure | None], Worker]
     worker: Worker
     deadline: float
+    fencing_token: int
     order: Order | Failure | None = None
     since: float | None = None
     closed: bool = False

@@ -57,8 +57,8 @@ class _Unneeded:
 class Cleanup:
     """`look` is called by the loop and decides; a thread does the slow work."""
 
-    def __init__(self, folders: Folders, engines: Engines, workers: Workers, is_active: Callable[[str], bool]) -> None:
-        self._folders, self._engines, self._workers, self._is_active = folders, engines, workers, is_active
+    def __init__(self, folders: Folders, engines: Engines, workers: Workers) -> None:
+        self._folders, self._engines, self._workers = folders, engines, workers
         self._noted: set[str] = set()
         self._kept: list[str] = []  # found on the engine by the thread, not decided yet
         self._has_found = False  # run folders with leftovers, in the thread
@@ -85,11 +85,9 @@ class Cleanup:
         rows = Row.objects.filter(identity__in=self._noted, state__in=[*ENDS]).select_related(
             "version", "source", "submission__file", "submission__team"
         )
-        left = [self._left(row) for row in rows if not self._is_active(row.identity)]
+        left = [self._left(row) for row in rows]
         unneeded = self._unneeded(self._kept)
-        self._noted = {
-            identity for identity in self._noted if self._is_active(identity)
-        }  # the rest is done or belongs to no row
+        self._noted = _unfinished(self._noted)  # the rest is done or belongs to no row
         self._kept = []
         self._thread = threading.Thread(target=self._run, args=(engine, left, unneeded, is_due), daemon=True)
         self._thread.start()
@@ -103,13 +101,14 @@ class Cleanup:
         return _Left(row.identity, row.submission_id, started)
 
     def _unneeded(self, names: Sequence[str]) -> list[_Unneeded]:
-        """The jobs that certainly belong to this platform and to no active attempt."""
+        """The jobs that certainly belong to this platform and to no attempt that any controller may be evaluating."""
         by_name = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
         known = dict(Row.objects.filter(identity__in=set(by_name.values())).values_list("identity", "submission"))
+        unfinished = _unfinished(set(by_name.values()))
         return [
             _Unneeded(name, identity, known.get(identity, ""))
             for name, identity in by_name.items()
-            if not self._is_active(identity) and (identity in known or (self._folders.runs / identity).is_dir())
+            if identity not in unfinished and (identity in known or (self._folders.runs / identity).is_dir())
         ]
 
     # -- in the thread
@@ -164,3 +163,8 @@ class Cleanup:
 
     def _look_at(self, engine: str) -> None:
         self._kept = sorted(self._engines.open(engine)[0].job_names())
+
+
+def _unfinished(identities: set[str]) -> set[str]:
+    found = Row.objects.filter(identity__in=identities).exclude(state__in=[*ENDS])
+    return set(found.values_list("identity", flat=True))

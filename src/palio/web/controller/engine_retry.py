@@ -18,7 +18,7 @@ from palio.core.errors import PalioError
 from palio.web.controller.engines import Engines
 
 AWAY_S = 1.0  # before an unreachable engine is tried again
-_AWAY = {"engine-fault", "engine-missing"}
+_AWAY = {"cluster-unreachable", "engine-fault", "engine-missing"}
 
 Given = TypeVar("Given")
 

@@ -1,7 +1,8 @@
 """The loop: each tick compares what should run with the active attempts, and moves each attempt on.
 
-    beat        a row says that the controller runs, and why nothing can start if so
-    take up     an attempt that should run but is not active belonged to a dead process: a worker continues it
+    beat        the lease is renewed, with a heartbeat and why nothing can start if so; if it expired, all attempts are
+                dropped
+    take up     an attempt that should run and whose controller is gone is taken: a worker continues it
     advance     an active attempt has reached another stage or is over: its legal moves are committed one by one
     end         a cancelled or overdue attempt is asked to end; a worker that does not obey is killed
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
@@ -16,6 +17,7 @@ others continue. The loop reads no file of a participant or an organizer.
 """
 
 import logging
+import math
 import os
 import shutil
 import socket
@@ -43,13 +45,14 @@ from palio.web.controller.cleanup import Cleanup
 from palio.web.controller.engines import Engines, EngineWatch, Found
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
+from palio.web.controller.lease import Lease, LeaseLostError
 from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import Slots
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
-from palio.web.models import Attempt, ControllerBeat
+from palio.web.models import Attempt
 from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
 from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
 
@@ -80,14 +83,14 @@ class Controller:
         workers: Workers | None = None,
         heartbeat: Heartbeat | None = None,
         clock: Callable[[], float] = time.monotonic,
-        still_alone: Callable[[], None] = lambda: None,
         statistics: StatisticsUpdate | None = None,
         migration: PhaseMigration | None = None,
     ) -> None:
         self.changed = threading.Event()
-        self._folders, self._clock, self._still_alone = folders, clock, still_alone
+        self.lease = Lease(folders)
+        self._folders, self._clock = folders, clock
         self._engines = engines or Engines()
-        self._workers = workers or WorkerProcesses(key, log_format=configuration.log_format)
+        self._workers = workers or WorkerProcesses(key, log_format=configuration.log_format, clock=self.lease.clock)
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._slots = Slots(configuration)
@@ -95,12 +98,11 @@ class Controller:
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
-        self._unheld: frozenset[str] = frozenset()  # should run but could not be taken up yet
         self._beaten = 0.0
         self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
         self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
-        self._cleanup = Cleanup(folders, self._engines, self._workers, self._is_active)
+        self._cleanup = Cleanup(folders, self._engines, self._workers)
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
@@ -113,7 +115,7 @@ class Controller:
             try:
                 self._heartbeat.beat()
                 self.tick()
-            except PalioError:  # another controller has taken over
+            except PalioError:  # the data folder is not shared
                 self._drop()
                 raise
             except (DatabaseError, OSError) as error:
@@ -128,43 +130,50 @@ class Controller:
         self.let_go()
 
     def tick(self) -> None:
-        with self._heartbeat.waiting():
-            self._still_alone()
         self.beat()
-        running = {row.identity: row for row in _running()}
-        for identity in [*self._active.keys() - running.keys()]:  # ended by somebody else
-            self._abandon(identity)
-        for row in running.values():
+        free = {row.identity: row for row in _running().filter(self.lease.free())}
+        held = {identity: free.pop(identity) for identity in [*free] if free[identity].holder_id == self.lease.id}
+        for identity, active in [*self._active.items()]:
+            if identity not in held or held[identity].fencing_token != active.fencing_token:
+                self._lose(identity)
+        own_share = math.ceil(len(free) / self.lease.controllers)  # the others take theirs
+        if not self.watch.found.runs_in_parallel:
+            own_share = max(0, self._most - len(self._active))
+        for row in [*held.values(), *[*free.values()][:own_share]]:
             if row.identity not in self._active:
                 for whole in _rows().filter(pk=row.pk):
                     self._safely(whole, self._take_up)
-                    row.state = whole.state
+                    row.state, row.fencing_token = whole.state, whole.fencing_token
             if row.identity in self._active:
                 self._safely(row, self._attend)
-        self._unheld = frozenset(
-            row.identity for row in running.values() if row.state in RUNNING and row.identity not in self._active
-        )
         for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
             self._safely(row, self._cancel_queued)
         self._end_abandoned()
         self._start_next()
         if not self.watch.found.trouble:
             self._cleanup.look(self.watch.found.name)
-        self._expiry.look()
-        self._migration.look()
-        self._statistics.look()
+        if self.lease.leads:
+            self._expiry.look()
+            self._migration.look()
+            self._statistics.look()
 
     def beat(self) -> None:
         found = self.watch.found
         says = (found.description, found.trouble or self._lack_of_room(), found.unenforced)
         if says != self._beat or time.monotonic() - self._beaten > BEAT_S:
-            self._write_beat(f"{socket.gethostname()[:60]}:{os.getpid()}", *says)
+            try:
+                self._renew(*says)
+            except LeaseLostError:
+                log.error("The lease expired before it was renewed; other controllers may have the attempts")
+                for identity in [*self._active]:
+                    self._lose(identity)
+                self._renew(*says)
             self._beat, self._beaten = says, time.monotonic()
 
     def let_go(self) -> None:
         """Leave all active attempts as they are; their jobs keep running."""
         self._drop()
-        self._write_beat("", "", "", ())
+        self.lease.release()
 
     def _drop(self) -> None:
         for active in self._active.values():
@@ -172,6 +181,11 @@ class Controller:
         deadline = time.monotonic() + LET_GO_S
         for active in self._active.values():
             active.worker.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def _most(self) -> int:
+        """How many attempts are started: where jobs must not run side by side, one on this machine."""
+        return self._slots.count if self.watch.found.runs_in_parallel else int(self.lease.leads_here)
 
     def recover(self) -> None:
         """Called after a tick that failed."""
@@ -194,7 +208,11 @@ class Controller:
         state = State(row.state)
         deadline = timezone.now() + requirements.times[Stage(state.value)]
         after_kill = self._blamed == row.identity
-        if not moves.take_up(row.identity, after_kill=after_kill, deadline=deadline):
+        taken = moves.take_up(row.identity, lease=self.lease, after_kill=after_kill, deadline=deadline)
+        if taken is None:  # another controller was faster
+            return
+        row.fencing_token, is_over = taken
+        if is_over:
             count = counted(moves.MAX_KILLS, "time")
             self._end(row, Outcome.failed(PalioError("evaluation-killed", stage=state, count=count).failure))
             return
@@ -210,6 +228,7 @@ class Controller:
             start=self._start_worker,
             worker=self._start_worker(given, None),
             deadline=self._clock() + requirements.times[Stage(row.state)].total_seconds(),
+            fencing_token=row.fencing_token,
         )
 
     def _start_worker(self, given: Assignment, order: Order | Failure | None) -> Worker:
@@ -248,7 +267,9 @@ class Controller:
         stage = reached.stage
         if is_later(State(stage.value), State(row.state)):
             limit = active.times[stage]
-            moves.advance(row.identity, stage, since=reached.since, deadline=reached.since + limit)
+            deadline = reached.since + limit
+            token = active.fencing_token
+            moves.advance(row.identity, stage, lease=self.lease, token=token, since=reached.since, deadline=deadline)
             row.state, active.deadline = stage.value, reached.monotonic + limit.total_seconds()
 
     def _finish(self, row: Attempt, outcome: Outcome) -> None:
@@ -265,20 +286,31 @@ class Controller:
             death = active.worker.death or Death(
                 WorkerEnd.BROKEN, "it ended for an unknown reason", None, Cause.ORGANIZER
             )
-            active.order = worker_deaths.judge(row.identity, active.token, death)
+            if death.end is WorkerEnd.LEASE:
+                self._lose(row.identity)
+                return
+            active.order = worker_deaths.judge(
+                row.identity, active.token, death, lease=self.lease, token=active.fencing_token
+            )
         active.start_again(now)
 
     def _end(self, row: Attempt, outcome: Outcome) -> None:
         """Commit the result, and only then forget the attempt."""
-        if moves.end(row.identity, outcome):
-            log.info("%s finished: %s", row.identity, outcome.failure.code if outcome.failure else outcome.verdict)
+        moves.end(row.identity, outcome, lease=self.lease, token=row.fencing_token)
+        log.info("%s finished: %s", row.identity, outcome.failure.code if outcome.failure else outcome.verdict)
         row.state = outcome.verdict.value
-        self._abandon(row.identity)
+        self._abandon(row.identity, Order.CANCEL)
 
-    def _abandon(self, identity: str) -> None:
+    def _lose(self, identity: str) -> None:
+        """Stop working on an attempt and leave everything to its next controller, or to the cleanup if it is over."""
+        if identity in self._active:
+            log.warning("%s belongs to another controller now, or is taken up again", identity)
+            self._abandon(identity, Order.LET_GO)
+
+    def _abandon(self, identity: str, order: Order) -> None:
         active = self._active.pop(identity, None)
         if active is not None and active.worker.is_alive:
-            active.ask(Order.CANCEL, self._clock())
+            active.ask(order, self._clock())
             self._abandoned.append(active)
         self._cleanup.note(identity)
 
@@ -295,8 +327,7 @@ class Controller:
 
     def _start_next(self) -> None:
         found = self.watch.found
-        count = self._slots.count if found.runs_in_parallel else 1
-        if len(self._active) >= count or not found.name or found.trouble or self._lack_of_room():
+        if len(self._active) >= self._most or not found.name or found.trouble or self._lack_of_room():
             return
         now = timezone.now()
         waiting = [each for each in waiting_now() if each.is_due(now)]
@@ -331,9 +362,10 @@ class Controller:
             return False
         first = State.SCORE if only_scored else State.BUILD
         deadline = timezone.now() + requirements.times[Stage(first.value)]
-        if moves.begin(row.identity, first, engine=found.name, deadline=deadline):
+        token = moves.begin(row.identity, first, lease=self.lease, engine=found.name, deadline=deadline)
+        if token is not None:
             log.info("Starting %s", row.identity)
-            row.engine, row.state = found.name, first.value
+            row.engine, row.state, row.fencing_token = found.name, first.value, token
             if found.unenforced:
                 log.warning("Running %s although %s are not enforced", row.identity, ", ".join(found.unenforced))
             self._hold(row, given, requirements)
@@ -346,19 +378,22 @@ class Controller:
         self._heartbeat.at_work = row.identity
         with about(row.identity, row.submission_id):
             try:
-                act(row)
-            except (DatabaseError, OSError):
-                raise  # affects all attempts and may pass
-            except PalioError as error:
-                self._end(row, Outcome.failed(error.failure))
-            except Exception as error:
-                log.exception("Cannot handle %s", row.identity)
-                self._end(row, Outcome.failed(broken(error)))
+                self._act(row, act)
+            except LeaseLostError:
+                self._lose(row.identity)
             finally:
                 self._heartbeat.at_work = ""
 
-    def _is_active(self, identity: str) -> bool:
-        return identity in self._active or identity in self._unheld
+    def _act(self, row: Attempt, act: Callable[[Attempt], None]) -> None:
+        try:
+            act(row)
+        except (DatabaseError, OSError, LeaseLostError):
+            raise  # affects all attempts and may pass, or is no fault of the attempt
+        except PalioError as error:
+            self._end(row, Outcome.failed(error.failure))
+        except Exception as error:
+            log.exception("Cannot handle %s", row.identity)
+            self._end(row, Outcome.failed(broken(error)))
 
     def _lack_of_room(self) -> str:
         free = shutil.disk_usage(self._folders.runs).free
@@ -369,22 +404,20 @@ class Controller:
             f"{size_text(LEAST_FREE_BYTES)}. Free some space there."
         )
 
-    def _write_beat(self, process: str, engine: str, trouble: str, unenforced: tuple[str, ...]) -> None:
-        values = {
-            "time": timezone.now(),
-            "process": process,
-            "engine": engine[:200],
-            "trouble": trouble,
-            "unenforced": list(unenforced),
-            "engine_check_s": self.watch.check_s,
-        }
-        if not ControllerBeat.objects.filter(pk=1).update(**values):
-            ControllerBeat.objects.create(pk=1, **values)
+    def _renew(self, engine: str, trouble: str, unenforced: tuple[str, ...]) -> None:
+        self.lease.renew(
+            process=f"{socket.gethostname()[:60]}:{os.getpid()}",
+            slots=self._slots.count,
+            engine=engine[:200],
+            trouble=trouble,
+            unenforced=list(unenforced),
+            engine_check_s=self.watch.check_s,
+        )
 
 
 def _running() -> QuerySet[Attempt]:
     """Only what a tick needs of each running attempt."""
-    needed = Attempt.objects.only("identity", "submission", "state", "cancel_requested")
+    needed = Attempt.objects.only("submission", "state", "cancel_requested", "holder", "fencing_token")
     return needed.filter(state__in=[*RUNNING]).order_by("created", "identity")
 
 

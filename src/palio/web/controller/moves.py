@@ -1,8 +1,8 @@
 """Writes the moves of an attempt: one legal move per transaction, with time and cause in an event.
 
-Each move locks the row and starts from its current state. A finished attempt never moves again, so its result is
-committed exactly once: a controller killed after the commit finds the row finished; one killed before it finds
-the verdict in the run folder and commits that.
+Each move locks the row, starts from its current state, and requires the fencing token that the attempt was taken with
+(see lease). A finished attempt never moves again, so its result is committed exactly once: a controller killed after
+the commit finds the row finished; one killed before it finds the verdict in the run folder and commits that.
 """
 
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from django.utils import timezone
 from palio.core.attempt.run_folder import Stage, Verdict
 from palio.core.attempt.states import ENDS, RUNNING, State, may_move
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.lease import Lease, locked, take
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Event, Purpose, Rescore
 from palio.web.verbs import counters, events, quota
@@ -27,53 +28,53 @@ class IllegalMoveError(Exception):
     """A bug: no caller may ask for this move."""
 
 
-def begin(identity: str, state: State, *, engine: str, deadline: datetime) -> bool:
-    """Move from the queue into the first stage; False if it left the queue or is not to run any more."""
+def begin(identity: str, state: State, *, lease: Lease, engine: str, deadline: datetime) -> int | None:
+    """Take it from the queue into the first stage and return its token; None if it left the queue or is not to run."""
     with transaction.atomic():
-        attempt = _locked(identity)
-        if attempt.state != State.QUEUED or attempt.cancel_requested:
-            return False
+        attempt = take(identity, lease)
+        if attempt is None or attempt.state != State.QUEUED or attempt.cancel_requested:
+            return None
         attempt.engine, attempt.started = engine, timezone.now()
         _move(attempt, state, attempt.started, why="slot free", deadline=deadline)
-    return True
+    return attempt.fencing_token
 
 
-def advance(identity: str, stage: Stage, *, since: datetime, deadline: datetime) -> None:
+def advance(identity: str, stage: Stage, *, lease: Lease, token: int, since: datetime, deadline: datetime) -> None:
     """Move into a stage that has started."""
     with transaction.atomic():
-        attempt = _locked(identity)
-        if not attempt.ended:
-            old, reached = State(attempt.state), attempt.moved
-            _move(attempt, State(stage.value), since, why=f"stage {old} finished", deadline=deadline)
-            _count_stage(old, since - reached)
+        attempt = locked(identity, lease, token)
+        old, reached = State(attempt.state), attempt.moved
+        _move(attempt, State(stage.value), since, why=f"stage {old} finished", deadline=deadline)
+        _count_stage(old, since - reached)
 
 
-def take_up(identity: str, *, after_kill: bool, deadline: datetime) -> bool:
-    """Record that this process continues the attempt; False if too many were killed in this stage.
+def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime) -> tuple[int, bool] | None:
+    """Take an attempt that another process evaluated; None if it is not free any more.
 
-    `after_kill`: the previous process was killed while handling this attempt. The deadline restarts, because nobody has
-    watched the attempt in the meantime.
+    Returns its token, and whether too many processes were killed in this stage. `after_kill`: the previous one was
+    killed while handling this attempt. The deadline restarts, because nobody has watched the attempt in the meantime.
     """
     with transaction.atomic():
-        attempt = _locked(identity)
+        attempt = take(identity, lease)
+        if attempt is None or attempt.state not in RUNNING:
+            return None
         kills = Event.objects.filter(
             submission=attempt.submission, attempt=identity, kind="attempt.taken-up", time__gte=attempt.moved
         ).filter(detail__after="kill")
-        if after_kill and kills.count() >= MAX_KILLS:
-            return False
+        is_over = after_kill and kills.count() >= MAX_KILLS
         attempt.deadline = deadline
-        attempt.save(update_fields=["deadline"])
-        after = "kill" if after_kill else "stop"
-        events.record("attempt.taken-up", actor=None, attempt=attempt, state=attempt.state, after=after)
-    return True
+        attempt.save(update_fields=["deadline", "holder", "fencing_token"])
+        if not is_over:
+            after = "kill" if after_kill else "stop"
+            events.record("attempt.taken-up", actor=None, attempt=attempt, state=attempt.state, after=after)
+    return attempt.fencing_token, is_over
 
 
-def end(identity: str, outcome: Outcome) -> bool:
-    """Commit the result and everything that follows from it; False if there is one already."""
+def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
+    """Commit the result and everything that follows from it."""
     with transaction.atomic():
-        attempt = _locked(identity)
-        if attempt.ended:
-            return False
+        attempt = locked(identity, lease, token)
+        attempt.holder = None
         old, reached = State(attempt.state), attempt.moved
         submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
         is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
@@ -102,20 +103,11 @@ def end(identity: str, outcome: Outcome) -> bool:
         counters.count_finished(outcome.verdict, outcome.failure.cause if outcome.failure else None)
         if is_retried:
             counters.count_retry()
-    return True
 
 
 def _count_stage(old: State, lasted: timedelta) -> None:
     if old in RUNNING:
         counters.count_stage(Stage(old.value), lasted)
-
-
-def _locked(identity: str) -> Attempt:
-    return (
-        Attempt.objects.select_for_update(of=("self", "submission"))
-        .select_related("submission__challenge")
-        .get(pk=identity)
-    )
 
 
 def _move(

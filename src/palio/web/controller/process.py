@@ -1,4 +1,4 @@
-"""The controller as a process: only one runs, until it is told to stop."""
+"""The controller as a process: it runs until it is told to stop. With SQLite, only one does."""
 
 import logging
 import os
@@ -12,24 +12,28 @@ from django.db import connection
 
 from palio.core.receipt.key import machine_key
 from palio.web.controller.heartbeat import Heartbeat, watch_database
+from palio.web.controller.lease import end_stalled_transactions, is_exclusive
 from palio.web.controller.loop import Controller
-from palio.web.controller.process_lock import alone
+from palio.web.storage.process_lock import lock_only_controller
 
 log = logging.getLogger("palio.controller")
 
 
 def run(controller: type[Controller] = Controller, heartbeat: Heartbeat | None = None) -> None:
-    """Run the controller. Raises PalioError "data-in-use" for a second one, or for an invalid signing key."""
+    """Run the controller. Raises PalioError "controllers-need-postgresql" for a second one with SQLite,
+    "data-not-shared" for a data folder that others do not use, or what an invalid signing key raises.
+    """
     folders = settings.FOLDERS
     folders.make()
     os.environ.setdefault("PALIO_HOME", str(folders.keys))
     stop, heartbeat = threading.Event(), heartbeat or Heartbeat()
     watch_database(connection, heartbeat)
+    end_stalled_transactions()
     with ExitStack() as held:
-        still_alone = held.enter_context(alone(folders))
-        made = controller(
-            settings.CONFIGURATION, folders, key=machine_key(), heartbeat=heartbeat, still_alone=still_alone
-        )
+        if is_exclusive():
+            # Not the file that `palio serve` locks: all its processes share that lock, and this one is for one process.
+            held.enter_context(lock_only_controller(folders.root / "evaluating.lock"))
+        made = controller(settings.CONFIGURATION, folders, key=machine_key(), heartbeat=heartbeat)
 
         def end(_number: int, _frame: FrameType | None) -> None:
             stop.set()

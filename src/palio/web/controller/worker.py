@@ -33,6 +33,7 @@ from palio.web.config.configuration import Configuration
 from palio.web.config.log_format import LOG_FORMATS, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.lease_clock import LeaseClock
 from palio.web.controller.limits import EXIT_MEMORY, MEMORY_BYTES, STEP_CPU_S
 from palio.web.controller.remove_jobs import remove_jobs
 from palio.web.controller.stepping import Order
@@ -60,6 +61,7 @@ class WorkerEnd(StrEnum):
     LIMIT = "limit"  # exceeded a limit or crashed because of what it read
     KILLED = "killed"  # from outside, for example when the machine ran out of memory
     BROKEN = "broken"  # a bug in Palio
+    LEASE = "lease"  # its controller did not renew its lease in time
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,18 @@ class Workers(Protocol):
 
 
 class WorkerProcesses:
-    """Starts workers as processes. `key` signs results; another `program` is for tests."""
+    """Starts workers as processes, which end with the lease of `clock`. `key` signs results; another `program` is for
+    tests.
+    """
 
     def __init__(
-        self, key: "Ed25519PrivateKey | None", program: str | None = None, log_format: str = LOG_FORMATS[0]
+        self,
+        key: "Ed25519PrivateKey | None",
+        program: str | None = None,
+        log_format: str = LOG_FORMATS[0],
+        clock: LeaseClock | None = None,
     ) -> None:
-        self._program, self._log_format = program or PROGRAM, log_format
+        self._program, self._log_format, self._clock = program or PROGRAM, log_format, clock
         self._key = key.private_bytes_raw().hex() if key is not None else None
 
     def start(
@@ -143,6 +151,7 @@ class WorkerProcesses:
             "order": _order_json(order),
             "parent": os.getpid(),
             "log_format": self._log_format,
+            "lease": self._clock.descriptor if self._clock is not None else None,
         }
         return WorkerProcess(given, request, changed, unreachable, self._program)
 
@@ -275,6 +284,8 @@ def _how(fault: str, status: int) -> tuple[WorkerEnd, str]:
         return WorkerEnd.LIMIT, f"it used more than {STEP_CPU_S:g} s of CPU time in one step"
     if status == EXIT_MEMORY:
         return WorkerEnd.LIMIT, f"it needed more than {size_text(MEMORY_BYTES)} of memory"
+    if status == -signal.SIGALRM:
+        return WorkerEnd.LEASE, "the lease of its controller expired"
     if status >= 0:
         return WorkerEnd.BROKEN, f"it ended with exit code {status}"
     name = signal.Signals(-status).name
@@ -301,7 +312,7 @@ def _spawn(program: str, request: dict[str, Any]) -> "tuple[subprocess.Popen[byt
             [sys.executable, "-I", "-S", "-c", program, json.dumps(sys.path), str(commands_read)],
             stdin=asked,
             stdout=subprocess.PIPE,
-            pass_fds=[commands_read],
+            pass_fds=[commands_read, *([request["lease"]] if request["lease"] is not None else [])],
             env=_environment(),
         )
     except BaseException:

@@ -11,19 +11,23 @@ from django.db import transaction
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure, PalioError, counted
+from palio.web.controller.lease import Lease, locked
 from palio.web.controller.moves import MAX_KILLS
 from palio.web.controller.worker import Death, WorkerEnd
-from palio.web.models import Attempt, Event
+from palio.web.models import Event
 from palio.web.verbs import events
 
 MAX_LIMITS = 2
 KIND = "attempt.worker-ended"
 
 
-def judge(identity: str, worker: str, death: Death) -> Failure | None:
-    """Record the death of this worker once; return the failure to end the attempt with, or None to continue."""
+def judge(identity: str, worker: str, death: Death, *, lease: Lease, token: int) -> Failure | None:
+    """Record the death of this worker once; return the failure to end the attempt with, or None to continue.
+
+    `lease` and the fencing token are those that the attempt was taken with.
+    """
     with transaction.atomic():
-        attempt = Attempt.objects.select_related("submission__challenge").get(pk=identity)
+        attempt = locked(identity, lease, token)
         own = Event.objects.filter(submission=attempt.submission, attempt=identity, kind=KIND)
         if not own.filter(detail__worker=worker).exists():
             events.record(

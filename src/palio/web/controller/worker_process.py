@@ -26,6 +26,7 @@ from palio.web.config.log_format import formatter, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
+from palio.web.controller.lease_clock import end_with_lease
 from palio.web.controller.limits import EXIT_MEMORY, allow_a_step, keep_to_limits, lifted
 from palio.web.controller.stepping import Order, evaluate
 
@@ -50,6 +51,8 @@ def main(engines: Engines | None = None) -> None:
     try:
         request = json.load(sys.stdin)
         _end_with(request["parent"])
+        if request["lease"] is not None:
+            end_with_lease(request["lease"])
         _log_as_the_controller(request["log_format"])
         given = Assignment.from_json(request["assignment"])
         only_about(given.identity, given.submission_id)

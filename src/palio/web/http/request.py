@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django_htmx.middleware import HtmxDetails
 
-from palio.web.models import ApiToken, User
+from palio.web.models import ApiToken, Team, User
 
 Subject = TypeVar("Subject", covariant=True)
 
@@ -41,6 +41,7 @@ class Request(HttpRequest, Generic[Subject]):
     htmx: HtmxDetails
     subject: Subject
     relations: frozenset[Relation]
+    team: Team | None  # the user's own, in the challenge of the subject
 
 
 def signed_in(request: HttpRequest) -> User:

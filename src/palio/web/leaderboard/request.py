@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
 from palio.core.bundle.model import Bundle, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
-from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
@@ -41,6 +41,10 @@ class LeaderboardRequest:
     @property
     def sort(self) -> str:
         return self.snapshot.sort_key(self.wanted_sort)
+
+    @cached_property
+    def address(self) -> str:
+        return reverse("pages:leaderboard-phase", args=[self.challenge.slug, self.phase.name])
 
     def etag(self, request: Request[Challenge]) -> str:
         """The same for the same reader while the leaderboard is the same. A page also has the name and the form token
@@ -100,7 +104,7 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
         board=board,
         boards=boards,
         visibility=visibility(request.relations, board, phase),
-        team=own_team(challenge, request.user),
+        team=request.team,
         wanted_sort=request.GET.get("sort", BY_RANK),
     )
 

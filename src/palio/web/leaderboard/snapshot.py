@@ -27,7 +27,7 @@ Revision: TypeAlias = tuple[int, int]  # of the leaderboard and of the challenge
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`html` and `json` have one string for each row of `leaderboard`; `orders` are positions of rows, by sort key.
+    """`html` and `json` have one text for each row of `leaderboard`; `orders` are positions of rows, by sort key.
 
     `revision` is the one that was rendered, which may be the previous one for a moment. `entries` are all that were
     read, which spares the next snapshot most of the reading.
@@ -41,8 +41,8 @@ class Snapshot:
     entries: Sequence[Entry]
 
     @cached_property
-    def html(self) -> tuple[str, ...]:
-        return tuple(rows_html(self.leaderboard, self.statistics, self.axis))
+    def html(self) -> tuple[bytes, ...]:
+        return tuple(row.encode() for row in rows_html(self.leaderboard, self.statistics, self.axis))
 
     @cached_property
     def json(self) -> tuple[str, ...]:
@@ -54,13 +54,20 @@ class Snapshot:
     def sort_key(self, wanted: str) -> str:
         return wanted if wanted in self.orders else BY_RANK
 
-    def rows_html(self, sort: str, own: Team | None) -> str:
+    def rows_html(self, sort: str, own: Team | None) -> bytes:
         """All rows. Those of the reader's own team are marked, which is the only difference between readers."""
-        rows, marked = self.leaderboard.rows, own.pk if own else None
-        return "".join(
-            _marked(self.html[place]) if rows[place].entry.team == marked else self.html[place]
-            for place in self.order(sort)
-        )
+        rows = [*self.html]
+        for place in self._places.get(own.pk, ()) if own else ():
+            rows[place] = _marked(rows[place])
+        return b"".join(rows[place] for place in self.order(sort))
+
+    @cached_property
+    def _places(self) -> dict[str | None, list[int]]:
+        """The positions of each team's rows, so that a page looks only at those of its reader."""
+        places: dict[str | None, list[int]] = {}
+        for place, row in enumerate(self.leaderboard.rows):
+            places.setdefault(row.entry.team, []).append(place)
+        return places
 
 
 def snapshot(
@@ -88,13 +95,17 @@ def _render(
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
     primary = leaderboard.primary.key
-    ends = [end for of in statistics.intervals.values() for end in of.get(primary, ())]
-    axis = Axis.around(ends) if ends else None
+    drawn = [
+        value
+        for row in leaderboard.rows
+        if row.rank and (interval := statistics.intervals.get(row.entry.attempt, {}).get(primary))
+        for value in (row.values[primary], *interval)
+    ]
     return Snapshot(
         revision=revision,
         leaderboard=leaderboard,
         statistics=statistics,
-        axis=axis,
+        axis=Axis.around(drawn) if drawn else None,
         orders=_orders(leaderboard),
         entries=entries,
     )
@@ -105,9 +116,9 @@ def answer_column(question: Question) -> str:
     return f"answer_{question.key}"
 
 
-def _marked(row: str) -> str:
-    row = row.replace("<tr>", '<tr class="own">', 1)
-    return row.replace("</th>", ' <span class="badge own">your team</span></th>', 1)
+def _marked(row: bytes) -> bytes:
+    row = row.replace(b"<tr>", b'<tr class="own">', 1)
+    return row.replace(b"</th>", b' <span class="badge own">your team</span></th>', 1)
 
 
 def _orders(leaderboard: Leaderboard) -> dict[str, tuple[int, ...]]:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from palio.web.models.accounts import User
 from palio.web.models.challenges import Challenge
+from palio.web.models.ids import LENGTH, new_id
 from palio.web.models.submissions import Submission
 
 
@@ -25,11 +26,15 @@ class Event(models.Model):
 
 
 class ControllerBeat(models.Model):
-    """The last heartbeat of the controller, a single row. Pages warn if it is old."""
+    """The lease of a controller and its last heartbeat. Pages warn if all are old; see controller.lease."""
 
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    started = models.DateTimeField(default=timezone.now)
     time = models.DateTimeField()
-    process = models.CharField(max_length=80)
+    expires = models.DateTimeField(null=True)  # by the database's clock; None where a lock of the kernel decides
+    process = models.CharField(max_length=80)  # empty once it has stopped
+    machine = models.CharField(max_length=36, blank=True)  # its boot ID
+    slots = models.PositiveIntegerField(default=0)
     engine = models.CharField(max_length=200)
     unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce here
     trouble = models.TextField(blank=True)  # why nothing can start now, in one sentence

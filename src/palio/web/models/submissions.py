@@ -130,6 +130,8 @@ class Attempt(models.Model):
     failure_shown = models.JSONField(null=True)  # as participants see it
     failure_code = models.CharField(max_length=60, blank=True)
     failure_cause = models.CharField(max_length=12, blank=True)
+    holder = models.ForeignKey("palio.ControllerBeat", models.SET_NULL, null=True, related_name="+")  # evaluates it now
+    fencing_token = models.PositiveIntegerField(default=0)  # one higher each time that a controller takes it
 
     class Meta:
         constraints = [

@@ -83,7 +83,7 @@ def _stages(counted: Mapping[tuple[str, str], float]) -> Metric:
 
 
 def _controller() -> Iterable[Metric]:
-    status, beat = controller(), ControllerBeat.objects.first()
+    status, beat = controller(), ControllerBeat.objects.order_by("-time").first()
     yield _gauge("controller_up", "1 if the controller has ticked within 30 seconds.", status.lives)
     if status.last is not None:
         says = "When the controller last ticked, noted every 5 seconds."

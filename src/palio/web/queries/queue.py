@@ -2,23 +2,21 @@
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from django.conf import settings
-from django.utils import timezone
+from datetime import datetime
 
 from palio.core.attempt.states import RUNNING, State
 from palio.web.http.cache import cached
 from palio.web.models import Attempt, Challenge, ControllerBeat
-from palio.web.verbs.queue import Place, places
+from palio.web.verbs.queue import Place, living_controllers, places, slots
 
-LATE = timedelta(seconds=30)  # without a heartbeat before the controller counts as stopped
 SHOWN = 50  # waiting attempts
 
 
 @dataclass(frozen=True)
 class ControllerStatus:
-    """`lives` is false if the heartbeat is too old; `trouble` is why nothing can start."""
+    """Of all controllers together. `lives` is false if all heartbeats are too old; `trouble` is why none can start
+    anything.
+    """
 
     lives: bool
     last: datetime | None
@@ -58,7 +56,7 @@ def queue(challenge: Challenge) -> Queue:
     waiting.sort(key=lambda each: (each.place.number is None, each.place.number or 0, each.attempt.not_before))
     running = Attempt.objects.filter(state__in=[*RUNNING])
     return Queue(
-        slots=settings.CONFIGURATION.slots,
+        slots=slots(),
         running=tuple(own.filter(state__in=[*RUNNING]).order_by("started")),
         running_others=running.exclude(submission__challenge=challenge).count(),
         waiting=tuple(waiting[:SHOWN]),
@@ -76,8 +74,9 @@ def place_of(attempt: Attempt) -> Place | None:
 
 
 def controller(now: datetime | None = None) -> ControllerStatus:
-    beat = ControllerBeat.objects.first()
-    if beat is None:
+    living = living_controllers(now)
+    beats = living or list(ControllerBeat.objects.order_by("-time")[:1])
+    if not beats:
         return ControllerStatus(lives=False, last=None, engine="", trouble="")
-    lives = bool(beat.process) and (now or timezone.now()) - beat.time < LATE
-    return ControllerStatus(lives, beat.time, beat.engine, beat.trouble)
+    shown = next((beat for beat in beats if not beat.trouble), beats[0])
+    return ControllerStatus(bool(living), beats[0].time, shown.engine, shown.trouble)

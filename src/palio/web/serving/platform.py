@@ -24,7 +24,7 @@ from palio.web.serving.public_requirements import refuse_unsafe
 from palio.web.serving.supervisor import Charge, Supervisor
 from palio.web.serving.systemd import notify_ready
 from palio.web.serving.terminal import LoggedOutput, say
-from palio.web.storage.process_lock import lock
+from palio.web.storage.process_lock import lock, lock_only_controller
 
 CONTROLLER = "palio.web.controller"
 
@@ -53,8 +53,8 @@ class Platform:
             if self._pages:
                 held.enter_context(lock(self._folders.root / "pages.lock", "another `palio serve`"))
                 listening = held.enter_context(listen(self._configuration))
-            if self._controller:
-                held.enter_context(lock(self._folders.root / "controller.lock", "another controller"))
+            if self._controller and not self._configuration.database_url:
+                held.enter_context(lock_only_controller(self._folders.root / "controller.lock"))
             engine = find_engine(self._configuration.engine) if self._controller else None
             self._set_up()
             if self._pages:
@@ -80,6 +80,10 @@ class Platform:
         if self._configuration.log_format == "json":
             sys.stdout = LoggedOutput()
         self._link = prepare(pages=self._pages)
+        if self._controller:
+            from palio.web.controller.lease import refuse_unshared
+
+            refuse_unshared(self._folders, is_patient=True)
         if self._with:
             from palio.web.serving.initial_challenge import publish_at_start
 

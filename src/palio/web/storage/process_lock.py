@@ -1,8 +1,8 @@
-"""Locks for one platform and one controller per data folder; the second is told who holds the lock.
+"""Locks for one platform per data folder, and one controller with SQLite; the second is told who holds the lock.
 
 The kernel holds a lock on an open file for as long as any process that has it open lives: children that outlive a
 killed parent keep it, and a process that is gone does not. Not covered: a data folder on a network file system without
-locks, and controllers on several machines (they use the database's lock).
+locks. Several controllers have leases in the database instead.
 """
 
 import fcntl
@@ -17,8 +17,15 @@ from palio.core.files.staging import writing
 WAIT_S = 8.0  # for the processes of an earlier one to exit
 
 
-def lock(path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = False) -> IO[str]:
-    """The open file; the lock ends when it is closed here and in all children. Raises PalioError "data-in-use".
+def lock_only_controller(path: Path) -> IO[str]:
+    """Raises PalioError "controllers-need-postgresql"; see `lock`."""
+    return lock(path, "another controller", code="controllers-need-postgresql")
+
+
+def lock(
+    path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = False, code: str = "data-in-use"
+) -> IO[str]:
+    """The open file; the lock ends when it is closed here and in all children. Raises PalioError `code`.
 
     Waits for a holder that was killed, and with `for_living` also briefly for one that is running.
     """
@@ -33,7 +40,7 @@ def lock(path: Path, what: str, wait_s: float = WAIT_S, *, for_living: bool = Fa
             process = file.read().strip() or "?"
             if (not for_living and _is_alive(process)) or time.monotonic() > until:
                 file.close()
-                raise PalioError("data-in-use", path=path.parent, what=what, process=process) from None
+                raise PalioError(code, path=path.parent, what=what, process=process) from None
             time.sleep(0.1)
             continue
         file.truncate(0)

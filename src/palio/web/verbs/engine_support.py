@@ -56,7 +56,7 @@ def left_out(kinds: Iterable[SubmissionKind], user: User) -> Mapping[SubmissionK
 
 def _refuse(user: User, kind: SubmissionKind) -> None:
     """Predictions are no program: only the organizers' scoring program runs on them."""
-    beat = ControllerBeat.objects.first()
+    beat = ControllerBeat.objects.order_by("-time").first()
     configured: str = settings.CONFIGURATION.engine
     engine = beat.engine.partition(" ")[0] if beat and configured == "auto" else configured  # empty until one is found
     if kind is not SubmissionKind.RESULTS:

@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heapreplace
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from palio.core.attempt.states import RUNNING, State
-from palio.web.models import Attempt
+from palio.web.models import Attempt, ControllerBeat
 
 LONGEST_WAIT = timedelta(minutes=5)  # before a retry
+LATE = timedelta(seconds=30)  # without a heartbeat before a controller counts as stopped
 _RECENT = 500  # latest starts; a team not among them has not been served for long
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -126,6 +128,17 @@ def recent_starts() -> list[Start]:
     ]
 
 
+def living_controllers(now: datetime | None = None) -> list[ControllerBeat]:
+    """Latest heartbeat first. `now` is the database's time unless given."""
+    beats = ControllerBeat.objects.exclude(process="").order_by("-time", "pk")
+    return list(beats.filter(time__gt=(now or Now()) - LATE))
+
+
+def slots() -> int:
+    """Of all living controllers together; what is configured here if there are none."""
+    return sum(beat.slots for beat in living_controllers()) or settings.CONFIGURATION.slots
+
+
 def lane(team: str, rescore: str | None) -> str:
     return f"rescore-{rescore}" if rescore else team
 
@@ -145,7 +158,7 @@ def places(now: datetime | None = None) -> dict[str, Place]:
             for challenge, phase, started in running
         ],
         [usual.duration(each.challenge, each.phase) for each in ready],
-        settings.CONFIGURATION.slots,
+        slots(),
     )
     found = {
         each.identity: Place(number, len(waiting), wait if usual.is_known else None)

@@ -64,7 +64,7 @@ KINDS: dict[str, FailureKind] = {
     "predict-time-limit": FailureKind(
         _P,
         "The container ran longer than its limit of {limit} and was stopped.",
-        "Make it faster, or process images in batches; it had {cpus} CPU(s).",
+        "Make it faster, or process images in batches. Its limit of CPUs was {cpus}.",
         charged=True,
     ),
     "predict-memory-limit": FailureKind(

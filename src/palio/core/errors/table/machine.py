@@ -12,6 +12,18 @@ KINDS: dict[str, FailureKind] = {
         "Run `palio doctor`, then run the same command again. This does not count toward anyone's limit.",
         retried=True,
     ),
+    "cluster-unreachable": FailureKind(
+        _S,
+        "The Kubernetes API server does not respond: {reason}.",
+        "{next_step}",
+        retried=True,
+    ),
+    "cluster-refused": FailureKind(_S, "The Kubernetes cluster cannot be used: {reason}.", "{next_step}"),
+    "cluster-job-blocked": FailureKind(
+        _S,
+        "The Kubernetes cluster could not run {job}: {reason}.",
+        "{next_step}",
+    ),
     "disk-full": FailureKind(
         _S,
         "The disk that holds {path} is full ({free} free).",

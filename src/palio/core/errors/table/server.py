@@ -26,6 +26,17 @@ KINDS: dict[str, FailureKind] = {
         "{path} is in use: {what} already runs on it, as process {process}.",
         "Use that one, stop it first, or name another folder with --data.",
     ),
+    "controllers-need-postgresql": FailureKind(
+        _S,
+        "{path} is in use: {what} already runs on it, as process {process}, and with SQLite there can only be one.",
+        "Use that one, or stop it first. With PostgreSQL (`database_url`), several controllers share the work.",
+    ),
+    "data-not-shared": FailureKind(
+        _S,
+        "{path} is not the data folder that belongs to this database: the files of {whose} are missing there.",
+        "Mount the same data folder on every machine that runs Palio with this database, and name it with --data; see "
+        "docs/operate.md, *Several controllers*.",
+    ),
     "database-newer": FailureKind(
         _S,
         "A newer version of Palio has used the database {database}: it has migrations that this version, {version}, "

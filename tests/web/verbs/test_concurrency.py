@@ -42,7 +42,7 @@ def at_once(*calls: Callable[[], object]) -> list[str]:
         return sorted(pool.map(run, calls))
 
 
-def test_an_invitation_lets_one_of_many_in(world: World) -> None:
+def test_invitation_used_concurrently(world: World) -> None:
     people = [User.objects.create_user(f"p{number}") for number in range(4)]
     for person in people:
         join(world, person)
@@ -52,13 +52,13 @@ def test_an_invitation_lets_one_of_many_in(world: World) -> None:
     assert world.team.memberships.count() == 3
 
 
-def test_one_person_joins_once(world: World) -> None:
+def test_join_concurrent(world: World) -> None:
     outcome = at_once(*(lambda: join(world, world.dave) for _ in range(4)))
     assert outcome == [*["already-joined"] * 3, "done"]
     assert Membership.objects.filter(user=world.dave).count() == 1
 
 
-def test_a_name_is_one_teams(world: World) -> None:
+def test_team_name_taken_concurrently(world: World) -> None:
     outcome = at_once(
         lambda: teams.rename(world.team, "Dots", actor=world.bob),
         lambda: teams.rename(world.rivals, "dots", actor=world.carol),
@@ -67,7 +67,7 @@ def test_a_name_is_one_teams(world: World) -> None:
     assert Team.objects.filter(name__iexact="dots").count() == 1
 
 
-def test_one_organizer_is_left(world: World) -> None:
+def test_last_organizer_removed_concurrently(world: World) -> None:
     roles.grant(world.challenge, "dave", "organizer", actor=world.alice)
     outcome = at_once(
         lambda: roles.revoke(world.challenge, "alice", actor=world.dave),
@@ -77,13 +77,13 @@ def test_one_organizer_is_left(world: World) -> None:
     assert Role.objects.filter(challenge=world.challenge, kind="organizer").count() == 1
 
 
-def test_a_slug_is_one_challenges(world: World, small_bundle: Path) -> None:
+def test_slug_taken_concurrently(world: World, small_bundle: Path) -> None:
     outcome = at_once(lambda: publish(small_bundle, actor=world.olga), lambda: publish(small_bundle, actor=world.alice))
     assert outcome == ["done", "slug-taken"]
     assert Challenge.objects.get(slug="vowels").versions.count() == 1
 
 
-def test_versions_are_numbered_one_by_one(world: World, tmp_path: Path) -> None:
+def test_versions_published_concurrently(world: World, tmp_path: Path) -> None:
     folders = [
         write_bundle(tmp_path / str(precision), yaml=YAML.replace("precision: 3", f"precision: {precision}"))
         for precision in (1, 2, 4)

@@ -1,0 +1,160 @@
+"""Whether jobs can run in the cluster, which properties it enforces, and which limits its nodes can provide."""
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from palio.core.engine import Enforcement, Guarantee, Job, Limits
+from palio.core.errors import PalioError
+from palio.core.quantities import MIB, size_text
+from palio.engines.docker import why_unavailable as why_docker_unavailable
+from palio.engines.fault import Unavailable
+from palio.engines.job_users import job_uids
+from palio.engines.kubernetes.api import Cluster, ConflictError, NotFoundError
+from palio.engines.kubernetes.manifest import (
+    OPTIONAL,
+    POLICY_NAME,
+    job_manifest,
+    network_policy,
+    quantity,
+    what_did_not_survive,
+)
+from palio.engines.kubernetes.settings import PREFIX, Settings
+
+_SIZES_MEMORY = (1, 22)  # from this version, volumes in memory have the size that was asked for
+_SAMPLE = Job(
+    name="palio-dry-run",
+    image="palio-dry-run",
+    limits=Limits(time_s=1, memory_bytes=64 * MIB, cpus=0.1),
+    log=Path(),
+    output="/mnt/out",
+)
+
+
+def why_unavailable() -> Unavailable | None:
+    """None if jobs can run in the cluster, else what is missing and the command that adds it."""
+    try:
+        settings = Settings.read()
+        cluster = Cluster(settings)
+        cluster.version()
+        check_claim(cluster, settings)
+        missing_fields(cluster, settings)
+    except PalioError as error:
+        return Unavailable(error.failure.message.rstrip("."), error.failure.next_step)
+    if os.geteuid() != 0:
+        return Unavailable(
+            "Palio does not run as root, so it cannot read and remove what jobs of other users write",
+            "Run it as root in a pod or container of its own that has the volume.",
+        )
+    if not os.access(settings.folder, os.W_OK):
+        return Unavailable(
+            f"{settings.folder} is not a folder that Palio may write to",
+            f"Mount the volume of the claim {settings.claim} there, or set {PREFIX}FOLDER.",
+        )
+    return why_docker_unavailable()
+
+
+def check_claim(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError unless the claim is bound to a volume."""
+    path = f"/api/v1/namespaces/{settings.namespace}/persistentvolumeclaims/{settings.claim}"
+    kubectl = f"{cluster.kubectl} -n {settings.namespace}"
+    try:
+        phase = cluster.get(path).get("status", {}).get("phase", "Pending")
+    except NotFoundError:
+        raise PalioError(
+            "cluster-refused",
+            reason=f"the namespace {settings.namespace} has no claim {settings.claim} of a volume",
+            next_step=f"Create it as in docs/kubernetes.md (`{kubectl} apply -f claim.yaml`), or set {PREFIX}CLAIM.",
+        ) from None
+    if phase != "Bound":
+        raise PalioError(
+            "cluster-refused",
+            reason=f"the claim {settings.claim} has no volume ({phase}); the cluster may have no default storage class",
+            next_step=f"See `{kubectl} describe pvc {settings.claim}` and `{cluster.kubectl} get storageclass`.",
+        )
+
+
+def missing_fields(cluster: Cluster, settings: Settings) -> frozenset[str]:
+    """Which of OPTIONAL the server does not know. Creates nothing.
+
+    Raises PalioError if it drops any other field, or would not accept a job at all.
+    """
+    sample = replace(_SAMPLE, name=f"{_SAMPLE.name}-{os.getpid()}")
+    wanted = job_manifest(sample, settings, uid=job_uids().start, inputs=(), output="palio-dry-run")
+    created = cluster.create(f"/apis/batch/v1/namespaces/{settings.namespace}/jobs", wanted, dryRun="All")
+    lost = {path.rpartition(".")[2] for path in what_did_not_survive(created, wanted)}
+    if unsafe := lost - OPTIONAL.keys():
+        raise PalioError(
+            "cluster-refused",
+            reason=f"it drops or changes {', '.join(sorted(unsafe))} of jobs, which isolate them",
+            next_step=f"See which policy does that: `{cluster.kubectl} get mutatingwebhookconfigurations`.",
+        )
+    return frozenset(lost)
+
+
+def ensure_policy(cluster: Cluster, settings: Settings) -> None:
+    """Creates the network policy. Raises PalioError if another of its name exists."""
+    wanted = network_policy(settings)
+    path = f"/apis/networking.k8s.io/v1/namespaces/{settings.namespace}/networkpolicies"
+    with suppress(ConflictError):
+        cluster.create(path, wanted)
+        return
+    found = cluster.get(f"{path}/{POLICY_NAME}")
+    if what_did_not_survive(found, wanted) or found["spec"].keys() - wanted["spec"].keys():
+        raise PalioError(
+            "cluster-refused",
+            reason=f"the network policy {POLICY_NAME} was changed",
+            next_step=f"Delete it, and Palio creates it again: `{cluster.kubectl} -n {settings.namespace} delete "
+            f"networkpolicy {POLICY_NAME}`.",
+        )
+
+
+def guarantees(version: str, missing: frozenset[str], settings: Settings) -> tuple[Guarantee, ...]:
+    """`version` is that of the server, such as `v1.34.2`; `missing` is from `missing_fields`."""
+    kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
+    uids = job_uids()
+    users = "" if "hostUsers" in missing else ", in a user namespace of its own"
+    groups = ", but the image's" if "supplementalGroupsPolicy" in missing else ""
+    is_sized = tuple(map(int, version.removeprefix("v").split(".")[:2])) >= _SIZES_MEMORY
+    shared = Guarantee("shared memory", kernel if is_sized else none, "" if is_sized else "evicted beyond its size")
+    sandbox = f"; runtime class {settings.runtime_class}" if settings.runtime_class else ""
+    return (
+        Guarantee("network", none, "a network policy refuses everything, but not every cluster enforces one"),
+        Guarantee("root file system", kernel, "read-only; /tmp in memory"),
+        Guarantee("user", kernel, f"a separate uid ({uids.start}-{uids.stop - 1}) per job, no groups{groups}{users}"),
+        Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
+        Guarantee("memory", kernel, "including /tmp and /dev/shm"),
+        Guarantee("cpus", kernel),
+        Guarantee("pids", none, "only by the kubelet's podPidsLimit, which Palio cannot see"),
+        shared,
+        Guarantee("input", kernel, "read-only"),
+        Guarantee("output", none, "measured, on a volume without a limit for each job"),
+        Guarantee("time", watching, "from outside; by the kubelet if nobody watches"),
+        Guarantee("log", kernel, "rotated by the kubelet"),
+        Guarantee("environment", kernel, "a fixed list"),
+        Guarantee("devices", kernel, "none but declared GPUs"),
+        Guarantee("host", kernel, "own process, IPC and host namespaces; /proc/self/mountinfo shows paths of mounts"),
+        Guarantee("build", watching, "on the Docker engine beside Palio"),
+        Guarantee("build network", kernel, "none, or only public addresses through an egress proxy"),
+    )
+
+
+def check(cluster: Cluster, limits: Limits) -> None:
+    """Raises PalioError("limit-unavailable") for the first limit that no node can provide."""
+    nodes = cluster.get("/api/v1/nodes").get("items") or ()
+    offers = [node.get("status", {}).get("allocatable", {}) for node in nodes]
+    wanted = {"cpu": limits.cpus, "memory": limits.memory_bytes, "nvidia.com/gpu": limits.gpus}
+    for resource, setting in (("cpu", "cpus"), ("memory", "memory"), ("nvidia.com/gpu", "gpus")):
+        most = max((quantity(offer.get(resource, 0)) or 0 for offer in offers), default=0)
+        if wanted[resource] > most:
+            is_memory = setting == "memory"
+            value = size_text(limits.memory_bytes) if is_memory else f"{wanted[resource]:g}"
+            raise PalioError(
+                "limit-unavailable",
+                setting=setting,
+                value=value,
+                engine="kubernetes",
+                reason=f"its largest node offers {size_text(int(most)) if is_memory else f'{float(most):g}'}",
+                next_step="Add a larger node, or lower the limit in competition.yaml.",
+            )

@@ -1,0 +1,482 @@
+"""The Kubernetes engine: a batch/v1 Job with one pod for each job.
+
+Covered: how a job ended, told from what the API says (classify.py), so that what happens to a node is never a
+participant's failure; processes killed at any point, because a job is found by its name and is only ours if it has the
+same specification; API servers that restart; a time limit that is enforced from outside, and by the kubelet if nobody
+watches; a log that survives its pod's end.
+
+Not covered: a cluster that does not enforce network policies, and limits on processes, which no field of a pod sets;
+output is measured, not limited. `guarantees` says so. Two processes that start different jobs at the same moment may
+give them the same user. A lost node may continue to run a job whose attempt is over.
+
+All state is in the cluster and on the volume. A pod is ended by moving its deadline to now, which keeps its log and
+status; an annotation says why.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+
+from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Work
+from palio.core.errors import Cause, PalioError
+from palio.core.files.collect import collect_folder
+from palio.core.quantities import size_text
+from palio.engines.job_users import job_uids
+from palio.engines.kubernetes import availability
+from palio.engines.kubernetes.api import Cluster, ConflictError, Json, NotFoundError
+from palio.engines.kubernetes.classify import (
+    BY_OUTPUT,
+    BY_STOP,
+    BY_TIME,
+    ENDED_BY,
+    STAGE,
+    Classification,
+    Ending,
+    classify,
+)
+from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.logs import LogFollower
+from palio.engines.kubernetes.manifest import (
+    JOB_NAME,
+    MANAGED_BY,
+    OPTIONAL,
+    SPEC,
+    UID,
+    job_manifest,
+    object_name,
+    what_did_not_survive,
+)
+from palio.engines.kubernetes.settings import Settings
+from palio.engines.kubernetes.volume import Volume
+from palio.engines.kubernetes.watch import PodWatch
+from palio.engines.output_folder import folder_usage
+
+_LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
+_MEASURE_S = 0.5  # between measurements of an output
+_STOPPED_S = 15.0
+# Before 1.22, a kubelet that ends a pod reports that the pod failed before its container stops, and nothing after that.
+_SETTLED = timedelta(seconds=GRACE_S + 3.0)
+_ENDED = ("Succeeded", "Failed")
+_CANNOT_START = ("StartError", "ContainerCannotRun")
+_SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+_NEXT_STEPS = {
+    Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
+    Ending.IMAGE_MISSING: "Check the registry and the pull secret: `{kubectl} describe pod {pod}`.",
+    Ending.REJECTED: "See what rejects it: `{kubectl} describe job {job}` and `{kubectl} get events`.",
+    Ending.WAITED_TOO_LONG: "See what it waited for, then run it again: `{kubectl} get events`.",
+}
+
+
+@dataclass
+class _Watched:
+    """What one process knows about a job that it polls."""
+
+    watch: PodWatch
+    looked: float = float("-inf")  # monotonic
+    measured: float = float("-inf")
+    began: float | None = None  # monotonic, when its container started
+    follower: LogFollower | None = None
+    result: JobResult | None = None
+    seen: Json = field(default_factory=dict)  # the pod as of the last look
+    job: Json = field(default_factory=dict)  # and the job
+
+
+class KubernetesEngine:
+    name = "kubernetes"
+    loads_images = True
+    runs_in_parallel = True
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        """Raises PalioError if jobs cannot run in the cluster."""
+        self._settings = settings or Settings.read()
+        self._cluster = Cluster(self._settings)
+        self._version = self._cluster.version()
+        self._missing = availability.missing_fields(self._cluster, self._settings)
+        availability.ensure_policy(self._cluster, self._settings)
+        self._volume = Volume(self._settings.folder)
+        self._images = Images(self._settings.registry)
+        self._watched: dict[str, _Watched] = {}
+        namespace = self._settings.namespace
+        self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+        self._events = f"/api/v1/namespaces/{namespace}/events"
+
+    def describe(self) -> str:
+        unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
+        return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        return availability.guarantees(self._version, self._missing, self._settings)
+
+    def has_image(self, name: str) -> bool:
+        return self._images.has_image(name)
+
+    def check(self, limits: Limits) -> None:
+        availability.check(self._cluster, limits)
+
+    # -- builds and jobs
+
+    def start(self, work: Work) -> None:
+        if isinstance(work, Job):
+            with self._faults_named("starting", work):
+                self._start_job(work)
+        else:
+            self._images.start(work)
+
+    def poll(self, work: Work) -> JobResult | None:
+        if not isinstance(work, Job):
+            return self._images.poll(work)
+        with self._faults_named("watching", work):
+            return self._poll_job(work)
+
+    def stop(self, work: Work) -> None:
+        if not isinstance(work, Job):
+            self._images.stop(work)
+            return
+        if not self._end(work, BY_STOP):
+            raise self._fault("stopping", work, "its node does not confirm that it stopped")
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        limits = job.limits
+        with self._faults_named("collecting the output of", job):
+            return collect_folder(
+                self._volume.output(job), destination, max_bytes=limits.output_bytes, max_files=limits.output_files
+            )
+
+    def remove(self, work: Work) -> None:
+        if isinstance(work, Job):
+            with self._faults_named("removing", work):
+                self._end(work, BY_STOP)  # a node that is lost must not keep the job for ever
+                with suppress(NotFoundError):
+                    self._cluster.delete(self._path(work), {"propagationPolicy": "Background"})
+                self._forget(work)
+                self._volume.remove(work)
+        self._images.remove(work)
+
+    def job_names(self) -> frozenset[str]:
+        listed = self._cluster.get(self._jobs, labelSelector=_SELECTOR).get("items") or ()
+        named = (each["metadata"].get("annotations", {}).get(JOB_NAME) for each in listed)
+        return frozenset(name for name in named if name) | self._volume.job_names() | self._images.job_names()
+
+    # -- starting
+
+    def _start_job(self, job: Job) -> None:
+        if self._volume.refusal(job):
+            return
+        existing = self._job(job)
+        if existing is None and (fault := self._images.why_not_startable(job)):
+            now = datetime.now(UTC)
+            job.log.write_text(f"{fault}\n")
+            self._volume.refuse(job, JobResult(End.NOT_STARTED, None, now, now, detail=fault))
+            return
+        uid = int(existing["metadata"]["annotations"].get(UID, 0)) if existing else self._free_uid(job)
+        wanted = job_manifest(
+            job,
+            self._settings,
+            uid=uid,
+            inputs=self._volume.inputs(job),
+            output=self._volume.output_path(job),
+            volumes=self._images.volumes(job.image),
+        )
+        if existing is None:
+            self._volume.prepare(job, uid)
+            try:
+                created = self._cluster.create(self._jobs, wanted)
+            except ConflictError:  # another process has just created it
+                existing = self._job(job)
+            else:
+                self._refuse_unsafe(job, created, wanted)
+        if existing is not None:
+            self._refuse_other(job, existing, wanted)
+
+    def _free_uid(self, job: Job) -> int:
+        """A user that no job has, starting at a position that differs between jobs."""
+        listed = self._cluster.get(self._jobs, labelSelector=_SELECTOR).get("items") or ()
+        taken = {each["metadata"].get("annotations", {}).get(UID) for each in listed}
+        uids = job_uids()
+        begin = int.from_bytes(sha256(job.name.encode()).digest()[:8]) % len(uids)
+        for uid in chain(uids[begin:], uids[:begin]):
+            if str(uid) not in taken:
+                return uid
+        raise self._fault("starting", job, f"all {len(uids):,} users for jobs are in use")
+
+    def _refuse_unsafe(self, job: Job, created: Json, wanted: Json) -> None:
+        lost = {path.rpartition(".")[2] for path in what_did_not_survive(created, wanted)} - OPTIONAL.keys()
+        if lost:
+            self._cluster.delete(self._path(job), {"propagationPolicy": "Background"})
+            next_step = f"See which policy does that: `{self._cluster.kubectl} get mutatingwebhookconfigurations`."
+            reason = f"the API server dropped or changed {', '.join(sorted(lost))}, which isolate it"
+            raise PalioError("cluster-job-blocked", job=job.name, reason=reason, next_step=next_step)
+
+    def _refuse_other(self, job: Job, existing: Json, wanted: Json) -> None:
+        """A job of this name with another specification is not ours to judge."""
+        theirs = existing["metadata"].get("annotations", {}).get(SPEC)
+        if theirs != wanted["metadata"]["annotations"][SPEC]:
+            name = object_name(job.name)
+            raise PalioError(
+                "cluster-job-blocked",
+                job=job.name,
+                reason="a job of this name exists with another specification",
+                next_step=f"If nothing uses it, delete it: `{self._kubectl} delete job {name}`. Then run this again.",
+            )
+
+    # -- watching
+
+    def _poll_job(self, job: Job) -> JobResult | None:
+        if refused := self._volume.refusal(job):
+            return refused
+        watched = self._watched.get(job.name)
+        if watched is None:
+            selector = f"job-name={object_name(job.name)}"
+            watched = self._watched[job.name] = _Watched(PodWatch(self._cluster, self._pods, selector))
+        if watched.result is not None:
+            return watched.result
+        if self._is_unchanged(watched):
+            self._enforce(job, watched, watched.seen)
+            return None
+        found = self._look(job, watched)
+        if found is None or found.ending is Ending.SUSPENDED:
+            if watched.seen:
+                self._follow(job, watched)
+                self._enforce(job, watched, watched.seen)
+            return None
+        if not self._is_settled(watched):
+            return None
+        self._raise_unless_own(job, found, watched.seen)
+        watched.result = self._ended(job, found, watched)
+        return watched.result
+
+    def _is_settled(self, watched: _Watched) -> bool:
+        """Whether the container of a pod that is over has stopped, too."""
+        if watched.seen.get("status", {}).get("phase") not in _ENDED or not _running_since(watched.seen):
+            return True
+        over = _over_since(watched.job)
+        return over is not None and self._cluster.now() - over > _SETTLED
+
+    def _is_unchanged(self, watched: _Watched) -> bool:
+        """Whether the pod is as it was, as far as the API server tells, and was looked at a moment ago."""
+        pods = watched.watch.pods
+        if pods is None or time.monotonic() - watched.looked > _LOOK_S:
+            return False
+        return list(pods.values()) == ([watched.seen] if watched.seen else [])
+
+    def _look(self, job: Job, watched: _Watched) -> Classification | None:
+        found = self._job(job)
+        if found is None:
+            raise self._fault("watching", job, "its job no longer exists")
+        pods = self._pods_of(job, found)
+        if len(pods) > 1:
+            return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster started a second pod for it")
+        pod = pods[0] if pods else None
+        watched.job, watched.seen, watched.looked = found, pod or {}, time.monotonic()
+        node = self._node(pod)
+        return classify(found, pod, self._events_of(job, pod), node, self._cluster.now())
+
+    def _node(self, pod: Json | None) -> Json | None:
+        name = (pod or {}).get("spec", {}).get("nodeName")
+        if not name:
+            return {}
+        try:
+            return self._cluster.get(f"/api/v1/nodes/{name}")
+        except NotFoundError:
+            return None
+
+    def _events_of(self, job: Job, pod: Json | None) -> list[Json]:
+        names = [object_name(job.name), *([pod["metadata"]["name"]] if pod else [])]
+        node = (pod or {}).get("spec", {}).get("nodeName")
+        found: list[Json] = []
+        for name in names:
+            listed = self._cluster.get(self._events, fieldSelector=f"involvedObject.name={name}")
+            found += listed.get("items") or ()
+        if node:  # events of nodes are in the default namespace
+            with suppress(PalioError):  # which this account may not be allowed to read
+                selector = f"involvedObject.kind=Node,involvedObject.name={node},reason=SystemOOM"
+                listed = self._cluster.get("/api/v1/namespaces/default/events", fieldSelector=selector)
+                found += listed.get("items") or ()
+        return found
+
+    def _enforce(self, job: Job, watched: _Watched, pod: Json) -> None:
+        """Ends a pod that has run for too long or written too much."""
+        started = _running_since(pod)
+        if started is None:
+            return
+        now = time.monotonic()
+        if watched.began is None:
+            watched.began = now - max(0.0, (self._cluster.now() - started).total_seconds())
+        if now - watched.began > job.limits.time_s:
+            self._end_pod(pod, BY_TIME)
+        elif now - watched.measured > _MEASURE_S:
+            excess = self._output_excess(job)
+            watched.measured = time.monotonic()
+            if excess:
+                self._end_pod(pod, BY_OUTPUT)
+
+    def _follow(self, job: Job, watched: _Watched) -> None:
+        has_log = _running_since(watched.seen) or _terminated(watched.seen)
+        if watched.follower is None and has_log:
+            pod = watched.seen["metadata"]["name"]
+            watched.follower = LogFollower(self._cluster, f"{self._pods}/{pod}", job.log)
+
+    def _raise_unless_own(self, job: Job, found: Classification, pod: Json) -> None:
+        """Raises for an end that is not the job's own: retried, or the operator's to fix."""
+        if found.ending in _NEXT_STEPS:
+            names = {"job": object_name(job.name), "pod": pod.get("metadata", {}).get("name", "")}
+            next_step = _NEXT_STEPS[found.ending].format(kubectl=self._kubectl, **names)
+            reason = f"{found.ending}: {found.evidence}".rstrip(".")
+            raise PalioError("cluster-job-blocked", job=job.name, reason=reason, next_step=next_step)
+        if found.responsible is Cause.PLATFORM:
+            raise self._fault("running", job, f"{found.ending}: {found.evidence}".rstrip("."))
+
+    def _ended(self, job: Job, found: Classification, watched: _Watched) -> JobResult:
+        pod, ended = watched.seen, _terminated(watched.seen)
+        began = (ended or _stage(pod).get("running") or {}).get("startedAt")
+        if began and (ended or {}).get("reason") not in _CANNOT_START:
+            self._follow(job, watched)
+            if watched.follower:
+                watched.follower.finish()
+        elif not job.log.exists():
+            job.log.write_text(f"{found.evidence}\n")
+        started = _time(began or pod["metadata"]["creationTimestamp"])
+        finished = max(
+            started, _time(ended["finishedAt"]) if ended else _over_since(watched.job) or self._cluster.now()
+        )
+        code = (ended or {}).get("exitCode")
+        result = JobResult(End.EXITED, code if code is not None else 137, started, finished)
+        excess = self._output_excess(job)
+        match found.ending:
+            case Ending.OUT_OF_MEMORY:
+                return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
+            case Ending.DISK_LIMIT:
+                end = End.MEMORY if "EmptyDir" in found.evidence else End.OUTPUT_SIZE
+                return replace(result, end=end, detail=found.evidence)
+            case Ending.TIME_LIMIT:
+                return replace(result, end=End.TIME)
+            case Ending.NOT_RUNNABLE if ended is None or ended.get("reason") != "Error":
+                return replace(result, end=End.NOT_STARTED, detail=_plain(found.evidence))
+            case Ending.OUTPUT_LIMIT if excess is None:  # it was deleted since
+                return replace(result, end=End.OUTPUT_SIZE, detail=f"more than {size_text(job.limits.output_bytes)}")
+        if excess:
+            return replace(result, end=excess[0], detail=excess[1])
+        # Times of the API are whole seconds.
+        return replace(result, end=End.TIME) if result.wall_s >= job.limits.time_s + 1 else result
+
+    def _output_excess(self, job: Job) -> tuple[End, str] | None:
+        limits = job.limits
+        size, files, folders = folder_usage(str(self._volume.output(job)), limits.output_bytes, limits.output_files)
+        if size > limits.output_bytes:
+            return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(limits.output_bytes)}"
+        if files + folders > limits.output_files:
+            return End.OUTPUT_FILES, f"more than {limits.output_files:,} files and folders"
+        return None
+
+    # -- ending
+
+    def _end(self, job: Job, why: str) -> bool:
+        """Ends the job's pods and waits for that. Returns whether nothing runs."""
+        deadline = time.monotonic() + _STOPPED_S
+        asked: set[str] = set()
+        while (found := self._job(job)) is not None:
+            pods = self._pods_of(job, found)
+            running = [pod for pod in pods if pod["status"].get("phase") not in _ENDED]
+            if not running and (pods or _over_since(found)):
+                if asked and any(map(_running_since, pods)):
+                    time.sleep(_SETTLED.total_seconds())
+                return True
+            if not pods or any(not pod["spec"].get("nodeName") for pod in running):
+                # No kubelet knows of it, so there is no log or status to keep.
+                with suppress(NotFoundError):
+                    self._cluster.delete(self._path(job), {"propagationPolicy": "Background"})
+                continue
+            for pod in running:
+                if pod["metadata"]["uid"] not in asked:
+                    self._end_pod(pod, why)
+                    asked.add(pod["metadata"]["uid"])
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _end_pod(self, pod: Json, why: str) -> None:
+        """Moves the pod's deadline to now. The first reason stays."""
+        if ENDED_BY in pod["metadata"].get("annotations", {}):
+            return
+        change = {"metadata": {"annotations": {ENDED_BY: why}}, "spec": {"activeDeadlineSeconds": 1}}
+        with suppress(NotFoundError, ConflictError):
+            self._cluster.patch(f"{self._pods}/{pod['metadata']['name']}", change)
+
+    def _forget(self, job: Job) -> None:
+        if watched := self._watched.pop(job.name, None):
+            watched.watch.close()
+            if watched.follower:
+                watched.follower.close()
+
+    # -- objects
+
+    @property
+    def _kubectl(self) -> str:
+        return f"{self._cluster.kubectl} -n {self._settings.namespace}"
+
+    def _path(self, job: Job) -> str:
+        return f"{self._jobs}/{object_name(job.name)}"
+
+    def _job(self, job: Job) -> Json | None:
+        try:
+            return self._cluster.get(self._path(job))
+        except NotFoundError:
+            return None
+
+    def _pods_of(self, job: Job, found: Json) -> list[Json]:
+        """Those of this job, and not of an earlier one of its name."""
+        listed = self._cluster.get(self._pods, labelSelector=f"job-name={object_name(job.name)}").get("items") or ()
+        owner = found["metadata"]["uid"]
+        return [
+            pod
+            for pod in listed
+            if any(each.get("uid") == owner for each in pod["metadata"].get("ownerReferences") or ())
+        ]
+
+    def _fault(self, action: str, work: Work, reason: str) -> PalioError:
+        return PalioError("engine-fault", engine=self.name, action=f"{action} {work.name}", reason=reason)
+
+    @contextmanager
+    def _faults_named(self, action: str, work: Work) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._fault(action, work, str(error)) from error
+
+
+def _stage(pod: Json) -> Json:
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    state: Json = next((each.get("state") or {} for each in statuses if each.get("name") == STAGE), {})
+    return state
+
+
+def _running_since(pod: Json) -> datetime | None:
+    started = _stage(pod).get("running", {}).get("startedAt")
+    return _time(started) if started else None
+
+
+def _terminated(pod: Json) -> Json | None:
+    found: Json | None = _stage(pod).get("terminated")
+    return found
+
+
+def _over_since(job: Json) -> datetime | None:
+    conditions = job.get("status", {}).get("conditions") or ()
+    ends = [each for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"]
+    return _time(ends[0]["lastTransitionTime"]) if ends else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _plain(error: str) -> str:
+    """The end of the runtime's chain of causes, which is the informative part: `exec: "foo": not found`."""
+    return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()

@@ -1,0 +1,84 @@
+"""The images of jobs: built and loaded by the Docker engine beside Palio, away from the cluster and its data.
+
+With a registry, they are pushed there, and jobs name them by digest. Without one, the nodes use that engine's images.
+"""
+
+import threading
+from dataclasses import replace
+
+from palio.core.engine import Build, Job, JobResult, Load
+from palio.engines.docker import DockerEngine, declared_volumes, image_tag, push_image, why_job_not_startable
+
+
+class Images:
+    def __init__(self, registry: str) -> None:
+        self._registry = registry
+        self._docker: DockerEngine | None = None
+        self._pushes: dict[str, _Push] = {}
+        self._volumes: dict[str, tuple[str, ...]] = {}
+
+    def start(self, work: Build | Load) -> None:
+        self._engine().start(work)
+
+    def poll(self, work: Build | Load) -> JobResult | None:
+        result = self._engine().poll(work)
+        if result is None or not result.succeeded:
+            return result
+        if not self._registry:
+            return replace(result, image=image_tag(work))
+        if work.name not in self._pushes:
+            self._pushes[work.name] = _Push(image_tag(work), self._registry)
+        reference = self._pushes[work.name].reference()
+        return replace(result, image=reference) if reference else None
+
+    def stop(self, work: Build | Load) -> None:
+        self._engine().stop(work)
+
+    def remove(self, work: Build | Load | Job) -> None:
+        """Of a job: what a build of that name may have left."""
+        self._pushes.pop(work.name, None)
+        self._engine().remove(work)
+
+    def has_image(self, name: str) -> bool:
+        return self._engine().has_image(name)
+
+    def volumes(self, image: str) -> tuple[str, ...]:
+        """The paths that the image declares as volumes."""
+        if image not in self._volumes:
+            self._volumes[image] = declared_volumes(image)
+        return self._volumes[image]
+
+    def why_not_startable(self, job: Job) -> str:
+        """Empty if the job's program can be started, or if this machine no longer has its image."""
+        return str(why_job_not_startable(job) or "")
+
+    def job_names(self) -> frozenset[str]:
+        return self._engine().job_names()
+
+    def _engine(self) -> DockerEngine:
+        if self._docker is None:
+            self._docker = DockerEngine()
+        return self._docker
+
+
+class _Push:
+    """One image on its way to the registry."""
+
+    def __init__(self, image: str, registry: str) -> None:
+        self._image, self._registry = image, registry
+        self._reference = ""
+        self._fault: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"palio-push-{image}", daemon=True)
+        self._thread.start()
+
+    def reference(self) -> str:
+        """The image's name by digest; empty until it is pushed. Raises what prevented that."""
+        if self._fault:
+            raise self._fault
+        return self._reference
+
+    def _run(self) -> None:
+        try:
+            self._reference = push_image(self._image, self._registry)
+        except Exception as error:  # noqa: BLE001 - raised again where it is asked for
+            self._fault = error

@@ -1,0 +1,225 @@
+"""The objects of a job for the Kubernetes API: pure functions to dicts, and what the API kept of them.
+
+Covered: everything that the pod security standard "restricted" asks for and more: a user of its own that is not root,
+no capabilities, no new privileges, the runtime's seccomp profile, a read-only root, no service account token, no DNS,
+no links to services; memory and CPU requested as limited, so that no other pod's use takes them away; writable
+space only in memory and in the job's output; the end of a pod after its deadline even if nobody watches.
+
+Not covered, because Kubernetes has no field for them: limits on processes, open files, core dumps and file sizes; the
+file for termination messages, which a job may write on the node's disk.
+
+An API server silently drops fields that it does not know. So what it returns is compared with what was sent.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from palio.core.engine import GRACE_S, Job, environment
+from palio.core.quantities import GIB, MIB
+from palio.engines.kubernetes.classify import STAGE, TIME_LIMIT
+from palio.engines.kubernetes.settings import Settings
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "palio"}  # label of every job and its pod
+JOB_NAME, SPEC, UID = "palio/job", "palio/spec", "palio/uid"  # annotations of a job
+POLICY_NAME = "palio-no-network"
+LIMIT_SLACK_S = 600  # of a pod's deadline, which counts from before its image is pulled
+WAIT_S = 24 * 3600  # in a queue, at most
+LEFT_S = 7 * 24 * 3600  # an abandoned job is deleted after this time
+_TOLERATED_S = 30  # of a node that does not respond
+_LOG_BYTES = GIB  # of the node's disk, for the log that is not yet rotated
+_DECLARED_BYTES = 16 * MIB  # for each volume that an image declares
+# With these, kubelets do not add the address of the API server to the environment.
+_SERVICE = ("HOST", "PORT", "PORT_HTTPS")
+_PORT = ("", "_443_TCP", "_443_TCP_PROTO", "_443_TCP_PORT", "_443_TCP_ADDR")
+_BLANK = (*(f"KUBERNETES_SERVICE_{end}" for end in _SERVICE), *(f"KUBERNETES_PORT{end}" for end in _PORT))
+# Fields that older servers do not know, and without which a job is still isolated. Without any other, it does not run.
+OPTIONAL = {
+    "hostUsers": "a user namespace of its own (Kubernetes 1.33)",
+    "podFailurePolicy": "disruptions recorded on the job (Kubernetes 1.26)",
+    "podReplacementPolicy": "no second pod before the first is over (Kubernetes 1.29)",
+    "recursiveReadOnly": "read-only mounts below inputs (Kubernetes 1.31)",
+    "supplementalGroupsPolicy": "no groups of the image (Kubernetes 1.31)",
+    "ttlSecondsAfterFinished": "removal of abandoned jobs (Kubernetes 1.21)",
+}
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUFFIXES = {"": Decimal(1), "m": Decimal("0.001")}
+_SUFFIXES |= {letter: Decimal(1000**power) for power, letter in enumerate("kMGTPE", 1)}
+_SUFFIXES |= {f"{letter}i": Decimal(1024**power) for power, letter in enumerate("KMGTPE", 1)}
+
+
+def object_name(name: str) -> str:
+    """The name of a job's objects: its own where Kubernetes allows it, else one that no other job has."""
+    if _NAME.fullmatch(name):
+        return name
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:16]}".lstrip("-")
+
+
+def job_manifest(
+    job: Job, settings: Settings, *, uid: int, inputs: Sequence[str], output: str, volumes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
+    is that of its output. `volumes` are the paths that its image declares as volumes.
+    """
+    pod = _pod(job, settings, inputs, output, volumes)
+    annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}
+    spec = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "activeDeadlineSeconds": int(job.limits.time_s) + LIMIT_SLACK_S + WAIT_S,
+        "ttlSecondsAfterFinished": LEFT_S,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [{"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]
+        },
+        "template": {"metadata": {"labels": {**MANAGED_BY}, "annotations": annotations}, "spec": pod},
+    }
+    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+    pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}  # chosen again by a process that starts it again
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": object_name(job.name),
+            "namespace": settings.namespace,
+            "labels": {**MANAGED_BY},
+            "annotations": {JOB_NAME: job.name, SPEC: digest, UID: str(uid)},
+        },
+        "spec": spec,
+    }
+
+
+def network_policy(settings: Settings) -> dict[str, Any]:
+    """No traffic in or out, for every job. Only some clusters enforce it."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": POLICY_NAME, "namespace": settings.namespace, "labels": {**MANAGED_BY}},
+        "spec": {"podSelector": {"matchLabels": {**MANAGED_BY}}, "policyTypes": ["Ingress", "Egress"]},
+    }
+
+
+def what_did_not_survive(created: Any, wanted: Any) -> tuple[str, ...]:
+    """The paths in `wanted` whose values are not in `created`, such as `spec.template.spec.hostUsers`.
+
+    Quantities may be written differently. What `created` has in addition is ignored.
+    """
+    return tuple(_lost(created, wanted, ""))
+
+
+def _lost(created: Any, wanted: Any, path: str) -> Iterator[str]:
+    if isinstance(wanted, Mapping):
+        for key, value in wanted.items():
+            below = f"{path}.{key}".lstrip(".")
+            if not isinstance(created, Mapping) or key not in created:
+                yield below
+            else:
+                yield from _lost(created[key], value, below)
+    elif isinstance(wanted, list):
+        if not isinstance(created, list) or len(created) < len(wanted):
+            yield path
+            return
+        for number, value in enumerate(wanted):
+            yield from _lost(created[number], value, f"{path}[{number}]")
+    elif created != wanted and not (_is_quantity(path) and quantity(created) == quantity(wanted)):
+        yield path
+
+
+def _is_quantity(path: str) -> bool:
+    return ".resources." in path or path.endswith(".sizeLimit")
+
+
+def quantity(text: object) -> Decimal | None:
+    """The value of a quantity such as `1500m` or `2Gi`, or None if it is none."""
+    match = re.fullmatch(r"([0-9.]+)([A-Za-z]{0,2})", str(text))
+    if not match or match[2] not in _SUFFIXES:
+        return None
+    return Decimal(match[1]) * _SUFFIXES[match[2]]
+
+
+def _literal(text: str) -> str:
+    """Kubernetes replaces `$(NAME)`, and `$$` by `$`."""
+    return text.replace("$", "$$")
+
+
+def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volumes: Sequence[str]) -> dict[str, Any]:
+    limits = job.limits
+    resources = {"cpu": f"{round(limits.cpus * 1000)}m", "memory": str(limits.memory_bytes)}
+    resources |= {"ephemeral-storage": str(_LOG_BYTES)}
+    if limits.gpus:
+        resources |= {"nvidia.com/gpu": str(limits.gpus)}
+    in_memory = {"/tmp": limits.memory_bytes, "/dev/shm": limits.shm_bytes}  # noqa: S108 - inside the container
+    in_memory |= {path: _DECLARED_BYTES for path in volumes if path not in (job.output, *in_memory)}
+    read_only = {"readOnly": True, "recursiveReadOnly": "IfPossible"}
+    mounts: list[dict[str, Any]] = [
+        *({"name": f"memory-{number}", "mountPath": path} for number, path in enumerate(in_memory)),
+        *(
+            {"name": "data", "mountPath": mount.target, "subPath": path, **read_only}
+            for mount, path in zip(job.mounts, inputs, strict=True)
+        ),
+        {"name": "data", "mountPath": job.output, "subPath": output},
+    ]
+    container: dict[str, Any] = {
+        "name": STAGE,
+        "image": job.image,
+        "imagePullPolicy": "IfNotPresent" if settings.registry else "Never",
+        "env": [
+            *({"name": name} for name in _BLANK),
+            *({"name": name, "value": _literal(value)} for name, value in environment(job).items() if value),
+        ],
+        "resources": {"limits": resources, "requests": dict(resources)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": mounts,
+    }
+    if job.command is not None:
+        container["args"] = list(map(_literal, job.command))
+    if job.workdir is not None:
+        container["workingDir"] = job.workdir
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": int(GRACE_S),
+        "activeDeadlineSeconds": int(limits.time_s) + LIMIT_SLACK_S,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["127.0.0.1"]},
+        "hostname": "palio",
+        "hostUsers": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "supplementalGroupsPolicy": "Strict",
+        },
+        "tolerations": [
+            {
+                "key": f"node.kubernetes.io/{trouble}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": _TOLERATED_S,
+            }
+            for trouble in ("not-ready", "unreachable")
+        ],
+        "containers": [container],
+        "volumes": [
+            *(
+                {"name": f"memory-{number}", "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
+                for number, size in enumerate(in_memory.values())
+            ),
+            {"name": "data", "persistentVolumeClaim": {"claimName": settings.claim}},
+        ],
+    }
+    if settings.runtime_class:
+        pod["runtimeClassName"] = settings.runtime_class
+    if settings.pull_secret:
+        pod["imagePullSecrets"] = [{"name": settings.pull_secret}]
+    return pod

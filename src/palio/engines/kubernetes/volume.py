@@ -1,0 +1,118 @@
+"""The volume that jobs share with this machine: their inputs, and an output folder for each.
+
+An input that is on the volume already is mounted from where it is. Any other is copied, or linked where the file system
+allows it, before the job is created.
+
+Covered: processes killed at any point, because a copy gets its name only once it is complete. Not covered: a folder
+that is not on the volume of the claim. The cluster then mounts empty folders.
+"""
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from palio.core.engine import Job, JobResult
+from palio.engines.kubernetes.manifest import object_name
+
+_JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
+
+
+class Volume:
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def inputs(self, job: Job) -> list[str]:
+        """The paths of the job's mounts, in their order, relative to the volume."""
+        paths = []
+        for number, mount in enumerate(job.mounts):
+            source = mount.source.resolve()
+            is_here = source.is_relative_to(self._root)
+            paths.append(str((source if is_here else self._folder(job) / f"in-{number}").relative_to(self._root)))
+        return paths
+
+    def output(self, job: Job) -> Path:
+        return self._folder(job) / _OUTPUT
+
+    def output_path(self, job: Job) -> str:
+        """Relative to the volume."""
+        return str(self.output(job).relative_to(self._root))
+
+    def prepare(self, job: Job, uid: int) -> None:
+        """Copies inputs and makes the output folder for the user."""
+        folder = self._folder(job)
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        (folder / _NAME).write_text(job.name)
+        for mount, path in zip(job.mounts, self.inputs(job), strict=True):
+            if not (self._root / path).exists():
+                _copy(mount.source.resolve(), self._root / path)
+        self.output(job).mkdir(mode=0o700, exist_ok=True)
+        os.chown(self.output(job), uid, uid)
+
+    def refuse(self, job: Job, result: JobResult) -> None:
+        """Records the result of a job that is never created."""
+        self._folder(job).mkdir(mode=0o711, parents=True, exist_ok=True)
+        (self._folder(job) / _NAME).write_text(job.name)
+        half = self._folder(job) / f"{_REFUSAL}.half"
+        half.write_text(json.dumps(result.as_json()))
+        half.rename(self._folder(job) / _REFUSAL)
+
+    def refusal(self, job: Job) -> JobResult | None:
+        try:
+            return JobResult.from_json(json.loads((self._folder(job) / _REFUSAL).read_text()))
+        except FileNotFoundError:
+            return None
+
+    def remove(self, job: Job) -> None:
+        folder = self._folder(job)
+        if folder.is_dir():
+            _remove_tree(folder)
+
+    def job_names(self) -> frozenset[str]:
+        """Of all jobs that have a folder."""
+        names = set()
+        for file in (self._root / _JOBS).glob(f"*/{_NAME}"):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                names.add(file.read_text())
+        return frozenset(names - {""})
+
+    def _folder(self, job: Job) -> Path:
+        return self._root / _JOBS / object_name(job.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    half = target.with_name(f"{target.name}.half")
+    if half.is_dir():
+        shutil.rmtree(half)
+    if source.is_dir():
+        shutil.copytree(source, half, symlinks=True, copy_function=_link_or_copy)
+    else:
+        half.unlink(missing_ok=True)
+        _link_or_copy(str(source), str(half))
+    half.rename(target)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Jobs see inputs read-only, so they may share files with what they come from."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Of any depth: a folder that is deeper than paths may be long is moved up before it is emptied."""
+    left, number = [folder], 0
+    while left:
+        current = left.pop()
+        with os.scandir(current) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    number += 1
+                    lifted = folder.with_name(f"{folder.name}.left-{number}")
+                    os.rename(entry.path, lifted)  # noqa: PTH104 - names may be invalid UTF-8
+                    left.append(lifted)
+                else:
+                    os.unlink(entry.path)  # noqa: PTH108
+        current.rmdir()

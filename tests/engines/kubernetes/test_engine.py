@@ -1,0 +1,418 @@
+"""The engine against a server on this machine that keeps objects as the API does, without running anything."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.engines.kubernetes.fake_api import Asked, FakeApi, Reply, refusal, serving
+
+from palio.core.engine import End, Job, JobResult, Limits, Mount
+from palio.core.errors import PalioError
+from palio.core.quantities import MIB
+from palio.engines.kubernetes import engine as engine_module
+from palio.engines.kubernetes.engine import KubernetesEngine
+from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.settings import Settings
+
+LIMITS = Limits(time_s=500, memory_bytes=256 * MIB, cpus=1, output_bytes=MIB)
+JOBS = "/apis/batch/v1/namespaces/palio-jobs/jobs"
+PODS = "/api/v1/namespaces/palio-jobs/pods"
+ENDS = Path(__file__).parent / "ends"
+
+
+@dataclass
+class Server:
+    """Objects by path. `change` alters what is created, as an admission webhook or an old server would."""
+
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deleted: list[tuple[str, Any]] = field(default_factory=list)
+    patched: list[tuple[str, Any]] = field(default_factory=list)
+    log: bytes = b""
+    created: int = 0
+
+    def change(self, content: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path == "/version":
+            return Reply(content={"gitVersion": "v1.34.2"})
+        if asked.path.endswith("/log"):
+            return Reply(raw=self.log)
+        if asked.query.get("watch"):
+            return refusal(503, "no watches here")  # then every poll looks for itself
+        match asked.method:
+            case "POST":
+                return self._create(asked)
+            case "DELETE":
+                self.deleted.append((asked.path, asked.content))
+                self.objects.pop(asked.path, None)
+                return Reply()
+            case "PATCH":
+                self.patched.append((asked.path, asked.content))
+                return Reply()
+        if asked.path in self.objects:
+            return Reply(content=self.objects[asked.path])
+        if asked.path.rpartition("/")[2] in ("jobs", "pods", "events", "nodes"):
+            below = [each for path, each in self.objects.items() if path.rpartition("/")[0] == asked.path]
+            return Reply(content={"metadata": {"resourceVersion": "1"}, "items": below})
+        return refusal(404, "not found")
+
+    def _create(self, asked: Asked) -> Reply:
+        content = json.loads(json.dumps(asked.content))
+        path = f"{asked.path}/{content['metadata']['name']}"
+        if path in self.objects:
+            return refusal(409, "already exists")
+        self.change(content)
+        content["metadata"] |= {"uid": f"uid-{len(self.objects)}", "creationTimestamp": "2026-11-30T10:00:00Z"}
+        if "dryRun" not in asked.query:
+            self.objects[path] = content
+            self.created += content["kind"] == "Job"
+        return Reply(201, content)
+
+    def end(self, job: Job, example: str) -> None:
+        """Gives the job the pod of an example in ends/, which has ended in that way."""
+        given = json.loads((ENDS / f"{example}.json").read_text())
+        mine = self.objects[f"{JOBS}/{job.name}"]
+        mine["status"] = given["job"]["status"]
+        pod = given["pod"]
+        pod["metadata"] |= {"name": f"{job.name}-x", "ownerReferences": [{"uid": mine["metadata"]["uid"]}]}
+        self.objects[f"{PODS}/{job.name}-x"] = pod
+        if node := given["node"]:
+            self.objects["/api/v1/nodes/node1"] = node
+
+
+class NoImages(Images):
+    """A Docker engine without images and without anything to remove."""
+
+    def volumes(self, image: str) -> tuple[str, ...]:
+        return ("/data",)
+
+    def why_not_startable(self, job: Job) -> str:
+        return "/app/run.sh is not executable" if job.command == ("/app/run.sh",) else ""
+
+    def remove(self, work: object) -> None:
+        pass
+
+    def job_names(self) -> frozenset[str]:
+        return frozenset()
+
+
+@contextmanager
+def running(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[KubernetesEngine, FakeApi]]:
+    monkeypatch.setattr(engine_module, "Images", NoImages)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with serving(server) as fake:
+        monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
+        engine = KubernetesEngine(Settings(tmp_path / "shared"))
+        try:
+            yield engine, fake
+        finally:
+            for watched in engine._watched.values():
+                watched.watch.close()
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def engine(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesEngine]:
+    with running(server, tmp_path, monkeypatch) as (made, _):
+        yield made
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    source = tmp_path / "in"
+    (source / "below").mkdir(parents=True)
+    (source / "below/case.txt").write_text("1")
+    return Job(
+        name="palio-1a2b3c4d-predict",
+        image="palio-build:1",
+        limits=LIMITS,
+        log=tmp_path / "predict.log",
+        output="/mnt/out",
+        mounts=(Mount(source, "/mnt/in"),),
+    )
+
+
+def ended(engine: KubernetesEngine, job: Job) -> JobResult:
+    """Its result, once the watch has noticed that the server has no watches."""
+    deadline = time.monotonic() + 5
+    while (result := engine.poll(job)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return result
+
+
+def test_start_copies_inputs_and_makes_an_output(engine: KubernetesEngine, job: Job, tmp_path: Path) -> None:
+    engine.start(job)
+    folder = tmp_path / "shared/palio-jobs" / job.name
+    assert (folder / "in-0/below/case.txt").read_text() == "1"
+    output = (folder / "out").stat()
+    assert (output.st_uid in range(10001, 14097), output.st_mode & 0o777) == (True, 0o700)
+    assert engine.job_names() == {job.name}
+
+
+def test_inputs_on_the_volume_are_mounted_where_they_are(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    here = tmp_path / "shared/runs/1/in"
+    here.mkdir(parents=True)
+    engine.start(replace(job, mounts=(Mount(here, "/mnt/in"),)))
+    (container,) = server.objects[f"{JOBS}/{job.name}"]["spec"]["template"]["spec"]["containers"]
+    paths = {each["mountPath"]: each.get("subPath") for each in container["volumeMounts"]}
+    assert paths["/mnt/in"] == "runs/1/in"
+    assert {path.name for path in (tmp_path / "shared/palio-jobs" / job.name).iterdir()} == {"name", "out"}
+
+
+def test_starting_again_creates_nothing(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    before = json.dumps(server.objects)
+    engine.start(job)
+    assert (server.created, json.dumps(server.objects)) == (1, before)
+
+
+def test_job_of_the_same_name_with_another_specification_is_not_ours(
+    engine: KubernetesEngine, server: Server, job: Job
+) -> None:
+    engine.start(job)
+    with pytest.raises(PalioError) as raised:
+        engine.start(replace(job, image="palio-build:2"))
+    assert raised.value.failure.code == "cluster-job-blocked"
+    assert f"kubectl -n palio-jobs delete job {job.name}" in raised.value.failure.next_step
+    assert server.created == 1
+
+
+def test_program_that_cannot_be_started_is_not_sent_to_the_cluster(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    script = replace(job, command=("/app/run.sh",))
+    engine.start(script)
+    engine.start(script)
+    result = engine.poll(script)
+    assert result is not None
+    assert (result.end, result.detail) == (End.NOT_STARTED, "/app/run.sh is not executable")
+    assert job.log.read_text() == "/app/run.sh is not executable\n"
+    assert KubernetesEngine(Settings(tmp_path / "shared")).poll(script) == result
+    assert (server.created, engine.job_names()) == (0, frozenset({job.name}))
+    engine.remove(script)
+    assert engine.job_names() == frozenset()
+
+
+def test_two_jobs_have_two_users(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    users = set()
+    for number in range(20):
+        other = replace(job, name=f"palio-1a2b3c4d-{number}")
+        engine.start(other)
+        users.add(server.objects[f"{JOBS}/{other.name}"]["metadata"]["annotations"]["palio/uid"])
+    assert len(users) == 20
+
+
+def test_job_that_lost_a_safety_field_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
+    class Webhook(Server):
+        def change(self, content: dict[str, Any]) -> None:
+            if content["metadata"]["name"] == job.name:
+                content["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] = False
+
+    server = Webhook()
+    with running(server, tmp_path, monkeypatch) as (engine, _), pytest.raises(PalioError) as raised:
+        engine.start(job)
+    assert raised.value.failure.code == "cluster-job-blocked"
+    assert "runAsNonRoot" in raised.value.failure.message
+    assert server.deleted == [(f"{JOBS}/{job.name}", {"propagationPolicy": "Background"})]
+
+
+def test_cluster_that_drops_a_safety_field_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(Server):
+        def change(self, content: dict[str, Any]) -> None:
+            if content["kind"] == "Job":
+                del content["spec"]["template"]["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+
+    with pytest.raises(PalioError) as raised, running(Old(), tmp_path, monkeypatch):
+        pass
+    assert raised.value.failure.code == "cluster-refused"
+    assert "readOnlyRootFilesystem" in raised.value.failure.message
+
+
+def test_fields_that_an_old_server_does_not_know_are_not_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: Job
+) -> None:
+    class Old(Server):
+        def change(self, content: dict[str, Any]) -> None:
+            if content["kind"] == "Job":
+                del content["spec"]["template"]["spec"]["hostUsers"], content["spec"]["podFailurePolicy"]
+
+    def user(engine: KubernetesEngine) -> str:
+        return next(each.detail for each in engine.guarantees() if each.property == "user")
+
+    with running(Old(), tmp_path, monkeypatch) as (old, _):
+        old.start(job)
+        assert "user namespace" not in user(old)
+    with running(Server(), tmp_path, monkeypatch) as (new, _):
+        assert "user namespace" in user(new)
+
+
+def test_changed_network_policy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    with running(server, tmp_path, monkeypatch):
+        pass
+    path = "/apis/networking.k8s.io/v1/namespaces/palio-jobs/networkpolicies/palio-no-network"
+    with running(server, tmp_path, monkeypatch):
+        pass
+    server.objects[path]["spec"]["egress"] = [{}]
+    with pytest.raises(PalioError) as raised, running(server, tmp_path, monkeypatch):
+        pass
+    assert "kubectl -n palio-jobs delete networkpolicy palio-no-network" in raised.value.failure.next_step
+
+
+@pytest.mark.parametrize(
+    ("example", "end", "exit_code"),
+    [
+        ("exit-0", End.EXITED, 0),
+        ("exit-3", End.EXITED, 3),
+        ("exit-127", End.EXITED, 127),
+        ("out-of-memory", End.MEMORY, 137),
+        ("evicted-own-disk", End.MEMORY, 137),
+        ("time-limit", End.TIME, 143),
+        ("command-not-found", End.NOT_STARTED, 128),
+        ("stopped", End.EXITED, 143),
+        ("output-limit", End.OUTPUT_SIZE, 143),
+    ],
+)
+def test_ends_become_results(
+    engine: KubernetesEngine, server: Server, job: Job, example: str, end: End, exit_code: int
+) -> None:
+    engine.start(job)
+    assert engine.poll(job) is None
+    server.log = b"printed\n"
+    server.end(job, example)
+    result = ended(engine, job)
+    assert (result.end, result.exit_code) == (end, exit_code)
+    assert job.log.read_text() == "printed\n" or example == "command-not-found"
+    assert engine.poll(job) == result
+
+
+@pytest.mark.parametrize("example", ["node-gone", "pod-deleted-while-running", "refused-by-the-node", "status-unknown"])
+def test_ends_by_the_platform_are_faults_that_are_retried(
+    engine: KubernetesEngine, server: Server, job: Job, example: str
+) -> None:
+    engine.start(job)
+    server.end(job, example)
+    with pytest.raises(PalioError) as raised:
+        engine.poll(job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+@pytest.mark.parametrize(
+    ("example", "command"),
+    [
+        ("image-never-pulled", "describe pod palio-1a2b3c4d-predict-x"),
+        ("runs-as-root", "describe job palio-1a2b3c4d-predict"),
+        ("deadline-before-the-limit", "get events"),
+    ],
+)
+def test_ends_that_the_operator_has_to_fix_name_a_command(
+    engine: KubernetesEngine, server: Server, job: Job, example: str, command: str
+) -> None:
+    engine.start(job)
+    server.end(job, example)
+    with pytest.raises(PalioError) as raised:
+        engine.poll(job)
+    assert raised.value.failure.code == "cluster-job-blocked"
+    assert f"kubectl -n palio-jobs {command}" in raised.value.failure.next_step
+
+
+def test_second_pod_of_a_job_is_a_fault(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    server.end(job, "exit-0")
+    server.objects[f"{PODS}/{job.name}-y"] = server.objects[f"{PODS}/{job.name}-x"]
+    with pytest.raises(PalioError, match="second pod"):
+        engine.poll(job)
+
+
+def test_pod_of_an_earlier_job_of_the_name_is_not_its_own(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    server.end(job, "exit-3")
+    server.objects[f"{PODS}/{job.name}-x"]["metadata"]["ownerReferences"] = [{"uid": "earlier"}]
+    server.objects[f"{JOBS}/{job.name}"]["status"] = {"active": 1}
+    assert engine.poll(job) is None
+
+
+def test_job_that_ran_too_long_is_ended_with_the_reason(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    server.end(job, "running")  # since longer than its limit
+    server.objects[f"{PODS}/{job.name}-x"]["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = (
+        "2026-01-01T00:00:00Z"
+    )
+    assert engine.poll(job) is None
+    change = {"metadata": {"annotations": {"palio/ended-by": "time limit"}}, "spec": {"activeDeadlineSeconds": 1}}
+    assert server.patched == [(f"{PODS}/{job.name}-x", change)]
+
+
+def test_job_that_wrote_too_much_is_ended_with_the_reason(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    engine.start(job)
+    server.end(job, "running")
+    now = engine._cluster.now().isoformat()
+    server.objects[f"{PODS}/{job.name}-x"]["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = now
+    assert engine.poll(job) is None
+    (tmp_path / "shared/palio-jobs" / job.name / "out/large").write_bytes(bytes(2 * MIB))
+    engine._watched[job.name].measured = float("-inf")
+    deadline = time.monotonic() + 5
+    while not server.patched:
+        assert engine.poll(job) is None
+        assert time.monotonic() < deadline
+    assert [content["metadata"]["annotations"] for _, content in server.patched] == [{"palio/ended-by": "output limit"}]
+    server.end(job, "output-limit")
+    result = ended(engine, job)
+    assert (result.end, result.detail) == (End.OUTPUT_SIZE, "2.00 MiB of 1.00 MiB")
+
+
+def test_removed_job_cleaned_up(engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
+    engine.start(job)
+    server.end(job, "exit-0")
+    engine.poll(job)
+    deep = tmp_path / "shared/palio-jobs" / job.name / "out/a/b/c"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("1")
+    engine.remove(job)
+    assert server.deleted == [(f"{JOBS}/{job.name}", {"propagationPolicy": "Background"})]
+    assert list((tmp_path / "shared/palio-jobs").iterdir()) == []
+    assert engine.job_names() == frozenset()
+    with pytest.raises(PalioError, match="no longer exists"):
+        engine.poll(job)
+    engine.remove(job)
+
+
+def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: Server) -> None:
+    for name, memory in (("small", "2Gi"), ("large", "8000000Ki")):
+        allocatable = {"cpu": "3500m", "memory": memory}
+        server.objects[f"/api/v1/nodes/{name}"] = {"status": {"allocatable": allocatable}}
+    engine.check(replace(LIMITS, cpus=3.5))
+    for wrong, setting in (({"cpus": 4.0}, "cpus"), ({"memory_bytes": 1 << 40}, "memory"), ({"gpus": 1}, "gpus")):
+        with pytest.raises(PalioError) as raised:
+            engine.check(replace(LIMITS, **wrong))
+        assert raised.value.failure.code == "limit-unavailable"
+        assert setting in raised.value.failure.message
+
+
+def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    server.log = b"first\n" + b"x" * (2 * MIB) + b"\nlast\n"
+    server.end(job, "exit-0")
+    assert engine.poll(job) is not None
+    log = job.log.read_text()
+    assert log.startswith("first\n")
+    assert "[palio: the middle of this log was cut here]" in log
+    assert log.endswith("last\n")
+    assert len(log) < 1.2 * MIB

@@ -1,0 +1,236 @@
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palio.core.engine import Job, Limits, Mount
+from palio.core.errors import PalioError
+from palio.core.quantities import MIB
+from palio.engines.kubernetes.manifest import (
+    OPTIONAL,
+    SPEC,
+    UID,
+    job_manifest,
+    network_policy,
+    object_name,
+    what_did_not_survive,
+)
+from palio.engines.kubernetes.settings import Settings
+
+LIMITS = Limits(time_s=500, memory_bytes=256 * MIB, cpus=1.5, pids=64, shm_bytes=16 * MIB)
+JOB = Job(
+    name="palio-1a2b3c4d-predict",
+    image="registry.example/palio-build@sha256:" + "a" * 64,
+    limits=LIMITS,
+    log=Path("predict.log"),
+    output="/mnt/out",
+    mounts=(Mount(Path("/data/in"), "/mnt/in"),),
+)
+SETTINGS = Settings(Path("/shared"), registry="registry.example")
+
+
+def manifest(job: Job = JOB, settings: Settings = SETTINGS, uid: int = 10007, **more: Any) -> dict[str, Any]:
+    return job_manifest(job, settings, uid=uid, inputs=["jobs/1/in/0"], output="jobs/1/out", **more)
+
+
+def pod(made: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = made["spec"]["template"]["spec"]
+    return spec
+
+
+def container(made: dict[str, Any]) -> dict[str, Any]:
+    only: dict[str, Any]
+    (only,) = pod(made)["containers"]
+    return only
+
+
+def test_job_runs_one_pod_once_and_ends_without_palio() -> None:
+    spec = manifest()["spec"]
+    assert {key: spec[key] for key in ("backoffLimit", "completions", "parallelism", "podReplacementPolicy")} == {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "podReplacementPolicy": "Failed",
+    }
+    assert spec["template"]["spec"]["activeDeadlineSeconds"] == 1100
+    assert spec["activeDeadlineSeconds"] > 1100
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_pod_is_isolated_as_far_as_its_fields_allow() -> None:
+    spec = pod(manifest())
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10007,
+        "runAsGroup": 10007,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "supplementalGroupsPolicy": "Strict",
+    }
+    assert container(manifest())["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    wanted = ("automountServiceAccountToken", "enableServiceLinks", "dnsPolicy", "hostUsers")
+    assert [spec[name] for name in wanted] == [False, False, "None", False]
+    assert spec["dnsConfig"] == {"nameservers": ["127.0.0.1"]}
+
+
+def test_restricted_namespaces_accept_its_volumes() -> None:
+    kinds = {kind for volume in pod(manifest(volumes=["/data"]))["volumes"] for kind in volume if kind != "name"}
+    assert kinds == {"emptyDir", "persistentVolumeClaim"}
+
+
+def test_requests_equal_limits() -> None:
+    resources = container(manifest(replace(JOB, limits=replace(LIMITS, gpus=1))))["resources"]
+    assert resources["requests"] == resources["limits"]
+    assert resources["limits"] == {
+        "cpu": "1500m",
+        "memory": str(256 * MIB),
+        "ephemeral-storage": str(1024 * MIB),
+        "nvidia.com/gpu": "1",
+    }
+
+
+def test_only_memory_and_the_output_are_writable() -> None:
+    made = manifest(volumes=["/mnt/out", "/data", "/tmp"])
+    in_memory = {each["name"]: each["emptyDir"] for each in pod(made)["volumes"] if "emptyDir" in each}
+    mounts = {each["mountPath"]: each for each in container(made)["volumeMounts"]}
+    assert {path: in_memory[mounts[path]["name"]] for path in ("/tmp", "/dev/shm", "/data")} == {
+        "/tmp": {"medium": "Memory", "sizeLimit": str(256 * MIB)},
+        "/dev/shm": {"medium": "Memory", "sizeLimit": str(16 * MIB)},
+        "/data": {"medium": "Memory", "sizeLimit": str(16 * MIB)},
+    }
+    assert mounts["/mnt/in"] == {
+        "name": "data",
+        "mountPath": "/mnt/in",
+        "subPath": "jobs/1/in/0",
+        "readOnly": True,
+        "recursiveReadOnly": "IfPossible",
+    }
+    assert mounts["/mnt/out"] == {"name": "data", "mountPath": "/mnt/out", "subPath": "jobs/1/out"}
+    assert len(mounts) == 5
+
+
+def test_command_of_the_image_is_kept_unless_one_is_given() -> None:
+    assert not {"command", "args", "workingDir"} & container(manifest()).keys()
+    given = container(manifest(replace(JOB, command=("sh", "-c", "echo $(id) $$"), workdir="/app")))
+    assert "command" not in given  # which would replace the entry point
+    assert given["args"] == ["sh", "-c", "echo $$(id) $$$$"]  # as Kubernetes replaces $(NAME) and $$
+    assert given["workingDir"] == "/app"
+
+
+def test_environment_names_nothing_of_the_cluster() -> None:
+    names = {each["name"]: each.get("value", "") for each in container(manifest())["env"]}
+    assert names["PALIO_TIME_S"] == "500"
+    of_cluster = {name: value for name, value in names.items() if name.startswith("KUBERNETES")}
+    assert of_cluster["KUBERNETES_SERVICE_HOST"] == ""
+    assert set(of_cluster.values()) == {""}
+
+
+def test_images_of_this_machine_are_never_pulled() -> None:
+    assert container(manifest())["imagePullPolicy"] == "IfNotPresent"
+    assert container(manifest(settings=Settings(Path("/shared"))))["imagePullPolicy"] == "Never"
+
+
+def test_configured_names_are_used() -> None:
+    settings = Settings(Path("/shared"), claim="claim", runtime_class="gvisor", pull_secret="secret", namespace="space")
+    made = manifest(settings=settings)
+    assert made["metadata"]["namespace"] == "space"
+    assert (pod(made)["runtimeClassName"], pod(made)["imagePullSecrets"]) == ("gvisor", [{"name": "secret"}])
+    assert pod(made)["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "claim"}
+
+
+def test_spec_digest_tells_another_job_but_not_another_user() -> None:
+    def digest(made: dict[str, Any]) -> str:
+        return str(made["metadata"]["annotations"][SPEC])
+
+    same, other = manifest(uid=10008), manifest(replace(JOB, limits=replace(LIMITS, time_s=501)))
+    assert digest(manifest()) == digest(same) != digest(other)
+    assert (manifest()["metadata"]["annotations"][UID], same["metadata"]["annotations"][UID]) == ("10007", "10008")
+
+
+@pytest.mark.parametrize("name", ["palio-1a2b3c4d-predict", "a" * 63])
+def test_valid_names_are_kept(name: str) -> None:
+    assert object_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["palio-1-Predict", "palio_1", "a" * 64, "-", "palio-1-Prädikt"])
+def test_other_names_become_valid_and_stay_different(name: str) -> None:
+    made = object_name(name)
+    assert object_name(made) == made
+    assert made != object_name(name + "x")
+
+
+def test_policy_selects_every_job_and_allows_nothing() -> None:
+    spec = network_policy(SETTINGS)["spec"]
+    assert spec["podSelector"]["matchLabels"].items() <= manifest()["spec"]["template"]["metadata"]["labels"].items()
+    assert set(spec) == {"podSelector", "policyTypes"}
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_everything_survives_a_server_that_only_adds() -> None:
+    wanted = manifest()
+    created = copy.deepcopy(wanted)
+    created["status"] = {}
+    created["metadata"]["uid"] = "0f6c"
+    limits = container(created)["resources"]["limits"]
+    limits["cpu"], limits["memory"] = "1500m", "256Mi"
+    container(created)["resources"]["requests"]["cpu"] = "1.5"
+    assert what_did_not_survive(created, wanted) == ()
+
+
+def test_what_a_server_drops_or_changes_is_named() -> None:
+    wanted = manifest()
+    created = copy.deepcopy(wanted)
+    for name in ("podFailurePolicy", "podReplacementPolicy", "ttlSecondsAfterFinished"):
+        del created["spec"][name]
+    del pod(created)["hostUsers"], pod(created)["securityContext"]["supplementalGroupsPolicy"]
+    for mount in container(created)["volumeMounts"]:
+        mount.pop("recursiveReadOnly", None)
+    pod(created)["securityContext"]["runAsNonRoot"] = False
+    container(created)["resources"]["limits"]["memory"] = "257Mi"
+    pod(created)["volumes"].pop()
+    lost = what_did_not_survive(created, wanted)
+    template = "spec.template.spec"
+    assert {path for path in lost if path.rpartition(".")[2] not in OPTIONAL} == {
+        f"{template}.securityContext.runAsNonRoot",
+        f"{template}.containers[0].resources.limits.memory",
+        f"{template}.volumes",
+    }
+    assert {path.rpartition(".")[2] for path in lost} >= set(OPTIONAL)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("FOLDER", "shared", "an absolute path"),
+        ("NAMESPACE", "Palio Jobs", "a name in Kubernetes"),
+        ("REGISTRY", "https://registry.example", "a host"),
+    ],
+)
+def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str) -> None:
+    monkeypatch.setenv("PALIO_KUBERNETES_FOLDER", "/shared")
+    monkeypatch.setenv(f"PALIO_KUBERNETES_{variable}", value)
+    with pytest.raises(PalioError) as raised:
+        Settings.read()
+    assert raised.value.failure.code == "usage"
+    assert repr(value) in raised.value.failure.message
+    assert allowed in raised.value.failure.message
+
+
+def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALIO_KUBERNETES_FOLDER", "/shared")
+    monkeypatch.setenv("PALIO_KUBERNETES_REGISTRY", "registry.example:5000/palio")
+    assert Settings.read() == Settings(Path("/shared"), registry="registry.example:5000/palio")
+
+
+def test_folder_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PALIO_KUBERNETES_FOLDER", raising=False)
+    with pytest.raises(PalioError) as raised:
+        Settings.read()
+    assert raised.value.failure.code == "cluster-refused"
+    assert "export PALIO_KUBERNETES_FOLDER" in raised.value.failure.next_step
