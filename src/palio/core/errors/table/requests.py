@@ -67,13 +67,13 @@ KINDS: dict[str, FailureKind] = {
     ),
     "metrics-token-refused": FailureKind(
         _U,
-        "`/metrics` requires the token of the setting `metrics_token`, and the request has none or a different one.",
+        "The page `/metrics` requires the token of the setting `metrics_token`, and this request has a wrong one or none.",
         "Let Prometheus send `Authorization: Bearer …` with that token; docs/operate.md has the configuration.",
         status=401,
     ),
     "metrics-not-local": FailureKind(
         _U,
-        "`/metrics` responds only to programs on its own machine, and not through a proxy.",
+        "The page `/metrics` responds only to programs on its own machine, and not through a proxy.",
         "Ask it from that machine, or set `metrics_token` and send the token.",
         status=403,
     ),
