@@ -67,7 +67,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "metrics-token-refused": FailureKind(
         _U,
-        "The page `/metrics` requires the token of the setting `metrics_token`, and this request has a wrong one or none.",
+        "The page `/metrics` requires the token of the setting `metrics_token`. This request has a wrong one or none.",
         "Let Prometheus send `Authorization: Bearer …` with that token; docs/operate.md has the configuration.",
         status=401,
     ),
