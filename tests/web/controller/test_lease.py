@@ -35,7 +35,7 @@ from palio.web.controller.loop import Controller
 from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, ControllerBeat, Event
 
-several = pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="test_on_postgresql runs it")
+several = pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="runs on PostgreSQL, see test_on_postgresql.py")
 SCORED = Outcome(Verdict.SCORED, scores={"accuracy": 0.5}, stages=(Stage.BUILD, Stage.PREDICT, Stage.SCORE))
 SHOWN = {"process": "here:1", "slots": 1, "engine": "fake", "trouble": "", "unenforced": []}
 TAKEN_OVER_S = 30.0
@@ -459,7 +459,7 @@ def state_of(process: int) -> str:
     return ""
 
 
-@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="only with SQLite a lock decides instead of time")
+@pytest.mark.skipif("DATABASE_URL" in os.environ, reason="with PostgreSQL, time decides instead of a lock")
 @pytest.mark.django_db
 def test_lease_with_sqlite_never_expires_and_ends_the_ones_before(world: World) -> None:
     first, second = Lease(settings.FOLDERS), Lease(settings.FOLDERS)

@@ -18,6 +18,7 @@ BOARDS = {
     "pages:leaderboard-phase",
     "pages:leaderboard-csv",
     "pages:leaderboard-json",
+    "pages:leaderboard-svg",
     "api:leaderboard",
 }
 OWN, ASKED_AGAIN, EVERYBODYS = "private, no-store", "private, no-cache", "no-cache"

@@ -203,11 +203,13 @@ def test_backup_postgresql_unreachable(platform: Running, tmp_path: Path) -> Non
     given = {"DATABASE_URL": "postgresql://palio:8462847@127.0.0.1:1/palio"}
     result = palio("backup", tmp_path / "palio.tar", "--data", platform.data, **given)
     assert result.returncode == 12
-    assert "(database-unusable)" in result.stderr or "(program-missing)" in result.stderr
+    assert "(database-unusable)" in result.stderr
     assert "8462847" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_restore_sqlite_backup_to_postgresql(saved: Path, tmp_path: Path) -> None:
-    result = palio("restore", saved, "--data", tmp_path / "r", DATABASE_URL="postgresql://a@127.0.0.1:1/palio")
-    assert (result.returncode, "Restore it without database_url." in result.stderr) == (2, True)
+def test_restore_to_postgresql_unreachable(saved: Path, tmp_path: Path) -> None:
+    result = palio("restore", saved, "--data", tmp_path / "r", DATABASE_URL="postgresql://a:8462847@127.0.0.1:1/palio")
+    assert (result.returncode, "(database-unusable)" in result.stderr) == (12, True)
+    assert "8462847" not in result.stderr
+    assert list((tmp_path / "r").iterdir()) == []

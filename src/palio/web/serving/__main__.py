@@ -40,6 +40,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _run(asked: argparse.Namespace, configuration: Configuration) -> int:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "palio.web.settings"
     if asked.command == "health":
         from palio.web.serving.health import ask_health
 
@@ -52,7 +53,6 @@ def _run(asked: argparse.Namespace, configuration: Configuration) -> int:
         from palio.web.serving.backup import backup
 
         return backup(asked.file, configuration, as_json=asked.json)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "palio.web.settings"
     if asked.command == "admin-link":
         from palio.web.serving.platform import show_admin_link
 

@@ -24,12 +24,12 @@ from palio.core.files.staging import reading, staged
 from palio.core.quantities import MIB, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
-from palio.web.serving.database_copy import copy_sqlite, dump_postgresql
+from palio.web.serving.database_copy import copy_sqlite
 from palio.web.serving.terminal import say
 
 FORMAT = "palio-backup 1"
 TOP = "palio-data"
-ABOUT, SUMS, DUMP = "backup.json", "SHA256SUMS", "database.dump"
+ABOUT, SUMS, DATABASE = "backup.json", "SHA256SUMS", "palio.sqlite3"
 FOLDERS = ("keys", "bundles", "store", "uploads", "runs")
 COMPRESSIONS = {".tar": "", ".gz": "gz", ".tgz": "gz"}
 WORK = ".work"
@@ -46,17 +46,17 @@ def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
             os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         )  # readable only by its owner, from the first byte
         copy = part.with_name(f".{part.name}.database")
-        name = "palio.sqlite3"
         with reading(folders.root):
             if configuration.database_url:
-                name = DUMP
-                dump_postgresql(configuration.database_url, copy)
+                from palio.web.serving.database_conversion import copy_postgresql
+
+                copy_postgresql(copy)
             else:
                 copy_sqlite(folders.database, copy)
         with part.open("wb") as raw:
             with _Archive(_open(raw, compression)) as archive:
-                archive.add_text(ABOUT, json.dumps(_about(name), indent=2) + "\n")
-                archive.add(copy, name)
+                archive.add_text(ABOUT, json.dumps(_about(), indent=2) + "\n")
+                archive.add(copy, DATABASE)
                 copy.unlink()
                 for path in _files(folders.root):
                     archive.add(path, path.relative_to(folders.root).as_posix())
@@ -96,9 +96,9 @@ def _open(raw: IO[bytes], compression: str) -> tarfile.TarFile:
     return tarfile.open(fileobj=raw, mode="w")
 
 
-def _about(database: str) -> dict[str, object]:
+def _about() -> dict[str, object]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"format": FORMAT, "palio": __version__, "when": now, "database": database}
+    return {"format": FORMAT, "palio": __version__, "when": now, "database": DATABASE}
 
 
 def _files(root: Path) -> Iterator[Path]:

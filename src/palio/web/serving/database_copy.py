@@ -1,4 +1,4 @@
-"""A consistent copy of the database while the platform keeps writing."""
+"""Copies of an SQLite database while the platform keeps writing, and dumps of PostgreSQL in older backups."""
 
 import os
 import sqlite3
@@ -27,12 +27,8 @@ def is_whole(database: Path) -> bool:
         return False
 
 
-def dump_postgresql(url: str, target: Path) -> None:
-    _run(["pg_dump", "--format=custom", "--no-owner", f"--file={target}"], url, "A backup of PostgreSQL")
-
-
 def load_postgresql(url: str, dump: Path) -> None:
-    """Load a dump into an empty database, all or nothing."""
+    """Load a dump, which older backups of PostgreSQL hold, into an empty database; all or nothing."""
     command = ["pg_restore", "--single-transaction", "--exit-on-error", "--no-owner"]
     _run([*command, f"--dbname={_name(url)}", str(dump)], url, "Restoring to PostgreSQL")
 
@@ -81,6 +77,6 @@ def _unusable(url: str, said: str) -> PalioError:
         "database-unusable",
         database=f"{_name(url)} at {urlsplit(url).hostname or 'this machine'}",
         reason=lines[0].rstrip("."),
-        next_step="Check database_url, that the server runs, and that pg_dump is not older than the server.",
+        next_step="Check database_url, that the server runs, and that pg_restore is not older than the server.",
         evidence=lines[1:6],
     )

@@ -12,6 +12,7 @@ Not covered: who made the backup; it holds keys and programs, so restore only yo
 import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,11 +28,11 @@ from palio.core.files.staging import settle, staged, writing
 from palio.core.files.tar_stream import BrokenTarError, Budget, BudgetError, TarStream
 from palio.core.quantities import KIB, MIB, size_text
 from palio.web.config.configuration import Configuration
-from palio.web.serving.backup import ABOUT, DUMP, FOLDERS, FORMAT, SUMS, TOP
+from palio.web.serving.backup import ABOUT, DATABASE, FOLDERS, FORMAT, SUMS, TOP
 from palio.web.serving.database_copy import has_tables, is_whole, load_postgresql
 from palio.web.serving.terminal import say
 
-DATABASE = "palio.sqlite3"
+DUMP = "database.dump"  # of PostgreSQL, in older backups
 _MAY_BE_THERE = {"lost+found"}  # at the root of a file system
 _HOLD_LINKS = ("bundles", "runs")
 _MOST_STEPS = 40  # of one link through others, as in Linux
@@ -234,17 +235,17 @@ def _load_database(file: Path, name: str, building: Path, configuration: Configu
     if name == DUMP and not url:
         raise PalioError(
             "usage",
-            problem="This backup is of a platform with PostgreSQL, and no database_url is set.",
+            problem="This backup holds a dump of PostgreSQL, and no database_url is set.",
             next_step="Make an empty database and name it with DATABASE_URL=postgresql://user:password@host/name.",
-        )
-    if name == DATABASE and url:
-        raise PalioError(
-            "usage",
-            problem="This backup is of a platform with SQLite, and a database_url is set.",
-            next_step="Restore it without database_url.",
         )
     if name == DATABASE and not is_whole(building / DATABASE):
         raise _invalid(file, "SQLite finds faults in its database")
+    if name == DATABASE and url:
+        os.environ["PALIO_DATA"] = str(building)  # whose keys the settings read
+        from palio.web.serving.database_conversion import move_to_postgresql
+
+        move_to_postgresql(building / DATABASE)
+        (building / DATABASE).unlink()
     if name == DUMP:
         if has_tables(url):
             raise PalioError("target-not-empty", path="The database that database_url names")

@@ -37,6 +37,11 @@ KINDS: dict[str, FailureKind] = {
         "Mount the same data folder on every machine that runs Palio with this database, and name it with --data; see "
         "docs/operate.md, *Several controllers*.",
     ),
+    "database-older": FailureKind(
+        _S,
+        "The database {database} is of an older version of Palio: it lacks {count} of this version.",
+        "Start the platform once with this version (palio serve), or run the command with the older version.",
+    ),
     "database-newer": FailureKind(
         _S,
         "A newer version of Palio has used the database {database}: it has migrations that this version, {version}, "
