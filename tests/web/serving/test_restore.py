@@ -95,7 +95,7 @@ LINK, HARD = tarfile.SYMTYPE, tarfile.LNKTYPE
         [Entry("bundles/a/l", kind=LINK, target="../b/x")],
         [Entry("bundles/a/l", kind=HARD, target="palio-data/keys/k"), Entry("keys/k")],
         [Entry("keys/k", kind=LINK, target="/etc/shadow")],
-        [Entry("database.dump", kind=LINK, target="/etc/shadow")],
+        [Entry("palio.sqlite3", kind=LINK, target="/etc/shadow")],
         [Entry("store/ab/cd", kind=LINK, target="../x")],
         [Entry("runs", kind=LINK, target="/tmp")],
         [Entry("runs/a/pipe", kind=tarfile.FIFOTYPE)],

@@ -29,10 +29,9 @@ from palio.core.files.tar_stream import BrokenTarError, Budget, BudgetError, Tar
 from palio.core.quantities import KIB, MIB, size_text
 from palio.web.config.configuration import Configuration
 from palio.web.serving.backup import ABOUT, DATABASE, FOLDERS, FORMAT, SUMS, TOP
-from palio.web.serving.database_copy import has_tables, is_whole, load_postgresql
+from palio.web.serving.database_copy import is_whole
 from palio.web.serving.terminal import say
 
-DUMP = "database.dump"  # of PostgreSQL, in older backups
 _MAY_BE_THERE = {"lost+found"}  # at the root of a file system
 _HOLD_LINKS = ("bundles", "runs")
 _MOST_STEPS = 40  # of one link through others, as in Linux
@@ -55,7 +54,7 @@ def restore(file: Path, configuration: Configuration) -> int:
     """Restore a backup. Raises PalioError "target-not-empty", "backup-invalid" or what writing raises."""
     target = configuration.data
     _refuse_full_folder(target)
-    with staged(*(target / name for name in (DATABASE, DUMP, *FOLDERS))) as parts:
+    with staged(*(target / name for name in (DATABASE, *FOLDERS))) as parts:
         building = parts[0].parent
         for name in FOLDERS:
             (building / name).mkdir()
@@ -138,7 +137,7 @@ def _name(file: Path, member: TarInfo) -> str:
     """The path below the data folder: plain parts below a folder that a backup has, or one of its files."""
     top, _, name = member.name.partition("/")
     inside = name.split("/")
-    known = (len(inside) > 1 and inside[0] in FOLDERS) or name in (ABOUT, SUMS, DUMP, DATABASE)
+    known = (len(inside) > 1 and inside[0] in FOLDERS) or name in (ABOUT, SUMS, DATABASE)
     if top != TOP or not known or "\0" in name or any(part in ("", ".", "..") for part in inside):
         raise _invalid(file, f"it holds {_shown(member.name)}, which is no part of a backup")
     return name
@@ -229,28 +228,16 @@ def _stays_inside(name: str, links: Mapping[str, str]) -> bool:
 
 
 def _load_database(file: Path, name: str, building: Path, configuration: Configuration) -> None:
-    url = configuration.database_url
-    if name not in (DATABASE, DUMP) or not (building / name).is_file():
+    if name != DATABASE or not (building / DATABASE).is_file():
         raise _invalid(file, "it holds no database")
-    if name == DUMP and not url:
-        raise PalioError(
-            "usage",
-            problem="This backup holds a dump of PostgreSQL, and no database_url is set.",
-            next_step="Make an empty database and name it with DATABASE_URL=postgresql://user:password@host/name.",
-        )
-    if name == DATABASE and not is_whole(building / DATABASE):
+    if not is_whole(building / DATABASE):
         raise _invalid(file, "SQLite finds faults in its database")
-    if name == DATABASE and url:
+    if configuration.database_url:
         os.environ["PALIO_DATA"] = str(building)  # whose keys the settings read
         from palio.web.serving.database_conversion import move_to_postgresql
 
         move_to_postgresql(building / DATABASE)
         (building / DATABASE).unlink()
-    if name == DUMP:
-        if has_tables(url):
-            raise PalioError("target-not-empty", path="The database that database_url names")
-        load_postgresql(url, building / DUMP)
-        (building / DUMP).unlink()
 
 
 def _shown(name: str) -> str:

@@ -55,9 +55,4 @@ KINDS: dict[str, FailureKind] = {
         "{what} needs the Python package `{package}`, which is not installed.",
         "Install it with: {command}",
     ),
-    "program-missing": FailureKind(
-        _S,
-        "{what} needs the program `{program}`, which is not installed.",
-        "Install it with: {command}",
-    ),
 }
