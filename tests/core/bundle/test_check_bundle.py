@@ -43,7 +43,7 @@ def test_sound_bundle(write_bundle: WriteBundle) -> None:
 def test_solution_missing(write_bundle: WriteBundle) -> None:
     text = f"{SOUND}solutions:\n  - {{index: 0, tasks: [0], path: best.zip}}\n"
     assert found(write_bundle(text, DATA)) == [
-        "warning: competition.yaml:14: solutions[0].path: is `best.zip`, which does not exist; add this sample submission, or remove it here"
+        "warning: competition.yaml:14: solutions[0].path: is `best.zip`, which does not exist; put the data there, or correct the path"
     ]
 
 

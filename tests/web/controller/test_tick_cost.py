@@ -95,7 +95,7 @@ def whole_tables_read(queries: list[str]) -> list[str]:
     Skips the test where the database is not SQLite, whose plans it reads.
     """
     if connection.vendor != "sqlite":
-        pytest.skip("reads the plans of SQLite")
+        pytest.skip("PostgreSQL has other plans")
     growing = ("palio_attempt", "palio_submission", "palio_event", "palio_storedfile")
     found = []
     for sql in [query for query in queries if query.startswith("SELECT")]:

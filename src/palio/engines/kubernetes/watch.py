@@ -75,6 +75,8 @@ class PodWatch:
         with self._cluster.stream(self._path, SILENT_S, **query) as response:
             self._response = response
             try:
+                if self._closed.is_set():  # `close` has come too early to see the response
+                    return version
                 for event in self._events(response):
                     if event["type"] == "ERROR":
                         if event["object"].get("code") == 410:
