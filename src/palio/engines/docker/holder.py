@@ -57,6 +57,7 @@ _CODE = {
 }
 _ELF_MACHINES = {"x86_64": 62, "aarch64": 183}
 _LOADED_AT, _HEADERS_BYTES = 0x400000, 64 + 56
+_MOST_ASKED = 5  # times: on a busy machine, Docker may lose what a program writes that ends at once
 _STATFS = struct.Struct("=7q8x2q40x")  # type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, ...
 
 
@@ -127,9 +128,11 @@ def inspect_holder(client: docker.DockerClient, job: Job, labels: dict[str, str]
 
 def output_space(client: docker.DockerClient, uid: int) -> os.statvfs_result:
     """The output's file system statistics from the kernel of the engine's machine, queried through the holder."""
-    created = client.api.exec_create(holder_name(uid), [_PROGRAM, "statfs"], stderr=False)
-    said = client.api.exec_start(created["Id"])
-    if len(said) != _STATFS.size:
+    for _ in range(_MOST_ASKED):
+        created = client.api.exec_create(holder_name(uid), [_PROGRAM, "statfs"], stderr=False)
+        if len(said := client.api.exec_start(created["Id"])) == _STATFS.size:
+            break
+    else:
         raise PalioError(
             "engine-fault", engine="docker", action="measuring an output", reason="the holder did not respond"
         )
