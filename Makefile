@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test proof storm check audit bench fuzz screenshots clean
+.PHONY: help setup demo test test-kubernetes proof storm check audit bench fuzz screenshots clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.complete ## install Palio and its dependencies into .venv
 
@@ -27,6 +27,11 @@ demo: setup ## train, pack, run, score and submit a model, then show it on a lea
 # In three processes, because tests with engines mostly wait. tests/conftest.py says which stay together.
 test: setup ## run every test that this machine can run (TESTS="..." for some); skipped ones are listed
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
+
+test-kubernetes: setup ## run the engines' tests on your cluster; docs/kubernetes.md says what it needs
+	@test -n "$$PALIO_KUBERNETES_FOLDER" || \
+	  { echo "Set PALIO_KUBERNETES_FOLDER to where the cluster's volume is mounted here; see docs/kubernetes.md." >&2; exit 12; }
+	@$(BIN)/python -m pytest -m kubernetes --durations=15 tests/engines
 
 proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)

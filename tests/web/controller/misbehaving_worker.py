@@ -69,7 +69,7 @@ def main(folder: str) -> None:
 
 @dataclass
 class WaitingEngine(ProgrammedEngine):
-    """`waits`: its predictions last until GO_ON is there, whoever watches them."""
+    """`waits`: its predictions last until GO_ON exists, no matter which controller watches them."""
 
     waits: bool = False
 
