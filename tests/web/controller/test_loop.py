@@ -445,12 +445,8 @@ def test_busy_database_costs_one_tick(
 
     with monkeypatch.context() as patch:
         patch.setattr(moves_made, "end", busy)
-        for _ in range(200):
-            try:
-                stepped.controller.tick()
-            except OperationalError:
-                break
-            stepped.controller.changed.wait(0.02)
+        with pytest.raises(OperationalError):
+            stepped.run_until(lambda: False)
     assert failures
     assert latest(submission).state == "score"
     stepped.finish()
