@@ -1,7 +1,8 @@
 """Measures a running job's resource use: its container's counters and its volume.
 
 The counters are the kernel's own if the engine runs on this machine. Otherwise (Docker Desktop, another host) a thread
-asks the engine, which takes up to a second to respond, so short peaks are missed.
+asks the engine, which takes up to a second to respond, so short peaks are missed. So are,
+with cgroup version 1, numbers of processes between two polls, because it has no peak of them.
 """
 
 import os
