@@ -91,6 +91,7 @@ class Running:
         self.wait_for("an answer", lambda: self.health() is not None)
 
     def link(self) -> str | None:
+        self.wait_for("the line after the link", lambda: re.search(r"engine  +\S", self.said))
         found = re.search(r"http\S+/accounts/password/reset/key/\S+", self.said)
         return found[0] if found else None
 

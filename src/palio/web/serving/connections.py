@@ -239,6 +239,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self._counts_addresses = counts_addresses
         self.clock_s = 0.0  # how long it has run: time for which the machine stopped it is not the connections' fault
         self._seen, self._looked = time.monotonic(), 0.0
+        self._doomed: list[Channel] = []  # closed after this turn of the event loop
         self._ending = False
         self._most = _descriptors() // 3  # a socket, a body and a response on disk
         super().__init__(*arguments, **named)
@@ -247,11 +248,13 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         """Return once `end` was called and running requests are answered, after `stop_s` at the latest."""
         while not self._ending:
             wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
+            self._end_overdue()
         until = time.monotonic() + stop_s
         while time.monotonic() < until and any(
             connection.requests or connection.total_outbufs_len for connection in self.active_channels.values()
         ):
             wasyncore.loop(timeout=0.1, use_poll=True, map=self._map, count=1)
+            self._end_overdue()
 
     def end(self) -> None:
         """For a signal handler."""
@@ -259,14 +262,22 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         self.pull_trigger()
 
     def readable(self) -> bool:
+        return bool(self.accepting)
+
+    def _end_overdue(self) -> None:
+        """Called between two turns of the event loop. In a turn, a new connection could get the descriptor of one that
+        was closed, and what had happened to the old one would be taken for its own.
+        """
         now = time.monotonic()
         self.clock_s += min(now - self._seen, _TICK_S)
         self._seen = now
+        for connection in self._doomed:
+            connection.end()
+        self._doomed.clear()
         if (elapsed_s := self.clock_s - self._looked) >= 1.0:
             self._looked = self.clock_s
             for connection in list(self.active_channels.values()):
                 connection.look(self.clock_s, elapsed_s)
-        return bool(self.accepting)
 
     def handle_accept(self) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -277,20 +288,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             self._make_room()
 
     def _make_room(self) -> None:
-        connections = [*self.active_channels.values()]
+        connections = [each for each in self.active_channels.values() if each not in self._doomed]
         if len(connections) > min(MOST, self._most):
-            _end_most_silent(connections)
+            self._doomed.append(_most_silent(connections))
         elif self._counts_addresses and len(connections) > MOST_OF_ADDRESS:
             network, count = Counter(connection.network for connection in connections).most_common(1)[0]
             if count > MOST_OF_ADDRESS:
-                _end_most_silent(connection for connection in connections if connection.network == network)
+                self._doomed.append(_most_silent(each for each in connections if each.network == network))
 
 
-def _end_most_silent(connections: Iterable[Channel]) -> None:
-    """Close the most silent connection, or the newest if all others are being answered."""
+def _most_silent(connections: Iterable[Channel]) -> Channel:
+    """The connection that has been silent longest, or the newest if all others are being answered."""
     found = [*connections]
     waiting = [connection for connection in found[:-1] if connection.is_waiting] or found[-1:]
-    min(waiting, key=lambda connection: connection.silent_since).end()
+    return min(waiting, key=lambda connection: connection.silent_since)
 
 
 def _network(address: str) -> str:
