@@ -55,6 +55,7 @@ from palio.engines.docker.usage import Usage, volume_folder, volumes_are_in_reac
 from palio.engines.docker.views import bind_mounts, can_hide, make_views, remove_links
 from palio.engines.job_users import job_uids
 from palio.engines.output_space import output_excess
+from palio.engines.start_errors import innermost_cause
 
 NOT_FOUND_CODES = (126, 127)
 
@@ -274,7 +275,7 @@ class DockerEngine:
         if state["Status"] == "created":
             if state["Error"]:
                 now = datetime.now(UTC)
-                return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=_plain(state["Error"]))
+                return JobResult(End.NOT_STARTED, state["ExitCode"], now, now, detail=innermost_cause(state["Error"]))
             self._replace_container(job, container["Id"])
             return None
         usage = self._usage.setdefault(job.name, Usage(job.name))
@@ -328,7 +329,7 @@ class DockerEngine:
         if excess := self._output_excess(job, int(labels[UID_LABEL])):
             return replace(result, end=excess[0], detail=excess[1])
         if result.exit_code in NOT_FOUND_CODES and state["Error"]:
-            return replace(result, end=End.NOT_STARTED, detail=_plain(state["Error"]))
+            return replace(result, end=End.NOT_STARTED, detail=innermost_cause(state["Error"]))
         return result
 
     def _output_folder(self, job: Job) -> Path | None:
@@ -350,8 +351,3 @@ class DockerEngine:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _plain(error: str) -> str:
-    """The end of the runtime's chain of causes, which is the informative part: `exec: "foo": not found`."""
-    return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()

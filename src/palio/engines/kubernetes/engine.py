@@ -55,6 +55,7 @@ from palio.engines.kubernetes.settings import Settings
 from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
 from palio.engines.output_folder import folder_usage
+from palio.engines.start_errors import innermost_cause
 
 _LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
 _MEASURE_S = 0.5  # between measurements of an output
@@ -357,7 +358,7 @@ class KubernetesEngine:
             case Ending.TIME_LIMIT:
                 return replace(result, end=End.TIME)
             case Ending.NOT_RUNNABLE if ended is None or ended.get("reason") != "Error":
-                return replace(result, end=End.NOT_STARTED, detail=_plain(found.evidence))
+                return replace(result, end=End.NOT_STARTED, detail=innermost_cause(found.evidence))
             case Ending.OUTPUT_LIMIT if excess is None:  # it was deleted since
                 return replace(result, end=End.OUTPUT_SIZE, detail=f"more than {size_text(job.limits.output_bytes)}")
         if excess:
@@ -475,8 +476,3 @@ def _over_since(job: Json) -> datetime | None:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _plain(error: str) -> str:
-    """The end of the runtime's chain of causes, which is the informative part: `exec: "foo": not found`."""
-    return f"exec: {cause}" if (cause := error.strip().rpartition("exec: ")[2]) != error.strip() else error.strip()
