@@ -20,6 +20,7 @@ from palio.engines.kubernetes.manifest import (
     quantity,
     what_did_not_survive,
 )
+from palio.engines.kubernetes.proof import Proof
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
 _SIZES_MEMORY = (1, 22)  # from this version, volumes in memory have the size that was asked for
@@ -110,7 +111,7 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
         )
 
 
-def guarantees(version: str, missing: frozenset[str], settings: Settings) -> tuple[Guarantee, ...]:
+def guarantees(version: str, missing: frozenset[str], settings: Settings, proof: Proof) -> tuple[Guarantee, ...]:
     """`version` is that of the server, such as `v1.34.2`; `missing` is from `missing_fields`."""
     kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     uids = job_uids()
@@ -118,15 +119,16 @@ def guarantees(version: str, missing: frozenset[str], settings: Settings) -> tup
     groups = ", but the image's" if "supplementalGroupsPolicy" in missing else ""
     is_sized = tuple(map(int, version.removeprefix("v").split(".")[:2])) >= _SIZES_MEMORY
     shared = Guarantee("shared memory", kernel if is_sized else none, "" if is_sized else "evicted beyond its size")
+    network, pids = proof.guarantees()
     sandbox = f"; runtime class {settings.runtime_class}" if settings.runtime_class else ""
     return (
-        Guarantee("network", none, "a network policy refuses everything, but not every cluster enforces one"),
+        network,
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
         Guarantee("user", kernel, f"a separate uid ({uids.start}-{uids.stop - 1}) per job, no groups{groups}{users}"),
         Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
         Guarantee("memory", kernel, "including /tmp and /dev/shm"),
         Guarantee("cpus", kernel),
-        Guarantee("pids", none, "only by the kubelet's podPidsLimit, which Palio cannot see"),
+        pids,
         shared,
         Guarantee("input", kernel, "read-only"),
         Guarantee("output", none, "measured, on a volume without a limit for each job"),

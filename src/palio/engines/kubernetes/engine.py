@@ -5,9 +5,10 @@ participant's failure; processes killed at any point, because a job is found by 
 same specification; API servers that restart; a time limit that is enforced from outside, and by the kubelet if nobody
 watches; a log that survives its pod's end.
 
-Not covered: a cluster that does not enforce network policies, and limits on processes, which no field of a pod sets;
-output is measured, not limited. `guarantees` says so. Two processes that start different jobs at the same moment may
-give them the same user. A lost node may continue to run a job whose attempt is over.
+Whether the cluster enforces network policies and limits on processes is found by experiment (proof.py), and each job
+tests its own pod before it starts. Not covered: output, which is measured, not limited; `guarantees` says so. Two
+processes that start different jobs at the same moment may give them the same user. A lost node may continue to run a
+job whose attempt is over.
 
 All state is in the cluster and on the volume. A pod is ended by moving its deadline to now, which keeps its log and
 status; an annotation says why.
@@ -51,7 +52,8 @@ from palio.engines.kubernetes.manifest import (
     object_name,
     what_did_not_survive,
 )
-from palio.engines.kubernetes.settings import Settings
+from palio.engines.kubernetes.proof import Listener, Proof, own_address, prove, targets
+from palio.engines.kubernetes.settings import PREFIX, Settings
 from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
 from palio.engines.output_folder import folder_usage
@@ -66,6 +68,7 @@ _ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 _NEXT_STEPS = {
+    Ending.NOT_ISOLATED: "Its program did not start. Make the cluster enforce network policies, or see what changed.",
     Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
     Ending.IMAGE_MISSING: "Check the registry and the pull secret: `{kubectl} describe pod {pod}`.",
     Ending.REJECTED: "See what rejects it: `{kubectl} describe job {job}` and `{kubectl} get events`.",
@@ -101,6 +104,12 @@ class KubernetesEngine:
         availability.ensure_policy(self._cluster, self._settings)
         self._volume = Volume(self._settings.folder)
         self._images = Images(self._settings.registry)
+        self._proof = Proof(fault=f"{PREFIX}GATE_IMAGE is not set")
+        self._targets: tuple[str, ...] = ()
+        if self._settings.gate_image:
+            listener = Listener(own_address(self._cluster, self._settings))
+            self._proof = prove(self._cluster, self._settings, listener)
+            self._targets = targets(listener) if self._proof.isolates else ()
         self._watched: dict[str, _Watched] = {}
         namespace = self._settings.namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
@@ -112,7 +121,7 @@ class KubernetesEngine:
         return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees(self._version, self._missing, self._settings)
+        return availability.guarantees(self._version, self._missing, self._settings, self._proof)
 
     def has_image(self, name: str) -> bool:
         return self._images.has_image(name)
@@ -183,6 +192,7 @@ class KubernetesEngine:
             inputs=self._volume.inputs(job),
             output=self._volume.output_path(job),
             volumes=self._images.volumes(job.image),
+            targets=self._targets,
         )
         if existing is None:
             self._volume.prepare(job, uid)

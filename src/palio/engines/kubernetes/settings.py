@@ -17,7 +17,9 @@ class Settings:
     """`folder` is where the volume of `claim` is mounted on this machine; jobs see parts of it.
 
     Without a registry, nodes run the images of this machine's Docker engine, and never pull. Without a context, the
-    current one of the kubeconfig applies, or in a pod its service account.
+    current one of the kubeconfig applies, or in a pod its service account. `gate_image` is one with Python, such as
+    Palio's own, from which jobs test their network before they start. `address` is where pods would reach this machine;
+    detected by default.
     """
 
     folder: Path
@@ -27,6 +29,8 @@ class Settings:
     registry: str = ""
     pull_secret: str = ""
     runtime_class: str = ""
+    gate_image: str = ""
+    address: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -54,6 +58,8 @@ class Settings:
             registry=registry,
             pull_secret=_name("pull_secret"),
             runtime_class=_name("runtime_class"),
+            gate_image=_value("gate_image"),
+            address=_value("address"),
         )
 
 
