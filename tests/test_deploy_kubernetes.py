@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+from tests.test_deploy import is_setting
 
 from palio.engines.kubernetes.manifest import what_did_not_survive
 from palio.engines.kubernetes.settings import PREFIX, Settings
-from tests.test_deploy import is_setting
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "deploy/kubernetes"

@@ -76,12 +76,12 @@ class Configuration:
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "let bubblewrap run submissions of people who are not operators of this platform"
     )
-    slots: int = _setting(takes.whole(1, 256), 1, "attempts that run at the same time")
-    cpus: float = _setting(takes.number(0, 4096), 0.0, "CPUs for all attempts together; 0: all of this machine")
+    slots: int = _setting(takes.whole(1, 10_000), 1, "attempts that run at the same time")
+    cpus: float = _setting(takes.number(0, 100_000), 0.0, "CPUs for all attempts together; 0: all of this machine")
     memory_gib: float = _setting(
-        takes.number(0, 65536), 0.0, "GiB of memory for all attempts together; 0: all of this machine"
+        takes.number(0, 1_000_000), 0.0, "GiB of memory for all attempts together; 0: all of this machine"
     )
-    gpus: int = _setting(takes.whole(0, 64), 0, "GPUs for all attempts together")
+    gpus: int = _setting(takes.whole(0, 10_000), 0, "GPUs for all attempts together")
     metrics_token: str = _setting(
         takes.secret,
         "",
