@@ -88,7 +88,7 @@ def test_control_has_to_reach_everything(message: Path, silent: str) -> None:
 def test_processes_counted_up_to_the_most(message: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["pids", "20"]) == 0
     assert said(message) == {"processes": 20, "limited": False}
-    started = []
+    started: list[object] = []
 
     class Limited:
         def __init__(self, **_: object) -> None: ...
@@ -98,7 +98,7 @@ def test_processes_counted_up_to_the_most(message: Path, monkeypatch: pytest.Mon
                 raise RuntimeError("can't start new thread")
             started.append(self)
 
-    monkeypatch.setattr(probe_program.threading, "Thread", Limited)
+    monkeypatch.setattr("threading.Thread", Limited)
     assert main(["pids", "20"]) == 0
     assert said(message) == {"processes": 7, "limited": True}
 
