@@ -348,7 +348,7 @@ class Evaluation:
             verdicts.raise_if_nothing_left(target, job)
         if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
             convert_table(target, inputs, self.attempt.phase.rules.monai)
-            name_files(target, inputs, self.attempt.phase.rules.monai)
+            name_files(target, inputs, self.attempt.phase.rules.monai, blind)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
