@@ -4,7 +4,7 @@
     shared      /app/shared
     output      /app/output, which both share
 
-The first is the folder of predictions; the others are folders in it, so that they can be scored again. The scoring
+The first is the folder of predictions; the others are folders in it, so that a re-score has them, too. The scoring
 program finds each where it expects it.
 
 Covered: the files from which Palio reads scores, problems and reports never come from the ingestion program, with which

@@ -47,6 +47,10 @@ _CONSTANT = (
     "the same scores as for all other predictions: the scoring program does not use them yet, or the first predictions "
     "have the lowest scores that there are; add a better sample submission under `solutions:`"
 )
+_ONE_AFTER_ANOTHER = (
+    "the ingestion program ran before the scoring program, not beside it as on Codabench, so compare this score with "
+    "one from there: programs that wait for each other give up"
+)
 FIRST = "the reference data as predictions"
 _ASKED = frozenset({"score-exit", "scores-invalid", "scores-missing"})  # what unfit predictions may cause
 _AGAIN: Mapping[str, Mapping[str, str]] = {
@@ -97,7 +101,10 @@ class _Tests:
             tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
             failed = failed or not tried.scored
-            yield replace(tried.check(shown, passed=tried.scored), solution=name)
+            check = replace(tried.check(shown, passed=tried.scored), solution=name)
+            if tried.scored and self._phase.tasks[0].ingestion_only_during_scoring:
+                check = replace(check, passed=None, outcome=f"{check.outcome}; {_ONE_AFTER_ANOTHER}")
+            yield check
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:

@@ -196,6 +196,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
+        "ingests_before": any(task.ingestion_only_during_scoring for task in phase.tasks),
         "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
         "cancelling_may_count": cancelling_may_count(phase),
         "left_out": [(kind.value, why) for kind, why in not_here.items()],
