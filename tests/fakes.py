@@ -64,6 +64,8 @@ class FakeEngine:
         work.log.write_text("")
         output = self._output(work)
         output.mkdir(parents=True, exist_ok=True)  # of a process that was killed here
+        for copy in work.output_copies:
+            shutil.copytree(copy.source, output / copy.target.removeprefix(work.output).strip("/"), dirs_exist_ok=True)
         self.results[work.name] = self.programs[self._what(work)](work, output) or ended()
 
     def poll(self, work: Work) -> JobResult | None:

@@ -145,13 +145,112 @@ def test_ingestion_program_cannot_start(run: Run, bundle: Path) -> None:
     assert (code, result["failure"]["code"]) == (11, "ingestion-not-started")
 
 
-def test_labels_not_mounted_with_code(run: Run, bundle: Path) -> None:
+BESIDE = """\
+import csv, sys
+from pathlib import Path
+
+inputs, output, predictions, shared, hidden, program, submitted = map(Path, sys.argv[1:8])
+assert Path("/app/input_data") == inputs and program == Path("/app/program")
+assert not hidden.exists() and [path.name for path in Path("/app/input").iterdir()] == ["res"]
+assert (predictions / "model.py").read_bytes() == (submitted / "model.py").read_bytes()
+sys.path.insert(0, str(submitted))
+import model
+
+rows = [f"{path.name},{model.predict(path.read_text())}" for path in sorted(inputs.glob("*.txt"))]
+(predictions / "answers.csv").write_text("\\n".join(["file,answer", *rows]))
+(shared / "rows").mkdir()
+(shared / "rows" / "count.txt").write_text(str(len(rows)))
+(output / "end.txt").write_text("end")
+(output / "scores.json").write_text('{"accuracy": 100}')  # as a submission could
+"""
+BESIDE_START = """\
+command: >
+  python $ingestion_program/run.py $input $output $predictions $shared $hidden $program $submission_program
+"""
+AFTER = SCORE.replace(
+    "missing = ",
+    """assert not (source / "res" / "model.py").exists()
+assert sorted(path.name for path in (source / "res").iterdir()) == ["answers.csv", "metadata"]
+assert not (target / "scores.json").exists() and (target / "end.txt").read_text() == "end"
+assert Path("/app/shared/rows/count.txt").read_text() == "3"
+Path("/app/shared/alive").touch()
+missing = """,
+)
+
+
+@pytest.fixture
+def beside(bundle: Path) -> Path:
+    """A bundle that wants its ingestion program to run beside its scoring program."""
     yaml = (bundle / "competition.yaml").read_text()
     during = f"{TASK}    ingestion_only_during_scoring: true\n"
     (bundle / "competition.yaml").write_text(yaml.replace(TASK, during))
+    (bundle / "ingestion" / "run.py").write_text(BESIDE)
+    (bundle / "ingestion" / "metadata").write_text(BESIDE_START)
+    (bundle / "scoring_program" / "score.py").write_text(AFTER)
+    return bundle
+
+
+def test_ingestion_during_scoring_runs_before_it_without_labels(run: Run, beside: Path) -> None:
     code, result, folder = run({"model.py": MODEL})
-    assert (code, result["failure"]["code"]) == (11, "ingestion-during-scoring")
-    assert not (folder / "predict.log").exists()
+    assert (code, result["scores"]) == (0, {"accuracy": 1.0}), (folder / "score.log").read_text()
+    assert lock(folder)["submission"]["runs"] == "ingestion-before-scoring"
+    statement = json.loads((folder / "receipt.json").read_text())["statement"]
+    assert statement["lock"]["submission"]["runs"] == "ingestion-before-scoring"
+
+
+def test_ingestion_that_waits_for_the_scoring_program(run: Run, beside: Path) -> None:
+    yaml = (beside / "competition.yaml").read_text()
+    (beside / "competition.yaml").write_text(yaml.replace("predict: {time: 20 s", "predict: {time: 3 s"))
+    waiting = "import time\nwhile not Path('/app/shared/ready').exists(): time.sleep(0.1)\n"
+    (beside / "ingestion" / "run.py").write_text(BESIDE.replace("import model\n", f"import model\n{waiting}"))
+    _, result, _ = run({"model.py": MODEL})
+    assert result["failure"]["code"] == "predict-time-limit"
+    assert "only the organizer can fix it" in result["failure"]["evidence"][1]
+
+
+def test_scoring_that_needs_the_ingestion_program_alive(run: Run, beside: Path) -> None:
+    (beside / "scoring_program" / "score.py").write_text("raise SystemExit('ingestion does not respond')\n")
+    code, result, _ = run({"model.py": MODEL})
+    assert (code, result["failure"]["code"]) == (11, "score-exit"), result
+    assert "they cannot talk to each other" in result["failure"]["next_step"]
+
+
+def test_submission_is_in_output_as_on_codabench(run: Run, bundle: Path) -> None:
+    """A zip without metadata is there before the ingestion program starts; its programs do not reach the labels."""
+    start = "command: python $ingestion_program/run.py $input $output $program /app/output\n"
+    (bundle / "ingestion" / "metadata").write_text(start)
+    code, result, folder = run({"model.py": MODEL, "lib/part.py": "", "notes.txt": "about"})
+    assert (code, result["scores"]) == (0, {"accuracy": 1.0})
+    found = {path.relative_to(folder / "predictions").as_posix() for path in (folder / "predictions").rglob("*")}
+    found = {path for path in found if "__pycache__" not in path}
+    assert found == {"answers.csv", "metadata", "notes.txt"}
+
+
+def test_submission_with_metadata_is_not_in_output(run: Run, bundle: Path) -> None:
+    start = "command: python $ingestion_program/run.py $input $output $program /app/output\n"
+    (bundle / "ingestion" / "metadata").write_text(start)
+    code, result, _ = run({"model.py": MODEL, "metadata": ""})
+    assert (code, result["failure"]["code"]) == (10, "ingestion-exit")
+
+
+def test_ingestion_that_writes_nothing_leaves_no_predictions(run: Run, bundle: Path) -> None:
+    (bundle / "ingestion" / "run.py").write_text("")
+    code, result, _ = run({"model.py": MODEL})
+    assert (code, result["failure"]["code"]) == (10, "predict-no-output")
+
+
+def test_submission_larger_than_the_output_limit(run: Run) -> None:
+    code, result, _ = run({"model.py": MODEL, "weights.py": "#" * 5_000_000})
+    assert (code, result["scores"]) == (0, {"accuracy": 1.0})
+
+
+def test_programs_write_to_their_own_folders(run: Run, bundle: Path) -> None:
+    own = "Path('/app/program/own.txt').write_text('written')\n"
+    (bundle / "ingestion" / "run.py").write_text(INGESTION + own)
+    (bundle / "scoring_program" / "score.py").write_text(SCORE + own)
+    code, result, _ = run({"model.py": MODEL})
+    assert (code, result["scores"]) == (0, {"accuracy": 1.0})
+    assert not [*bundle.rglob("own.txt")]
 
 
 def test_submission_mounts(run: Run) -> None:
@@ -162,7 +261,7 @@ from pathlib import Path
 def predict(text):
     found = [str(path) for path in Path("/app").rglob("*") if path.is_file()]
     assert not [path for path in found if "ref" in path or "score" in path], found
-    for folder in ("/app/program", "/app/ingested_program", "/app/input_data"):
+    for folder in ("/app", "/app/ingested_program", "/app/input_data"):
         try:
             Path(folder, "new").write_text("x")
         except OSError:

@@ -194,6 +194,7 @@ def test_evaluate_mounts(stage: Stage) -> None:
 
     def score(job: Job, output: Path) -> None:
         seen["score targets"] = [mount.target for mount in job.mounts]
+        seen["score copies"] = [mount.target for mount in job.copies]
         seen["command"] = job.command
         score_all_right(job, output)
 
@@ -205,7 +206,8 @@ def test_evaluate_mounts(stage: Stage) -> None:
     assert len(names) == len(CONTENTS)
     assert seen == {
         "targets": ["/mnt/in"],
-        "score targets": ["/app/program", "/app/input/ref", "/app/input/res"],
+        "score targets": ["/app/input/ref", "/app/input/res"],
+        "score copies": ["/app/program"],
         "command": ("python", "/app/program/score.py", "/app/input", "/app/output"),
     }
 

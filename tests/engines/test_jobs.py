@@ -15,6 +15,7 @@ from palio.core.engine import (
     Collected,
     End,
     Job,
+    Mount,
 )
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
@@ -270,6 +271,42 @@ def test_output_folders_without_permissions(trial: Trial) -> None:
     """
     collected, _ = trial.collect(program)
     assert collected.files == ("closed/file",)
+
+
+def test_copies_are_writable_and_leave_their_sources(trial: Trial) -> None:
+    program, submitted = trial.folder / "program", trial.folder / "submitted"
+    for folder in (program, submitted, program / "lib"):
+        folder.mkdir()
+    (program / "run.py").write_text("own")
+    (program / "lib" / "a.py").write_text("own")
+    (submitted / "model.py").write_text("submitted")
+    copies = (Mount(program, "/app/program"), Mount(submitted, "/mnt/out/input/res"), Mount(program, "/mnt/out"))
+    collected, folder = trial.collect(
+        """
+        from pathlib import Path
+
+        out, own = Path("/mnt/out"), Path("/app/program")
+        assert (own / "lib" / "a.py").read_text() == "own"
+        try:
+            (own / "lib" / "a.py").write_text("changed")
+            (own / "cache").mkdir()
+            (own / "cache" / "b").write_text("new")
+            Path(out, "limited.txt").write_text("writable")
+            with (own / "large").open("wb") as file:
+                file.write(bytes(20_000_000))
+        except OSError as error:
+            Path(out, "limited.txt").open("a").write(f" {error.errno}")
+        (out / "input" / "res" / "new.txt").write_text("new")
+        (out / "run.py").write_text("changed")
+        """,
+        copies=copies,
+    )
+    assert sorted(collected.files) == ["input/res/model.py", "input/res/new.txt", "lib/a.py", "limited.txt", "run.py"]
+    assert (folder / "run.py").read_text() == "changed"
+    no_space, read_only = "writable 28", " 30"
+    assert (folder / "limited.txt").read_text() == (read_only if trial.engine.name == "kubernetes" else no_space)
+    assert {path.read_text() for path in (program / "run.py", program / "lib" / "a.py")} == {"own"}
+    assert [path.name for path in submitted.iterdir()] == ["model.py"]
 
 
 def test_output_empty(trial: Trial) -> None:

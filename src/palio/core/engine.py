@@ -20,6 +20,7 @@ JOB_UID = JOB_GID = 10001  # to be replaced by JOB_UIDS everywhere
 JOB_UIDS = range(10001, 14097)  # each running job has one of these to itself, whatever its image says
 LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # the part of a log that is kept: beginning and end
 IMAGE_RULE = 2  # increase whenever engines build something else from the same context
+COPY_SPARE_BYTES, COPY_SPARE_FILES = 16 * MIB, 1000  # what a job may add to a copy (Job.copies)
 GRACE_S = 1.0  # between TERM and KILL
 
 
@@ -109,6 +110,11 @@ class Job:
     `image` comes from an engine's build. `command` replaces the image's command (but not its entry point), and
     `workdir` its working directory. `output` is the only writable folder that is collected afterwards. `log` is the
     file for the job's output.
+
+    `copies` are folders of which the job gets a copy of its own at `target`, in memory. At `output` or below it, the
+    output starts with the copy, which counts toward the limits of the output. Elsewhere, the job may change the copy
+    and add COPY_SPARE_BYTES, where the engine limits such folders, and nothing of it is collected; other engines mount
+    the folder read-only.
     """
 
     name: str
@@ -120,6 +126,17 @@ class Job:
     command: tuple[str, ...] | None = None
     workdir: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    copies: tuple[Mount, ...] = ()
+
+    @property
+    def output_copies(self) -> tuple[Mount, ...]:
+        """The copies with which the output starts."""
+        return tuple(copy for copy in self.copies if f"{copy.target}/".startswith(f"{self.output}/"))
+
+    @property
+    def own_copies(self) -> tuple[Mount, ...]:
+        """The copies that have a file system of their own."""
+        return tuple(copy for copy in self.copies if copy not in self.output_copies)
 
 
 Work = Job | Build | Load  # what an engine starts and reports the end of

@@ -13,16 +13,17 @@ whole. What a step does in detail is in core.attempt.
 
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from palio.core.attempt import verdicts
+from palio.core.attempt.before_scoring import left_for_scoring, take_all_output
 from palio.core.attempt.blind import Names, refuse_unfit
 from palio.core.attempt.bundle_image import BundleImage, resolve_image, uses_bundle_image
-from palio.core.attempt.code import CodeRun, code_run
+from palio.core.attempt.code import CodeRun, code_run, remove_submitted_programs
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.jobs import METADATA, Attempt
 from palio.core.attempt.lock import lock
@@ -40,10 +41,10 @@ from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.task_columns import combined, own_columns
 from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
 from palio.core.dockerfile.substitutes import Substitutes
-from palio.core.engine import Engine, Job, JobResult, Work
+from palio.core.engine import Engine, Job, JobResult, Mount, Work
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.files.staging import writing
-from palio.core.leaderboard.scores import Scores, read_scores
+from palio.core.leaderboard.scores import FILES, Scores, read_scores
 from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
 from palio.core.submission.kinds import monai_bundle, unpack_results
@@ -106,7 +107,7 @@ class Evaluation:
         self._tasks = attempt.tasks()
         left = [*attempt.all_work(folder)] if has_begun else []
         self._work = AttemptWork(self._tasks, engine, folder, self._progress, self.result, left)
-        self._ingests = False  # whether the ingestion program runs the submission
+        self._code_run_now: CodeRun | None = None  # how the current task runs the submission
         self._moves = self._evaluate()
 
     def step(self) -> bool:
@@ -249,7 +250,7 @@ class Evaluation:
         verdicts.raise_if_code_image_failed(result, build, attempt.task.ingestion_program)
 
         def job_on(inputs: Path | None) -> Job:
-            self._ingests = run.ingestion is not None
+            self._code_run_now = run
             return attempt.code_job(self.folder, self.stage, image=result.image or "", run=run, inputs=inputs)
 
         return job_on
@@ -332,18 +333,31 @@ class Evaluation:
         job = job_on(inputs)
         self._reach(self.stage, Cause.PARTICIPANT)
         result = yield from self._run(job)
-        verdicts.raise_if_predict_failed(result, job, ingestion=self._ingests)
+        run = self._code_run_now
+        is_before = run is not None and run.before_scoring
+        verdicts.raise_if_predict_failed(result, job, ingestion=self._ingests, is_before=is_before)
         if self._progress.is_done(f"{self.stage}-collected{self.attempt.part}"):
             return  # the scoring program may be reading it
         clear(target)
-        verdicts.raise_if_output_unfit(self._engine.collect(job, target), job)
+        collected = self._engine.collect(job, target)
+        if is_before:
+            collected = take_all_output(collected, target)
+        verdicts.raise_if_output_unfit(collected, job)
+        if run and (run.is_in_output or is_before):
+            remove_submitted_programs(run.submitted, target)
+            verdicts.raise_if_nothing_left(target, job)
         if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
             convert_table(target, inputs, self.attempt.phase.rules.monai)
-            name_files(target, inputs, self.attempt.phase.rules.monai)
+            name_files(target, inputs, self.attempt.phase.rules.monai, blind)
         if blind:
             restore_all(target, blind, names)
         self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
         self._progress.note_done(f"{self.stage}-collected{self.attempt.part}")
+
+    @property
+    def _ingests(self) -> bool:
+        """Whether the ingestion program runs the submission."""
+        return self._code_run_now is not None and self._code_run_now.ingestion is not None
 
     def _reach(self, stage: Stage, files_of: Cause) -> None:
         self.stage, self.files_of = stage, files_of
@@ -362,6 +376,11 @@ class Evaluation:
         program = self._copied("program", "scoring_program", self.attempt.task.scoring_program, executable=True)
         command = read_program(program).command
         image = yield from self._scoring_image(program)
+        is_before = self.attempt.task.ingestion_only_during_scoring
+        more: Sequence[Mount] = ()
+        if is_before:
+            label = f"{self.stage}{self.attempt.part}-left"
+            results, more = left_for_scoring(label, results, self._prepared, attempt=self.attempt, scores=FILES)
         job = self.attempt.scoring_job(
             self.folder,
             self.stage,
@@ -370,14 +389,15 @@ class Evaluation:
             program=program,
             reference=reference,
             results=results,
+            more=more,
         )
         result = yield from self._run(job, recorded=self.stage is Stage.SCORE)
-        verdicts.raise_if_score_stopped(result, job)
+        verdicts.raise_if_score_stopped(result, job, is_before=is_before)
         clear(target)
         is_results = self.attempt.submission.kind is SubmissionKind.RESULTS
         skipped = is_results and self.attempt.task.ingestion_program is not None
         collected = self._engine.collect(job, target)
-        verdicts.raise_if_scores_refused(collected, result, job, target, ingestion_skipped=skipped)
+        verdicts.raise_if_scores_refused(collected, result, job, target, ingestion_skipped=skipped, is_before=is_before)
 
     def _scoring_image(self, program: Path) -> Generator[Stage, None, str]:
         """Builds the program's own Dockerfile, else the image that the bundle names; once per digest."""

@@ -51,7 +51,7 @@ def without_engine(folder: Path, solution: Path) -> FakeEngine:
 
     def score(job: Job, output: Path) -> JobResult:
         app = output.parent / f"{job.name}-app"
-        for mount in job.mounts:
+        for mount in (*job.mounts, *job.copies):
             place = app / mount.target.removeprefix("/app/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(mount.source)

@@ -48,6 +48,12 @@ def named(tmp_path: Path, inputs: list[str], outputs: list[str], pattern: str | 
         (["p1/x.png", "p2/x.png"], ["x_seg.png"], "{case}.png", {"x_seg.png": "x_seg.png"}),  # of which case?
         (["a.png", "b.png"], ["a.png", "b_seg.png"], "{case}.png", {"a.png": "a.png", "b.png": "b_seg.png"}),
         (["a.png"], ["a_seg.png"], None, {"a_seg.png": "a_seg.png"}),
+        (  # several files of a case side by side
+            ["p07_flair.nii.gz", "p07_t1c.nii.gz", "p08_flair.nii.gz", "p08_t1c.nii.gz"],
+            ["p07_flair/p07_flair_seg.nii.gz", "p08_seg.nii.gz"],
+            "{case}.nii.gz",
+            {"p07.nii.gz": "p07_flair/p07_flair_seg.nii.gz", "p08.nii.gz": "p08_seg.nii.gz"},
+        ),
         (["a.png"], ["a/a.png/a_seg.png"], "{case}.png", {"a.png": "a/a.png/a_seg.png"}),  # a folder of the new name
     ],
 )

@@ -36,7 +36,7 @@ def predict(job: Job, output: Path) -> None:
 
 
 def score(job: Job, output: Path) -> None:
-    program, reference, results = (mount.source for mount in job.mounts)
+    program, reference, results = (mount.source for mount in (*job.copies, *job.mounts))
     assert (program / "score.py").is_file()
     truth, given = (sorted((folder / "answers.csv").read_text().split()) for folder in (reference, results))
     (output / "scores.json").write_text(json.dumps({"accuracy": float(truth == given)}))

@@ -163,8 +163,10 @@ def test_data_zip_invalid(write_bundle: WriteBundle, name: str) -> None:
     assert [(problem.line, problem.field) for problem in errors] == [(6, "tasks[0].reference_data")]
 
 
-@pytest.mark.parametrize(("kinds", "is_error"), [("[code, results]", True), ("[results]", False)])
-def test_ingestion_during_scoring(write_bundle: WriteBundle, kinds: str, is_error: bool) -> None:
+@pytest.mark.parametrize(
+    ("kinds", "says"), [("[code, results]", "first, without the reference data"), ("[results]", "is not run")]
+)
+def test_ingestion_during_scoring(write_bundle: WriteBundle, kinds: str, says: str) -> None:
     text = SOUND.replace("phases: [", "phases:\n  - ").replace("tasks: [0]}]", "tasks: [0]}")
     text = text.replace("tasks:\n", "tasks:\n  - {index: 7, name: Late, scoring_program: scoring_program, "
                         "ingestion_program: ingestion, ingestion_only_during_scoring: true}\n", 1)  # fmt: skip
@@ -173,4 +175,4 @@ def test_ingestion_during_scoring(write_bundle: WriteBundle, kinds: str, is_erro
     root = write_bundle(text.replace("leaderboards:", f"{later}leaderboards:"), DATA | files)
     found = [problem for problems in check_bundle(read_bundle(root), NOW) for problem in problems]
     during = [problem for problem in found if "ingestion_only_during_scoring" in problem.field]
-    assert [(problem.line, problem.is_error) for problem in during] == [(6, is_error)]
+    assert [(problem.line, problem.is_error, says in problem.message) for problem in during] == [(6, False, True)]

@@ -26,7 +26,7 @@ HEAD = SCORE.split("truth =")[0]
 def scoring(job: Job, output: Path) -> JobResult:
     """Runs the job's command with the folders of /app in a folder of this test."""
     app = output.parent / "app"
-    for mount in job.mounts:
+    for mount in (*job.mounts, *job.own_copies):
         place = app / mount.target.removeprefix("/app/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
@@ -152,6 +152,19 @@ def test_reference_data_scores_like_empty(tmp_path: Path) -> None:
     report = experiments(write_bundle(tmp_path / "b", score=zero), tmp_path / "work")
     assert failed(report) == []
     assert report["an empty answers.csv"].passed is None
+
+
+def test_constant_scores_of_a_solution_are_noted(tmp_path: Path) -> None:
+    """Such as a first bundle whose program does not look at predictions yet."""
+    constant = f'{HEAD}(target / "scores.json").write_text(json.dumps({{"accuracy": 0.5}}))\n'
+    solutions = "solutions:\n  - {index: 0, path: solution, tasks: [0]}\n"
+    bundle = write_bundle(tmp_path / "b", score=constant, yaml=YAML + solutions)
+    (bundle / "solution").mkdir()
+    (bundle / "solution" / "answers.csv").write_text(answers(ANSWERS))
+    report = experiments(bundle, tmp_path / "work")
+    assert failed(report) == []
+    assert report["no rows"].passed is None
+    assert report["no rows"].outcome.startswith("the same scores as for all other predictions")
 
 
 def test_equal_phases_tested_once(tmp_path: Path) -> None:

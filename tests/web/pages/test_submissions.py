@@ -18,8 +18,9 @@ from tests.web.submission_files import below, context_zip
 from tests.web.submitting import end, stored
 from tests.web.world import World
 
+from palio.core.attempt.states import State
 from palio.core.errors import PalioError
-from palio.web.models import Registration, StoredFile, Submission
+from palio.web.models import Attempt, Registration, StoredFile, Submission
 from palio.web.verbs.submit import submit
 
 Browser = Callable[..., Client]
@@ -244,6 +245,26 @@ def test_form_fact_sheet_questions(world: World, browser: Browser, tmp_path: Pat
     done = bob.post(PAGE, form | {"file": SimpleUploadedFile("a.csv", content)})
     assert Submission.objects.get().answers == {"method": "<i>CNN</i>", "pretrained": True, "size": "large"}
     assert "&lt;i&gt;CNN&lt;/i&gt;" in bob.get(done.headers["Location"]).text
+
+
+def test_form_starts_with_the_answers_of_the_last_submission(world: World, browser: Browser, tmp_path: Path) -> None:
+    ask(world, tmp_path)
+    bob = browser(world.bob)
+    assert 'value="CNN"' not in bob.get(PAGE).text
+    form = {"phase": "Final", "answer-size": "large", "answer-method": "CNN", "answer-pretrained": "yes"}
+    bob.post(PAGE, form | {"file": SimpleUploadedFile("a.csv", answers(ANSWERS).encode())})
+    Attempt.objects.update(state=State.SCORED, scores={"accuracy": 1.0})
+    shown = bob.get(PAGE).text
+    assert 'value="CNN"' in shown
+    assert "<option selected>large</option>" in shown
+    assert 'name="answer-pretrained" value="yes" checked' in shown
+    form = {"phase": "Final", "answer-method": "SVM"}  # and nothing checked or selected
+    bob.post(PAGE, form | {"file": SimpleUploadedFile("a.csv", answers(ANSWERS).encode())})
+    Attempt.objects.update(state=State.SCORED, scores={"accuracy": 1.0})
+    again = bob.get(PAGE).text
+    assert 'value="SVM"' in again
+    assert "checked" not in again
+    assert "selected>large" not in again
 
 
 def test_earlier_file_resubmitted_with_answers(world: World, browser: Browser, tmp_path: Path) -> None:

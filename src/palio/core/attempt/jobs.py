@@ -1,6 +1,6 @@
 """An attempt and the builds and jobs it runs. Their names are derived from the attempt only."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,12 +8,16 @@ from palio.core.attempt.code import CodeRun
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
 from palio.core.engine import Build, Job, Load, Mount, Work
-from palio.core.files.tree import digest_tree
+from palio.core.files.tree import digest_tree, entries_as_is
+from palio.core.quantities import KIB, MIB
 from palio.core.submission.kinds import SubmissionFile
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
-SUBMITTED, INPUT_DATA = "/app/ingested_program", "/app/input_data"
+SUBMITTED, INPUT_DATA, SHARED, APP = "/app/ingested_program", "/app/input_data", "/app/shared", "/app"
+MOST_COPIED_BYTES = 64 * MIB  # of a folder that a job gets as a copy in memory; larger ones are read-only
+_PAGE_BYTES = 64 * KIB  # the largest page size in Linux
+_MOUNT_POINTS = 16  # folders in an output, at most, where others are mounted
 METADATA = "metadata"  # in the predictions, for scoring programs: exit code and time
 SAMPLE_SCORE, SCORE_IMAGE, MONAI_CHECK = "sample-score", "score-image", "monai-check"
 _CHECK_TIME_S = 120.0  # within the margin of the stage `build`
@@ -91,24 +95,38 @@ class Attempt:
         return self._program_image(Stage.BUILD, folder.root / f"code-image{self.part}.log", context)
 
     def code_job(self, folder: RunFolder, stage: Stage, *, image: str, run: CodeRun, inputs: Path | None) -> Job:
-        """Runs a code submission in the layout of Codabench's prediction step."""
-        mounts = [Mount(run.ingestion, PROGRAM), Mount(run.submitted, SUBMITTED)] if run.ingestion else []
-        mounts = mounts or [Mount(run.submitted, PROGRAM)]
+        """Runs a code submission in the layout of Codabench's prediction step.
+
+        An ingestion program that the task wants beside the scoring program has the layout of Codabench's scoring step,
+        without the reference data. It may write to several folders of /app, so /app is its output.
+        """
+        mounts: list[Mount] = [Mount(run.submitted, PROGRAM)]
+        copies: list[Mount] = []
+        if run.ingestion:
+            copies, mounts = _copied(run.ingestion, PROGRAM)
+            mounts.append(Mount(run.submitted, SUBMITTED))
+        if run.before_scoring:
+            copies += [Mount(_empty(folder), SCORES), Mount(_empty(folder), SHARED), Mount(_empty(folder), RESULTS)]
+            copies += _copied(run.submitted, RESULTS)[0]
+        elif run.is_in_output:
+            copies += _copied(run.submitted, SCORES)[0]
         if inputs:
             mounts.append(Mount(inputs, INPUT_DATA))
             if run.ingestion is None:  # where a program of CodaLab 1.5 finds its `$input`
                 mounts.append(Mount(inputs, "/app/input"))
-        return Job(
+        job = Job(
             name=self.job_name(stage),
             image=image,
             limits=self.phase.rules.predict,
             log=self.log(folder, stage),
             mounts=tuple(mounts),
-            output=SCORES,
+            copies=tuple(copies),
+            output=APP if run.before_scoring else SCORES,
             command=run.command,
             workdir=PROGRAM,
-            environment={"PALIO_INPUT": INPUT_DATA},
+            environment={"PALIO_INPUT": INPUT_DATA, "PALIO_OUTPUT": SCORES},
         )
+        return with_room_for_copies(job)
 
     def scoring_image(self, folder: RunFolder, context: Path) -> Build:
         return self._program_image(SCORE_IMAGE, self.log(folder, Stage.SCORE), context)
@@ -126,20 +144,24 @@ class Attempt:
         program: Path,
         reference: Path,
         results: Path,
+        more: Sequence[Mount] = (),
     ) -> Job:
-        """Runs the scoring program on `results` in the stage `sample` or `score`."""
+        """Runs the scoring program on `results` in the stage `sample` or `score`. `more` are copies that it gets."""
         is_sample = stage is Stage.SAMPLE
-        return Job(
+        copies, mounts = _copied(program, PROGRAM)
+        job = Job(
             name=self.job_name(SAMPLE_SCORE if is_sample else Stage.SCORE),
             image=image,
             limits=self.phase.rules.score,
             log=folder.sample / "score.log" if is_sample else self.log(folder, Stage.SCORE),
-            mounts=(Mount(program, PROGRAM), Mount(reference, REFERENCE), Mount(results, RESULTS)),
+            mounts=(*mounts, Mount(reference, REFERENCE), Mount(results, RESULTS)),
+            copies=(*copies, *more),
             output=SCORES,
             command=command,
             workdir=PROGRAM if command else "/app",  # the image's own command finds `input` and `output` there
             environment={"PALIO_INPUT": "/app/input", **self.scoring_environment},
         )
+        return with_room_for_copies(job)
 
     def all_work(self, folder: RunFolder) -> Iterator[Work]:
         """Yields all work that an earlier process may have started, in order, so that it can be removed by name."""
@@ -160,3 +182,29 @@ class Attempt:
 
     def _named(self, folder: RunFolder, name: str) -> Job:
         return Job(self.job_name(name), "", self.phase.rules.predict, folder.root / f"{name}.log", OUTPUT)
+
+
+def with_room_for_copies(job: Job) -> Job:
+    """The job with limits on its output that do not count what the output starts with."""
+    entries = [entry for copy in job.output_copies for entry in entries_as_is(copy.source)]
+    if not job.output_copies:
+        return job
+    # Files take whole pages of the output's file system.
+    size_bytes = sum(-(-entry.path.lstat().st_size // _PAGE_BYTES) * _PAGE_BYTES for entry in entries)
+    files = job.limits.output_files + len(entries) + _MOUNT_POINTS
+    limits = replace(job.limits, output_bytes=job.limits.output_bytes + size_bytes, output_files=files)
+    return replace(job, limits=limits)
+
+
+def _copied(folder: Path, target: str) -> tuple[list[Mount], list[Mount]]:
+    """The folder among the copies or, if it is large, among the mounts of a job. Returns both."""
+    size_bytes = sum(entry.path.lstat().st_size for entry in entries_as_is(folder))
+    mount = [Mount(folder, target)]
+    return (mount, []) if size_bytes <= MOST_COPIED_BYTES else ([], mount)
+
+
+def _empty(folder: RunFolder) -> Path:
+    """An empty folder, as the source of copies."""
+    empty = folder.work / "empty"
+    empty.mkdir(exist_ok=True)
+    return empty

@@ -1,8 +1,9 @@
 """Gives the files that a MONAI bundle writes for single cases the names that the scoring program reads.
 
 MONAI's savers derive names from inputs: `SaveImaged` writes `a1b2/a1b2_trans.nii.gz` for `/mnt/in/a1b2.nii.gz`. An
-output belongs to the input whose name it begins with. The case is the input's folder, or its name without suffixes if
-it is in none. Files with other suffixes, and those that belong to no case or to several, stay where they are.
+output belongs to the input whose name it begins with. The case is the input's folder. If it is in none, it is the part
+of the name that `palio.blind` takes for the case (`p07` of `p07_flair.nii.gz`), else the name without suffixes. Files
+with other suffixes, and those that belong to no case or to several, stay where they are.
 """
 
 from collections import Counter
@@ -10,21 +11,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from palio.core.attempt.restore import move_files
-from palio.core.bundle.model import MonaiPolicy
+from palio.core.bundle.case_names import CasesUnclearError, Hidden, name_parts
+from palio.core.bundle.model import BlindPolicy, MonaiPolicy
 from palio.core.bundle.suffixes import Suffixes
 from palio.core.errors import PalioError
 
 _SHOWN = 5
+_ANY = BlindPolicy("*", ())
 
 
-def name_files(predictions: Path, inputs: Path, policy: MonaiPolicy) -> None:
-    """Moves the files in `predictions` to the policy's paths. `inputs` is the folder that the bundle read.
+def name_files(predictions: Path, inputs: Path, policy: MonaiPolicy, blind: BlindPolicy | None = None) -> None:
+    """Moves the files in `predictions` to the policy's paths. `inputs` is the folder that the bundle read, named by
+    `blind`.
 
     Raises PalioError "monai-output-unfit" if a case has several files.
     """
     if policy.files is None:
         return
-    moved = dict(_moves(predictions, list(_cases(inputs)), policy.files))
+    moved = dict(_moves(predictions, list(_cases(inputs, blind or _ANY)), policy.files))
     times = Counter(moved.values())
     several = [path for path, target in moved.items() if times[target] > 1]
     taken = [path for path, target in moved.items() if _is_taken(predictions, target, moved)]
@@ -43,13 +47,27 @@ def _is_taken(predictions: Path, target: str, moved: Mapping[str, str]) -> bool:
     return bool(files) or (target not in moved and (predictions / target).exists())
 
 
-def _cases(inputs: Path) -> Iterator[tuple[str, str]]:
-    """The name of each input without suffixes, and its case."""
+def _cases(inputs: Path, blind: BlindPolicy) -> Iterator[tuple[str, str]]:
+    """The name of each input without suffixes, and its case; also the case itself, with which an output may begin."""
     paths = [path.relative_to(inputs) for path in inputs.rglob("*") if path.is_file()]
     suffixes = Suffixes(path.name for path in paths)
+    beside = _beside([path.name for path in paths if len(path.parts) == 1], blind)
     for path in paths:
         stem = suffixes.split(path.name)[0]
-        yield stem, path.parts[0] if len(path.parts) > 1 else stem
+        case = path.parts[0] if len(path.parts) > 1 else beside.get(path.name, stem)
+        yield stem, case
+        if len(path.parts) == 1:
+            yield case, case
+
+
+def _beside(names: list[str], blind: BlindPolicy) -> dict[str, str]:
+    """The cases of the files that are in no folder, as far as their names tell."""
+    try:
+        parts = name_parts(names, blind, lambda *_: b"")
+    except CasesUnclearError:
+        return {}
+    hidden = {name: [part for part in own if isinstance(part, Hidden)] for name, own in parts.items()}
+    return {name: own[0].text for name, own in hidden.items() if len(own) == 1}
 
 
 def _moves(predictions: Path, cases: list[tuple[str, str]], pattern: str) -> Iterator[tuple[str, str]]:

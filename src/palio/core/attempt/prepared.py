@@ -6,6 +6,7 @@ same content as one started by the process before it.
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from palio.core.attempt import verdicts
@@ -121,6 +122,10 @@ class Prepared:
                 raise
             why = error.failure.message.rstrip(".")
             raise PalioError("folder-unreadable", path=path, reason=why, evidence=error.failure.evidence) from error
+
+    def made(self, name: str, make: Callable[[Path], object]) -> Path:
+        """A folder that `make` fills."""
+        return self._folder(name, make)
 
     def _without_links(self, field: str, folder: Path) -> Path:
         """The folder, or a copy if it has links, because they may point to other parts of the bundle."""

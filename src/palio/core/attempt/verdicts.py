@@ -64,6 +64,10 @@ _INGESTION_SKIPPED = (
     "The submission was taken for predictions, so the ingestion program did not run. If it has to, submit with `--kind "
     "code`, or accept only code: `palio: {submissions: [code]}`."
 )
+_NOT_BESIDE = (
+    "The task has `ingestion_only_during_scoring`. Here its ingestion program runs first, without the reference data, "
+    "and the scoring program after it; they cannot talk to each other."
+)
 _INGESTION_NEXT = (
     "Read the last lines of its log. If they name only files in /app/program, which is the ingestion program, show "
     "them to the organizer; otherwise fix your code."
@@ -196,8 +200,10 @@ def _and(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False) -> None:
-    """`ingestion`: the job runs the ingestion program, which runs the submission."""
+def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = False, is_before: bool = False) -> None:
+    """`ingestion`: the job runs the ingestion program, which runs the submission. `is_before`: the task wants it beside
+    the scoring program, but it runs before it.
+    """
     if result.succeeded:
         return
     limits, log = job.limits, last_lines(job.log)
@@ -205,7 +211,9 @@ def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = Fa
         case End.TIME:
             facts = {"limit": duration_text(limits.time_s), "cpus": f"{limits.cpus:g}"}
             used = f"time: {duration_text(result.wall_s)} of {duration_text(limits.time_s)}"
-            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=[used], log=log)
+            why = f"{_NOT_BESIDE} If it waits for the scoring program, only the organizer can fix it."
+            evidence = [used, why] if is_before else [used]
+            raise PalioError("predict-time-limit", stage=Stage.PREDICT, **facts, evidence=evidence, log=log)
         case End.MEMORY:
             limit = size_text(limits.memory_bytes)
             raise PalioError(
@@ -237,6 +245,8 @@ def raise_if_predict_failed(result: JobResult, job: Job, *, ingestion: bool = Fa
         case _ if ingestion:
             package = _missing_package(log)
             next_step = f"{_LACKS.format(package)} {_WHOSE}" if package else _INGESTION_NEXT
+            if is_before:
+                next_step += f" {_NOT_BESIDE}"
             facts = {"exit_code": str(result.exit_code), "next_step": next_step}
             raise PalioError("ingestion-exit", stage=Stage.PREDICT, **facts, log=log)
         case _:
@@ -253,12 +263,19 @@ def raise_if_output_unfit(collected: Collected, job: Job) -> None:
         raise PalioError("predict-no-output", stage=Stage.PREDICT, folder=job.output, log=last_lines(job.log))
 
 
-def raise_if_score_stopped(result: JobResult, job: Job) -> None:
+def raise_if_nothing_left(output: Path, job: Job) -> None:
+    """Raises if the output has no file besides the submission's own programs."""
+    if not any(path.is_file() for path in output.rglob("*")):
+        raise PalioError("predict-no-output", stage=Stage.PREDICT, folder=job.output, log=last_lines(job.log))
+
+
+def raise_if_score_stopped(result: JobResult, job: Job, *, is_before: bool = False) -> None:
     """Raises if the engine stopped the job or could not start it. Exit codes are judged later, with the output."""
     limits, log = job.limits, last_lines(job.log)
     match result.end:
         case End.TIME:
-            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=duration_text(limits.time_s), log=log)
+            limit, evidence = duration_text(limits.time_s), [_NOT_BESIDE] if is_before else []
+            raise PalioError("score-time-limit", stage=Stage.SCORE, limit=limit, evidence=evidence, log=log)
         case End.MEMORY:
             limit = size_text(limits.memory_bytes)
             raise PalioError("score-memory-limit", stage=Stage.SCORE, limit=limit, evidence=[_memory(result, job)])
@@ -271,7 +288,13 @@ def raise_if_score_stopped(result: JobResult, job: Job) -> None:
 
 
 def raise_if_scores_refused(
-    collected: Collected, result: JobResult, job: Job, output: Path, *, ingestion_skipped: bool
+    collected: Collected,
+    result: JobResult,
+    job: Job,
+    output: Path,
+    *,
+    ingestion_skipped: bool,
+    is_before: bool = False,
 ) -> None:
     """`ingestion_skipped`: the task has an ingestion program, which is not run for predictions."""
     problems = output / PROBLEMS_FILE
@@ -284,7 +307,8 @@ def raise_if_scores_refused(
             "score-exit",
             stage=Stage.SCORE,
             exit_code=result.exit_code,
-            next_step=_score_advice(log, ingestion_skipped=ingestion_skipped),
+            next_step=_score_advice(log, ingestion_skipped=ingestion_skipped)
+            + (f" {_NOT_BESIDE}" if is_before and not ingestion_skipped else ""),
             log=log,
         )
     if collected.refused:

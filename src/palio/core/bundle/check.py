@@ -230,13 +230,12 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
 
 
 def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) -> Problem:
-    """What is not run: participants' code would meet the reference data (attempt.code refuses it too)."""
+    """What differs from Codabench, where both programs run side by side (core.attempt.before_scoring)."""
     if SubmissionKind.CODE in phase.rules.submissions:
-        problem = _error(
+        problem = _warning(
             "",
-            f"is set, but “{phase.name}” accepts code, which could then read the reference data; "
-            "remove the key: the ingestion program then runs before scoring, without the reference data, and the "
-            "scoring program finds its output in input/res",
+            f"is set, so the ingestion program runs with the code of “{phase.name}” first, without the reference data, "
+            "and the scoring program after it, on all that it wrote; they cannot talk to each other",
         )
     else:
         problem = _warning(

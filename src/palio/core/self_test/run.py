@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,14 @@ _OWN_FAULTS = re.compile(
 )
 _AT_ONCE = 2  # scorings; a machine's tests must leave room for its work
 _POLL_S = 0.02
+_CONSTANT = (
+    "the same scores as for all other predictions: the scoring program does not use them yet, or the first predictions "
+    "have the lowest scores that there are; add a better sample submission under `solutions:`"
+)
+_ONE_AFTER_ANOTHER = (
+    "the ingestion program ran before the scoring program, not beside it as on Codabench, so compare this score with "
+    "one from there: programs that wait for each other give up"
+)
 FIRST = "the reference data as predictions"
 _ASKED = frozenset({"score-exit", "scores-invalid", "scores-missing"})  # what unfit predictions may cause
 _AGAIN: Mapping[str, Mapping[str, str]] = {
@@ -93,7 +101,10 @@ class _Tests:
             tried = self._try(zipped(path, self._work / f"solution-{path.name}.zip"))
             perfect, certain = perfect or (tried if tried.scored else None), certain or tried.scored
             failed = failed or not tried.scored
-            yield replace(tried.check(shown, passed=tried.scored), solution=name)
+            check = replace(tried.check(shown, passed=tried.scored), solution=name)
+            if tried.scored and self._phase.tasks[0].ingestion_only_during_scoring:
+                check = replace(check, passed=None, outcome=f"{check.outcome}; {_ONE_AFTER_ANOTHER}")
+            yield check
         if perfect is None:
             perfect = yield from self._reference()
         if perfect is None:
@@ -106,9 +117,12 @@ class _Tests:
         yield from self._same_again(perfect, answers)
         yield from self._through_opaque_names(perfect, answers)
         varied = [*variations(answers)]
-        scored = self._each_scored((each.made_from(answers), None) for each in varied)
+        scored = [*self._each_scored((each.made_from(answers), None) for each in varied)]
+        constant = _is_constant(perfect, varied, scored)
         for variation, again in zip(varied, scored, strict=True):
             check = self._varied(perfect, again, variation)
+            if check.passed is False and constant and again.scored:
+                check = replace(check, passed=None, outcome=_CONSTANT)
             if check.passed is False and variation.is_empty and not certain:
                 yield replace(
                     check,
@@ -328,6 +342,16 @@ class _Tests:
         attempt = replace(attempt, scoring_environment=environment or {})
         evaluation = Evaluation(attempt, self._engine, folder, any_kind=True, substitutes=self._substitutes)
         return Running(folder, evaluation)
+
+
+def _is_constant(perfect: Tried, variations: Sequence[Variation], tried: Sequence[Tried]) -> bool:
+    """Whether all that was scored has the scores of the right answers, whatever it says."""
+    scores = [
+        each.result.scores
+        for variation, each in zip(variations, tried, strict=True)
+        if each.scored and variation.expected is not Expected.SAME
+    ]
+    return len(scores) > 1 and all(each == perfect.result.scores for each in scores)
 
 
 def _has_files(path: Path) -> bool:

@@ -44,6 +44,7 @@ from palio.engines.bubblewrap.launch import INSIDE_UID, package_root
 from palio.engines.bubblewrap.layers import MountBlockedError, operations
 from palio.engines.bubblewrap.limits import refuse_unavailable
 from palio.engines.bubblewrap.processes import kill_process
+from palio.engines.bubblewrap.sources import copy_source
 from palio.engines.bubblewrap.startable import why_not_startable
 from palio.engines.bubblewrap.supervisor import (
     COLLECTED,
@@ -55,6 +56,7 @@ from palio.engines.bubblewrap.supervisor import (
     TASK,
     write_atomically,
 )
+from palio.engines.copies import copy_options, place_in_output
 
 _LOCK, _ETC, _FAULTS = "lock", "etc", "supervisor.log"
 _STOPPED_S = GRACE_S + 4
@@ -205,6 +207,14 @@ class BubblewrapEngine:
                 shutil.which("bwrap") or "bwrap"
             ),  # sandboxes cover /tmp, where a link may lead through
             "operations": seen,
+            "copies": [
+                *((str(copy.source), place_in_output(job, copy)) for copy in job.output_copies),
+                *(
+                    (str(copy.source), copy_source(number), copy_options(copy.source))
+                    for number, copy in enumerate(job.own_copies)
+                ),
+            ],
+            "writable": [copy.target for copy in job.own_copies],
             "hidden": [str(path) for path in (root, folder / _ETC, *(mount.source for mount in job.mounts))],
             "interpreter": image.interpreter.executable,
             "command": command,

@@ -30,7 +30,7 @@ from palio.core.engine import JOB_UIDS, Limits
 from palio.core.quantities import MIB
 from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.kernel import end_with, enter_namespaces, has_ended
-from palio.engines.bubblewrap.sources import Operation, Sources, make_output, make_places
+from palio.engines.bubblewrap.sources import Copies, Copy, Operation, Sources, make_output, make_places
 from palio.engines.job_users import job_uids
 
 INSIDE_UID = JOB_UIDS.start  # the uid that every job sees as its own, whatever it is outside
@@ -76,6 +76,7 @@ class Launch:
     options: dict[str, int] = field(default_factory=dict)
     network: bool = False  # the machine's; only for Palio's own programs, never for a job
     inherited: tuple[int, ...] = ()
+    copies: tuple[Copy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,11 @@ def _guard(what: Launch, reports: socket.socket, parent: int) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.set_wakeup_fd(-1)
     enter_namespaces()
-    sources = Sources(what.operations, what.hidden)
+    sources = Sources(what.operations, what.hidden, [copy.at for copy in what.copies if copy.options])
+    copies = Copies(what.copies)
     make_places()
     output = make_output(what.limits, what.user, what.user)
-    operations = sources.placed()
+    operations = sources.placed(copies.write(what.user))
     guard, own = os.pipe()
     init = os.fork()
     if init == 0:

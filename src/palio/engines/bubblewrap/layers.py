@@ -13,7 +13,7 @@ from pathlib import Path
 from palio.core.engine import Job
 from palio.engines.bubblewrap.image import Image
 from palio.engines.bubblewrap.interpreter import LINKS, SYSTEM_FOLDERS
-from palio.engines.bubblewrap.sources import OUTPUT
+from palio.engines.bubblewrap.sources import OUTPUT, copy_source
 
 Operation = tuple[str, ...]  # a bubblewrap option; of a bind, the second word is a host path
 _MOST_WORDS = 8900  # bubblewrap accepts 9,000
@@ -66,6 +66,7 @@ def operations(job: Job, image: Image, *, root: Path, etc: Path) -> list[Operati
         "/tmp": _in_memory("/tmp", limits.memory_bytes),  # noqa: S108
         **{mount.target: [("--ro-bind", str(mount.source), mount.target)] for mount in job.mounts},
         job.output: [("--bind", OUTPUT, job.output)],
+        **{copy.target: [("--bind", copy_source(number), copy.target)] for number, copy in enumerate(job.own_copies)},
     }
     # Parts of the interpreter in /tmp are mounted into the new /tmp.
     for place in image.interpreter.places:

@@ -10,12 +10,14 @@ any user.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from palio.core.engine import Limits
 from palio.core.quantities import MIB
 from palio.engines.bubblewrap.kernel import NO_DEVICES, NO_SETUID, READ_ONLY, bind, mount
+from palio.engines.copies import write_below
 from palio.engines.output_space import output_inodes, output_size_bytes
 
 Operation = Sequence[str]  # a bubblewrap option with its arguments
@@ -33,6 +35,44 @@ def make_places() -> None:
     os.mkdir(_EMPTY)  # noqa: PTH102
 
 
+def copy_source(number: int) -> str:
+    """As the source of a bind: one of the job's `own_copies`."""
+    return f"copy-{number}"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A folder to copy: into the output if `options` is empty, below `at`; else into a file system with these options,
+    which is the source `at` of a bind.
+    """
+
+    folder: str
+    at: str
+    options: str = ""
+
+
+class Copies:
+    """The folders to copy, opened while the host's /tmp is not yet covered."""
+
+    def __init__(self, copies: Sequence[Copy]) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._opened = [(copy, os.open(copy.folder, flags)) for copy in copies]
+
+    def write(self, user: int) -> dict[str, str]:
+        """Copies them for that user, after `make_output`. Returns the places by the sources of binds."""
+        owner = user if os.geteuid() == 0 else None
+        places = {}
+        for copy, descriptor in self._opened:
+            if copy.options:
+                place = places[copy.at] = f"{_PLACES}/{copy.at}"
+                os.mkdir(place)  # noqa: PTH102
+                mount("tmpfs", place, NO_SETUID | NO_DEVICES, kind="tmpfs", options=f"mode=0755,{copy.options}")
+            root, place = (f"{_PLACES}/{copy.at}", "") if copy.options else (_OUTPUT, copy.at)
+            write_below(f"/proc/self/fd/{descriptor}", root, place, owner)
+            os.close(descriptor)
+        return places
+
+
 def make_output(limits: Limits, uid: int, gid: int) -> int:
     """Mounts the output file system for that user and returns its descriptor."""
     os.mkdir(_OUTPUT)  # noqa: PTH102
@@ -45,18 +85,18 @@ def make_output(limits: Limits, uid: int, gid: int) -> int:
 class Sources:
     """The files that the operations bind, opened while the host's /tmp is not yet covered."""
 
-    def __init__(self, operations: Sequence[Operation], hidden: Iterable[str]) -> None:
-        """`hidden` are host folders whose paths must not be visible."""
+    def __init__(self, operations: Sequence[Operation], hidden: Iterable[str], made: Iterable[str] = ()) -> None:
+        """`hidden` are host folders whose paths must not be visible. `made` are sources that are no host paths."""
         self._operations = operations
         self._hidden = sorted(path for path in hidden if Path(path).is_dir())
         wanted = {self._base(operation[1]) for operation in operations if operation[0] in _BINDS}
-        self._opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in sorted(wanted - {OUTPUT})}
+        self._opened = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in sorted(wanted - {OUTPUT, *made})}
         points = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         self._outer = {path for path in self._hidden if any(point.startswith(f"{path}/") for point in points)}
 
-    def placed(self) -> list[Operation]:
-        """The same operations, with neutral places as sources."""
-        places = {OUTPUT: _OUTPUT}
+    def placed(self, made: Mapping[str, str]) -> list[Operation]:
+        """The same operations, with neutral places as sources: those in `made`, and new ones for host paths."""
+        places = {OUTPUT: _OUTPUT, **made}
         for number, (path, descriptor) in enumerate(self._opened.items()):
             place = places[path] = f"{_PLACES}/{number}"
             if Path(f"/proc/self/fd/{descriptor}").is_dir():

@@ -31,7 +31,7 @@ def why_not_startable(job: Job, command: Sequence[str], image: Image, root: Path
 
 def _source(job: Job, root: Path, path: str) -> Path | None:
     """The host path of what appears at `path`, if it is in the image or mounted and no link is on the way."""
-    mounts = [mount for mount in job.mounts if _is_within(path, mount.target)]
+    mounts = [mount for mount in (*job.mounts, *job.own_copies) if _is_within(path, mount.target)]
     mount = max(mounts, key=lambda mount: len(mount.target), default=None)
     at, below = (mount.source, path.removeprefix(mount.target)) if mount else (root, path)
     for part in below.strip("/").split("/"):
@@ -48,7 +48,10 @@ def _is_there(job: Job, image: Image, root: Path, path: str) -> bool:
     if first.is_symlink():  # /bin, which is /usr/bin on most systems
         path = os.path.normpath(f"{first.resolve()}/{path.removeprefix(str(first))}")
     shown = (*SYSTEM_FOLDERS, *image.interpreter.places)
-    inside = [root / path.lstrip("/"), *(mount.source for mount in job.mounts if _is_within(path, mount.target))]
+    inside = [
+        root / path.lstrip("/"),
+        *(mount.source for mount in (*job.mounts, *job.own_copies) if _is_within(path, mount.target)),
+    ]
     return (
         any(map(os.path.lexists, inside))
         or _is_within(path, LINKS)

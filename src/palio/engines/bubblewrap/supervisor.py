@@ -32,6 +32,7 @@ from palio.engines.bubblewrap.launch import Launch, Launched, LaunchError, launc
 from palio.engines.bubblewrap.limits import limit_processes
 from palio.engines.bubblewrap.processes import Processes, children, start_time
 from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
+from palio.engines.bubblewrap.sources import Copy
 from palio.engines.bubblewrap.streams import Printed, Reports
 from palio.engines.bubblewrap.users import take_user
 from palio.engines.output_folder import folder_usage
@@ -173,6 +174,7 @@ class _Supervision:
             group=self._group,
             options=options,
             inherited=(inside, job),
+            copies=tuple(Copy(*copy) for copy in task["copies"]),
         )
         try:
             return launch(what)
@@ -195,7 +197,7 @@ class _Supervision:
         self._first = os.pidfd_open(first)
         self._processes = Processes(first)
         if "memory" not in self._group.folders:
-            self._processes.open_in_memory("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
+            self._processes.open_in_memory("/tmp", "/dev/shm", *self._task["writable"])  # noqa: S108 - the sandbox's own
         if "pids" not in self._group.folders:
             limit_processes(first, self._limits.pids, user)
         write_atomically(self._folder / SANDBOX, {"first": first, "started": start_time(first)})

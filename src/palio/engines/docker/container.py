@@ -2,8 +2,9 @@
 
 Covered: no network; read-only root; a new /tmp in memory; a separate user, without groups, capabilities or new
 privileges; a filter of system calls (seccomp.py); kernel limits on memory without swap, CPU, processes, files and core
-dumps; read-only inputs; one writable folder, a separate file system with the size and number of files that the job may
-have (holder.py), counted as the job's memory; private IPC and PID namespaces; no terminals.
+dumps; read-only inputs; one writable folder that is kept, a separate file system with the size and number of files that
+the job may have (holder.py), and limited copies of folders that are not kept (engines/copies.py), all counted as the
+job's memory; private IPC and PID namespaces; no terminals.
 
 Not covered: faults of the kernel that containers share with the host.
 """
@@ -16,7 +17,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from palio.core.engine import Job, environment
 from palio.engines.docker import promises
-from palio.engines.docker.holder import UID_LABEL, volume_name
+from palio.engines.docker.holder import UID_LABEL, copy_mounts, volume_name
 from palio.engines.docker.layers import JOB_LABEL
 from palio.engines.docker.seccomp import profile
 
@@ -39,15 +40,16 @@ def create_container(
 ) -> str:
     """Returns its id. `info` describes the engine, `uid` is the job's user, `declared` are the image's volumes."""
     limits = job.limits
+    writable = {job.output, *(copy.target for copy in job.own_copies)}
     # A volume declared by an image would be writable space on disk, so it gets memory instead.
-    in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path != job.output}
+    in_memory = {path: "rw,nosuid,nodev,size=16m,mode=1777" for path in declared if path not in writable}
     in_memory["/tmp"] = f"rw,exec,nosuid,nodev,size={limits.memory_bytes},mode=1777"  # noqa: S108
     output = Mount(job.output, volume_name(job), type="volume", no_copy=True)
     config = client.api.create_host_config(
         network_mode="none",
         read_only=True,
         tmpfs=in_memory,
-        mounts=[*inputs, output],
+        mounts=[*inputs, output, *copy_mounts(job)],
         cap_drop=["ALL"],
         security_opt=["no-new-privileges", *_filter(info)],
         mem_limit=limits.memory_bytes,

@@ -35,6 +35,7 @@ from palio.engines.docker.egress_proxy import remove_egress_proxy
 from palio.engines.docker.holder import (
     UID_LABEL,
     create_holder,
+    fill_copies,
     holder_archive,
     holder_starting,
     inspect_holder,
@@ -238,6 +239,7 @@ class DockerEngine:
             job.log.write_text(f"{fault}\n")
             return
         start_holder(self._client, uid)
+        fill_copies(self._client, job, uid)
         with suppress(APIError):  # the container's state says why its program cannot be started
             self._client.api.start(container)
         self._follow(job)

@@ -17,6 +17,7 @@ import io
 import os
 import struct
 import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ from docker.types import LogConfig, Mount
 from palio.core.engine import Job
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
+from palio.engines.copies import copy_options, place_in_output, write_tar
 from palio.engines.docker.connection import ANSWER_S, connect
 from palio.engines.docker.layers import JOB_LABEL
 from palio.engines.job_users import job_uids
@@ -69,6 +71,33 @@ def volume_name(job: Job) -> str:
     return f"{job.name}-out"
 
 
+def copy_mounts(job: Job) -> list[Mount]:
+    """The job's own copies, as its container sees them."""
+    return [
+        Mount(copy.target, _copy_name(job, number), type="volume", no_copy=True)
+        for number, copy in enumerate(job.own_copies)
+    ]
+
+
+def fill_copies(client: docker.DockerClient, job: Job, uid: int) -> None:
+    """Writes what the job's output and copies start with, once the holder is started and before the job is."""
+    to_fill = [(copy, _FOLDER, place_in_output(job, copy)) for copy in job.output_copies]
+    to_fill += [(copy, _copy_folder(number), "") for number, copy in enumerate(job.own_copies)]
+    for copy, folder, prefix in to_fill:
+        with tempfile.TemporaryFile() as archive:
+            write_tar(copy.source, prefix, uid, archive)
+            archive.seek(0)
+            client.api.put_archive(holder_name(uid), folder, archive)
+
+
+def _copy_name(job: Job, number: int) -> str:
+    return f"{job.name}-copy{number}"
+
+
+def _copy_folder(number: int) -> str:
+    return f"/copy{number}"
+
+
 def create_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
     """Creates the job's volume and holder, without mounting or starting them; returns the job's user."""
     for left in client.api.containers(all=True, filters={"label": [f"{JOB_LABEL}={job.name}", UID_LABEL]}):
@@ -80,6 +109,10 @@ def create_holder(client: docker.DockerClient, job: Job, machine: str) -> int:
         options += ",mode=0777,nosuid,nodev"
         mount = {"type": "tmpfs", "device": "tmpfs", "o": options}
         client.api.create_volume(volume_name(job), driver_opts=mount, labels={JOB_LABEL: job.name})
+        for number, copy in enumerate(job.own_copies):
+            options = f"{copy_options(copy.source)},uid={uid},gid={uid},mode=0755,nosuid,nodev"
+            mount = {"type": "tmpfs", "device": "tmpfs", "o": options}
+            client.api.create_volume(_copy_name(job, number), driver_opts=mount, labels={JOB_LABEL: job.name})
         if _create(client, job, uid, machine):
             return uid
     reason = f"all {len(job_uids()):,} users for jobs are in use"
@@ -165,7 +198,13 @@ def _free_uids(client: docker.DockerClient, job: Job) -> Iterator[int]:
 def _create(client: docker.DockerClient, job: Job, uid: int, machine: str) -> bool:
     """Creates the holder. Returns whether the user was free and now belongs to the job."""
     config = client.api.create_host_config(
-        mounts=[Mount(_FOLDER, volume_name(job), type="volume", no_copy=True)],
+        mounts=[
+            Mount(_FOLDER, volume_name(job), type="volume", no_copy=True),
+            *(
+                Mount(_copy_folder(number), _copy_name(job, number), type="volume", no_copy=True)
+                for number, _ in enumerate(job.own_copies)
+            ),
+        ],
         network_mode="none",
         read_only=True,
         cap_drop=["ALL"],

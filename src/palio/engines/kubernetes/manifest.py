@@ -227,7 +227,7 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
         *({"name": f"memory-{number}", "mountPath": path} for number, path in enumerate(in_memory)),
         *(
             {"name": "data", "mountPath": mount.target, "subPath": path, **read_only}
-            for mount, path in zip(job.mounts, inputs, strict=True)
+            for mount, path in zip((*job.mounts, *job.own_copies), inputs, strict=True)
         ),
         {"name": "data", "mountPath": job.output, "subPath": output},
     ]

@@ -13,10 +13,16 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from palio.core.engine import Job, JobResult
+from palio.core.engine import Job, JobResult, Mount
+from palio.engines.copies import place_in_output, write_below
 from palio.engines.kubernetes.manifest import object_name
 
 _JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
+
+
+def inputs_of(job: Job) -> tuple[Mount, ...]:
+    """What the job sees read-only: its own copies, too, because nothing would limit what it adds to them."""
+    return (*job.mounts, *job.own_copies)
 
 
 class Volume:
@@ -26,7 +32,7 @@ class Volume:
     def inputs(self, job: Job) -> list[str]:
         """The paths of the job's mounts, in their order, relative to the volume."""
         paths = []
-        for number, mount in enumerate(job.mounts):
+        for number, mount in enumerate(inputs_of(job)):
             source = mount.source.resolve()
             is_here = source.is_relative_to(self._root)
             paths.append(str((source if is_here else self._folder(job) / f"in-{number}").relative_to(self._root)))
@@ -44,11 +50,13 @@ class Volume:
         folder = self._folder(job)
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         (folder / _NAME).write_text(job.name)
-        for mount, path in zip(job.mounts, self.inputs(job), strict=True):
+        for mount, path in zip(inputs_of(job), self.inputs(job), strict=True):
             if not (self._root / path).exists():
                 _copy(mount.source.resolve(), self._root / path)
         self.output(job).mkdir(mode=0o700, exist_ok=True)
         os.chown(self.output(job), uid, uid)
+        for copy in job.output_copies:
+            write_below(str(copy.source), str(self.output(job)), place_in_output(job, copy), uid)
 
     def refuse(self, job: Job, result: JobResult) -> None:
         """Records the result of a job that is never created."""

@@ -19,7 +19,7 @@ from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import PalioError
-from palio.core.submission.fact_sheet import ANSWER_CHARACTERS
+from palio.core.submission.fact_sheet import ANSWER_CHARACTERS, answer_text
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, Team
 from palio.web.pages.actions import redirect_after, show_error
@@ -154,6 +154,12 @@ def _answers(request: HttpRequest, bundle: Bundle) -> dict[str, str]:
     }
 
 
+def _last_answers(team: Team) -> dict[str, str]:
+    """The answers of the team's last submission, from which the next one mostly differs little."""
+    last = Submission.objects.filter(team=team).order_by("-created").values_list("answers", flat=True).first()
+    return {key: answer_text(answer) for key, answer in (last or {}).items()}
+
+
 def _chosen(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
     wanted = request.POST.get("file", "")
     file = next((file for file in files_of(team) if file.pk == wanted), None)
@@ -175,7 +181,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
     kinds = [kind for kind in quota.kinds if kind not in not_here]
     listed = files_of(team)
     again = request.POST.get("file") or request.GET.get("file")
-    answers = _answers(request, bundle) if request.method == "POST" else {}
+    answers = _answers(request, bundle) if request.method == "POST" else _last_answers(team)
     context = {
         "challenge": challenge,
         "team": team,
@@ -190,6 +196,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
+        "ingests_before": any(task.ingestion_only_during_scoring for task in phase.tasks),
         "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
         "cancelling_may_count": cancelling_may_count(phase),
         "left_out": [(kind.value, why) for kind, why in not_here.items()],

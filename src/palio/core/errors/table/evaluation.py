@@ -141,14 +141,6 @@ KINDS: dict[str, FailureKind] = {
         "same way, unless the message says that the line is not supported here.",
         participant="The challenge's ingestion program could not be started.",
     ),
-    "ingestion-during-scoring": FailureKind(
-        _O,
-        "The task “{task}” runs its ingestion program during scoring, where participants' code would be able to read "
-        "the reference data. Palio does not run it.",
-        "Remove `ingestion_only_during_scoring`: the ingestion program then runs before scoring, without the reference "
-        "data, and the scoring program finds its output in input/res.",
-        participant="The challenge asks for a step that this platform does not run.",
-    ),
     "bundle-image-missing": FailureKind(
         _O,
         "The challenge's image `{image}` is not on this machine and could not be pulled.",
