@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from statistics import NormalDist
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import PCG64, Generator
 from scipy import special
 
 from palio.core.statistics.cases import Values
@@ -22,6 +23,9 @@ MEAN_DRAWS = 10_000
 WEIGHTED_DRAWS = 4_000
 _FEW_CASES = 100
 _FEWEST_DRAWS = 0.9  # of all, that must have a value
+_FEW_VALUES = 20  # different values of cases, of which the bootstrap of a mean takes a few steps only
+_NEARLY_NORMAL = 0.3  # largest skewness and excess kurtosis of a bootstrap of a mean whose quantiles are expanded
+_GAMMA_DRAWS_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,10 @@ def mean_confusion_interval(
     seed: int = SEED,
 ) -> Interval:
     """The same for the mean of a metric over several tasks, each with a matrix, a function and draws of its own."""
-    random = generator(seed)
     tasks = [*zip(matrices, metrics, strict=True)]
-    values = np.mean([_confusion_draws(matrix, metric, draws, random) for matrix, metric in tasks], axis=0)
+    values = np.mean(
+        [_confusion_draws(matrix, metric, draws, (seed, task)) for task, (matrix, metric) in enumerate(tasks)], axis=0
+    )
     low, high = np.quantile(values, _tails(confidence))
     observed = float(np.mean([metric(Counts.of_matrix(matrix)) for matrix, metric in tasks]))
     return Interval(min(float(low), observed), max(float(high), observed))
@@ -114,7 +119,8 @@ def mean_interval(
 
     BCa is Efron's (1987, JASA 82:171). Units are drawn, so that cases that belong together stay together. Of several
     tasks, the interval is that of the mean over tasks, and each task is drawn by itself. `of_mean` is an increasing
-    function. Raises NoIntervalError for fewer than two units, and if all have the same mean.
+    function. Raises NoIntervalError for fewer than two units, and if all have the same mean. The percentiles of a
+    single task are computed without draws where that is more exact (`_expanded`).
     """
     if any(len(task.sums) < 2 for task in tasks):
         raise NoIntervalError("an interval needs at least two cases, or two groups")
@@ -123,7 +129,10 @@ def mean_interval(
         np.abs(of_task).max() > 1e-15 * (1 + abs(task.mean)) for of_task, task in zip(moves, tasks, strict=True)
     ):
         raise NoIntervalError("all cases have the same value, which tells nothing about other cases")
-    random, together = generator(seed), of_mean or np.asarray
+    together = of_mean or np.asarray
+    if len(tasks) == 1 and (ends := _expanded(tasks[0], moves[0], confidence)):
+        return Interval(*(float(together(np.asarray(end))) for end in ends))
+    random = generator(seed)
     means = np.mean([together(_bootstrap_means(task, draws, random)) for task in tasks], axis=0)
     observed = float(np.mean([together(np.asarray(task.mean)) for task in tasks]))
     tails = _tails(confidence)
@@ -215,19 +224,48 @@ def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> F
     return np.concatenate([metric(rows, redraw(task, size, random)) for size in batches(draws, 4 * task.cases)])
 
 
-def _confusion_draws(matrix: Floats, metric: Metric, draws: int, random: Generator) -> Floats:
+def _confusion_draws(matrix: Floats, metric: Metric, draws: int, seed: tuple[int, int]) -> Floats:
+    """The metric of `draws` matrices from the Dirichlet distribution, which is one of shares of independent gammas.
+
+    Metrics do not depend on the sum of the counts, so the gammas are not divided by theirs.
+    """
     matrix = (
         np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
     )  # a single class can be confused with something else
     classes = len(matrix)
-    prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
-    np.fill_diagonal(prior, 0.5 / classes)
-    shape = (-1, classes, classes)
-    values = [
-        metric(Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
-        for size in batches(draws, prior.size)
-    ]
-    return np.concatenate(values)
+    off, on = 0.5 / (classes * (classes - 1)), 0.5 / classes
+    empty, (of_rows, of_columns) = partial(_gammas, seed, shape=off, draws=draws), _empty_sums(seed, classes, draws)
+    right, true, predicted = np.empty((classes, draws)), of_rows.copy(), of_columns.copy()
+    for number in range(classes):
+        right[number] = _gammas(seed, number * classes + number, float(matrix[number, number]) + on, draws)
+    true += right
+    predicted += right
+    for row, column in zip(*np.nonzero(matrix * (1 - np.eye(classes))), strict=True):
+        cell = int(row * classes + column)
+        more = _gammas(seed, cell, float(matrix[row, column]) + off, draws) - empty(cell)
+        true[row] += more
+        predicted[column] += more
+    return metric(Counts(right.T, true.T, predicted.T))
+
+
+@lru_cache(8)
+def _empty_sums(seed: tuple[int, int], classes: int, draws: int) -> tuple[Floats, Floats]:
+    """The sums over rows and columns of the draws of all cells off the diagonal, when these are empty."""
+    of_rows, of_columns = np.zeros((classes, draws)), np.zeros((classes, draws))
+    for row, column in zip(*np.nonzero(1 - np.eye(classes)), strict=True):
+        drawn = _gammas(seed, int(row * classes + column), 0.5 / (classes * (classes - 1)), draws)
+        of_rows[row] += drawn
+        of_columns[column] += drawn
+    return of_rows, of_columns
+
+
+@lru_cache(_GAMMA_DRAWS_KEPT)
+def _gammas(seed: tuple[int, int], cell: int, shape: float, draws: int) -> Floats:
+    """Drawn once for all submissions with this count in this cell, which most of them share: zero off the diagonal.
+
+    They depend on nothing else, so a submission's interval does not depend on the others.
+    """
+    return Generator(PCG64([*seed, cell, round(2**32 * shape)])).standard_gamma(shape, draws)
 
 
 def _tails(confidence: float) -> tuple[float, float]:
@@ -236,10 +274,42 @@ def _tails(confidence: float) -> tuple[float, float]:
 
 def _bootstrap_means(task: Totals, draws: int, random: Generator) -> Floats:
     units, found = len(task.sums), []
+    values, often = np.unique(task.sums, return_counts=True)
+    if len(values) <= _FEW_VALUES and np.ptp(task.counts) == 0:
+        drawn = random.multinomial(units, often / units, draws)
+        return np.asarray(drawn @ values / task.counts.sum())
     for size in batches(draws, units):
         drawn = random.integers(0, units, (size, units))
         found.append(task.sums[drawn].sum(axis=1) / task.counts[drawn].sum(axis=1))
     return np.concatenate(found)
+
+
+def _expanded(task: Totals, moves: Floats, confidence: float) -> tuple[float, float] | None:
+    """The percentiles of the bootstrap of a mean, by Cornish and Fisher's expansion from its exact cumulants.
+
+    Hall 1992 (The Bootstrap and Edgeworth Expansion, 2.5 and 3.3). The error is of order n^-3/2, far below that of
+    10,000 draws, and no draws are needed, so that 60,000 cases take milliseconds. `moves` add up to zero: how much each
+    unit moves the mean. A unit of more cases also moves the denominator, which gives bias and some skewness. None if
+    there are fewer than 100 units, if the bootstrap has a few steps only or is not nearly normal: then draw.
+    """
+    units = len(moves)
+    if units < _FEW_CASES or len(np.unique(task.sums)) <= _FEW_VALUES:
+        return None
+    variance = float((moves**2).sum())
+    spread = math.sqrt(variance)
+    shared = float((moves * task.counts).sum() / task.counts.sum())  # covariance of the mean with its denominator
+    skewness = float((moves**3).sum()) / spread**3 - 6 * shared / spread
+    excess = float((moves**4).sum()) / variance**2 - 3 / units
+    if abs(skewness) > _NEARLY_NORMAL or abs(excess) > _NEARLY_NORMAL:
+        return None
+
+    def end(tail: float) -> float:
+        z = NormalDist().inv_cdf(tail)
+        bent = (z * z - 1) * skewness / 6 + (z**3 - 3 * z) * excess / 24 - (2 * z**3 - 5 * z) * skewness**2 / 36
+        return task.mean - shared + spread * (z + bent)
+
+    low, high = _tails(confidence)
+    return end(low), end(high)
 
 
 def _bca_tails(moves: Floats, means: Floats, observed: float, confidence: float) -> tuple[float, float]:

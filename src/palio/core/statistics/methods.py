@@ -3,9 +3,10 @@
 `method` is the only place that knows which of them is which; everything else asks the object.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -22,14 +23,19 @@ from palio.core.bundle.case_metrics import (
 from palio.core.statistics.cases import Answers, Compared, Values
 from palio.core.statistics.comparisons import (
     Pair,
+    chances_reversed,
+    columns,
     draws_for,
-    exact_mcnemar,
+    exact_mcnemars,
+    never_below_exact,
     only_right,
     sign_flip_tests,
+    squared_distances,
     stratified_permutation_test,
     weighted_permutation_test,
 )
 from palio.core.statistics.delong import Areas, areas, mean_areas
+from palio.core.statistics.draws import redraw_counts
 from palio.core.statistics.intervals import (
     Interval,
     NoIntervalError,
@@ -42,8 +48,20 @@ from palio.core.statistics.intervals import (
     redraw,
     weighted_interval,
 )
-from palio.core.statistics.metrics import METRICS, Counts, Floats, Metric, confusion_matrix, of_class
+from palio.core.statistics.metrics import METRICS, Codes, Counts, Floats, Metric, confusion_matrix, of_class
 from palio.core.statistics.weighted import WeightedMetric, chosen_labels, weighted_metric
+
+Pairs: TypeAlias = Sequence[Pair] | Codes  # or of shape (P, 2)
+
+# Of more pairs on a leaderboard, p-values are bounds. Their work is that of pairs times draws times cases.
+PERMUTED_PAIRS, FLIPPED_PAIRS = 300, 1_770  # of 25 and of 60 submissions
+FLIPPED_WORK = 2e10  # submissions times draws times cases, at most
+_WEIGHTED_ACCURACIES = {"accuracy", "recall_weighted", "precision_weighted", "f1_weighted"}
+_REDRAWN_PAIRS = 4_000_000  # submissions times positive times negative cases; above, redraws are normal ones
+_NO_ERROR = 1e-12
+_FALLBACK_DRAWS = 100_000
+_NUMBERS_IN_CACHE = 250_000
+_COUNT = 0.5  # by which a count is moved for a slope
 
 
 class Method(Protocol):
@@ -61,11 +79,24 @@ class Method(Protocol):
     def test(self, tasks: int) -> str:
         """The name of the test by which two submissions are compared."""
 
-    def p_values(self, tasks: Sequence[Compared], pairs: Sequence[Pair]) -> list[float]:
-        """Two-sided, for each pair of submissions."""
+    def p_values(self, tasks: Sequence[Compared], pairs: Pairs, of: int = 0) -> Floats:
+        """Two-sided, for each pair of submissions.
+
+        `of` is the number of pairs on the leaderboard, if it has more: it decides how exact they have to be, and from
+        which number on tests by random draws give way to a bound.
+        """
 
     def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
         """The metric of each submission in redraws of the cases that all share, of shape (M, size)."""
+
+    def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
+        """For each pair the probability that the second, which is shown behind, is the better one.
+
+        None if the metric tells it only from redraws (`ranks.share_reversed`).
+        """
+
+    def case_values(self, task: Compared) -> Floats | None:
+        """What each case says of each submission, of shape (M, n), higher or lower as the metric; None if nothing."""
 
 
 def method(kind: str, written: str) -> Method:
@@ -86,8 +117,7 @@ class _OfConfusion:
     known: CaseMetric
 
     def values(self, task: Compared) -> Floats:
-        answers, metric = _answers(task), self._of(task)
-        return np.array([float(metric(Counts.of_matrix(each))) for each in _matrices(answers)])
+        return np.asarray(self._of(task)(_counts(_answers(task))))
 
     def interval(self, tasks: Sequence[Compared]) -> Interval:
         (matrices, (metric, *more)) = (
@@ -101,23 +131,59 @@ class _OfConfusion:
     def test(self, tasks: int) -> str:
         return self.known.test if tasks == 1 or not self._is_accuracy else PERMUTATION
 
-    def p_values(self, tasks: Sequence[Compared], pairs: Sequence[Pair]) -> list[float]:
-        answers = [_answers(task) for task in tasks]
+    def p_values(self, tasks: Sequence[Compared], pairs: Pairs, of: int = 0) -> Floats:
+        answers, of = [_answers(task) for task in tasks], max(of, len(pairs))
         if self._is_accuracy and len(tasks) == 1:
-            return [exact_mcnemar(*counts) for counts in only_right(answers, pairs)]
+            return exact_mcnemars(only_right(answers, pairs))
+        if of > PERMUTED_PAIRS:
+            return self._bounds(answers, pairs)
         metrics = [self._of(task) for task in tasks]
-        return [stratified_permutation_test(answers, pair, metrics, draws=draws_for(len(pairs))) for pair in pairs]
+        draws, listed = draws_for(of), zip(*columns(pairs), strict=True)
+        return np.array([stratified_permutation_test(answers, (a, b), metrics, draws=draws) for a, b in listed])
+
+    def _bounds(self, tasks: Sequence[Answers], pairs: Pairs) -> Floats:
+        """Exchanging the predictions for a case moves a submission's metric by the slopes of its counts.
+
+        To first order the permutation of discordant cases is thus a sign-flip test of these moves.
+        """
+        a, b = columns(pairs)
+        scores = np.mean([self.values(task) for task in tasks], axis=0)
+        moves = np.concatenate([_moves(task, self._of(task)) for task in tasks], axis=1) / len(tasks)
+        return never_below_exact(scores[a] - scores[b], squared_distances(moves, pairs))
 
     def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
+        """Counts of a redraw are sums over the wrong predictions, of which there are few: a sparse product."""
+        from scipy.sparse import csr_array  # takes a while to import, and most callers do not redraw
+
         answers, metric = _answers(task), self._of(task)
-        cases, identity = answers.cases, np.eye(len(answers.classes))
-        weights = random.multinomial(cases, np.full(cases, 1 / cases), size).astype(np.float64)
-        true, found = weights @ identity[answers.truth], []
-        for said in answers.predictions:
-            predicted = identity[said]
-            right = predicted * (said == answers.truth)[:, np.newaxis]
-            found.append(metric(Counts(weights @ right, true, weights @ predicted)))
-        return np.stack(found)
+        teams, classes = len(answers.predictions), len(answers.classes)
+        drawn = redraw_counts(answers.cases, size, random)
+        true = np.eye(classes, dtype=np.float32)[:, answers.truth] @ drawn
+        found, block = np.empty((teams, size)), max(1, _NUMBERS_IN_CACHE // (size * classes))
+        for start in range(0, teams, block):
+            said = answers.predictions[start : start + block]
+            of_team, case = np.nonzero(said != answers.truth)
+            rows = answers.truth[case] * len(said) + of_team, said[of_team, case] * len(said) + of_team
+            ones, shape = np.ones(len(case), dtype=np.float32), (classes * len(said), answers.cases)
+            missed, claimed = (
+                (csr_array((ones, (row, case)), shape) @ drawn).reshape(classes, len(said), size) for row in rows
+            )
+            right = true[:, np.newaxis] - missed
+            # Classes come first in memory and last in shape, which is how sums over classes are fast.
+            counts = (right, true[:, np.newaxis], right + claimed)
+            found[start : start + block] = metric(
+                Counts(*(np.moveaxis(each.astype(np.float64), 0, -1) for each in counts))
+            )
+        return found
+
+    def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
+        if self.metric.name not in _WEIGHTED_ACCURACIES or len(tasks) > 1:
+            return None
+        return chances_reversed(only_right([_answers(task) for task in tasks], pairs))
+
+    def case_values(self, task: Compared) -> Floats | None:
+        answers = _answers(task)
+        return np.asarray(answers.predictions == answers.truth, dtype=np.float64)
 
     @property
     def _is_accuracy(self) -> bool:
@@ -159,18 +225,40 @@ class _OfWeights:
     def test(self, tasks: int) -> str:
         return self.known.test if tasks == 1 or self._is_plain_mean else PERMUTATION
 
-    def p_values(self, tasks: Sequence[Compared], pairs: Sequence[Pair]) -> list[float]:
-        numbers, of = [_numbers(task) for task in tasks], [self._of(task) for task in tasks]
+    def p_values(self, tasks: Sequence[Compared], pairs: Pairs, of: int = 0) -> Floats:
+        numbers, metrics = [_numbers(task) for task in tasks], [self._of(task) for task in tasks]
+        of = max(of, len(pairs))
+        draws = draws_for(of)
         if self.test(len(tasks)) == SIGN_FLIPS:
-            parts = [_parts(task, each, len(tasks)) for task, each in zip(numbers, of, strict=True)]
-            return sign_flip_tests(np.concatenate(parts, axis=1), pairs)
-        draws = draws_for(len(pairs))
-        return [weighted_permutation_test(numbers, pair, [each.value for each in of], draws=draws) for pair in pairs]
+            by_task = [_parts(task, each, len(tasks)) for task, each in zip(numbers, metrics, strict=True)]
+            parts = np.concatenate(by_task, axis=1)
+            # As many submissions as have so many pairs, so that one more pair asked for does not change the others.
+            submissions = (1 + math.isqrt(1 + 8 * of)) // 2
+            if of > FLIPPED_PAIRS or submissions * draws * parts.shape[1] > FLIPPED_WORK:
+                a, b = columns(pairs)
+                sums = parts.sum(axis=1)
+                return never_below_exact(sums[a] - sums[b], squared_distances(parts, pairs))
+            return sign_flip_tests(parts, pairs, draws=draws)
+        values, listed = [each.value for each in metrics], zip(*columns(pairs), strict=True)
+        return np.array([weighted_permutation_test(numbers, (a, b), values, draws=draws) for a, b in listed])
 
     def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
         numbers, of = _numbers(task), self._of(task)
         weights = redraw(numbers, size, random)
+        if of.per_case and of.is_mean:
+            values = np.stack([of.per_case(rows) for rows in numbers.values])
+            means = values @ weights.T / weights.sum(axis=1)
+            return of.of_mean(means) if of.of_mean else np.asarray(means)
         return np.stack([of.value(rows, weights) for rows in numbers.values])
+
+    def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:  # noqa: ARG002
+        return None
+
+    def case_values(self, task: Compared) -> Floats | None:
+        numbers, of = _numbers(task), self._of(task)
+        if of.per_case is None:
+            return None
+        return np.stack([of.per_case(rows) for rows in numbers.values])
 
     @property
     def _is_plain_mean(self) -> bool:
@@ -193,18 +281,36 @@ class _OfArea(_OfWeights):
     def interval(self, tasks: Sequence[Compared]) -> Interval:
         return area_interval(self._areas(tasks))
 
-    def p_values(self, tasks: Sequence[Compared], pairs: Sequence[Pair]) -> list[float]:
-        found, p_values = self._areas(tasks), list[float]()
-        for a, b in pairs:
-            difference = abs(found.values[a] - found.values[b])
-            error = float(np.sqrt(((found.moves[a] - found.moves[b]) ** 2).sum()))
-            if error > 1e-12:
-                p_values.append(float(2 * special.ndtr(-difference / error)))
-            else:  # such as a perfect and a constant one
-                numbers, metrics = [_numbers(task) for task in tasks], [self._of(task).value for task in tasks]
-                draws = draws_for(len(pairs))
-                p_values.append(weighted_permutation_test(numbers, (a, b), metrics, draws=draws))
-        return p_values
+    def p_values(self, tasks: Sequence[Compared], pairs: Pairs, of: int = 0) -> Floats:
+        found, (a, b) = self._areas(tasks), columns(pairs)
+        difference, errors = np.abs(found.values[a] - found.values[b]), np.sqrt(squared_distances(found.moves, pairs))
+        z = np.divide(difference, errors, out=np.zeros(len(a)), where=errors > _NO_ERROR)
+        p_values = 2 * special.ndtr(-z)
+        numbers, metrics = [_numbers(task) for task in tasks], [self._of(task).value for task in tasks]
+        draws = draws_for(max(of, len(pairs)))
+        for place in np.flatnonzero(errors <= _NO_ERROR):  # such as a perfect and a constant one
+            pair = int(a[place]), int(b[place])
+            p_values[place] = weighted_permutation_test(numbers, pair, metrics, draws=min(draws, _FALLBACK_DRAWS))
+        return np.asarray(p_values)
+
+    def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
+        """Of many cases, normal draws with DeLong's covariance instead: each case's move times a normal number.
+
+        That is the Gaussian multiplier bootstrap (Chernozhukov, Chetverikov & Kato 2013, Ann. Statist. 41:2786).
+        """
+        found, submissions = self._areas([task]), len(_numbers(task).values)
+        if submissions * found.positives * found.negatives <= _REDRAWN_PAIRS:
+            return super().redrawn(task, size, random)
+        normal = random.standard_normal((found.moves.shape[1], size), dtype=np.float32)
+        return np.asarray(found.values[:, np.newaxis] + found.moves @ normal)
+
+    def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
+        """The normal distribution of DeLong's test, with every difference equally likely a priori."""
+        found, (a, b) = self._areas(tasks), columns(pairs)
+        errors = np.sqrt(squared_distances(found.moves, pairs))
+        difference = found.values[a] - found.values[b]
+        z = np.divide(difference, errors, out=np.zeros(len(a)), where=errors > _NO_ERROR)
+        return np.asarray(special.ndtr(-z))
 
     def test(self, tasks: int) -> str:  # noqa: ARG002 - the same for any number
         return self.known.test
@@ -226,6 +332,28 @@ def _numbers(task: Compared) -> Values:
 
 def _matrices(answers: Answers) -> list[Floats]:
     return [confusion_matrix(answers.truth, said, len(answers.classes)) for said in answers.predictions]
+
+
+def _counts(answers: Answers) -> Counts:
+    """Of all submissions, of shape (M, K)."""
+    return Counts.of_matrix(np.stack(_matrices(answers)))
+
+
+def _moves(answers: Answers, metric: Metric) -> Floats:
+    """Shape (M, n): how much the prediction for each case adds to the metric, by the slopes of the counts."""
+    counts, classes = _counts(answers), len(answers.classes)
+    of_right, of_predicted = (np.empty(counts.right.shape) for _ in range(2))
+    for number in range(classes):
+        step = _COUNT * (np.arange(classes) == number)
+        more, less = (Counts(counts.right + sign * step, counts.true, counts.predicted) for sign in (1, -1))
+        of_right[:, number] = metric(more) - metric(less)
+        more, less = (Counts(counts.right, counts.true, counts.predicted + sign * step) for sign in (1, -1))
+        of_predicted[:, number] = metric(more) - metric(less)
+    team = np.arange(len(answers.predictions))[:, np.newaxis]
+    return (
+        np.where(answers.predictions == answers.truth, of_right[:, answers.truth], 0)
+        + of_predicted[team, answers.predictions]
+    )
 
 
 def _totals(task: Values, of: WeightedMetric, rows: Floats) -> Totals:
