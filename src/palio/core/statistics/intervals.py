@@ -8,12 +8,13 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
 from scipy import special
 
 from palio.core.statistics.cases import Values
 from palio.core.statistics.delong import Areas, logit_interval
 from palio.core.statistics.delong import score_interval as area_score_interval
-from palio.core.statistics.draws import SEED, batches, generator
+from palio.core.statistics.draws import SEED, batches, generator, redraw_counts
 from palio.core.statistics.metrics import Codes, Counts, Floats, Metric
 from palio.core.statistics.weighted import Weighted
 
@@ -202,21 +203,19 @@ def weighted_interval(
     return Interval(min(float(low), observed), max(float(high), observed))
 
 
-def redraw(task: Values, size: int, random: Generator) -> Floats:
+def redraw(task: Values, size: int, random: Generator) -> NDArray[np.float32]:
     """How often each case is drawn, of shape (size, n): cases that belong together are drawn together.
 
     Of a single label without groups, as many positive and as many negative cases are drawn as there are.
     """
     if task.has_classes and not task.has_groups:
         truth = task.values[0, :, 0] > 0
-        weights = np.empty((size, task.cases))
+        weights = np.empty((task.cases, size), dtype=np.float32)
         for stratum in (truth, ~truth):
-            cases = int(stratum.sum())
-            weights[:, stratum] = random.multinomial(cases, np.full(cases, 1 / cases), size)
-        return weights
-    units = task.unit_count
-    drawn = random.multinomial(units, np.full(units, 1 / units), size).astype(np.float64)
-    return drawn[:, task.units] if task.has_groups else drawn
+            weights[stratum] = redraw_counts(int(stratum.sum()), size, random)
+        return weights.T
+    drawn = redraw_counts(task.unit_count, size, random)
+    return (drawn[task.units] if task.has_groups else drawn).T
 
 
 def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> Floats:
@@ -285,31 +284,61 @@ def _bootstrap_means(task: Totals, draws: int, random: Generator) -> Floats:
 
 
 def _expanded(task: Totals, moves: Floats, confidence: float) -> tuple[float, float] | None:
-    """The percentiles of the bootstrap of a mean, by Cornish and Fisher's expansion from its exact cumulants.
+    """The percentiles of the bootstrap of a mean, computed without draws; None if draws are better.
 
-    Hall 1992 (The Bootstrap and Edgeworth Expansion, 2.5 and 3.3). The error is of order n^-3/2, far below that of
-    10,000 draws, and no draws are needed, so that 60,000 cases take milliseconds. `moves` add up to zero: how much each
-    unit moves the mean. A unit of more cases also moves the denominator, which gives bias and some skewness. None if
-    there are fewer than 100 units, if the bootstrap has a few steps only or is not nearly normal: then draw.
+    `moves` add up to zero: how much each unit moves the mean. A unit of more cases also moves the denominator, which
+    gives bias and some skewness.
     """
     units = len(moves)
     if units < _FEW_CASES or len(np.unique(task.sums)) <= _FEW_VALUES:
         return None
     variance = float((moves**2).sum())
-    spread = math.sqrt(variance)
     shared = float((moves * task.counts).sum() / task.counts.sum())  # covariance of the mean with its denominator
-    skewness = float((moves**3).sum()) / spread**3 - 6 * shared / spread
-    excess = float((moves**4).sum()) / variance**2 - 3 / units
+    third = float((moves**3).sum()) - 6 * shared * variance
+    fourth = float((moves**4).sum()) - 3 * variance**2 / units
+    return _cornish_fisher(task.mean - shared, variance, third, fourth, confidence)
+
+
+def _cornish_fisher(
+    mean: float, variance: float, third: float, fourth: float, confidence: float
+) -> tuple[float, float] | None:
+    """The percentiles of a distribution from its first four cumulants; None if it is not nearly normal.
+
+    Hall 1992 (The Bootstrap and Edgeworth Expansion, 2.5 and 3.3). Of a bootstrap of n cases, the cumulants are known
+    exactly, and the error is of order n^-3/2, far below that of 10,000 draws. 60,000 cases take milliseconds.
+    """
+    spread = math.sqrt(variance)
+    skewness, excess = third / spread**3, fourth / variance**2
     if abs(skewness) > _NEARLY_NORMAL or abs(excess) > _NEARLY_NORMAL:
         return None
 
     def end(tail: float) -> float:
         z = NormalDist().inv_cdf(tail)
         bent = (z * z - 1) * skewness / 6 + (z**3 - 3 * z) * excess / 24 - (2 * z**3 - 5 * z) * skewness**2 / 36
-        return task.mean - shared + spread * (z + bent)
+        return mean + spread * (z + bent)
 
     low, high = _tails(confidence)
     return end(low), end(high)
+
+
+def stratified_mean_interval(task: Values, values: Floats, *, confidence: float = CONFIDENCE) -> Interval | None:
+    """The percentile bootstrap of a mean whose positive and negative cases are drawn by themselves, without draws.
+
+    None for fewer than 100 cases of either, for cases in groups, and where draws are better.
+    """
+    if not task.has_classes or task.has_groups or len(np.unique(values)) <= _FEW_VALUES:
+        return None
+    positive, cumulants = task.values[0, :, 0] > 0, np.zeros(3)
+    for stratum in (positive, ~positive):
+        cases = int(stratum.sum())
+        if cases < _FEW_CASES:
+            return None
+        moves = (values[stratum] - values[stratum].mean()) / task.cases
+        variance = (moves**2).sum()
+        cumulants += variance, (moves**3).sum(), (moves**4).sum() - 3 * variance**2 / cases
+    variance, third, fourth = map(float, cumulants)
+    ends = _cornish_fisher(float(values.mean()), variance, third, fourth, confidence) if variance > 0 else None
+    return Interval(*ends) if ends else None
 
 
 def _bca_tails(moves: Floats, means: Floats, observed: float, confidence: float) -> tuple[float, float]:

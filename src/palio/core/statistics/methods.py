@@ -4,12 +4,13 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from scipy import special
 
 from palio.core.bundle.case_metrics import (
@@ -46,11 +47,13 @@ from palio.core.statistics.intervals import (
     mean_interval,
     median_interval,
     redraw,
+    stratified_mean_interval,
     weighted_interval,
 )
 from palio.core.statistics.metrics import METRICS, Codes, Counts, Floats, Metric, confusion_matrix, of_class
 from palio.core.statistics.weighted import WeightedMetric, chosen_labels, weighted_metric
 
+Redrawer: TypeAlias = Callable[[int, Generator], Floats]  # number of redraws -> the metric of each, (M, redraws)
 Pairs: TypeAlias = Sequence[Pair] | Codes  # or of shape (P, 2)
 
 # Of more pairs on a leaderboard, p-values are bounds. Their work is that of pairs times draws times cases.
@@ -60,7 +63,7 @@ _WEIGHTED_ACCURACIES = {"accuracy", "recall_weighted", "precision_weighted", "f1
 _REDRAWN_PAIRS = 4_000_000  # submissions times positive times negative cases; above, redraws are normal ones
 _NO_ERROR = 1e-12
 _FALLBACK_DRAWS = 100_000
-_NUMBERS_IN_CACHE = 250_000
+_SUBMISSIONS_AT_ONCE = 20  # so that what is computed of them fits into the processor's cache
 _COUNT = 0.5  # by which a count is moved for a slope
 
 
@@ -86,8 +89,8 @@ class Method(Protocol):
         which number on tests by random draws give way to a bound.
         """
 
-    def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
-        """The metric of each submission in redraws of the cases that all share, of shape (M, size)."""
+    def redrawer(self, task: Compared) -> Redrawer:
+        """Redraws the cases, the same for all submissions."""
 
     def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
         """For each pair the probability that the second, which is shown behind, is the better one.
@@ -151,30 +154,33 @@ class _OfConfusion:
         moves = np.concatenate([_moves(task, self._of(task)) for task in tasks], axis=1) / len(tasks)
         return never_below_exact(scores[a] - scores[b], squared_distances(moves, pairs))
 
-    def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
+    def redrawer(self, task: Compared) -> Redrawer:
         """Counts of a redraw are sums over the wrong predictions, of which there are few: a sparse product."""
         from scipy.sparse import csr_array  # takes a while to import, and most callers do not redraw
 
         answers, metric = _answers(task), self._of(task)
-        teams, classes = len(answers.predictions), len(answers.classes)
-        drawn = redraw_counts(answers.cases, size, random)
-        true = np.eye(classes, dtype=np.float32)[:, answers.truth] @ drawn
-        found, block = np.empty((teams, size)), max(1, _NUMBERS_IN_CACHE // (size * classes))
-        for start in range(0, teams, block):
-            said = answers.predictions[start : start + block]
-            of_team, case = np.nonzero(said != answers.truth)
-            rows = answers.truth[case] * len(said) + of_team, said[of_team, case] * len(said) + of_team
+        truth, classes = answers.truth, len(answers.classes)
+        of_truth = np.eye(classes, dtype=np.float32)[:, truth]
+        blocks = []
+        for start in range(0, len(answers.predictions), _SUBMISSIONS_AT_ONCE):
+            said = answers.predictions[start : start + _SUBMISSIONS_AT_ONCE]
+            of_team, case = np.nonzero(said != truth)
             ones, shape = np.ones(len(case), dtype=np.float32), (classes * len(said), answers.cases)
-            missed, claimed = (
-                (csr_array((ones, (row, case)), shape) @ drawn).reshape(classes, len(said), size) for row in rows
-            )
-            right = true[:, np.newaxis] - missed
-            # Classes come first in memory and last in shape, which is how sums over classes are fast.
-            counts = (right, true[:, np.newaxis], right + claimed)
-            found[start : start + block] = metric(
-                Counts(*(np.moveaxis(each.astype(np.float64), 0, -1) for each in counts))
-            )
-        return found
+            missed, claimed = (of_case * len(said) + of_team for of_case in (truth[case], said[of_team, case]))
+            blocks.append((len(said), *(csr_array((ones, (rows, case)), shape) for rows in (missed, claimed))))
+
+        def redrawn(size: int, random: Generator) -> Floats:
+            drawn = redraw_counts(answers.cases, size, random)
+            true = (of_truth @ drawn)[:, np.newaxis]
+            found = []
+            for teams, of_missed, of_claimed in blocks:
+                missed, claimed = ((each @ drawn).reshape(classes, teams, size) for each in (of_missed, of_claimed))
+                # Classes come first in memory and last in shape, which is how sums over classes are fast.
+                counts = (true - missed, true, true - missed + claimed)
+                found.append(metric(Counts(*(np.moveaxis(each.astype(np.float64), 0, -1) for each in counts))))
+            return np.concatenate(found)
+
+        return redrawn
 
     def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
         if self.metric.name not in _WEIGHTED_ACCURACIES or len(tasks) > 1:
@@ -219,6 +225,10 @@ class _OfWeights:
         if of[0].is_mean and self.kind != "probability":
             totals = [_totals(task, each, task.values[0]) for task, each in zip(numbers, of, strict=True)]
             return mean_interval(totals, of[0].of_mean)
+        if of[0].is_mean and of[0].per_case and len(tasks) == 1:
+            found = stratified_mean_interval(numbers[0], of[0].per_case(numbers[0].values[0]))
+            if found:
+                return found
         is_biased = self.metric.name == "ece"
         return weighted_interval(numbers, [each.value for each in of], correct_bias=is_biased)
 
@@ -242,14 +252,18 @@ class _OfWeights:
         values, listed = [each.value for each in metrics], zip(*columns(pairs), strict=True)
         return np.array([weighted_permutation_test(numbers, (a, b), values, draws=draws) for a, b in listed])
 
-    def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
+    def redrawer(self, task: Compared) -> Redrawer:
         numbers, of = _numbers(task), self._of(task)
-        weights = redraw(numbers, size, random)
-        if of.per_case and of.is_mean:
-            values = np.stack([of.per_case(rows) for rows in numbers.values])
-            means = values @ weights.T / weights.sum(axis=1)
-            return of.of_mean(means) if of.of_mean else np.asarray(means)
-        return np.stack([of.value(rows, weights) for rows in numbers.values])
+        per_case, of_mean = of.per_case, of.of_mean or np.asarray
+        if per_case is None or not of.is_mean:
+            return lambda size, random: _each(numbers, of, redraw(numbers, size, random))
+        values = np.stack([per_case(rows) for rows in numbers.values])
+
+        def redrawn(size: int, random: Generator) -> Floats:
+            weights = redraw(numbers, size, random).astype(np.float64)
+            return np.asarray(of_mean(values @ weights.T / weights.sum(axis=1)))
+
+        return redrawn
 
     def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:  # noqa: ARG002
         return None
@@ -293,16 +307,21 @@ class _OfArea(_OfWeights):
             p_values[place] = weighted_permutation_test(numbers, pair, metrics, draws=min(draws, _FALLBACK_DRAWS))
         return np.asarray(p_values)
 
-    def redrawn(self, task: Compared, size: int, random: Generator) -> Floats:
+    def redrawer(self, task: Compared) -> Redrawer:
         """Of many cases, normal draws with DeLong's covariance instead: each case's move times a normal number.
 
         That is the Gaussian multiplier bootstrap (Chernozhukov, Chetverikov & Kato 2013, Ann. Statist. 41:2786).
         """
         found, submissions = self._areas([task]), len(_numbers(task).values)
         if submissions * found.positives * found.negatives <= _REDRAWN_PAIRS:
-            return super().redrawn(task, size, random)
-        normal = random.standard_normal((found.moves.shape[1], size), dtype=np.float32)
-        return np.asarray(found.values[:, np.newaxis] + found.moves @ normal)
+            return super().redrawer(task)
+        moves = found.moves.astype(np.float32)
+
+        def redrawn(size: int, random: Generator) -> Floats:
+            normal = random.standard_normal((moves.shape[1], size), dtype=np.float32)
+            return np.asarray(found.values[:, np.newaxis] + moves @ normal, dtype=np.float64)
+
+        return redrawn
 
     def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
         """The normal distribution of DeLong's test, with every difference equally likely a priori."""
@@ -354,6 +373,10 @@ def _moves(answers: Answers, metric: Metric) -> Floats:
         np.where(answers.predictions == answers.truth, of_right[:, answers.truth], 0)
         + of_predicted[team, answers.predictions]
     )
+
+
+def _each(task: Values, of: WeightedMetric, weights: NDArray[np.float32]) -> Floats:
+    return np.stack([of.value(rows, weights) for rows in task.values])
 
 
 def _totals(task: Values, of: WeightedMetric, rows: Floats) -> Totals:

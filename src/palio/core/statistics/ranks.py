@@ -53,9 +53,9 @@ def redrawn_scores(tasks: Sequence[Compared], method: Method, draws: int = REDRA
     A bootstrap over the cases of each task. The score is the mean of the metric over the tasks, usually one. The
     redraws of one submission do not depend on the others.
     """
-    random = generator(seed)
+    random, redrawers = generator(seed), [method.redrawer(task) for task in tasks]
     found = [
-        np.mean([method.redrawn(task, size, random) for task in tasks], axis=0)
+        np.mean([redrawer(size, random) for redrawer in redrawers], axis=0)
         for size in batches(draws, sum(task.cases for task in tasks))
     ]
     return np.concatenate(found, axis=1)
