@@ -160,18 +160,19 @@ class _OfConfusion:
 
         answers, metric = _answers(task), self._of(task)
         truth, classes = answers.truth, len(answers.classes)
-        of_truth = np.eye(classes, dtype=np.float32)[:, truth]
+        of_truth = csr_array((np.ones(len(truth), dtype=np.float32), (truth, np.arange(len(truth)))))
         blocks = []
         for start in range(0, len(answers.predictions), _SUBMISSIONS_AT_ONCE):
             said = answers.predictions[start : start + _SUBMISSIONS_AT_ONCE]
             of_team, case = np.nonzero(said != truth)
-            ones, shape = np.ones(len(case), dtype=np.float32), (classes * len(said), answers.cases)
+            ones, shape = np.ones(len(case), dtype=np.float32), (classes * len(said), len(truth))
             missed, claimed = (of_case * len(said) + of_team for of_case in (truth[case], said[of_team, case]))
             blocks.append((len(said), *(csr_array((ones, (rows, case)), shape) for rows in (missed, claimed))))
 
         def redrawn(size: int, random: Generator) -> Floats:
-            drawn = redraw_counts(answers.cases, size, random)
-            true = (of_truth @ drawn)[:, np.newaxis]
+            drawn = redraw_counts(len(truth), size, random)
+            true = np.zeros((classes, 1, size), dtype=np.float32)
+            true[: of_truth.shape[0], 0] = of_truth @ drawn
             found = []
             for teams, of_missed, of_claimed in blocks:
                 missed, claimed = ((each @ drawn).reshape(classes, teams, size) for each in (of_missed, of_claimed))
