@@ -59,6 +59,20 @@ def run_statistics(
     return RunStatistics(intervals, reasons, None if isinstance(cases, str) or not comparable else cases)
 
 
+def comparable_cases(
+    run_folder: Path, policy: StatisticsPolicy, primary: Column, score: float, tasks: Sequence[int] = ()
+) -> tuple[SingleCases, ...] | None:
+    """The cases of each task behind the primary score; None if they cannot be used to compare runs."""
+    cases, metric = _read(run_folder, policy, tasks), primary_method(policy, primary)
+    if isinstance(cases, str) or metric is None:
+        return None
+    try:
+        _check(cases, metric, policy, primary, score, primary)
+    except ValueError:
+        return None
+    return cases
+
+
 def primary_method(policy: StatisticsPolicy | None, primary: Column) -> Method | None:
     """By which runs are compared; None if the bundle names none that this version knows."""
     found = _metric(policy, primary, primary)

@@ -25,6 +25,7 @@ GAUSSIAN_BOUND = 1 / (4 * float(special.ndtr(-(2**0.5))))  # 3.178, of Bentkus a
 _EXACT_BELOW = 200  # discordant cases; up to here, the binomial test is computed in whole numbers
 _LOST = 1e-6  # a sum of squares below this share of its parts has lost digits
 _AT_ONCE = 2_000_000  # numbers
+_PAIRS_AT_ONCE = 2_000  # of sign-flip tests
 
 Pair: TypeAlias = tuple[int, int]  # two submissions, by number
 
@@ -216,7 +217,7 @@ def sign_flip_tests(
     nearly = observed - EQUAL * np.maximum(1, np.abs(rows).sum(axis=1).max())
     random, extreme = generator(seed), np.zeros(len(a), dtype=np.intp)
     draws = draws or draws_for(len(a))
-    for size in batches(draws, rows.shape[1] + len(a)):
+    for size in batches(draws, rows.shape[1] + _PAIRS_AT_ONCE):  # whatever the number of pairs
         signs = random.integers(0, 2, (size, rows.shape[1]), dtype=np.int8).astype(np.float64) * 2 - 1
         sums = signs @ rows.T
         extreme += (np.abs(sums[:, first] - sums[:, second]) >= nearly).sum(axis=0)
@@ -260,7 +261,7 @@ def _batches(draws: int, numbers_per_draw: int, seed: int) -> Iterator[tuple[int
 def holm(p_values: ArrayLike) -> Floats:
     """P-values adjusted for multiple testing, in the given order (Holm 1979, Scand. J. Statist. 6:65)."""
     values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     adjusted = np.empty(len(values))
     factors = np.arange(len(values), 0, -1)
     adjusted[order] = np.maximum.accumulate(np.minimum(1.0, factors * values[order])) if len(values) else []

@@ -89,8 +89,14 @@ class Method(Protocol):
         which number on tests by random draws give way to a bound.
         """
 
-    def redrawer(self, task: Compared) -> Redrawer:
-        """Redraws the cases, the same for all submissions."""
+    def redrawer(self, task: Compared, submissions: int = 0) -> Redrawer:
+        """Redraws the cases, the same for all submissions. `submissions` is their number if there are more."""
+
+    def way(self, tasks: Sequence[Compared], submissions: int) -> str:
+        """How p-values and redraws of a leaderboard of so many are computed.
+
+        While it stays the same, those of a pair and of a submission do not depend on the others.
+        """
 
     def chances_reversed(self, tasks: Sequence[Compared], pairs: Pairs) -> Floats | None:
         """For each pair the probability that the second, which is shown behind, is the better one.
@@ -144,6 +150,12 @@ class _OfConfusion:
         draws, listed = draws_for(of), zip(*columns(pairs), strict=True)
         return np.array([stratified_permutation_test(answers, (a, b), metrics, draws=draws) for a, b in listed])
 
+    def way(self, tasks: Sequence[Compared], submissions: int) -> str:
+        of = _pairs_of(submissions)
+        if self._is_accuracy and len(tasks) == 1:
+            return "exact"
+        return "bound" if of > PERMUTED_PAIRS else f"{draws_for(of)}"
+
     def _bounds(self, tasks: Sequence[Answers], pairs: Pairs) -> Floats:
         """Exchanging the predictions for a case moves a submission's metric by the slopes of its counts.
 
@@ -154,7 +166,7 @@ class _OfConfusion:
         moves = np.concatenate([_moves(task, self._of(task)) for task in tasks], axis=1) / len(tasks)
         return never_below_exact(scores[a] - scores[b], squared_distances(moves, pairs))
 
-    def redrawer(self, task: Compared) -> Redrawer:
+    def redrawer(self, task: Compared, submissions: int = 0) -> Redrawer:  # noqa: ARG002
         """Counts of a redraw are sums over the wrong predictions, of which there are few: a sparse product."""
         from scipy.sparse import csr_array  # takes a while to import, and most callers do not redraw
 
@@ -243,9 +255,7 @@ class _OfWeights:
         if self.test(len(tasks)) == SIGN_FLIPS:
             by_task = [_parts(task, each, len(tasks)) for task, each in zip(numbers, metrics, strict=True)]
             parts = np.concatenate(by_task, axis=1)
-            # As many submissions as have so many pairs, so that one more pair asked for does not change the others.
-            submissions = (1 + math.isqrt(1 + 8 * of)) // 2
-            if of > FLIPPED_PAIRS or submissions * draws * parts.shape[1] > FLIPPED_WORK:
+            if _is_too_much(of, parts.shape[1]):
                 a, b = columns(pairs)
                 sums = parts.sum(axis=1)
                 return never_below_exact(sums[a] - sums[b], squared_distances(parts, pairs))
@@ -253,7 +263,7 @@ class _OfWeights:
         values, listed = [each.value for each in metrics], zip(*columns(pairs), strict=True)
         return np.array([weighted_permutation_test(numbers, (a, b), values, draws=draws) for a, b in listed])
 
-    def redrawer(self, task: Compared) -> Redrawer:
+    def redrawer(self, task: Compared, submissions: int = 0) -> Redrawer:  # noqa: ARG002
         numbers, of = _numbers(task), self._of(task)
         per_case, of_mean = of.per_case, of.of_mean or np.asarray
         if per_case is None or not of.is_mean:
@@ -273,7 +283,13 @@ class _OfWeights:
         numbers, of = _numbers(task), self._of(task)
         if of.per_case is None:
             return None
-        return np.stack([of.per_case(rows) for rows in numbers.values])
+        values = np.stack([of.per_case(rows) for rows in numbers.values])
+        return values if of.is_mean else -values  # R² grows as the squared errors shrink
+
+    def way(self, tasks: Sequence[Compared], submissions: int) -> str:
+        of, units = _pairs_of(submissions), sum(_numbers(task).unit_count for task in tasks)
+        is_bound = self.test(len(tasks)) == SIGN_FLIPS and _is_too_much(of, units)
+        return "bound" if is_bound else f"{draws_for(of)}"
 
     @property
     def _is_plain_mean(self) -> bool:
@@ -308,13 +324,13 @@ class _OfArea(_OfWeights):
             p_values[place] = weighted_permutation_test(numbers, pair, metrics, draws=min(draws, _FALLBACK_DRAWS))
         return np.asarray(p_values)
 
-    def redrawer(self, task: Compared) -> Redrawer:
+    def redrawer(self, task: Compared, submissions: int = 0) -> Redrawer:
         """Of many cases, normal draws with DeLong's covariance instead: each case's move times a normal number.
 
         That is the Gaussian multiplier bootstrap (Chernozhukov, Chetverikov & Kato 2013, Ann. Statist. 41:2786).
         """
-        found, submissions = self._areas([task]), len(_numbers(task).values)
-        if submissions * found.positives * found.negatives <= _REDRAWN_PAIRS:
+        found = self._areas([task])
+        if not self._is_drawn_normally(found, max(submissions, task.submissions)):
             return super().redrawer(task)
         moves = found.moves.astype(np.float32)
 
@@ -332,12 +348,30 @@ class _OfArea(_OfWeights):
         z = np.divide(difference, errors, out=np.zeros(len(a)), where=errors > _NO_ERROR)
         return np.asarray(special.ndtr(-z))
 
+    def way(self, tasks: Sequence[Compared], submissions: int) -> str:
+        first = [task.chosen([0]) for task in tasks]
+        draws = draws_for(_pairs_of(submissions))  # which pairs without a variance need
+        return f"{draws}, {[self._is_drawn_normally(self._areas([task]), submissions) for task in first]}"
+
+    def _is_drawn_normally(self, found: Areas, submissions: int) -> bool:
+        return submissions * found.positives * found.negatives > _REDRAWN_PAIRS
+
     def test(self, tasks: int) -> str:  # noqa: ARG002 - the same for any number
         return self.known.test
 
     def _areas(self, tasks: Sequence[Compared]) -> Areas:
         numbers = [_numbers(task) for task in tasks]
         return mean_areas([areas(task, chosen_labels(self.metric, task.labels)) for task in numbers])
+
+
+def _pairs_of(submissions: int) -> int:
+    return submissions * (submissions - 1) // 2
+
+
+def _is_too_much(pairs: int, units: int) -> bool:
+    """Whether sign-flip tests of all pairs of a leaderboard would take too long."""
+    submissions = (1 + math.isqrt(1 + 8 * pairs)) // 2
+    return pairs > FLIPPED_PAIRS or submissions * draws_for(pairs) * units > FLIPPED_WORK
 
 
 def _answers(task: Compared) -> Answers:
@@ -356,7 +390,16 @@ def _matrices(answers: Answers) -> list[Floats]:
 
 def _counts(answers: Answers) -> Counts:
     """Of all submissions, of shape (M, K)."""
-    return Counts.of_matrix(np.stack(_matrices(answers)))
+    teams, classes = answers.submissions, len(answers.classes)
+    first = np.arange(teams)[:, np.newaxis] * classes
+
+    def count(cells: Codes) -> Floats:
+        return np.bincount(cells.ravel(), minlength=teams * classes).reshape(teams, classes).astype(np.float64)
+
+    is_right = answers.predictions == answers.truth
+    right, predicted = count((first + answers.truth)[is_right]), count(first + answers.predictions)
+    true = np.bincount(answers.truth, minlength=classes).astype(np.float64)
+    return Counts(right, np.broadcast_to(true, right.shape), predicted)
 
 
 def _moves(answers: Answers, metric: Metric) -> Floats:

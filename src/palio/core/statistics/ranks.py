@@ -5,14 +5,18 @@ true rank too often.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palio.core.statistics.cases import Compared
 from palio.core.statistics.comparisons import EQUAL, Comparison
 from palio.core.statistics.draws import SEED, batches, generator
 from palio.core.statistics.methods import Method
 from palio.core.statistics.metrics import Codes, Floats
+
+Ranks: TypeAlias = NDArray[np.int32]
 
 SIGNIFICANT = 0.05
 REDRAWS = 2_000
@@ -47,13 +51,15 @@ def ranges_of_pairs(
     return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
-def redrawn_scores(tasks: Sequence[Compared], method: Method, draws: int = REDRAWS, seed: int = SEED) -> Floats:
+def redrawn_scores(
+    tasks: Sequence[Compared], method: Method, draws: int = REDRAWS, seed: int = SEED, submissions: int = 0
+) -> Floats:
     """Shape (M, draws): every submission's score if the cases were drawn again, the same redraws for all.
 
     A bootstrap over the cases of each task. The score is the mean of the metric over the tasks, usually one. The
-    redraws of one submission do not depend on the others.
+    redraws of one submission do not depend on the others; `submissions` is their number on the leaderboard.
     """
-    random, redrawers = generator(seed), [method.redrawer(task) for task in tasks]
+    random, redrawers = generator(seed), [method.redrawer(task, submissions) for task in tasks]
     found = [
         np.mean([redrawer(size, random) for redrawer in redrawers], axis=0)
         for size in batches(draws, sum(task.cases for task in tasks))
@@ -65,21 +71,43 @@ def rank_frequencies(
     tasks: Sequence[Compared], method: Method, *, descending: bool = True, draws: int = REDRAWS, seed: int = SEED
 ) -> Floats:
     """Shape (M, M): how often submission i (row) has rank j + 1 (column) if the cases are drawn again."""
-    return frequencies_of_ranks(redrawn_scores(tasks, method, draws, seed), descending=descending)
+    redrawn = redrawn_scores(tasks, method, draws, seed)
+    return frequencies_of_ranks(redrawn, number_better(redrawn, descending=descending))
 
 
-def frequencies_of_ranks(redrawn: Floats, *, descending: bool = True) -> Floats:
-    """The same from `redrawn_scores`. Equal scores share the better rank."""
-    scores = redrawn[:, ~np.isnan(redrawn).any(axis=0)].T  # a redraw without positive cases has no AUC
-    if descending:
-        scores = -scores
-    draws, count = scores.shape
+def number_better(redrawn: Floats, *, descending: bool = True) -> Ranks:
+    """Shape (M, draws): how many submissions are better in this redraw. Equal scores share the better rank."""
+    scores = (-redrawn if descending else redrawn).T
+    count = scores.shape[1]
     order = np.argsort(scores, axis=1)
     ordered = np.take_along_axis(scores, order, axis=1)
     is_first = np.diff(ordered, axis=1, prepend=-np.inf) > EQUAL
-    ranks = np.maximum.accumulate(np.where(is_first, np.arange(count), 0), axis=1)
-    places = np.bincount((order * count + ranks).ravel(), minlength=count * count).reshape(count, count)
-    return np.asarray(places / max(1, draws))
+    better = np.empty(scores.shape, dtype=np.int32)
+    places = np.maximum.accumulate(np.where(is_first, np.arange(count, dtype=np.int32), 0), axis=1)
+    np.put_along_axis(better, order, places, axis=1)
+    return np.ascontiguousarray(better.T)
+
+
+def changed_number_better(
+    redrawn: Floats, better: Ranks, removed: Floats, added: Floats, *, descending: bool = True
+) -> Ranks:
+    """`number_better` of `redrawn` and `added`, from that of `redrawn` and `removed`: shape (M + added, draws)."""
+    sign, better = 1 if descending else -1, better.copy()
+    for scores in removed:
+        better -= sign * (scores - redrawn) > EQUAL
+    for scores in added:
+        better += sign * (scores - redrawn) > EQUAL
+    everyone = np.concatenate([redrawn, added])
+    new = [(sign * (everyone - scores) > EQUAL).sum(axis=0, dtype=np.int32) for scores in added]
+    return np.concatenate([better, np.array(new, dtype=np.int32).reshape(-1, redrawn.shape[1])])
+
+
+def frequencies_of_ranks(redrawn: Floats, better: Ranks) -> Floats:
+    """`rank_frequencies` from the redraws. A redraw that gives a submission no score, such as an AUC, is left out."""
+    count, known = len(better), ~np.isnan(redrawn).any(axis=0)
+    if not known.all():
+        better = better[:, known]
+    return np.stack([np.bincount(row, minlength=count) for row in better]) / max(1, int(known.sum()))
 
 
 def share_reversed(redrawn: Floats, a: Codes, b: Codes, *, descending: bool = True) -> Floats:

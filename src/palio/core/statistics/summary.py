@@ -11,7 +11,14 @@ from palio.core.statistics.comparisons import Comparison, columns, holm, only_ri
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.methods import Method
 from palio.core.statistics.metrics import Codes, Floats
-from palio.core.statistics.ranks import frequencies_of_ranks, ranges_of_pairs, redrawn_scores, share_reversed
+from palio.core.statistics.ranks import (
+    Ranks,
+    frequencies_of_ranks,
+    number_better,
+    ranges_of_pairs,
+    redrawn_scores,
+    share_reversed,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,7 @@ class AllPairs:
         return (Comparison(a, b, of_a, of_b, p, adjusted) for a, b, (of_a, of_b), p, adjusted in numbers)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RankStatistics:
     """For M scores, best first. What the cases do not allow is None or empty, and `reason` says why.
 
@@ -47,7 +54,7 @@ class RankStatistics:
 
     pairs: AllPairs | None = None  # submissions are numbered from 0, best first
     ranges: tuple[tuple[int, int], ...] | None = None
-    frequencies: tuple[tuple[float, ...], ...] | None = None  # row i: how often i takes rank 1, 2, ... M
+    frequencies: Floats | None = None  # shape (M, M): how often submission i (row) takes rank 1, 2, ... M
     reversals: tuple[float | None, ...] = ()
     cases: int | None = None  # on which they were compared
     reason: str = ""
@@ -91,10 +98,10 @@ def rank_statistics(
         return RankStatistics(reason="The submissions were scored on different cases and cannot be compared.")
     try:
         table = pair_table(tasks, method)
-        redrawn = redrawn_scores(tasks, method) if frequencies else None
+        redraws = Redraws.of(tasks, method, descending=descending) if frequencies else None
     except ValueError as error:
         return RankStatistics(reason=f"The submissions cannot be compared: {error}.")
-    return standing(scores, known, tasks, method, table, redrawn, descending=descending)
+    return standing(scores, known, tasks, method, table, redraws, descending=descending)
 
 
 def standing(
@@ -103,13 +110,13 @@ def standing(
     tasks: Sequence[Compared],
     method: Method,
     table: "PairTable",
-    redrawn: Floats | None,
+    redraws: "Redraws | None",
     *,
     descending: bool = True,
 ) -> RankStatistics:
     """The statistics of a leaderboard from tests and redraws of the submissions `known`, by place on the leaderboard.
 
-    Without `redrawn`, there are no frequencies, and reversals only of metrics that tell them without redraws.
+    Without `redraws`, there are no frequencies, and reversals only of metrics that tell them without redraws.
     """
     places = np.asarray(known, dtype=np.intp)
     a, b = np.triu_indices(len(known), 1)
@@ -119,18 +126,31 @@ def standing(
     better_first = [*scores] if descending else [-score for score in scores]
     neighbors = np.stack([np.arange(len(known) - 1), np.arange(1, len(known))], axis=1)
     chances = method.chances_reversed(tasks, neighbors)
-    if chances is None and redrawn is not None:
-        chances = share_reversed(redrawn, *columns(neighbors), descending=descending)
-    shares = frequencies_of_ranks(redrawn, descending=descending) if redrawn is not None else None
+    if chances is None and redraws is not None:
+        chances = share_reversed(redraws.scores, *columns(neighbors), descending=descending)
+    shares = frequencies_of_ranks(redraws.scores, redraws.better) if redraws is not None else None
     all_known = len(known) == len(scores)
     return RankStatistics(
         pairs=pairs,
         ranges=tuple(ranges_of_pairs(better_first, pairs.a, pairs.b, pairs.adjusted)),
-        frequencies=tuple(map(tuple, shares.tolist())) if shares is not None and all_known else None,
+        frequencies=shares if all_known else None,
         reversals=tuple(chances.tolist()) if chances is not None and all_known else (),
         cases=sum(task.cases for task in tasks),
         test=method.test(len(tasks)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Redraws:
+    """Shape (M, draws): each submission's score if the cases were drawn again, and how many are better then."""
+
+    scores: Floats
+    better: Ranks
+
+    @classmethod
+    def of(cls, tasks: Sequence[Compared], method: Method, *, descending: bool) -> "Redraws":
+        scores = redrawn_scores(tasks, method)
+        return cls(scores, number_better(scores, descending=descending))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +160,20 @@ class PairTable:
     p_values: Floats
     only: Codes | None
 
+    def chosen(self, places: Sequence[int]) -> "PairTable":
+        """Those of some submissions, by their places."""
+        if [*places] == [*range(len(self.p_values))]:
+            return self
+        grid = np.ix_(places, places)
+        return PairTable(self.p_values[grid], None if self.only is None else self.only[grid])
+
 
 def pair_table(tasks: Sequence[Compared], method: Method, before: PairTable | None = None) -> PairTable:
     """Compares every pair by the mean of the metric over the tasks, usually one.
 
     `before` are the first submissions, compared earlier; pairs of these are not compared again.
     """
-    count, done = submissions(tasks), 0 if before is None else len(before.p_values)
+    count, done = tasks[0].submissions, 0 if before is None else len(before.p_values)
     a, b = np.triu_indices(count, 1)
     is_new = b >= done
     new = np.stack([b[is_new], a[is_new]], axis=1)  # the new one first, of which there may be few
@@ -165,13 +192,8 @@ def pair_table(tasks: Sequence[Compared], method: Method, before: PairTable | No
     return PairTable(p_values, only)
 
 
-def submissions(tasks: Sequence[Compared]) -> int:
-    first = tasks[0]
-    return len(first.predictions if isinstance(first, Answers) else first.values)
-
-
 def compare_all(tasks: Sequence[Compared], method: Method) -> tuple[Comparison, ...]:
     """Compares every pair of submissions."""
     table = pair_table(tasks, method)
-    count = submissions(tasks)
+    count = tasks[0].submissions
     return standing([0.0] * count, range(count), tasks, method, table, None).comparisons
