@@ -149,6 +149,7 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
                 "intervals": intervals[position],
                 "no_intervals": {key: run.no_intervals[key] for key in keys if key in run.no_intervals},
                 "rank_frequencies": None if frequencies is None else frequencies[position].tolist(),
+                "chance_next_is_better": next(iter(statistics.reversals[position:]), None),
             }
             for position, run in enumerate(ranking.ranked)
         ],

@@ -69,8 +69,8 @@ def test_file_gives_the_same_back(tmp_path: Path) -> None:
     for kind, metric in KINDS:
         of = method(kind, metric)
         kept = board(kind, of, [0, 1, 2])
-        save(kept, tmp_path / "kept.npz")
-        found = load(tmp_path / "kept.npz")
+        save(kept, tmp_path / "kept.kept")
+        found = load(tmp_path / "kept.kept")
         assert found is not None
         assert numbers(found) == numbers(kept)
         read: list[str] = []
@@ -78,11 +78,13 @@ def test_file_gives_the_same_back(tmp_path: Path) -> None:
         assert read == ["3"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06" + bytes(18)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no JSON", b"[]\n", b'{"version": 1, "arrays": ["p_values"], "tasks": []}\nshort']
+)
 def test_damaged_file_is_not_used(tmp_path: Path, content: bytes) -> None:
-    assert load(tmp_path / "missing.npz") is None
-    (tmp_path / "damaged.npz").write_bytes(content)
-    assert load(tmp_path / "damaged.npz") is None
+    assert load(tmp_path / "missing.kept") is None
+    (tmp_path / "damaged.kept").write_bytes(content)
+    assert load(tmp_path / "damaged.kept") is None
 
 
 def test_other_settings_start_anew() -> None:

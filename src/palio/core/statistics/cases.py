@@ -73,7 +73,7 @@ class Measurements:
 SingleCases: TypeAlias = Cases | Measurements  # of one submission and one task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answers:
     """The predictions of M submissions for the same n cases, as class numbers; `digest` is that of the cases."""
 
@@ -100,12 +100,16 @@ class Answers:
             raise ValueError(_DIFFERENT)
         classes = sorted({*self.classes, *other.classes})
         number = {name: index for index, name in enumerate(classes)}
-        new = [np.array([number[name] for name in each.classes], dtype=np.intp) for each in (self, other)]
-        predictions = np.concatenate([new[0][self.predictions], new[1][other.predictions]])
-        return Answers(tuple(classes), new[0][self.truth], predictions, self.digest)
+        own, new = (np.array([number[name] for name in each.classes], dtype=np.intp) for each in (self, other))
+        if len(classes) == len(self.classes):  # else all class numbers may change
+            return replace(self, predictions=np.concatenate([self.predictions, new[other.predictions]]))
+        predictions = np.concatenate([own[self.predictions], new[other.predictions]])
+        return Answers(tuple(classes), own[self.truth], predictions, self.digest)
 
     def chosen(self, places: Sequence[int]) -> "Answers":
         """Some of the submissions, by their places."""
+        if [*places] == [*range(self.submissions)]:
+            return self
         return replace(self, predictions=self.predictions[[*places]])
 
     @property
@@ -141,7 +145,7 @@ class Values:
         truth = first.values[:, 0]
         has_classes = first.has_truth and len(first.labels) == 1 and {*np.unique(truth)} == {0, 1}
         shared = first.values[:, : len(first.labels) if first.has_truth else 0]
-        digest = _digest(first.files, first.groups, first.labels, [shared.tobytes().hex()])
+        digest = _digest(first.files, first.groups, first.labels, [hashlib.sha256(shared.tobytes()).hexdigest()])
         values = np.stack([one.values for one in cases])
         return cls(first.labels, values, units, bool(first.groups), has_classes, digest)
 
@@ -153,6 +157,8 @@ class Values:
 
     def chosen(self, places: Sequence[int]) -> "Values":
         """Some of the submissions, by their places."""
+        if [*places] == [*range(self.submissions)]:
+            return self
         return replace(self, values=self.values[[*places]])
 
     @property

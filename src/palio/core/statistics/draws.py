@@ -28,8 +28,8 @@ def redraw_counts(units: int, size: int, random: Generator) -> NDArray[np.float3
     All submissions share them: a sum over the cases of a redraw is then a matrix product. The counts are whole numbers.
     """
     if units < _FEW_UNITS:  # all at once; of many, the counts of one sample fit into the processor's cache
-        drawn = random.integers(0, units, (size, units), dtype=np.int32)
-        drawn += np.arange(0, size * units, units, dtype=np.int32)[:, np.newaxis]
+        drawn = random.integers(0, units, (size, units))
+        drawn += np.arange(0, size * units, units)[:, np.newaxis]
         all_counts = np.bincount(drawn.ravel(), minlength=units * size).reshape(size, units)
         return all_counts.T.astype(np.float32, order="C")
     counts = np.empty((size, units), dtype=np.float32)

@@ -5,7 +5,6 @@ redraws; one that leaves takes its pairs along. The numbers are those of computi
 """
 
 import json
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from palio.core.statistics.methods import Method
 from palio.core.statistics.ranks import changed_number_better, number_better, redrawn_scores
 from palio.core.statistics.summary import PairTable, RankStatistics, Redraws, pair_table, standing
 
+_HEAD_BYTES = 1_000_000
 VERSION = 1  # of the file, and of how its numbers are computed
 
 
@@ -123,28 +123,31 @@ def save(kept: Kept, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez(file, head=np.frombuffer(json.dumps(head).encode(), dtype=np.uint8), **arrays)
+        file.write(json.dumps(head | {"arrays": [*arrays]}).encode() + b"\n")
+        for array in arrays.values():
+            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
     part.replace(path)
 
 
 def load(path: Path) -> Kept | None:
     """None without the file, or if it is damaged or of another version: everything is then computed again."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            head = json.loads(file["head"].tobytes())
+        with path.open("rb") as file:
+            head = json.loads(file.readline(_HEAD_BYTES))
             if head["version"] != VERSION:
                 return None
-            tasks = [_task(file, number, of) for number, of in enumerate(head["tasks"])]
-            table = PairTable(file["p_values"], file["only"] if "only" in file.files else None)
-            redraws = Redraws(file["scores"], file["better"])
-            return Kept(head["settings"], head["way"], tuple(head["labels"]), tuple(tasks), table, redraws)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            arrays = {name: np.lib.format.read_array(file, allow_pickle=False) for name in head["arrays"]}
+        tasks = [_task(arrays, number, of) for number, of in enumerate(head["tasks"])]
+        table = PairTable(arrays["p_values"], arrays.get("only"))
+        redraws = Redraws(arrays["scores"], arrays["better"])
+        return Kept(head["settings"], head["way"], tuple(head["labels"]), tuple(tasks), table, redraws)
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
         return None
 
 
-def _task(file: "np.lib.npyio.NpzFile", number: int, of: dict[str, Any]) -> Compared:
+def _task(arrays: dict[str, Any], number: int, of: dict[str, Any]) -> Compared:
     if "classes" in of:
-        truth, said = (file[f"{name}{number}"].astype(np.intp) for name in ("truth", "said"))
+        truth, said = (arrays[f"{name}{number}"].astype(np.intp) for name in ("truth", "said"))
         return Answers(tuple(of["classes"]), truth, said, of["digest"])
-    values, units = file[f"values{number}"], file[f"units{number}"]
+    values, units = arrays[f"values{number}"], arrays[f"units{number}"]
     return Values(tuple(of["labels"]), values, units, of["has_groups"], of["has_classes"], of["digest"])

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.random import Generator
@@ -361,7 +362,19 @@ class _OfArea(_OfWeights):
 
     def _areas(self, tasks: Sequence[Compared]) -> Areas:
         numbers = [_numbers(task) for task in tasks]
-        return mean_areas([areas(task, chosen_labels(self.metric, task.labels)) for task in numbers])
+        found = [_areas_of(task, tuple(chosen_labels(self.metric, task.labels))) for task in numbers]
+        return found[0] if len(found) == 1 else mean_areas(found)
+
+
+_known_areas: WeakKeyDictionary[Values, dict[tuple[int, ...], Areas]] = WeakKeyDictionary()
+
+
+def _areas_of(task: Values, labels: tuple[int, ...]) -> Areas:
+    """Computed once while the cases are in use: tests, redraws and chances all start from them."""
+    known = _known_areas.setdefault(task, {})
+    if labels not in known:
+        known[labels] = areas(task, labels)
+    return known[labels]
 
 
 def _pairs_of(submissions: int) -> int:
@@ -388,8 +401,17 @@ def _matrices(answers: Answers) -> list[Floats]:
     return [confusion_matrix(answers.truth, said, len(answers.classes)) for said in answers.predictions]
 
 
+_known_counts: WeakKeyDictionary[Answers, Counts] = WeakKeyDictionary()
+
+
 def _counts(answers: Answers) -> Counts:
-    """Of all submissions, of shape (M, K)."""
+    """Of all submissions, of shape (M, K). Counted once while the cases are in use."""
+    if answers not in _known_counts:
+        _known_counts[answers] = _counted(answers)
+    return _known_counts[answers]
+
+
+def _counted(answers: Answers) -> Counts:
     teams, classes = answers.submissions, len(answers.classes)
     first = np.arange(teams)[:, np.newaxis] * classes
 

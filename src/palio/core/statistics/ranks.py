@@ -95,10 +95,12 @@ def changed_number_better(
     sign, better = 1 if descending else -1, better.copy()
     for scores in removed:
         better -= sign * (scores - redrawn) > EQUAL
+    new = []
     for scores in added:
-        better += sign * (scores - redrawn) > EQUAL
-    everyone = np.concatenate([redrawn, added])
-    new = [(sign * (everyone - scores) > EQUAL).sum(axis=0, dtype=np.int32) for scores in added]
+        ahead = sign * (scores - redrawn)
+        better += ahead > EQUAL
+        of_added = (sign * (added - scores) > EQUAL).sum(axis=0, dtype=np.int32)
+        new.append(of_added + (ahead < -EQUAL).sum(axis=0, dtype=np.int32))
     return np.concatenate([better, np.array(new, dtype=np.int32).reshape(-1, redrawn.shape[1])])
 
 

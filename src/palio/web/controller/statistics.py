@@ -178,7 +178,7 @@ class StatisticsUpdate:
             return nothing | {"reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
         usable = [attempt for attempt in scores if stored.intervals[attempt][primary.key].get("comparable")]
         of_board = hashlib.sha256(json.dumps([stored.challenge_id, stored.phase, stored.leaderboard]).encode())
-        kept = self._kept / f"{of_board.hexdigest()[:32]}.npz"
+        kept = self._kept / f"{of_board.hexdigest()[:32]}.kept"
         given = (scores, usable, asdict(policy), asdict(primary), tasks, str(kept), stored.settings)
         try:
             found: dict[str, Any] = call_bounded(

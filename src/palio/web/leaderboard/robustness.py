@@ -13,7 +13,7 @@ from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.pictures import Ranked, draw
 from palio.web.leaderboard.request import LeaderboardRequest
-from palio.web.leaderboard.statistics import read_details
+from palio.web.leaderboard.statistics import Statistics, read_details
 from palio.web.leaderboard.visibility import Visibility
 
 DRAWN = 30  # teams in a picture; the tables of numbers have all
@@ -38,6 +38,12 @@ class Robustness:
     details: RankDetails
     ranges: Mapping[str, tuple[int, int]]
     cases: int | None
+
+    @classmethod
+    def of(cls, leaderboard: Leaderboard, details: RankDetails, statistics: Statistics) -> "Robustness":
+        by_attempt = {row.entry.attempt: row for row in leaderboard.rows}
+        rows = tuple(by_attempt[label] for label in details.labels)
+        return cls(leaderboard, rows, details, statistics.ranges, statistics.cases)
 
     @cached_property
     def orders(self) -> tuple[Order, ...]:
@@ -137,6 +143,4 @@ def _robustness(wanted: LeaderboardRequest) -> Robustness | None:
     details = read_details(wanted.challenge, wanted.phase, wanted.board, found.leaderboard.rows)
     if details is None:
         return None
-    by_attempt = {row.entry.attempt: row for row in found.leaderboard.rows}
-    rows = tuple(by_attempt[label] for label in details.labels)
-    return Robustness(found.leaderboard, rows, details, found.statistics.ranges, found.statistics.cases)
+    return Robustness.of(found.leaderboard, details, found.statistics)
