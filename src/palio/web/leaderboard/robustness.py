@@ -17,6 +17,7 @@ from palio.web.leaderboard.statistics import Statistics, read_details
 from palio.web.leaderboard.visibility import Visibility
 
 DRAWN = 30  # teams in a picture; the tables of numbers have all
+FIRST_COLUMNS = ("team", "rank", "rank_first", "rank_last", "significantly_better_than", "chance_next_is_better")
 BY_CASE = "Mean rank over the cases"
 
 
@@ -96,7 +97,7 @@ class Robustness:
     def csv(self) -> bytes:
         count = len(self.rows)
         others = [order for order in self.orders if order.key != self.leaderboard.primary.key]
-        header = ["team", "rank", "rank_first", "rank_last", "significantly_better_than", "chance_next_is_better"]
+        header = [*FIRST_COLUMNS]
         header += [f"rank_{order.key}" for order in others]
         header += [f"frequency_{rank}" for rank in range(1, count + 1)]
         return b"".join(csv_blocks(header, self._csv_rows(others)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
@@ -10,9 +10,10 @@ from django.utils.text import slugify
 
 from palio.core.leaderboard.notes import percent
 from palio.core.leaderboard.ranking import rank_text
+from palio.web.http.csv_cells import csv_blocks
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, private
-from palio.web.leaderboard.robustness import DRAWN, Robustness, robustness
+from palio.web.leaderboard.robustness import DRAWN, FIRST_COLUMNS, Robustness, robustness
 from palio.web.models import Challenge
 
 _PICTURES = {
@@ -70,14 +71,13 @@ def statistics(request: Request[Challenge], challenge: str, phase: str | None = 
 
 
 def download(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """The numbers behind all pictures, one line for each team."""
+    """The numbers behind all pictures, one line for each team; only the header if nothing is known."""
     wanted = leaderboard_request(request, request.GET.get("phase"))
     found = robustness(wanted)
-    if found is None:
-        raise Http404
+    content = found.csv() if found else b"".join(csv_blocks(FIRST_COLUMNS, ()))
     name = f"{wanted.challenge.slug}-{slugify(wanted.phase.name) or wanted.phase.index}-statistics.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return private(HttpResponse(found.csv(), "text/csv; charset=utf-8", headers=headers))
+    return private(HttpResponse(content, "text/csv; charset=utf-8", headers=headers))
 
 
 def _pictures(found: Robustness) -> list[Picture]:
