@@ -122,7 +122,7 @@ def _table(ranking: "RunLeaderboard") -> str:
 
 def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None) -> dict[str, object]:
     statistics, keys = ranking.statistics, [column.key for column in ranking.columns]
-    primary = ranking.primary.key
+    primary, frequencies = ranking.primary.key, statistics.frequencies
     intervals = [  # a hidden column's interval is hidden with it
         {key: [run.intervals[key].low, run.intervals[key].high] for key in keys if key in run.intervals}
         for run in ranking.ranked
@@ -148,7 +148,8 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
                 "no_interval": run.no_intervals.get(primary),
                 "intervals": intervals[position],
                 "no_intervals": {key: run.no_intervals[key] for key in keys if key in run.no_intervals},
-                "rank_frequencies": statistics.frequencies[position] if statistics.frequencies else None,
+                "rank_frequencies": None if frequencies is None else frequencies[position].tolist(),
+                "chance_next_is_better": next(iter(statistics.reversals[position:]), None),
             }
             for position, run in enumerate(ranking.ranked)
         ],

@@ -107,7 +107,7 @@ def _ticks(axis: Axis) -> str:
 
 def _frequencies(ranking: RunLeaderboard) -> str:
     frequencies, ranked = ranking.statistics.frequencies, ranking.ranked
-    if not frequencies or not 1 < len(ranked) <= _SHOWN_FREQUENCIES:
+    if frequencies is None or not 1 < len(ranked) <= _SHOWN_FREQUENCIES:
         return ""
     head = "".join(f'<th scope="col">{number}</th>' for number in range(1, len(ranked) + 1))
     rows = [

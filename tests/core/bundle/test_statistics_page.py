@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from palio.core.bundle.case_metrics import KINDS, form
-from palio.web.controller.compute_statistics import MOST_RANGED_BY
+from palio.core.statistics.methods import FLIPPED_PAIRS, PERMUTED_PAIRS
+from palio.web.controller.compute_statistics import MOST_RANGED_BY, MOST_RANGED_BY_SORTING
 
 PAGE = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
 
@@ -31,6 +32,11 @@ def test_every_method_has_a_source() -> None:
     assert all(source for *_, source in listed)
 
 
-def test_limits_are_those_of_the_controller() -> None:
-    limits = {test: int(re.match(r"\d+", most)[0]) for test, most in rows("How many teams")}  # type: ignore[index]
-    assert limits == MOST_RANGED_BY
+def test_limits_are_those_of_the_code() -> None:
+    """Up to the first number of teams, every pair is tested; up to the second, a bound stands in for the test."""
+    limits = {test: [int(re.sub(r"\D.*", "", cell) or 0) for cell in cells] for test, *cells in rows("How many teams")}
+    of_values = limits.pop("paired permutation of probabilities and medians")
+    assert {test.removesuffix(" of classes"): max(most) for test, most in limits.items()} == MOST_RANGED_BY
+    assert of_values == [MOST_RANGED_BY_SORTING, 0]
+    exact = {test: most * (most - 1) // 2 for test, (most, bound) in limits.items() if bound}
+    assert exact == {"sign-flip permutation": FLIPPED_PAIRS, "paired permutation of classes": PERMUTED_PAIRS}

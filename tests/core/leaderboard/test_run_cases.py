@@ -1,12 +1,15 @@
 """The single cases behind a score, of one task and of several."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.run_folders import CASES, write_cases
 
+from palio.core.bundle.case_metrics import measured_columns
 from palio.core.bundle.model import Column, StatisticsPolicy
 from palio.core.leaderboard.run_cases import RunStatistics, run_statistics
+from palio.core.statistics.intervals import beta_interval
 
 POLICY = StatisticsPolicy("cases.csv", "classification", "accuracy")
 COLUMN = Column("accuracy", "Accuracy", descending=True, precision=4, hidden=False)
@@ -36,6 +39,17 @@ def test_score_is_the_mean_over_tasks(run: Path) -> None:
     found = of_run(run, 1 - 60 / CASES, (0, 3))
     assert "mean accuracy of 2 tasks" in found.no_intervals["accuracy"]
     assert found.cases is None
+
+
+def test_column_of_one_task_has_the_interval_of_its_cases(run: Path) -> None:
+    """The task with index 3, which has 30 errors, although the policy names a metric only for the column itself."""
+    of_task = replace(COLUMN, key="accuracy@3", task=3)
+    assert measured_columns(POLICY, [COLUMN, of_task], COLUMN) == [COLUMN, of_task]
+    scores = {"accuracy": 1 - 45 / CASES, "accuracy@3": 1 - 30 / CASES}
+    found = run_statistics(run, POLICY, [COLUMN, of_task], COLUMN, scores, (0, 3))
+    assert found.intervals["accuracy@3"] == beta_interval(CASES - 30, CASES)
+    wrong = run_statistics(run, POLICY, [COLUMN, of_task], COLUMN, scores | {"accuracy@3": 0.5}, (0, 3))
+    assert "the column Accuracy shows 0.5000" in wrong.no_intervals["accuracy@3"]
 
 
 @pytest.mark.parametrize(("tasks", "missing"), [((), "scores/cases.csv"), ((0, 1), "scores/1/cases.csv")])

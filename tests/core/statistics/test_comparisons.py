@@ -7,8 +7,12 @@ from palio.core.statistics.cases import Answers
 from palio.core.statistics.comparisons import (
     Comparison,
     chance_reversed,
+    chances_reversed,
     exact_mcnemar,
+    exact_mcnemars,
     holm,
+    never_below_exact,
+    squared_distances,
     stratified_permutation_test,
 )
 from palio.core.statistics.methods import method
@@ -103,8 +107,8 @@ def test_same_answers() -> None:
 
 def test_holm() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.6, 0.7]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+    assert holm([]).tolist() == []
 
 
 def test_compare_all_by_mcnemar() -> None:
@@ -124,6 +128,52 @@ def test_compare_all_by_permutation() -> None:
 
 
 def test_large_leaderboard_difference() -> None:
-    """With 10,000 draws Holm over 35 entries' 595 pairs could not: 595 / 10,001 > .05."""
-    answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said()] * 34 + [said(*range(20))]))
-    assert compare_all([answers], method("classification", "f1_weighted"))[33].adjusted == 595 / (40 * 595 + 1)
+    """With 10,000 draws Holm over 25 entries' 300 pairs could hardly: 300 / 10,001 = .03."""
+    answers = Answers(("a",) * CLASSES, TRUTH, np.stack([said()] * 24 + [said(*range(20))]))
+    assert compare_all([answers], method("classification", "f1_weighted"))[23].adjusted == 300 / (40 * 300 + 1)
+
+
+def test_bound_of_a_large_leaderboard_is_never_below_the_exact_test() -> None:
+    """Of accuracy, where the permutation test is McNemar's: discordant cases from 0:0 to 30:30."""
+    counts = np.array([(ahead, behind) for ahead in range(31) for behind in range(31)])
+    exact = np.array([exact_mcnemar(ahead, behind) for ahead, behind in counts.tolist()])
+    bound = never_below_exact(counts[:, 0] - counts[:, 1], counts.sum(axis=1))
+    assert (bound >= exact - 1e-15).all()
+    far = (exact > 1e-5) & (exact < 1e-3)
+    assert far.sum() > 20
+    assert (bound[far] <= 25 * exact[far]).all()  # Holm of 500 submissions asks for a factor of 124,750
+
+
+@pytest.mark.parametrize("metric", ["f1_weighted", "f1_macro", "precision_macro", "balanced_accuracy", "mcc", "kappa"])
+def test_bounds_of_other_metrics_against_the_permutation_test(metric: str) -> None:
+    """Slopes stand in for the metric itself, so the bound is held against tests by draws."""
+    random = np.random.default_rng(4)
+    truth = random.integers(0, 4, 300)
+    shares = np.linspace(0.99, 0.7, 12)
+    guessed = random.integers(0, 4, (12, 300))
+    said = np.where(random.random((12, 300)) < shares[:, np.newaxis], truth, guessed)
+    answers, of = Answers(tuple("abcd"), truth, said), method("classification", metric)
+    pairs = [(a, b) for a in range(12) for b in range(a)]
+    by_draws, bounds = of.p_values([answers], pairs), of.p_values([answers], pairs, of=100_000)
+    assert (bounds >= 0.9 * by_draws - 2e-4).all()
+    assert (bounds < 0.05).sum() > 20
+
+
+def test_many_pairs_at_once_are_those_of_single_pairs() -> None:
+    counts = np.random.default_rng(6).integers(0, 400, (300, 2))
+    p_values, chances = exact_mcnemars(counts), chances_reversed(counts)
+    for (ahead, behind), p_value, chance in zip(counts.tolist(), p_values, chances, strict=True):
+        assert p_value == pytest.approx(exact_mcnemar(ahead, behind), rel=1e-9)
+        assert chance == pytest.approx(chance_reversed(ahead, behind), rel=1e-9)
+
+
+def test_squared_distances_of_nearly_equal_rows() -> None:
+    """Where the matrix product loses all digits."""
+    rows = np.random.default_rng(7).random((5, 400)) + 1_000
+    rows[1] = rows[0]
+    rows[2] = rows[0]
+    rows[2, 7] += 1e-6
+    pairs = [(a, b) for a in range(5) for b in range(a)]
+    expected = [((rows[a] - rows[b]) ** 2).sum() for a, b in pairs]
+    assert squared_distances(rows, pairs) == pytest.approx(expected, rel=1e-9)
+    assert squared_distances(rows, [(0, 1)]).tolist() == [0]

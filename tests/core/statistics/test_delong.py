@@ -91,7 +91,7 @@ def test_constant_scores() -> None:
     assert interval.high > 0.6
     perfect, constant, same = truth, 0 * truth, 0 * truth + 1
     p_values = AUC.p_values([values(truth, perfect, constant, same)], [(0, 1), (1, 2)])
-    assert p_values == [1 / 10_001, pytest.approx(1)]
+    assert p_values.tolist() == [1 / 10_001, pytest.approx(1)]
 
 
 def test_p_values_are_uniform_without_a_difference() -> None:

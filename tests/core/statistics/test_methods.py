@@ -61,8 +61,8 @@ def test_every_metric_has_a_value_an_interval_and_a_test(kind: str, written: str
     assert 0 < different < 0.05
     assert same == 1
     assert of.test(1) == KINDS[kind][written.partition("(")[0]].test
-    redrawn = of.redrawn(two, 50, np.random.default_rng(2))
-    assert redrawn.shape == (2, 50)
+    redrawn = of.redrawer(two)(500, np.random.default_rng(2))
+    assert redrawn.shape == (2, 500)
     assert np.median(redrawn, axis=1) == pytest.approx(of.values(two), abs=0.3 * abs(value))
 
 

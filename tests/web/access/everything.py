@@ -139,7 +139,7 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "token": of.token.pk,
         "invitation": of.invitations.get(call.name),
         "code": of.secrets.challenge,
-        "phase": "Final" if call.name == "pages:leaderboard-phase" else 1,
+        "phase": "Final" if call.name in {"pages:leaderboard-phase", "pages:statistics-phase"} else 1,
         "kind": "public-data",
         "stage": "build",
         "index": 0,

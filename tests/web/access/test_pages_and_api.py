@@ -31,6 +31,8 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "leaderboard-csv": ("leaderboard",),
     "leaderboard-json": ("leaderboard",),
     "leaderboard-svg": ("leaderboard",),
+    "statistics-phase": ("statistics",),
+    "statistics-csv": ("statistics",),
     "dashboard-queue": ("dashboard",),
     "dashboard-announcements": ("challenge-announcements",),
     "dashboard-announcement": ("change-announcement",),

@@ -20,6 +20,10 @@ BOARDS = {
     "pages:leaderboard-json",
     "pages:leaderboard-svg",
     "api:leaderboard",
+    "pages:statistics",
+    "pages:statistics-phase",
+    "pages:statistics-csv",
+    "api:statistics",
 }
 OWN, ASKED_AGAIN, EVERYBODYS = "private, no-store", "private, no-cache", "no-cache"
 

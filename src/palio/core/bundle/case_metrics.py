@@ -136,8 +136,8 @@ def case_metric(kind: str, written: str) -> CaseMetric:
 
 
 def measured_columns(policy: StatisticsPolicy | None, columns: Sequence[Column], primary: Column) -> list[Column]:
-    """The columns with a metric, and the primary one in any case. Columns of single tasks have none."""
-    named = [column for column in columns if policy and column.task is None and policy.metric_of(column, primary)]
+    """The columns with a metric, those of single tasks among them, and the primary one in any case."""
+    named = [column for column in columns if policy and policy.metric_of(column, primary)]
     return named if primary in named else [primary, *named]
 
 

@@ -130,9 +130,10 @@ class StatisticsPolicy:
     group: str | None = None
 
     def metric_of(self, column: "Column", primary: "Column") -> str | None:
-        """The metric whose value the column shows; None if the bundle names none for it."""
-        named = dict(self.metrics).get(column.key)
-        return named or (self.metric or None if column.key == primary.key else None)
+        """The metric whose value the column shows; None if the bundle names none for it. That of a single task is the
+        metric of its column."""
+        key = column.key if column.task is None else column.key.rpartition("@")[0]
+        return dict(self.metrics).get(key) or (self.metric or None if key == primary.key else None)
 
 
 @dataclass(frozen=True)

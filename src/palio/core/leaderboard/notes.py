@@ -29,8 +29,8 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order
     if has_one_task and (first_two := pairs.get((0, 1))) and ranked[0].row.rank != ranked[1].row.rank:
         found += _order_of_first_two(ranked, first_two)
-    if statistics.frequencies:
-        often = percent(statistics.frequencies[0][0])
+    if statistics.frequencies is not None:
+        often = percent(float(statistics.frequencies[0][0]))
         found.append(
             f"If the cases were drawn again, {ranked[0].row.name} would rank first, by itself or tied, in {often} of "
             f"{REDRAWS:,} redraws."

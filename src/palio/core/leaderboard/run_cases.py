@@ -38,7 +38,7 @@ def run_statistics(
     """The statistics of these columns, each if it has a score.
 
     `tasks` are the indexes of the phase's tasks if it has several. Each then has a file of cases, and the score is the
-    mean over the tasks.
+    mean over the tasks. A column of a single task has the interval of that task's cases.
     """
     cases = _read(run_folder, policy, tasks)
     intervals, reasons, comparable = dict[str, Interval](), dict[str, str](), False
@@ -51,12 +51,27 @@ def run_statistics(
                 raise ValueError(metric)
             if isinstance(cases, str):
                 raise ValueError(cases)
-            _check(cases, metric, policy, column, scores[column.key], primary)
+            of_column = cases if column.task is None else (cases[tasks.index(column.task)],)
+            _check(of_column, metric, policy, column, scores[column.key], primary)
             comparable = comparable or column.key == primary.key
-            intervals[column.key] = score_interval(cases, metric)
+            intervals[column.key] = score_interval(of_column, metric)
         except ValueError as reason:
             reasons[column.key] = str(reason)
     return RunStatistics(intervals, reasons, None if isinstance(cases, str) or not comparable else cases)
+
+
+def comparable_cases(
+    run_folder: Path, policy: StatisticsPolicy, primary: Column, score: float, tasks: Sequence[int] = ()
+) -> tuple[SingleCases, ...] | None:
+    """The cases of each task behind the primary score; None if they cannot be used to compare runs."""
+    cases, metric = _read(run_folder, policy, tasks), primary_method(policy, primary)
+    if isinstance(cases, str) or metric is None:
+        return None
+    try:
+        _check(cases, metric, policy, primary, score, primary)
+    except ValueError:
+        return None
+    return cases
 
 
 def primary_method(policy: StatisticsPolicy | None, primary: Column) -> Method | None:

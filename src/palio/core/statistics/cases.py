@@ -8,11 +8,13 @@ Of the kind classification, a case has a true and a predicted class. Of all othe
 """
 
 import csv
+import hashlib
 import io
+import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +27,7 @@ from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 from palio.core.statistics.metrics import Codes, Floats
 
+_DIFFERENT = "the submissions were scored on different cases"
 LIMIT_BYTES = 64 * 1024**2
 _SHOWN = 20  # problems listed; the rest are counted
 _BOUNDED = {  # what no such measure can be, by the name of its column
@@ -70,51 +73,97 @@ class Measurements:
 SingleCases: TypeAlias = Cases | Measurements  # of one submission and one task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answers:
-    """The predictions of M submissions for the same n cases, as class numbers."""
+    """The predictions of M submissions for the same n cases, as class numbers; `digest` is that of the cases."""
 
     classes: tuple[str, ...]
     truth: Codes  # shape (n,)
     predictions: Codes  # shape (M, n)
+    digest: str = ""
 
     @classmethod
     def of(cls, cases: Sequence[Cases]) -> "Answers":
         """Classes are all that occur, sorted. Raises ValueError if files or true classes differ."""
         first = cases[0]
         if any((other.files, other.truths) != (first.files, first.truths) for other in cases):
-            raise ValueError("the submissions were scored on different cases")
+            raise ValueError(_DIFFERENT)
         classes = sorted({*first.truths}.union(*(one.predictions for one in cases)))
         number = {name: index for index, name in enumerate(classes)}
         truth = np.array([number[name] for name in first.truths], dtype=np.intp)
         predictions = np.array([[number[name] for name in one.predictions] for one in cases], dtype=np.intp)
-        return cls(tuple(classes), truth, predictions)
+        return cls(tuple(classes), truth, predictions, _digest(first.files, first.truths))
+
+    def joined(self, other: "Answers") -> "Answers":
+        """These submissions, then the others. Raises ValueError if their cases differ."""
+        if self.digest != other.digest:
+            raise ValueError(_DIFFERENT)
+        classes = sorted({*self.classes, *other.classes})
+        number = {name: index for index, name in enumerate(classes)}
+        own, new = (np.array([number[name] for name in each.classes], dtype=np.intp) for each in (self, other))
+        if len(classes) == len(self.classes):  # else all class numbers may change
+            return replace(self, predictions=np.concatenate([self.predictions, new[other.predictions]]))
+        predictions = np.concatenate([own[self.predictions], new[other.predictions]])
+        return Answers(tuple(classes), own[self.truth], predictions, self.digest)
+
+    def chosen(self, places: Sequence[int]) -> "Answers":
+        """Some of the submissions, by their places."""
+        if [*places] == [*range(self.submissions)]:
+            return self
+        return replace(self, predictions=self.predictions[[*places]])
 
     @property
     def cases(self) -> int:
         return len(self.truth)
 
+    @property
+    def submissions(self) -> int:
+        return len(self.predictions)
+
 
 @dataclass(frozen=True, eq=False)
 class Values:
-    """The numbers of M submissions for the same n cases; `units` numbers the groups, or the cases without groups."""
+    """The numbers of M submissions for the same n cases; `units` numbers the groups, or the cases without groups.
+
+    `digest` is that of the cases.
+    """
 
     labels: tuple[str, ...]
     values: Floats  # shape (M, n, columns)
     units: Codes  # shape (n,)
     has_groups: bool
     has_classes: bool  # the truth of a single label is 0 or 1, and both occur
+    digest: str = ""
 
     @classmethod
     def of(cls, cases: Sequence[Measurements]) -> "Values":
         """Raises ValueError if cases, groups, labels or truth differ."""
         first = cases[0]
         if not all(first.is_about_same_cases(other) for other in cases):
-            raise ValueError("the submissions were scored on different cases")
+            raise ValueError(_DIFFERENT)
         units = np.unique(first.groups, return_inverse=True)[1] if first.groups else np.arange(len(first.files))
         truth = first.values[:, 0]
         has_classes = first.has_truth and len(first.labels) == 1 and {*np.unique(truth)} == {0, 1}
-        return cls(first.labels, np.stack([one.values for one in cases]), units, bool(first.groups), has_classes)
+        shared = first.values[:, : len(first.labels) if first.has_truth else 0]
+        digest = _digest(first.files, first.groups, first.labels, [hashlib.sha256(shared.tobytes()).hexdigest()])
+        values = np.stack([one.values for one in cases])
+        return cls(first.labels, values, units, bool(first.groups), has_classes, digest)
+
+    def joined(self, other: "Values") -> "Values":
+        """These submissions, then the others. Raises ValueError if their cases differ."""
+        if self.digest != other.digest:
+            raise ValueError(_DIFFERENT)
+        return replace(self, values=np.concatenate([self.values, other.values]))
+
+    def chosen(self, places: Sequence[int]) -> "Values":
+        """Some of the submissions, by their places."""
+        if [*places] == [*range(self.submissions)]:
+            return self
+        return replace(self, values=self.values[[*places]])
+
+    @property
+    def submissions(self) -> int:
+        return len(self.values)
 
     @property
     def cases(self) -> int:
@@ -132,6 +181,25 @@ def compared(cases: Sequence[SingleCases]) -> Compared:
     """Of submissions of one kind. Raises ValueError if they were scored on different cases."""
     classified = [one for one in cases if isinstance(one, Cases)]
     return Answers.of(classified) if classified else Values.of([one for one in cases if isinstance(one, Measurements)])
+
+
+def joined(first: Sequence[Compared], second: Sequence[Compared]) -> list[Compared]:
+    """For each task the submissions of both. Raises ValueError if their cases differ."""
+    found: list[Compared] = []
+    for one, other in zip(first, second, strict=True):
+        if isinstance(one, Answers):
+            if not isinstance(other, Answers):
+                raise ValueError(_DIFFERENT)  # of another kind, since the challenge has changed
+            found.append(one.joined(other))
+        else:
+            if not isinstance(other, Values):
+                raise ValueError(_DIFFERENT)
+            found.append(one.joined(other))
+    return found
+
+
+def _digest(*parts: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def read_cases(path: Path) -> Cases:

@@ -97,25 +97,36 @@ def score_interval(area: float, positives: int, negatives: int, z: float) -> tup
 
 def _area(truth: NDArray[np.bool_], score: Floats, compared: Values) -> tuple[float, Floats]:
     """An AUC, and by how much each unit moves it, scaled so that the sum of squares is the variance."""
-    positive, negative = score[truth], score[~truth]
-    of_positive, of_negative = _placements(positive, negative), 1 - _placements(negative, positive)
-    area = float(of_positive.mean())
+    of_case = _placements(truth, score)
+    positives = int(truth.sum())
+    negatives = len(truth) - positives
+    area = float(of_case[truth].mean())
+    moves = of_case - area
     if not compared.has_groups:
-        moves = np.empty(len(score))
-        moves[truth] = (of_positive - area) / math.sqrt(len(positive) * (len(positive) - 1))
-        moves[~truth] = (of_negative - area) / math.sqrt(len(negative) * (len(negative) - 1))
+        weights = [1 / math.sqrt(negatives * (negatives - 1)), 1 / math.sqrt(positives * (positives - 1))]
+        moves *= np.where(truth, weights[1], weights[0])
         return area, moves
-    of_case = np.empty(len(score))
-    of_case[truth], of_case[~truth] = (of_positive - area) / len(positive), (of_negative - area) / len(negative)
+    moves /= np.where(truth, positives, negatives)
     units = compared.unit_count
     if units < 2:
         raise OneClassError("an interval needs cases of at least two groups")
-    of_unit = np.bincount(compared.units, of_case, units).astype(np.float64)
+    of_unit = np.bincount(compared.units, moves, units).astype(np.float64)
     return area, of_unit * math.sqrt(units / (units - 1))
 
 
-def _placements(scores: Floats, others: Floats) -> Floats:
-    """For each score the share of the others below it, ties counting half."""
-    ordered = np.sort(others)
-    below, not_above = (np.searchsorted(ordered, scores, side) for side in ("left", "right"))
-    return np.asarray((below + not_above) / (2 * len(others)))
+def _placements(truth: NDArray[np.bool_], score: Floats) -> Floats:
+    """For a positive case the share of negatives below it, for a negative one of positives above; ties count half.
+
+    By sorting the scores once (Sun & Xu 2014, IEEE Signal Process. Lett. 21:1389).
+    """
+    order = np.argsort(score)
+    ordered, is_positive = score[order], truth[order]
+    first = np.flatnonzero(np.diff(ordered, prepend=-math.inf) != 0)  # of each group of equal scores
+    group = np.repeat(np.arange(len(first)), np.diff(first, append=len(ordered)))
+    of_case = np.empty(len(score))
+    positives, negatives = (np.concatenate([[0], np.cumsum(each)]) for each in (is_positive, ~is_positive))
+    after = np.append(first[1:], len(ordered))
+    below, above = negatives[first] + negatives[after], 2 * positives[-1] - positives[first] - positives[after]
+    shares = np.where(is_positive, below[group] / (2 * negatives[-1]), above[group] / (2 * positives[-1]))
+    of_case[order] = shares
+    return of_case

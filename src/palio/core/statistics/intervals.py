@@ -3,16 +3,18 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from statistics import NormalDist
 
 import numpy as np
-from numpy.random import Generator
+from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
 from scipy import special
 
 from palio.core.statistics.cases import Values
 from palio.core.statistics.delong import Areas, logit_interval
 from palio.core.statistics.delong import score_interval as area_score_interval
-from palio.core.statistics.draws import SEED, batches, generator
+from palio.core.statistics.draws import SEED, batches, generator, redraw_counts
 from palio.core.statistics.metrics import Codes, Counts, Floats, Metric
 from palio.core.statistics.weighted import Weighted
 
@@ -22,6 +24,9 @@ MEAN_DRAWS = 10_000
 WEIGHTED_DRAWS = 4_000
 _FEW_CASES = 100
 _FEWEST_DRAWS = 0.9  # of all, that must have a value
+_FEW_VALUES = 20  # different values of cases, of which the bootstrap of a mean takes a few steps only
+_NEARLY_NORMAL = 0.3  # largest skewness and excess kurtosis of a bootstrap of a mean whose quantiles are expanded
+_GAMMA_DRAWS_KEPT = 1_000
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,10 @@ def mean_confusion_interval(
     seed: int = SEED,
 ) -> Interval:
     """The same for the mean of a metric over several tasks, each with a matrix, a function and draws of its own."""
-    random = generator(seed)
     tasks = [*zip(matrices, metrics, strict=True)]
-    values = np.mean([_confusion_draws(matrix, metric, draws, random) for matrix, metric in tasks], axis=0)
+    values = np.mean(
+        [_confusion_draws(matrix, metric, draws, (seed, task)) for task, (matrix, metric) in enumerate(tasks)], axis=0
+    )
     low, high = np.quantile(values, _tails(confidence))
     observed = float(np.mean([metric(Counts.of_matrix(matrix)) for matrix, metric in tasks]))
     return Interval(min(float(low), observed), max(float(high), observed))
@@ -114,7 +120,8 @@ def mean_interval(
 
     BCa is Efron's (1987, JASA 82:171). Units are drawn, so that cases that belong together stay together. Of several
     tasks, the interval is that of the mean over tasks, and each task is drawn by itself. `of_mean` is an increasing
-    function. Raises NoIntervalError for fewer than two units, and if all have the same mean.
+    function. Raises NoIntervalError for fewer than two units, and if all have the same mean. The percentiles of a
+    single task are computed without draws where that is more exact (`_expanded`).
     """
     if any(len(task.sums) < 2 for task in tasks):
         raise NoIntervalError("an interval needs at least two cases, or two groups")
@@ -123,7 +130,10 @@ def mean_interval(
         np.abs(of_task).max() > 1e-15 * (1 + abs(task.mean)) for of_task, task in zip(moves, tasks, strict=True)
     ):
         raise NoIntervalError("all cases have the same value, which tells nothing about other cases")
-    random, together = generator(seed), of_mean or np.asarray
+    together = of_mean or np.asarray
+    if len(tasks) == 1 and (ends := _expanded(tasks[0], moves[0], confidence)):
+        return Interval(*(float(together(np.asarray(end))) for end in ends))
+    random = generator(seed)
     means = np.mean([together(_bootstrap_means(task, draws, random)) for task in tasks], axis=0)
     observed = float(np.mean([together(np.asarray(task.mean)) for task in tasks]))
     tails = _tails(confidence)
@@ -193,21 +203,19 @@ def weighted_interval(
     return Interval(min(float(low), observed), max(float(high), observed))
 
 
-def redraw(task: Values, size: int, random: Generator) -> Floats:
+def redraw(task: Values, size: int, random: Generator) -> NDArray[np.float32]:
     """How often each case is drawn, of shape (size, n): cases that belong together are drawn together.
 
     Of a single label without groups, as many positive and as many negative cases are drawn as there are.
     """
     if task.has_classes and not task.has_groups:
         truth = task.values[0, :, 0] > 0
-        weights = np.empty((size, task.cases))
+        weights = np.empty((task.cases, size), dtype=np.float32)
         for stratum in (truth, ~truth):
-            cases = int(stratum.sum())
-            weights[:, stratum] = random.multinomial(cases, np.full(cases, 1 / cases), size)
-        return weights
-    units = task.unit_count
-    drawn = random.multinomial(units, np.full(units, 1 / units), size).astype(np.float64)
-    return drawn[:, task.units] if task.has_groups else drawn
+            weights[stratum] = redraw_counts(int(stratum.sum()), size, random)
+        return weights.T
+    drawn = redraw_counts(task.unit_count, size, random)
+    return (drawn[task.units] if task.has_groups else drawn).T
 
 
 def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> Floats:
@@ -215,19 +223,48 @@ def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> F
     return np.concatenate([metric(rows, redraw(task, size, random)) for size in batches(draws, 4 * task.cases)])
 
 
-def _confusion_draws(matrix: Floats, metric: Metric, draws: int, random: Generator) -> Floats:
+def _confusion_draws(matrix: Floats, metric: Metric, draws: int, seed: tuple[int, int]) -> Floats:
+    """The metric of `draws` matrices from the Dirichlet distribution, which is one of shares of independent gammas.
+
+    Metrics do not depend on the sum of the counts, so the gammas are not divided by theirs.
+    """
     matrix = (
         np.pad(matrix, (0, 1)) if len(matrix) == 1 else matrix
     )  # a single class can be confused with something else
     classes = len(matrix)
-    prior = np.full((classes, classes), 0.5 / (classes * (classes - 1)))
-    np.fill_diagonal(prior, 0.5 / classes)
-    shape = (-1, classes, classes)
-    values = [
-        metric(Counts.of_matrix(random.dirichlet((matrix + prior).ravel(), size).reshape(shape)))
-        for size in batches(draws, prior.size)
-    ]
-    return np.concatenate(values)
+    off, on = 0.5 / (classes * (classes - 1)), 0.5 / classes
+    empty, (of_rows, of_columns) = partial(_gammas, seed, shape=off, draws=draws), _empty_sums(seed, classes, draws)
+    right, true, predicted = np.empty((classes, draws)), of_rows.copy(), of_columns.copy()
+    for number in range(classes):
+        right[number] = _gammas(seed, number * classes + number, float(matrix[number, number]) + on, draws)
+    true += right
+    predicted += right
+    for row, column in zip(*np.nonzero(matrix * (1 - np.eye(classes))), strict=True):
+        cell = int(row * classes + column)
+        more = _gammas(seed, cell, float(matrix[row, column]) + off, draws) - empty(cell)
+        true[row] += more
+        predicted[column] += more
+    return metric(Counts(right.T, true.T, predicted.T))
+
+
+@lru_cache(8)
+def _empty_sums(seed: tuple[int, int], classes: int, draws: int) -> tuple[Floats, Floats]:
+    """The sums over rows and columns of the draws of all cells off the diagonal, when these are empty."""
+    of_rows, of_columns = np.zeros((classes, draws)), np.zeros((classes, draws))
+    for row, column in zip(*np.nonzero(1 - np.eye(classes)), strict=True):
+        drawn = _gammas(seed, int(row * classes + column), 0.5 / (classes * (classes - 1)), draws)
+        of_rows[row] += drawn
+        of_columns[column] += drawn
+    return of_rows, of_columns
+
+
+@lru_cache(_GAMMA_DRAWS_KEPT)
+def _gammas(seed: tuple[int, int], cell: int, shape: float, draws: int) -> Floats:
+    """Drawn once for all submissions with this count in this cell, which most of them share: zero off the diagonal.
+
+    They depend on nothing else, so a submission's interval does not depend on the others.
+    """
+    return Generator(PCG64([*seed, cell, round(2**32 * shape)])).standard_gamma(shape, draws)
 
 
 def _tails(confidence: float) -> tuple[float, float]:
@@ -236,10 +273,72 @@ def _tails(confidence: float) -> tuple[float, float]:
 
 def _bootstrap_means(task: Totals, draws: int, random: Generator) -> Floats:
     units, found = len(task.sums), []
+    values, often = np.unique(task.sums, return_counts=True)
+    if len(values) <= _FEW_VALUES and np.ptp(task.counts) == 0:
+        drawn = random.multinomial(units, often / units, draws)
+        return np.asarray(drawn @ values / task.counts.sum())
     for size in batches(draws, units):
         drawn = random.integers(0, units, (size, units))
         found.append(task.sums[drawn].sum(axis=1) / task.counts[drawn].sum(axis=1))
     return np.concatenate(found)
+
+
+def _expanded(task: Totals, moves: Floats, confidence: float) -> tuple[float, float] | None:
+    """The percentiles of the bootstrap of a mean, computed without draws; None if draws are better.
+
+    `moves` add up to zero: how much each unit moves the mean. A unit of more cases also moves the denominator, which
+    gives bias and some skewness.
+    """
+    units = len(moves)
+    if units < _FEW_CASES or len(np.unique(task.sums)) <= _FEW_VALUES:
+        return None
+    variance = float((moves**2).sum())
+    shared = float((moves * task.counts).sum() / task.counts.sum())  # covariance of the mean with its denominator
+    third = float((moves**3).sum()) - 6 * shared * variance
+    fourth = float((moves**4).sum()) - 3 * variance**2 / units
+    return _cornish_fisher(task.mean - shared, variance, third, fourth, confidence)
+
+
+def _cornish_fisher(
+    mean: float, variance: float, third: float, fourth: float, confidence: float
+) -> tuple[float, float] | None:
+    """The percentiles of a distribution from its first four cumulants; None if it is not nearly normal.
+
+    Hall 1992 (The Bootstrap and Edgeworth Expansion, 2.5 and 3.3). Of a bootstrap of n cases, the cumulants are known
+    exactly, and the error is of order n^-3/2, far below that of 10,000 draws. 60,000 cases take milliseconds.
+    """
+    spread = math.sqrt(variance)
+    skewness, excess = third / spread**3, fourth / variance**2
+    if abs(skewness) > _NEARLY_NORMAL or abs(excess) > _NEARLY_NORMAL:
+        return None
+
+    def end(tail: float) -> float:
+        z = NormalDist().inv_cdf(tail)
+        bent = (z * z - 1) * skewness / 6 + (z**3 - 3 * z) * excess / 24 - (2 * z**3 - 5 * z) * skewness**2 / 36
+        return mean + spread * (z + bent)
+
+    low, high = _tails(confidence)
+    return end(low), end(high)
+
+
+def stratified_mean_interval(task: Values, values: Floats, *, confidence: float = CONFIDENCE) -> Interval | None:
+    """The percentile bootstrap of a mean whose positive and negative cases are drawn by themselves, without draws.
+
+    None for fewer than 100 cases of either, for cases in groups, and where draws are better.
+    """
+    if not task.has_classes or task.has_groups or len(np.unique(values)) <= _FEW_VALUES:
+        return None
+    positive, cumulants = task.values[0, :, 0] > 0, np.zeros(3)
+    for stratum in (positive, ~positive):
+        cases = int(stratum.sum())
+        if cases < _FEW_CASES:
+            return None
+        moves = (values[stratum] - values[stratum].mean()) / task.cases
+        variance = (moves**2).sum()
+        cumulants += variance, (moves**3).sum(), (moves**4).sum() - 3 * variance**2 / cases
+    variance, third, fourth = map(float, cumulants)
+    ends = _cornish_fisher(float(values.mean()), variance, third, fourth, confidence) if variance > 0 else None
+    return Interval(*ends) if ends else None
 
 
 def _bca_tails(moves: Floats, means: Floats, observed: float, confidence: float) -> tuple[float, float]:

@@ -12,9 +12,10 @@ and returns shape (draws,). Means of values of single cases are also functions o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palio.core.bundle.case_metrics import WrittenMetric
 from palio.core.statistics.metrics import Floats
@@ -23,7 +24,8 @@ THRESHOLD = 0.5  # from which f1 takes a probability as a yes
 BINS = 10  # of equal width, for the calibration error
 _ROUNDING = 1e-9
 
-Weighted: TypeAlias = Callable[[Floats, Floats], Floats]
+Weights: TypeAlias = NDArray[np.floating[Any]]
+Weighted: TypeAlias = Callable[[Floats, Weights], Floats]
 PerCase: TypeAlias = Callable[[Floats], Floats]  # rows -> shape (n,)
 
 
@@ -68,7 +70,7 @@ def _of_probability(metric: WrittenMetric, labels: Sequence[str]) -> WeightedMet
         return _mean_of(lambda rows: np.mean([(rows[:, count + at] - rows[:, at]) ** 2 for at in chosen], axis=0))
     of_label = _OF_LABEL.get(metric.name) or partial(_sensitivity, specificity=metric.share)
 
-    def value(rows: Floats, weights: Floats) -> Floats:
+    def value(rows: Floats, weights: Weights) -> Floats:
         found = [of_label(rows[:, at], rows[:, count + at], weights) for at in chosen]
         return np.asarray(np.mean(found, axis=0))
 
@@ -76,7 +78,7 @@ def _of_probability(metric: WrittenMetric, labels: Sequence[str]) -> WeightedMet
 
 
 def _mean_of(per_case: PerCase, of_mean: Callable[[Floats], Floats] | None = None) -> WeightedMetric:
-    def value(rows: Floats, weights: Floats) -> Floats:
+    def value(rows: Floats, weights: Weights) -> Floats:
         mean = weights @ per_case(rows) / weights.sum(axis=1)
         return of_mean(mean) if of_mean else np.asarray(mean)
 
@@ -94,7 +96,7 @@ class _Curve:
     negative: Floats
 
     @classmethod
-    def of(cls, truth: Floats, score: Floats, weights: Floats) -> "_Curve":
+    def of(cls, truth: Floats, score: Floats, weights: Weights) -> "_Curve":
         order = np.argsort(-score, kind="stable")
         last = np.flatnonzero(np.diff(score[order], append=np.inf))  # of each group of equal scores
         positive = np.cumsum(weights[:, order] * truth[order], axis=1)[:, last]
@@ -111,7 +113,7 @@ class _Curve:
         return _ratio(self.negative, self.negative[:, -1:])
 
 
-def _area(truth: Floats, score: Floats, weights: Floats) -> Floats:
+def _area(truth: Floats, score: Floats, weights: Weights) -> Floats:
     """The area under the ROC curve, by trapezoids: ties count half."""
     curve = _Curve.of(truth, score, weights)
     sensitivity, false_alarms = curve.sensitivity, curve.false_alarms
@@ -119,33 +121,33 @@ def _area(truth: Floats, score: Floats, weights: Floats) -> Floats:
     return np.asarray((np.diff(false_alarms, axis=1, prepend=0) * middle).sum(axis=1))
 
 
-def _average_precision(truth: Floats, score: Floats, weights: Floats) -> Floats:
+def _average_precision(truth: Floats, score: Floats, weights: Weights) -> Floats:
     """The sum over thresholds of precision times gained recall, as in scikit-learn."""
     curve = _Curve.of(truth, score, weights)
     precision = _ratio(curve.positive, curve.positive + curve.negative, empty=0)
     return np.asarray((np.diff(curve.sensitivity, axis=1, prepend=0) * precision).sum(axis=1))
 
 
-def _sensitivity(truth: Floats, score: Floats, weights: Floats, *, specificity: float) -> Floats:
+def _sensitivity(truth: Floats, score: Floats, weights: Weights, *, specificity: float) -> Floats:
     """The largest sensitivity of any threshold with at least this specificity; 0 if only "never" has it."""
     curve = _Curve.of(truth, score, weights)
     allowed = curve.false_alarms <= 1 - specificity + _ROUNDING
     return np.asarray(np.where(allowed, curve.sensitivity, 0 * curve.sensitivity).max(axis=1))
 
 
-def _f1(truth: Floats, score: Floats, weights: Floats) -> Floats:
+def _f1(truth: Floats, score: Floats, weights: Weights) -> Floats:
     said = (score >= THRESHOLD).astype(np.float64)
     return _ratio(2 * (weights @ (truth * said)), weights @ (truth + said), empty=0)
 
 
-def _calibration_error(truth: Floats, score: Floats, weights: Floats) -> Floats:
+def _calibration_error(truth: Floats, score: Floats, weights: Weights) -> Floats:
     """The expected calibration error: over bins of the score, the mean distance of score and share of positives."""
     bins = np.minimum((score * BINS).astype(np.intp), BINS - 1)
     of_bin = (truth - score)[:, np.newaxis] * np.eye(BINS)[bins]
     return np.asarray(np.abs(weights @ of_bin).sum(axis=1) / weights.sum(axis=1))
 
 
-_OF_LABEL: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {
+_OF_LABEL: dict[str, Callable[[Floats, Floats, Weights], Floats]] = {
     "auc": _area,
     "average_precision": _average_precision,
     "f1": _f1,
@@ -164,14 +166,14 @@ def _squared_error(rows: Floats) -> Floats:
     return np.asarray((rows[:, 1] - rows[:, 0]) ** 2)
 
 
-def _determination(rows: Floats, weights: Floats) -> Floats:
+def _determination(rows: Floats, weights: Weights) -> Floats:
     """The coefficient of determination. The truth is centered first, so that no digits are lost."""
     truth, total = rows[:, 0] - rows[:, 0].mean(), weights.sum(axis=1)
     spread = weights @ truth**2 - (weights @ truth) ** 2 / total
     return 1 - _ratio(weights @ _squared_error(rows), spread)
 
 
-def _median(values: Floats, weights: Floats) -> Floats:
+def _median(values: Floats, weights: Weights) -> Floats:
     order = np.argsort(values)
     below, total = np.cumsum(weights[:, order], axis=1), weights.sum(axis=1, keepdims=True)
     low = (below < (total + 1) // 2).sum(axis=1)

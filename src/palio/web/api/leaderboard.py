@@ -8,6 +8,7 @@ from ninja import Router, Schema
 
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
+from palio.web.leaderboard.robustness import robustness
 from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge
 
@@ -88,6 +89,69 @@ def leaderboard(
     response = unchanged or HttpResponse(wanted.json(), "application/json; charset=utf-8")
     response["ETag"] = etag
     return private(response)
+
+
+class RobustRowOut(Schema):
+    """`redraws` says how often the team had `first_rank`, the rank after it, and so on, if the cases were drawn again.
+
+    `better_than` are the teams that it is significantly better than. `ranks` are by the key of the column, and
+    `by_case` by the mean of the ranks in each case. `chance_next_is_better` is about the next row.
+    """
+
+    team: str
+    rank: int
+    rank_range: tuple[int, int] | None
+    better_than: list[str]
+    chance_next_is_better: float | None
+    ranks: dict[str, int | None]
+    first_rank: int
+    redraws: list[int]
+
+
+class AgreementOut(Schema):
+    first: str
+    second: str
+    tau: float | None  # Kendall's tau-b
+
+
+class StatisticsOut(Schema):
+    """`rows` is empty if nothing is known, for example because the scores are hidden, and `reason` may say why."""
+
+    challenge: str
+    phase: str
+    leaderboard: str
+    cases: int | None
+    test: str | None
+    redraws: int | None
+    reason: str
+    rows: list[RobustRowOut]
+    agreement: list[AgreementOut]
+
+
+@router.get("/challenges/{challenge}/statistics", response=StatisticsOut, url_name="statistics")
+def statistics(
+    request: Request[Challenge],
+    challenge: str,
+    response: HttpResponse,
+    phase: str | None = None,
+    leaderboard: str | None = None,
+) -> dict[str, object]:
+    """How robust the order of a leaderboard is: significant differences, ranks if the cases were drawn again, and
+    Kendall's tau between the rankings by each column. The defaults are those of the leaderboard."""
+    wanted = leaderboard_request(request, phase)
+    found = robustness(wanted)
+    private(response)
+    return {
+        "challenge": wanted.challenge.slug,
+        "phase": wanted.phase.name,
+        "leaderboard": wanted.board.key,
+        "cases": found.cases if found else None,
+        "test": found.details.test if found else None,
+        "redraws": found.details.draws if found else None,
+        "reason": "" if found else wanted.snapshot.statistics.no_ranges,
+        "rows": found.as_json() if found else [],
+        "agreement": [{"first": a.key, "second": b.key, "tau": tau} for a, b, tau in found.taus] if found else [],
+    }
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")

@@ -46,6 +46,11 @@ class Folders:
         return self.root / "inputs"
 
     @property
+    def statistics(self) -> Path:
+        """What was computed for leaderboards, kept for the next submission; safe to remove."""
+        return self.root / "statistics"
+
+    @property
     def static(self) -> Path:
         """Static files of the pages, collected at the start."""
         return self.root / "static"
@@ -69,6 +74,7 @@ class Folders:
             self.uploads,
             self.runs,
             self.inputs,
+            self.statistics,
             self.static,
         ):
             folder.mkdir(parents=True, exist_ok=True)

@@ -9,12 +9,16 @@ from palio.core.bundle.case_metrics import MCNEMAR, PAIRED_DELONG, PERMUTATION, 
 from palio.core.bundle.model import Column, StatisticsPolicy
 
 if TYPE_CHECKING:
+    from palio.core.leaderboard.rank_details import RankDetails
     from palio.core.leaderboard.run_cases import RunStatistics
+    from palio.core.statistics.methods import Method
+    from palio.core.statistics.summary import RankStatistics
 
 # For more teams, no rank ranges: comparing all pairs would take too long.
-MOST_RANGED_BY = {MCNEMAR: 500, PAIRED_DELONG: 200, SIGN_FLIPS: 60, PERMUTATION: 25}
+MOST_RANGED_BY = {MCNEMAR: 500, PAIRED_DELONG: 500, SIGN_FLIPS: 500, PERMUTATION: 500}
 MOST_RANGED = max(MOST_RANGED_BY.values())
 MOST_RANGED_BY_SORTING = 12  # where each draw of a permutation test goes through all cases in the order of their scores
+NOTHING_TO_COMPARE = "Fewer than two submissions have single cases to compare."
 _NICE = 10  # everything else on the machine goes first
 
 
@@ -51,27 +55,86 @@ def rank_ranges(
     policy: dict[str, Any],
     primary: dict[str, Any],
     tasks: Sequence[int] = (),
+    kept: str = "",
+    settings: str = "",
 ) -> dict[str, Any]:
-    """{ranges, cases, reason} for attempts with their primary scores, best first. Only cases of `usable` are read."""
+    """{ranges, cases, reason, details} for attempts with their primary scores, best first.
+
+    Only cases of `usable` are read, and only if they are not in the file `kept`, which has what was computed before
+    with these `settings` and is written again.
+    """
     from palio.core.leaderboard.run_cases import primary_method
-    from palio.core.statistics.summary import RankStatistics, rank_statistics
 
     os.nice(_NICE)
-    key: str = primary["key"]
-    method = primary_method(_policy(policy), _column(primary))
+    of_policy, of_primary = _policy(policy), _column(primary)
+    method = primary_method(of_policy, of_primary)
     test = method.test(len(tasks) or 1) if method else MCNEMAR
     most = MOST_RANGED_BY[test]
     if test == PERMUTATION and policy["kind"] != "classification":
         most = MOST_RANGED_BY_SORTING
+    nothing: dict[str, Any] = {"ranges": {}, "cases": None, "details": {}}
     if len(scores) > most:
-        found = RankStatistics(reason=too_many(most))
-    else:
-        of_usable = {attempt: {key: scores[attempt]} for attempt in usable}
-        read = {each: found.cases for each, found in _statistics(runs, of_usable, policy, [primary], key, tasks)}
-        cases = [read.get(attempt) for attempt in scores]
-        found = rank_statistics([*scores.values()], cases, method, descending=primary["descending"])
+        return nothing | {"reason": too_many(most)}
+    if method is None:
+        return nothing | {"reason": NOTHING_TO_COMPARE}
+    try:
+        found, details = _ranked(runs, scores, usable, of_policy, of_primary, method, tasks, kept, settings)
+    except ValueError as reason:
+        return nothing | {"reason": f"The submissions cannot be compared: {reason}."}
     ranges = dict(zip(scores, found.ranges, strict=True)) if found.ranges else {}
-    return {"ranges": ranges, "cases": found.cases, "reason": found.reason}
+    return {
+        "ranges": ranges,
+        "cases": found.cases,
+        "reason": found.reason,
+        "details": details.as_json() if details else {},
+    }
+
+
+def _ranked(
+    runs: str,
+    scores: Mapping[str, float],
+    usable: Sequence[str],
+    policy: StatisticsPolicy,
+    primary: Column,
+    method: "Method",
+    tasks: Sequence[int],
+    kept: str,
+    settings: str,
+) -> "tuple[RankStatistics, RankDetails | None]":
+    from palio.core.leaderboard.rank_details import rank_details
+    from palio.core.leaderboard.run_cases import comparable_cases
+    from palio.core.statistics.agreement import ranks_by_case
+    from palio.core.statistics.kept import load, save, updated
+    from palio.core.statistics.ranks import REDRAWS
+    from palio.core.statistics.summary import RankStatistics
+
+    before = load(Path(kept)) if kept else None
+    known = {*before.labels} if before and before.settings == settings else set()
+    new = {
+        attempt: comparable_cases(Path(runs) / attempt, policy, primary, scores[attempt], tasks)
+        for attempt in usable
+        if attempt not in known
+    }
+    cases = {attempt: read for attempt, read in new.items() if read is not None}
+    compared = [attempt for attempt in scores if attempt in cases or (attempt in known and attempt in {*usable})]
+    if len(compared) < 2:
+        return RankStatistics(reason=NOTHING_TO_COMPARE), None
+    state = updated(
+        before,
+        compared,
+        lambda attempts: [cases[attempt] for attempt in attempts],
+        method,
+        settings,
+        descending=primary.descending,
+    )
+    if kept:
+        save(state, Path(kept))
+    place = {attempt: number for number, attempt in enumerate(scores)}
+    places = [place[attempt] for attempt in compared]
+    found = state.statistics([*scores.values()], places, method, descending=primary.descending)
+    by_case = ranks_by_case(state.tasks, method, descending=primary.descending)
+    better_first = [score if primary.descending else -score for score in scores.values()]
+    return found, rank_details([*scores], better_first, found, by_case, REDRAWS)
 
 
 def too_many(most: int) -> str:

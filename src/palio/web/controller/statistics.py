@@ -9,11 +9,13 @@ Files that scoring programs wrote are read only in child processes with limits. 
 no interval; the others have theirs. Not covered: an interval of an attempt that is not ranked.
 """
 
+import hashlib
+import json
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.db import connections, transaction
@@ -43,6 +45,7 @@ LOOK_S = 0.5  # between looks for changes
 RETRY_S = 60.0  # after a failure, such as a machine without memory
 AT_A_TIME = 50  # attempts in a child process
 BOUNDS = Bounds(time_s=600, memory_bytes=4 * GIB)
+KEPT_BYTES = GIB  # what is kept of a leaderboard for the next submission
 
 log = logging.getLogger("palio.controller")
 
@@ -61,7 +64,7 @@ class StatisticsUpdate:
     """`look` is called by the loop. `start` runs what takes time; another one than `in_thread` is for tests."""
 
     def __init__(self, folders: Folders, start: Callable[[Callable[[], None]], None] = in_thread) -> None:
-        self._runs, self._start = str(folders.runs), start
+        self._runs, self._kept, self._start = str(folders.runs), folders.statistics, start
         self._complete: dict[int, tuple[int, int | None]] = {}  # the revision of each challenge
         self._not_before: dict[int, float] = {}
         self._entries: dict[tuple[int, str], list[Entry]] = {}  # last read, which makes reading faster
@@ -130,9 +133,9 @@ class StatisticsUpdate:
             stored.intervals |= self._intervals(some, policy, measured, primary, tasks)
             _store(stored)
         if scores and stored.ranked != (ranked := ranking_digest(settings, scores)):
-            found = self._ranges(scores, stored.intervals, policy, primary, tasks)
+            found = self._ranges(scores, stored, policy, primary, tasks)
             stored.ranked, stored.ranges, stored.cases = ranked, found["ranges"], found["cases"]
-            stored.no_ranges = found["reason"]
+            stored.no_ranges, stored.details = found["reason"], found["details"]
             _store(stored)
 
     def _intervals(
@@ -165,21 +168,25 @@ class StatisticsUpdate:
     def _ranges(
         self,
         scores: Mapping[str, float],
-        intervals: Mapping[str, Any],
+        stored: LeaderboardStatistics,
         policy: StatisticsPolicy,
         primary: Column,
         tasks: Sequence[int],
     ) -> dict[str, Any]:
+        nothing: dict[str, Any] = {"ranges": {}, "cases": None, "details": {}}
         if not 1 < len(scores) <= MOST_RANGED:
-            return {"ranges": {}, "cases": None, "reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
-        usable = [attempt for attempt in scores if intervals[attempt][primary.key].get("comparable")]
+            return nothing | {"reason": too_many(MOST_RANGED) if len(scores) > 1 else ""}
+        usable = [attempt for attempt in scores if stored.intervals[attempt][primary.key].get("comparable")]
+        of_board = hashlib.sha256(json.dumps([stored.challenge_id, stored.phase, stored.leaderboard]).encode())
+        kept = self._kept / f"{of_board.hexdigest()[:32]}.kept"
+        given = (scores, usable, asdict(policy), asdict(primary), tasks, str(kept), stored.settings)
         try:
             found: dict[str, Any] = call_bounded(
-                rank_ranges, self._runs, scores, usable, asdict(policy), asdict(primary), tasks, bounds=BOUNDS
+                rank_ranges, self._runs, *given, bounds=replace(BOUNDS, file_bytes=KEPT_BYTES)
             )
         except BoundsError as limit:
             log.warning("Computing rank ranges exceeded the limits: %s", limit)
-            return {"ranges": {}, "cases": None, "reason": "Computing the rank ranges exceeded the limits."}
+            return nothing | {"reason": "Computing the rank ranges exceeded the limits."}
         return found
 
 

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field
 
 from palio.core.bundle.case_metrics import interval_methods, measured_columns
 from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
+from palio.core.leaderboard.rank_details import RankDetails
 from palio.core.leaderboard.ranking import Row
 from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge, LeaderboardStatistics
 
-VERSION = 2  # of what is stored and how it is computed; another one is computed again
+VERSION = 3  # of what is stored and how it is computed; another one is computed again
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
     if policy is None or not scores:
         return Statistics()
     measured = measured_columns(policy, shown_columns(board, phase), primary)
-    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
+    of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
+    stored = LeaderboardStatistics.objects.filter(**of).defer("details").first()
     if stored is None or stored.settings != settings_digest(policy, measured, primary, task_indexes(phase)):
         return Statistics()
     intervals = {
@@ -60,6 +62,19 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
         return Statistics(intervals, methods=methods)
     ranges = {attempt: (first, last) for attempt, (first, last) in stored.ranges.items()}
     return Statistics(intervals, ranges, stored.no_ranges, stored.cases, methods)
+
+
+def read_details(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> RankDetails | None:
+    """How robust the order is, if that is known of exactly these rows, which are those of the whole leaderboard."""
+    policy, primary, scores = phase.rules.statistics, board.primary, ranked_scores(rows, board.primary)
+    if policy is None or not scores:
+        return None
+    stored = LeaderboardStatistics.objects.filter(challenge=challenge, phase=phase.name, leaderboard=board.key).first()
+    measured = measured_columns(policy, shown_columns(board, phase), primary)
+    settings = settings_digest(policy, measured, primary, task_indexes(phase))
+    if stored is None or not stored.details or stored.ranked != ranking_digest(settings, scores):
+        return None
+    return RankDetails.from_json(stored.details)
 
 
 def measured_scores(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, dict[str, float]]:

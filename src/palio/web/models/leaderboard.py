@@ -21,6 +21,7 @@ class LeaderboardStatistics(models.Model):
     ranges = models.JSONField(default=dict)  # {attempt: [first, last]}
     no_ranges = models.TextField(blank=True)  # why there are none, for everybody
     cases = models.PositiveIntegerField(null=True)
+    details = models.JSONField(default=dict)  # core.leaderboard.rank_details; empty if there are none
     computed = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -29,7 +29,8 @@ from palio.core.submission.fact_sheet import answer_text
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.formats import interval_ends, interval_names, keys_with_intervals
 from palio.web.leaderboard.leaderboard import read_leaderboard
-from palio.web.leaderboard.statistics import read_statistics
+from palio.web.leaderboard.robustness import Robustness
+from palio.web.leaderboard.statistics import read_details, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Membership
 from palio.web.queries.dashboard_submissions import latest_attempts
@@ -89,6 +90,8 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
                 for row in leaderboard.rows
             )
             yield f"{name}.csv", csv_blocks(header, rows), 0
+            if details := read_details(challenge, phase, board, leaderboard.rows):
+                yield f"{name}-statistics.csv", [Robustness.of(leaderboard, details, statistics).csv()], 0
     yield "teams.csv", csv_blocks(_TEAMS, _teams(challenge)), 0
     yield "events.csv", csv_blocks(_EVENTS, _events(challenge)), 0
     yield "versions.csv", csv_blocks(_VERSIONS, _versions(challenge)), 0
