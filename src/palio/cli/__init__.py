@@ -12,6 +12,7 @@ import click
 from palio import __version__
 from palio.cli import rendering
 from palio.cli.check import check
+from palio.cli.compare import compare
 from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
@@ -50,7 +51,7 @@ def palio() -> None:
 
 
 for _command in (
-    *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
+    *(demo, doctor, new, data, train, pack, run, score, leaderboard, compare, check, verify),
     *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
     *(publish, export, schema),

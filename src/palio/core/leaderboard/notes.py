@@ -5,6 +5,7 @@ from itertools import groupby, pairwise
 
 from palio.core.bundle.model import Column
 from palio.core.errors import counted
+from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
 from palio.core.statistics.comparisons import Comparison, chance_reversed
 from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
@@ -91,12 +92,3 @@ def _missing(leaderboard: RunLeaderboard, column: Column) -> list[str]:
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def percent(share: float) -> str:
-    """`31 %`; a share that is neither 0 nor 1 is never shown as 0 % or 100 %."""
-    if 0 < share < 0.01:
-        return "less than 1 %"
-    if 0.99 < share < 1:
-        return "more than 99 %"
-    return f"{share:.0%}".replace("%", " %")

@@ -40,8 +40,33 @@ def run_statistics(
     `tasks` are the indexes of the phase's tasks if it has several. Each then has a file of cases, and the score is the
     mean over the tasks.
     """
-    cases = _read(run_folder, policy, tasks)
-    intervals, reasons, comparable = dict[str, Interval](), dict[str, str](), False
+    cases, reasons = checked_cases(run_folder, policy, columns, primary, scores, tasks)
+    intervals = dict[str, Interval]()
+    comparable = cases is not None and primary.key in scores and primary.key not in reasons
+    for column in columns:
+        metric = _metric(policy, column, primary)
+        if cases is None or column.key not in scores or column.key in reasons or isinstance(metric, str):
+            continue
+        try:
+            intervals[column.key] = score_interval(cases, metric)
+        except ValueError as reason:
+            reasons[column.key] = str(reason)
+    return RunStatistics(intervals, reasons, cases if comparable else None)
+
+
+def checked_cases(
+    run_folder: Path,
+    policy: StatisticsPolicy | None,
+    columns: Sequence[Column],
+    primary: Column,
+    scores: Mapping[str, float],
+    tasks: Sequence[int] = (),
+) -> tuple[tuple[SingleCases, ...] | None, dict[str, str]]:
+    """The cases of each task, None if they cannot be used; and a clause for each column that they do not give.
+
+    Arguments are those of `run_statistics`.
+    """
+    cases, reasons = _read(run_folder, policy, tasks), dict[str, str]()
     for column in columns:
         if column.key not in scores:
             continue
@@ -52,11 +77,9 @@ def run_statistics(
             if isinstance(cases, str):
                 raise ValueError(cases)
             _check(cases, metric, policy, column, scores[column.key], primary)
-            comparable = comparable or column.key == primary.key
-            intervals[column.key] = score_interval(cases, metric)
         except ValueError as reason:
             reasons[column.key] = str(reason)
-    return RunStatistics(intervals, reasons, None if isinstance(cases, str) or not comparable else cases)
+    return None if isinstance(cases, str) else cases, reasons
 
 
 def primary_method(policy: StatisticsPolicy | None, primary: Column) -> Method | None:
