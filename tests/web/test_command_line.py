@@ -282,6 +282,19 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
 
 
+def test_compare(palio: Terminal, world: World, tmp_path: Path) -> None:
+    policy = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "measured", palio=policy))
+    for team, wrong in ((world.team, [0]), (world.rivals, [5, 6])):
+        team.challenge.refresh_from_db()
+        add_submission(team, scores=scores(1 - len(wrong) / 600), wrong=wrong)
+    said = palio("compare", "Blobs", "Carolingians", "-c", "mednist")
+    assert said.exit_code == 0
+    assert "Of 600 cases, only Blobs has 2 right, and only Carolingians 1." in said.out
+    refused = palio("compare", "Blobs", "Nobody", "-c", "mednist")
+    assert (refused.exit_code, "“Nobody” is not on this leaderboard" in refused.err) == (2, True)
+
+
 def test_submit_with_answers(palio: Terminal, world: World, packed: Path, tmp_path: Path) -> None:
     sheet = (
         'fact_sheet:\n  method: {type: text, is_required: "true"}\n  size: {type: select, selection: [small, large]}\n'

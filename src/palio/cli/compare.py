@@ -61,7 +61,7 @@ def _of_runs(a: Path, b: Path, board: str | None) -> dict[str, Any]:
 
 
 def _as_json(found: "RunComparison") -> dict[str, Any]:
-    from palio.core.leaderboard.comparison_texts import as_json
+    from palio.core.leaderboard.comparison_texts import numbers, with_sentences
 
     return {
         "challenge": found.lock.bundle.title,
@@ -70,7 +70,7 @@ def _as_json(found: "RunComparison") -> dict[str, Any]:
         "a": {"name": found.name_a, "run_folder": str(found.a.folder)},
         "b": {"name": found.name_b, "run_folder": str(found.b.folder)},
         "primary": found.primary.key,
-        "columns": as_json(found.columns, found.name_a, found.name_b),
+        "columns": with_sentences(numbers(found.columns), found.name_a, found.name_b),
     }
 
 

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 SIGNIFICANT = 0.05
 
 
-def as_json(columns: "Sequence[ComparedColumn]", a: str, b: str) -> list[dict[str, Any]]:
-    """One object for each column, with sentences that name the two."""
-    found = [_column(each.column, each.difference, each.reason) for each in columns]
-    return [column | {"sentences": sentences(column, a, b)} for column in found]
+def numbers(columns: "Sequence[ComparedColumn]") -> list[dict[str, Any]]:
+    """One object for each column."""
+    return [_column(each.column, each.difference, each.reason) for each in columns]
+
+
+def with_sentences(columns: Sequence[Mapping[str, Any]], a: str, b: str) -> list[dict[str, Any]]:
+    """Objects of `numbers`, each with sentences that name the two."""
+    return [{**column, "sentences": sentences(column, a, b)} for column in columns]
 
 
 def _column(column: Column, found: "Difference | None", reason: str) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def _column(column: Column, found: "Difference | None", reason: str) -> dict[str
 
 
 def sentences(column: Mapping[str, Any], a: str, b: str) -> list[str]:
-    """What the numbers of one column say; `column` is an object of `as_json`."""
+    """What the numbers of one column say; `column` is an object of `numbers`."""
     if column["p_value"] is None:
         return [f"Not compared: {column['no_interval']}."]
     found = []

@@ -137,6 +137,7 @@ RULES: Mapping[str, Rule] = {
     "leaderboard": Rule(
         ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json", "leaderboard-svg")
     ),
+    "compare": Rule(ANYONE, of="challenge"),  # what it shows depends on leaderboard.visibility
     "leaderboard-history": Rule(PARTICIPANT, of="challenge"),
     # -- the organizer dashboard
     "dashboard": Rule(VIEWER, of="challenge", names=("dashboard-queue", "dashboard-disk")),

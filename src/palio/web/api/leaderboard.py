@@ -1,6 +1,7 @@
 """The leaderboard, and a team's own scores over time."""
 
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
@@ -10,6 +11,7 @@ from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
 from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge
+from palio.web.queries.compare import chosen, comparison
 
 router = Router(tags=["leaderboard"])
 
@@ -64,6 +66,47 @@ class LeaderboardOut(Schema):
     rows: list[RowOut]
 
 
+class ComparedOut(Schema):
+    """A row of the leaderboard; `row` names it in addresses."""
+
+    name: str
+    row: str
+    rank: str
+
+
+class ComparedColumnOut(Schema):
+    """A column of both. Where they were not compared, `no_interval` says why, and the numbers are null. `only_a` counts
+    the cases that only A has right. `p_value` is not adjusted for other comparisons."""
+
+    key: str
+    title: str
+    descending: bool
+    precision: int
+    cases: int | None
+    a: float | None
+    b: float | None
+    difference: float | None  # of A minus B
+    interval: tuple[float, float] | None  # 95 % interval of the difference
+    interval_method: str | None
+    no_interval: str | None
+    p_value: float | None
+    test: str | None
+    only_a: int | None
+    only_b: int | None
+    chance_reversed: float | None  # that the one with the worse score is the better one
+    sentences: list[str]
+
+
+class ComparisonOut(Schema):
+    challenge: str
+    phase: str
+    leaderboard: str
+    primary: str | None
+    a: ComparedOut
+    b: ComparedOut
+    columns: list[ComparedColumnOut]
+
+
 class EntryOut(Schema):
     submission: str
     created: datetime
@@ -88,6 +131,21 @@ def leaderboard(
     response = unchanged or HttpResponse(wanted.json(), "application/json; charset=utf-8")
     response["ETag"] = etag
     return private(response)
+
+
+@router.get("/challenges/{challenge}/compare", response=ComparisonOut, url_name="compare")
+def compare(
+    request: Request[Challenge],
+    challenge: str,
+    a: str,
+    b: str,
+    phase: str | None = None,
+    leaderboard: str | None = None,
+) -> dict[str, Any]:
+    """Compare two submissions of a phase on the same cases. `a` and `b` are names of teams on the leaderboard, keys of
+    its rows, or ids of scored submissions that you can see."""
+    wanted = leaderboard_request(request, phase)
+    return comparison(wanted, chosen(wanted, a), chosen(wanted, b))
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")

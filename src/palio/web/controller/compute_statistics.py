@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palio.core.bundle.case_metrics import MCNEMAR, PAIRED_DELONG, PERMUTATION, SIGN_FLIPS
-from palio.core.bundle.model import Column, StatisticsPolicy
+from palio.web.leaderboard.child_arguments import column_of, policy_of
 
 if TYPE_CHECKING:
     from palio.core.leaderboard.run_cases import RunStatistics
@@ -58,7 +58,7 @@ def rank_ranges(
 
     os.nice(_NICE)
     key: str = primary["key"]
-    method = primary_method(_policy(policy), _column(primary))
+    method = primary_method(policy_of(policy), column_of(primary))
     test = method.test(len(tasks) or 1) if method else MCNEMAR
     most = MOST_RANGED_BY[test]
     if test == PERMUTATION and policy["kind"] != "classification":
@@ -88,18 +88,7 @@ def _statistics(
 ) -> "Iterator[tuple[str, RunStatistics]]":
     from palio.core.leaderboard.run_cases import run_statistics  # numpy takes a while
 
-    of = {column["key"]: _column(column) for column in columns}
+    of = {column["key"]: column_of(column) for column in columns}
     for attempt, scored in scores.items():
         folder = Path(runs) / attempt
-        yield attempt, run_statistics(folder, _policy(policy), [*of.values()], of[primary], scored, tasks)
-
-
-# Arguments of a child process are JSON, which has no tuples.
-
-
-def _policy(policy: dict[str, Any]) -> StatisticsPolicy:
-    return StatisticsPolicy(**policy | {"metrics": tuple((key, metric) for key, metric in policy["metrics"])})
-
-
-def _column(column: dict[str, Any]) -> Column:
-    return Column(**column | {name: tuple(column[name]) for name in ("computation_keys", "computation_weights")})
+        yield attempt, run_statistics(folder, policy_of(policy), [*of.values()], of[primary], scored, tasks)

@@ -55,6 +55,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "headings": _headings(wanted),
         "team": wanted.team,
         "history": history,
+        "can_compare": len(found.leaderboard.rows) > 1 and bool(found.statistics.intervals),
         "dots": dots_html(history) if history else "",
         "query": urlencode({"phase": wanted.phase.name, **_named(wanted.board), "sort": wanted.sort}),
     }
