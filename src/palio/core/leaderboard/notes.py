@@ -7,6 +7,7 @@ from palio.core.bundle.model import Column
 from palio.core.errors import counted
 from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
+from palio.core.leaderboard.standing import standing, worth_text
 from palio.core.statistics.comparisons import Comparison, chance_reversed
 from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
 
@@ -24,7 +25,11 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     if not statistics.comparisons:
         return ["The runs could not be compared with each other, so their order may be chance."]
     pairs = {(pair.a, pair.b): pair for pair in statistics.comparisons}
-    found = [_neighbors(leaderboard, pairs)]
+    policy, tasks = leaderboard.lock.statistics, len(leaderboard.lock.tasks) or 1
+    compared = [run.rank_range if leaderboard.primary.key in run.intervals else None for run in ranked]
+    found = standing(compared, statistics.cases)
+    found += filter(None, [worth_text(policy, leaderboard.primary, statistics.cases, tasks)])
+    found.append(_neighbors(leaderboard, pairs))
     if statistics.ranges and any(first != last for first, last in statistics.ranges):
         found.append(f"A rank range lists the ranks that {counted(statistics.cases or 0, 'case')} cannot tell apart.")
     has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order

@@ -36,7 +36,9 @@ class RowOut(Schema):
     intervals: dict[str, tuple[float, float]]  # of every column that has one, by its key
     ranks: dict[str, int]
     entries: int
+    failed: int  # submissions without a score by the participant's own fault
     last: datetime
+    movement: int | None = None  # places risen in the last day; null if it had no rank, or if nothing was submitted
     answers: dict[str, str] | None = None  # to `questions`
     submission: str | None = None
     attempt: str | None = None
@@ -63,6 +65,9 @@ class LeaderboardOut(Schema):
     columns: list[ColumnOut]
     questions: list[LeaderboardNameOut]
     cases: int | None
+    one_case: float | None  # how much one case changes the primary score, if that is the same for all
+    notes: list[str]  # what the numbers justify saying
+    no_intervals: str | None  # why there are none
     rows: list[RowOut]
 
 
@@ -120,9 +125,11 @@ def leaderboard(
     challenge: str,
     phase: str | None = None,
     leaderboard: str | None = None,
+    metric: str | None = None,
     sort: str = "rank",
 ) -> HttpResponse:
-    """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. Sort by `rank`,
+    """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. `metric` is the
+    key of a column to rank by instead of the primary one; rank ranges are only of that one. Sort by `rank`,
     `team`, `entries`, `last`, the key of a column or `answer_` and the key of a question; a leading minus reverses the
     order."""
     wanted = leaderboard_request(request, phase)

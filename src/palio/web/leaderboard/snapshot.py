@@ -4,18 +4,18 @@ docs/design-notes.md has the measurements. While a new revision is rendered, oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
+from palio.core.bundle.model import Column, Phase, Question
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
-from palio.core.bundle.model import Phase, Question
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
 from palio.web.http.cache import cached, last_cached
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
-from palio.web.leaderboard.leaderboard import Leaderboard, read_leaderboard
+from palio.web.leaderboard.leaderboard import Leaderboard, by_column, read_leaderboard
 from palio.web.leaderboard.statistics import Statistics, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
@@ -39,6 +39,22 @@ class Snapshot:
     axis: Axis | None  # of the drawn intervals, if there are any
     orders: Mapping[str, tuple[int, ...]]
     entries: Sequence[Entry]
+
+    @cached_property
+    def _by_column(self) -> "dict[str, Snapshot]":
+        return {}
+
+    def by_column(self, column: Column) -> "Snapshot":
+        """The same in the order of another column, with its intervals drawn. It has no rank ranges."""
+        if column == self.leaderboard.primary:
+            return self
+        if column.key not in self._by_column:
+            board = by_column(self.leaderboard, column)
+            statistics = replace(self.statistics, ranges={}, no_ranges="", no_intervals="")
+            self._by_column[column.key] = replace(
+                self, leaderboard=board, statistics=statistics, axis=_axis(board, statistics), orders=_orders(board)
+            )
+        return self._by_column[column.key]
 
     @cached_property
     def html(self) -> tuple[bytes, ...]:
@@ -94,6 +110,17 @@ def _render(
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+    return Snapshot(
+        revision=revision,
+        leaderboard=leaderboard,
+        statistics=statistics,
+        axis=_axis(leaderboard, statistics),
+        orders=_orders(leaderboard),
+        entries=entries,
+    )
+
+
+def _axis(leaderboard: Leaderboard, statistics: Statistics) -> Axis | None:
     primary = leaderboard.primary.key
     drawn = [
         value
@@ -101,14 +128,7 @@ def _render(
         if row.rank and (interval := statistics.intervals.get(row.entry.attempt, {}).get(primary))
         for value in (row.values[primary], *interval)
     ]
-    return Snapshot(
-        revision=revision,
-        leaderboard=leaderboard,
-        statistics=statistics,
-        axis=Axis.around(drawn) if drawn else None,
-        orders=_orders(leaderboard),
-        entries=entries,
-    )
+    return Axis.around(drawn) if drawn else None
 
 
 def answer_column(question: Question) -> str:
@@ -117,7 +137,9 @@ def answer_column(question: Question) -> str:
 
 
 def _marked(row: bytes) -> bytes:
-    row = row.replace(b"<tr>", b'<tr class="own">', 1)
+    row = row.replace(b"<tr>", b'<tr class="own">', 1).replace(
+        b'<tr class="group-end">', b'<tr class="own group-end">', 1
+    )
     return row.replace(b"</th>", b' <span class="badge own">your team</span></th>', 1)
 
 
