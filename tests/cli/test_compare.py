@@ -23,7 +23,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 def test_compare_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *runs(tmp_path, [0], [5, 6])]) == 0
     shown = capsys.readouterr().out
-    assert "Of 600 cases, only run0.zip has 2 right, and only run1.zip 1." in shown
+    assert "Only run0.zip is right on 2 of 600 cases, only run1.zip on 1." in shown
     assert "600 cases cannot tell them apart (p = 1.000, exact McNemar)." in shown
     assert "The chance that run1.zip is better than run0.zip in truth is 31 %." in shown
 

@@ -290,7 +290,7 @@ def test_compare(palio: Terminal, world: World, tmp_path: Path) -> None:
         add_submission(team, scores=scores(1 - len(wrong) / 600), wrong=wrong)
     said = palio("compare", "Blobs", "Carolingians", "-c", "mednist")
     assert said.exit_code == 0
-    assert "Of 600 cases, only Blobs has 2 right, and only Carolingians 1." in said.out
+    assert "Only Blobs is right on 2 of 600 cases, only Carolingians on 1." in said.out
     refused = palio("compare", "Blobs", "Nobody", "-c", "mednist")
     assert (refused.exit_code, "“Nobody” is not on this leaderboard" in refused.err) == (2, True)
 

@@ -59,9 +59,9 @@ def test_compare_teams_of_leaderboard(two: tuple[Submission, Submission], browse
 def test_compare_page(two: tuple[Submission, Submission], browser: Browser) -> None:
     page = browser().get(PAGE, {"a": row_key(two[0].pk), "b": row_key(two[1].pk)})
     assert page.status_code == 200
-    assert "Of 600 cases, only Blobs has 2 right, and only Carolingians 1." in page.text
+    assert "Only Blobs is right on 2 of 600 cases, only Carolingians on 1." in page.text
     assert "600 cases cannot tell them apart (p = 1.000, exact McNemar)." in page.text
-    assert "<dt>Chance of the reverse order</dt><dd>31 %</dd>" in page.text
+    assert "<dt>Chance of reversal</dt><dd>31 %</dd>" in page.text
     proposed = browser().get(PAGE).text
     assert f'value="{row_key(two[0].pk)}" selected' in proposed
     assert "Only A right" not in proposed

@@ -52,7 +52,7 @@ def sentences(column: Mapping[str, Any], a: str, b: str) -> list[str]:
     found = []
     if column["only_a"] is not None:
         found.append(
-            f"Of {counted(column['cases'], 'case')}, only {a} has {column['only_a']:,} right, and only {b} "
+            f"Only {a} is right on {column['only_a']:,} of {counted(column['cases'], 'case')}, only {b} on "
             f"{column['only_b']:,}."
         )
     difference, cases = column["difference"], counted(column["cases"], "case")
