@@ -184,6 +184,8 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         ],
         "questions": [],
         "cases": None,
+        "group": None,
+        "groups": {},
         "one_case": None,
         "notes": [],
         "no_intervals": "No intervals and no rank ranges: the challenge names no file with a result for each case.",

@@ -65,6 +65,8 @@ class LeaderboardOut(Schema):
     columns: list[ColumnOut]
     questions: list[LeaderboardNameOut]
     cases: int | None
+    group: str | None  # the chosen one, as column:value
+    groups: dict[str, dict[str, int]]  # of cases to choose from: column, value, number of cases
     one_case: float | None  # how much one case changes the primary score, if that is the same for all
     notes: list[str]  # what the numbers justify saying
     no_intervals: str | None  # why there are none
@@ -126,12 +128,13 @@ def leaderboard(
     phase: str | None = None,
     leaderboard: str | None = None,
     metric: str | None = None,
+    group: str | None = None,
     sort: str = "rank",
 ) -> HttpResponse:
     """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. `metric` is the
-    key of a column to rank by instead of the primary one; rank ranges are only of that one. Sort by `rank`,
-    `team`, `entries`, `last`, the key of a column or `answer_` and the key of a question; a leading minus reverses the
-    order."""
+    key of a column to rank by instead of the primary one; rank ranges are only of that one. `group` shows the scores
+    within a group of cases, such as `sex:f`. Sort by `rank`, `team`, `entries`, `last`, the key of a column or
+    `answer_` and the key of a question; a leading minus reverses the order."""
     wanted = leaderboard_request(request, phase)
     etag = wanted.etag(request)
     unchanged = get_conditional_response(request, etag=etag)

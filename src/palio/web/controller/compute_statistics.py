@@ -74,6 +74,21 @@ def rank_ranges(
     return {"ranges": ranges, "cases": found.cases, "reason": found.reason}
 
 
+def case_summaries(
+    runs: str,
+    scores: Mapping[str, Mapping[str, float]],
+    policy: dict[str, Any],
+    primary: dict[str, Any],
+    tasks: Sequence[int],
+) -> dict[str, dict[str, Any]]:
+    """By attempt: what its single cases say."""
+    from palio.core.leaderboard.case_summary import summarize  # numpy takes a while
+
+    os.nice(_NICE)
+    column, of = column_of(primary), policy_of(policy)
+    return {attempt: summarize(Path(runs) / attempt, of, column, own, tasks) for attempt, own in scores.items()}
+
+
 def too_many(most: int) -> str:
     return f"Rank ranges are computed for up to {most} teams."
 

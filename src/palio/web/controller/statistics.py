@@ -26,6 +26,7 @@ from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
+from palio.web.controller import case_summaries
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
@@ -103,6 +104,8 @@ class StatisticsUpdate:
             for board in leaderboards_of(bundle, phase):
                 if phase.rules.statistics is not None and not board.primary.hidden:
                     self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
+            if phase.rules.statistics is not None:
+                case_summaries.update(challenge, phase, self._runs)
 
     def _update_leaderboard(
         self, challenge: Challenge, phase: Phase, board: Leaderboard, policy: StatisticsPolicy

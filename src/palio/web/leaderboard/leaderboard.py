@@ -117,6 +117,23 @@ def by_column(leaderboard: Leaderboard, column: Column) -> Leaderboard:
     return replace(leaderboard, primary=column, rows=tuple(rows), movements={})
 
 
+def by_scores(leaderboard: Leaderboard, scores: Mapping[str, float]) -> Leaderboard:
+    """The ranked rows with these primary scores, by attempt, and only that column; rows without one come last."""
+    primary = leaderboard.primary
+    ranked = [row for row in leaderboard.rows if row.rank is not None]
+    entries = [
+        replace(row.entry, scores={primary.key: scores[row.entry.attempt]} if row.entry.attempt in scores else {})
+        for row in ranked
+    ]
+    plain = replace(primary, computation=None)
+    known = {row.entry.label: row for row in ranked}
+    rows = [
+        replace(known[row.entry.label], entry=row.entry, rank=row.rank, values=row.values, ranks=row.ranks)
+        for row in rank_entries(entries, [plain], plain)
+    ]
+    return replace(leaderboard, columns=(primary,), rows=tuple(rows), questions=(), movements={})
+
+
 def build_leaderboard(
     phase: Phase,
     board: BundleLeaderboard,

@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from palio import __version__
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
+from palio.core.errors import counted
 from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
@@ -35,6 +36,7 @@ class LeaderboardRequest:
     team: Team | None
     wanted_sort: str
     wanted_metric: str = ""
+    wanted_group: str = ""  # column:value
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -43,7 +45,9 @@ class LeaderboardRequest:
 
     @cached_property
     def view(self) -> Snapshot:
-        """As it was asked for: by another column, if one was chosen."""
+        """As it was asked for: within a group of cases, or by another column, if one was chosen."""
+        if self.group:
+            return self.snapshot.by_group(*self.group)
         column = next((each for each in self.metrics if each.key == self.wanted_metric), None)
         return self.snapshot.by_column(column) if column else self.snapshot
 
@@ -52,6 +56,12 @@ class LeaderboardRequest:
         """The columns to choose from. Without ranks, there is no order by another column."""
         board = self.snapshot.leaderboard
         return board.columns if self.visibility in {Visibility.ALL, Visibility.PUBLIC} and board.shows_primary else ()
+
+    @cached_property
+    def group(self) -> tuple[str, str] | None:
+        """The chosen group of cases: a column of the file with the single cases, and its value."""
+        column, _, value = self.wanted_group.partition(":")
+        return (column, value) if value in self.snapshot.group_values.get(column, {}) else None
 
     @property
     def metric(self) -> Column:
@@ -67,6 +77,10 @@ class LeaderboardRequest:
         found, cases = self.view, self.view.statistics.cases
         policy, tasks = self.phase.rules.statistics, len(self.phase.tasks)
         ranked = [row for row in found.leaderboard.rows if row.rank is not None]
+        if self.group:
+            return [
+                f"Within {': '.join(self.group)}, {counted(cases or 0, 'case')}. Rank ranges are only for all cases."
+            ]
         said = standing([found.statistics.compared_range(row.entry.attempt, self.metric) for row in ranked], cases)
         primary = self.snapshot.leaderboard.primary
         if found is self.snapshot and (worth := worth_text(policy, primary, cases, tasks)):
@@ -112,6 +126,8 @@ class LeaderboardRequest:
             ],
             "questions": [{"key": each.key, "title": each.title} for each in found.leaderboard.questions],
             "cases": found.statistics.cases,
+            "group": ":".join(self.group) if self.group else None,
+            "groups": found.group_values,
             "one_case": self._one_case,
             "notes": self.notes,
             "no_intervals": self.no_intervals or None,
@@ -183,6 +199,7 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
         team=request.team,
         wanted_sort=request.GET.get("sort", BY_RANK),
         wanted_metric=request.GET.get("metric", ""),
+        wanted_group=request.GET.get("group", ""),
     )
 
 

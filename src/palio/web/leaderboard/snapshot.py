@@ -4,18 +4,19 @@ docs/design-notes.md has the measurements. While a new revision is rendered, oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from palio.core.bundle.model import Column, Phase, Question
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
 from palio.web.http.cache import cached, last_cached
+from palio.web.leaderboard.case_summaries import read_groups, shows_cases
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
-from palio.web.leaderboard.leaderboard import Leaderboard, by_column, read_leaderboard
+from palio.web.leaderboard.leaderboard import Leaderboard, by_column, by_scores, read_leaderboard
 from palio.web.leaderboard.statistics import Statistics, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
@@ -39,6 +40,37 @@ class Snapshot:
     axis: Axis | None  # of the drawn intervals, if there are any
     orders: Mapping[str, tuple[int, ...]]
     entries: Sequence[Entry]
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by attempt: see case_summaries.read_groups
+
+    @cached_property
+    def group_values(self) -> dict[str, dict[str, int]]:
+        """By column of groups, then by value, the number of cases."""
+        found: dict[str, dict[str, int]] = {}
+        for of in self.groups.values():
+            for column, values in of.items():
+                for value, scored in values.items():
+                    found.setdefault(column, {}).setdefault(value, scored["cases"])
+        return {column: dict(sorted(values.items())) for column, values in sorted(found.items())}
+
+    def by_group(self, column: str, value: str) -> "Snapshot":
+        """The same by the primary score within a group of cases, with its intervals. It has no rank ranges."""
+        key = f"group {column}\n{value}"
+        if key not in self._by_column:
+            within = {
+                attempt: scored for attempt, of in self.groups.items() if (scored := of.get(column, {}).get(value))
+            }
+            board = by_scores(self.leaderboard, {attempt: scored["score"] for attempt, scored in within.items()})
+            primary = board.primary.key
+            intervals = {
+                attempt: {primary: (scored["low"], scored["high"])}
+                for attempt, scored in within.items()
+                if scored["low"] is not None
+            }
+            statistics = Statistics(intervals, cases=self.group_values.get(column, {}).get(value))
+            self._by_column[key] = replace(
+                self, leaderboard=board, statistics=statistics, axis=_axis(board, statistics), orders=_orders(board)
+            )
+        return self._by_column[key]
 
     @cached_property
     def _by_column(self) -> "dict[str, Snapshot]":
@@ -117,7 +149,18 @@ def _render(
         axis=_axis(leaderboard, statistics),
         orders=_orders(leaderboard),
         entries=entries,
+        groups=_groups(phase, board, leaderboard, visibility),
     )
+
+
+def _groups(
+    phase: Phase, board: BundleLeaderboard, leaderboard: Leaderboard, visibility: Visibility
+) -> Mapping[str, Mapping[str, Any]]:
+    """For those who may know more of single cases than the score."""
+    may_see = visibility is Visibility.ALL or (visibility is Visibility.PUBLIC and shows_cases(phase))
+    if not may_see or phase.rules.statistics is None or not leaderboard.shows_primary:
+        return {}
+    return read_groups([row.entry.attempt for row in leaderboard.rows if row.rank], phase, board.primary)
 
 
 def _axis(leaderboard: Leaderboard, statistics: Statistics) -> Axis | None:

@@ -57,9 +57,12 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "team": wanted.team,
         "history": history,
         "metrics": [
-            (each, each == wanted.metric, _url(wanted, wanted.board, **_metric(wanted, each)))
+            (each, each == wanted.metric and not wanted.group, _url(wanted, wanted.board, **_metric(wanted, each)))
             for each in wanted.metrics
         ],
+        "groups": _groups(wanted),
+        "group": wanted.group,
+        "all_cases": _url(wanted, wanted.board),
         "notes": wanted.notes,
         "no_intervals": wanted.no_intervals,
         "suggestion": wanted.suggestion,
@@ -141,8 +144,24 @@ def _ticks(axis: Axis) -> list[str]:
 
 def _metric(wanted: LeaderboardRequest, column: Column | None = None) -> dict[str, str]:
     """The part of an address that chooses a column to rank by; empty for the primary one."""
+    if column is None and wanted.group:
+        return {"group": ":".join(wanted.group)}
     column = column or wanted.metric
     return {} if column == wanted.snapshot.leaderboard.primary else {"metric": column.key}
+
+
+def _groups(wanted: LeaderboardRequest) -> list[tuple[str, list[tuple[str, int, bool, str]]]]:
+    """Columns of groups, each with its values: name, number of cases, whether it is chosen, address."""
+    return [
+        (
+            column,
+            [
+                (value, cases, (column, value) == wanted.group, _url(wanted, wanted.board, group=f"{column}:{value}"))
+                for value, cases in values.items()
+            ],
+        )
+        for column, values in wanted.snapshot.group_values.items()
+    ]
 
 
 def _named(leaderboard: Leaderboard) -> dict[str, str]:
