@@ -44,7 +44,7 @@ def test_prediction_that_is_no_class(tmp_path: Path) -> None:
     found = summarize(with_rows(tmp_path / "a", rows), ACCURACY, F1, {"f1": 20 / 21})
     assert found["has_other"]
     assert found["matrix"] == [[10, 0, 1], [0, 10, 0]]
-    assert found["worst"][0]["number"] == 13  # names are sorted as texts
+    assert found["worst"][0]["number"] == 14  # names are sorted as texts
     assert "\x1b" not in found["worst"][0]["prediction"]
 
 

@@ -9,7 +9,7 @@ from palio.core.statistics import differences
 from palio.core.statistics.cases import Answers, Cases, Measurements
 from palio.core.statistics.differences import Difference, difference
 from palio.core.statistics.draws import generator
-from palio.core.statistics.metrics import METRICS
+from palio.core.statistics.metrics import METRICS, Floats
 
 CLASSES = "abcdef"
 N = 600
@@ -21,7 +21,7 @@ def cases(wrong: Sequence[int], n: int = N) -> tuple[Cases, ...]:
     return (Cases(tuple(f"{place:04}" for place in range(n)), tuple(truths), tuple(said)),)
 
 
-def measured(values: Sequence[Sequence[float]], *, has_truth: bool = False) -> tuple[Measurements, ...]:
+def measured(values: Floats | Sequence[Sequence[float]], *, has_truth: bool = False) -> tuple[Measurements, ...]:
     files = tuple(f"{place:04}" for place in range(len(values)))
     label = "" if has_truth else "dice"
     return (Measurements(files, (), (label,), np.array(values, dtype=np.float64), has_truth),)

@@ -1,4 +1,4 @@
-"""What a leaderboard says about itself: who cannot be told apart, failures, movement, other metrics, what is missing."""
+"""What a leaderboard says about itself: who cannot be told apart, failures, movement, other metrics, missing cases."""
 
 import csv
 import io

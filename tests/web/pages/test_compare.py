@@ -154,7 +154,9 @@ def test_compare_of_different_scorers(two: tuple[Submission, Submission], world:
                                       browser: Browser) -> None:  # fmt: skip
     attempt = Attempt.objects.get(pk=two[1].counted_id)
     publish(world.challenge, write_leaderboard_bundle(tmp_path / "next", palio=POLICY))
-    attempt.version = world.challenge.current
+    version = world.challenge.current
+    assert version is not None
+    attempt.version = version
     attempt.save()
     assert compared(browser()).json()["code"] == "compare-different-scorer"  # no lock says that they are the same
     lock = {"scoring_program": {"digest": "1" * 64}, "reference_data": {"digest": "2" * 64}}
