@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from tests.run_folders import write_run
 
-from palio.core.leaderboard.from_runs import rank_runs
 from palio.core.leaderboard.comparison_texts import percent
+from palio.core.leaderboard.from_runs import rank_runs
 from palio.core.leaderboard.notes import listed, notes
 from palio.core.leaderboard.run_results import read_run
 

@@ -89,6 +89,30 @@ def case_summaries(
     return {attempt: summarize(Path(runs) / attempt, of, column, own, tasks) for attempt, own in scores.items()}
 
 
+def similar_predictions(
+    runs: str,
+    attempts: Sequence[str],
+    teams: Sequence[str],
+    scores: Sequence[Mapping[str, float]],
+    policy: dict[str, Any],
+    primary: dict[str, Any],
+) -> dict[str, Any]:
+    """{pairs, compared}: pairs of attempts of different teams with nearly equal predictions."""
+    from palio.core.leaderboard.similarity import similar_pairs
+
+    os.nice(_NICE)
+    own = {attempt: dict(scored) for attempt, scored in zip(attempts, scores, strict=True)}
+    read = {each: found.cases for each, found in _statistics(runs, own, policy, [primary], primary["key"], ())}
+    team_of = dict(zip(attempts, teams, strict=True))
+    known = [(attempt, cases[0]) for attempt, cases in read.items() if cases is not None]
+    try:
+        found = similar_pairs([cases for _, cases in known], [team_of[attempt] for attempt, _ in known])
+    except ValueError:  # scored on different cases
+        found = []
+    pairs = [vars(each) | {"a": known[each.a][0], "b": known[each.b][0]} for each in found]
+    return {"pairs": pairs, "compared": len(known)}
+
+
 def too_many(most: int) -> str:
     return f"Rank ranges are computed for up to {most} teams."
 

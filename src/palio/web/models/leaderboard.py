@@ -58,3 +58,20 @@ class PairComparison(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["a", "b", "settings"], name="one_comparison_of_two_attempts")]
+
+
+class SimilarityCheck(models.Model):
+    """Pairs of teams of a phase with nearly equal predictions, for organizers only: see `core.leaderboard.similarity`.
+
+    Rows can be deleted at any time: the controller computes missing ones.
+    """
+
+    challenge = models.ForeignKey(Challenge, models.CASCADE, related_name="+")
+    phase = models.CharField(max_length=200)
+    checked = models.CharField(max_length=64)  # digest of the attempts and settings that it was computed for
+    pairs = models.JSONField(default=list)  # of vars of Similar, with attempts instead of numbers
+    compared = models.PositiveIntegerField(default=0)  # submissions
+    computed = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["challenge", "phase"], name="one_similarity_check_of_a_phase")]

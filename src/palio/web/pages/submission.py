@@ -146,6 +146,7 @@ class _SubmissionPage:
             "blind": blind and not self.full,
             "has_report": self.report() is not None,
             "has_receipt": self.receipt() is not None,
+            "scorer": team_view.scorer_of(attempt) if attempt and self.ended else None,
             "public_key": _public_key() if self.ended else None,
             "full": self.full,
             "is_team": "team" in self.held,
