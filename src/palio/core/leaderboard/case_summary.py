@@ -28,7 +28,7 @@ from palio.core.statistics.methods import method
 from palio.core.statistics.metrics import Floats
 from palio.core.statistics.summary import score_interval, score_value
 
-GROUPS = ("site", "center", "centre", "scanner", "sex", "age_group")  # columns of the file that divide its cases
+GROUPS = ("site", "center", "scanner", "sex", "age_group")  # columns of the file that divide its cases
 CLASS = "class"  # divides the cases of a classification by their true class
 WORST = 20
 MOST_CLASSES = 30  # with more, there is no matrix
