@@ -98,7 +98,7 @@ def similar_predictions(
     primary: dict[str, Any],
 ) -> dict[str, Any]:
     """{pairs, compared}: pairs of attempts of different teams with nearly equal predictions."""
-    from palio.core.leaderboard.similarity import similar_pairs
+    from palio.core.statistics.similarity import similar_pairs
 
     os.nice(_NICE)
     own = {attempt: dict(scored) for attempt, scored in zip(attempts, scores, strict=True)}

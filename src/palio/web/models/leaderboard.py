@@ -61,7 +61,7 @@ class PairComparison(models.Model):
 
 
 class SimilarityCheck(models.Model):
-    """Pairs of teams of a phase with nearly equal predictions, for organizers only: see `core.leaderboard.similarity`.
+    """Pairs of teams of a phase with nearly equal predictions, for organizers only: see `core.statistics.similarity`.
 
     Rows can be deleted at any time: the controller computes missing ones.
     """

@@ -7,7 +7,7 @@ from palio.web.models import Attempt, Challenge, SimilarityCheck
 
 @dataclass(frozen=True)
 class SimilarPair:
-    """Two submissions, by id and team. The numbers are those of `core.leaderboard.similarity.Similar`."""
+    """Two submissions, by id and team. The numbers are those of `core.statistics.similarity.Similar`."""
 
     phase: str
     team_a: str

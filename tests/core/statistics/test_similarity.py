@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from palio.core.leaderboard.similarity import similar_pairs
 from palio.core.statistics.cases import Cases, Measurements
+from palio.core.statistics.similarity import similar_pairs
 
 CLASSES = "abcdef"
 N = 600
