@@ -15,7 +15,6 @@ from django.utils import timezone
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Phase, StatisticsPolicy
-from palio.core.quantities import GIB
 from palio.web.controller.compute_statistics import case_summaries
 from palio.web.leaderboard.case_summaries import summary_settings
 from palio.web.leaderboard.leaderboard import mark_changed
@@ -24,10 +23,9 @@ from palio.web.models import CaseSummary, Challenge, Submission
 from palio.web.storage.bundles import current_bundle
 
 AT_A_TIME = 50  # attempts in a child process
-BOUNDS = Bounds(time_s=300, memory_bytes=2 * GIB)
 
 
-def update(challenge: Challenge, phase: Phase, runs: str) -> None:
+def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds) -> None:
     """Computes and stores what is missing for the scores that count in a phase."""
     policy, primary = phase.rules.statistics, leaderboards_of(current_bundle(challenge), phase)[0].primary
     if policy is None or policy.metric_of(primary, primary) is None:
@@ -38,7 +36,7 @@ def update(challenge: Challenge, phase: Phase, runs: str) -> None:
     rows = list(missing.order_by("-created").values_list("counted_id", "counted__scores"))
     for start in range(0, len(rows), AT_A_TIME):
         scores = {attempt: own or {} for attempt, own in rows[start : start + AT_A_TIME]}
-        found = _summaries(runs, scores, policy, primary, task_indexes(phase))
+        found = _summaries(runs, scores, policy, primary, task_indexes(phase), bounds)
         _store(challenge, found, settings)
 
 
@@ -48,15 +46,16 @@ def _summaries(
     policy: StatisticsPolicy,
     primary: Column,
     tasks: Sequence[int],
+    bounds: Bounds,
 ) -> dict[str, dict[str, Any]]:
     """All in one process; each in its own if they exceed the limits together."""
     try:
         found: dict[str, dict[str, Any]] = call_bounded(
-            case_summaries, runs, scores, asdict(policy), asdict(primary), tasks, bounds=BOUNDS
+            case_summaries, runs, scores, asdict(policy), asdict(primary), tasks, bounds=bounds
         )
     except BoundsError as limit:
         if len(scores) > 1:
-            each = [_summaries(runs, {attempt: own}, policy, primary, tasks) for attempt, own in scores.items()]
+            each = [_summaries(runs, {attempt: own}, policy, primary, tasks, bounds) for attempt, own in scores.items()]
             return {attempt: summary for one in each for attempt, summary in one.items()}
         return {attempt: {"reason": f"scores/{policy.cases} exceeds the limits: {limit}"} for attempt in scores}
     return found

@@ -15,20 +15,19 @@ from django.utils import timezone
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.bundle.model import Column, Phase
 from palio.core.leaderboard.ranking import Row
-from palio.core.quantities import GIB
 from palio.web.controller.compute_statistics import MOST_RANGED, similar_predictions
 from palio.web.models import Challenge, SimilarityCheck
 
 VERSION = 1  # of what is stored and how it is computed
-BOUNDS = Bounds(time_s=300, memory_bytes=4 * GIB)
 
 log = logging.getLogger("palio.controller")
 
 
-def update(challenge: Challenge, phase: Phase, primary: Column, rows: Sequence[Row], runs: str) -> None:
-    """`rows` are those of the first leaderboard of the phase."""
+def update(
+    challenge: Challenge, phase: Phase, primary: Column, ranked: Sequence[Row], runs: str, bounds: Bounds
+) -> None:
+    """`ranked` are the rows of the first leaderboard of the phase whose cases can be compared."""
     policy = phase.rules.statistics
-    ranked = [row for row in rows if row.rank is not None]
     if policy is None or len(phase.tasks) > 1 or not 1 < len(ranked) <= MOST_RANGED:
         return
     attempts = sorted(row.entry.attempt for row in ranked)
@@ -46,7 +45,7 @@ def update(challenge: Challenge, phase: Phase, primary: Column, rows: Sequence[R
             [{primary.key: row.values[primary.key]} for row in ranked],
             asdict(policy),
             asdict(primary),
-            bounds=BOUNDS,
+            bounds=bounds,
         )
     except BoundsError as limit:
         log.warning("Looking for nearly equal predictions exceeded the limits: %s", limit)

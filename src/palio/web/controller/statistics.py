@@ -105,14 +105,14 @@ class StatisticsUpdate:
                 if phase.rules.statistics is not None and not board.primary.hidden:
                     rows = self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
                     if place == 0:
-                        similarity.update(challenge, phase, board.primary, rows, self._runs)
+                        similarity.update(challenge, phase, board.primary, rows, self._runs, BOUNDS)
             if phase.rules.statistics is not None:
-                case_summaries.update(challenge, phase, self._runs)
+                case_summaries.update(challenge, phase, self._runs, BOUNDS)
 
     def _update_leaderboard(
         self, challenge: Challenge, phase: Phase, board: Leaderboard, policy: StatisticsPolicy
-    ) -> Sequence[Row]:
-        """Returns the rows of the leaderboard."""
+    ) -> list[Row]:
+        """Returns the ranked rows whose cases can be compared with each other."""
         key, primary = (challenge.pk, phase.name), board.primary
         known = self._entries.get(key, ())
         leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
@@ -140,7 +140,10 @@ class StatisticsUpdate:
             stored.ranked, stored.ranges, stored.cases = ranked, found["ranges"], found["cases"]
             stored.no_ranges = found["reason"]
             _store(stored)
-        return leaderboard.rows
+        comparable = {
+            attempt for attempt, found in stored.intervals.items() if found.get(primary.key, {}).get("comparable")
+        }
+        return [row for row in leaderboard.rows if row.rank is not None and row.entry.attempt in comparable]
 
     def _intervals(
         self,
