@@ -51,6 +51,7 @@ def test_table_and_notes(three: list[Path], tmp_path: Path, capsys: pytest.Captu
         "  3      linear.zip  0.9333  [0.9113, 0.9512]       12.2\n"
         "  –      broken.zip: failed at predict: The container exited with code 3, so its predictions were not used.\n"
         "\n"
+        "600 cases cannot tell the first two apart.\nOne case is worth 0.0017.\n"
         "1 of 2 neighboring pairs differs significantly (exact McNemar, Holm over 3 pairs, 5 %): vit.zip and "
         "linear.zip.\n"
         "A rank range lists the ranks that 600 cases cannot tell apart.\n"
@@ -178,6 +179,8 @@ def test_json(three: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[s
             }
         ],
         "remarks": [
+            "600 cases cannot tell the two apart.",
+            "One case is worth 0.0017.",
             "No two neighboring runs differ significantly (exact McNemar, Holm over 1 pair, 5 %).",
             "A rank range lists the ranks that 600 cases cannot tell apart.",
             ORDER,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from tests.bundles import YAML, write_bundle, write_context
+from tests.web.full_challenge import leave_predictions
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.submission_files import context_zip
 from tests.web.submitting import stored
@@ -20,7 +22,7 @@ from palio.cli import main
 from palio.core.attempt.states import State
 from palio.core.submission.pack import pack
 from palio.web.access.tokens import hashed, new_secret
-from palio.web.models import ApiToken, Registration, StoredFile, Submission, User
+from palio.web.models import ApiToken, Attempt, Registration, Rescore, StoredFile, Submission, User
 from palio.web.verbs.submit import submit
 
 if TYPE_CHECKING:
@@ -280,6 +282,45 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
         "  1     Blobs       1.000        1",
     ]
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
+
+
+def test_compare(palio: Terminal, world: World, tmp_path: Path) -> None:
+    policy = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "measured", palio=policy))
+    for team, wrong in ((world.team, [0]), (world.rivals, [5, 6])):
+        team.challenge.refresh_from_db()
+        add_submission(team, scores=scores(1 - len(wrong) / 600), wrong=wrong)
+    said = palio("compare", "Blobs", "Carolingians", "-c", "mednist")
+    assert said.exit_code == 0
+    assert "Only Blobs is right on 2 of 600 cases, only Carolingians on 1." in said.out
+    refused = palio("compare", "Blobs", "Nobody", "-c", "mednist")
+    assert (refused.exit_code, "“Nobody” is not on this leaderboard" in refused.err) == (2, True)
+
+
+def test_rescore(palio: Terminal, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle"))
+    for team, accuracy in ((world.team, 0.9), (world.rivals, 0.8)):
+        team.challenge.refresh_from_db()
+        leave_predictions(add_submission(team, scores=scores(accuracy)))
+    assert palio("rescore", "mednist").exit_code == 2  # bob may not
+    monkeypatch.setenv("PALIO_TOKEN", token(world.alice, "read", "organize"))
+    assert "no open re-score" in palio("rescore", "mednist", "--discard").err
+    assert "running" in palio("rescore", "mednist", "--phase", "final", "--no-wait").out
+    for attempt in Attempt.objects.exclude(rescore=None).select_related("submission__team"):
+        attempt.state, attempt.finished = State.SCORED, timezone.now()
+        attempt.scores = scores(0.9 if attempt.submission.team == world.team else 0.95)
+        attempt.save()
+    Rescore.objects.update(state=Rescore.State.READY)
+    said = palio("rescore", "mednist")
+    assert said.exit_code == 0
+    assert "Re-score of “Final” with version 2: 2 submissions, ready." in said.out
+    assert "Carolingians  2 → 1    up 1  0.800 → 0.950" in said.out
+    assert "Accuracy changed" in said.out
+    assert "others moved" in said.out
+    assert Rescore.objects.get().state == "ready"
+    assert "New scores applied." in palio("rescore", "mednist", "--apply", "--yes").out
+    assert Rescore.objects.get().state == "applied"
+    assert {each.scores["accuracy"] for each in Attempt.objects.filter(rescore=None) if each.scores} == {0.9, 0.8}
 
 
 def test_submit_with_answers(palio: Terminal, world: World, packed: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import click
 from palio import __version__
 from palio.cli import rendering
 from palio.cli.check import check
+from palio.cli.compare import compare
 from palio.cli.data import data
 from palio.cli.demo import demo
 from palio.cli.doctor import doctor
@@ -21,6 +22,7 @@ from palio.cli.new import new
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
+from palio.cli.rescore import rescore
 from palio.cli.run import run, score
 from palio.cli.schema import schema
 from palio.cli.serve import admin_link, backup, controller, restore, serve
@@ -50,10 +52,10 @@ def palio() -> None:
 
 
 for _command in (
-    *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
+    *(demo, doctor, new, data, train, pack, run, score, leaderboard, compare, check, verify),
     *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
-    *(publish, export, schema),
+    *(publish, rescore, export, schema),
 ):
     palio.add_command(_command)
 

@@ -201,20 +201,10 @@ def _show_challenge(challenge: str | None, phase: str | None, board: str | None,
     if not found["rows"]:
         click.echo("  The scores of this phase are hidden." if found["hidden"] else "  No scores yet.")
         return
-    columns = found["columns"]
-    titles = [f"{column['title']} {'↑' if column['descending'] else '↓'}" for column in columns]
-    rows = [
-        [
-            _rank(row),
-            row["team"] + (" (baseline)" if row["baseline"] else ""),
-            *(_score(row["scores"].get(column["key"]), column["precision"]) for column in columns),
-            *((row["answers"] or {}).get(question["key"], "–") for question in found["questions"]),
-            str(row["entries"]),
-        ]
-        for row in found["rows"]
-    ]
-    asked = [question["title"] for question in found["questions"]]
-    click.echo(rendering.table(["Rank", "Team", *titles, *asked, "Entries"], rows))
+    click.echo(_platform_table(found))
+    said = [*found["notes"], *filter(None, [found["no_intervals"]])]
+    if said:
+        click.echo("\n" + "\n".join(said))
     if found["own_team"]:
         click.echo(f"\nYour team: {found['own_team']}")
     if several:
@@ -234,11 +224,42 @@ def _require_known(board: str, known: Sequence[Any]) -> None:
         )
 
 
-def _rank(row: Any) -> str:
+def _platform_table(found: Any) -> str:
+    from palio.core.leaderboard.ranking import rank_text
+
+    rows = found["rows"]
+    header = ["Rank", "Team"]
+    table = [[rank_text(row["rank"], row["rank_range"], "-"), _team(row)] for row in rows]
+    for column in found["columns"]:
+        key, digits = column["key"], f".{column['precision']}f"
+        header.append(f"{column['title']} {'↑' if column['descending'] else '↓'}")
+        for line, row in zip(table, rows, strict=True):
+            line.append(_score(row["scores"].get(key), column["precision"]))
+        if any(key in row["intervals"] for row in rows):
+            header.append("95 % interval")
+            for line, row in zip(table, rows, strict=True):
+                within = row["intervals"].get(key)
+                line.append(f"[{within[0]:{digits}}, {within[1]:{digits}}]" if within else "none")
+    header += [*(question["title"] for question in found["questions"]), "Entries"]
+    has_failed = any(row["failed"] for row in rows)
+    has_moved = any(row["movement"] is not None for row in rows)
+    header += ["Failed"] * has_failed + ["24 h"] * has_moved
+    for line, row in zip(table, rows, strict=True):
+        line += [(row["answers"] or {}).get(question["key"], "–") for question in found["questions"]]
+        line.append(str(row["entries"]))
+        line += [str(row["failed"])] * has_failed + [_moved(row)] * has_moved
+    return rendering.table(header, table)
+
+
+def _team(row: Any) -> str:
+    return f"{row['team']}{' (baseline)' if row['baseline'] else ''}"
+
+
+def _moved(row: Any) -> str:
+    places = row["movement"]
     if row["rank"] is None:
-        return "–"
-    first, last = row["rank_range"] or (row["rank"], row["rank"])
-    return f"{row['rank']}" if first == last else f"{row['rank']} ({first}–{last})"
+        return ""
+    return "new" if places is None else "–" if places == 0 else f"{'↑' if places > 0 else '↓'}{abs(places)}"
 
 
 def _score(value: float | None, precision: int) -> str:

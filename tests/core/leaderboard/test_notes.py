@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from tests.run_folders import write_run
 
+from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.from_runs import rank_runs
-from palio.core.leaderboard.notes import listed, notes, percent
+from palio.core.leaderboard.notes import listed, notes
 from palio.core.leaderboard.run_results import read_run
 
 RANGE = "A rank range lists the ranks that 600 cases cannot tell apart."
@@ -18,7 +19,8 @@ def said(folders: Sequence[Path]) -> list[str]:
 
 def test_tie_noted(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=[number]) for number, name in enumerate("abc")]
-    neighbors, ranges, redrawn, tie = said(runs)
+    apart, worth, neighbors, ranges, redrawn, tie = said(runs)
+    assert (apart, worth) == ("600 cases cannot tell all three apart.", "One case is worth 0.0017.")
     assert neighbors == "No two neighboring runs differ significantly (exact McNemar, Holm over 3 pairs, 5 %)."
     assert ranges == RANGE
     assert redrawn.startswith("If the cases were drawn again, a.zip would rank first, by itself or tied, in ")
@@ -27,7 +29,8 @@ def test_tie_noted(tmp_path: Path) -> None:
 
 def test_different_neighbours_noted(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(wrong)) for name, wrong in (("a", 0), ("b", 50), ("c", 200))]
-    neighbors, order, redrawn = said(runs)
+    first, _, neighbors, order, redrawn = said(runs)
+    assert first == "600 cases tell the first from all others."
     assert neighbors == (
         "2 of 2 neighboring pairs differ significantly (exact McNemar, Holm over 3 pairs, 5 %): a.zip and b.zip; "
         "b.zip and c.zip."
@@ -43,7 +46,7 @@ def test_different_neighbours_noted(tmp_path: Path) -> None:
 
 def test_other_metrics_are_compared_by_permutation(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(6 * number), lock=WEIGHTED_F1) for number, name in enumerate("ab")]
-    assert said(runs)[0] == (
+    assert said(runs)[1] == (
         "1 of 1 neighboring pair differs significantly (paired permutation, Holm over 1 pair, 5 %): a.zip and b.zip."
     )
 
@@ -52,6 +55,7 @@ def test_some_without_cases(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / name, wrong=range(wrong)) for name, wrong in (("a", 0), ("c", 200))]
     runs.append(write_run(tmp_path / "b", wrong=None, scores={"f1": 0.9}))
     assert said(runs) == [
+        "One case is worth 0.0017.",
         "No two neighboring runs could be compared (exact McNemar, Holm over 1 pair, 5 %).",
         RANGE,
         "No interval for b.zip: scores/cases.csv is missing.",

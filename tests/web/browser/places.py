@@ -125,6 +125,7 @@ def places(platform: Platform) -> list[Place]:
         Place("accounts", "/operate/accounts/", ada),
         Place("leaderboard", f"/c/{slug}/leaderboard/", bob, ".leaderboard tbody tr"),
         Place("leaderboard-organizer", f"/c/{slug}/leaderboard/", alice, ".leaderboard tbody tr"),
+        Place("compare", f"/c/{slug}/compare/?a=Blobs&b=Sienese", bob, ".compared"),
         Place("submission-scored", f"/s/{platform.scored.pk}/", bob, "#scores"),
         Place("submission-failed", f"/s/{platform.failed.pk}/", bob, "#failure"),
         Place("submission-running", f"/s/{platform.running.pk}/", bob, ".stages .now"),

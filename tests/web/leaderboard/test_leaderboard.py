@@ -184,6 +184,11 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         ],
         "questions": [],
         "cases": None,
+        "group": None,
+        "groups": {},
+        "one_case": None,
+        "notes": [],
+        "no_intervals": "No intervals and no rank ranges: the challenge names no file with a result for each case.",
         "rows": [
             {
                 "rank": 1,
@@ -195,7 +200,9 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
                 "intervals": {},
                 "ranks": {"accuracy": 1, "seconds": 2, "mean_rank": 1},
                 "entries": 1,
+                "failed": 0,
                 "last": "2026-03-01T12:01:00+00:00",
+                "movement": None,
             },
             {
                 "rank": 2,
@@ -207,7 +214,9 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
                 "intervals": {},
                 "ranks": {"accuracy": 2, "seconds": 1, "mean_rank": 1},
                 "entries": 1,
+                "failed": 0,
                 "last": "2026-03-01T12:00:00+00:00",
+                "movement": None,
             },
         ],
     }

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
@@ -294,3 +295,50 @@ def test_events_filtered(full: Full, browser: Browser) -> None:
     assert shown("kind=submission.hidden") == ["submission.hidden"]
     assert shown(f"submission={full.rival.pk}") == ["attempt.moved", "submission.disqualified"]
     assert shown("person=the+platform") == shown("person=nobody") == shown("submission=a%00b") == []
+
+
+def test_rescore_of_submission_never_scored(full: Full, browser: Browser) -> None:
+    """It is not scored before and after: it loses nothing, and is not marked as changed."""
+    first = full.broken.attempts.get()
+    first.failure = first.failure_shown = {**(first.failure_shown or {}), "stage": "score"}
+    first.save()
+    predictions = settings.FOLDERS.runs / first.identity / "predictions"
+    predictions.mkdir()
+    (predictions / "answers.csv").write_text("file,answer\n")
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    finish(rescore, 0.9, failing=full.broken.pk)
+    alice, page = browser(full.world.alice), f"{DASHBOARD}/rescores/{rescore.pk}/"
+    text = alice.get(page).text
+    assert "1 submission not scored" in text
+    assert "loses its score" not in text
+    found = alice.get(f"/api/v1/rescores/{rescore.pk}").json()
+    assert [(each["submission"], each["loses_score"]) for each in found["failed"]] == [(full.broken.pk, False)]
+    single = [attempt.submission_id for attempt, _ in alice.get(page).context["single"]]
+    assert full.broken.pk not in single
+
+
+def test_rescore_says_why_a_row_changes(full: Full, browser: Browser) -> None:
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    finish(rescore, 0.95, failing=full.best.pk)
+    alice = browser(full.world.alice)
+    found = {each["team"]: each for each in alice.get(f"/api/v1/rescores/{rescore.pk}").json()["changes"]}
+    assert found["Carolingians"]["reason"] == "Accuracy changed"
+    assert found["Blobs"]["reason"] == (
+        "another submission counts; the one before has no new score (predictions-invalid)"
+    )
+    assert "another submission counts" in alice.get(f"{DASHBOARD}/rescores/{rescore.pk}/").text
+
+
+def test_rescore_ignores_rounding_of_floats(full: Full, browser: Browser) -> None:
+    rescore = begin(full.world.challenge, "Final", full.world.sam)
+    for attempt in rescore.attempts.select_related("submission__counted"):
+        before = attempt.submission.counted
+        assert before is not None
+        assert before.scores is not None
+        attempt.scores = {key: value + 1e-15 for key, value in before.scores.items()}
+        attempt.state, attempt.finished = State.SCORED, timezone.now()
+        attempt.save()
+    Rescore.objects.update(state=Rescore.State.READY)
+    alice, page = browser(full.world.alice), f"{DASHBOARD}/rescores/{rescore.pk}/"
+    assert "No row changes." in alice.get(page).text
+    assert alice.get(page).context["single"] == []

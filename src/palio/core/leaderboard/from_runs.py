@@ -10,7 +10,7 @@ from palio.core.errors import PalioError, counted
 from palio.core.files.collect import printable
 from palio.core.leaderboard.ranking import Entry, Row, rank_entries
 from palio.core.leaderboard.run_cases import primary_method, run_statistics
-from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult
+from palio.core.leaderboard.run_results import Lock, LockedLeaderboard, RunResult, leaderboard_of
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.summary import RankStatistics, rank_statistics
 
@@ -66,7 +66,7 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
     """
     by_name = dict(zip(_names(runs), runs, strict=True))
     lock = _common_lock(by_name)
-    board = _board(lock, board_key)
+    board = leaderboard_of(lock, board_key)
     columns, primary = board.columns, board.primary_column
     entries = [Entry(name, run.created, run.scores or {}) for name, run in by_name.items()]
     rows = rank_entries(entries, columns, primary)
@@ -103,20 +103,6 @@ def rank_runs(runs: Sequence[RunResult], board_key: str | None = None) -> RunLea
         ),
         unranked=tuple(unranked),
         statistics=statistics,
-    )
-
-
-def _board(lock: Lock, key: str | None) -> LockedLeaderboard:
-    if not key:
-        return lock.leaderboard
-    for board in lock.leaderboards:
-        if board.key == key:
-            return board
-    keys = ", ".join(board.key for board in lock.leaderboards) or f"only “{lock.leaderboard.title}”"
-    raise PalioError(
-        "usage",
-        problem=f"These runs have no leaderboard `{key}`. Their leaderboards: {keys}.",
-        next_step="Name one of these with --leaderboard, or leave it out.",
     )
 
 

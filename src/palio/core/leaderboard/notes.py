@@ -5,7 +5,9 @@ from itertools import groupby, pairwise
 
 from palio.core.bundle.model import Column
 from palio.core.errors import counted
+from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
+from palio.core.leaderboard.standing import standing, worth_text
 from palio.core.statistics.comparisons import Comparison, chance_reversed
 from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
 
@@ -23,7 +25,11 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     if not statistics.comparisons:
         return ["The runs could not be compared with each other, so their order may be chance."]
     pairs = {(pair.a, pair.b): pair for pair in statistics.comparisons}
-    found = [_neighbors(leaderboard, pairs)]
+    policy, tasks = leaderboard.lock.statistics, len(leaderboard.lock.tasks) or 1
+    compared = [run.rank_range if leaderboard.primary.key in run.intervals else None for run in ranked]
+    found = standing(compared, statistics.cases)
+    found += filter(None, [worth_text(policy, leaderboard.primary, statistics.cases, tasks)])
+    found.append(_neighbors(leaderboard, pairs))
     if statistics.ranges and any(first != last for first, last in statistics.ranges):
         found.append(f"A rank range lists the ranks that {counted(statistics.cases or 0, 'case')} cannot tell apart.")
     has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order
@@ -91,12 +97,3 @@ def _missing(leaderboard: RunLeaderboard, column: Column) -> list[str]:
 def listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def percent(share: float) -> str:
-    """`31 %`; a share that is neither 0 nor 1 is never shown as 0 % or 100 %."""
-    if 0 < share < 0.01:
-        return "less than 1 %"
-    if 0.99 < share < 1:
-        return "more than 99 %"
-    return f"{share:.0%}".replace("%", " %")

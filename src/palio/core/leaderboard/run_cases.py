@@ -40,8 +40,33 @@ def run_statistics(
     `tasks` are the indexes of the phase's tasks if it has several. Each then has a file of cases, and the score is the
     mean over the tasks. A column of a single task has the interval of that task's cases.
     """
-    cases = _read(run_folder, policy, tasks)
-    intervals, reasons, comparable = dict[str, Interval](), dict[str, str](), False
+    cases, reasons = checked_cases(run_folder, policy, columns, primary, scores, tasks)
+    intervals = dict[str, Interval]()
+    comparable = cases is not None and primary.key in scores and primary.key not in reasons
+    for column in columns:
+        metric = _metric(policy, column, primary)
+        if cases is None or column.key not in scores or column.key in reasons or isinstance(metric, str):
+            continue
+        try:
+            intervals[column.key] = score_interval(_of_column(cases, column, tasks), metric)
+        except ValueError as reason:
+            reasons[column.key] = str(reason)
+    return RunStatistics(intervals, reasons, cases if comparable else None)
+
+
+def checked_cases(
+    run_folder: Path,
+    policy: StatisticsPolicy | None,
+    columns: Sequence[Column],
+    primary: Column,
+    scores: Mapping[str, float],
+    tasks: Sequence[int] = (),
+) -> tuple[tuple[SingleCases, ...] | None, dict[str, str]]:
+    """The cases of each task, None if they cannot be used; and a clause for each column that they do not give.
+
+    Arguments are those of `run_statistics`.
+    """
+    cases, reasons = _read(run_folder, policy, tasks), dict[str, str]()
     for column in columns:
         if column.key not in scores:
             continue
@@ -51,13 +76,14 @@ def run_statistics(
                 raise ValueError(metric)
             if isinstance(cases, str):
                 raise ValueError(cases)
-            of_column = cases if column.task is None else (cases[tasks.index(column.task)],)
-            _check(of_column, metric, policy, column, scores[column.key], primary)
-            comparable = comparable or column.key == primary.key
-            intervals[column.key] = score_interval(of_column, metric)
+            _check(_of_column(cases, column, tasks), metric, policy, column, scores[column.key], primary)
         except ValueError as reason:
             reasons[column.key] = str(reason)
-    return RunStatistics(intervals, reasons, None if isinstance(cases, str) or not comparable else cases)
+    return None if isinstance(cases, str) else cases, reasons
+
+
+def _of_column(cases: tuple[SingleCases, ...], column: Column, tasks: Sequence[int]) -> tuple[SingleCases, ...]:
+    return cases if column.task is None else (cases[tasks.index(column.task)],)
 
 
 def comparable_cases(

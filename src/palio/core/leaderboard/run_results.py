@@ -43,6 +43,7 @@ class LockedLeaderboard(BaseModel):
 
 class LockedTask(BaseModel):
     index: int | None = None
+    scoring_program: LockedData | None = None
     input_data: LockedData | None
     reference_data: LockedData | None
 
@@ -54,6 +55,7 @@ class Lock(BaseModel):
     phase: str
     input_data: LockedData | None
     reference_data: LockedData | None
+    scoring_program: LockedData | None = None
     tasks: tuple[LockedTask, ...] = ()  # if there are several
     leaderboard: LockedLeaderboard
     leaderboards: tuple[LockedLeaderboard, ...] = ()  # if there are several: all, the first again
@@ -64,6 +66,12 @@ class Lock(BaseModel):
     def task_indexes(self) -> tuple[int, ...]:
         """Where the scores of each task are; empty if there is only one."""
         return tuple(place if task.index is None else task.index for place, task in enumerate(self.tasks))
+
+    @property
+    def scorer(self) -> str:
+        """Digests of the scoring programs of all tasks; empty if none is recorded."""
+        programs = [self.scoring_program, *(task.scoring_program for task in self.tasks)]
+        return ", ".join(each.digest[:12] for each in programs if each)
 
     @property
     def data_of_tasks(self) -> str:
@@ -126,6 +134,21 @@ def read_run(folder: Path) -> RunResult:
         raise _damaged(folder / "result.json", ["scores: missing, but the verdict is scored"])
     scores = result.scores if scored else None
     return RunResult(folder, config.label, config.phase, config.created, result.verdict, scores, result.failure, lock)
+
+
+def leaderboard_of(lock: Lock, key: str | None) -> LockedLeaderboard:
+    """The one with this key; without a key, the first. Raises PalioError "usage"."""
+    if not key:
+        return lock.leaderboard
+    for board in lock.leaderboards:
+        if board.key == key:
+            return board
+    keys = ", ".join(board.key for board in lock.leaderboards) or f"only “{lock.leaderboard.title}”"
+    raise PalioError(
+        "usage",
+        problem=f"These runs have no leaderboard `{key}`. Their leaderboards: {keys}.",
+        next_step="Name one of these with --leaderboard, or leave it out.",
+    )
 
 
 def _read(folder: Path, name: str, model: type[_Model]) -> _Model | None:

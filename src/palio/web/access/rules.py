@@ -138,6 +138,7 @@ RULES: Mapping[str, Rule] = {
         ANYONE, of="challenge", names=("leaderboard-phase", "leaderboard-csv", "leaderboard-json", "leaderboard-svg")
     ),
     "statistics": Rule(ANYONE, of="challenge", names=("statistics-phase", "statistics-csv")),
+    "compare": Rule(ANYONE, of="challenge"),  # what it shows depends on leaderboard.visibility
     "leaderboard-history": Rule(PARTICIPANT, of="challenge"),
     # -- the organizer dashboard
     "dashboard": Rule(VIEWER, of="challenge", names=("dashboard-queue", "dashboard-disk")),

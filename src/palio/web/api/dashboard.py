@@ -9,7 +9,7 @@ from ninja import Router, Schema
 from palio.web.api.openapi import answers
 from palio.web.http.request import Request
 from palio.web.models import Attempt, Challenge
-from palio.web.queries import dashboard, disk, queue
+from palio.web.queries import dashboard, disk, queue, similarity
 from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.storage.downloads import zip_response
 
@@ -56,6 +56,23 @@ class QueueOut(Schema):
     controller: ControllerOut
 
 
+class SimilarOut(Schema):
+    """Two teams with nearly equal predictions. `shared` are the same wrong answers, `chance` is that of so many if the
+    two were independent; null for numbers. It is no proof of copying."""
+
+    phase: str
+    team_a: str
+    submission_a: str
+    team_b: str
+    submission_b: str
+    cases: int
+    equal: int
+    shared: int
+    errors_a: int | None
+    errors_b: int | None
+    chance: float | None
+
+
 class DashboardOut(Schema):
     """`states` counts submissions by the state of their latest attempt; `scored_today` counts since midnight, UTC."""
 
@@ -67,6 +84,7 @@ class DashboardOut(Schema):
     pending: int
     open_rescores: list[str]
     failing: list[FailingOut]
+    similar: list[SimilarOut]
     queue: QueueOut
 
 
@@ -88,6 +106,7 @@ def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str,
         "states": dict(numbers.states),
         "open_rescores": [each.pk for each in numbers.open_rescores],
         "failing": [vars(each) for each in dashboard.failing(found)],
+        "similar": [vars(each) for each in similarity.similar(found)],
         "queue": _queue(queue.queue(found)),
     }
 

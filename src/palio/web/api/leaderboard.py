@@ -1,6 +1,7 @@
 """The leaderboard, and a team's own scores over time."""
 
 from datetime import datetime
+from typing import Any
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
@@ -11,6 +12,7 @@ from palio.web.leaderboard.request import leaderboard_request, own_scores, priva
 from palio.web.leaderboard.robustness import robustness
 from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge
+from palio.web.queries.compare import chosen, comparison
 
 router = Router(tags=["leaderboard"])
 
@@ -35,7 +37,9 @@ class RowOut(Schema):
     intervals: dict[str, tuple[float, float]]  # of every column that has one, by its key
     ranks: dict[str, int]
     entries: int
+    failed: int  # submissions without a score by the participant's own fault
     last: datetime
+    movement: int | None = None  # places risen in the last day; null if it had no rank, or if nothing was submitted
     answers: dict[str, str] | None = None  # to `questions`
     submission: str | None = None
     attempt: str | None = None
@@ -62,7 +66,53 @@ class LeaderboardOut(Schema):
     columns: list[ColumnOut]
     questions: list[LeaderboardNameOut]
     cases: int | None
+    group: str | None  # the chosen one, as column:value
+    groups: dict[str, dict[str, int]]  # of cases to choose from: column, value, number of cases
+    one_case: float | None  # how much one case changes the primary score, if that is the same for all
+    notes: list[str]  # what the numbers justify saying
+    no_intervals: str | None  # why there are none
     rows: list[RowOut]
+
+
+class ComparedOut(Schema):
+    """A row of the leaderboard; `row` names it in addresses."""
+
+    name: str
+    row: str
+    rank: str
+
+
+class ComparedColumnOut(Schema):
+    """A column of both. Where they were not compared, `no_interval` says why, and the numbers are null. `only_a` counts
+    the cases that only A has right. `p_value` is not adjusted for other comparisons."""
+
+    key: str
+    title: str
+    descending: bool
+    precision: int
+    cases: int | None
+    a: float | None
+    b: float | None
+    difference: float | None  # of A minus B
+    interval: tuple[float, float] | None  # 95 % interval of the difference
+    interval_method: str | None
+    no_interval: str | None
+    p_value: float | None
+    test: str | None
+    only_a: int | None
+    only_b: int | None
+    chance_reversed: float | None  # that the one with the worse score is the better one
+    sentences: list[str]
+
+
+class ComparisonOut(Schema):
+    challenge: str
+    phase: str
+    leaderboard: str
+    primary: str | None
+    a: ComparedOut
+    b: ComparedOut
+    columns: list[ComparedColumnOut]
 
 
 class EntryOut(Schema):
@@ -78,11 +128,14 @@ def leaderboard(
     challenge: str,
     phase: str | None = None,
     leaderboard: str | None = None,
+    metric: str | None = None,
+    group: str | None = None,
     sort: str = "rank",
 ) -> HttpResponse:
-    """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. Sort by `rank`,
-    `team`, `entries`, `last`, the key of a column or `answer_` and the key of a question; a leading minus reverses the
-    order."""
+    """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. `metric` is the
+    key of a column to rank by instead of the primary one; rank ranges are only of that one. `group` shows the scores
+    within a group of cases, such as `sex:f`. Sort by `rank`, `team`, `entries`, `last`, the key of a column or
+    `answer_` and the key of a question; a leading minus reverses the order."""
     wanted = leaderboard_request(request, phase)
     etag = wanted.etag(request)
     unchanged = get_conditional_response(request, etag=etag)
@@ -152,6 +205,21 @@ def statistics(
         "rows": found.as_json() if found else [],
         "agreement": [{"first": a.key, "second": b.key, "tau": tau} for a, b, tau in found.taus] if found else [],
     }
+
+
+@router.get("/challenges/{challenge}/compare", response=ComparisonOut, url_name="compare")
+def compare(
+    request: Request[Challenge],
+    challenge: str,
+    a: str,
+    b: str,
+    phase: str | None = None,
+    leaderboard: str | None = None,
+) -> dict[str, Any]:
+    """Compare two submissions of a phase on the same cases. `a` and `b` are names of teams on the leaderboard, keys of
+    its rows, or ids of scored submissions that you can see."""
+    wanted = leaderboard_request(request, phase)
+    return comparison(wanted, chosen(wanted, a), chosen(wanted, b))
 
 
 @router.get("/challenges/{challenge}/leaderboard/history", response=list[EntryOut], url_name="leaderboard-history")

@@ -8,10 +8,11 @@ from ninja.decorators import decorate_view
 
 from palio.core.leaderboard.ranking import Row
 from palio.web.api.idempotency import once
+from palio.web.api.leaderboard import ColumnOut
 from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Rescore
-from palio.web.queries.rescores import chosen_board, listed, progress
+from palio.web.queries.rescores import chosen_board, lines_of, listed, progress
 from palio.web.verbs import rescore as verbs
 
 router = Router(tags=["rescores"])
@@ -49,11 +50,15 @@ class RescoredOut(Schema):
     disqualified: str
     old: StandingOut | None
     new: StandingOut | None
+    changed: bool
+    moved: str  # such as "up 2"; empty if the rank is the same
+    reason: str  # why it changes; empty if it does not
 
 
 class FailedOut(Schema):
     submission: str
     team: str
+    loses_score: bool  # else it never had one, and stays not scored
     failure: dict[str, Any] | None
 
 
@@ -63,6 +68,8 @@ class RescoreWholeOut(RescoreOut):
     leaderboard: str | None
     changes: list[RescoredOut] | None
     failed: list[FailedOut] | None
+    columns: list[ColumnOut] | None  # of `leaderboard`
+    refusal: dict[str, Any] | None  # why the new scores cannot be applied
 
 
 @router.get("/challenges/{challenge}/manage/rescores", response=Paged[RescoreOut], url_name="dashboard-rescores")
@@ -113,7 +120,14 @@ def _shown(rescore: Rescore) -> dict[str, Any]:
 
 def _whole(rescore: Rescore, leaderboard: str = "") -> dict[str, Any]:
     if rescore.state not in (Rescore.State.RUNNING, Rescore.State.READY):
-        return {**_shown(rescore), "leaderboard": None, "changes": None, "failed": None}
+        return {
+            **_shown(rescore),
+            "leaderboard": None,
+            "changes": None,
+            "failed": None,
+            "columns": None,
+            "refusal": None,
+        }
     board = chosen_board(rescore, leaderboard)
     comparison = verbs.compare(rescore, board)
     changes = [
@@ -124,14 +138,30 @@ def _whole(rescore: Rescore, leaderboard: str = "") -> dict[str, Any]:
             "disqualified": change.row.entry.disqualified,
             "old": _standing(change.old),
             "new": _standing(change.new),
+            "changed": line.changed,
+            "moved": line.moved,
+            "reason": line.reason,
         }
-        for change in comparison.changes
+        for line in lines_of(comparison, board)
+        for change in [line.change]
     ]
     failed = [
-        {"submission": each.submission_id, "team": each.submission.team.name, "failure": each.failure}
+        {
+            "submission": each.submission_id,
+            "team": each.submission.team.name,
+            "loses_score": verbs.has_score(each),
+            "failure": each.failure,
+        }
         for each in comparison.failed
     ]
-    return {**_shown(rescore), "leaderboard": board.key, "changes": changes, "failed": failed}
+    columns = [
+        {"key": each.key, "title": each.title, "descending": each.descending, "precision": each.precision}
+        for each in board.columns
+        if not each.hidden
+    ]
+    refusal = comparison.refusal.failure.as_body() if comparison.refusal else None
+    found = {"leaderboard": board.key, "changes": changes, "failed": failed, "columns": columns, "refusal": refusal}
+    return _shown(rescore) | found
 
 
 def _standing(row: Row | None) -> dict[str, Any] | None:

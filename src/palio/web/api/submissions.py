@@ -18,6 +18,7 @@ from palio.web.api.openapi import ErrorOut, answers
 from palio.web.api.paging import Paged, PageQuery, page_of
 from palio.web.http.request import Relation, Request, signed_in
 from palio.web.models import Challenge, StoredFile, Submission, User
+from palio.web.queries.case_summary import shown_summary, standing_of
 from palio.web.queries.submission import (
     REPORT_HEADERS,
     full_log,
@@ -163,6 +164,8 @@ class WholeSubmissionOut(SubmissionOut):
     place: PlaceOut | None
     choice: ChoiceOut | None
     columns: list[ColumnOut]
+    standing: dict[str, Any] | None = None  # rank, rank range and interval of the primary score; only of one submission
+    cases: dict[str, Any] | None = None  # what single cases say, as far as you may see it; only of one submission
 
 
 class CancelIn(Schema):
@@ -212,7 +215,9 @@ def list_submissions(
 def get_submission(request: Request[Submission], submission: str) -> dict[str, Any]:
     """The state, stages and result of a submission."""
     own = Relation.TEAM in request.relations
-    return shown_whole(request.subject, own=own, full=_is_full(request))
+    full = _is_full(request)
+    found = {"standing": standing_of(request.subject, full=full), "cases": shown_summary(request.subject, full=full)}
+    return shown_whole(request.subject, own=own, full=full) | found
 
 
 @router.post("/submissions/{submission}/cancel", response=WholeSubmissionOut, url_name="cancel-submission")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palio.core.bundle.case_metrics import MCNEMAR, PAIRED_DELONG, PERMUTATION, SIGN_FLIPS
-from palio.core.bundle.model import Column, StatisticsPolicy
+from palio.web.leaderboard.child_arguments import column_of, policy_of
 
 if TYPE_CHECKING:
+    from palio.core.bundle.model import Column, StatisticsPolicy
     from palio.core.leaderboard.rank_details import RankDetails
     from palio.core.leaderboard.run_cases import RunStatistics
     from palio.core.statistics.methods import Method
@@ -66,7 +67,7 @@ def rank_ranges(
     from palio.core.leaderboard.run_cases import primary_method
 
     os.nice(_NICE)
-    of_policy, of_primary = _policy(policy), _column(primary)
+    of_policy, of_primary = policy_of(policy), column_of(primary)
     method = primary_method(of_policy, of_primary)
     test = method.test(len(tasks) or 1) if method else MCNEMAR
     most = MOST_RANGED_BY[test]
@@ -94,8 +95,8 @@ def _ranked(
     runs: str,
     scores: Mapping[str, float],
     usable: Sequence[str],
-    policy: StatisticsPolicy,
-    primary: Column,
+    policy: "StatisticsPolicy",
+    primary: "Column",
     method: "Method",
     tasks: Sequence[int],
     kept: str,
@@ -137,6 +138,45 @@ def _ranked(
     return found, rank_details([*scores], better_first, found, by_case, REDRAWS)
 
 
+def case_summaries(
+    runs: str,
+    scores: Mapping[str, Mapping[str, float]],
+    policy: dict[str, Any],
+    primary: dict[str, Any],
+    tasks: Sequence[int],
+) -> dict[str, dict[str, Any]]:
+    """By attempt: what its single cases say."""
+    from palio.core.leaderboard.case_summary import summarize  # numpy takes a while
+
+    os.nice(_NICE)
+    column, of = column_of(primary), policy_of(policy)
+    return {attempt: summarize(Path(runs) / attempt, of, column, own, tasks) for attempt, own in scores.items()}
+
+
+def similar_predictions(
+    runs: str,
+    attempts: Sequence[str],
+    teams: Sequence[str],
+    scores: Sequence[Mapping[str, float]],
+    policy: dict[str, Any],
+    primary: dict[str, Any],
+) -> dict[str, Any]:
+    """{pairs, compared}: pairs of attempts of different teams with nearly equal predictions."""
+    from palio.core.statistics.similarity import similar_pairs
+
+    os.nice(_NICE)
+    own = {attempt: dict(scored) for attempt, scored in zip(attempts, scores, strict=True)}
+    read = {each: found.cases for each, found in _statistics(runs, own, policy, [primary], primary["key"], ())}
+    team_of = dict(zip(attempts, teams, strict=True))
+    known = [(attempt, cases[0]) for attempt, cases in read.items() if cases is not None]
+    try:
+        found = similar_pairs([cases for _, cases in known], [team_of[attempt] for attempt, _ in known])
+    except ValueError:  # scored on different cases
+        found = []
+    pairs = [vars(each) | {"a": known[each.a][0], "b": known[each.b][0]} for each in found]
+    return {"pairs": pairs, "compared": len(known)}
+
+
 def too_many(most: int) -> str:
     return f"Rank ranges are computed for up to {most} teams."
 
@@ -151,18 +191,7 @@ def _statistics(
 ) -> "Iterator[tuple[str, RunStatistics]]":
     from palio.core.leaderboard.run_cases import run_statistics  # numpy takes a while
 
-    of = {column["key"]: _column(column) for column in columns}
+    of = {column["key"]: column_of(column) for column in columns}
     for attempt, scored in scores.items():
         folder = Path(runs) / attempt
-        yield attempt, run_statistics(folder, _policy(policy), [*of.values()], of[primary], scored, tasks)
-
-
-# Arguments of a child process are JSON, which has no tuples.
-
-
-def _policy(policy: dict[str, Any]) -> StatisticsPolicy:
-    return StatisticsPolicy(**policy | {"metrics": tuple((key, metric) for key, metric in policy["metrics"])})
-
-
-def _column(column: dict[str, Any]) -> Column:
-    return Column(**column | {name: tuple(column[name]) for name in ("computation_keys", "computation_weights")})
+        yield attempt, run_statistics(folder, policy_of(policy), [*of.values()], of[primary], scored, tasks)

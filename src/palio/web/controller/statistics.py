@@ -25,9 +25,10 @@ from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.bundle.case_metrics import measured_columns
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
-from palio.core.leaderboard.ranking import Entry
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
+from palio.web.controller import case_summaries, similarity
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
@@ -103,13 +104,18 @@ class StatisticsUpdate:
         """Computes and stores what is missing of a challenge's statistics."""
         bundle = current_bundle(challenge)
         for phase in bundle.phases:
-            for board in leaderboards_of(bundle, phase):
+            for place, board in enumerate(leaderboards_of(bundle, phase)):
                 if phase.rules.statistics is not None and not board.primary.hidden:
-                    self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
+                    rows = self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
+                    if place == 0:
+                        similarity.update(challenge, phase, board.primary, rows, self._runs, BOUNDS)
+            if phase.rules.statistics is not None:
+                case_summaries.update(challenge, phase, self._runs, BOUNDS)
 
     def _update_leaderboard(
         self, challenge: Challenge, phase: Phase, board: Leaderboard, policy: StatisticsPolicy
-    ) -> None:
+    ) -> list[Row]:
+        """Returns the ranked rows whose cases can be compared with each other."""
         key, primary = (challenge.pk, phase.name), board.primary
         known = self._entries.get(key, ())
         leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
@@ -137,6 +143,10 @@ class StatisticsUpdate:
             stored.ranked, stored.ranges, stored.cases = ranked, found["ranges"], found["cases"]
             stored.no_ranges, stored.details = found["reason"], found["details"]
             _store(stored)
+        comparable = {
+            attempt for attempt, found in stored.intervals.items() if found.get(primary.key, {}).get("comparable")
+        }
+        return [row for row in leaderboard.rows if row.rank is not None and row.entry.attempt in comparable]
 
     def _intervals(
         self,

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
+from palio.core.attempt.states import State
 from palio.core.bundle.model import Question
+from palio.core.errors import Cause
 from palio.core.leaderboard.ranking import Entry
 from palio.core.submission.fact_sheet import answer_text
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team
@@ -53,6 +55,29 @@ def read_rescored(rescore: Rescore) -> list[Entry]:
     new = {submission: (attempt, scores) for submission, attempt, scores in rows}
     listed = _listed(rescore.challenge, rescore.phase)
     return _read(listed.filter(Q(counted__isnull=False) | Q(pk__in=attempts.order_by().values("submission"))), new)
+
+
+def failed_counts(challenge: Challenge, phase: str, team: Team | None = None) -> dict[str, int]:
+    """By the teams' ids, how many submissions have no score because of the participant's own fault."""
+    failed = Attempt.objects.filter(
+        submission__challenge=challenge,
+        submission__phase=phase,
+        submission__counted=None,
+        submission__withdrawn=None,
+        submission__hidden=None,
+        state=State.FAILED,
+        failure_cause=Cause.PARTICIPANT,
+    )
+    if team is not None:
+        failed = failed.filter(submission__team=team)
+    rows = failed.values_list("submission__team").annotate(count=Count("submission", distinct=True))
+    return dict(rows.order_by())
+
+
+def scoring_versions(challenge: Challenge, phase: str) -> tuple[int, ...]:
+    """The numbers of the challenge's versions by which the entries of a phase were scored."""
+    listed = _listed(challenge, phase).filter(counted__isnull=False).order_by()
+    return tuple(sorted(listed.values_list("counted__version__number", flat=True).distinct()))
 
 
 def team_names(challenge: Challenge) -> dict[str, str]:

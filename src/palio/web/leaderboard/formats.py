@@ -25,7 +25,9 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
             "intervals": intervals,
             "ranks": row.ranks,
             "entries": row.entries,
+            "failed": leaderboard.failed_of(row),
             "last": row.last.isoformat(),
+            "movement": leaderboard.movements.get(row.entry.label),
         }
         if leaderboard.questions:
             content["answers"] = leaderboard.answers.get(row.entry.label, {})
@@ -40,13 +42,21 @@ def csv_text(leaderboard: Leaderboard, statistics: Statistics, order: Iterable[i
     others = [key for key in keys_with_intervals(leaderboard, statistics) if key != primary]
     header = ["rank", "rank_first", "rank_last", "team", "baseline", *keys]
     header += ["interval_low", "interval_high", "entries", "last", *(f"rank_{key}" for key in keys)]
+    header += ["failed", "movement"]
     header += [f"answer_{question.key}" for question in leaderboard.questions]
     header += interval_names(others)
     rows = (
-        _csv_row(row, statistics, keys, primary) + _answers(row, leaderboard) + interval_ends(row, statistics, others)
+        _csv_row(row, statistics, keys, primary)
+        + _activity(row, leaderboard)
+        + _answers(row, leaderboard)
+        + interval_ends(row, statistics, others)
         for row in (leaderboard.rows[place] for place in order)
     )
     return b"".join(csv_blocks(header, rows))
+
+
+def _activity(row: Row, leaderboard: Leaderboard) -> list[object]:
+    return [leaderboard.failed_of(row), leaderboard.movements.get(row.entry.label)]
 
 
 def _answers(row: Row, leaderboard: Leaderboard) -> list[object]:

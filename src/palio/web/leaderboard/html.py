@@ -8,6 +8,7 @@ from django.utils.html import escape
 from palio.core.bundle.model import Column
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Row, rank_text
+from palio.core.leaderboard.standing import leading_group
 from palio.web.http.time_html import time_html
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.statistics import Statistics
@@ -19,7 +20,14 @@ _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when t
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
     """A `<tr>` for each row, escaped. With `axis`, intervals are drawn."""
     columns = primary_first(leaderboard.columns, leaderboard.primary)
-    return (_row(row, leaderboard, columns, statistics, axis) for row in leaderboard.rows)
+    group = leading_group(
+        [statistics.compared_range(row.entry.attempt, leaderboard.primary) for row in leaderboard.rows if row.rank]
+    )
+    has_line = 0 < group < len(leaderboard.rows)
+    return (
+        _row(row, leaderboard, columns, statistics, axis, is_last_of_group=has_line and place == group)
+        for place, row in enumerate(leaderboard.rows, start=1)
+    )
 
 
 def primary_first(columns: Sequence[Column], primary: Column) -> list[Column]:
@@ -27,7 +35,15 @@ def primary_first(columns: Sequence[Column], primary: Column) -> list[Column]:
     return sorted(columns, key=lambda column: column != primary)
 
 
-def _row(row: Row, leaderboard: Leaderboard, columns: Sequence[Column], known: Statistics, axis: Axis | None) -> str:
+def _row(
+    row: Row,
+    leaderboard: Leaderboard,
+    columns: Sequence[Column],
+    known: Statistics,
+    axis: Axis | None,
+    *,
+    is_last_of_group: bool,
+) -> str:
     cells = [
         f'<td class="rank">{rank_text(row.rank, known.ranges.get(row.entry.attempt))}</td>',
         f'<th scope="row" class="team">{_name(row, leaderboard)}</th>',
@@ -40,10 +56,39 @@ def _row(row: Row, leaderboard: Leaderboard, columns: Sequence[Column], known: S
             drawn = _drawn(row.values[column.key], interval, axis) if interval else ""
             cells.append(f'<td class="strip">{drawn}</td>')
     answers = leaderboard.answers.get(row.entry.label, {})
-    cells += [f"<td>{escape(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
-    cells += [f'<td class="number">{row.entries}</td>', f'<td class="last">{time_html(row.last)}</td>']
-    start = '<tr class="out">' if row.entry.disqualified else "<tr>"
+    cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
+    cells += [f'<td class="number">{_entries(row, leaderboard)}</td>', f'<td class="last">{time_html(row.last)}</td>']
+    if leaderboard.movements:
+        cells.append(f'<td class="moved">{_moved(row, leaderboard)}</td>')
+    marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])
+    start = f'<tr class="{marks}">' if marks else "<tr>"
     return f"{start}{''.join(cells)}</tr>"
+
+
+def _answer(text: str) -> str:
+    """An answer that is a web address is a link, such as to the description of a method."""
+    shown: str = escape(text)
+    if not text.startswith(("https://", "http://")) or any(sign.isspace() for sign in text):
+        return shown
+    host = escape(text.split("/")[2][:40])
+    return f'<a href="{shown}" rel="nofollow noopener ugc" title="{shown}">{host}</a>'
+
+
+def _entries(row: Row, leaderboard: Leaderboard) -> str:
+    failed = leaderboard.failed_of(row)
+    return f'{row.entries}<span class="failed-count">{failed} failed</span>' if failed else f"{row.entries}"
+
+
+def _moved(row: Row, leaderboard: Leaderboard) -> str:
+    if row.entry.label not in leaderboard.movements:
+        return ""
+    places = leaderboard.movements[row.entry.label]
+    if places is None:
+        return '<span class="badge busy">new</span>'
+    if places == 0:
+        return '<span class="soft">–</span>'
+    word, arrow = ("up", "↑") if places > 0 else ("down", "↓")
+    return f'<span class="{word}" aria-label="{word} {abs(places)}">{arrow}{abs(places)}</span>'
 
 
 def _name(row: Row, leaderboard: Leaderboard) -> str:

@@ -6,18 +6,29 @@ in none. Disqualified entries are only in those for organizers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 
 from django.db.models import F
+from django.utils import timezone
 
 from palio.core.bundle.leaderboards import ranking_of
 from palio.core.bundle.model import Column, Phase, Question, RankingPolicy
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
-from palio.web.leaderboard.entries import read_again, read_answers, read_entries, team_names
+from palio.web.leaderboard.entries import (
+    failed_counts,
+    read_again,
+    read_answers,
+    read_entries,
+    scoring_versions,
+    team_names,
+)
 from palio.web.leaderboard.visibility import Visibility, shown_columns
 from palio.web.models import Challenge, Team
 from palio.web.storage.bundles import current_bundle
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -34,10 +45,18 @@ class Leaderboard:
     rows: tuple[Row, ...]
     questions: tuple[Question, ...] = ()
     answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)  # submissions of each team that failed by its own fault
+    movements: Mapping[str, int | None] = field(default_factory=dict)  # of rows, by submission: see `movements`
+
+    versions: tuple[int, ...] = ()  # of the challenge, by which the entries were scored
 
     @property
     def shows_primary(self) -> bool:
         return self.primary in self.columns
+
+    def failed_of(self, row: Row) -> int:
+        """Shown beside the number of entries. A baseline's row is not the team's."""
+        return 0 if row.entry.baseline or row.entry.team is None else self.failed.get(row.entry.team, 0)
 
     @cached_property
     def teams(self) -> int:
@@ -56,15 +75,63 @@ def read_leaderboard(
 
     `own` is the reader's team, for OWN. `known` are entries of an earlier call, which make this one faster.
     """
-    entries: list[Entry] = []
+    entries, failed = list[Entry](), dict[str, int]()
     if visibility is not Visibility.NONE and (visibility is not Visibility.OWN or own is not None):
         of = own if visibility is Visibility.OWN else None
         entries = read_again(challenge, phase.name, of, known) if known else read_entries(challenge, phase.name, of)
+        failed = failed_counts(challenge, phase.name, of)
     names = team_names(challenge)
     built = build_leaderboard(phase, board, entries, names, visibility)
     questions = tuple(question for question in current_bundle(challenge).fact_sheet if question.on_leaderboard)
     answers = read_answers([row.entry.label for row in built.rows], questions)
+    moved = movements(board, entries, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
+    versions = scoring_versions(challenge, phase.name) if built.rows else ()
+    built = replace(built, failed=failed, movements=moved, versions=versions)
     return replace(built, questions=questions, answers=answers), entries
+
+
+def movements(board: BundleLeaderboard, entries: Sequence[Entry], now: Leaderboard) -> dict[str, int | None]:
+    """For each ranked row, by submission, how many places its team has risen in the last day; None: it had no rank.
+
+    Empty if nothing was submitted in that time, or if teams have several rows. What was withdrawn, chosen or judged in
+    the meantime counts as if it always had been.
+    """
+    since, ranking = timezone.now() - DAY, now.ranking
+    before = [entry for entry in entries if entry.submitted <= since]
+    if len(before) == len(entries) or not before or ranking.several or ranking.choose == "all":
+        return {}
+    rows = rank_entries(before, board.columns, board.primary, ranking)
+    ranks = {(row.entry.team, row.entry.baseline and row.entry.label): row.rank for row in rows}
+    found: dict[str, int | None] = {}
+    for row in now.rows:
+        if row.rank is not None:
+            rank = ranks.get((row.entry.team, row.entry.baseline and row.entry.label))
+            found[row.entry.label] = None if rank is None else rank - row.rank
+    return found
+
+
+def by_column(leaderboard: Leaderboard, column: Column) -> Leaderboard:
+    """The same rows in the order of another column, whose ranks they have."""
+    rows = [replace(row, rank=row.ranks.get(column.key)) for row in leaderboard.rows]
+    rows.sort(key=lambda row: (row.rank is None, row.rank or 0))  # stable: within ties, the order of before
+    return replace(leaderboard, primary=column, rows=tuple(rows), movements={})
+
+
+def by_scores(leaderboard: Leaderboard, scores: Mapping[str, float]) -> Leaderboard:
+    """The ranked rows with these primary scores, by attempt, and only that column; rows without one come last."""
+    primary = leaderboard.primary
+    ranked = [row for row in leaderboard.rows if row.rank is not None]
+    entries = [
+        replace(row.entry, scores={primary.key: scores[row.entry.attempt]} if row.entry.attempt in scores else {})
+        for row in ranked
+    ]
+    plain = replace(primary, computation=None)
+    known = {row.entry.label: row for row in ranked}
+    rows = [
+        replace(known[row.entry.label], entry=row.entry, rank=row.rank, values=row.values, ranks=row.ranks)
+        for row in rank_entries(entries, [plain], plain)
+    ]
+    return replace(leaderboard, columns=(primary,), rows=tuple(rows), questions=(), movements={})
 
 
 def build_leaderboard(

@@ -11,8 +11,10 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
-from palio.core.bundle.model import Bundle, Leaderboard, Phase
+from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
+from palio.core.errors import counted
+from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
 from palio.web.http.request import Request
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
@@ -33,14 +35,57 @@ class LeaderboardRequest:
     visibility: Visibility
     team: Team | None
     wanted_sort: str
+    wanted_metric: str = ""
+    wanted_group: str = ""  # column:value
 
     @cached_property
     def snapshot(self) -> Snapshot:
+        """Of the whole leaderboard, in the order of its primary column."""
         return snapshot(self.challenge, self.phase, self.board, self.visibility, self.team)
+
+    @cached_property
+    def view(self) -> Snapshot:
+        """As it was asked for: within a group of cases, or by another column, if one was chosen."""
+        if self.group:
+            return self.snapshot.by_group(*self.group)
+        column = next((each for each in self.metrics if each.key == self.wanted_metric), None)
+        return self.snapshot.by_column(column) if column else self.snapshot
+
+    @property
+    def metrics(self) -> tuple[Column, ...]:
+        """The columns to choose from. Without ranks, there is no order by another column."""
+        board = self.snapshot.leaderboard
+        return board.columns if self.visibility in {Visibility.ALL, Visibility.PUBLIC} and board.shows_primary else ()
+
+    @cached_property
+    def group(self) -> tuple[str, str] | None:
+        """The chosen group of cases: a column of the file with the single cases, and its value."""
+        column, _, value = self.wanted_group.partition(":")
+        return (column, value) if value in self.snapshot.group_values.get(column, {}) else None
+
+    @property
+    def metric(self) -> Column:
+        return self.view.leaderboard.primary
 
     @property
     def sort(self) -> str:
-        return self.snapshot.sort_key(self.wanted_sort)
+        return self.view.sort_key(self.wanted_sort)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the numbers justify saying. Ranges that cannot be told apart are of the primary column."""
+        found, cases = self.view, self.view.statistics.cases
+        policy, tasks = self.phase.rules.statistics, len(self.phase.tasks)
+        ranked = [row for row in found.leaderboard.rows if row.rank is not None]
+        if self.group:
+            return [
+                f"Within {': '.join(self.group)}, {counted(cases or 0, 'case')}. Rank ranges are only for all cases."
+            ]
+        said = standing([found.statistics.compared_range(row.entry.attempt, self.metric) for row in ranked], cases)
+        primary = self.snapshot.leaderboard.primary
+        if found is self.snapshot and (worth := worth_text(policy, primary, cases, tasks)):
+            said.append(worth)
+        return said
 
     @cached_property
     def address(self) -> str:
@@ -49,14 +94,22 @@ class LeaderboardRequest:
     def etag(self, request: Request[Challenge]) -> str:
         """The same for the same reader while the leaderboard is the same. A page also has the name and the form token
         of its reader."""
-        shown = [__version__, *self.snapshot.revision, self.phase.name, self.board.key, self.visibility, self.sort]
+        shown = [
+            __version__,
+            *self.snapshot.revision,
+            self.phase.name,
+            self.board.key,
+            self.visibility,
+            self.metric.key,
+            self.sort,
+        ]
         reader = [self.team and self.team.pk, request.user.pk, request.META.get("CSRF_COOKIE", "")]
         digest = hashlib.sha256(json.dumps([*shown, *reader, sorted(request.relations)]).encode()).hexdigest()
         return f'"{digest[:32]}"'
 
     def json(self) -> str:
         """The reader's own team is named apart from the rows, which are the same for all readers."""
-        found = self.snapshot
+        found = self.view
         head = {
             "own_team": self.team.name if self.team else None,
             "challenge": self.challenge.slug,
@@ -73,12 +126,51 @@ class LeaderboardRequest:
             ],
             "questions": [{"key": each.key, "title": each.title} for each in found.leaderboard.questions],
             "cases": found.statistics.cases,
+            "group": ":".join(self.group) if self.group else None,
+            "groups": found.group_values,
+            "one_case": self._one_case,
+            "notes": self.notes,
+            "no_intervals": self.no_intervals or None,
         }
         rows = ",\n".join(found.json[place] for place in found.order(self.sort))
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
 
     def csv(self) -> bytes:
-        return csv_text(self.snapshot.leaderboard, self.snapshot.statistics, self.snapshot.order(self.sort))
+        return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort))
+
+    @property
+    def no_intervals(self) -> str:
+        """Why no row has an interval of the primary score, as a sentence; empty if some have, or will have soon."""
+        found, policy = self.snapshot, self.phase.rules.statistics
+        board, primary = found.leaderboard, found.leaderboard.primary
+        has_scores = any(primary.key in row.values for row in board.rows)
+        if self.visibility not in {Visibility.ALL, Visibility.PUBLIC} or not has_scores or found.axis is not None:
+            return ""
+        if policy is None:
+            return "No intervals and no rank ranges: the challenge names no file with a result for each case."
+        if policy.metric_of(primary, primary) is None:
+            return f"No intervals and no rank ranges: the challenge names no metric for {primary.title}."
+        if found.statistics.is_pending:
+            return ""
+        reason = found.statistics.no_intervals
+        if self.visibility is Visibility.ALL and reason:
+            return f"No intervals and no rank ranges: {reason}."
+        return "No intervals and no rank ranges: the results of single cases could not be used. The organizers see why."
+
+    @property
+    def suggestion(self) -> str:
+        """Lines of competition.yaml that would help, for those who see everything."""
+        policy, primary = self.phase.rules.statistics, self.snapshot.leaderboard.primary
+        is_missing = policy is None or policy.metric_of(primary, primary) is None
+        return (
+            suggested_policy(primary) if self.no_intervals and is_missing and self.visibility is Visibility.ALL else ""
+        )
+
+    @property
+    def _one_case(self) -> float | None:
+        found = self.snapshot
+        tasks, cases = len(self.phase.tasks), found.statistics.cases
+        return worth_of_case(self.phase.rules.statistics, found.leaderboard.primary, cases, tasks)
 
 
 def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> LeaderboardRequest:
@@ -106,6 +198,8 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
         visibility=visibility(request.relations, board, phase),
         team=request.team,
         wanted_sort=request.GET.get("sort", BY_RANK),
+        wanted_metric=request.GET.get("metric", ""),
+        wanted_group=request.GET.get("group", ""),
     )
 
 

@@ -4,18 +4,19 @@ docs/design-notes.md has the measurements. While a new revision is rendered, oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from palio.core.bundle.model import Column, Phase, Question
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
-from palio.core.bundle.model import Phase, Question
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
 from palio.web.http.cache import cached, last_cached
+from palio.web.leaderboard.case_summaries import read_groups, shows_cases
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
-from palio.web.leaderboard.leaderboard import Leaderboard, read_leaderboard
+from palio.web.leaderboard.leaderboard import Leaderboard, by_column, by_scores, read_leaderboard
 from palio.web.leaderboard.statistics import Statistics, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
@@ -39,6 +40,53 @@ class Snapshot:
     axis: Axis | None  # of the drawn intervals, if there are any
     orders: Mapping[str, tuple[int, ...]]
     entries: Sequence[Entry]
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # by attempt: see case_summaries.read_groups
+
+    @cached_property
+    def group_values(self) -> dict[str, dict[str, int]]:
+        """By column of groups, then by value, the number of cases."""
+        found: dict[str, dict[str, int]] = {}
+        for of in self.groups.values():
+            for column, values in of.items():
+                for value, scored in values.items():
+                    found.setdefault(column, {}).setdefault(value, scored["cases"])
+        return {column: dict(sorted(values.items())) for column, values in sorted(found.items())}
+
+    def by_group(self, column: str, value: str) -> "Snapshot":
+        """The same by the primary score within a group of cases, with its intervals. It has no rank ranges."""
+        key = f"group {column}\n{value}"
+        if key not in self._by_column:
+            within = {
+                attempt: scored for attempt, of in self.groups.items() if (scored := of.get(column, {}).get(value))
+            }
+            board = by_scores(self.leaderboard, {attempt: scored["score"] for attempt, scored in within.items()})
+            primary = board.primary.key
+            intervals = {
+                attempt: {primary: (scored["low"], scored["high"])}
+                for attempt, scored in within.items()
+                if scored["low"] is not None
+            }
+            statistics = Statistics(intervals, cases=self.group_values.get(column, {}).get(value))
+            self._by_column[key] = replace(
+                self, leaderboard=board, statistics=statistics, axis=_axis(board, statistics), orders=_orders(board)
+            )
+        return self._by_column[key]
+
+    @cached_property
+    def _by_column(self) -> "dict[str, Snapshot]":
+        return {}
+
+    def by_column(self, column: Column) -> "Snapshot":
+        """The same in the order of another column, with its intervals drawn. It has no rank ranges."""
+        if column == self.leaderboard.primary:
+            return self
+        if column.key not in self._by_column:
+            board = by_column(self.leaderboard, column)
+            statistics = replace(self.statistics, ranges={}, no_ranges="", no_intervals="")
+            self._by_column[column.key] = replace(
+                self, leaderboard=board, statistics=statistics, axis=_axis(board, statistics), orders=_orders(board)
+            )
+        return self._by_column[column.key]
 
     @cached_property
     def html(self) -> tuple[bytes, ...]:
@@ -94,6 +142,28 @@ def _render(
     statistics = Statistics()
     if visibility in {Visibility.ALL, Visibility.PUBLIC}:
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+    return Snapshot(
+        revision=revision,
+        leaderboard=leaderboard,
+        statistics=statistics,
+        axis=_axis(leaderboard, statistics),
+        orders=_orders(leaderboard),
+        entries=entries,
+        groups=_groups(phase, board, leaderboard, visibility),
+    )
+
+
+def _groups(
+    phase: Phase, board: BundleLeaderboard, leaderboard: Leaderboard, visibility: Visibility
+) -> Mapping[str, Mapping[str, Any]]:
+    """For those who may know more of single cases than the score."""
+    may_see = visibility is Visibility.ALL or (visibility is Visibility.PUBLIC and shows_cases(phase))
+    if not may_see or phase.rules.statistics is None or not leaderboard.shows_primary:
+        return {}
+    return read_groups([row.entry.attempt for row in leaderboard.rows if row.rank], phase, board.primary)
+
+
+def _axis(leaderboard: Leaderboard, statistics: Statistics) -> Axis | None:
     primary = leaderboard.primary.key
     drawn = [
         value
@@ -101,14 +171,7 @@ def _render(
         if row.rank and (interval := statistics.intervals.get(row.entry.attempt, {}).get(primary))
         for value in (row.values[primary], *interval)
     ]
-    return Snapshot(
-        revision=revision,
-        leaderboard=leaderboard,
-        statistics=statistics,
-        axis=Axis.around(drawn) if drawn else None,
-        orders=_orders(leaderboard),
-        entries=entries,
-    )
+    return Axis.around(drawn) if drawn else None
 
 
 def answer_column(question: Question) -> str:
@@ -117,7 +180,9 @@ def answer_column(question: Question) -> str:
 
 
 def _marked(row: bytes) -> bytes:
-    row = row.replace(b"<tr>", b'<tr class="own">', 1)
+    row = row.replace(b"<tr>", b'<tr class="own">', 1).replace(
+        b'<tr class="group-end">', b'<tr class="own group-end">', 1
+    )
     return row.replace(b"</th>", b' <span class="badge own">your team</span></th>', 1)
 
 

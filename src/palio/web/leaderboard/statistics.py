@@ -6,8 +6,9 @@ challenge's settings; rank ranges belong to all ranked attempts together.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from palio.core.bundle.case_metrics import interval_methods, measured_columns
 from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
@@ -23,7 +24,8 @@ VERSION = 3  # of what is stored and how it is computed; another one is computed
 class Statistics:
     """By attempt, and intervals then by the key of their column. `methods` are the names of theirs.
 
-    `no_ranges` is a sentence that says why there are no rank ranges, if that is final.
+    `no_ranges` is a sentence that says why there are no rank ranges, if that is final. `no_intervals` is a clause that
+    says why most rows have no interval of the primary score; only for organizers, as it may quote a row of a file.
     """
 
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
@@ -31,9 +33,15 @@ class Statistics:
     no_ranges: str = ""
     cases: int | None = None
     methods: tuple[str, ...] = ()
+    no_intervals: str = ""
+    is_pending: bool = False  # the controller has not computed some intervals yet
 
     def interval(self, attempt: str, column: Column) -> tuple[float, float] | None:
         return self.intervals.get(attempt, {}).get(column.key)
+
+    def compared_range(self, attempt: str, primary: Column) -> tuple[int, int] | None:
+        """The rank range; None also for an attempt without cases, which was compared with none."""
+        return self.ranges.get(attempt) if self.interval(attempt, primary) else None
 
 
 def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> Statistics:
@@ -46,22 +54,27 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
     of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
     stored = LeaderboardStatistics.objects.filter(**of).defer("details").first()
     if stored is None or stored.settings != settings_digest(policy, measured, primary, task_indexes(phase)):
-        return Statistics()
-    intervals = {
-        attempt: {
-            key: (found["low"], found["high"])
-            for key, score in own.items()
-            if (found := stored.intervals.get(attempt, {}).get(key)) and found["score"] == score and "low" in found
-        }
-        for attempt, own in measured_scores(rows, measured).items()
-    }
+        return Statistics(is_pending=True)
+    intervals, reasons, is_pending = dict[str, dict[str, tuple[float, float]]](), Counter[str](), False
+    for attempt, own in measured_scores(rows, measured).items():
+        intervals[attempt] = {}
+        for key, score in own.items():
+            found = stored.intervals.get(attempt, {}).get(key)
+            if found is None or found["score"] != score:
+                is_pending = True
+            elif "low" in found:
+                intervals[attempt][key] = (found["low"], found["high"])
+            elif key == primary.key:
+                reasons[found["reason"]] += 1
     known = {key for own in intervals.values() for key in own}
     shown = [column for column in measured if column.key in known]
     methods = interval_methods(policy, shown, primary, len(phase.tasks))
+    (reason, _), *_ = reasons.most_common(1) or [("", 0)]
+    partial = Statistics(intervals, methods=methods, no_intervals=reason, is_pending=is_pending)
     if stored.ranked != ranking_digest(stored.settings, scores):
-        return Statistics(intervals, methods=methods)
+        return partial
     ranges = {attempt: (first, last) for attempt, (first, last) in stored.ranges.items()}
-    return Statistics(intervals, ranges, stored.no_ranges, stored.cases, methods)
+    return replace(partial, ranges=ranges, no_ranges=stored.no_ranges, cases=stored.cases)
 
 
 def read_details(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> RankDetails | None:

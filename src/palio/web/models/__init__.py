@@ -2,7 +2,7 @@
 
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
-from palio.web.models.leaderboard import LeaderboardStatistics
+from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
 
@@ -10,6 +10,7 @@ __all__ = [
     "Announcement",
     "ApiToken",
     "Attempt",
+    "CaseSummary",
     "Challenge",
     "ChallengeVersion",
     "ControllerBeat",
@@ -19,11 +20,13 @@ __all__ = [
     "Invitation",
     "LeaderboardStatistics",
     "Membership",
+    "PairComparison",
     "Purpose",
     "Registration",
     "Rescore",
     "Role",
     "RoleKind",
+    "SimilarityCheck",
     "StoredFile",
     "Submission",
     "Team",

@@ -9,7 +9,7 @@ from django.urls import path
 from palio.web.access.rules import ORGANIZER, SCORER
 from palio.web.http.request import Request
 from palio.web.models import Challenge
-from palio.web.queries import dashboard, disk, queue
+from palio.web.queries import dashboard, disk, queue, similarity
 
 
 def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def overview(request: Request[Challenge], challenge: str) -> HttpResponse:
         "overview",
         numbers=dashboard.numbers(found),
         failing=dashboard.failing(found),
+        similar=similarity.similar(found),
         queue=queue.queue(found),
         latest=found.submissions.order_by("-created").values_list("created", flat=True).first(),
     )

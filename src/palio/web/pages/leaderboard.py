@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard
+from palio.core.leaderboard.axis import Axis
 from palio.web.http.request import Request
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
@@ -40,7 +41,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
     has_messages = bool(len(get_messages(request)))  # which are shown once
     if not has_messages and (unchanged := get_conditional_response(request, etag=wanted.etag(request))):
         return private(unchanged)
-    found = wanted.snapshot
+    found = wanted.view
     history = _history(wanted)
     context = {
         "challenge": wanted.challenge,
@@ -55,8 +56,26 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "headings": _headings(wanted),
         "team": wanted.team,
         "history": history,
+        "metrics": [
+            (each, each == wanted.metric and not wanted.group, _url(wanted, wanted.board, **_metric(wanted, each)))
+            for each in wanted.metrics
+        ],
+        "groups": _groups(wanted),
+        "group": wanted.group,
+        "all_cases": _url(wanted, wanted.board),
+        "notes": wanted.notes,
+        "no_intervals": wanted.no_intervals,
+        "suggestion": wanted.suggestion,
+        "ticks": _ticks(found.axis) if found.axis else [],
+        "has_line": b"group-end" in found.rows_html(BY_RANK, None),
+        "is_by_rank": wanted.sort == BY_RANK,
+        "is_primary": wanted.metric == wanted.board.primary,
+        "updated": max((row.last for row in found.leaderboard.rows), default=None),
+        "can_compare": len(found.leaderboard.rows) > 1 and bool(found.statistics.intervals),
         "dots": dots_html(history) if history else "",
-        "query": urlencode({"phase": wanted.phase.name, **_named(wanted.board), "sort": wanted.sort}),
+        "query": urlencode(
+            {"phase": wanted.phase.name, **_named(wanted.board), **_metric(wanted), "sort": wanted.sort}
+        ),
     }
     before, _, after = render_to_string("leaderboard/page.html", context, request).partition(ROWS)
     response = HttpResponse([before, found.rows_html(wanted.sort, wanted.team), after])
@@ -83,7 +102,8 @@ def _file(wanted: LeaderboardRequest, kind: str, content_type: str, content: byt
 
 
 def _headings(wanted: LeaderboardRequest) -> list[Heading]:
-    found = wanted.snapshot.leaderboard
+    found = wanted.view.leaderboard
+    moved = [Heading("24 h", "", "", number=False)] if found.movements else []
     return [
         _heading(wanted, "Rank", BY_RANK, rising=True, number=False),
         _heading(wanted, "Team", BY_TEAM, rising=True, number=False),
@@ -91,12 +111,13 @@ def _headings(wanted: LeaderboardRequest) -> list[Heading]:
         *(_heading(wanted, each.title, answer_column(each), rising=True, number=False) for each in found.questions),
         _heading(wanted, "Entries", BY_ENTRIES, rising=False, number=True),
         _heading(wanted, "Last", BY_LAST, rising=False, number=False),
+        *moved,
     ]
 
 
 def _column(wanted: LeaderboardRequest, column: Column) -> Heading:
     heading = _heading(wanted, column.title, column.key, rising=not column.descending, number=True)
-    is_primary = column == wanted.board.primary
+    is_primary = column == wanted.metric
     return Heading(heading.title, heading.url, heading.order, "↑" if column.descending else "↓", primary=is_primary)
 
 
@@ -106,13 +127,41 @@ def _heading(wanted: LeaderboardRequest, title: str, key: str, *, rising: bool, 
     order = ""
     if sorted_by or reverse_of:
         order = "ascending" if rising == sorted_by else "descending"
-    url = _url(wanted, leaderboard=wanted.board, sort=f"-{key}" if sorted_by else key)
+    url = _url(wanted, wanted.board, **_metric(wanted), sort=f"-{key}" if sorted_by else key)
     return Heading(title, url, order, number=number)
 
 
 def _url(wanted: LeaderboardRequest, leaderboard: Leaderboard, **query: str) -> str:
     query = (_named(leaderboard) if len(wanted.boards) > 1 else {}) | query
     return f"{wanted.address}?{urlencode(query)}" if query else wanted.address
+
+
+def _ticks(axis: Axis) -> list[str]:
+    """Labels at equal distances; some are empty where all of them would not fit."""
+    step = 1 + (len(axis.ticks) - 1) // 4
+    return [tick if place % step == 0 else "" for place, tick in enumerate(axis.ticks)]
+
+
+def _metric(wanted: LeaderboardRequest, column: Column | None = None) -> dict[str, str]:
+    """The part of an address that chooses a column to rank by; empty for the primary one."""
+    if column is None and wanted.group:
+        return {"group": ":".join(wanted.group)}
+    column = column or wanted.metric
+    return {} if column == wanted.snapshot.leaderboard.primary else {"metric": column.key}
+
+
+def _groups(wanted: LeaderboardRequest) -> list[tuple[str, list[tuple[str, int, bool, str]]]]:
+    """Columns of groups, each with its values: name, number of cases, whether it is chosen, address."""
+    return [
+        (
+            column,
+            [
+                (value, cases, (column, value) == wanted.group, _url(wanted, wanted.board, group=f"{column}:{value}"))
+                for value, cases in values.items()
+            ],
+        )
+        for column, values in wanted.snapshot.group_values.items()
+    ]
 
 
 def _named(leaderboard: Leaderboard) -> dict[str, str]:

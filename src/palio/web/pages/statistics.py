@@ -8,7 +8,7 @@ from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from palio.core.leaderboard.notes import percent
+from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.ranking import rank_text
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.http.request import Request

@@ -26,6 +26,7 @@ from palio.core.submission.fact_sheet import answer_text
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
 from palio.web.http.request import Request
 from palio.web.models import Submission
+from palio.web.queries import case_summary
 from palio.web.queries import submission as team_view
 from palio.web.queries.queue import place_of
 from palio.web.queries.stages import SAYS, cards
@@ -141,9 +142,11 @@ class _SubmissionPage:
             "failure": self.failure(),
             "scores": self.scores(),
             "scores_hidden": blind,
+            **self.cases(),
             "blind": blind and not self.full,
             "has_report": self.report() is not None,
             "has_receipt": self.receipt() is not None,
+            "scorer": team_view.scorer_of(attempt) if attempt and self.ended else None,
             "public_key": _public_key() if self.ended else None,
             "full": self.full,
             "is_team": "team" in self.held,
@@ -151,6 +154,17 @@ class _SubmissionPage:
             "may_organize": bool(ORGANIZER & self.held),
             "attempts": team_view.attempts_of(self.submission, full=self.full),
             "choice": choice_of(self.submission) if self.ended else None,
+        }
+
+    def cases(self) -> dict[str, Any]:
+        """Where it stands, and what its single cases say."""
+        if not self.ended or self.submission.withdrawn:
+            return {}
+        summary = case_summary.shown_summary(self.submission, full=self.full)
+        return {
+            "standing": case_summary.standing_of(self.submission, full=self.full),
+            "cases": summary,
+            "drawn": case_summary.drawn_summary(summary) if summary else None,
         }
 
     def report(self) -> Path | None:

@@ -1,7 +1,8 @@
 """A re-score beside the current scores: changed ranks and scores, and submissions that lose theirs."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, QuerySet
@@ -9,8 +10,9 @@ from django.http import Http404
 
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Column, Leaderboard
+from palio.core.leaderboard.ranking import EQUAL
 from palio.web.models import Attempt, Challenge, Rescore
-from palio.web.verbs.rescore import RankChange, boards_of, compare
+from palio.web.verbs.rescore import RankChange, RescoreComparison, boards_of, compare
 
 SHOWN = 200  # single submissions
 
@@ -48,6 +50,7 @@ class RescoredRow:
     rank: Cell
     moved: str
     cells: tuple[Cell, ...]
+    reason: str = ""  # why it changes, in words
 
     @property
     def changed(self) -> bool:
@@ -89,22 +92,50 @@ def shown(rescore: Rescore, board: Leaderboard) -> dict[str, Any]:
     }
     if is_open:
         comparison = compare(rescore, board)
-        lines = [] if is_running else [_line(change, columns) for change in comparison.changes]
+        lines = [] if is_running else lines_of(comparison, board)
         given |= {
             "lines": lines,
             "changed": sum(line.changed for line in lines),
-            "failed": comparison.failed[:SHOWN],
-            "failed_count": len(comparison.failed),
+            "losing": comparison.losing[:SHOWN],
+            "losing_count": len(comparison.losing),
+            "unscored": comparison.unscored[:SHOWN],
+            "unscored_count": len(comparison.unscored),
             "refusal": comparison.refusal,
         }
     return given
 
 
-def _line(change: RankChange, columns: Sequence[Column]) -> RescoredRow:
+def lines_of(comparison: RescoreComparison, board: Leaderboard) -> list[RescoredRow]:
+    """Every row of the comparison, in its order, with what changes and why."""
+    columns = [column for column in board.columns if not column.hidden]
+    codes = {attempt.submission_id: attempt.failure_code or attempt.state for attempt in comparison.failed}
+    return [_line(change, columns, board.primary, codes) for change in comparison.changes]
+
+
+def _line(change: RankChange, columns: Sequence[Column], primary: Column, failed: Mapping[str, str]) -> RescoredRow:
     old, new = change.old, change.new
     before, after = old.rank if old else None, new.rank if new else None
     cells = tuple(_cell(old.values if old else {}, new.values if new else {}, column) for column in columns)
-    return RescoredRow(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
+    row = RescoredRow(change, Cell(_rank(before), _rank(after)), _moved(before, after), cells)
+    return replace(row, reason=_reason(row, columns, primary, failed)) if row.changed else row
+
+
+def _reason(row: RescoredRow, columns: Sequence[Column], primary: Column, failed: Mapping[str, str]) -> str:
+    old, new = row.change.old, row.change.new
+    if new is None:
+        code = failed.get(old.entry.label, "") if old else ""
+        return f"no new score ({code})" if code else "no new score"
+    if old is None:
+        return "scored now, not scored before"
+    if old.entry.label != new.entry.label:
+        code = failed.get(old.entry.label, "")
+        return f"another submission counts{f'; the one before has no new score ({code})' if code else ''}"
+    changed = [column for column, cell in zip(columns, row.cells, strict=True) if cell.changed]
+    if primary in changed:
+        return f"{primary.title} changed"
+    if row.rank.changed:
+        return "others moved"
+    return f"{', '.join(column.title for column in changed)} changed"
 
 
 def _rank(rank: int | None) -> str:
@@ -125,7 +156,10 @@ def _moved(before: int | None, after: int | None) -> str:
 def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) -> Cell:
     before, after = old.get(column.key), new.get(column.key)
     texts = [f"{value:.{column.precision}f}" if value is not None else "–" for value in (before, after)]
-    exact = f"{before!r} → {after!r}" if before != after and texts[0] == texts[1] else ""
+    is_equal = before == after or (
+        before is not None and after is not None and math.isclose(before, after, rel_tol=EQUAL, abs_tol=EQUAL)
+    )  # as for ranks
+    exact = f"{before!r} → {after!r}" if not is_equal and texts[0] == texts[1] else ""
     return Cell(texts[0], texts[1], exact)
 
 
@@ -137,6 +171,6 @@ def _single(rescore: Rescore, columns: Sequence[Column]) -> list[tuple[Attempt, 
     for attempt in latest.values():
         before = (attempt.source.scores if attempt.source else None) or {}
         cells = tuple(_cell(before, attempt.scores or {}, column) for column in columns if not column.computation)
-        if any(cell.changed for cell in cells) or attempt.state == State.FAILED:
+        if any(cell.changed for cell in cells):  # one that had no score and has none does not change
             found.append((attempt, cells))
     return found[:SHOWN]

@@ -147,6 +147,17 @@ def used_substitute(attempt: Attempt) -> dict[str, str] | None:
     return {"name": image["name"], "substitute": image["substitute"]} if image and image["substitute"] else None
 
 
+def scorer_of(attempt: Attempt) -> str | None:
+    """The digest of the scoring program that its receipt states; several tasks may have several. None if unknown."""
+    try:
+        lock = run_folder(attempt).read_json("lock.json")
+        programs = [task.get("scoring_program") for task in lock.get("tasks") or [lock]]
+        digests = dict.fromkeys(each["digest"][:12] for each in programs if each)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return None
+    return ", ".join(digests) or None
+
+
 def shown_attempt(attempt: Attempt, *, full: bool = False) -> dict[str, Any]:
     retried = attempt.state == State.QUEUED and attempt.not_before > timezone.now() + timedelta(seconds=1)
     return {

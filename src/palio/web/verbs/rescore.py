@@ -43,7 +43,10 @@ class RankChange:
 
 @dataclass(frozen=True)
 class RescoreComparison:
-    """`changes` has every row, in the new order, then those that drop off. `failed`: no new score."""
+    """`changes` has every row, in the new order, then those that drop off.
+
+    `failed` have no new score. Only those among them that have one now, `losing`, lose it; the others stay not scored.
+    """
 
     old: Leaderboard
     new: Leaderboard
@@ -51,6 +54,19 @@ class RescoreComparison:
     failed: tuple[Attempt, ...]
     unended: int
     refusal: PalioError | None  # why the new scores cannot be applied
+
+    @property
+    def losing(self) -> tuple[Attempt, ...]:
+        return tuple(attempt for attempt in self.failed if has_score(attempt))
+
+    @property
+    def unscored(self) -> tuple[Attempt, ...]:
+        return tuple(attempt for attempt in self.failed if not has_score(attempt))
+
+
+def has_score(attempt: Attempt) -> bool:
+    """Whether the submission of a re-scored attempt has a score that it could lose."""
+    return attempt.submission.counted_id is not None
 
 
 def begin(challenge: Challenge, phase_name: str, actor: User) -> Rescore:

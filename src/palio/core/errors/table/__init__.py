@@ -5,6 +5,7 @@ from palio.core.errors.table import (
     accounts,
     bundles,
     command_line,
+    comparing,
     connection,
     evaluation,
     joining,
@@ -20,6 +21,6 @@ from palio.core.errors.table import (
 
 PARTS = (
     *(command_line, submissions, evaluation, bundles, receipts, machine),
-    *(connection, requests, accounts, joining, uploads, submitting, organizing, server),
+    *(connection, requests, accounts, joining, uploads, submitting, organizing, comparing, server),
 )
 FAILURES: dict[str, FailureKind] = {code: kind for part in PARTS for code, kind in part.KINDS.items()}
