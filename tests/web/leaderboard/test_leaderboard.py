@@ -184,6 +184,7 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         ],
         "questions": [],
         "cases": None,
+        "feedback": None,
         "rows": [
             {
                 "rank": 1,

@@ -8,7 +8,7 @@ from ninja import Router, Schema
 
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
-from palio.web.leaderboard.visibility import Visibility, shown_columns
+from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge
 
 router = Router(tags=["leaderboard"])
@@ -61,6 +61,7 @@ class LeaderboardOut(Schema):
     columns: list[ColumnOut]
     questions: list[LeaderboardNameOut]
     cases: int | None
+    feedback: str | None  # what participants see of scores, if not exact ones
     rows: list[RowOut]
 
 
@@ -96,8 +97,6 @@ def history(
 ) -> list[dict[str, object]]:
     """The scored submissions of your team, oldest first; none if scores are hidden."""
     wanted = leaderboard_request(request, phase)
-    if wanted.team is None or wanted.visibility is Visibility.NONE:
-        return []
     keys = [column.key for column in shown_columns(wanted.board, wanted.phase)]
     return [
         {
@@ -106,5 +105,5 @@ def history(
             "scores": {key: scores[key] for key in keys if key in scores},
             "note": note,
         }
-        for submission, created, scores, note in own_scores(wanted.team, wanted.phase)
+        for submission, created, scores, note in own_scores(wanted)
     ]

@@ -141,6 +141,7 @@ class _SubmissionPage:
             "failure": self.failure(),
             "scores": self.scores(),
             "scores_hidden": blind,
+            "feedback": team_view.feedback(attempt),
             "blind": blind and not self.full,
             "has_report": self.report() is not None,
             "has_receipt": self.receipt() is not None,
