@@ -21,6 +21,7 @@ from palio.cli.new import new
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
+from palio.cli.report import report
 from palio.cli.run import run, score
 from palio.cli.schema import schema
 from palio.cli.serve import admin_link, backup, controller, restore, serve
@@ -53,7 +54,7 @@ for _command in (
     *(demo, doctor, new, data, train, pack, run, score, leaderboard, check, verify),
     *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
-    *(publish, export, schema),
+    *(publish, export, report, schema),
 ):
     palio.add_command(_command)
 
