@@ -68,7 +68,7 @@ def test_report_page_says_everything(closed: Closed, tmp_path: Path) -> None:
         "exact Beta",
         "Jeffreys",
         "Kendall&#x27;s tau with the leaderboard",
-        "mean rank over the cases, by right and wrong cases",
+        "Mean rank over the cases",
         "<td>predict-time-limit</td>",
         "the participant",
         "the organizer",

@@ -124,10 +124,11 @@ def _lines(values: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
 
 def _hardware(facts: Mapping[str, Any]) -> str:
     limits = facts["phases"][-1]["limits"]["predict"]
+    cpus = f"{limits['cpus']:g} {'CPU' if limits['cpus'] == 1 else 'CPUs'}"
     gpus = counted(limits["gpus"], "GPU") if limits["gpus"] else "no GPU"
     return (
-        f"Every submission runs on the platform's machines under the same limits: {duration_text(limits['time_s'])}, "
-        f"{limits['cpus']:g} CPUs, {size_text(limits['memory_bytes'])} of memory, {gpus}, no network."
+        "Every submission runs on the platform's machines under the same limits: "
+        f"{duration_text(limits['time_s'])}, {cpus}, {size_text(limits['memory_bytes'])} of memory, {gpus}, no network."
     )
 
 
@@ -151,7 +152,7 @@ def _announcement(phases: list[Mapping[str, Any]]) -> str:
 
 def _submission(facts: Mapping[str, Any], phases: list[Mapping[str, Any]]) -> str:
     kinds = dict.fromkeys(KINDS[kind] for phase in phases for kind in phase["submissions"])
-    method = f"Upload to the platform or `palio submit`, of {listed([*kinds])}."
+    method = f"Upload to the platform or `palio submit`, of {' or '.join(kinds)}."
     registration = ACCESS.get(facts.get("joining") or facts["registration"], "")
     return f"{method} Registration: {registration}."
 

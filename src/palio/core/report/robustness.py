@@ -105,19 +105,19 @@ def _by_aggregation(
     losses = [np.stack([_losses(one, policy, primary) for one in task]) for task in zip(*known, strict=True)]
     together = np.concatenate(losses, axis=1)
     orders = {
-        f"mean of {_named(known[0][0])}": together.mean(axis=1),
-        f"mean rank over the cases, by {_named(known[0][0])}": _ranks(together).mean(axis=1),
+        f"Mean {_named(known[0][0])}": together.mean(axis=1),
+        "Mean rank over the cases": _ranks(together).mean(axis=1),
     }
     if not isinstance(known[0][0], Cases):
-        orders[f"median of {_named(known[0][0])}"] = np.median(together, axis=1)
+        orders[f"Median {_named(known[0][0])}"] = np.median(together, axis=1)
     shown = [place.rank for place in ranked]
     return tuple(_order(title, _min_ranks(values), shown) for title, values in orders.items())
 
 
 def _named(cases: SingleCases) -> str:
     if isinstance(cases, Cases):
-        return "right and wrong cases"
-    return "the values of the cases" if not cases.has_truth else "the errors of the cases"
+        return "of right cases"
+    return "error of the cases" if cases.has_truth else "of the cases"
 
 
 def _losses(cases: SingleCases, policy: StatisticsPolicy, primary: Column) -> Floats:

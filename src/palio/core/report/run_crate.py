@@ -159,21 +159,16 @@ def _instrument(config: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str,
 
 
 def _data(lock: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The bundle and its data, each by digest."""
+    """The bundle and its data, each by digest. They are no parts of the crate, so they are no data entities."""
     bundle = lock.get("bundle") or {}
-    if bundle.get("digest"):
-        yield _named(bundle["digest"], f"challenge: {bundle.get('title', '')}", "Dataset")
-    done = set[str]()
+    named = {bundle.get("digest"): f"Challenge {bundle.get('title', '')}"}
     for task in (lock, *(lock.get("tasks") or ())):
-        for name, words in (("input_data", "input data"), ("reference_data", "reference data")):
-            digest = (task.get(name) or {}).get("digest")
-            if digest and digest not in done:
-                done.add(digest)
-                yield _named(digest, words, "Dataset")
-
-
-def _named(digest: str, name: str, kind: str) -> dict[str, Any]:
-    return {"@id": f"urn:sha256:{digest}", "@type": kind, "name": name, "identifier": f"sha256:{digest}"}
+        for name, words in (("input_data", "Input data"), ("reference_data", "Reference data")):
+            named.setdefault((task.get(name) or {}).get("digest"), words)
+    for digest, words in named.items():
+        if digest:
+            identity = f"urn:sha256:{digest}"
+            yield {"@id": identity, "@type": "CreativeWork", "name": words, "identifier": f"sha256:{digest}"}
 
 
 def _stages(result: Mapping[str, Any], lock: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
