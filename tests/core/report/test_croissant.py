@@ -5,6 +5,9 @@ from pathlib import Path
 
 import mlcroissant
 import pytest
+from etils import epath
+from mlcroissant._src.core import constants
+from mlcroissant._src.operation_graph.operations import extract
 from tests.bundles import write_bundle
 from tests.closed_bundle import write_closed_bundle
 
@@ -15,7 +18,9 @@ from palio.core.report.facts import facts_of
 
 
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib in mlcroissant
-def test_public_data_read_by_mlcroissant(tmp_path: Path) -> None:
+def test_public_data_read_by_mlcroissant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extract, "EXTRACT_PATH", epath.Path(tmp_path / "cache"))  # which is in the home, by name
+    monkeypatch.setattr(constants, "DOWNLOAD_PATH", epath.Path(tmp_path / "downloads"))
     folder = write_closed_bundle(tmp_path / "bundle")
     (folder / "public_data" / "labels.csv").write_text("file,class,weight\na.png,yes,1.5\nb.png,no,2\n")
     (folder / "public_data" / "notes.csv").write_bytes(b"\xff\xfe no table")
@@ -23,7 +28,7 @@ def test_public_data_read_by_mlcroissant(tmp_path: Path) -> None:
     write_croissant(bundle, facts_of(bundle), tmp_path / "out", "https://creativecommons.org/licenses/by/4.0/")
     found = mlcroissant.Dataset(jsonld=tmp_path / "out" / "croissant.json")
     assert found.metadata.issues.report() == ""
-    assert found.metadata.conforms_to == mlcroissant.CroissantVersion.V_1_1
+    assert found.metadata.ctx.conforms_to.value == "http://mlcommons.org/croissant/1.1"
     (records,) = found.metadata.record_sets
     rows = [[*each.values()] for each in found.records(records.id)]
     assert rows == [[b"a.png", b"yes", 1.5], [b"b.png", b"no", 2.0]]
