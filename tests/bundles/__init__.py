@@ -19,7 +19,7 @@ tasks:
     reference_data: reference_data
     scoring_program: scoring_program
 phases:
-  - index: 0
+  - max_submissions: 20
     name: Final
     start: 2026-01-01
     tasks: [0]

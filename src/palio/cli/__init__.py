@@ -22,6 +22,7 @@ from palio.cli.new import new
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
+from palio.cli.report import report
 from palio.cli.rescore import rescore
 from palio.cli.run import run, score
 from palio.cli.schema import schema
@@ -55,7 +56,7 @@ for _command in (
     *(demo, doctor, new, data, train, pack, run, score, leaderboard, compare, check, verify),
     *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
-    *(publish, rescore, export, schema),
+    *(publish, rescore, export, report, schema),
 ):
     palio.add_command(_command)
 

@@ -13,7 +13,7 @@ _WIDEST = 90
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 @click.option("--slug", help="The challenge's name in its address. [default: derived from the title]")
 @click.option("--draft", is_flag=True, help="Show the challenge only to its organizers.")
-@click.option("--note", default="", help="A note to participants about what changed.")
+@click.option("--note", default="", help="What changed and why, for participants; required once there are submissions.")
 @rendering.as_json_option
 def publish(bundle: Path, slug: str | None, draft: bool, note: str, as_json: bool) -> int:
     """Publish BUNDLE on the platform, as a new challenge or a new version.

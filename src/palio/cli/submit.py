@@ -312,7 +312,7 @@ def _show_end(ended: Any, say: Callable[..., None], *, as_json: bool) -> int:
         if (ended.get("choice") or {}).get("may_put"):
             say(f"\nNot on the leaderboard yet. To put it there: palio choose {ended['id']}")
     elif ended["state"] == "scored":
-        say("\nScored. The scores of this phase are hidden until the organizers publish them.")
+        say(f"\nScored. {ended.get('feedback') or 'The organizers have not published the scores of this phase.'}")
     if ended["state"] == "cancelled":
         say("\nCancelled.")
         return EXIT_CANCELLED

@@ -20,7 +20,7 @@ PHASES = """\
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
-    before, after = YAML.split("  - index: 0\n    name: Final\n    start: 2026-01-01\n    tasks: [0]\n")
+    before, after = YAML.split("  - max_submissions: 20\n    name: Final\n    start: 2026-01-01\n    tasks: [0]\n")
     return read_bundle(write_bundle(tmp_path / "bundle", yaml=before + PHASES + after))
 
 

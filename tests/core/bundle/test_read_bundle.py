@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from palio.core.bundle.leaderboards import ranking_of
 from palio.core.bundle.model import (
     BlindPolicy,
     Column,
+    FeedbackPolicy,
+    FeedbackRule,
     LogPolicy,
     RankingPolicy,
     Restore,
@@ -75,13 +78,15 @@ palio:
     build: {time: 10 min, memory: 2 GiB, network: no, size: 500 MB}
     predict: {time: 60, memory: 1 GiB, cpus: 0.5, pids: 64, shm: 16 MiB, output: 1048576, files: 10, gpus: 1}
     score: {time: 30 s, memory: 512 MiB, cpus: 1}
-  logs: {sample: tail, predict: tail, score: full}
+  logs: {sample: tail, predict: tail, score: none}
   sample: {input: sample_data/, expect: sample_expected/}
   blind: {inputs: "*.jpg", restore: [{csv: classification_results.csv, column: file}]}
   statistics: {cases: cases.csv, kind: classification, metric: f1_weighted}
   ranking: {choose: last, ties: min}
   scores: hidden
 """
+
+BLIND: dict[str, Any] = {"scores": ScorePolicy.HIDDEN, "feedback": FeedbackPolicy(FeedbackRule.NONE)}
 
 MINIMAL = """\
 version: 2
@@ -156,8 +161,8 @@ def test_whole_and_minimal_bundle(write_bundle: WriteBundle) -> None:
         score=Limits(time_s=30, memory_bytes=512 * MIB, cpus=1),
         logs_sample=LogPolicy.TAIL,
         logs_predict=LogPolicy.TAIL,
-        logs_score=LogPolicy.FULL,
-        scores=ScorePolicy.HIDDEN,
+        logs_score=LogPolicy.NONE,
+        **BLIND,
         sample=SamplePolicy(root / "sample_data", root / "sample_expected"),
         blind=BlindPolicy("*.jpg", (Restore("classification_results.csv", "file"),)),
         statistics=StatisticsPolicy("cases.csv", "classification", "f1_weighted"),
@@ -578,7 +583,7 @@ def test_blind_phase_own_key_only(write_bundle: WriteBundle, key: str) -> None:
     text = MINIMAL.replace("tasks: [0]", f"tasks: [0], {key}: true")
     assert read_bundle(write_bundle(text)).phases[0].rules.scores is ScorePolicy.VISIBLE
     blind = MINIMAL.replace("tasks: [0]", "tasks: [0], palio: {scores: hidden}")
-    assert read_bundle(write_bundle(blind)).phases[0].rules == replace(NATIVE, scores=ScorePolicy.HIDDEN)
+    assert read_bundle(write_bundle(blind)).phases[0].rules == replace(NATIVE, **BLIND)
 
 
 def test_ingestion_program_kinds(write_bundle: WriteBundle) -> None:

@@ -26,7 +26,7 @@ def test_single_task_columns(tmp_path: Path) -> None:
     yaml = (
         two_tasks()
         .replace("phases:\n", f"phases:\n{phases}")
-        .replace("  - index: 0\n    name: Final", "  - index: 1\n    name: Final")
+        .replace("  - max_submissions: 20\n    name: Final", "  - index: 1\n    name: Final")
     )
     bundle = read_bundle(write_bundle(tmp_path / "b", yaml=yaml))
     first, final = bundle.phases

@@ -43,6 +43,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "baseline-submission": ("judge-submission",),
     "decide-join-requests": ("decide-join-request",),
     "export-zip": ("export",),
+    "report-zip": ("export",),  # `palio report` makes it of the export
     "change-account": ("update-account", "reset-link", "remove-second-factors"),
     "tokens": ("list-tokens", "make-token"),
 }

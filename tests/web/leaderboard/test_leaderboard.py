@@ -189,6 +189,7 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         "one_case": None,
         "notes": [],
         "no_intervals": "No intervals and no rank ranges: the challenge names no file with a result for each case.",
+        "feedback": None,
         "rows": [
             {
                 "rank": 1,

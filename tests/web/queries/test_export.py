@@ -34,7 +34,7 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
         "teams.csv",
         "events.csv",
     ]
-    assert names[:8] == ["README.md", *tables, "versions.csv"]
+    assert names[:9] == ["README.md", "challenge.json", *tables, "versions.csv"]
     assert [name for name in names if name.startswith("receipts/")] == [
         f"receipts/{row['submission']}.json" for row in table(archive, "results.csv") if row["counted_attempt"]
     ]
@@ -44,7 +44,7 @@ def test_export_has_all_tables_and_receipts(full: Full) -> None:
         for number in (1, 2)
         for name in ("competition.yaml", "logo.png", "overview.md", "terms.md")
     )
-    assert len(names) == len(set(names)) == 8 + 3 + 8
+    assert len(names) == len(set(names)) == 9 + 3 + 8
 
 
 def test_export_results_one_line_per_submission(full: Full) -> None:

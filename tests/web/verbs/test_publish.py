@@ -1,11 +1,13 @@
 """Publishing bundles, new ones and new versions."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.bundles import YAML, write_bundle
 from tests.errors import code_of
+from tests.web.scored_submissions import add_submission
 from tests.web.world import World
 
 from palio.core.errors import PalioError
@@ -116,3 +118,13 @@ def test_publish_without_used_phase(write: Write, world: World) -> None:
     Submission.objects.create(challenge=world.challenge, phase="Final", team=world.team, user=world.bob, file=file)
     folder = write(YAML.replace("name: Final", "name: Last"))
     assert code_of(lambda: publish(folder, actor=world.alice, slug="mednist")) == "phase-in-use"
+
+
+def test_publish_reason_once_there_are_submissions(write: Write, world: World) -> None:
+    add_submission(world.team, phase="Final", scores={"accuracy": 0.5})
+    changed = write(YAML.replace("precision: 3", "precision: 2"))
+    for note in ("", "  "):
+        refused = partial(publish, changed, actor=world.alice, slug="mednist", note=note)
+        assert code_of(refused) == "publish-reason-missing"
+    assert publish(changed, actor=world.alice, slug="mednist", note="Two digits are enough.").number == 2
+    assert publish(changed, actor=world.alice, slug="mednist").number == 2  # nothing changed

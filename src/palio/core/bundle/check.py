@@ -16,7 +16,7 @@ from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
 from palio.core.bundle.leaderboards import leaderboards_of, score_columns
-from palio.core.bundle.model import Bundle, Column, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.model import Bundle, Column, FeedbackRule, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
@@ -27,9 +27,12 @@ from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
 from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
 from palio.core.files.digest import UnfitFile
+from palio.core.files.globs import PatternError
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
+MANY_SUBMISSIONS, FEW_CASES = 20, 1000  # a phase with more on fewer should not give exact scores
+FINAL_SUBMISSIONS = 5
 _LONGEST_LINK = 1000  # bytes
 SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
 _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
@@ -153,6 +156,7 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     # CodaLab has the key once for all tasks of a phase.
     yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
     yield from _statistics(bundle, phase)
+    yield from _feedback(bundle, phase, files)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
@@ -190,6 +194,48 @@ def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
                 f"is {quoted(written)}; the interval of a median is wide, and hardly any two submissions differ in it; "
                 "prefer the mean",
             )
+
+
+def _feedback(bundle: Bundle, phase: Phase, files: DataFiles) -> Iterator[Problem]:
+    """Warns where many exact scores on few cases let participants fit the hidden labels by watching the leaderboard."""
+    most, cases = phase.max_submissions, _hidden_cases(phase, files)
+    is_many = most is None or most > MANY_SUBMISSIONS
+    followed = any(_is_final(later) for later in bundle.phases if later.index > phase.index)
+    if phase.rules.data == "public" or not phase.rules.feedback.is_exact or not is_many or followed:
+        return
+    if cases is None or cases >= FEW_CASES:
+        return
+    count = counted(most, "submission") if most is not None else "any number of submissions"
+    yield _warning(
+        "palio.feedback",
+        f"is exact in “{phase.name}”, which allows {count} on {counted(cases, 'case')}, and no final phase follows; a "
+        "team can fit its answers to the scores. Add a last phase with `max_submissions` of at most "
+        f"{FINAL_SUBMISSIONS} or hidden scores, allow at most {MANY_SUBMISSIONS}, or set `feedback` to "
+        "{rule: ladder, step: 0.01}",
+    )
+
+
+def _is_final(phase: Phase) -> bool:
+    """Whether scores of the phase cannot be watched often: hidden ones, or those of a few submissions."""
+    few = phase.max_submissions is not None and phase.max_submissions <= FINAL_SUBMISSIONS
+    return phase.rules.feedback.rule is FeedbackRule.NONE or few
+
+
+def _hidden_cases(phase: Phase, files: DataFiles) -> int | None:
+    """The inputs of the phase's tasks, each file as one case; None if one of the tasks has no readable inputs."""
+    total, blind = 0, phase.rules.blind
+    try:
+        is_input = blind.hides() if blind else None
+    except PatternError:  # reported by another check
+        return None
+    for task in phase.tasks:
+        if task.input_data is None or not task.input_data.exists():
+            return None
+        inputs = _readable(files, task.input_data)
+        if inputs is None or not inputs.names:
+            return None
+        total += sum(map(is_input, inputs.names)) if is_input else len(inputs.names)
+    return total
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:

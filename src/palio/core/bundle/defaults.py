@@ -2,7 +2,16 @@
 
 from dataclasses import replace
 
-from palio.core.bundle.model import LogPolicy, MonaiPolicy, RankingPolicy, Rules, ScorePolicy, SubmissionKind, Task
+from palio.core.bundle.model import (
+    FeedbackPolicy,
+    LogPolicy,
+    MonaiPolicy,
+    RankingPolicy,
+    Rules,
+    ScorePolicy,
+    SubmissionKind,
+    Task,
+)
 from palio.core.engine import BuildLimits, Limits
 from palio.core.quantities import GIB, MIB
 
@@ -31,6 +40,7 @@ NATIVE = Rules(
     logs_predict=LogPolicy.NONE,
     logs_score=LogPolicy.ORGANIZER,
     scores=ScorePolicy.VISIBLE,
+    feedback=FeedbackPolicy(),
     sample=None,
     blind=None,
     statistics=None,

@@ -124,6 +124,11 @@ MEANINGS = {
     "logs.predict": "of the submission on hidden cases",
     "logs.score": "of the scoring program; `organizer`: only organizers read it",
     "palio.scores": "`hidden`: participants see no scores, not even their own",
+    "palio.feedback": "what participants learn of scores, by default `exact` "
+    "([who sees what](leaderboard.md#feedback)); `none` is the same as `scores: hidden`",
+    "feedback.rule": "`rounded`: every score, rounded; `ladder`: only improvements by more than `step`",
+    "feedback.digits": "of `rounded`: the decimals that participants see",
+    "feedback.step": "of `ladder`: by how much a score must beat the best shown one; shown ones are rounded to it",
     "palio.sample": "public cases, which run before the hidden ones",
     "sample.input": "their inputs",
     "sample.expect": "their answers; with these, they are scored too",

@@ -35,6 +35,15 @@ class ScorePolicy(StrEnum):
     HIDDEN = "hidden"
 
 
+class FeedbackRule(StrEnum):
+    """What participants learn of the scores of a phase while it must not be optimized against."""
+
+    EXACT = "exact"
+    ROUNDED = "rounded"  # every score, rounded
+    LADDER = "ladder"  # only scores that improve on the team's best shown one by more than a step
+    NONE = "none"  # no score, not even their own
+
+
 class Severity(StrEnum):
     ERROR = "error"  # the challenge cannot be run
     WARNING = "warning"  # the challenge can be run, but perhaps not as intended
@@ -166,6 +175,19 @@ class RankingPolicy:
 
 
 @dataclass(frozen=True)
+class FeedbackPolicy:
+    """The rule with its parameter: `digits` are decimals of ROUNDED, `step` is the smallest improvement of LADDER."""
+
+    rule: FeedbackRule = FeedbackRule.EXACT
+    digits: int = 0
+    step: float = 0.0
+
+    @property
+    def is_exact(self) -> bool:
+        return self.rule is FeedbackRule.EXACT
+
+
+@dataclass(frozen=True)
 class Rules:
     """The rules of a phase: the `palio:` blocks of top level and phase, merged, with defaults."""
 
@@ -177,7 +199,8 @@ class Rules:
     logs_sample: LogPolicy
     logs_predict: LogPolicy
     logs_score: LogPolicy
-    scores: ScorePolicy
+    scores: ScorePolicy  # HIDDEN if and only if the rule of the feedback is NONE
+    feedback: FeedbackPolicy
     sample: SamplePolicy | None
     blind: BlindPolicy | None
     statistics: StatisticsPolicy | None

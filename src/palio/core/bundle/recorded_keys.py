@@ -25,6 +25,7 @@ fact_sheet: {a: {key: a, type: select, selection: [a]}}
 palio:
   limits: {build: {time: 1 s}, predict: {time: 1 s}, score: {time: 1 s}}
   logs: {sample: full}
+  feedback: {rule: ladder, step: 0.01}
   sample: {input: a}
   blind: {inputs: "*", restore: [{csv: a.csv, column: a}]}
   statistics: {cases: a.csv, kind: a, metric: a, metrics: {a: a}, group: a}
@@ -59,6 +60,7 @@ _BY_HAND = {  # keys that no single reader reads
     "fact_sheet": "a mapping of questions",
     "fact_sheet.KEY.selection": "texts, as a list",
     "palio": "a mapping",
+    "palio.feedback": "`exact`, `none`, `{rule: rounded, digits: 2}` or `{rule: ladder, step: 0.01}`",
     "palio.statistics.metrics": "metrics by column, such as `{dice: mean(dice)}`",
     "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
     "phases[].palio": "a mapping",

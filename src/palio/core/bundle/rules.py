@@ -7,6 +7,8 @@ from palio.core.bundle.case_metrics import KINDS, MetricReader, WrittenMetric
 from palio.core.bundle.case_names import case_pattern
 from palio.core.bundle.model import (
     BlindPolicy,
+    FeedbackPolicy,
+    FeedbackRule,
     LogPolicy,
     MonaiPolicy,
     RankingPolicy,
@@ -27,6 +29,8 @@ from palio.core.files.globs import PatternError
 
 # Scoring programs write many files, but no page could show more than this.
 MAX_FILES = 1_000_000
+MOST_DIGITS = 6  # of a rounded score; more would hide nothing
+_STEPS = (0.000001, 1e9)
 
 
 def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
@@ -46,6 +50,7 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
         logs_predict=logs.read("predict", _log_of_job, defaults.logs_predict),
         logs_score=logs.read("score", _log_of_score, defaults.logs_score),
         scores=ScorePolicy(top.read("scores", choice(*ScorePolicy), defaults.scores)),
+        feedback=_feedback(top, defaults.feedback),
         sample=_sample(top.section("sample"), paths) if top.take("sample") else None,
         blind=_blind(top.section("blind")) if top.take("blind") else None,
         statistics=_statistics(top.section("statistics")) if top.take("statistics") else None,
@@ -53,7 +58,66 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
         monai=_monai(top.section("monai"), defaults.monai),
     )
     top.finish()
-    return rules
+    return _with_feedback(rules, top)
+
+
+def _feedback(top: Section, default: FeedbackPolicy) -> FeedbackPolicy:
+    """The rule by itself, or a mapping with its parameter."""
+    value = top.take("feedback")
+    if value is None:
+        return default
+    if not isinstance(value.content, dict):
+        rule = FeedbackRule(accept(value, choice(*FeedbackRule), default.rule))
+        if rule is FeedbackRule.ROUNDED:
+            value.error("says `rounded`, but not how; write {rule: rounded, digits: 2}")
+        elif rule is FeedbackRule.LADDER:
+            value.error("says `ladder`, but not the step; write {rule: ladder, step: 0.01}")
+        return FeedbackPolicy(rule)
+    section = top.section("feedback")
+    rule = FeedbackRule(
+        section.require("rule", choice(*FeedbackRule), default.rule, f"write one of {', '.join(FeedbackRule)}")
+    )
+    digits, step = section.read("digits", integer(0, MOST_DIGITS), None), section.read("step", number(*_STEPS), None)
+    for key, owner, advice in (
+        ("digits", FeedbackRule.ROUNDED, "write how many decimals participants see, such as 2"),
+        ("step", FeedbackRule.LADDER, "write by how much a score must improve to be shown, such as 0.01"),
+    ):
+        if rule is owner and not section.take(key):
+            section.missing(key, advice)
+        elif rule is not owner and (given := section.take(key)):
+            given.warn(f"has no effect on the rule {rule}; remove it, or write `rule: {owner}`")
+    return FeedbackPolicy(
+        rule,
+        digits=digits or 0 if rule is FeedbackRule.ROUNDED else 0,
+        step=step or 0.0 if rule is FeedbackRule.LADDER else 0.0,
+    )
+
+
+def _with_feedback(rules: Rules, top: Section) -> Rules:
+    """`scores: hidden` and `feedback: none` are the same. A scoring program's log may contain scores, so participants
+    do not read it unless feedback is exact."""
+    feedback, scores = rules.feedback, top.take("scores")
+    if rules.scores is ScorePolicy.HIDDEN and feedback.rule is not FeedbackRule.NONE:
+        if (value := top.take("feedback")) and scores:
+            value.error(f"says `{feedback.rule}`, but `scores` in line {scores.line} hides them; remove one of the two")
+        feedback = FeedbackPolicy(FeedbackRule.NONE)
+    elif feedback.rule is FeedbackRule.NONE and scores and rules.scores is ScorePolicy.VISIBLE:
+        scores.error("says `visible`, but `feedback` says `none`; remove one of the two")
+    if feedback.is_exact:
+        return rules
+    log = inner(top.value, "logs", "score")
+    if log is not None and rules.logs_score in {LogPolicy.TAIL, LogPolicy.FULL}:
+        log.warn(
+            f"{log.found}, but that log may contain scores that the feedback rule `{feedback.rule}` withholds, so only "
+            "organizers read it; remove one of the two"
+        )
+    is_hidden = feedback.rule is FeedbackRule.NONE
+    return replace(
+        rules,
+        feedback=feedback,
+        scores=ScorePolicy.HIDDEN if is_hidden else ScorePolicy.VISIBLE,
+        logs_score=LogPolicy.NONE if rules.logs_score is LogPolicy.NONE else LogPolicy.ORGANIZER,
+    )
 
 
 def without_output(rules: Rules, own: Value | None) -> Rules:

@@ -4,9 +4,10 @@
     build.log        of the submission's build, complete; nothing about a scoring program's image
     sample.log  sample-score.log  predict.log  score.log        as allowed by the phase's log policy
 
-Covered: the policy applies to the files and to the last lines shown in a failure; hidden names and labels in a scoring
-program's messages about predictions (`hidden_names` lists the limits); details of failures that are not the
-participant's; paths of this machine. A text that cannot be checked is left out. Not covered: what a submission itself
+Covered: the feedback rule applies to the scores; the policy applies to the files and to the last lines shown in a
+failure; hidden names and labels in a scoring program's messages about predictions (`hidden_names` lists the limits);
+details of failures that are not the participant's; paths of this machine. A text that cannot be checked is left out.
+Not covered: what a submission itself
 reveals about hidden data in a readable log, or in a few hundred bytes of exit codes, columns or file names; what
 organizers let participants read of a scoring program's log.
 """
@@ -18,6 +19,7 @@ from dataclasses import replace
 from palio.core.attempt.jobs import Attempt
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.run_folder import Result, RunFolder, Stage
+from palio.core.bundle.feedback import shown_alone
 from palio.core.bundle.model import LogPolicy, Rules
 from palio.core.errors import Cause, Failure
 from palio.core.files.log import harmless, lines_at_end
@@ -75,7 +77,7 @@ def write_view(folder: RunFolder, result: Result, attempt: Attempt, prepared: Pr
     failure = result.failure and _failure(result.failure, logs, attempt, folder, prepared, paths)
     content = {
         "verdict": result.verdict,
-        "scores": dict(result.scores) if result.scores is not None else None,
+        "scores": shown_alone(result.scores, attempt.phase.rules.feedback) if result.scores is not None else None,
         "failure": failure.as_json() if failure else None,
         "started": result.started,
         "finished": result.finished,

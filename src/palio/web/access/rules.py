@@ -165,7 +165,7 @@ RULES: Mapping[str, Rule] = {
     "change-announcement": Rule(ORGANIZER, of="challenge", scope="organize", names=("dashboard-announcement",)),
     "delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
     "audit-log": Rule(VIEWER, of="challenge"),
-    "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip",)),
+    "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip", "report-zip")),
     # -- operators
     "accounts": Rule(ADMIN, scope="organize", browsers=True),  # contains e-mail addresses
     "update-account": Rule(ADMIN, scope="organize"),

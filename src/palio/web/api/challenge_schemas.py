@@ -29,7 +29,7 @@ class ChallengeOut(Schema):
 class PhaseOut(Schema):
     """`state` is `open`, `soon` or `closed`; a limit of null means unlimited.
 
-    `scores` is `visible`, or `hidden` if participants see none.
+    `scores` is `visible`, or `hidden` if participants see none. `feedback` is the rule with its parameters.
     """
 
     index: int
@@ -45,6 +45,7 @@ class PhaseOut(Schema):
     limits: dict[str, dict[str, float | bool]]
     logs: dict[str, str]
     scores: str
+    feedback: dict[str, str | float]
     downloads: list[str]
 
 
@@ -139,6 +140,7 @@ def _phase(phase: Phase) -> dict[str, Any]:
             "score": rules.logs_score.value,
         },
         "scores": rules.scores.value,
+        "feedback": {"rule": rules.feedback.rule.value, "digits": rules.feedback.digits, "step": rules.feedback.step},
     }
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import StreamingHttpResponse
+from django.urls import reverse
 from ninja import Router, Schema
 
 from palio.web.api.openapi import answers
@@ -125,7 +126,9 @@ def export(
     """Download all results, attempts, leaderboards, receipts and versions as one zip with a README. `runs` adds the
     output of the scoring program, `files` the submitted files.
     """
-    return zip_response(export_name(request.subject), entries(request.subject, ExportParts(files=files, runs=runs)))
+    address = request.build_absolute_uri(reverse("pages:challenge", args=[request.subject.slug]))
+    parts = ExportParts(files=files, runs=runs, address=address)
+    return zip_response(export_name(request.subject), entries(request.subject, parts))
 
 
 def _queue(found: queue.Queue) -> dict[str, Any]:

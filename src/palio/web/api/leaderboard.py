@@ -10,7 +10,7 @@ from ninja import Router, Schema
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
 from palio.web.leaderboard.robustness import robustness
-from palio.web.leaderboard.visibility import Visibility, shown_columns
+from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge
 from palio.web.queries.compare import chosen, comparison
 
@@ -71,6 +71,7 @@ class LeaderboardOut(Schema):
     one_case: float | None  # how much one case changes the primary score, if that is the same for all
     notes: list[str]  # what the numbers justify saying
     no_intervals: str | None  # why there are none
+    feedback: str | None  # what participants see of scores, if not exact ones
     rows: list[RowOut]
 
 
@@ -228,8 +229,6 @@ def history(
 ) -> list[dict[str, object]]:
     """The scored submissions of your team, oldest first; none if scores are hidden."""
     wanted = leaderboard_request(request, phase)
-    if wanted.team is None or wanted.visibility is Visibility.NONE:
-        return []
     keys = [column.key for column in shown_columns(wanted.board, wanted.phase)]
     return [
         {
@@ -238,5 +237,5 @@ def history(
             "scores": {key: scores[key] for key in keys if key in scores},
             "note": note,
         }
-        for submission, created, scores, note in own_scores(wanted.team, wanted.phase)
+        for submission, created, scores, note in own_scores(wanted)
     ]

@@ -133,6 +133,7 @@ class SubmissionOut(Schema):
     disqualified: str
     scores: dict[str, float] | None
     scores_hidden: bool
+    feedback: str | None  # what the team sees of scores, if not exact ones
     failure: dict[str, Any] | None
 
 

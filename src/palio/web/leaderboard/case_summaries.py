@@ -40,4 +40,5 @@ def read_groups(attempts: Sequence[str], phase: Phase, primary: Column) -> dict[
 
 def shows_cases(phase: Phase) -> bool:
     """Whether participants may know more of single cases than the score: the same rule as for the report."""
-    return not (hides_scores(phase) or phase.hide_output or phase.hide_score_output)
+    hidden = hides_scores(phase) or phase.hide_output or phase.hide_score_output
+    return phase.rules.feedback.is_exact and not hidden

@@ -6,8 +6,9 @@ from dataclasses import replace
 from django.db.models import Count, Q, QuerySet
 
 from palio.core.attempt.states import State
-from palio.core.bundle.model import Question
+from palio.core.bundle.model import Column, FeedbackRule, Phase, Question
 from palio.core.errors import Cause
+from palio.core.leaderboard.ladder import shown_entries
 from palio.core.leaderboard.ranking import Entry
 from palio.core.submission.fact_sheet import answer_text
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team
@@ -46,6 +47,17 @@ def read_again(challenge: Challenge, phase: str, team: Team | None, known: Seque
             entry = replace(entry, baseline=baseline, disqualified=disqualified, chosen=chosen)
         entries.append(entry)
     return entries
+
+
+def read_shown(
+    challenge: Challenge, phase: Phase, primary: Column, entries: Sequence[Entry], team: Team | None = None
+) -> list[Entry]:
+    """The entries with the scores that participants may read. With `team`, all entries are that team's."""
+    policy, history = phase.rules.feedback, list[Entry]()
+    if policy.rule is FeedbackRule.LADDER:  # also of what was withdrawn or hidden since
+        found = Submission.objects.filter(challenge=challenge, phase=phase.name).exclude(counted=None)
+        history = _read(found.filter(team=team) if team else found, {})
+    return shown_entries(entries, history, primary, policy)
 
 
 def read_rescored(rescore: Rescore) -> list[Entry]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from django.db.models import F
 from django.utils import timezone
 
-from palio.core.bundle.leaderboards import ranking_of
+from palio.core.bundle.leaderboards import primary_of, ranking_of
 from palio.core.bundle.model import Column, Phase, Question, RankingPolicy
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
@@ -21,6 +21,7 @@ from palio.web.leaderboard.entries import (
     read_again,
     read_answers,
     read_entries,
+    read_shown,
     scoring_versions,
     team_names,
 )
@@ -71,7 +72,7 @@ def read_leaderboard(
     own: Team | None = None,
     known: Sequence[Entry] = (),
 ) -> tuple[Leaderboard, list[Entry]]:
-    """The leaderboard as the database has it now, and all entries that were read for it.
+    """The leaderboard as the database has it now, and all entries that were read for it, with exact scores.
 
     `own` is the reader's team, for OWN. `known` are entries of an earlier call, which make this one faster.
     """
@@ -80,11 +81,14 @@ def read_leaderboard(
         of = own if visibility is Visibility.OWN else None
         entries = read_again(challenge, phase.name, of, known) if known else read_entries(challenge, phase.name, of)
         failed = failed_counts(challenge, phase.name, of)
+    bundle, shown = current_bundle(challenge), entries
+    if visibility is not Visibility.ALL:
+        shown = read_shown(challenge, phase, primary_of(bundle, phase), entries, own)
     names = team_names(challenge)
-    built = build_leaderboard(phase, board, entries, names, visibility)
-    questions = tuple(question for question in current_bundle(challenge).fact_sheet if question.on_leaderboard)
+    built = build_leaderboard(phase, board, shown, names, visibility)
+    questions = tuple(question for question in bundle.fact_sheet if question.on_leaderboard)
     answers = read_answers([row.entry.label for row in built.rows], questions)
-    moved = movements(board, entries, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
+    moved = movements(board, shown, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
     versions = scoring_versions(challenge, phase.name) if built.rows else ()
     built = replace(built, failed=failed, movements=moved, versions=versions)
     return replace(built, questions=questions, answers=answers), entries
@@ -141,7 +145,8 @@ def build_leaderboard(
     names: Mapping[str, str],
     visibility: Visibility,
 ) -> Leaderboard:
-    """`names` are the teams' current names, by id. For OWN, `entries` are only those of the reader's team."""
+    """`names` are the teams' current names, by id. For OWN, `entries` are only those of the reader's team. Unless for
+    ALL, their scores are those that participants may read (`entries.read_shown`)."""
     columns, primary, ranking = board.columns, board.primary, ranking_of(phase, board)
     shown = shown_columns(board, phase)
     keys = ranked_keys = [column.key for column in shown]

@@ -11,11 +11,15 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 
 from palio import __version__
+from palio.core.bundle.feedback import sentence
+from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import counted
+from palio.core.leaderboard.ranking import Entry
 from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
 from palio.web.http.request import Request
+from palio.web.leaderboard.entries import read_shown
 from palio.web.leaderboard.formats import csv_text
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
 from palio.web.leaderboard.visibility import Visibility, listed_leaderboards, visibility
@@ -131,6 +135,7 @@ class LeaderboardRequest:
             "one_case": self._one_case,
             "notes": self.notes,
             "no_intervals": self.no_intervals or None,
+            "feedback": sentence(self.phase.rules.feedback) or None,
         }
         rows = ",\n".join(found.json[place] for place in found.order(self.sort))
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
@@ -203,11 +208,20 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
     )
 
 
-def own_scores(team: Team, phase: Phase) -> list[tuple[str, datetime, dict[str, float], str]]:
-    """A team's scored submissions, oldest first: id, time, scores and note."""
+def own_scores(wanted: LeaderboardRequest) -> list[tuple[str, datetime, dict[str, float], str]]:
+    """The scored submissions of the reader's team, oldest first: id, time, scores that the reader may see, and note."""
+    team, phase = wanted.team, wanted.phase
+    if team is None or wanted.visibility is Visibility.NONE:
+        return []
     rows = Submission.objects.filter(team=team, phase=phase.name, withdrawn=None).exclude(counted=None)
     listed = rows.order_by("created").values_list("id", "created", "counted__scores", "note")
-    return [(submission, created, scores or {}, note) for submission, created, scores, note in listed]
+    entries = [Entry(submission, created, scores or {}, team.pk) for submission, created, scores, _ in listed]
+    if wanted.visibility is not Visibility.ALL:
+        entries = read_shown(wanted.challenge, phase, primary_of(wanted.bundle, phase), entries, team)
+    return [
+        (entry.label, entry.submitted, {**entry.scores}, note)
+        for entry, (*_, note) in zip(entries, listed, strict=True)
+    ]
 
 
 def private(response: HttpResponse) -> HttpResponse:

@@ -133,7 +133,10 @@ class Robustness:
 
 def robustness(wanted: LeaderboardRequest) -> Robustness | None:
     """None if the reader may not see it, or if it is not known: no single cases, too many teams, not computed yet."""
-    if wanted.visibility not in {Visibility.ALL, Visibility.PUBLIC} or not wanted.snapshot.leaderboard.shows_primary:
+    may_see = wanted.visibility is Visibility.PUBLIC and wanted.phase.rules.feedback.is_exact
+    if wanted.visibility is not Visibility.ALL and not may_see:
+        return None
+    if not wanted.snapshot.leaderboard.shows_primary:
         return None
     key = f"robustness/{wanted.challenge.pk}/{wanted.phase.index}/{wanted.board.key}/{wanted.visibility}"
     return cached(key, wanted.snapshot.revision, lambda: _robustness(wanted))

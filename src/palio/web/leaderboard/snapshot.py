@@ -14,10 +14,11 @@ from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
 from palio.web.http.cache import cached, last_cached
 from palio.web.leaderboard.case_summaries import read_groups, shows_cases
+from palio.web.leaderboard.entries import team_names
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
-from palio.web.leaderboard.leaderboard import Leaderboard, by_column, by_scores, read_leaderboard
-from palio.web.leaderboard.statistics import Statistics, read_statistics
+from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, by_column, by_scores, read_leaderboard
+from palio.web.leaderboard.statistics import Statistics, for_participants, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
 
@@ -140,8 +141,13 @@ def _render(
     known = previous.entries if previous else ()
     leaderboard, entries = read_leaderboard(challenge, phase, board, visibility, own, known)
     statistics = Statistics()
-    if visibility in {Visibility.ALL, Visibility.PUBLIC}:
+    if visibility is Visibility.ALL or (visibility is Visibility.PUBLIC and phase.rules.feedback.is_exact):
         statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+    elif visibility is Visibility.PUBLIC:
+        exact = build_leaderboard(phase, board, entries, team_names(challenge), Visibility.ALL)
+        statistics = for_participants(
+            read_statistics(challenge, phase, board, exact.rows), leaderboard.rows, phase.rules.feedback
+        )
     return Snapshot(
         revision=revision,
         leaderboard=leaderboard,

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from palio.core.bundle.case_metrics import interval_methods, measured_columns
-from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
+from palio.core.bundle.feedback import shown_interval
+from palio.core.bundle.model import Column, FeedbackPolicy, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.rank_details import RankDetails
 from palio.core.leaderboard.ranking import Row
 from palio.web.leaderboard.visibility import shown_columns
@@ -88,6 +89,24 @@ def read_details(challenge: Challenge, phase: Phase, board: Leaderboard, rows: S
     if stored is None or not stored.details or stored.ranked != ranking_digest(settings, scores):
         return None
     return RankDetails.from_json(stored.details)
+
+
+def for_participants(exact: Statistics, rows: Sequence[Row], policy: FeedbackPolicy) -> Statistics:
+    """What participants may read of the statistics, under a rule that is not exact. `rows` are those they see.
+
+    A row may stand for another submission than the exact one, whose interval is then unknown.
+    """
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        known = exact.intervals.get(row.entry.attempt, {})
+        shown = {key: shown_interval(known[key], policy) for key in row.values if key in known}
+        intervals[row.entry.attempt] = {key: ends for key, ends in shown.items() if ends}
+    has_some = any(intervals.values())
+    return Statistics(
+        intervals=intervals,
+        no_ranges="Rank ranges are not shown, because they would tell more than the scores shown here.",
+        methods=exact.methods if has_some else (),
+    )
 
 
 def measured_scores(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from enum import StrEnum
 
+from palio.core.bundle.feedback import may_compare
 from palio.core.bundle.leaderboards import leaderboards_of, score_columns, shown_leaderboards
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase, ScorePolicy
 from palio.core.bundle.task_columns import columns_of
@@ -29,6 +30,11 @@ def visibility(relations: Collection[Relation], board: Leaderboard, phase: Phase
 def listed_leaderboards(relations: Collection[Relation], bundle: Bundle, phase: Phase) -> tuple[Leaderboard, ...]:
     """The leaderboards of a phase to choose from: without hidden ones for participants, unless all are hidden."""
     return leaderboards_of(bundle, phase) if VIEWER & frozenset(relations) else shown_leaderboards(bundle, phase)
+
+
+def shows_exact(relations: Collection[Relation], phase: Phase) -> bool:
+    """Whether somebody may read exact scores of the phase, and what compares submissions case by case."""
+    return bool(VIEWER & frozenset(relations)) or may_compare(phase.rules.feedback)
 
 
 def hides_scores(phase: Phase) -> bool:

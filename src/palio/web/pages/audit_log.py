@@ -1,15 +1,16 @@
-"""The audit log and the export of a challenge."""
+"""The audit log, the export and the report of a challenge."""
 
 from django.core.paginator import Paginator
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.urls import path
+from django.urls import path, reverse
 
 from palio.web.http.request import Request
 from palio.web.models import Challenge
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries import audit_log
 from palio.web.queries.export import ExportParts, entries, export_name
+from palio.web.queries.report import phases_still_open, report_name, report_zip
 from palio.web.storage.downloads import zip_response
 
 _ON_A_PAGE = 100
@@ -26,17 +27,30 @@ def events(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 
 def export(request: Request[Challenge], challenge: str) -> HttpResponse:
-    return render(request, "dashboard/export.html", dashboard_context(request, "export"))
+    still_open = phases_still_open(request.subject) if request.subject.current else []
+    return render(request, "dashboard/export.html", dashboard_context(request, "export", still_open=still_open))
 
 
 def download(request: Request[Challenge], challenge: str) -> StreamingHttpResponse:
     """`files` and `runs` add more to the export."""
-    parts = ExportParts(files=bool(request.GET.get("files")), runs=bool(request.GET.get("runs")))
+    files, runs = bool(request.GET.get("files")), bool(request.GET.get("runs"))
+    parts = ExportParts(files=files, runs=runs, address=_address(request))
     return zip_response(export_name(request.subject), entries(request.subject, parts))
+
+
+def report(request: Request[Challenge], challenge: str) -> FileResponse:
+    """The report with its files, made while the browser waits."""
+    found, name = report_zip(request.subject, _address(request)), report_name(request.subject)
+    return FileResponse(found, as_attachment=True, filename=name, content_type="application/zip")
+
+
+def _address(request: Request[Challenge]) -> str:
+    return request.build_absolute_uri(reverse("pages:challenge", args=[request.subject.slug]))
 
 
 urls = [
     path("c/<slug:challenge>/manage/audit-log/", events, name="audit-log"),
     path("c/<slug:challenge>/manage/export/", export, name="export"),
     path("c/<slug:challenge>/manage/export.zip", download, name="export-zip"),
+    path("c/<slug:challenge>/manage/report.zip", report, name="report-zip"),
 ]

@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
 
+from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard
 from palio.core.leaderboard.axis import Axis
@@ -18,7 +19,6 @@ from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
 from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
 from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, answer_column
-from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge
 
 ROWS = "<!-- rows -->"  # their place in the template, which would copy them once for each block around them
@@ -52,6 +52,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "visibility": wanted.visibility.value,
         "leaderboard": found.leaderboard,
         "statistics": found.statistics,
+        "feedback": sentence(wanted.phase.rules.feedback),
         "axis": found.axis,
         "headings": _headings(wanted),
         "team": wanted.team,
@@ -170,8 +171,8 @@ def _named(leaderboard: Leaderboard) -> dict[str, str]:
 
 def _history(wanted: LeaderboardRequest) -> Line | None:
     """The own team's primary scores over time; None if its scores or that column are hidden."""
-    team, primary = wanted.team, wanted.board.primary
-    if team is None or wanted.visibility is Visibility.NONE or primary.hidden:
+    primary = wanted.board.primary
+    if primary.hidden:
         return None
     address = reverse("pages:submission", kwargs={"submission": "SUBMISSION"})  # once, as there may be many
     points = [
@@ -181,7 +182,7 @@ def _history(wanted: LeaderboardRequest) -> Line | None:
             f"{scores[primary.key]:.{primary.precision}f}, {created:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
             address.replace("SUBMISSION", submission),
         )
-        for submission, created, scores, note in own_scores(team, wanted.phase)
+        for submission, created, scores, note in own_scores(wanted)
         if primary.key in scores
     ]
     return line_over_time(points, descending=primary.descending)

@@ -143,6 +143,7 @@ class _SubmissionPage:
             "scores": self.scores(),
             "scores_hidden": blind,
             **self.cases(),
+            "feedback": team_view.feedback(attempt),
             "blind": blind and not self.full,
             "has_report": self.report() is not None,
             "has_receipt": self.receipt() is not None,

@@ -7,7 +7,8 @@ Who may compare what follows from `leaderboard.visibility`:
     OWN      of a hidden leaderboard: those of the reader's own team
     NONE     nothing
 
-Columns are those that the reader sees on the leaderboard. Nobody learns which cases differ, only how many. A comparison
+A phase that does not show exact scores lets participants compare nothing. Columns are those that the reader sees on
+the leaderboard. Nobody learns which cases differ, only how many. A comparison
 is computed once, in a child process with limits, and stored. Not covered: what somebody learns from the counts of many
 submissions of their own, which exact scores tell as well.
 """
@@ -65,7 +66,8 @@ def row_key(submission: str) -> str:
 
 def choices(wanted: LeaderboardRequest) -> list[Choice]:
     """The rows of the leaderboard that this reader may compare, best first. Raises PalioError "compare-hidden"."""
-    if wanted.visibility is Visibility.NONE:
+    is_exact = wanted.visibility is Visibility.ALL or wanted.phase.rules.feedback.is_exact
+    if wanted.visibility is Visibility.NONE or not is_exact:
         raise PalioError("compare-hidden")
     board, ranges = wanted.snapshot.leaderboard, wanted.snapshot.statistics.ranges
     several = _names_in_several_rows(board)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,12 +20,14 @@ from django.utils.text import slugify
 
 from palio import __version__
 from palio.core.bundle.leaderboards import leaderboards_of, score_columns
-from palio.core.bundle.model import Bundle
+from palio.core.bundle.model import Bundle, Phase
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile, files_below
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
 from palio.core.leaderboard.ranking import Row
 from palio.core.receipt.key import machine_public_key
+from palio.core.report.facts import NAME as FACTS
+from palio.core.report.facts import facts_of
 from palio.core.submission.fact_sheet import answer_text
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.formats import interval_ends, interval_names, keys_with_intervals
@@ -32,7 +35,7 @@ from palio.web.leaderboard.leaderboard import read_leaderboard
 from palio.web.leaderboard.robustness import Robustness
 from palio.web.leaderboard.statistics import read_details, read_statistics
 from palio.web.leaderboard.visibility import Visibility
-from palio.web.models import Attempt, Challenge, Membership
+from palio.web.models import Attempt, Challenge, Membership, RoleKind
 from palio.web.queries.dashboard_submissions import latest_attempts
 from palio.web.reading.markdown import is_public
 from palio.web.storage.bundles import bundle_of, current_bundle
@@ -51,6 +54,7 @@ class ExportParts:
 
     files: bool = False  # submitted files
     runs: bool = False  # scores, cases and records of the attempts that count
+    address: str = ""  # of the challenge's page
 
 
 def export_name(challenge: Challenge) -> str:
@@ -61,6 +65,7 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     """The files of the zip, in order. What has been deleted in the meantime is left out."""
     bundle = current_bundle(challenge)
     yield "README.md", [_readme(challenge, bundle, parts).encode()], 0
+    yield FACTS, [json.dumps(_facts(challenge, bundle, parts), ensure_ascii=False, indent=1).encode()], 0
     columns = _score_keys(challenge, bundle)
     asked = [question.key for question in bundle.fact_sheet]
     header = [*_RESULTS, *(f"score_{key}" for key in columns), *(f"answer_{key}" for key in asked)]
@@ -71,11 +76,8 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
         0,
     )
     for phase in bundle.phases:
-        boards = leaderboards_of(bundle, phase)
-        for place, board in enumerate(boards):
-            name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}"
-            if len(boards) > 1:
-                name += f"-{place}-{slugify(board.key) or 'leaderboard'}"
+        for place, board in enumerate(leaderboards_of(bundle, phase)):
+            name = _leaderboard_name(bundle, phase, place)
             leaderboard, _ = read_leaderboard(challenge, phase, board, Visibility.ALL)
             keys = [column.key for column in leaderboard.columns]
             statistics = read_statistics(challenge, phase, board, leaderboard.rows)
@@ -100,6 +102,31 @@ def entries(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
     yield from _of_counted(challenge, parts)
     if parts.files:
         yield from _submitted_files(challenge)
+
+
+def _leaderboard_name(bundle: Bundle, phase: Phase, place: int) -> str:
+    """The file of a phase's leaderboard, by its place among them, without suffix."""
+    boards = leaderboards_of(bundle, phase)
+    name = f"leaderboards/{phase.index}-{slugify(phase.name) or 'phase'}"
+    return f"{name}-{place}-{slugify(boards[place].key) or 'leaderboard'}" if len(boards) > 1 else name
+
+
+def _facts(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> dict[str, Any]:
+    """The design of the challenge, for `palio report`."""
+    facts, version = facts_of(bundle, timezone.now()), challenge.current
+    for phase, own in zip(bundle.phases, facts["phases"], strict=True):
+        for place, board in enumerate(own["leaderboards"]):
+            board["file"] = f"{_leaderboard_name(bundle, phase, place)}.csv"
+    organizers = challenge.roles.filter(kind=RoleKind.ORGANIZER).select_related("user").order_by("user__username")
+    return facts | {
+        "slug": challenge.slug,
+        "url": parts.address,
+        "version": version.number if version else None,
+        "joining": challenge.joining,
+        "organizers": [role.user.get_full_name() or role.user.username for role in organizers],
+        "platform": __version__,
+        "exported": timezone.now().isoformat(),
+    }
 
 
 def _score_keys(challenge: Challenge, bundle: Bundle) -> list[str]:
@@ -320,6 +347,8 @@ def _readme(challenge: Challenge, bundle: Bundle, parts: ExportParts) -> str:
         "",
         "| file | content |",
         "|---|---|",
+        f"| `{FACTS}` | the design of the challenge: phases, limits, data by format and class, metrics, ranking; "
+        "`palio report FOLDER` reads it |",
         "| `results.csv` | one line per submission: phase, team, file, latest state, the attempt that counts, scores, "
         "answers to the challenge's questions |",
         "| `attempts.csv` | one line per attempt, including those that do not count: purpose, times, engine, result |",

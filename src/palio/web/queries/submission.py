@@ -15,14 +15,17 @@ from django.utils import timezone
 
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.attempt.states import State
-from palio.core.bundle.leaderboards import score_columns
+from palio.core.bundle.feedback import sentence
+from palio.core.bundle.leaderboards import primary_of, score_columns
 from palio.core.bundle.model import LogPolicy, Phase
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import Cause, party
 from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, open_untrusted
+from palio.core.leaderboard.ranking import Entry
 from palio.core.quantities import MIB
 from palio.core.redaction import participant_view
+from palio.web.leaderboard.entries import read_shown
 from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Rescore, StoredFile, Submission
 from palio.web.queries.queue import place_of
@@ -71,8 +74,10 @@ def with_action_needed(failure: Mapping[str, Any] | None, *, own: bool) -> dict[
     return {**failure, "action_needed": party(Cause(failure["cause"]), Cause.PARTICIPANT if own else None)}
 
 
-def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, Any]:
-    """For lists, without stages. `own`: the user belongs to its team."""
+def shown_submission(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
+    """For lists, without stages. `own`: the user belongs to its team. `full`: with exact scores, for viewers, scorers
+    and organizers.
+    """
     attempt = latest_attempt(submission)
     failure = attempt.failure_shown if attempt is not None and attempt.state == State.FAILED else None
     return {
@@ -92,19 +97,20 @@ def shown_submission(submission: Submission, *, own: bool = True) -> dict[str, A
         "withdrawn": submission.withdrawn,
         "chosen": submission.chosen,
         "disqualified": submission.disqualified,
-        "scores": shown_scores(submission, attempt),
+        "scores": shown_scores(submission, attempt, full=full),
         "scores_hidden": scores_hidden(attempt),
+        "feedback": feedback(attempt) or None,
         "failure": with_action_needed(failure, own=own),
     }
 
 
 def shown_whole(submission: Submission, *, own: bool = True, full: bool = False) -> dict[str, Any]:
-    """Everything its team may know; `full`: with the names of all logs and attempts, for viewers, scorers and
-    organizers.
+    """Everything its team may know; `full`: with the names of all logs and attempts, and exact scores, for
+    viewers, scorers and organizers.
     """
     attempt = latest_attempt(submission)
     bundle = bundle_of(attempt.version) if attempt else current_bundle(submission.challenge)
-    return shown_submission(submission, own=own) | {
+    return shown_submission(submission, own=own, full=full) | {
         "attempt": shown_attempt(attempt, full=full) if attempt else None,
         "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
@@ -192,15 +198,33 @@ def _shown_summary(attempt: Attempt, submission: Submission) -> dict[str, Any]:
     }
 
 
-def shown_scores(submission: Submission, attempt: Attempt | None) -> dict[str, float] | None:
-    """Scores by column key, in column order; None if there are none, or none to show."""
+def shown_scores(submission: Submission, attempt: Attempt | None, *, full: bool = False) -> dict[str, float] | None:
+    """Scores by column key, in column order; None if there are none, or none to show. `full`: exact ones."""
     standing = submission.counted or attempt
-    if standing is None or standing.scores is None or scores_hidden(standing):
+    if standing is None or standing.scores is None:
         return None
     bundle = bundle_of(standing.version)
     columns = visible_columns(bundle, find_phase(bundle, submission.phase))
-    scores: Mapping[str, float] = standing.scores
-    return {column.key: scores[column.key] for column in columns if column.key in scores}
+    scores = standing.scores if full else _readable_scores(submission, standing)
+    return {column.key: scores[column.key] for column in columns if column.key in scores} if scores else None
+
+
+def _readable_scores(submission: Submission, standing: Attempt) -> Mapping[str, float]:
+    """As the feedback rule of the current version allows; empty if it does not show this submission."""
+    scores: Mapping[str, float] = standing.scores or {}
+    phase = _phase_now(standing)
+    if phase is None or phase.rules.feedback.is_exact:
+        return scores
+    entry = Entry(submission.pk, submission.created, scores, submission.team_id, baseline=submission.baseline)
+    primary = primary_of(current_bundle(submission.challenge), phase)
+    (shown,) = read_shown(submission.challenge, phase, primary, [entry], submission.team)
+    return shown.scores
+
+
+def feedback(attempt: Attempt | None) -> str:
+    """What participants see of the scores of its phase, in a sentence; empty if exact scores."""
+    phase = _phase_now(attempt) if attempt else None
+    return sentence(phase.rules.feedback) if phase else ""
 
 
 def scores_hidden(attempt: Attempt | None) -> bool:
@@ -215,7 +239,8 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
     if full:
         return [stage.value for stage in Stage if folder.log(stage).is_file()]
     if attempt.ended:
-        return [stage.value for stage in Stage if _shown_log_path(folder, stage.value).is_file()]
+        found = [stage for stage in Stage if _shown_log_path(folder, stage.value).is_file()]
+        return [stage.value for stage in found if _may_read(attempt, stage)]
     if phase is None:
         return []
     rules, readable = phase.rules, {LogPolicy.TAIL, LogPolicy.FULL}
@@ -231,6 +256,8 @@ def log_names(attempt: Attempt, *, full: bool = False) -> list[str]:
 def shown_log(attempt: Attempt, stage: Stage) -> str | None:
     """The part of a log that the phase's policy shows, also while the stage runs; None if nothing."""
     folder = run_folder(attempt)
+    if not _may_read(attempt, stage):
+        return None
     if attempt.ended:
         path = _shown_log_path(folder, stage.value)
         return path.read_text(encoding="utf-8") if path.is_file() else None
@@ -271,7 +298,9 @@ def report_path(attempt: Attempt | None, *, full: bool) -> Path | None:
     if attempt is None or not attempt.ended:
         return None
     phase = _phase_now(attempt)
-    if not full and (phase is None or hides_scores(phase) or phase.hide_output or phase.hide_score_output):
+    if not full and (
+        phase is None or not phase.rules.feedback.is_exact or phase.hide_output or phase.hide_score_output
+    ):
         return None
     path = run_folder(attempt).report
     return path if path.is_file() else None
@@ -296,7 +325,15 @@ def _may_see_all_scores(attempt: Attempt) -> bool:
     bundle = bundle_of(attempt.version)
     columns = score_columns(bundle, find_phase(bundle, attempt.submission.phase))
     hidden = {column.key for column in columns if column.hidden}
-    return not scores_hidden(attempt) and hidden.isdisjoint(attempt.scores or ())
+    phase = _phase_now(attempt)
+    is_exact = phase is None or phase.rules.feedback.is_exact
+    return is_exact and hidden.isdisjoint(attempt.scores or ())
+
+
+def _may_read(attempt: Attempt, stage: Stage) -> bool:
+    """The log of a scoring program may contain scores. Its phase may have been exact when the log was written."""
+    phase = _phase_now(attempt) if stage is Stage.SCORE else None
+    return phase is None or phase.rules.feedback.is_exact
 
 
 def _phase(attempt: Attempt) -> Phase | None:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
+from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import ranking_of, shown_leaderboards
 from palio.core.bundle.model import Bundle, Leaderboard, Phase, RankingPolicy
 from palio.core.bundle.pick_phase import phase_state
@@ -88,6 +89,12 @@ def description(challenge: Challenge) -> str:
 def phase_state_now(phase: Phase) -> str:
     """`soon`, `open` or `closed`, as of now."""
     return phase_state(phase, timezone.now())
+
+
+@register.filter
+def feedback(phase: Phase) -> str:
+    """What participants see of scores; empty if exact scores."""
+    return sentence(phase.rules.feedback)
 
 
 @register.filter

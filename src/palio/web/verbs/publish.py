@@ -48,7 +48,8 @@ def publish_bundle(
     """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
     Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
-    `draft` makes it visible to everyone. Raises PalioError listing all problems of the bundle.
+    `draft` makes it visible to everyone. A new version of a challenge with submissions needs a `note`. Raises
+    PalioError listing all problems of the bundle.
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -122,6 +123,8 @@ def _publish(
     before = challenge.current
     version = before
     if version is None or version.digest != digest:
+        if not note.strip() and challenge.submissions.exists():  # its change register needs the reason
+            raise PalioError("publish-reason-missing", slug=slug)
         version = _add_version(challenge, digest, bundle, actor, note)
     becomes_public = not draft and challenge.visibility != Challenge.Visibility.PUBLISHED
     if becomes_public:

@@ -21,7 +21,7 @@ _IGNORED = {
     "limits": "are ignored, except for the time as execution_time_limit: Codabench limits neither memory, CPUs, "
     "processes nor output",
     "logs": "is ignored: participants read the logs of their submissions, unless hide_output is true",
-    "scores": "is ignored: participants see their scores",
+    "feedback": "is ignored: participants see their exact scores",
     "sample": "is ignored: there is no run on public cases first",
     "blind": "is ignored: programs see the real names of inputs",
     "monai": "is ignored: Codabench runs no MONAI bundles",

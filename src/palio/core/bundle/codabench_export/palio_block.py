@@ -5,7 +5,15 @@ from typing import Any
 
 from palio.core.bundle.codabench_export.files import NamedFiles
 from palio.core.bundle.defaults import default_rules
-from palio.core.bundle.model import BlindPolicy, MonaiPolicy, Phase, Rules, StatisticsPolicy
+from palio.core.bundle.model import (
+    BlindPolicy,
+    FeedbackPolicy,
+    FeedbackRule,
+    MonaiPolicy,
+    Phase,
+    Rules,
+    StatisticsPolicy,
+)
 from palio.core.bundle.rules import without_output
 from palio.core.engine import BuildLimits, Limits
 
@@ -40,8 +48,8 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
     logs = _changed_logs(rules, base, hidden=phase.hide_output)
     block |= {"limits": limits} if limits else {}
     block |= {"logs": logs} if logs else {}
-    if rules.scores != base.scores:
-        block["scores"] = rules.scores.value
+    if rules.feedback != base.feedback:
+        block["feedback"] = _feedback(rules.feedback)
     if rules.sample:
         sample = {"input": rules.sample.input, "expect": rules.sample.expect}
         block["sample"] = {key: files.name(path) for key, path in sample.items() if path}
@@ -54,6 +62,15 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
     if monai := _monai(rules.monai, base.monai):
         block["monai"] = monai
     return block
+
+
+def _feedback(policy: FeedbackPolicy) -> str | dict[str, Any]:
+    match policy.rule:
+        case FeedbackRule.ROUNDED:
+            return {"rule": policy.rule.value, "digits": policy.digits}
+        case FeedbackRule.LADDER:
+            return {"rule": policy.rule.value, "step": policy.step}
+    return policy.rule.value
 
 
 def _statistics(policy: StatisticsPolicy) -> dict[str, Any]:

@@ -16,6 +16,18 @@ KINDS: dict[str, FailureKind] = {
         "Choose another name with --slug, or ask its organizers to add you as an organizer.",
         status=409,
     ),
+    "report-too-large": FailureKind(
+        _O,
+        "The report of “{slug}” was not finished: {reason}.",
+        "Make it on your own machine, where no limits apply: palio report {slug}",
+        status=409,
+    ),
+    "publish-reason-missing": FailureKind(
+        _O,
+        "The challenge “{slug}” has submissions, so a new version needs a reason, which its change register shows.",
+        "Say what changed and why: palio publish BUNDLE --note TEXT, or in the form.",
+        status=422,
+    ),
     "publish-archived": FailureKind(
         _O,
         "The challenge “{slug}” is archived (read-only), so it takes no new version.",
