@@ -3,18 +3,17 @@ files say about persons.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from palio.core.errors import counted
-from palio.data.audit.findings import EXAMPLES, Finding, Severity
+from palio.data.audit.findings import EXAMPLES, Finding, Severity, Signal
 from palio.data.audit.labels import Case, labels_in
-from palio.data.audit.leaks import ALL, CONTENT, FEATURES, KINDS, NAME, is_significant
-from palio.data.audit.findings import Signal
+from palio.data.audit.leaks import ALL, CONTENT, KINDS, NAME, is_significant
 from palio.data.audit.listing import HIDDEN, Listing
 from palio.data.audit.measure import Measured
 
 _ODD_SHARE = 0.1  # of the files, which may differ from the rest and still be odd
-_FEW_OF_CLASS = 10
+_FEW_OF_CLASS = 5
 _RATIO = 10  # of the largest class to the smallest
 _SERIOUS_SKILL = 0.1  # of what has nothing to do with the image
 _SERIOUS_CONTENT_SKILL = 0.9  # of what follows from the image itself
@@ -40,7 +39,8 @@ def unreadable(measured: Mapping[int, Measured], listing: Listing) -> Iterator[F
     ):
         files = [file for file, found in measured.items() if getattr(found, attribute)]
         if files:
-            shown = _one_of_each_kind(files, lambda file: getattr(measured[file], attribute))
+            reasons = {file: str(getattr(measured[file], attribute)) for file in files}
+            shown = _one_of_each_kind(files, reasons.__getitem__)
             yield Finding(
                 code,
                 severity,
@@ -48,7 +48,7 @@ def unreadable(measured: Mapping[int, Measured], listing: Listing) -> Iterator[F
                 fix,
                 len(files),
                 len(measured),
-                values=tuple(f"{listing.files[file].name} {getattr(measured[file], attribute)}" for file in shown),
+                values=tuple(f"{listing.files[file].name} {reasons[file]}" for file in shown),
             )
 
 
@@ -71,7 +71,9 @@ def odd(cases: Sequence[Case], measured: Mapping[int, Measured], listing: Listin
             len(others),
             len(files),
             examples=tuple((listing.files[file].name,) for file in others[:EXAMPLES]),
-            values=tuple(f"{listing.files[file].name}: {getattr(measured[file], attribute)}" for file in others[:EXAMPLES]),
+            values=tuple(
+                f"{listing.files[file].name}: {getattr(measured[file], attribute)}" for file in others[:EXAMPLES]
+            ),
         )
     blank = [file for file in files if (small := measured[file].small) and min(small) == max(small)]
     whole = [case for case in cases if case.files and all(file in set(blank) for file in case.files)] if blank else []
@@ -83,6 +85,7 @@ def odd(cases: Sequence[Case], measured: Mapping[int, Measured], listing: Listin
             "Remove them, or export them again.",
             len(whole),
             len(cases),
+            unit="case",
             examples=tuple((listing.files[case.files[0]].name,) for case in whole[:EXAMPLES]),
         )
 
@@ -137,6 +140,7 @@ def balance(cases: Sequence[Case]) -> Iterator[Finding]:
             "Splits lack classes that others have.",
             "Split again: `palio data split` keeps classes in proportion.",
             len(absent),
+            unit="class",
             values=tuple(absent[:EXAMPLES]),
         )
     for split, counts in large.items():
@@ -150,6 +154,7 @@ def balance(cases: Sequence[Case]) -> Iterator[Finding]:
                 "accuracy, and expect wide intervals.",
                 counts[least],
                 sizes[split],
+                unit="case",
             )
 
 
@@ -157,12 +162,17 @@ def groups(cases: Sequence[Case], measured: Mapping[int, Measured]) -> Iterator[
     """Groups, such as patients, with cases in several splits. Without any, patients of DICOM files count."""
     splits_of: dict[str, dict[str, Case]] = defaultdict(dict)
     for case in cases:
-        key = case.group or next((found.patient for file in case.files if (found := measured.get(file)) and found.patient), "")
+        key = case.group or next(
+            (found.patient for file in case.files if (found := measured.get(file)) and found.patient), ""
+        )
         if key:
             splits_of[key].setdefault(case.split, case)
     divided = {key: found for key, found in splits_of.items() if len(found) > 1}
     hidden = {key: found for key, found in divided.items() if any(case.role == HIDDEN for case in found.values())}
-    for which, severity in ((hidden, Severity.SERIOUS), ({k: v for k, v in divided.items() if k not in hidden}, Severity.WARNING)):
+    for which, severity in (
+        (hidden, Severity.SERIOUS),
+        ({k: v for k, v in divided.items() if k not in hidden}, Severity.WARNING),
+    ):
         if which:
             yield Finding(
                 "group-overlap",
@@ -172,32 +182,48 @@ def groups(cases: Sequence[Case], measured: Mapping[int, Measured]) -> Iterator[
                 "Split again with `palio data split FOLDER --group-by REGEX`, which keeps each group in one split.",
                 len(which),
                 len(splits_of),
-                examples=tuple(tuple(case.name for case in found.values())[:4] for found in list(which.values())[:EXAMPLES]),
-                values=tuple(f"{key[:60]}: {', '.join(sorted(found))}" for key, found in list(which.items())[:EXAMPLES]),
+                unit="group",
+                examples=tuple(
+                    tuple(case.name for case in found.values())[:4] for found in list(which.values())[:EXAMPLES]
+                ),
+                values=tuple(
+                    f"{key[:60]}: {', '.join(sorted(found))}" for key, found in list(which.items())[:EXAMPLES]
+                ),
             )
 
 
-def leaks(signals: Sequence[Signal], cases: Sequence[Case], *, is_class_folders: bool = False) -> Iterator[Finding]:
+def leaks(signals: Sequence[Signal], cases: Sequence[Case]) -> Iterator[Finding]:
     """Features that tell the label, each with its split of the highest score."""
-    hides = {split: all(case.hides_names for case in cases if case.split == split) for split in {c.split for c in cases}}
+    hides = {
+        split: all(case.hides_names for case in cases if case.split == split) for split in {c.split for c in cases}
+    }
     for feature in KINDS:
         found = [signal for signal in signals if signal.feature == feature and is_significant(signal)]
-        if not found or feature == ALL and any(is_significant(s) for s in signals if s.feature != ALL and KINDS[s.feature] != CONTENT):
+        if not found or (
+            feature == ALL
+            and any(is_significant(s) for s in signals if s.feature != ALL and KINDS[s.feature] != CONTENT)
+        ):
             continue
         worst = max(found, key=lambda signal: (_grade(signal, hides) is Severity.SERIOUS, signal.skill))
         severity = _grade(worst, hides)
         splits = sorted({signal.split for signal in found} - {""})
-        where = f" in {' and '.join(splits)}" if splits and len(splits) <= 3 else f" in {len(splits)} splits" if splits else ""
+        where = (
+            f" in {', '.join(splits)}" if splits and len(splits) <= 3 else f" in {len(splits)} splits" if splits else ""
+        )
         subject = "All of these together" if feature == ALL else f"The {feature}"
         tells = "tells" if worst.skill >= 0.5 else "partly tells"
         yield Finding(
             "label-leak",
             severity,
-            f"{subject} {tells} the label{where}: balanced accuracy {worst.score:.3f} [{worst.low:.3f}, {worst.high:.3f}] "
-            f"without looking at an image; chance is {worst.chance:.3f}.",
+            f"{subject} {tells} the label{where}, without a look at an image.",
             _fix(feature, hidden=bool(hides.get(worst.split)) and KINDS[feature] == NAME),
             sum(signal.cases for signal in found),
-            values=(feature, f"p = {worst.p:.4f}, corrected for all features and splits"),
+            values=(
+                f"balanced accuracy {worst.score:.3f} [{worst.low:.3f}, {worst.high:.3f}]"
+                + (f" in {worst.split}" if worst.split else "")
+                + f"; chance is {worst.chance:.3f}; p = {worst.p:.4f}, corrected for all features and splits",
+            ),
+            unit="case",
         )
 
 
@@ -230,17 +256,14 @@ def _fix(feature: str, *, hidden: bool) -> str:
             "This may follow from what the images show. If not, acquire or export all classes in the same way; report a "
             "baseline that knows only this."
         )
-    if feature.startswith("metadata"):
+    if feature.startswith("text in"):
         return "Remove metadata: `palio data split` copies images without it."
     return "Bring all images to the same size, mode, format and compression, whatever their class, then split again."
 
 
-def _one_of_each_kind(files: Sequence[int], kind: "object") -> list[int]:
+def _one_of_each_kind(files: Sequence[int], kind: Callable[[int], str]) -> list[int]:
     """Examples that differ first."""
     seen: dict[str, int] = {}
     for file in sorted(files):
-        seen.setdefault(kind(file), file)  # type: ignore[operator]
+        seen.setdefault(kind(file), file)
     return ([*seen.values()] + [file for file in sorted(files) if file not in set(seen.values())])[:EXAMPLES]
-
-
-__all__ = ["FEATURES", "balance", "groups", "leaks", "odd", "personal", "unreadable"]

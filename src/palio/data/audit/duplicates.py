@@ -45,7 +45,9 @@ def find_pairs(
     same = _identical(files, measured)
     groups = [group for group in same if len({case_of[file].name for file in group}) > 1]
     representatives = _one_of_each(files, same)
-    return groups, [pair for pair in _near(representatives, measured) if case_of[pair.one].name != case_of[pair.other].name]
+    return groups, [
+        pair for pair in _near(representatives, measured) if case_of[pair.one].name != case_of[pair.other].name
+    ]
 
 
 def _identical(files: Sequence[int], measured: Mapping[int, Measured]) -> list[list[int]]:
@@ -63,7 +65,7 @@ def _identical(files: Sequence[int], measured: Mapping[int, Measured]) -> list[l
             leader[find(f"pixels {found.pixels} {found.shape}")] = find(f"bytes {found.sha256}")
     sets: dict[str, list[int]] = defaultdict(list)
     for file in files:
-        if measured[file].sha256 and measured[file].bytes:
+        if measured[file].sha256 and measured[file].size_bytes:
             sets[find(f"bytes {measured[file].sha256}")].append(file)
     return [group for group in sets.values() if len(group) > 1]
 
@@ -97,7 +99,11 @@ def _near(files: Sequence[int], measured: Mapping[int, Measured]) -> Iterator[Pa
         once = ones < others
         # A neighbor may have so many of its own that the pair is only seen from one side.
         seen = {*zip(ones[once].tolist(), others[once].tolist(), strict=True)}
-        seen |= {(other, one) for one, other in zip(ones[~once].tolist(), others[~once].tolist(), strict=True) if one != other}
+        seen |= {
+            (other, one)
+            for one, other in zip(ones[~once].tolist(), others[~once].tolist(), strict=True)
+            if one != other
+        }
         pairs = np.array(sorted(seen), dtype=np.int64).reshape(-1, 2)
         for at in range(0, len(pairs), _BATCH):
             part = pairs[at : at + _BATCH]
@@ -152,17 +158,20 @@ def duplicate_findings(
         sets.sort(key=lambda each: -each[0])
         files = {file for _, members in sets for file in members}
         places = sorted({case_of[file].split for file in files} - {""})
-        where = f" of {' and '.join(places)}" if places and len(places) <= 3 else ""
-        same = "Images are identical" if how == "exact" else "Images are nearly identical"
+        where = f" ({', '.join(places)})" if places and len(places) <= 3 else ""
         weaker = how == "near" and severity is not Severity.SERIOUS
         result.append(
             Finding(
                 f"{'duplicate' if how == 'exact' else 'near-duplicate'}-{kind}",
                 severity,
-                f"{same}{' (correlation from 0.995)' if weaker else ''}{where}{_WHAT[kind]}.",
+                f"{'Identical' if how == 'exact' else 'Nearly identical'} images{' (correlation from 0.995)' if weaker else ''} "
+                f"{_WHAT[kind]}{where}.",
                 _FIX[kind],
                 len(sets),
-                examples=tuple(tuple(listing.files[file].name for file in members[:4]) for _, members in sets[:EXAMPLES]),
+                unit="set",
+                examples=tuple(
+                    tuple(listing.files[file].name for file in members[:4]) for _, members in sets[:EXAMPLES]
+                ),
                 values=() if how == "exact" else tuple(f"correlation {value:.4f}" for value, _ in sets[:EXAMPLES]),
             )
         )
@@ -170,10 +179,10 @@ def duplicate_findings(
 
 
 _WHAT = {
-    "labels": " but have different labels",
-    "hidden": ", one known to participants and one hidden",
-    "splits": " in several splits",
-    "inside": " within a split",
+    "labels": "have different labels",
+    "hidden": "are both hidden and known to participants",
+    "splits": "are in several splits that participants know",
+    "inside": "occur more than once in a split",
 }
 _FIX = {
     "labels": "Look at the examples, correct the label or remove both images.",

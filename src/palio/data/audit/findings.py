@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from palio.core.errors import counted
+
 EXAMPLES = 5  # of a finding, in the report
 TESTED_FALSE_POSITIVE_RATE = 0.01  # of all tests of one audit together, if labels are independent of everything
 
@@ -29,6 +31,17 @@ class Finding:
     of: int | None = None
     examples: tuple[tuple[str, ...], ...] = ()
     values: tuple[str, ...] = ()
+    unit: str = "file"  # what is counted
+
+    @property
+    def counted(self) -> str:
+        """The count with its unit, such as "3 of 1,800 files"."""
+        if self.of is None or self.of == self.count:
+            return counted(self.count, self.unit)
+        return f"{self.count:,} of {counted(self.of, self.unit)}"
+
+    def __str__(self) -> str:
+        return f"{self.counted}: {self.message}"
 
     def as_json(self) -> dict[str, Any]:
         return vars(self) | {"severity": self.severity.value}

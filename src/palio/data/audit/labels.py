@@ -7,7 +7,7 @@ others together. Objects in images, such as boxes with a row each, are no labels
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -25,9 +25,14 @@ _SPLIT_WORDS = re.compile(
     r"|(?P<sample>sample)",
     re.IGNORECASE,
 )
-_SPLIT_FOLDER = re.compile(rf"(images|imgs|data|set)?[-_ ]?({_SPLIT_WORDS.pattern})([-_ ]?(images|imgs|data|set))?", re.I)
-_OBJECT_COLUMNS = frozenset({"x", "y", "x1", "y1", "xmin", "ymin", "width", "height", "w", "h", "bbox", "x_min", "y_min"})
+_SPLIT_FOLDER = re.compile(
+    rf"(images|imgs|data|set)?[-_ ]?({_SPLIT_WORDS.pattern})([-_ ]?(images|imgs|data|set))?", re.I
+)
+_OBJECT_COLUMNS = frozenset(
+    {"x", "y", "x1", "y1", "xmin", "ymin", "width", "height", "w", "h", "bbox", "x_min", "y_min"}
+)
 _MOST_COMBINED = 64  # different combinations of values in columns that together are a label
+_MOST_FLAGS = 3  # different values of each of these
 _SAMPLED_ROWS = 200
 
 
@@ -75,8 +80,7 @@ def find_cases(listing: Listing) -> tuple[list[Case], list[Finding]]:
         finder = CaseFiles(names)
         for table in scope:
             found, of_case = _labels(table, finder, names, listing, findings)
-            for key, row in found.items():
-                rows.setdefault(key, row)
+            rows = found | rows
             files_of |= of_case
             named |= {file for files in of_case.values() for file in files}
     where = {listing.files[at].name: at for at in inputs}
@@ -163,6 +167,7 @@ def _labels(
                 "Give each row one value for each column.",
                 len(lines),
                 len(table.rows),
+                unit="row",
                 values=tuple(f"line {line}" for line in lines[:EXAMPLES]),
             )
         )
@@ -174,8 +179,12 @@ def _labels(
     others = [column for column in range(len(header)) if column != at]
     is_objects = _is_of_objects(header, keys, others)
     label_columns = [] if is_objects else _label_columns(header, others, [row for _, row in whole])
-    group_at = next((header.index(name) for name in _GROUP_COLUMNS if name in header and header.index(name) != at), None)
-    split_at = next((header.index(name) for name in _SPLIT_COLUMNS if name in header and header.index(name) != at), None)
+    group_at = next(
+        (header.index(name) for name in _GROUP_COLUMNS if name in header and header.index(name) != at), None
+    )
+    split_at = next(
+        (header.index(name) for name in _SPLIT_COLUMNS if name in header and header.index(name) != at), None
+    )
     rows: dict[str, _Row] = {}
     several: dict[str, list[tuple[int, str]]] = defaultdict(list)
     missing: list[tuple[int, str]] = []
@@ -202,6 +211,7 @@ def _labels(
                 "Add the files, correct their names, or remove the rows.",
                 len(missing),
                 len(whole),
+                unit="row",
                 values=tuple(f"line {line}: {key}" for line, key in missing[:EXAMPLES]),
             )
         )
@@ -233,7 +243,11 @@ def _resolved(keys: Iterable[str], finder: CaseFiles, table: _Table) -> dict[str
     found: dict[str, tuple[str, ...]] = {}
     left = [key for key in keys if key]
     folder = table.file.name.rpartition("/")[0]
-    ways = [lambda key: key, lambda key: f"{folder}/{key}" if folder else key, lambda key: PurePosixPath(key).name]
+    ways: tuple[Callable[[str], str], ...] = (
+        lambda key: key,
+        lambda key: f"{folder}/{key}" if folder else key,
+        lambda key: PurePosixPath(key).name,
+    )
     for way in ways:
         names = {way(key): key for key in left if way(key)}
         files, _ = finder.of(list(names))
@@ -258,8 +272,9 @@ def _label_columns(header: Sequence[str], others: Sequence[int], rows: Sequence[
     left = [column for column in others if header[column] not in {*_GROUP_COLUMNS, *_SPLIT_COLUMNS, "sha256", "source"}]
     if len(left) <= 1:
         return left
+    are_flags = all(len({row[column] for row in rows}) <= _MOST_FLAGS for column in left)
     combined = len({tuple(row[column] for column in left) for row in rows})
-    return left if combined <= min(_MOST_COMBINED, max(2, len(rows) // 3)) else left[:1]
+    return left if are_flags and combined <= _MOST_COMBINED else left[:1]
 
 
 def _twice(table: _Table, several: dict[str, list[tuple[int, str]]]) -> list[Finding]:
@@ -391,5 +406,3 @@ def labels_in(cases: Iterable[Case]) -> dict[str, dict[str, int]]:
     for case in cases:
         tally[case.split][case.label] += 1
     return {split: dict(sorted(counts.items())) for split, counts in sorted(tally.items())}
-
-

@@ -79,12 +79,12 @@ FEATURES = (
     Feature("order of file names", NAME, lambda _, __, order: float(order)),
     Feature("file type", METADATA, lambda case, files, _: known_suffix(case.name) + files[0].form.partition(" ")[0]),
     Feature("file time", METADATA, lambda _, files, __: files[0].time_ns),
-    Feature("metadata texts (EXIF, PNG, DICOM, NIfTI)", METADATA, _texts),
+    Feature("text in the metadata (EXIF, PNG, DICOM, NIfTI)", METADATA, _texts),
     Feature("compression (JPEG tables)", METADATA, lambda _, files, __: files[0].encoding),
     Feature("image size", METADATA, lambda _, files, __: files[0].shape),
     Feature("color mode", METADATA, lambda _, files, __: files[0].form),
     Feature("number of files", METADATA, lambda _, files, __: float(len(files))),
-    Feature("file size", CONTENT, lambda _, files, __: float(sum(file.bytes for file in files))),
+    Feature("file size", CONTENT, lambda _, files, __: float(sum(file.size_bytes for file in files))),
     Feature("mean brightness", CONTENT, lambda _, files, __: files[0].brightness),
 )
 KINDS = {feature.name: feature.kind for feature in FEATURES} | {ALL: METADATA}
@@ -101,7 +101,9 @@ def find_signals(cases: Sequence[Case], measured: Mapping[int, Measured]) -> tup
     for _ in range(PERMUTATIONS):
         permuted = [table.scores(random.permutation(table.labels)) for table in tables]
         # Standardized by chance, so that splits of different sizes and classes compare.
-        best = max(float((scores.max() - table.chance) * table.scale) for table, scores in zip(tables, permuted, strict=True))
+        best = max(
+            float((scores.max() - table.chance) * table.scale) for table, scores in zip(tables, permuted, strict=True)
+        )
         for at, (table, scores) in enumerate(zip(tables, observed, strict=True)):
             exceeded[at] += best >= (scores - table.chance) * table.scale - 1e-12
     found = []

@@ -40,11 +40,11 @@ class Measured:
     """One file. Fields are empty or None if the file does not tell them; `fault` is a clause if it cannot be read.
 
     `shape` is the size, such as 64x64; `form` the format and mode; `encoding` how it is compressed, such as a digest of
-    JPEG's quantization tables. `brightness` is the mean grey level, in whatever unit the image has. `pixels` is a digest
-    of form, size and decoded values. `patient` is the ID in a DICOM file. `small` is SIDE x SIDE bytes, or empty.
+    JPEG's quantization tables. `brightness` is the mean grey level, in the unit of the image. `pixels` is a digest of
+    form, size and decoded values. `patient` is the ID in a DICOM file. `small` is SIDE x SIDE bytes, or empty.
     """
 
-    bytes: int = 0
+    size_bytes: int = 0
     time_ns: int | None = None
     sha256: str = ""
     form: str = ""
@@ -73,7 +73,7 @@ def measure(path: Path | None, content: bytes | None, name: str) -> Measured:
     except OSError as error:
         return Measured(fault=f"cannot be opened ({why(error)})")
     facts: dict[str, Any] = {
-        "bytes": len(content),
+        "size_bytes": len(content),
         "time_ns": time_ns,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
@@ -106,14 +106,14 @@ def _look(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _picture(content: bytes) -> dict[str, Any]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(content)) as image:
             return _of_image(image, content)
     except Image.DecompressionBombError:
         return {"unread": f"claims more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels", "form": "huge"}
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return {"fault": "is not an image of a known format"}
 
 

@@ -1,9 +1,7 @@
 """The data audit of a folder or a bundle: lists, measures and compares its images, and reports what was found."""
 
-import base64
-import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -17,11 +15,11 @@ from palio.data.audit.findings import EXAMPLES, AuditReport, Finding, Severity, 
 from palio.data.audit.labels import Case, find_cases, labels_in
 from palio.data.audit.leaks import find_signals
 from palio.data.audit.listing import Listing, list_bundle, list_folder
-from palio.data.audit.measure import SIDE, Measured
+from palio.data.audit.measure import Measured
+from palio.data.audit.previews import previews
 from palio.data.audit.workers import measure_all
 
 MOST_IMAGES = 250_000  # that are read; of more, a random sample
-_WHOLE = "`palio data audit`"
 
 
 def audit_folder(folder: Path, **options: object) -> AuditReport:
@@ -41,9 +39,11 @@ def audit(
     time_s: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     most_images: int = MOST_IMAGES,
+    with_pictures: bool = False,
 ) -> AuditReport:
     """Audits what is listed. `group_by` is searched in each path; its first group, or the match, names what belongs
-    together. After `time_s` seconds, no more files are read, and the report says so. `progress` gets files read, of all.
+    together. After `time_s` seconds, no more files are read, and the report says so. `progress` gets the number of
+    files read, and of all.
     """
     cases, findings = find_cases(listing)
     findings = [*listing.findings, *findings]
@@ -58,8 +58,12 @@ def audit(
     report = (lambda done: progress(done, len(wanted))) if progress else None
     measured: dict[int, Measured] = {}
     for at, found in measure_all(sources, time_s=time_s, progress=report):
-        if found.fault == "is not an image of a known format" and "." not in listing.files[wanted[at]].name.rpartition("/")[2]:
-            continue  # a file without a suffix may be anything
+        if (
+            found.fault == "is not an image of a known format"
+            and "." not in listing.files[wanted[at]].name.rpartition("/")[2]
+        ):
+            total -= 1  # a file without a suffix may be anything
+            continue
         measured[wanted[at]] = found
     findings += _partial(len(measured), total, time_s, listing)
     cases = [case for case in cases if any(file in measured for file in case.files)]
@@ -83,7 +87,7 @@ def audit(
         labels_in(cases),
         ordered,
         signals,
-        _pictures(ordered, {listing.files[file].name: found for file, found in read.items()}),
+        previews(ordered, listing) if with_pictures else {},
     )
 
 
@@ -110,6 +114,7 @@ def _grouped(cases: Sequence[Case], pattern: re.Pattern[str]) -> tuple[list[Case
             "Correct the expression. It is searched in the path below the folder, as listed.",
             len(without),
             len(cases),
+            unit="case",
             values=tuple(without[:EXAMPLES]),
         )
     ]
@@ -130,17 +135,3 @@ def _partial(read: int, total: int, time_s: float | None, listing: Listing) -> l
             total,
         )
     ]
-
-
-def _pictures(findings: Iterable[Finding], measured: dict[str, Measured]) -> dict[str, str]:
-    """The examples as small pictures."""
-    from PIL import Image
-
-    pictures = {}
-    for name in dict.fromkeys(name for finding in findings for example in finding.examples for name in example):
-        found = measured.get(name)
-        if found and len(found.small) == SIDE * SIDE:
-            target = io.BytesIO()
-            Image.frombytes("L", (SIDE, SIDE), found.small).save(target, "PNG")
-            pictures[name] = "data:image/png;base64," + base64.b64encode(target.getvalue()).decode()
-    return pictures
