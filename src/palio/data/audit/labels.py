@@ -79,7 +79,7 @@ def find_cases(listing: Listing) -> tuple[list[Case], list[Finding]]:
         names = [listing.files[at].name for at in members]
         finder = CaseFiles(names)
         for table in scope:
-            found, of_case = _labels(table, finder, names, listing, findings)
+            found, of_case = _labels(table, finder, findings)
             rows = found | rows
             files_of |= of_case
             named |= {file for files in of_case.values() for file in files}
@@ -152,7 +152,7 @@ def _scopes(
 
 
 def _labels(
-    table: _Table, finder: CaseFiles, names: Sequence[str], listing: Listing, findings: list[Finding]
+    table: _Table, finder: CaseFiles, findings: list[Finding]
 ) -> tuple[dict[str, _Row], dict[str, tuple[str, ...]]]:
     """The rows by the name of their case, and the files of each case; nothing if the table names no files."""
     header = [column.lower() for column in table.header]

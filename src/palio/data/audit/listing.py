@@ -16,16 +16,25 @@ from palio.core.bundle.model import Bundle, Phase
 from palio.core.errors import PalioError
 from palio.core.files.digest import IGNORED_NAMES, UnfitFile
 from palio.core.files.staging import reading
+from palio.core.quantities import MIB
 from palio.data.audit.findings import Finding, Severity
-from palio.data.audit.measure import MOST_DECODED_BYTES
-from palio.data.audit.workers import Source
 from palio.data.cases import SUFFIXES, is_image
 
 MOST_FILES = 1_000_000  # that are listed
 TABLES = (".csv", ".tsv")
-MOST_TABLE_BYTES = 64 * 1024 * 1024
+MOST_TABLE_BYTES = 64 * MIB
+MOST_DECODED_BYTES = 256 * MIB  # of a file whose pixels are read
 HIDDEN, PUBLIC, SAMPLE = "hidden", "public", "sample"
 _OUTSIDE = "link-outside"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to measure: on disk, or read by a function of this process, from an archive."""
+
+    name: str
+    path: Path | None = None
+    read: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,11 @@ def list_bundle(bundle: Bundle, data: DataFiles | None = None) -> Listing:
             hidden = hides is not None and hides(inner)
             listing.files.append(Listed(shown, source, part.role, name, part.is_reference, hidden))
     return listing
+
+
+def has_images(bundle: Bundle) -> bool:
+    """Whether anything in the data has the name of an image, without a look into the files."""
+    return any(file.is_image for file in list_bundle(bundle).files)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from palio.core.files.staging import why
 from palio.core.quantities import MIB, size_text
+from palio.data.audit.listing import MOST_DECODED_BYTES
 from palio.data.audit.personal import Said, said_by_dicom, said_by_exif, said_by_info, said_by_nifti
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SIDE = 32
 MOST_BYTES = 1024 * MIB  # of a file that is digested
-MOST_DECODED_BYTES = 256 * MIB  # of a file whose pixels are read
 MOST_PIXELS = 64_000_000  # of an image or slice that is decoded
 MOST_PAGES = 2_000
 MOST_TEXTS = 20  # of one file
@@ -87,7 +87,7 @@ def measure(path: Path | None, content: bytes | None, name: str) -> Measured:
         facts["fault"] = "needs too much memory to be read"
     except RecursionError:
         facts["fault"] = "is nested too deeply to be read"
-    except _DAMAGE as error:
+    except Exception as error:  # noqa: BLE001 - libraries raise whatever they like on damaged files
         facts["fault"] = f"cannot be read ({_reason(error)})"
     return Measured(**facts)
 

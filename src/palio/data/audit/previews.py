@@ -9,8 +9,8 @@ from pathlib import Path
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
 from palio.core.quantities import GIB, MIB
 from palio.data.audit.findings import Finding
-from palio.data.audit.listing import Listing
-from palio.data.audit.measure import MOST_DECODED_BYTES, SIDE, measure
+from palio.data.audit.listing import MOST_DECODED_BYTES, Listing
+from palio.data.audit.measure import SIDE, measure
 
 _SIDE = 96
 _MOST = 120  # in one report

@@ -13,8 +13,8 @@ from palio.data.audit import checks
 from palio.data.audit.duplicates import duplicate_findings, find_pairs
 from palio.data.audit.findings import EXAMPLES, AuditReport, Finding, Severity, in_order
 from palio.data.audit.labels import Case, find_cases, labels_in
-from palio.data.audit.leaks import find_signals
-from palio.data.audit.listing import Listing, list_bundle, list_folder
+from palio.data.audit.leaks import FEWEST_CASES, find_signals
+from palio.data.audit.listing import Listing, Source, list_bundle, list_folder
 from palio.data.audit.measure import Measured
 from palio.data.audit.previews import previews
 from palio.data.audit.workers import measure_all
@@ -89,6 +89,16 @@ def audit(
         signals,
         previews(ordered, listing) if with_pictures else {},
     )
+
+
+def leaks_of(files: Sequence[tuple[Path, str]]) -> list[Finding]:
+    """What tells the labels of files that have opaque names and one time: only findings worth a warning."""
+    if len(files) < FEWEST_CASES:
+        return []
+    measured = dict(measure_all([Source(path.name, path) for path, _ in files]))
+    cases = [Case(path.name, "", (at,), label=label, hides_names=True) for at, (path, label) in enumerate(files)]
+    found = checks.leaks(find_signals(cases, measured), cases)
+    return [finding for finding in found if finding.severity is not Severity.NOTE]
 
 
 def _references(listing: Listing) -> set[int]:

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from palio.core.quantities import GIB, MIB
+from palio.data.audit.listing import Source
 from palio.data.audit.measure import Measured, measure
 
 MEMORY_BYTES = 3 * GIB  # address space of a process, of which libraries take some
@@ -25,21 +25,6 @@ FILE_S = 20.0  # for one file
 _BATCH_BYTES = 64 * MIB
 _BATCH = 64
 _FEW = 300  # files, for which a second process takes longer to start than it saves
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file to measure: on disk, or read by a function of this process, from an archive."""
-
-    name: str
-    path: Path | None = None
-    read: Callable[[], bytes] | None = None
-
-    def size(self) -> int:
-        try:
-            return self.path.stat().st_size if self.path else _BATCH_BYTES // _BATCH
-        except OSError:
-            return 0
 
 
 Item = tuple[int, str, str | None, bytes | None]
@@ -151,6 +136,13 @@ class _Pool:
                 process.join(5)
 
 
+def _size(source: Source) -> int:
+    try:
+        return source.path.stat().st_size if source.path else 0
+    except OSError:
+        return 0
+
+
 def _batches(sources: Sequence[Source], order: Sequence[int]) -> Iterator[list[Item]]:
     """Some files at a time; fewer if they are large."""
     batch: list[Item] = []
@@ -159,7 +151,7 @@ def _batches(sources: Sequence[Source], order: Sequence[int]) -> Iterator[list[I
         source = sources[index]
         content = source.read() if source.read else None
         batch.append((index, source.name, None if source.path is None else str(source.path), content))
-        size += len(content) if content is not None else source.size()
+        size += len(content) if content is not None else _size(source)
         if len(batch) == _BATCH or size > _BATCH_BYTES:
             yield batch
             batch, size = [], 0
