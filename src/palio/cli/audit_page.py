@@ -25,7 +25,8 @@ def audit_page(report: AuditReport) -> str:
             f"<title>{escape(title)}</title>",
             f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body>",
             f'<header><p class="kicker">Data audit</p><h1>{escape(report.name)}</h1>',
-            f'<p class="soft">{read}{of} read, {counted(report.cases, "case")}, {counted(len(report.splits), "split")}.</p>',
+            f'<p class="soft">{read}{of} read, {counted(report.cases, "case")}, '
+            f"{counted(len(report.splits), 'split')}.</p>",
             f"{_verdict(report)}</header>",
             *(_section(report, severity) for severity in Severity),
             _signals(report.signals),
@@ -82,7 +83,8 @@ def _rows(finding: Finding) -> list[tuple[str, ...]]:
 def _example(names: tuple[str, ...], pictures: Mapping[str, str]) -> str:
     figures = "".join(
         (
-            f'<figure><img src="{pictures[name]}" alt="" width="96" height="96"><figcaption>{escape(name)}</figcaption></figure>'
+            f'<figure><img src="{pictures[name]}" alt="" width="96" height="96">'
+            f"<figcaption>{escape(name)}</figcaption></figure>"
             if name in pictures
             else f'<figure class="bare"><figcaption>{escape(name)}</figcaption></figure>'
         )
@@ -124,8 +126,9 @@ def _signals(signals: tuple[Signal, ...]) -> str:
         )
     return (
         "<section><h2>Labels predicted without looking at an image</h2>"
-        '<p class="soft">Balanced accuracy of a small classifier on one feature, in five-fold cross-validation, with its 95 % '
-        "interval, for the split where it is highest. The thin line is chance. p is corrected for all features and splits.</p>"
+        '<p class="soft">Balanced accuracy of a small classifier on one feature, in five-fold cross-validation, with '
+        "its 95 % interval, for the split where it is highest. The thin line is chance. p is corrected for all features "
+        "and splits.</p>"
         '<div class="card"><table><thead><tr><th scope="col">Feature</th><th scope="col">Score</th>'
         '<th class="strip" scope="col">0 to 1</th><th scope="col">Chance</th><th scope="col">p</th>'
         f'<th class="left" scope="col">Split</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>'
@@ -148,6 +151,6 @@ def _splits(splits: Mapping[str, Mapping[str, int]]) -> str:
     more = f'<p class="soft">and {len(labels) - len(shown):,} more labels</p>' if len(labels) > len(shown) else ""
     return (
         '<section><h2>Cases by split and label</h2><div class="card"><table><thead><tr><th scope="col">Label</th>'
-        f'{head}</tr></thead><tbody>{rows}<tr class="total"><th scope="row">Total</th>{total}</tr></tbody></table></div>'
-        f"{more}</section>"
+        f'{head}</tr></thead><tbody>{rows}<tr class="total"><th scope="row">Total</th>{total}</tr></tbody></table>'
+        f"</div>{more}</section>"
     )

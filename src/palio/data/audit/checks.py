@@ -108,8 +108,8 @@ def personal(measured: Mapping[int, Measured], listing: Listing) -> Iterator[Fin
             "The metadata of files may name or locate persons."
             if is_personal
             else "Files have texts in their metadata.",
-            "Remove it: `palio data split` copies images without metadata. Have DICOM files de-identified by a tool made "
-            "for it."
+            "Remove it: `palio data split` copies images without metadata. Use a tool made for it to de-identify DICOM "
+            "files."
             if is_personal
             else "Remove it if you do not need it: `palio data split` copies images without metadata.",
             len(files),
@@ -149,7 +149,7 @@ def balance(cases: Sequence[Case]) -> Iterator[Finding]:
             yield Finding(
                 "class-rare",
                 Severity.WARNING,
-                f"{split or 'The data'} has {counted(counts[least], 'case')} of {least} and {counts[most]:,} of {most}.",
+                f"{split or 'The data'} has {counts[least]:,} of {least} and {counts[most]:,} of {most}.",
                 "Add cases of the rare class, or rank by a metric that counts every class alike, such as balanced "
                 "accuracy, and expect wide intervals.",
                 counts[least],
@@ -245,16 +245,16 @@ def _fix(feature: str, *, hidden: bool) -> str:
     if hidden:
         return "Nothing has to be done where `palio.blind` hides names. Do not publish the files elsewhere as they are."
     if feature == "file time":
-        return "Programs on Palio see one time for all files. For downloads, `palio data split` sets the same time everywhere."
+        return "Programs on Palio see one time for all files. For downloads, `palio data split` sets one time, too."
     if kind == NAME:
         return (
-            "Give files opaque names: `palio data split` does, and `palio.blind` in competition.yaml hides names of hidden "
-            "inputs from programs."
+            "Give files opaque names: `palio data split` does, and `palio.blind` in competition.yaml hides names of "
+            "hidden inputs from programs."
         )
     if kind == CONTENT:
         return (
-            "This may follow from what the images show. If not, acquire or export all classes in the same way; report a "
-            "baseline that knows only this."
+            "This may follow from what the images show. If not, acquire or export all classes in the same way. Report "
+            "a baseline that knows only this."
         )
     if feature.startswith("text in"):
         return "Remove metadata: `palio data split` copies images without it."

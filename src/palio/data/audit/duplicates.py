@@ -159,13 +159,13 @@ def duplicate_findings(
         files = {file for _, members in sets for file in members}
         places = sorted({case_of[file].split for file in files} - {""})
         where = f" ({', '.join(places)})" if places and len(places) <= 3 else ""
+        same = "Identical" if how == "exact" else "Nearly identical"
         weaker = how == "near" and severity is not Severity.SERIOUS
         result.append(
             Finding(
                 f"{'duplicate' if how == 'exact' else 'near-duplicate'}-{kind}",
                 severity,
-                f"{'Identical' if how == 'exact' else 'Nearly identical'} images{' (correlation from 0.995)' if weaker else ''} "
-                f"{_WHAT[kind]}{where}.",
+                f"{same} images{' (correlation from 0.995)' if weaker else ''} {_WHAT[kind]}{where}.",
                 _FIX[kind],
                 len(sets),
                 unit="set",
@@ -186,8 +186,8 @@ _WHAT = {
 }
 _FIX = {
     "labels": "Look at the examples, correct the label or remove both images.",
-    "hidden": "Remove one of each from its split, or split again: `palio data split` keeps identical images together; give "
-    "images of one patient a common group with --group-by.",
+    "hidden": "Remove one of each from its split, or split again: `palio data split` keeps identical images together; "
+    "--group-by keeps those of one patient together.",
     "splits": "Remove one of each, or split again: `palio data split` keeps identical images together.",
     "inside": "Remove all but one of each, so that no image counts twice.",
 }

@@ -249,7 +249,7 @@ def _binned_numbers(values: Sequence[Any]) -> Codes | None:
         return None
     codes = np.zeros(len(numbers), dtype=np.int64)
     different = np.unique(numbers[known])
-    if len(different) <= MOST_BINS:
+    if len(different) <= min(MOST_BINS, known.sum() // 4):  # a bin for a value, if values repeat
         codes[known] = np.searchsorted(different, numbers[known]) + 1
     else:
         bins = int(min(MOST_BINS, max(8, known.sum() // 10)))

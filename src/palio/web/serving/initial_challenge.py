@@ -14,7 +14,9 @@ from palio.web.models import Challenge, ChallengeVersion, User
 from palio.web.serving.admin import NAME
 
 SLUG = "mednist"
-_MEDNIST_ACCEPTED = "MedNIST is a teaching challenge. Its labels are public, its page says so, and docs/data.md lists what the audit finds."
+_MEDNIST_ACCEPTED = (
+    "MedNIST is a teaching challenge with public labels, as its page says. docs/data.md lists what the audit finds."
+)
 _FOLDER_ACCEPTED = "Published by the operator with `palio serve --with`."
 
 
