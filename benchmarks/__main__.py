@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    audit,
     checking,
     collecting,
     controller_tick,
@@ -54,6 +55,7 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "uploads": lambda: uploads.lines(SMALL_UPLOADS, SMALL_UPLOAD_BYTES, runs=3),
     "until-scored": until_scored.measure,
     "tick": controller_tick.measure,
+    "audit": audit.measure,
 }
 
 

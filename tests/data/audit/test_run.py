@@ -86,7 +86,7 @@ def test_identical_images_with_two_labels(tmp_path: Path) -> None:
     "change",
     [
         lambda picture, path: picture.save(path.with_suffix(".jpg"), quality=90),
-        lambda picture, path: picture.resize((48, 48)).save(path),
+        lambda picture, path: picture.resize((128, 128)).save(path),
         lambda picture, path: picture.point(lambda value: value * 0.7 + 20).save(path),
     ],
     ids=["compressed", "resized", "darker"],

@@ -214,7 +214,7 @@ def _nifti(content: bytes, name: str) -> dict[str, Any]:
         "said": tuple(said_by_nifti(volume.header)),
     }
     needed = int(np.prod([int(length) for length in shape], dtype=object)) * volume.get_data_dtype().itemsize
-    if needed > len(content):
+    if needed + volume.header.sizeof_hdr > len(content):
         return facts | {"fault": f"is truncated: {size_text(needed)} of values were announced"}
     if needed > MOST_DECODED_BYTES or not needed:
         return facts | {"unread": "is too large to be looked at" if needed else "has no values"}

@@ -18,7 +18,7 @@ _NAMES_SOMEBODY = re.compile(
 _IN_VALUE = re.compile(
     r"[\w.+-]+@[\w-]+\.\w{2,}|\bpatient\b|\bdr\.?\s+[A-Z]|\bborn\b|\bMRN\b|\bname\s*[:=]", re.IGNORECASE
 )
-_ANONYMOUS = re.compile(r"(anon\w*|none|unknown|removed|redacted|deidentified|n/?a|x+|0+|-*)[\s\d_^-]*", re.IGNORECASE)
+_ANONYMOUS = re.compile(r"(anon\w*|none|unknown|removed|redacted|deidentified|n/?a|x+|0+|-+)[\s\d_^-]*", re.IGNORECASE)
 _TECHNICAL = frozenset(  # of Pillow's info and of EXIF: how the image is stored or was taken
     "dpi gamma srgb jfif jfif_version jfif_unit jfif_density progressive progression transparency background loop "  # noqa: SIM905
     "duration interlace aspect compression icc_profile adobe adobe_transform version extension timestamp bbox_ "
