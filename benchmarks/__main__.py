@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import (
+    audit,
     checking,
     collecting,
     controller_tick,
@@ -60,6 +61,7 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "tick": controller_tick.measure,
     "queue": lambda: queue_throughput.measure(queue_throughput.SMALL),
     "cluster": simulated_cluster.small,
+    "audit": audit.measure,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from tests.dicom import dicom_head
 
-from palio.data.traces import telling, without_traces
+from palio.data.traces import without_traces
 
 PATIENT = "Smith"
 
@@ -99,11 +99,3 @@ def test_without_traces_of_damaged_file(kind: str) -> None:
 def test_without_traces_leaves_other_files_alone() -> None:
     for content in (b"", b"text", picture("PNG"), picture("BMP"), picture("GIF")):
         assert without_traces(content) == (content, [])
-
-
-def test_without_traces_report() -> None:
-    assert list(telling({"a": ["1x1"] * 4, "b": ["2x2"] * 4})) == ["1x1", "2x2"]
-    assert list(telling({"a": ["1x1"] * 4, "b": ["1x1"] * 3 + ["2x2"]})) == []
-    assert list(telling({"a": ["1x1", "2x2"], "b": ["3x3", "4x4"]})) == []  # all differ
-    assert list(telling({"a": [None] * 4, "b": ["1x1"] * 2})) == []
-    assert list(telling({"all": ["1x1"] * 4})) == []

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palio.cli import rendering
+from palio.cli import audited, rendering
 from palio.cli.images import image_option, substitutes
 from palio.cli.run import engine_option
-from palio.core.errors import EXIT_CODES, Cause
+from palio.core.errors import EXIT_CODES, Cause, counted
 
 if TYPE_CHECKING:
     from palio.core.bundle.model import Bundle, Problem
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from palio.core.dockerfile.substitutes import Substitutes
     from palio.core.self_test.images import ImageOnMachine
     from palio.core.self_test.scoring import Check
+    from palio.data.audit.findings import AuditReport
 
 
+_AUDIT_S = 10.0  # for reading images; `palio data audit` reads all
 _LABELS = {True: "ok", False: "FAILED", None: "note"}
 
 
@@ -62,6 +64,7 @@ def _check(
     if not as_json:
         _show(found.title, in_file_order((*errors, *warnings)))
     images = _images(found, engine, known_images, quiet=as_json) if not errors else []
+    audit = _audit(found, opened, quiet=as_json) if not errors else None
     checks = _self_test(found, engine, known_images, quiet=as_json) if with_self_test and not errors else []
     sound = not errors and all(check.passed is not False for check in checks)
     if as_json:
@@ -74,11 +77,29 @@ def _check(
                 "warnings": [str(problem) for problem in warnings],
                 "images": [asdict(image) for image in images],
                 "self_test": [asdict(check) for check in checks],
+                "data_audit": audit.as_json() if audit else None,
             }
         )
     else:
         click.echo(f"\n{_conclusion(errors, checks)}")
+        if audit and audit.serious:
+            number = len(audit.serious)
+            click.echo(f"The data audit has {counted(number, 'serious finding')}: to publish, fix or accept them.")
     return 0 if sound else EXIT_CODES[Cause.ORGANIZER]
+
+
+def _audit(bundle: "Bundle", opened: "OpenBundle", *, quiet: bool) -> "AuditReport | None":
+    """Shows what a short data audit finds; nothing if there are no images."""
+    from palio.data.audit.listing import list_bundle
+    from palio.data.audit.run import audit
+
+    listing = list_bundle(bundle, opened.data)
+    if not any(file.is_image for file in listing.files):
+        return None
+    report = audit(listing, time_s=_AUDIT_S)
+    click.echo(f"Data audit: {audited.scope(report)}", err=quiet)
+    audited.show(report, err=quiet)
+    return report
 
 
 def _conclusion(errors: Sequence["Problem"], checks: Sequence["Check"]) -> str:

@@ -1,4 +1,4 @@
-"""`palio data`: gets or splits the images of a challenge."""
+"""`palio data`: gets, splits or audits the images of a challenge."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palio.cli import rendering
-from palio.core.errors import PalioError, counted
+from palio.cli import audited, rendering
+from palio.core.errors import EXIT_CODES, Cause, PalioError, counted
 
 if TYPE_CHECKING:
     from palio.data.cases import Sources
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Get the images of a challenge or split your own."""
+    """Get the images of a challenge, split your own, or audit them."""
 
 
 @data.command()
@@ -95,6 +95,17 @@ def _count(_: click.Context, param: click.Parameter, value: str | None) -> "int 
     return int(match[1]) if match[1] else Percent(float(match[2]))
 
 
+def _group_pattern(_: click.Context, __: click.Parameter, value: str | None) -> "re.Pattern[str] | None":
+    try:
+        return re.compile(value) if value else None
+    except re.error as error:
+        raise PalioError(
+            "usage",
+            problem=f"--group-by {value} is not a regular expression: {error}.",
+            next_step="For names such as p07_3.png, write --group-by '(p\\d+)_'.",
+        ) from error
+
+
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write, new or empty.")
@@ -119,6 +130,7 @@ def _count(_: click.Context, param: click.Parameter, value: str | None) -> "int 
 @click.option("--case", help="Pattern for the files of one case, such as '{case}_*.nii.gz' or '{case}/'.")
 @click.option(
     "--group-by",
+    callback=_group_pattern,
     help="Regular expression on paths below FOLDER. Images with the same match of its first group stay in one split.",
 )
 @click.option("--keep-metadata", is_flag=True, help="Copy files as they are, with EXIF, texts and tags.")
@@ -130,7 +142,7 @@ def split(
     validation: "int | Percent | None",
     test: "int | Percent | None",
     seed: str | None,
-    group_by: str | None,
+    group_by: "re.Pattern[str] | None",
     keep_metadata: bool,
     as_json: bool,
     **options: Any,
@@ -144,14 +156,6 @@ def split(
     """
     from palio.data.splitting import split_folder
 
-    try:
-        pattern = re.compile(group_by) if group_by else None
-    except re.error as error:
-        raise PalioError(
-            "usage",
-            problem=f"--group-by {group_by} is not a regular expression: {error}.",
-            next_step="For names such as p07_3.png, write --group-by '(p\\d+)_'.",
-        ) from error
     asked = {"training": train, "validation": validation, "testing": test}
     counts = {split: count for split, count in asked.items() if count is not None}
     keeps = options["split_column"] is not None
@@ -167,13 +171,19 @@ def split(
         )
     sources = _sources(**options)
     report = split_folder(
-        folder, to, None if keeps else counts, seed=seed, group_by=pattern, sources=sources, keep_metadata=keep_metadata
+        folder,
+        to,
+        None if keeps else counts,
+        seed=seed,
+        group_by=group_by,
+        sources=sources,
+        keep_metadata=keep_metadata,
     )
     if as_json:
         rendering.echo_json(report.as_json())
         return
     thing = "image" if sources.labels is None and not sources.has_masks else "case"
-    groups = f" of {counted(report.groups, 'group')}" if pattern or options["group_column"] else ""
+    groups = f" of {counted(report.groups, 'group')}" if group_by or options["group_column"] else ""
     click.echo(f"{counted(sum(report.images.values()), thing)}{groups} from {folder} are now in {to}.")
     rows = [*report.classes.items(), ("total", report.images)]
     click.echo(rendering.table(("class", *report.images), [(name, *map(str, row.values())) for name, row in rows]))
@@ -188,6 +198,56 @@ def split(
         click.echo(f"Ignored, because they are {why}: {', '.join(report.ignored[:5])}", nl=False)
         click.echo(f" and {len(report.ignored) - 5:,} more" if len(report.ignored) > 5 else "")
     click.echo(f"Seed {report.seed}. Keep it, split.json and manifest.csv private: they reveal every label.")
+
+
+@data.command()
+@click.argument("path", metavar="DIR|BUNDLE", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--group-by",
+    callback=_group_pattern,
+    help="Regular expression on paths. Images with the same match of its first group, such as a patient, should be in "
+    "one split.",
+)
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a report with pictures to this file."
+)
+@rendering.as_json_option
+def audit(path: Path, group_by: "re.Pattern[str] | None", html: Path | None, as_json: bool) -> int:
+    """Find leaks and faults in the images of a folder or bundle.
+
+    Finds duplicates, labels that names or metadata give away, groups in several splits, damaged and odd images, missing
+    labels, and personal data. Labels come from CSV tables that name the images, or from class folders. Exits with 11 if
+    anything serious is found.
+    """
+    from palio.core.bundle.read import NAME, read_bundle
+    from palio.core.bundle.zipped import bundle_folder
+    from palio.data.audit.run import audit_bundle, audit_folder
+
+    with bundle_folder(path) as opened, _progress("Reading images") as show:
+        options: dict[str, Any] = {"group_by": group_by, "progress": show, "with_pictures": html is not None}
+        if opened.folder.is_file():
+            raise PalioError(
+                "usage", problem=f"{path} is a file.", next_step="Name a folder of images, a bundle, or a zip of one."
+            )
+        if (opened.folder / NAME).is_file():
+            report = audit_bundle(read_bundle(opened.folder), **options)
+        else:
+            report = audit_folder(opened.folder, **options)
+    if html:
+        from palio.cli.audit_page import audit_page
+        from palio.core.files.staging import staged
+
+        with staged(html) as (page,):
+            page.write_text(audit_page(report), encoding="utf-8")
+    if as_json:
+        rendering.echo_json(report.as_json() | ({"html": str(html)} if html else {}))
+    else:
+        click.echo(f"{report.name}: {audited.scope(report)}")
+        audited.show(report)
+        click.echo(f"\n{audited.conclusion(report)}")
+        if html:
+            click.echo(f"Report: {html}")
+    return EXIT_CODES[Cause.ORGANIZER] if report.serious else 0
 
 
 def _sources(

@@ -14,18 +14,24 @@ _WIDEST = 90
 @click.option("--slug", help="The challenge's name in its address. [default: derived from the title]")
 @click.option("--draft", is_flag=True, help="Show the challenge only to its organizers.")
 @click.option("--note", default="", help="What changed and why, for participants; required once there are submissions.")
+@click.option(
+    "--accept-findings",
+    metavar="REASON",
+    default="",
+    help="Why serious findings of the data audit are acceptable. The reason is recorded.",
+)
 @rendering.as_json_option
-def publish(bundle: Path, slug: str | None, draft: bool, note: str, as_json: bool) -> int:
+def publish(bundle: Path, slug: str | None, draft: bool, note: str, accept_findings: str, as_json: bool) -> int:
     """Publish BUNDLE on the platform, as a new challenge or a new version.
 
     BUNDLE is a challenge folder or a zip of one. If you already organize a challenge of that name, it gets a new
-    version. Publishing the same content again changes nothing.
+    version. Publishing the same content again changes nothing. The platform audits new data: see `palio data audit`.
     """
     from palio.client import connect
     from palio.client.publishing import publish as send
 
     connection = connect()
-    done = send(connection, bundle, slug=slug, draft=draft, note=note)
+    done = send(connection, bundle, slug=slug, draft=draft, note=note, accept_findings=accept_findings)
     challenge, version = done["challenge"], done["version"]
     address = f"{connection.url}/c/{challenge['slug']}/"
     if as_json:

@@ -45,11 +45,18 @@ class _File:
 
 
 def publish(
-    connection: Connection, path: Path, *, slug: str | None = None, draft: bool = False, note: str = ""
+    connection: Connection,
+    path: Path,
+    *,
+    slug: str | None = None,
+    draft: bool = False,
+    note: str = "",
+    accept_findings: str = "",
 ) -> dict[str, Any]:
     """Publishes a bundle and returns the response: `challenge`, `version`, `is_new`, `warnings`.
 
-    `path` is the bundle's folder or a zip of it. An existing challenge gets a new version. Raises PalioError with all
+    `path` is the bundle's folder or a zip of it. `accept_findings` is the reason why serious findings of the platform's
+    data audit are acceptable. An existing challenge gets a new version. Raises PalioError with all
     problems of a folder before anything is sent, and errors of the platform.
     """
     bundle = None if zipfile.is_zipfile(path) else _checked(path)
@@ -63,6 +70,7 @@ def publish(
             name=f"{bundle.root.name}.zip" if bundle else path.name,
             draft="true" if draft else None,
             note=note or None,
+            accept_findings=accept_findings or None,
             **named,
         )
     return done

@@ -73,7 +73,7 @@ def find_cases(folder: Path, sources: Sources) -> tuple[list[Case], tuple[str, .
         masks = {name: suffixes.split(name)[0].removesuffix(ending) for name in of_folder}
     elif sources.mask_suffix is not None:
         every, masks = split_masks(every, sources.mask_suffix)
-    images = [name for name in every if _is_image(name)]
+    images = [name for name in every if is_image(name)]
     names = [row.name for row in sources.labels] if sources.labels is not None else sorted(set(masks.values()))
     if not names:
         end = f"no name of a file ends with {sources.mask_suffix}" if sources.masks is None else "there are no masks"
@@ -116,7 +116,7 @@ def find_cases(folder: Path, sources: Sources) -> tuple[list[Case], tuple[str, .
 
 
 def _of_classes(folder: Path, every: Sequence[str], sources: Sources) -> tuple[list[Case], tuple[str, ...]]:
-    images = [name for name in every if "/" in name and _is_image(name)]
+    images = [name for name in every if "/" in name and is_image(name)]
     ignored = [name for name in every if name not in set(images)]
     groups: dict[str, tuple[str, ...]] = {name: (name,) for name in images}
     if sources.case is not None:
@@ -200,7 +200,7 @@ def digest_of(folder: Path, files: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _is_image(name: str) -> bool:
+def is_image(name: str) -> bool:
     """Whether the name is that of an image. DICOM files often have no suffix."""
     base = name.rpartition("/")[2]
     return base.lower().endswith(tuple(SUFFIXES)) or "." not in base or base.rpartition(".")[2].isdecimal()

@@ -42,7 +42,7 @@ def read_labels(
     stratify_by: Sequence[str] = (),
 ) -> list[Row]:
     """Raises "source-unreadable", or "labels-invalid" with all problems by line."""
-    header, lines = _table(path)
+    header, lines = read_table(path)
     wanted = [file_column, label_column, group_column, split_column, *stratify_by]
     lacking = [column for column in wanted if column is not None and column not in header]
     if lacking:
@@ -79,13 +79,18 @@ def read_labels(
 
 def columns_of(path: Path) -> list[str]:
     """Raises "source-unreadable" or "labels-invalid"."""
-    return _table(path)[0]
+    return read_table(path)[0]
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and the rows with their lines."""
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and the rows with their lines. Raises "source-unreadable" or "labels-invalid"."""
     with reading(path):
         content = path.read_bytes()
+    return parse_table(content, path)
+
+
+def parse_table(content: bytes, path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The same of a file that has been read. `path` is for messages."""
     try:
         text = content.decode("utf-8-sig")
         first = text.partition("\n")[0]

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from random import Random
+from typing import TYPE_CHECKING
 
 from palio.core.bundle.suffixes import Suffixes
 from palio.core.errors import PalioError, counted
@@ -26,7 +27,10 @@ from palio.data.allotment import Allotment, allot, obstacles
 from palio.data.case_layout import write_cases
 from palio.data.cases import Case, Sources, find_cases
 from palio.data.layout import INPUTS, MANIFEST, REFERENCE, SPLITS, Image, lay_out, manifest_csv, seal
-from palio.data.traces import DICOM_STAYS, size_of, telling, without_traces
+from palio.data.traces import DICOM_STAYS, without_traces
+
+if TYPE_CHECKING:
+    from palio.data.audit.findings import Finding
 
 RECORD = "split.json"
 LARGEST_BYTES = 1024 * MIB  # of a file that is searched for metadata, which takes several times its size of memory
@@ -112,7 +116,7 @@ def split_folder(
         seal(new / MANIFEST)
         seal(new / RECORD)
         new.chmod(0o755)
-    warnings = traces.warnings({folder / file: case.stratum for _, case in chosen for file in case.files})
+        warnings = traces.warnings({folder / case.files[0]: case.stratum for _, case in chosen})
     return _report(to, seed, chosen, groups, ignored, warnings)
 
 
@@ -200,11 +204,12 @@ class _Traces:
     def __init__(self, *, keep: bool) -> None:
         self._keep = keep
         self._found: dict[Path, list[str]] = {}
-        self._sizes: dict[Path, str | None] = {}
+        self._copies: dict[Path, Path] = {}
         self._large: list[Path] = []
 
     def copy(self, source: Path, target: Path, sha256: str | None = None) -> str:
         """Returns the SHA-256 of the copy. `sha256` is that of the source as it was read before."""
+        self._copies[source] = target
         with reading(source):
             if source.stat().st_size > LARGEST_BYTES:
                 self._large.append(source)
@@ -215,13 +220,15 @@ class _Traces:
         if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise PalioError("source-unreadable", path=source, reason="it changed while being copied")
         stripped, found = without_traces(content, source.name)
-        self._found[source], self._sizes[source] = found, size_of(content)
+        self._found[source] = found
         written = content if self._keep else stripped
         target.write_bytes(written)
         return hashlib.sha256(written).hexdigest()
 
     def warnings(self, strata: Mapping[Path, str]) -> tuple[str, ...]:
-        """Sentences about what images reveal. `strata` has the class of each image."""
+        """Sentences about what images reveal. `strata` has the class of the first file of each case. The copies have to
+        be where they were written.
+        """
         said = []
         found = [what for what in self._found.values() if what and not what[0].startswith(DICOM_STAYS)]
         if found:
@@ -239,17 +246,14 @@ class _Traces:
                 f"{counted(len(set(self._large)), 'file')} larger than {size_text(LARGEST_BYTES)} may have metadata, "
                 "which stays"
             )
-        suffixes: dict[Path, str | None] = {name: name.suffix.lower() for name in strata}
-        for what, values in (("size", self._sizes), ("suffix", suffixes)):
-            by_class: dict[str, list[str | None]] = defaultdict(list)
-            for name, stratum in strata.items():
-                by_class[stratum].append(values.get(name))
-            if tells := list(telling(by_class)):
-                said.append(
-                    f"The {what} of an image tells its class: no two classes share {', '.join(tells[:5])}. Bring all "
-                    "images to the same form and split again"
-                )
+        said += [f"{finding.message} {finding.fix}" for finding in self._leaks(strata)]
         return tuple(said)
+
+    def _leaks(self, strata: Mapping[Path, str]) -> list["Finding"]:
+        """What the audit says of the copies, whose names and times tell nothing."""
+        from palio.data.audit.run import leaks_of
+
+        return leaks_of([(self._copies[source], stratum) for source, stratum in strata.items()])
 
 
 def _token(seed: str, case: Case) -> str:

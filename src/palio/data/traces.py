@@ -11,7 +11,7 @@ import importlib.util
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}
@@ -198,30 +198,3 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, str], Stripped]]
     (lambda content: _is_nifti1(content) or content[4:7] == b"n+2", _nifti),
     (lambda content: content[_DICOM_AT] == b"DICM", _dicom),
 )
-
-
-def size_of(content: bytes) -> str | None:
-    """The width and height of an image that Pillow can read, such as `640x480`."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            return f"{image.width}x{image.height}"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-
-
-def telling(values: Mapping[str, Sequence[str | None]]) -> Iterator[str]:
-    """Yields the values (of size or suffix) that occur in only one class, if they tell most of the files' classes.
-
-    `values` has those of each class.
-    """
-    classes_of: dict[str | None, set[str]] = {}
-    for label, found in values.items():
-        for value in found:
-            classes_of.setdefault(value, set()).add(label)
-    everything = [value for found in values.values() for value in found]
-    tells = [value for value in everything if value is not None and len(classes_of[value]) == 1]
-    common = len(set(everything)) <= len(everything) // 2
-    if len(values) > 1 and common and len(tells) * 2 > len(everything):
-        yield from sorted(set(tells))

@@ -8,7 +8,8 @@ from typing import Any
 import palio
 from palio.core.errors import counted
 from palio.core.leaderboard.axis import Axis
-from palio.core.leaderboard.notes import listed, percent
+from palio.core.leaderboard.comparison_texts import percent
+from palio.core.leaderboard.notes import listed
 from palio.core.leaderboard.ranking import rank_text
 from palio.core.quantities import duration_text, size_text
 from palio.core.report.citation import bibtex
@@ -268,7 +269,7 @@ def _robustness(board: Board, found: Robustness) -> str:
         parts.append(_orders(board, orders))
     frequencies = found.statistics.frequencies
     if frequencies is not None and 1 < len(board.ranked) <= _SHOWN_FREQUENCIES:
-        parts.append(_frequencies(board, frequencies))
+        parts.append(_frequencies(board, frequencies.tolist()))
     return "".join(parts)
 
 

@@ -48,10 +48,22 @@ def publish_challenge(
     slug: Annotated[str | None, Query(max_length=60)] = None,
     draft: bool = False,
     note: Annotated[str, Query(max_length=5000)] = "",
+    accept_findings: Annotated[str, Query(max_length=2000)] = "",
 ) -> Status[Any]:
-    """Publish the bundle in the body, a zip, as a new challenge, or as a new version of a challenge you organize."""
+    """Publish the bundle in the body, a zip, as a new challenge, or as a new version of a challenge you organize.
+
+    `accept_findings` is the reason why serious findings of the data audit are acceptable; without it, they are refused.
+    """
     with received(request) as archive:
-        done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
+        done = publish_archive(
+            archive,
+            name,
+            actor=signed_in(request),
+            slug=slug,
+            draft=draft,
+            note=note,
+            accept_findings=accept_findings,
+        )
     return _published(done)
 
 
@@ -67,11 +79,20 @@ def publish_version(
     name: Annotated[str, Query(max_length=255)] = "bundle.zip",
     draft: bool = False,
     note: Annotated[str, Query(max_length=5000)] = "",
+    accept_findings: Annotated[str, Query(max_length=2000)] = "",
 ) -> Status[Any]:
     """Publish the bundle in the body, a zip, as the next version."""
     slug = request.subject.slug
     with received(request) as archive:
-        done = publish_archive(archive, name, actor=signed_in(request), slug=slug, draft=draft, note=note)
+        done = publish_archive(
+            archive,
+            name,
+            actor=signed_in(request),
+            slug=slug,
+            draft=draft,
+            note=note,
+            accept_findings=accept_findings,
+        )
     return _published(done)
 
 

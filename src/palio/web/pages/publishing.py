@@ -45,6 +45,7 @@ def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse
             slug=challenge.slug if challenge else request.POST.get("slug", "").strip() or None,
             draft="draft" in request.POST,
             note=request.POST.get("note", "").strip(),
+            accept_findings=request.POST.get("accept_findings", ""),
         )
     except PalioError as error:
         return render(request, "publish/form.html", context | {"failure": error.failure}, status=error.status)

@@ -45,7 +45,11 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
     """
     bundle = read_bundle(Path(folder))
     warnings = bundle.warnings
+    pictured = False
     if checked:
+        from palio.data.audit.listing import has_images
+
+        pictured = has_images(bundle)
         errors, more = check_bundle(bundle)
         if errors:
             raise bundle_invalid(Path(folder), (*errors, *warnings, *more))
@@ -69,7 +73,19 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
         "terms": rendered[-1] if bundle.terms else "",
         "pictures": sorted(pictures),
         "warnings": [str(problem) for problem in warnings],
+        "has_images": pictured,
     }
+
+
+def audit_images(folder: str, time_s: float) -> list[list[str]]:
+    """The serious findings of the data audit and its warnings, as sentences. Reads files for at most `time_s`."""
+    from palio.data.audit.findings import Severity
+    from palio.data.audit.run import audit_bundle
+
+    report = audit_bundle(read_bundle(Path(folder)), time_s=time_s)
+    warnings = [f"Data audit: {found}" for found in report.findings if found.severity is Severity.WARNING]
+    warnings += [f"Data audit: {found}" for found in report.findings if found.code == "partly-audited"]
+    return [[f"{found} {' '.join(found.values[:1])}".strip() for found in report.serious], warnings]
 
 
 def render_texts(texts: list[str]) -> list[str]:

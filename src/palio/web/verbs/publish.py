@@ -22,6 +22,7 @@ from palio.web.models import Challenge, ChallengeVersion, Role, RoleKind, User
 from palio.web.storage.bundles import bundle_of, keep_reading, read_new, reading_at
 from palio.web.storage.files import bundle_path, keep_bundle
 from palio.web.verbs import events
+from palio.web.verbs.data_audit import Audited, accept, audit_data
 
 SLUG_CHARACTERS = 60
 
@@ -43,13 +44,20 @@ def publish(
 
 
 def publish_bundle(
-    folder: Path, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
+    folder: Path,
+    *,
+    actor: User | None,
+    slug: str | None = None,
+    draft: bool = False,
+    note: str = "",
+    accept_findings: str = "",
 ) -> Publication:
     """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
     Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
-    `draft` makes it visible to everyone. A new version of a challenge with submissions needs a `note`. Raises
-    PalioError listing all problems of the bundle.
+    `draft` makes it visible to everyone. A new version of a challenge with submissions needs a `note`. New data is
+    audited; `accept_findings` is the reason why serious findings are acceptable. Raises PalioError listing all problems
+    of the bundle, or "data-findings".
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -60,12 +68,26 @@ def publish_bundle(
     if named_digest(reading_at(content, bundle_path(settings.FOLDERS, digest)).bundle) != bundle.digest:
         raise PalioError("folder-unreadable", path=folder, reason="its files were changed while it was being published")
     keep_reading(digest, content)
+    audited = Audited()
+    if content["has_images"] and not _is_current(name, digest):
+        audited = audit_data(bundle_path(settings.FOLDERS, digest))
+    accepted = accept(audited, accept_findings)
     try:
         with transaction.atomic():
             version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
+            if accepted:
+                events.record(
+                    "challenge.findings_accepted",
+                    actor=actor,
+                    challenge=version.challenge,
+                    version=version.number,
+                    digest=digest,
+                    reason=accepted,
+                    findings=list(audited.serious),
+                )
     except IntegrityError:  # somebody else has just taken the name
         raise _taken(name) from None
-    return Publication(version, is_new, reading.warnings)
+    return Publication(version, is_new, (*reading.warnings, *audited.warnings))
 
 
 def _slug(slug: str | None, title: str) -> str:
@@ -73,6 +95,10 @@ def _slug(slug: str | None, title: str) -> str:
     if not name or name != slugify(name) or len(name) > SLUG_CHARACTERS:
         raise PalioError("slug-invalid", name=name or title, limit=SLUG_CHARACTERS)
     return name
+
+
+def _is_current(slug: str, digest: str) -> bool:
+    return Challenge.objects.filter(slug=slug, current__digest=digest).exists()
 
 
 def _taken(slug: str) -> PalioError:

@@ -22,7 +22,14 @@ _LEAST_BYTES_PER_S = 20 * MIB  # of the disk while unpacking
 
 
 def publish_archive(
-    archive: Path, name: str, *, actor: User | None, slug: str | None = None, draft: bool = False, note: str = ""
+    archive: Path,
+    name: str,
+    *,
+    actor: User | None,
+    slug: str | None = None,
+    draft: bool = False,
+    note: str = "",
+    accept_findings: str = "",
 ) -> Publication:
     """Publish the zip at `archive`, called `name` by its sender; raises what `publish_bundle` raises."""
     name = PurePath(name.replace("\\", "/")).name or "bundle.zip"
@@ -34,7 +41,9 @@ def publish_archive(
         folder = Path(work) / (PurePath(name).stem.strip(". ") or "bundle")
         try:
             _unpack(archive, folder, name)
-            return publish_bundle(folder, actor=actor, slug=slug, draft=draft, note=note)
+            return publish_bundle(
+                folder, actor=actor, slug=slug, draft=draft, note=note, accept_findings=accept_findings
+            )
         except PalioError as error:
             raise without_folder(error, Path(work)) from None
 

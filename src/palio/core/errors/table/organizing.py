@@ -28,6 +28,13 @@ KINDS: dict[str, FailureKind] = {
         "Say what changed and why: palio publish BUNDLE --note TEXT, or in the form.",
         status=422,
     ),
+    "data-findings": FailureKind(
+        _O,
+        "The data audit has {count}, which nobody has accepted yet.",
+        "Fix what is listed; `palio data audit BUNDLE --html FILE` shows examples. If it is acceptable, publish again "
+        "and say why: in the field on the page, or with --accept-findings. The reason is recorded in the audit log.",
+        status=409,
+    ),
     "publish-archived": FailureKind(
         _O,
         "The challenge “{slug}” is archived (read-only), so it takes no new version.",
