@@ -83,11 +83,35 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Credential:
+    """An account at a registry. `secret` is a password or token; it is neither printed nor logged."""
+
+    username: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Pull:
+    """An image in a registry: `repository` such as ghcr.io/lab/model, and its manifest for the engine's platform.
+
+    `size_bytes` is that of the compressed parts. Without a credential, the operator's for the registry is used.
+    """
+
+    repository: str
+    manifest: str  # sha256:…
+    platform: str
+    size_bytes: int
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True)
 class Load:
     """An image to load from an archive made by `docker save`. `digest` is the archive's SHA-256.
 
-    The engine inspects the archive before it loads anything (core.submission.image_archive), and gives the image a name
-    that no other image can have. `log` is the file for what it found.
+    With `pull`, the engine first writes the archive from a registry, and removes it afterwards; `digest` is then that
+    of the manifest, which covers every byte of the image. The engine inspects the archive before it loads anything
+    (core.submission.image_archive), and gives the image a name that no other image can have. `log` is the file for
+    what it found.
     """
 
     name: str
@@ -95,6 +119,7 @@ class Load:
     archive: Path
     limits: BuildLimits
     log: Path
+    pull: Pull | None = None
 
     @property
     def image_key(self) -> str:

@@ -32,7 +32,7 @@ from palio.core.quantities import duration_text, size_text
 LONG_S = 24 * 3600.0
 _LONGEST_LINK = 1000  # bytes
 SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
-_RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
+_RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.REFERENCE, SubmissionKind.MONAI}
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
