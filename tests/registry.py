@@ -13,7 +13,7 @@ from tests.images import config, sha256
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-TOKEN = "token-for-tests"
+TOKEN = "token-for-tests"  # noqa: S105 - protects nothing
 
 
 def digest(content: bytes) -> str:
@@ -82,7 +82,7 @@ class FakeRegistry:
 @contextmanager
 def fake_registry() -> Iterator[FakeRegistry]:
     registry = FakeRegistry()
-    server = _Server(("127.0.0.1", 0), _handler(registry))
+    server = QuietServer(("127.0.0.1", 0), _handler(registry))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     registry.host = f"127.0.0.1:{server.server_port}"
@@ -95,7 +95,7 @@ def fake_registry() -> Iterator[FakeRegistry]:
         thread.join()
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that stops reading is what some tests want."""
 
@@ -146,7 +146,7 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             """Silent."""
 
     return Handler

@@ -1,17 +1,19 @@
 """Tags of Git repositories: what is fetched from a real Git server, and what is refused with which sentence."""
 
 import os
+import socket
 import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import CGIHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
 import pytest
 from tests.conftest import lacking
+from tests.registry import QuietServer
 
 from palio.core.errors import Cause, PalioError
 from palio.core.quantities import MIB
@@ -55,7 +57,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
     work = tmp_path / "repositories" / "model"
     work.mkdir(parents=True)
     with _server(work.parent) as host:
-        found = Repository(f"http://{host}/cgi-bin/model/.git", work)
+        found = Repository(f"http://{host}/model/.git", work)
         found.git("init", "--quiet", "--initial-branch=main")
         found.git("config", "http.receivepack", "false")
         monkeypatch.setenv("PALIO_SUBMISSION_HOSTS", f"http://{host}")
@@ -64,34 +66,50 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo
 
 @contextmanager
 def _server(folder: Path) -> Iterator[str]:
-    """Git's own program for servers, as CGI."""
+    """Git's own program for servers, behind a small HTTP server."""
 
-    class Handler(CGIHTTPRequestHandler):
-        def is_cgi(self) -> bool:
-            self.cgi_info = "/", f"git-http-backend{self.path.removeprefix('/cgi-bin')}"
-            return self.path.startswith("/cgi-bin/")
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._run(b"")
 
-        def translate_path(self, path: str) -> str:
-            return str(BACKEND)
+        def do_POST(self) -> None:
+            self._run(self.rfile.read(int(self.headers["Content-Length"])))
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def _run(self, body: bytes) -> None:
+            path, _, query = self.path.partition("?")
+            environment = {
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(folder),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+            }
+            said = subprocess.run([BACKEND], env=environment, input=body, stdout=subprocess.PIPE).stdout
+            head, _, content = said.partition(b"\r\n\r\n")
+            fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+            self.send_response(int(fields.pop("Status", "200").split()[0]))
+            for name, value in fields.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = QuietServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GIT_PROJECT_ROOT", str(folder))
-        environment.setenv("GIT_HTTP_EXPORT_ALL", "1")
-        environment.setenv("GIT_CONFIG_COUNT", "1")
-        environment.setenv("GIT_CONFIG_KEY_0", "safe.directory")
-        environment.setenv("GIT_CONFIG_VALUE_0", "*")
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def refusal(source: str, folder: Path, max_bytes: int = MIB) -> PalioError:
@@ -197,8 +215,6 @@ def test_files_that_unpack_to_more_than_the_limit_are_refused(repository: Reposi
 
 
 def test_server_that_sends_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("PALIO_SUBMISSION_HOSTS", f"http://{host}")

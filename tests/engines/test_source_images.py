@@ -128,14 +128,16 @@ def test_refusal_of_registry_has_its_own_sentence(registry: FakeRegistry, status
     assert (failure.code, failure.cause, failure.charged) == (code, cause, False)
 
 
-def test_registry_that_cannot_be_reached_when_pulling_is_the_operators(registry: FakeRegistry, tmp_path: Path) -> None:
+def test_registry_that_cannot_be_reached_when_pulling_is_the_operators(
+    registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry.image([LAYER], "v1")
     found = pin(registry)
     with socket.create_server(("127.0.0.1", 0)) as free:
         gone = f"127.0.0.1:{free.getsockname()[1]}/lab/model"
 
-    with pytest.MonkeyPatch.context() as environment, pytest.raises(PalioError) as caught:
-        environment.setenv("PALIO_SUBMISSION_HOSTS", f"http://{gone.partition('/')[0]}")
+    monkeypatch.setenv("PALIO_SUBMISSION_HOSTS", f"http://{gone.partition('/')[0]}")
+    with pytest.raises(PalioError) as caught:
         pull(replace(found, repository=gone), tmp_path / "image.tar")
 
     assert (caught.value.code, caught.value.failure.cause) == ("source-failing", Cause.PLATFORM)

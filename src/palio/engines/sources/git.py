@@ -233,7 +233,8 @@ class _Git:
     def _failure(self, code: int, said: str) -> PalioError:
         source = self._source
         host = urlsplit(source.repository).netloc
-        if code == -signal.SIGXFSZ or "File too large" in said or "signal 25" in said:
+        # A child of Git that wrote up to the limit leaves its file behind.
+        if code == -signal.SIGXFSZ or "File too large" in said or _size_of(self._clone) >= self._max_bytes:
             return self._too_large(f"it is larger than {size_text(self._max_bytes)}")
         if self._outbound is not None:
             if self._outbound.refusals:
